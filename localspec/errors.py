@@ -1,0 +1,68 @@
+"""One tree of errors. Each says what happened, to which file, and what the person can do next.
+
+Third-party exceptions are mapped onto this tree at the border of the module that calls the library.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class LocalSpecError(Exception):
+    """Base of every error that a person may see.
+
+    `message` says what happened and names the file; `advice` says what to do next (may be empty).
+    """
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.advice}".strip()
+
+
+class SettingsError(LocalSpecError):
+    """A setting or argument is outside what the program can do."""
+
+
+class ModelError(LocalSpecError):
+    """A model file cannot be used, or the model failed while running."""
+
+
+class ModelFileError(ModelError):
+    """The model file is missing, truncated, corrupt, or no text model that can chat."""
+
+
+class OutOfMemoryError(ModelError):
+    """Model and context do not fit into the memory that is free."""
+
+
+class ContextTooLongError(ModelError):
+    """The prompt does not fit into the model's context."""
+
+
+class StoreError(LocalSpecError):
+    """A library or another store cannot be opened, read or written."""
+
+
+class LibraryInUseError(StoreError):
+    """Another running instance holds the library."""
+
+
+class DiskFullError(StoreError):
+    """Nothing more can be written; what was committed before is intact."""
+
+
+class EmbedderError(LocalSpecError):
+    """The embedding model cannot be loaded or failed."""
+
+
+class DocumentError(LocalSpecError):
+    """A document cannot be read; the rest of its batch is not affected."""
+
+    def __init__(self, path: Path | str, reason: str, advice: str = "") -> None:
+        self.path = Path(path)
+        self.reason = reason
+        super().__init__(f"{self.path.name}: {reason}", advice)

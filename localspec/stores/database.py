@@ -1,0 +1,203 @@
+"""Opens a SQLite database the way every store of the application does it, and maps its errors.
+
+One connection writes, under a lock; each further thread reads through a connection of its own. WAL keeps readers
+and the writer apart. SQLite before 3.51.3 has a rare WAL-reset corruption when several connections checkpoint, so
+only the writer's connection checkpoints.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlite_utils import Database
+
+from localspec.errors import DiskFullError, LibraryInUseError, StoreError
+
+BUSY_MILLISECONDS = 10_000
+
+
+class Migration(NamedTuple):
+    """One step of a schema. `name` is recorded for good and never reused: `<store>-<number>-<what>`."""
+
+    name: str
+    apply: Callable[[Database], None]
+
+
+class StoreDatabase:
+    """A SQLite file with one writer and a read-only connection per further thread.
+
+    Raises StoreError when the file is no database, is corrupt, or was written by a newer version.
+    """
+
+    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        self._local = threading.local()
+        # A lock of its own: a thread's first read must not wait for the writer's transaction to end.
+        self._readers_lock = threading.Lock()
+        self._readers: list[sqlite3.Connection] = []
+        self._after_commit: list[Callable[[], None]] = []
+        with mapped_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = self._connect(read_only=False)
+            self._writer = Database(self._connection)
+            self._check()
+            self._migrate(migrations)
+
+    def _connect(self, *, read_only: bool) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, check_same_thread=False, isolation_level=None, timeout=BUSY_MILLISECONDS / 1000
+        )
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+        connection.execute("PRAGMA foreign_keys = ON")
+        if read_only:
+            connection.execute("PRAGMA query_only = ON")
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
+        else:
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            # Removed rows are overwritten on pages that stay in use; whole free pages go with `reclaim`.
+            connection.execute("PRAGMA secure_delete = FAST")
+        return connection
+
+    def _check(self) -> None:
+        verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise StoreError(
+                f"The database {self.path} is damaged ({verdict}).",
+                "Move the folder aside and index its documents again; nothing else uses it.",
+            )
+
+    def _migrate(self, migrations: Sequence[Migration]) -> None:
+        with self.write() as database:
+            database.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY) WITHOUT ROWID")
+            done = {row[0] for row in database.execute("SELECT name FROM migrations")}
+            unknown = done - {migration.name for migration in migrations}
+            if unknown:
+                raise StoreError(
+                    f"{self.path} was written by a newer version of LocalSpec ({', '.join(sorted(unknown))}).",
+                    "Update LocalSpec, or choose another library.",
+                )
+            for migration in migrations:
+                if migration.name not in done:
+                    migration.apply(database)
+                    database.execute("INSERT INTO migrations (name) VALUES (?)", [migration.name])
+
+    @contextmanager
+    def write(self) -> Iterator[Database]:
+        """One transaction on the writer's connection: all of it is committed, or none of it.
+
+        Nests: an inner block that fails is undone alone, so that the outer one may catch the error and go on.
+        """
+        with self._lock, mapped_errors(self.path):
+            nested = self._connection.in_transaction
+            actions_before = len(self._after_commit)
+            self._connection.execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+                self._connection.execute("RELEASE nested" if nested else "COMMIT")
+            except BaseException:
+                del self._after_commit[actions_before:]
+                # SQLite itself rolls back on a full disk; then there is nothing left to undo.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK TO nested" if nested else "ROLLBACK")
+                    if nested:
+                        self._connection.execute("RELEASE nested")
+                raise
+            if not nested:
+                actions, self._after_commit = self._after_commit, []
+                for action in actions:
+                    action()
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Run `action` once the transaction of the enclosing `write()` is on disk; never if it is rolled back.
+
+        It runs before another writer may start, so actions come in the order of the commits. It must not raise.
+        """
+        with self._lock:
+            self._after_commit.append(action)
+
+    @contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """A read-only connection of the calling thread; it sees the last committed state."""
+        with mapped_errors(self.path):
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._connect(read_only=True)
+                self._local.connection = connection
+                with self._readers_lock:
+                    self._readers.append(connection)
+            yield connection
+
+    def reclaim(self) -> None:
+        """Give the space of deleted rows back to the disk and empty the write-ahead log.
+
+        Inside `write()` it happens after the commit.
+        """
+        with self._lock, mapped_errors(self.path):
+            if self._connection.in_transaction:
+                self.after_commit(self.reclaim)
+                return
+            # `execute` takes one step of a statement without columns, which would free a single page.
+            self._connection.executescript("PRAGMA incremental_vacuum")
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def size(self) -> int:
+        """Bytes on disk, the write-ahead log included."""
+        files = (self.path, self.path.with_name(self.path.name + "-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def close(self) -> None:
+        """Close every connection; the last checkpoint happens here."""
+        with self._lock, self._readers_lock:
+            for connection in self._readers:
+                connection.close()
+            self._readers.clear()
+            self._local = threading.local()
+            self._connection.close()
+
+
+@contextmanager
+def mapped_errors(path: Path) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into the application's own, naming the file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _mapped(error, path) from error
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def disk_error(error: OSError, path: Path) -> StoreError:
+    """The application's error for a failed file operation (28 is ENOSPC, 122 EDQUOT, 27 EFBIG)."""
+    if error.errno in (28, 122, 27):
+        return DiskFullError(
+            f"The disk is full: {path} could not be written.",
+            "Free some space and try again; everything saved before is intact.",
+        )
+    return StoreError(f"{path} could not be read or written: {error.strerror or error}.")
+
+
+def _mapped(error: sqlite3.Error, path: Path) -> StoreError:
+    text = str(error)
+    if "disk is full" in text or "disk I/O error" in text:
+        return DiskFullError(
+            f"The disk is full or failing: {path} could not be written ({text}).",
+            "Free some space and try again; everything saved before is intact.",
+        )
+    if "locked" in text:
+        return LibraryInUseError(
+            f"{path} is locked by another program.", "Close the other LocalSpec window or program and try again."
+        )
+    if "malformed" in text or "not a database" in text:
+        return StoreError(
+            f"The database {path} is damaged ({text}).",
+            "Move the folder aside and index its documents again; nothing else uses it.",
+        )
+    return StoreError(f"{path}: {text}.")
