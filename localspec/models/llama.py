@@ -28,6 +28,7 @@ from localspec.errors import (
     OutOfMemoryError,
     SettingsError,
 )
+from localspec.models.batch import BatchArrays
 from localspec.models.sampling import SamplingSettings
 
 MAX_ROWS = 65
@@ -113,7 +114,8 @@ class LlamaModel:
         self.vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
         self.state_size = int(llama_cpp.llama_model_n_embd(self._model))
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = _Batch(PREFILL_ROWS, MAX_LEAVES)
+        self._batch = BatchArrays(PREFILL_ROWS, MAX_LEAVES)
+        self._native_batch = _native(self._batch)
         self._pending: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] | None = None
         self._end_tokens = frozenset(
             token for token in range(self.vocabulary_size) if llama_cpp.llama_vocab_is_eog(self._vocab, token)
@@ -127,7 +129,7 @@ class LlamaModel:
 
     def _load_model(self, plain_buffers: bool) -> None:
         if not self.path.is_file():
-            raise ModelFileError(f"The model file {self.path} does not exist.", "Check the path, or pick another model.")
+            raise ModelFileError(f"The model file {self.path} does not exist.", "Check the path or pick another.")
         size = self.path.stat().st_size
         available = psutil.virtual_memory().available
         if size > available and self.gpu_layers == 0:
@@ -147,9 +149,9 @@ class LlamaModel:
                 "The file may be damaged or of a kind this version does not know: download it again or pick another.",
             )
         if llama_cpp.llama_model_has_encoder(self._model) or not llama_cpp.llama_model_has_decoder(self._model):
-            raise ModelFileError(f"{self.path.name} is no chat model: it does not continue text.", "Pick another model.")
+            raise ModelFileError(f"{self.path.name} is no chat model: it does not write text.", "Pick another model.")
         if llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._model)) == 0:
-            raise ModelFileError(f"{self.path.name} has no vocabulary.", "Pick a model file that carries its tokenizer.")
+            raise ModelFileError(f"{self.path.name} has no vocabulary.", "Pick a file that carries its tokenizer.")
 
     def _load_context(self, wanted: int) -> None:
         trained = int(llama_cpp.llama_model_n_ctx_train(self._model))
@@ -444,7 +446,8 @@ class LlamaModel:
         return False
 
     def _run(self, rows: int) -> None:
-        code = llama_cpp.llama_decode(self._context, self._batch.native(rows))
+        self._native_batch.n_tokens = rows
+        code = llama_cpp.llama_decode(self._context, self._native_batch)
         if code == 0:
             return
         self._drop_draft()
@@ -482,61 +485,17 @@ class Sampler:
             self._context = None
 
 
-class _Batch:
-    """A llama_batch over numpy arrays: filling it is array assignment instead of one ctypes call per field."""
-
-    def __init__(self, rows: int, sequences: int) -> None:
-        self.tokens = np.zeros(rows, dtype=np.int32)
-        self.positions = np.zeros(rows, dtype=np.int32)
-        self.sequence_counts = np.ones(rows, dtype=np.int32)
-        self.sequences = np.zeros((rows, sequences), dtype=np.int32)
-        self.outputs = np.zeros(rows, dtype=np.int8)
-        self._pointers = (self.sequences.ctypes.data + self.sequences.strides[0] * np.arange(rows)).astype(np.uintp)
-        integers = ctypes.POINTER(ctypes.c_int32)
-        self._native = llama_cpp.llama_batch(
-            n_tokens=0,
-            token=self.tokens.ctypes.data_as(integers),
-            embd=None,
-            pos=self.positions.ctypes.data_as(integers),
-            n_seq_id=self.sequence_counts.ctypes.data_as(integers),
-            seq_id=self._pointers.ctypes.data_as(ctypes.POINTER(integers)),
-            logits=self.outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
-        )
-
-    def native(self, rows: int) -> Any:  # noqa: ANN401 - a ctypes structure of an untyped library
-        self._native.n_tokens = rows
-        return self._native
-
-    def place(self, parents: NDArray[np.int32], past: int) -> NDArray[np.int32]:
-        """Positions and sequences of root + tree; returns one leaf's sequence per row [n + 1].
-
-        Sequence 0 is the trunk and the first leaf, so a chain needs no copies at all.
-        """
-        rows = len(parents) + 1
-        parent_rows = (parents + 1).tolist()
-        depth = [0] * rows
-        is_leaf = [True] * rows
-        for row, parent in enumerate(parent_rows, start=1):
-            depth[row] = depth[parent] + 1
-            is_leaf[parent] = False
-        self.positions[:rows] = depth
-        self.positions[:rows] += past
-        if is_leaf.count(True) == 1:
-            self.sequence_counts[:rows] = 1
-            self.sequences[:rows, 0] = 0
-            return np.zeros(rows, dtype=np.int32)
-        below: list[list[int]] = [[] for _ in range(rows)]
-        leaves = 0
-        for row in range(rows):
-            if is_leaf[row]:
-                below[row] = [leaves]
-                leaves += 1
-        for row in range(rows - 1, 0, -1):
-            below[parent_rows[row - 1]].extend(below[row])
-        for row, members in enumerate(below):
-            self.sequence_counts[row] = len(members)
-            self.sequences[row, : len(members)] = sorted(members)
-        return np.array([members[0] for members in below], dtype=np.int32)
+def _native(batch: BatchArrays) -> Any:  # noqa: ANN401 - a ctypes structure of an untyped library
+    integers = ctypes.POINTER(ctypes.c_int32)
+    return llama_cpp.llama_batch(
+        n_tokens=0,
+        token=batch.tokens.ctypes.data_as(integers),
+        embd=None,
+        pos=batch.positions.ctypes.data_as(integers),
+        n_seq_id=batch.sequence_counts.ctypes.data_as(integers),
+        seq_id=batch.sequence_rows.ctypes.data_as(ctypes.POINTER(integers)),
+        logits=batch.outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+    )
 
 
 def requantize(source: Path, destination: Path, file_type: int, threads: int = 0) -> None:
@@ -590,5 +549,4 @@ def _view(pointer: Any, rows: int, width: int) -> NDArray[np.float32]:  # noqa: 
     address = ctypes.cast(pointer, ctypes.c_void_p).value
     if not address:
         raise ModelError("The model returned no output for the last decode.")
-    buffer = (ctypes.c_float * (rows * width)).from_address(address)
-    return np.frombuffer(buffer, dtype=np.float32).reshape(rows, width)
+    return np.ctypeslib.as_array((ctypes.c_float * (rows * width)).from_address(address)).reshape(rows, width)

@@ -1,0 +1,167 @@
+"""The decoding loop. Everything else (chat, command line, benchmarks, tests) consumes its stream of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.speculation.budget import Budget
+from localspec.speculation.tree import SOURCE_TARGET, DraftTree, fuse
+from localspec.speculation.verify import walk
+
+
+class Target(Protocol):
+    """The model that verifies. `begin` was called: its KV cache holds the prompt but for the root."""
+
+    @property
+    def context_size(self) -> int:
+        """Positions the KV cache can hold."""
+
+    @property
+    def cached(self) -> int:
+        """Positions the KV cache holds."""
+
+    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
+        """Decode root and tree in one batch; row 0 is the root, row i + 1 node i."""
+
+    def keep(self, path: NDArray[np.int32]) -> None:
+        """Commit root and accepted nodes to the KV cache."""
+
+    def is_end(self, token: int) -> bool:
+        """True for tokens that end a reply."""
+
+
+class Sampler(Protocol):
+    """Draws from the rows of the target's last decode, with one random stream for the whole reply."""
+
+    def sample(self, row: int) -> int:
+        """The token that follows row `row`."""
+
+
+class Context:
+    """The committed token ids, root last."""
+
+    def __init__(self, prompt: NDArray[np.int32], room: int) -> None:
+        self._buffer = np.empty(len(prompt) + room + 1, dtype=np.int32)
+        self._buffer[: len(prompt)] = prompt
+        self._length = len(prompt)
+
+    @property
+    def tokens(self) -> NDArray[np.int32]:
+        """[n] ids, a view that the next `extend` outgrows."""
+        return self._buffer[: self._length]
+
+    def extend(self, tokens: NDArray[np.int32]) -> None:
+        """Commit more tokens."""
+        self._buffer[self._length : self._length + len(tokens)] = tokens
+        self._length += len(tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one verification brought."""
+
+    emitted: NDArray[np.int32]
+    """[a + 1] tokens, the bonus token last"""
+    source: NDArray[np.uint8]
+    """[a + 1] who proposed each token (0 = the target itself)"""
+    tree: DraftTree
+    """what was verified"""
+    path: NDArray[np.int32]
+    """[a] accepted nodes"""
+    propose_seconds: float
+    decode_seconds: float
+    sample_seconds: float
+    rest_seconds: float
+    finish: str
+    """why the reply ends here: "end" (the model ended it), "length", "context" (full), or "" (it goes on)"""
+
+    @property
+    def accepted(self) -> int:
+        """Draft nodes on the accepted path."""
+        return len(self.path)
+
+    @property
+    def seconds(self) -> float:
+        """The whole step."""
+        return self.propose_seconds + self.decode_seconds + self.sample_seconds + self.rest_seconds
+
+
+class Drafter(Protocol):
+    """Proposes a draft tree for a context, and learns from what the target made of it."""
+
+    name: str
+    needs_states: bool
+
+    def begin(self, context: Context) -> None:
+        """A new reply starts."""
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        """Up to about `limit` nodes below the context's last token; empty when there is nothing to say."""
+
+    def observe(self, step: Step) -> None:
+        """What the verification brought."""
+
+
+def generate(
+    target: Target,
+    sampler: Sampler,
+    drafters: Sequence[Drafter],
+    prompt: NDArray[np.int32],
+    budget: Budget,
+    max_tokens: int,
+    clock: Callable[[], float] = perf_counter,
+) -> Iterator[Step]:
+    """Decode a reply to `prompt` [n], one `Step` per verification. No drafters: plain decoding, one token a step.
+
+    The last prompt token is the first root, so even the first token may be drafted. The KV cache is consistent at each
+    yield: closing the generator between steps loses nothing. Time the consumer spends between steps is not counted.
+    """
+    context = Context(prompt, max_tokens)
+    for drafter in drafters:
+        drafter.begin(context)
+    left = max_tokens
+    empty = DraftTree.empty()
+    while left > 0:
+        started = clock()
+        tree = empty
+        room = target.context_size - target.cached - 1
+        if drafters:
+            limit = min(budget.limit, room)
+            if limit > 0 and left > 1:
+                proposals = [drafter.propose(context, limit) for drafter in drafters]
+                tree = budget.choose(fuse(proposals), limit, left - 1)
+        proposed = clock()
+        root = int(context.tokens[-1])
+        target.decode(root, tree.tokens, tree.parents)
+        decoded = clock()
+        path, emitted = walk(tree, sampler.sample, target.is_end)
+        sampled = clock()
+        target.keep(path)
+        context.extend(emitted)
+        left -= len(emitted)
+        finish = ""
+        if target.is_end(int(emitted[-1])):
+            finish = "end"
+        elif left <= 0:
+            finish = "length"
+        elif target.cached + 1 >= target.context_size:
+            finish = "context"
+        source = np.full(len(emitted), SOURCE_TARGET, dtype=np.uint8)
+        accepted = min(len(path), len(emitted))
+        source[:accepted] = tree.source[path[:accepted]]
+        budget.observe(tree, path)
+        rest = clock() - sampled
+        step = Step(
+            emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish
+        )
+        for drafter in drafters:
+            drafter.observe(step)
+        yield step
+        if finish:
+            return

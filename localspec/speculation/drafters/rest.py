@@ -1,0 +1,48 @@
+"""REST (arXiv 2311.08252): drafts from exact suffix matches in the library's n-gram store."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from localspec.speculation.decode import Context, Step
+from localspec.speculation.drafters.weights import suffix_weights
+from localspec.speculation.tree import SOURCE_REST, DraftTree, from_continuations
+from localspec.stores.ngrams import NgramStore
+
+LONGEST = 16
+SHORTEST = 2
+CONTINUATION = 10
+PAPER_MATCHES = 5000
+"""As published in the authors' code."""
+DEVICE_MATCHES = 64
+
+
+class RestDrafter:
+    """Drafts from a library. `paper` searches the longest suffix only and lets up to 5,000 matches vote alike;
+    otherwise matches of all lengths share one tree, longer ones counting more."""
+
+    name = "rest"
+    needs_states = False
+
+    def __init__(self, store: NgramStore, *, paper: bool = False) -> None:
+        self._store = store
+        self._paper = paper
+
+    def begin(self, context: Context) -> None:
+        """Nothing to prepare."""
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        """What followed the context's longest suffixes in the library."""
+        matches = self._store.lookup(
+            context.tokens[-LONGEST:],
+            longest=LONGEST,
+            shortest=SHORTEST,
+            matches=PAPER_MATCHES if self._paper else DEVICE_MATCHES,
+            continuation=CONTINUATION,
+            all_lengths=not self._paper,
+        )
+        weights = np.ones(len(matches.lengths)) if self._paper else suffix_weights(matches.lengths)
+        return from_continuations(matches.continuations, matches.lengths, weights, SOURCE_REST, limit)
+
+    def observe(self, step: Step) -> None:
+        """The store does not change while a reply is decoded."""

@@ -1,0 +1,110 @@
+"""What the live panel and the benchmarks show, added up from the steps of a reply."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from localspec.speculation.decode import Step
+from localspec.speculation.tree import SOURCE_NAMES, SOURCE_TARGET
+
+ENOUGH_PLAIN_STEPS = 5
+"""From so many undrafted steps on, a reply's own plain step time is trusted more than the table's."""
+
+
+@dataclass(slots=True)
+class ReplyMetrics:
+    """Counts and seconds of one reply. `plain_seconds` is T(1) as measured on this device before the reply."""
+
+    plain_seconds: float = 0.0
+    tokens: int = 0
+    steps: int = 0
+    drafted_steps: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    propose_seconds: float = 0.0
+    decode_seconds: float = 0.0
+    sample_seconds: float = 0.0
+    rest_seconds: float = 0.0
+    prefill_seconds: float = 0.0
+    prompt_tokens: int = 0
+    reused_tokens: int = 0
+    by_source: dict[str, int] = field(default_factory=dict)
+    accepted_per_step: list[int] = field(default_factory=list)
+    _plain_steps: list[float] = field(default_factory=list)
+
+    def add(self, step: Step) -> None:
+        """Count one step."""
+        self.tokens += len(step.emitted)
+        self.steps += 1
+        self.drafted_steps += len(step.tree) > 0
+        self.drafted += len(step.tree)
+        self.accepted += step.accepted
+        self.propose_seconds += step.propose_seconds
+        self.decode_seconds += step.decode_seconds
+        self.sample_seconds += step.sample_seconds
+        self.rest_seconds += step.rest_seconds
+        self.accepted_per_step.append(step.accepted)
+        for bits in step.source.tolist():
+            for name in _names(bits):
+                self.by_source[name] = self.by_source.get(name, 0) + 1
+        if len(step.tree) == 0:
+            self._plain_steps.append(step.seconds - step.propose_seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Decoding time, prefill not included."""
+        return self.propose_seconds + self.decode_seconds + self.sample_seconds + self.rest_seconds
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Tokens per second of decoding; 0 before the first step."""
+        return self.tokens / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def acceptance_rate(self) -> float:
+        """Accepted ÷ drafted nodes; 0 where nothing was drafted."""
+        return self.accepted / self.drafted if self.drafted else 0.0
+
+    @property
+    def accepted_length(self) -> float:
+        """Accepted nodes per verification step."""
+        return self.accepted / self.steps if self.steps else 0.0
+
+    @property
+    def tokens_per_step(self) -> float:
+        """Tokens emitted per verification step."""
+        return self.tokens / self.steps if self.steps else 0.0
+
+    @property
+    def baseline_seconds(self) -> float:
+        """Seconds per token of plain decoding here: the median of this reply's own undrafted steps when there are
+        enough of them (same context length, same load of the machine), else the measured T(1)."""
+        if len(self._plain_steps) >= ENOUGH_PLAIN_STEPS:
+            return median(self._plain_steps)
+        return self.plain_seconds
+
+    @property
+    def speedup(self) -> float:
+        """Speed against plain decoding on this device; 0 while there is no baseline."""
+        return self.tokens_per_second * self.baseline_seconds
+
+    def figures(self) -> dict[str, float | int]:
+        """The figures under the names that the command line's JSON uses."""
+        return {
+            "tokens": self.tokens,
+            "seconds": self.seconds,
+            "tokens_per_second": self.tokens_per_second,
+            "steps": self.steps,
+            "tokens_per_step": self.tokens_per_step,
+            "drafted": self.drafted,
+            "accepted": self.accepted,
+            "acceptance_rate": self.acceptance_rate,
+            "accepted_length": self.accepted_length,
+        }
+
+
+def _names(bits: int) -> list[str]:
+    if bits == SOURCE_TARGET:
+        return [SOURCE_NAMES[SOURCE_TARGET]]
+    return [name for bit, name in SOURCE_NAMES.items() if bit and bits & bit][:1]

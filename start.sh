@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# Sets LocalSpec up (the first time, and after an update) and starts it.
+set -euo pipefail
+
+usage() {
+    cat <<'TEXT'
+LocalSpec: chat with a local model and your documents.
+
+  ./start.sh                          open the application in the browser
+  ./start.sh ask "…" --doc FILE       ask in the terminal; any arguments go to `python -m localspec`
+  ./start.sh ARGUMENTS --help         help of that command
+  ./start.sh --setup-only             install, and stop there
+  ./start.sh --help                   this text
+
+The first start installs into .venv beside this file: about 3 GB, and some minutes, because llama.cpp is built for
+this computer. Later starts are immediate.
+
+Settings (environment variables)
+  LOCALSPEC_BACKEND=cpu|cuda|metal    how llama.cpp is built; chosen by itself when unset
+  LOCALSPEC_HOME=FOLDER               keep models/ and stores/ in another folder
+  LOCALSPEC_VERBOSE=1                 show all that pip says while installing
+  PYTHON=COMMAND                      the Python to make .venv with (3.10 or newer)
+  CMAKE_ARGS=…                        added when llama.cpp is built
+TEXT
+}
+
+# The folder of this script, also when it is started through a link.
+self=${BASH_SOURCE[0]}
+while [ -L "$self" ]; do
+    target=$(readlink "$self")
+    case $target in /*) self=$target ;; *) self=$(dirname -- "$self")/$target ;; esac
+done
+
+case ${1:-} in -h | --help) usage && exit ;; esac
+
+# shellcheck source=scripts/setup.sh
+. "$(dirname -- "$self")/scripts/setup.sh"
+
+# shellcheck disable=SC2119  # its argument is not this script's
+set_up
+
+# The caller's folder stays the current one, so that relative file arguments keep working.
+export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
+if [ $# -eq 0 ]; then
+    say "llama.cpp on the $backend backend ($backend_why)."
+    exec "$python" "$root/app.py"
+elif [ "$1" = --setup-only ]; then
+    printf 'LocalSpec is ready: llama.cpp on the %s backend (%s). Start it with ./start.sh\n' "$backend" "$backend_why"
+else
+    exec "$python" -m localspec "$@"
+fi

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Sets LocalSpec up with the tools for its tests, then runs every check. Arguments go to pytest: ./test.sh tests/stores -x
+set -euo pipefail
+
+# shellcheck source=scripts/setup.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/scripts/setup.sh"
+
+set_up dev
+cd -- "$root"
+
+if ! command -v chromium >/dev/null 2>&1 && [ ! -x /usr/bin/chromium ]; then
+    say "No chromium was found: the browser tests need it and will fail."
+    say "  $(how_to_get chromium chromium "brew install --cask chromium")"
+fi
+
+# As modules, because the commands in .venv/bin stop working when the folder is moved.
+say "ruff check"
+"$python" -m ruff check .
+say "mypy"
+"$python" -m mypy
+say "pytest"
+exec "$python" -m pytest "$@"

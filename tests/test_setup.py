@@ -1,0 +1,616 @@
+"""The start and test scripts, run for real in copies of the folder.
+
+Stand-ins are used only for commands of the machine (`nvidia-smi`, `nvcc`, `uname`, `df`), found on PATH first.
+Installing is tested with a real Python, .venv and pip on small packages in a local folder, so no test needs a network.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+SHELL_SCRIPTS = ("start.sh", "start.command", "test.sh", "scripts/setup.sh", ".ci/run")
+
+# All that the scripts may use of a machine; each test adds its compiler and its graphics card.
+TOOLS = (
+    *("awk", "bash", "cat", "cksum", "cp", "df", "dirname", "env", "getconf", "grep", "mkdir", "ps", "readlink", "rm"),
+    *("sed", "sleep", "tail", "tee"),
+)
+
+GPU = "echo 'GPU 0: NVIDIA Test Card (UUID: GPU-1)'"
+
+# The build backend inside the package that stands for llama-cpp-python: it keeps what it was asked to build with, and
+# fails where a test wants CUDA to fail. It needs no other package, so pip builds it with no network.
+BUILD_BACKEND = '''
+import os, pathlib, zipfile
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    arguments = os.environ.get("CMAKE_ARGS", "")
+    if "-DGGML_CUDA=on" in arguments and os.environ.get("CUDA_FAILS"):
+        raise SystemExit("the CUDA compiler failed")
+    module = f"ARGUMENTS = {arguments!r}\\nCORES = {os.environ.get('CMAKE_BUILD_PARALLEL_LEVEL')!r}\\n"
+    module += "CUDA_COMPILER = " + repr(os.environ.get("CUDACXX")) + "\\n"
+    module += "def llama_supports_gpu_offload(): return 'CUDA=on' in ARGUMENTS or 'METAL=on' in ARGUMENTS\\n"
+    name = "llama_cpp_python-1.0-py3-none-any.whl"
+    info = "llama_cpp_python-1.0.dist-info/"
+    with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w") as wheel:
+        wheel.writestr("llama_cpp/__init__.py", module)
+        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: llama-cpp-python\\nVersion: 1.0\\n")
+        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr(info + "RECORD", "".join(f"{entry},,\\n" for entry in (*wheel.namelist(), info + "RECORD")))
+    return name
+'''
+
+# The Python below a virtual environment, as on a machine that has none yet.
+PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
+
+# Stands for app.py and localspec/__main__.py: says what it was called with, and where.
+ECHO = "import os, sys\nprint(__name__, sys.argv[1:], os.getcwd(), sys.prefix, sep='\\n')\n"
+
+
+class Machine:
+    """A copy of the start scripts in a folder of its own, and a PATH that holds only what the test puts there."""
+
+    def __init__(self, base: Path) -> None:
+        self.root = base / "a folder" / "LocalSpec"  # a space, as people have in their folders
+        self.bin = base / "bin"
+        self.index = base / "index"
+        self.venv = self.root / ".venv"
+        for script in ("start.sh", "start.command", "test.sh", "scripts/setup.sh"):
+            (self.root / script).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(REPOSITORY / script, self.root / script)
+        (self.root / "requirements.txt").write_text("llama-cpp-python==1.0  # the pin\nhnswlib==2.0\n")
+        (self.root / "app.py").write_text(ECHO)
+        (self.root / "localspec").mkdir()
+        (self.root / "localspec" / "__main__.py").write_text(ECHO)
+        self.bin.mkdir()
+        for tool in TOOLS:
+            place = shutil.which(tool)
+            if place is not None:
+                (self.bin / tool).symlink_to(place)
+        self.command("python3", f'exec "{PYTHON}" "$@"')
+        self.command("uname", 'if [ "$1" = -m ]; then echo x86_64; else echo Linux; fi')
+        self.environment = {
+            "PATH": str(self.bin),
+            "HOME": str(base),
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(self.index),
+            "PIP_CACHE_DIR": str(base / "cache"),
+        }
+
+    def command(self, name: str, body: str) -> Path:
+        path = self.bin / name
+        path.unlink(missing_ok=True)
+        path.write_text(f"#!{shutil.which('bash')}\n{body}\n")
+        path.chmod(0o755)
+        return path
+
+    def compiler(self) -> None:
+        for name in ("cc", "c++"):
+            self.command(name, "exit 1")
+
+    def apple_silicon(self) -> None:
+        self.command("uname", 'if [ "$1" = -m ]; then echo arm64; else echo Darwin; fi')
+
+    def packages(self) -> None:
+        """The folder pip installs from: llama-cpp-python as source, hnswlib as a wheel."""
+        self.index.mkdir()
+        files = {
+            "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+            "backend.py": BUILD_BACKEND,
+            "PKG-INFO": "Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 1.0\n",
+        }
+        with tarfile.open(self.index / "llama_cpp_python-1.0.tar.gz", "w:gz") as archive:
+            for name, text in files.items():
+                entry = tarfile.TarInfo(f"llama_cpp_python-1.0/{name}")
+                entry.size = len(text.encode())
+                archive.addfile(entry, io.BytesIO(text.encode()))
+        info = "hnswlib-2.0.dist-info/"
+        contents = {
+            "hnswlib.py": "",
+            info + "METADATA": "Metadata-Version: 2.1\nName: hnswlib\nVersion: 2.0\n",
+            info + "WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        }
+        with zipfile.ZipFile(self.index / "hnswlib-2.0-py3-none-any.whl", "w") as wheel:
+            record = ""
+            for name, text in contents.items():
+                wheel.writestr(name, text)
+                digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+                record += f"{name},sha256={digest},{len(text)}\n"
+            wheel.writestr(info + "RECORD", record + info + "RECORD,,\n")
+
+    def run(
+        self, *command: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command,
+            cwd=cwd or self.root,
+            env={**self.environment, **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    def start(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run(str(self.root / "start.sh"), *arguments, cwd=cwd, environment=environment)
+
+    def shell(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Runs shell code with the functions of scripts/setup.sh."""
+        return self.run("bash", "-c", f'. "{self.root}/scripts/setup.sh"\n{code}', environment=environment)
+
+    def backend(self, **environment: str) -> tuple[str, str]:
+        answer = self.shell('choose_backend; echo "$backend"; echo "$backend_why"', **environment)
+        assert answer.returncode == 0, answer.stderr
+        backend, why = answer.stdout.splitlines()
+        return backend, why
+
+    def set_up_by_hand(self) -> None:
+        """A .venv that counts as installed: Python itself, and the stamps that the scripts write."""
+        (self.venv / "bin").mkdir(parents=True)
+        (self.venv / "bin" / "python").symlink_to(PYTHON)
+        (self.venv / "pyvenv.cfg").write_text(f"home = {PYTHON.parent}\n")
+        done = self.shell(
+            "choose_backend; venv_runs\n"
+            'write_stamp packages "$(packages_stamp)"; write_stamp llama "$(llama_stamp)"; ready && echo ready'
+        )
+        assert done.stdout == "ready\n", done.stderr
+
+    def built(self) -> dict[str, str]:
+        """What the installed llama_cpp was built with."""
+        code = "import llama_cpp as l; print(l.ARGUMENTS, l.CORES, l.CUDA_COMPILER, sep='\\n')"
+        lines = self.run(str(self.venv / "bin" / "python"), "-c", code).stdout.splitlines()
+        return dict(zip(("arguments", "cores", "cuda_compiler"), lines, strict=True))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def first_start(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    """A machine after its first start, which really installed. Tests work on copies."""
+    machine = Machine(tmp_path_factory.mktemp("first"))
+    machine.compiler()
+    machine.packages()
+    first = machine.start("--setup-only")
+    assert first.returncode == 0, first.stderr
+    assert "LocalSpec is ready: llama.cpp on the cpu backend" in first.stdout
+    return machine
+
+
+@pytest.fixture
+def installed(machine: Machine, first_start: Machine) -> Iterator[Machine]:
+    """A machine with everything installed, and pip's cache filled as the first start left it."""
+    machine.compiler()
+    machine.environment.update({key: first_start.environment[key] for key in ("PIP_FIND_LINKS", "PIP_CACHE_DIR")})
+    shutil.copytree(first_start.venv, machine.venv, symlinks=True)
+    yield machine
+    assert not (machine.root / ".venv.lock").exists()
+
+
+@pytest.fixture
+def begun(machine: Machine, first_start: Machine) -> Machine:
+    """A machine whose .venv is made but empty."""
+    shutil.copytree(first_start.venv, machine.venv, symlinks=True)
+    for stamp in machine.venv.glob(".localspec-*"):
+        stamp.unlink()
+    remove = (str(machine.venv / "bin" / "python"), "-m", "pip", "uninstall", "-y", "llama-cpp-python", "hnswlib")
+    assert machine.run(*remove).returncode == 0
+    return machine
+
+
+# ---- the scripts as files ----
+
+
+@pytest.mark.parametrize("script", SHELL_SCRIPTS)
+def test_shell_scripts_parse(script: str) -> None:
+    subprocess.run(["bash", "-n", str(REPOSITORY / script)], check=True)
+
+
+@pytest.mark.parametrize("script", ["start.sh", "start.command", "test.sh", ".ci/run"])
+def test_scripts_can_be_started(script: str) -> None:
+    assert os.access(REPOSITORY / script, os.X_OK)
+
+
+def test_batch_file_has_windows_lines_and_all_its_labels() -> None:
+    raw = (REPOSITORY / "start.bat").read_bytes()
+    assert raw.count(b"\n") == raw.count(b"\r\n")
+    lines = raw.decode("ascii").splitlines()
+    labels = {line[1:].strip() for line in lines if line.startswith(":")}
+    jumps = {line.split("goto ", 1)[1].split()[0] for line in lines if "goto " in line and not line.startswith("rem")}
+    assert jumps <= labels
+    assert labels <= jumps, "a label that nothing jumps to"
+
+
+# ---- which llama.cpp ----
+
+
+def test_no_gpu_means_cpu(machine: Machine) -> None:
+    assert machine.backend() == ("cpu", "no NVIDIA GPU answers: using the CPU")
+
+
+def test_gpu_without_compiler_means_cpu_and_says_what_is_missing(machine: Machine) -> None:
+    machine.command("nvidia-smi", GPU)
+    # The machine of the test may have a toolkit in the usual place.
+    answer = machine.shell('usual_cuda=/nowhere; choose_backend; echo "$backend: $backend_why"')
+    assert answer.stdout.startswith("cpu: NVIDIA GPU found but no CUDA compiler (nvcc)")
+    assert "Install the CUDA toolkit" in answer.stdout
+
+
+def test_gpu_and_compiler_mean_cuda(machine: Machine) -> None:
+    machine.command("nvidia-smi", GPU)
+    nvcc = machine.command("nvcc", "exit 0")
+    backend, why = machine.backend()
+    assert backend == "cuda"
+    assert str(nvcc) in why
+
+
+def test_compiler_is_found_in_cuda_home(machine: Machine) -> None:
+    machine.command("nvidia-smi", GPU)
+    toolkit = machine.root / "cuda toolkit"
+    (toolkit / "bin").mkdir(parents=True)
+    machine.command("nvcc", "exit 0").rename(toolkit / "bin" / "nvcc")
+    backend, why = machine.backend(CUDA_HOME=str(toolkit))
+    assert backend == "cuda"
+    assert str(toolkit) in why
+
+
+@pytest.mark.parametrize("answer", ["echo 'No devices found'", "echo 'GPU 0: gone'; exit 9"])
+def test_driver_without_gpu_means_cpu(machine: Machine, answer: str) -> None:
+    machine.command("nvidia-smi", answer)
+    machine.command("nvcc", "exit 0")
+    assert machine.backend()[0] == "cpu"
+
+
+def test_apple_silicon_means_metal(machine: Machine) -> None:
+    machine.apple_silicon()
+    assert machine.backend()[0] == "metal"
+
+
+def test_intel_mac_means_cpu(machine: Machine) -> None:
+    machine.command("uname", 'if [ "$1" = -m ]; then echo x86_64; else echo Darwin; fi')
+    assert machine.backend()[0] == "cpu"
+
+
+def test_backend_can_be_asked_for(machine: Machine) -> None:
+    machine.command("nvidia-smi", GPU)
+    machine.command("nvcc", "exit 0")
+    assert machine.backend(LOCALSPEC_BACKEND="cpu") == ("cpu", "asked for by LOCALSPEC_BACKEND")
+    machine.command("nvidia-smi", "exit 1")
+    assert machine.backend(LOCALSPEC_BACKEND="cuda")[0] == "cuda"
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [("vulkan", "It can be cpu, cuda or metal"), ("CUDA", "It can be"), ("metal", "works on macOS only")],
+)
+def test_backend_that_cannot_be_is_refused(machine: Machine, asked: str, told: str) -> None:
+    machine.set_up_by_hand()
+    answer = machine.start("--setup-only", LOCALSPEC_BACKEND=asked)
+    assert answer.returncode == 1
+    assert f"LOCALSPEC_BACKEND={asked}" in answer.stderr
+    assert told in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("backend", "own", "expected"),
+    [
+        ("cuda", "", "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native"),
+        ("cuda", "-DMORE=1", "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native -DMORE=1"),
+        ("cpu", "", ""),
+        ("cpu", "-DMORE=1", "-DMORE=1"),
+    ],
+)
+def test_cmake_arguments(machine: Machine, backend: str, own: str, expected: str) -> None:
+    assert machine.shell(f"cmake_args {backend}", CMAKE_ARGS=own).stdout == expected
+
+
+def test_cmake_arguments_on_macos(machine: Machine) -> None:
+    machine.apple_silicon()
+    assert machine.shell("cmake_args metal").stdout == "-DGGML_METAL=on"
+    assert machine.shell("cmake_args cpu").stdout == "-DGGML_METAL=off"
+
+
+# ---- what is missing on a fresh machine ----
+
+
+def assert_refused(answer: subprocess.CompletedProcess[str], *told: str) -> None:
+    assert answer.returncode == 1, answer.stderr
+    assert answer.stdout == ""
+    for text in told:
+        assert text in answer.stderr
+
+
+def test_no_compiler(begun: Machine) -> None:
+    begun.command("apt-get", "exit 0")
+    assert_refused(begun.start(), "no C and C++ compiler was found", "sudo apt install build-essential")
+
+
+def test_macos_compiler_that_only_offers_to_install_itself(begun: Machine) -> None:
+    begun.apple_silicon()
+    begun.compiler()
+    begun.command("xcode-select", "exit 2")
+    assert_refused(begun.start(), "no C and C++ compiler was found", "xcode-select --install")
+
+
+def test_too_little_disk(machine: Machine) -> None:
+    table = "echo 'Filesystem 1024-blocks Used Available Capacity Mounted on'; echo 'map x 9 8 2048000 80% /'"
+    machine.command("df", table)
+    assert_refused(machine.start(), "2000 MB free", "needs about 4 GB")
+    assert not machine.venv.exists()
+
+
+def test_no_python(machine: Machine) -> None:
+    machine.command("python3", "exit 1")  # there, but it does not run or is too old
+    machine.command("dnf", "exit 0")
+    assert_refused(machine.start(), "no Python 3.10 or newer", "sudo dnf install python3")
+    assert_refused(machine.start(PYTHON="/nowhere/python3"), "PYTHON=/nowhere/python3 does not run")
+
+
+def test_no_venv_module(machine: Machine) -> None:
+    machine.command("python3", 'case "$*" in *ensurepip*) exit 1 ;; esac; exit 0')
+    machine.command("apt-get", "exit 0")
+    assert_refused(machine.start(), "python3 has no venv module", "sudo apt install python3-venv")
+
+
+def test_folder_that_cannot_be_written(machine: Machine) -> None:
+    answer = machine.shell("root=/proc; check_writable")
+    assert_refused(answer, "the folder /proc cannot be written")
+
+
+def test_no_network(begun: Machine) -> None:
+    begun.compiler()
+    closed = "http://127.0.0.1:9/simple"
+    answer = begun.start(PIP_NO_INDEX="0", PIP_INDEX_URL=closed, PIP_FIND_LINKS="", PIP_RETRIES="1")
+    assert_refused(answer, "    | ", "The first start needs the internet, or a pip mirror", "setup.log")
+    assert not (begun.venv / ".localspec-packages").exists()
+
+
+def test_package_that_the_index_does_not_have(begun: Machine) -> None:
+    begun.compiler()
+    begun.index.mkdir()
+    assert_refused(begun.start(), "No matching distribution", "PYTHON=python3.12 ./start.sh")
+
+
+# ---- starting what is installed ----
+
+
+def test_second_start_opens_the_application(machine: Machine, tmp_path: Path) -> None:
+    machine.set_up_by_hand()
+    began = time.perf_counter()
+    answer = machine.start(cwd=tmp_path)
+    print(f"a start with everything installed took {time.perf_counter() - began:.3f} s, Python included")  # noqa: T201
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.splitlines() == ["__main__", "[]", str(tmp_path), str(machine.venv)]
+    assert answer.stderr == "llama.cpp on the cpu backend (no NVIDIA GPU answers: using the CPU).\n"
+
+
+def test_arguments_go_to_the_command_line(machine: Machine, tmp_path: Path) -> None:
+    machine.set_up_by_hand()
+    arguments = ("ask", "what is  this? “$HOME” *", "--doc", "a file.pdf", "")
+    answer = machine.start(*arguments, cwd=tmp_path)
+    assert answer.stdout.splitlines() == ["__main__", str(list(arguments)), str(tmp_path), str(machine.venv)]
+    assert answer.stderr == ""  # nothing beside the answer
+
+
+def test_exit_status_is_the_applications(machine: Machine) -> None:
+    machine.set_up_by_hand()
+    (machine.root / "localspec" / "__main__.py").write_text("raise SystemExit(7)")
+    assert machine.start("ask").returncode == 7
+
+
+def test_setup_only_stops_after_installing(machine: Machine) -> None:
+    machine.set_up_by_hand()
+    answer = machine.start("--setup-only")
+    assert answer.returncode == 0
+    assert answer.stdout.startswith("LocalSpec is ready: llama.cpp on the cpu backend")
+    assert "__main__" not in answer.stdout
+
+
+@pytest.mark.parametrize("flag", ["-h", "--help"])
+def test_help_needs_nothing_installed(machine: Machine, flag: str) -> None:
+    answer = machine.start(flag)
+    assert answer.returncode == 0
+    assert "--setup-only" in answer.stdout
+    assert "LOCALSPEC_BACKEND" in answer.stdout
+    assert not machine.venv.exists()
+
+
+def test_start_through_a_link_and_by_double_click(machine: Machine, tmp_path: Path) -> None:
+    machine.set_up_by_hand()
+    link = tmp_path / "localspec"
+    link.symlink_to(machine.root / "start.sh")
+    assert machine.run(str(link), cwd=tmp_path).stdout.splitlines()[0] == "__main__"
+    double_click = machine.run(str(machine.root / "start.command"), cwd=tmp_path)
+    assert double_click.stdout.splitlines()[0] == "__main__"
+
+
+# ---- installing ----
+
+
+def test_installs_once_then_starts_without_pip(installed: Machine) -> None:
+    assert installed.built()["arguments"] == ""
+    assert int(installed.built()["cores"]) >= 1
+    log = (installed.venv / "setup.log").read_text()
+    again = installed.start()
+    assert again.stdout.splitlines()[0] == "__main__"
+    assert (installed.venv / "setup.log").read_text() == log
+
+
+def test_backend_change_builds_llama_only_and_not_from_the_cache(installed: Machine) -> None:
+    installed.command("nvidia-smi", GPU)
+    nvcc = installed.command("nvcc", "exit 0")
+    marker = next(installed.venv.glob("lib/python*/site-packages")) / "hnswlib.py"
+    marker.write_text("# not installed again\n")
+
+    changed = installed.start("--setup-only")
+    assert changed.returncode == 0, changed.stderr
+    assert "on the cuda backend" in changed.stdout
+    assert "Installing the Python packages" not in changed.stderr
+    built = installed.built()
+    assert built["arguments"] == "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native"
+    assert built["cuda_compiler"] == str(nvcc)
+    assert marker.read_text() == "# not installed again\n"
+
+    back = installed.start("--setup-only", LOCALSPEC_BACKEND="cpu")
+    assert "on the cpu backend" in back.stdout
+    assert installed.built()["arguments"] == ""
+
+
+def test_failed_cuda_build_falls_back_and_is_not_tried_at_every_start(installed: Machine) -> None:
+    installed.command("nvidia-smi", GPU)
+    installed.command("nvcc", "exit 0")
+    first = installed.start(CUDA_FAILS="1")
+    assert first.returncode == 0, first.stderr
+    assert "The CUDA build failed" in first.stderr
+    assert "the CUDA compiler failed" in (installed.venv / "setup-cuda.log").read_text()
+    assert first.stdout.splitlines()[0] == "__main__"
+    assert installed.built()["arguments"] == ""
+
+    second = installed.start()
+    assert "Building" not in second.stderr
+    assert "failed before: using the CPU" in second.stderr
+
+    asked = installed.start("--setup-only", LOCALSPEC_BACKEND="cuda")
+    assert "on the cuda backend" in asked.stdout
+    third = installed.start("--setup-only")
+    assert "on the cuda backend" in third.stdout
+
+
+def test_own_cmake_arguments_are_not_served_from_the_cache(installed: Machine) -> None:
+    (installed.venv / ".localspec-llama").write_text("unfinished\n")
+    assert installed.start("--setup-only", CMAKE_ARGS="-DMORE=1").returncode == 0
+    assert installed.built()["arguments"] == "-DMORE=1"
+
+
+def test_changed_requirements_are_installed(installed: Machine) -> None:
+    (installed.root / "requirements.txt").write_text("llama-cpp-python==1.0\nhnswlib==2.0\nnot-there==3.0\n")
+    answer = installed.start("--setup-only")
+    assert_refused(answer, "Installing the Python packages", "not-there")
+    (installed.root / "requirements.txt").write_text("llama-cpp-python==1.0\nhnswlib==2.0\n")
+    completed = installed.start("--setup-only")
+    assert completed.returncode == 0, completed.stderr
+    assert "Building" not in completed.stderr
+
+
+def test_half_made_venv_is_made_anew(installed: Machine) -> None:
+    (installed.venv / "bin" / "python").unlink()
+    answer = installed.start("--setup-only")
+    assert answer.returncode == 0, answer.stderr
+    assert "making it anew" in answer.stderr
+
+
+def test_venv_filled_by_hand_is_taken_over_without_building(installed: Machine) -> None:
+    for stamp in installed.venv.glob(".localspec-*"):
+        stamp.unlink()
+    answer = installed.start("--setup-only")
+    assert answer.returncode == 0, answer.stderr
+    assert "Building" not in answer.stderr
+
+
+def test_verbose_shows_what_pip_says(installed: Machine) -> None:
+    (installed.venv / ".localspec-packages").unlink()
+    answer = installed.start("--setup-only", LOCALSPEC_VERBOSE="1")
+    assert answer.returncode == 0, answer.stderr
+    assert "Requirement already satisfied: hnswlib" in answer.stderr
+
+
+# ---- two starts at once ----
+
+
+def test_second_start_waits_for_the_first(installed: Machine) -> None:
+    (installed.venv / ".localspec-packages").unlink()
+    lock = installed.root / ".venv.lock"
+    lock.mkdir()
+    (lock / "pid").write_text(f"{os.getpid()}\n")
+    waiting = subprocess.Popen(
+        [str(installed.root / "start.sh"), "--setup-only"],
+        env=installed.environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert waiting.stderr is not None
+        assert f"Another start is installing (process {os.getpid()})" in waiting.stderr.readline()
+        assert waiting.poll() is None
+        shutil.rmtree(lock)
+        output, errors = waiting.communicate(timeout=60)
+    finally:
+        waiting.kill()
+    assert waiting.returncode == 0, errors
+    assert "LocalSpec is ready" in output
+
+
+def test_lock_of_a_dead_process_is_removed(installed: Machine) -> None:
+    (installed.venv / ".localspec-packages").unlink()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    lock = installed.root / ".venv.lock"
+    lock.mkdir()
+    (lock / "pid").write_text(f"{gone.pid}\n")
+    answer = installed.start("--setup-only")
+    assert answer.returncode == 0, answer.stderr
+    assert "Another start" not in answer.stderr
+
+
+def test_interrupted_installation_is_completed_by_the_next_start(machine: Machine) -> None:
+    machine.compiler()
+    machine.packages()
+    # Pressing Ctrl-C in the terminal: the signal goes to the whole process group, here while .venv is being made.
+    slow = machine.command("python3", f'case "$*" in *--clear*) sleep 30 ;; esac; exec "{PYTHON}" "$@"')
+    first = subprocess.Popen(
+        [str(machine.root / "start.sh")],
+        env=machine.environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert first.stderr is not None
+    while "Making .venv" not in first.stderr.readline():
+        assert first.poll() is None
+    os.killpg(first.pid, signal.SIGINT)
+    _, errors = first.communicate(timeout=30)
+    assert first.returncode == 130
+    assert "The next start completes the installation" in errors
+    assert not (machine.root / ".venv.lock").exists()
+
+    slow.write_text(f'#!{shutil.which("bash")}\nexec "{PYTHON}" "$@"\n')
+    assert machine.start("--setup-only").returncode == 0
+
+
+# ---- test.sh ----
+
+
+def test_test_script_stops_at_the_first_failing_tool_and_passes_arguments_to_pytest(machine: Machine) -> None:
+    (machine.root / "requirements-dev.txt").write_text("-r requirements.txt\n")
+    machine.set_up_by_hand()
+    machine.shell('venv_runs; write_stamp dev "$(dev_stamp)"')
+    for tool in ("ruff", "mypy", "pytest"):
+        (machine.root / f"{tool}.py").write_text(f"import sys\nprint('{tool}', *sys.argv[1:])\n")
+
+    passed = machine.run(str(machine.root / "test.sh"), "tests/stores", "-x")
+    assert passed.returncode == 0, passed.stderr
+    assert passed.stdout.splitlines() == ["ruff check .", "mypy", "pytest tests/stores -x"]
+
+    (machine.root / "mypy.py").write_text("raise SystemExit(3)")
+    failed = machine.run(str(machine.root / "test.sh"))
+    assert failed.returncode == 3
+    assert "pytest" not in failed.stdout
