@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 import ctypes
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -298,13 +298,16 @@ class LlamaModel:
         differing = np.flatnonzero(np.asarray(tokens[:limit]) != np.asarray(self._cached[:limit]))
         return int(differing[0]) if len(differing) else limit
 
-    def begin(
-        self, tokens: NDArray[np.int32], progress: Callable[[int, int], bool] | None = None, *, states: bool = False
-    ) -> bool:
+    def begin(self, tokens: NDArray[np.int32], *, states: bool = False) -> None:
+        """Make the KV cache hold `tokens[:-1]`: `prefill` to its end."""
+        for _ in self.prefill(tokens, states=states):
+            pass
+
+    def prefill(self, tokens: NDArray[np.int32], *, states: bool = False) -> Iterator[tuple[int, int]]:
         """Make the KV cache hold `tokens[:-1]` (`tokens` [n], the last is the first root), reusing the common prefix.
 
-        `progress(done, total)` is called between batches; when it returns False the prefill stops there, the cache
-        stays usable, and `begin` returns False. Raises ContextTooLongError.
+        Yields (positions done, positions to do) after each batch; closed earlier, the cache stays usable and the next
+        request takes over what is there. Raises ContextTooLongError.
         """
         total = len(tokens) - 1
         if total < 0:
@@ -320,8 +323,6 @@ class LlamaModel:
             shared = 0
         self.use_states(states)
         for start in range(shared, total, PREFILL_ROWS):
-            if progress is not None and not progress(start - shared, total - shared):
-                return False
             part = tokens[start : min(start + PREFILL_ROWS, total)]
             rows = len(part)
             batch = self._batch
@@ -332,7 +333,7 @@ class LlamaModel:
             batch.outputs[:rows] = states
             self._run(rows)
             self._cached.extend(part.tolist())
-        return True
+            yield start + rows - shared, total - shared
 
     def use_states(self, on: bool) -> None:
         """Ask for the last layer's states beside the logits; while on, every row is an output row."""

@@ -51,6 +51,15 @@ class ReplyMetrics:
         if len(step.tree) == 0:
             self._plain_steps.append(step.seconds - step.propose_seconds)
 
+    def merge(self, other: ReplyMetrics) -> None:
+        """Add another reply's counts and seconds."""
+        for name in _ADDED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for source, tokens in other.by_source.items():
+            self.by_source[source] = self.by_source.get(source, 0) + tokens
+        self.accepted_per_step += other.accepted_per_step
+        self._plain_steps += other._plain_steps
+
     @property
     def seconds(self) -> float:
         """Decoding time, prefill not included."""
@@ -102,6 +111,12 @@ class ReplyMetrics:
             "acceptance_rate": self.acceptance_rate,
             "accepted_length": self.accepted_length,
         }
+
+
+_ADDED = (
+    "tokens", "steps", "drafted_steps", "drafted", "accepted", "propose_seconds", "decode_seconds", "sample_seconds",
+    "rest_seconds", "prefill_seconds", "prompt_tokens", "reused_tokens",
+)  # fmt: skip
 
 
 def _names(bits: int) -> list[str]:

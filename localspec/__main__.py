@@ -1,0 +1,8 @@
+"""`python -m localspec`: the command line."""
+
+from __future__ import annotations
+
+from localspec.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""Libraries as the chat uses them: opened with the engine's tokenizer, filled from files and folders."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from localspec.chat.engine import Engine
+from localspec.config import stores_folder
+from localspec.errors import DocumentError, SettingsError
+from localspec.models.embedder import Embedder
+from localspec.stores.documents import SUPPORTED_SUFFIXES, content_hash
+from localspec.stores.library import Library, library_name, list_libraries
+
+
+def open_library(engine: Engine, name: str, *, create: bool = True) -> Library:
+    """The library `name` with the engine's tokenizer. Raises StoreError, LibraryInUseError, SettingsError."""
+    safe = library_name(name)
+    stores = stores_folder()
+    if not create and safe not in list_libraries(stores):
+        names = ", ".join(list_libraries(stores)) or "none"
+        raise SettingsError(
+            f"There is no library called {name!r} (libraries: {names}).", "Make it with: index FILE … --library NAME"
+        )
+    return Library(
+        stores / safe,
+        tokenizer_fingerprint=engine.tokenizer_fingerprint,
+        tokenize=engine.tokenize,
+        embedder=Embedder(),
+    )
+
+
+def collect_files(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and those of known kinds inside folders named, in order and once each."""
+    found: dict[Path, None] = {}
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUPPORTED_SUFFIXES)
+            found.update(dict.fromkeys(file for file in inside if file.is_file()))
+        else:
+            found[path] = None
+    return list(found)
+
+
+def library_of_files(files: Sequence[Path]) -> str:
+    """The name of these files' own library: asking about the same files again finds them indexed."""
+    hashes: list[str] = []
+    for file in files:
+        try:
+            hashes.append(content_hash(file))
+        except (DocumentError, OSError):
+            hashes.append(str(file))  # ingestion says what is wrong with it
+    return "ask-" + hashlib.sha256("\n".join(sorted(hashes)).encode("utf-8", "replace")).hexdigest()[:12]
+
+
+def ingest(library: Library, files: Sequence[Path], report: Callable[[str], None]) -> list[str]:
+    """Add the files and index all that is waiting, in this thread. Returns one message per file that failed."""
+    failures: list[str] = []
+    added: list[int] = []
+    for file in files:
+        try:
+            added.append(library.add(file).id)
+        except DocumentError as error:
+            failures.append(str(error))
+    library.ingest(progress=lambda now: report(f"{now.name}: {now.stage} {now.fraction:.0%}"))
+    failures += [
+        f"{info.name}: {info.reason}" for info in library.documents() if info.status == "failed" and info.id in added
+    ]
+    return failures

@@ -1,0 +1,161 @@
+"""What a question is sent with: the list of documents, a whole text, or the best passages, within the room there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from localspec.chat.citations import Citation, citation
+from localspec.chat.routing import Route, mentioned, route
+from localspec.stores.library import DocumentInfo, FoundPassage, Library
+
+DOCUMENT_SYSTEM = (
+    "You answer questions about the user's documents. Answer from the given text, in your own words, and name the "
+    "number of the passage you used, like [1]. If the text does not hold the answer, say so."
+)
+PLAIN_SYSTEM = "You are a helpful assistant."
+PASSAGES = 5
+"""Passages per question; more cost prefill time and distract small models."""
+PASSAGE_TOKENS = 1400
+"""Most tokens of passages per question."""
+WHOLE_SHARE = 0.5
+"""A whole text may fill this share of the room: the rest is for later turns."""
+SUMMARY_TOKENS = 2500
+"""Most tokens of a text too long to be read whole: passages spread over it."""
+LISTED = 200
+
+
+@dataclass(slots=True)
+class Given:
+    """What earlier turns of a conversation were sent with, so that nothing is sent twice."""
+
+    documents: set[int] = field(default_factory=set)
+    numbers: dict[int, int] = field(default_factory=dict)
+    """passage id → its number in this conversation"""
+    citations: list[Citation] = field(default_factory=list)
+    """everything that can be cited, numbered from 1"""
+
+    def forget(self) -> None:
+        """Nothing of it is in the prompt any more; numbers already shown stay taken."""
+        self.documents.clear()
+        self.numbers.clear()
+
+    def cite(self, found: FoundPassage) -> Citation:
+        """The citation of a passage, with a number of its own."""
+        if found.id in self.numbers:
+            return self.citations[self.numbers[found.id] - 1]
+        number = len(self.citations) + 1
+        self.numbers[found.id] = number
+        made = citation(number, found)
+        self.citations.append(made)
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """The user message as sent, what it can cite, and what the person should know."""
+
+    content: str
+    citations: tuple[Citation, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def compose(question: str, library: Library | None, given: Given, room: int, count: Callable[[str], int]) -> Material:
+    """The message for `question`, in at most about `room` tokens as counted by `count`."""
+    documents = [info for info in library.documents() if info.passages > 0] if library is not None else []
+    if library is None or not documents:
+        return Material(question, notices=_unready(library))
+    where = route(question)
+    if where is Route.LIST:
+        return Material(f"{_listing(documents)}\n\nQuestion: {question}")
+    named = mentioned(question, [info.name for info in documents])
+    wanted = [documents[index] for index in named] or documents
+    whole = _whole(question, library, wanted, given, room)
+    if whole is not None:
+        return whole
+    if where is Route.SUMMARY:
+        return _spread(question, library, wanted, given, room, count)
+    return _best(question, library, given, room, count)
+
+
+def _unready(library: Library | None) -> tuple[str, ...]:
+    if library is None or not library.documents():
+        return ()
+    failed = [info for info in library.documents() if info.status == "failed"]
+    if len(failed) == len(library.documents()):
+        return ("None of the documents could be read, so this answer is the model's own.",)
+    return ("The documents are still being read, so this answer does not use them yet.",)
+
+
+def _listing(documents: list[DocumentInfo]) -> str:
+    lines = [f"The library holds {len(documents)} document{'s' if len(documents) != 1 else ''}:"]
+    for number, info in enumerate(documents[:LISTED], start=1):
+        pages = f", {info.pages} pages" if info.pages else ""
+        lines.append(f"{number}. {info.name} ({info.kind}{pages})")
+    if len(documents) > LISTED:
+        lines.append(f"… and {len(documents) - LISTED} more.")
+    return "\n".join(lines)
+
+
+def _whole(question: str, library: Library, documents: list[DocumentInfo], given: Given, room: int) -> Material | None:
+    """The whole texts when they fit, or None. Texts that an earlier turn holds are not sent again."""
+    missing = [info for info in documents if info.id not in given.documents]
+    if any(info.tokens <= 0 for info in missing) or sum(info.tokens for info in missing) > room * WHOLE_SHARE:
+        return None
+    parts = [f"Document {info.name}:\n{library.document_text(info.id).strip()}" for info in missing]
+    given.documents.update(info.id for info in missing)
+    citations = tuple(given.cite(found) for info in documents for found in library.passages(info.id))
+    content = "\n\n".join([*parts, f"Question: {question}"]) if parts else question
+    return Material(content, citations)
+
+
+def _spread(
+    question: str,
+    library: Library,
+    documents: list[DocumentInfo],
+    given: Given,
+    room: int,
+    count: Callable[[str], int],
+) -> Material:
+    """Passages spread evenly over texts that are too long to be read whole, the beginning of each included."""
+    tokens = min(SUMMARY_TOKENS, room)
+    chosen: list[FoundPassage] = []
+    for info in documents:
+        found = library.passages(info.id)
+        share = max(1, tokens // len(documents))
+        wanted = max(1, min(len(found), share * len(found) // max(1, info.tokens)))
+        chosen += [found[index * len(found) // wanted] for index in range(wanted)]
+    names = ", ".join(info.name for info in documents[:3]) + (" …" if len(documents) > 3 else "")
+    notice = f"{names}: too long to be read whole, so the answer rests on {len(chosen)} passages spread over the text."
+    return _numbered(question, chosen, given, tokens, count, (notice,))
+
+
+def _best(question: str, library: Library, given: Given, room: int, count: Callable[[str], int]) -> Material:
+    found = library.search(question, PASSAGES)
+    return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count, ())
+
+
+def _numbered(
+    question: str,
+    found: Iterable[FoundPassage],
+    given: Given,
+    tokens: int,
+    count: Callable[[str], int],
+    notices: tuple[str, ...],
+) -> Material:
+    """Numbered passages and the question. Passages that an earlier turn holds are cited, not sent again."""
+    parts: list[str] = []
+    citations: list[Citation] = []
+    for passage in found:
+        known = passage.id in given.numbers
+        text = f"({passage.name}{f', page {passage.page}' if passage.page else ''})\n{passage.text.strip()}"
+        cost = 0 if known else count(text) + 8
+        if cost > tokens:
+            continue
+        tokens -= cost
+        made = given.cite(passage)
+        citations.append(made)
+        if not known:
+            parts.append(f"[{made.number}] {text}")
+    content = "\n\n".join([*parts, f"Question: {question}"]) if parts else question
+    return Material(content, tuple(citations), notices)

@@ -1,0 +1,79 @@
+"""The methods people can switch between: which drafters each one runs, and how its trees are sized."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from localspec.chat.engine import Engine
+from localspec.errors import SettingsError
+from localspec.models.llama import MAX_ROWS
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.budget import PAPER_NODES, Budget, CostBudget, FixedBudget
+from localspec.speculation.decode import Drafter
+from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.rest import RestDrafter
+from localspec.stores.ngrams import NgramStore
+
+PRESETS = ("device", "paper")
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a method may draw on."""
+
+    engine: Engine
+    ngrams: NgramStore | None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One entry of the switch: its name, a label, a sentence that explains it, and its drafters by preset."""
+
+    name: str
+    label: str
+    explanation: str
+    drafters: Callable[[Sources, bool], list[Drafter]]
+
+
+def _plain(sources: Sources, paper: bool) -> list[Drafter]:
+    return []
+
+
+def _rest(sources: Sources, paper: bool) -> list[Drafter]:
+    drafters: list[Drafter] = []
+    if sources.ngrams is not None and sources.ngrams.count() > 0:
+        drafters.append(RestDrafter(sources.ngrams, paper=paper))
+    if not paper:
+        drafters.append(PromptDrafter())
+    return drafters
+
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        Method("plain", "Plain", "The model alone, one token at a time.", _plain),
+        Method("rest", "REST", "Drafts from your documents and this chat: what followed the same words there.", _rest),
+    )
+}
+DEFAULT_METHOD = "rest"
+
+
+def drafters_of(method: str, sources: Sources, preset: str = "device") -> list[Drafter]:
+    """The drafters of a method. Raises SettingsError for unknown names."""
+    if method not in METHODS:
+        raise SettingsError(f"There is no method called {method!r}.", f"Choose one of {', '.join(METHODS)}.")
+    if preset not in PRESETS:
+        raise SettingsError(f"There is no preset called {preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
+    return METHODS[method].drafters(sources, preset == "paper")
+
+
+def budget_of(engine: Engine, preset: str = "device", rows: int = 0, acceptance: Acceptance | None = None) -> Budget:
+    """How trees are sized: by measured cost, or as published. `rows` > 0 caps every batch, root included; `acceptance`
+    takes the place of what the engine has learnt."""
+    if rows < 0 or rows > MAX_ROWS:
+        raise SettingsError(f"A verification batch of {rows} rows is not possible.", f"Choose 1 to {MAX_ROWS}.")
+    most = rows or MAX_ROWS
+    if preset == "paper":
+        return FixedBudget(min(PAPER_NODES, most - 1))
+    return CostBudget(engine.decode_seconds, acceptance or engine.acceptance, most)

@@ -1,0 +1,30 @@
+"""What a reply's figures mean, in words."""
+
+from __future__ import annotations
+
+from localspec.chat.methods import METHODS
+from localspec.speculation.metrics import ReplyMetrics
+
+FASTER = 1.02
+SLOWER = 0.98
+"""Within these bounds of plain speed a reply counts as neither faster nor slower: timing noise."""
+
+
+def verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool) -> str:
+    """One sentence for the panel: whether drafting helped, and if not, why."""
+    label = METHODS[method].label if method in METHODS else method
+    if method == "plain":
+        return "Speculation is off: the method is Plain, so every token is the model's own step."
+    if metrics.steps == 0:
+        return f"{label}: waiting for the first token."
+    if metrics.drafted == 0:
+        where = "your documents or this chat" if has_documents else "this chat (no documents are indexed)"
+        return f"{label} drafted nothing: nothing in {where} continues these words likely enough to pay for itself."
+    if metrics.speedup >= FASTER:
+        return f"{label} made this reply {metrics.speedup:.2f}× as fast as plain decoding on this computer."
+    if metrics.speedup <= SLOWER:
+        return (
+            f"{label} was slower than plain decoding here ({metrics.speedup:.2f}×): only {metrics.acceptance_rate:.0%} "
+            "of its drafts were accepted. Choose Plain if this goes on."
+        )
+    return f"{label} ran at the speed of plain decoding ({metrics.speedup:.2f}×): few words could be guessed."

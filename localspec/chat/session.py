@@ -1,0 +1,208 @@
+"""A conversation: questions in, streamed and cited answers out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.chat.citations import Citation, cited
+from localspec.chat.engine import Engine
+from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, compose
+from localspec.chat.methods import DEFAULT_METHOD, Sources, budget_of, drafters_of
+from localspec.chat.template import Message
+from localspec.chat.text import TextStream
+from localspec.errors import ContextTooLongError, SettingsError
+from localspec.models.llama import LlamaModel
+from localspec.models.sampling import SamplingSettings
+from localspec.speculation.decode import Step, generate
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.stores.library import Library
+
+LEAST_REPLY = 64
+"""Tokens that must be left for an answer; earlier turns are left out to make room."""
+ROOM_SHARE = 0.4
+"""Turns are left out until this share of the context is free for documents and answer: rarely, but several at once,
+because the cached prefix is lost each time."""
+SYSTEM_TOKENS = 128
+"""Room for the system prompt and the template's own tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """How one answer is made."""
+
+    method: str = DEFAULT_METHOD
+    preset: str = "device"
+    rows: int = 0
+    max_tokens: int = 512
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise SettingsError(f"An answer of {self.max_tokens} tokens is not possible.", "Choose 1 or more.")
+
+
+@dataclass(slots=True)
+class Turn:
+    """One question with its answer, as shown and as sent."""
+
+    question: str
+    content: str
+    given: tuple[Citation, ...] = ()
+    reply: str = ""
+    reply_tokens: list[int] = field(default_factory=list)
+    citations: list[Citation] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    metrics: ReplyMetrics = field(default_factory=ReplyMetrics)
+    method: str = ""
+    finish: str = ""
+    """"end", "length", "context", "stopped", or "" while it is being written"""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What is new while an answer is made. `stage`: "reading" (`progress` 0–1), "writing" or "done"."""
+
+    stage: str
+    turn: Turn
+    delta: str = ""
+    progress: float = 0.0
+    step: Step | None = None
+
+
+class Session:
+    """One conversation with the engine's model over at most one library."""
+
+    def __init__(self, engine: Engine, library: Library | None = None, system: str = "") -> None:
+        """`system` replaces the built-in system prompt."""
+        self.engine = engine
+        self.library = library
+        self.system = system
+        self.turns: list[Turn] = []
+        self._given = Given()
+        self._forgotten = 0
+
+    def ask(self, question: str, options: ReplyOptions | None = None) -> Iterator[Update]:
+        """Answer `question`. Closing the iterator early keeps the text so far, with `finish` "stopped".
+
+        Raises LocalSpecError; the conversation then is as it was before the question.
+        """
+        options = options or ReplyOptions()
+        engine = self.engine
+        sources = Sources(engine, self.library.ngrams if self.library is not None else None)
+        drafters = drafters_of(options.method, sources, options.preset)
+        budget = budget_of(engine, options.preset, options.rows)
+        with engine.turn() as model:
+            sampler = model.sampler(options.sampling)
+            try:
+                turn, prompt = self._compose(question, options, model)
+                self.turns.append(turn)
+                yield from self._read(model, prompt, turn)
+                room = model.context_size - len(prompt) - 1
+                stream = TextStream(model.piece)
+                steps = generate(model, sampler, drafters, prompt, budget, min(options.max_tokens, room))
+                for step in steps:
+                    turn.metrics.add(step)
+                    emitted = step.emitted.tolist()
+                    if step.finish == "end":
+                        emitted = emitted[:-1]
+                    turn.reply_tokens += emitted
+                    delta = stream.add(emitted)
+                    turn.reply = stream.text
+                    yield Update("writing", turn, delta, 1.0, step)
+                    turn.finish = step.finish
+                delta = stream.finish()
+                turn.reply = stream.text
+                self._conclude(turn)
+                yield Update("done", turn, delta, 1.0)
+            finally:
+                sampler.close()
+                self._settle()
+
+    def _compose(self, question: str, options: ReplyOptions, model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
+        """The turn and the prompt that ends with it. The oldest turns are left out when room runs short."""
+        question = question.strip()
+        if not question:
+            raise SettingsError("The question is empty.", "Type something to ask.")
+        size = model.context_size
+        reserve = min(options.max_tokens, max(LEAST_REPLY, size // 8))
+        forgotten = self._forgotten
+        while forgotten < len(self.turns) and self._room(forgotten, question, reserve) < size * ROOM_SHARE:
+            forgotten += 1
+        self._forget(forgotten)
+        while True:
+            room = self._room(self._forgotten, question, reserve)
+            material = compose(question, self.library, self._given, max(0, room), self._count)
+            turn = Turn(question, material.content, material.citations, notices=list(material.notices))
+            prompt = self._prompt(turn)
+            if len(prompt) + min(reserve, LEAST_REPLY) < size:
+                break
+            if self._forgotten >= len(self.turns):
+                raise ContextTooLongError(
+                    f"The question with its text is {len(prompt)} tokens long; the context holds {size}.",
+                    "Ask a shorter question, or load the model with a larger context.",
+                )
+            self._forget(len(self.turns))
+        turn.method = options.method
+        turn.metrics.plain_seconds = self.engine.plain_seconds
+        if self._forgotten:
+            turn.notices.append(
+                f"This chat outgrew the model's context: its first {self._forgotten} question(s) are left out."
+            )
+        return turn, prompt
+
+    def _count(self, text: str) -> int:
+        return len(self.engine.tokenize(text))
+
+    def _room(self, forgotten: int, question: str, reserve: int) -> int:
+        """Tokens left for documents when the first `forgotten` turns are left out."""
+        used = sum(self._count(turn.content) + len(turn.reply_tokens) + 16 for turn in self.turns[forgotten:])
+        return self.engine.model.context_size - reserve - used - self._count(question) - SYSTEM_TOKENS
+
+    def _forget(self, turns: int) -> None:
+        """Leave the first `turns` turns out from now on; what they held may be sent again."""
+        if turns > self._forgotten:
+            self._forgotten = turns
+            self._given.forget()
+
+    def _prompt(self, last: Turn) -> NDArray[np.int32]:
+        kept = self.turns[self._forgotten :]
+        about_documents = any(turn.given or turn.content != turn.question for turn in [*kept, last])
+        system = self.system or (DOCUMENT_SYSTEM if about_documents else PLAIN_SYSTEM)
+        messages = [Message("system", system)]
+        for turn in kept:
+            messages.append(Message("user", turn.content))
+            messages.append(Message("assistant", turn.reply, np.array(turn.reply_tokens, dtype=np.int32)))
+        messages.append(Message("user", last.content))
+        return self.engine.template.tokens(messages, self.engine.model)
+
+    def _read(self, model: LlamaModel, prompt: NDArray[np.int32], turn: Turn) -> Iterator[Update]:
+        started = perf_counter()
+        turn.metrics.prompt_tokens = len(prompt)
+        turn.metrics.reused_tokens = min(model.common_prefix(prompt), len(prompt) - 1)
+        yield Update("reading", turn, progress=0.0)
+        for done, total in model.prefill(prompt):
+            turn.metrics.prefill_seconds = perf_counter() - started
+            yield Update("reading", turn, progress=done / max(1, total))
+
+    def _settle(self) -> None:
+        """After a stop or an error: keep what was written; a turn without a word leaves no trace."""
+        if self.turns and not self.turns[-1].finish:
+            turn = self.turns[-1]
+            if turn.reply_tokens:
+                turn.finish = "stopped"
+                turn.citations = cited(turn.reply, turn.given)
+            else:
+                self.turns.pop()
+                self._given.forget()
+
+    def _conclude(self, turn: Turn) -> None:
+        turn.citations = cited(turn.reply, turn.given)
+        if turn.finish == "context":
+            turn.notices.append("The answer stopped because the model's context is full. Start a new chat to go on.")
+        elif turn.finish == "length":
+            turn.notices.append(f"The answer stopped at {turn.metrics.tokens} tokens, the most that was asked for.")

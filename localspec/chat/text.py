@@ -1,0 +1,27 @@
+"""From tokens to text while they arrive."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterable
+
+
+class TextStream:
+    """Joins the bytes of tokens into text; a character whose bytes are split over tokens appears when it is whole."""
+
+    def __init__(self, piece: Callable[[int], bytes]) -> None:
+        self._piece = piece
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self.text = ""
+
+    def add(self, tokens: Iterable[int]) -> str:
+        """The text that these tokens completed."""
+        delta = self._decoder.decode(b"".join(self._piece(token) for token in tokens))
+        self.text += delta
+        return delta
+
+    def finish(self) -> str:
+        """What is left of a cut character, as a replacement mark."""
+        delta = self._decoder.decode(b"", final=True)
+        self.text += delta
+        return delta

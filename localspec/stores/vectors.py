@@ -1,0 +1,314 @@
+"""A dense index over vectors that are kept elsewhere; the only importer of hnswlib.
+
+The index answers "which labels lie nearest" (HNSW graph, arXiv 1603.09320). Its file is a cache: whatever is doubtful
+about it, it is made again from the vectors in SQLite, because hnswlib trusts its files. It writes a truncated file on
+a full disk without an error, may crash on a flipped header byte, loads vectors of another dimension silently, accepts
+NaN, and may crash when a search runs while vectors are added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import hnswlib
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from localspec import config
+from localspec.errors import DiskFullError, StoreError
+from localspec.stores.database import disk_error, mapped_errors
+
+_logger = logging.getLogger(__name__)
+
+Metric: TypeAlias = Literal["cosine", "ip"]
+"""How similarity is counted: cosine, or inner product."""
+
+_CHUNK = 1024
+"""Vectors added under one hold of the lock, so that a search need not wait for a long addition."""
+_FIRST_CAPACITY = 1024
+_EXACT_CHUNK = 65_536
+_SEARCH_WIDTH = 100
+"""hnswlib's `ef`; at 384 dimensions and 20,000 vectors recall at 10 is above 0.97."""
+_FORMAT = 1
+
+
+class VectorIndex:
+    """Labels and vectors of one dimension in memory. Any thread may call any method; one lock serialises them.
+
+    Raises ValueError for arguments of the wrong shape, and StoreError when memory runs out.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        fingerprint: str,
+        *,
+        metric: Metric = "cosine",
+        connections: int = 16,
+        build_width: int = 200,
+    ) -> None:
+        """`fingerprint` names what made the vectors; a cache file with another one is not loaded.
+
+        `connections` and `build_width` are hnswlib's M and ef_construction, by default its own values.
+        """
+        if dimension < 1:
+            raise ValueError("dimension must be positive")
+        self.dimension = dimension
+        self.fingerprint = fingerprint
+        self.metric: Metric = metric
+        self._connections = connections
+        self._build_width = build_width
+        self._lock = threading.Lock()
+        # hnswlib keeps removed vectors in its graph, and their labels in its list.
+        self._removed: set[int] = set()
+        self._index = self._empty(_FIRST_CAPACITY)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return self._count()
+
+    def labels(self) -> NDArray[np.int64]:
+        """The labels that searches can find, int64 [n], ascending."""
+        with self._lock:
+            return self._labels()
+
+    def add(self, labels: Sequence[int] | NDArray[np.int64], vectors: ArrayLike) -> None:
+        """Add vectors [n, d] under distinct labels [n]; a label that is there gets the new vector.
+
+        Raises ValueError, before anything is added, for NaN, infinity, another dimension, or a label given twice.
+        """
+        numbers = np.asarray(labels, np.int64).reshape(-1)
+        rows = self._rows(vectors)
+        if len(numbers) != len(rows):
+            raise ValueError(f"{len(numbers)} labels for {len(rows)} vectors")
+        if len(numbers) and (int(numbers.min()) < 0 or len(np.unique(numbers)) != len(numbers)):
+            raise ValueError("labels must be distinct and not negative")
+        for start in range(0, len(numbers), _CHUNK):
+            with self._lock:
+                self._add(numbers[start : start + _CHUNK], rows[start : start + _CHUNK])
+
+    def remove(self, labels: Iterable[int]) -> None:
+        """Searches find these labels no more; unknown ones are ignored. Their vectors leave with `compact`."""
+        with self._lock:
+            for label in labels:
+                if label in self._removed:
+                    continue
+                try:
+                    self._index.mark_deleted(label)
+                except RuntimeError:
+                    continue  # hnswlib's only answer to an unknown label
+                self._removed.add(label)
+
+    def search(self, vectors: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The k nearest labels, int64 [n, k], of each query [n, d], and their similarities, float32 [n, k], descending.
+
+        There are fewer columns when the index holds fewer vectors. Raises ValueError for NaN, infinity or k < 1.
+        """
+        if k < 1:
+            raise ValueError("k must be positive")
+        queries = self._rows(vectors)
+        with self._lock:
+            k = min(k, self._count())
+            if k == 0 or len(queries) == 0:
+                return np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
+            self._index.set_ef(max(_SEARCH_WIDTH, 2 * k))
+            try:
+                labels, distances = self._index.knn_query(queries, k=k, num_threads=_threads())
+            except RuntimeError:
+                # The graph did not reach k live vectors, as happens when most are removed.
+                return self._search_exactly(queries, k)
+        return labels.astype(np.int64), (1 - distances).astype(np.float32)
+
+    def compact(self) -> None:
+        """Build the graph anew without the removed vectors, if there are any."""
+        with self._lock:
+            self._compact()
+
+    def save(self, path: Path) -> None:
+        """Write the cache file and its manifest `<path>.json`, without a trace of removed vectors.
+
+        What is at `path` stays until the new file is complete. Raises DiskFullError or StoreError.
+        """
+        with self._lock, mapped_errors(path):
+            self._compact()
+            temporary = path.with_name(path.name + ".tmp")
+            manifest = path.with_name(path.name + ".tmp.json")
+            try:
+                self._write(temporary)
+                facts = self._facts(temporary.stat().st_size, _sha256(temporary), self._count())
+                with manifest.open("w", encoding="utf-8") as file:
+                    json.dump(facts, file)
+                    file.flush()
+                    os.fsync(file.fileno())
+                # A kill between the two leaves a pair that does not match, which is not loaded.
+                temporary.replace(path)
+                manifest.replace(manifest_path(path))
+            finally:
+                temporary.unlink(missing_ok=True)
+                manifest.unlink(missing_ok=True)
+            _sync_folder(path.parent)
+
+    @classmethod
+    def load(cls, path: Path, dimension: int, fingerprint: str, *, metric: Metric = "cosine") -> VectorIndex | None:
+        """The index saved at `path`, or None when there is none or anything about it does not match."""
+        try:
+            facts = json.loads(manifest_path(path).read_text(encoding="utf-8"))
+            size, checksum = path.stat().st_size, _sha256(path)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            _logger.warning("The cache %s is made again: %s", path, error)
+            return None
+        index = cls(dimension, fingerprint, metric=metric)
+        count = facts.get("count") if isinstance(facts, dict) else None
+        if not isinstance(count, int) or facts != index._facts(size, checksum, count):
+            _logger.warning("The cache %s is made again: it does not match its manifest, or other vectors", path)
+            return None
+        loaded = hnswlib.Index(metric, dimension)
+        try:
+            loaded.load_index(str(path), max_elements=max(count, _FIRST_CAPACITY))
+        except RuntimeError as error:
+            _logger.warning("The cache %s is made again: %s", path, error)
+            return None
+        if loaded.element_count != count or loaded.index_file_size() != size:
+            _logger.warning("The cache %s is made again: it holds %d vectors", path, loaded.element_count)
+            return None
+        index._index = loaded
+        return index
+
+    def _facts(self, size: int, checksum: str, count: int) -> dict[str, object]:
+        """What the manifest says; every entry must be equal for a file to be loaded."""
+        return {
+            "format": _FORMAT,
+            "hnswlib": importlib.metadata.version("hnswlib"),
+            # hnswlib writes C structures as they lie in memory.
+            "machine": f"{platform.machine()} {sys.byteorder} {sys.maxsize.bit_length() + 1}",
+            "fingerprint": self.fingerprint,
+            "dimension": self.dimension,
+            "metric": self.metric,
+            "count": count,
+            "size": size,
+            "sha256": checksum,
+        }
+
+    def _write(self, path: Path) -> None:
+        try:
+            self._index.save_index(str(path))
+        except RuntimeError as error:
+            raise StoreError(f"{path} could not be written: {error}.") from error
+        if not path.exists():
+            raise StoreError(f"{path} could not be written.", "Check that the folder exists and may be written.")
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+        if path.stat().st_size != self._index.index_file_size():
+            raise DiskFullError(
+                f"The disk is full: {path} could not be written.",
+                "Free some space; the file is a cache and is made again.",
+            )
+
+    def _rows(self, vectors: ArrayLike) -> NDArray[np.float32]:
+        rows = np.ascontiguousarray(vectors, np.float32)
+        if rows.ndim != 2 or rows.shape[1] != self.dimension:
+            raise ValueError(f"vectors must be [n, {self.dimension}], not {list(rows.shape)}")
+        if not np.isfinite(rows).all():
+            raise ValueError("vectors must be finite numbers")
+        return rows
+
+    def _empty(self, capacity: int) -> Any:  # noqa: ANN401 - hnswlib comes without types
+        index = hnswlib.Index(self.metric, self.dimension)
+        index.init_index(capacity, M=self._connections, ef_construction=self._build_width, random_seed=1)
+        return index
+
+    def _count(self) -> int:
+        return int(self._index.element_count) - len(self._removed)
+
+    def _labels(self) -> NDArray[np.int64]:
+        known = np.sort(np.asarray(self._index.get_ids_list(), np.int64))
+        return np.setdiff1d(known, np.fromiter(self._removed, np.int64), assume_unique=True)
+
+    def _add(self, labels: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
+        needed = int(self._index.element_count) + len(labels)
+        capacity = int(self._index.max_elements)
+        try:
+            if needed > capacity:
+                self._index.resize_index(max(2 * capacity, needed))
+            self._index.add_items(rows, labels, num_threads=_threads())
+        except (RuntimeError, MemoryError) as error:
+            raise StoreError(
+                f"The search index cannot grow to {needed:,} vectors ({error}).", "Close other programs and try again."
+            ) from error
+        self._removed.difference_update(labels.tolist())
+
+    def _compact(self) -> None:
+        if not self._removed:
+            return
+        labels = self._labels()
+        old, self._index = self._index, self._empty(max(len(labels), _FIRST_CAPACITY))
+        self._removed = set()
+        for start in range(0, len(labels), _EXACT_CHUNK):
+            part = labels[start : start + _EXACT_CHUNK]
+            self._add(part, np.asarray(old.get_items(part), np.float32))
+
+    def _search_exactly(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        if self.metric == "cosine":  # the stored vectors have length 1 already
+            queries = queries / np.maximum(np.linalg.norm(queries, axis=1, keepdims=True), np.float32(1e-30))
+        live = self._labels()
+        labels = np.empty((len(queries), 0), np.int64)
+        similarities = np.empty((len(queries), 0), np.float32)
+        for start in range(0, len(live), _EXACT_CHUNK):
+            part = live[start : start + _EXACT_CHUNK]
+            rows = np.asarray(self._index.get_items(part), np.float32)
+            labels = np.hstack([labels, np.broadcast_to(part, (len(queries), len(part)))])
+            similarities = np.hstack([similarities, queries @ rows.T])
+            best = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+            labels = np.take_along_axis(labels, best, axis=1)
+            similarities = np.take_along_axis(similarities, best, axis=1)
+        return labels, similarities.astype(np.float32)
+
+
+def manifest_path(path: Path) -> Path:
+    """Where the manifest of the cache file `path` lies."""
+    return path.with_name(path.name + ".json")
+
+
+def forget(path: Path) -> None:
+    """Delete a cache file, its manifest and what a killed `save` left. Raises StoreError."""
+    temporary = path.with_name(path.name + ".tmp")
+    try:
+        for file in (manifest_path(path), path, manifest_path(temporary), temporary):
+            file.unlink(missing_ok=True)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
+def _threads() -> int:
+    return config.default_threads()
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make renames in `folder` durable; Windows does so itself and cannot open folders."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,82 @@
+"""How much of a draft is verified."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.budget import PAPER_NODES, CostBudget, FixedBudget, best_size
+from localspec.speculation.tree import cut, depths, path_probabilities
+from tests.speculation.scripted import make_tree, paths_of
+from tests.speculation.strategies import draft_trees
+
+GAINS = st.lists(st.floats(0.0, 1.0), max_size=30).map(lambda values: sorted(values, reverse=True))
+CURVES = st.lists(st.floats(0.001, 10.0), min_size=1, max_size=40).map(lambda seconds: [0.0, *seconds])
+
+
+@given(GAINS, CURVES, st.floats(0.0, 1.0))
+def test_the_best_size_equals_brute_force_for_any_curve(gains, seconds, overhead):
+    def tokens_per_second(size: int) -> float:
+        return (1.0 + sum(gains[:size])) / (seconds[size + 1] + (overhead if size else 0.0))
+
+    sizes = range(min(len(gains), len(seconds) - 2) + 1)
+    best = best_size(np.array(gains), np.array(seconds), overhead)
+    assert best in sizes
+    assert tokens_per_second(best) == pytest.approx(max(map(tokens_per_second, sizes)), rel=1e-12)
+
+
+def test_a_step_of_the_curve_is_jumped_over():
+    """Four rows cost less than three here, as on stepped curves: stopping at the first dip would send nothing."""
+    seconds = np.array([0.0, 1.0, 1.9, 2.9, 1.2, 2.0])
+    assert best_size(np.array([0.6, 0.5, 0.4, 0.1]), seconds, 0.0) == 3
+
+
+def test_drafting_nothing_is_a_choice():
+    assert best_size(np.array([0.05, 0.01]), np.array([0.0, 1.0, 1.5, 2.0]), 0.0) == 0
+    assert best_size(np.array([0.05]), np.array([0.0, 1.0, 1.0]), 0.1) == 0, "the overhead counts"
+    assert best_size(np.empty(0), np.array([0.0, 1.0]), 0.0) == 0
+
+
+@given(draft_trees(), st.integers(0, 20), st.integers(0, 20), st.integers(0, 6))
+def test_a_fixed_budget_is_a_cut(tree, nodes, room, deepest):
+    chosen = FixedBudget(nodes).choose(tree, room, deepest)
+    assert paths_of(chosen) == paths_of(cut(tree, min(nodes, room), deepest))
+
+
+def test_the_published_size():
+    assert FixedBudget().limit == PAPER_NODES == 64
+
+
+@given(draft_trees(), CURVES, st.integers(2, 30), st.integers(0, 20), st.integers(1, 6))
+def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room, deepest):
+    seconds = np.array(curve)
+    budget = CostBudget(seconds, Acceptance(), rows, overhead=0.01)
+    assert budget.limit == min(rows, len(curve) - 1) - 1
+    chosen = budget.choose(tree, room, deepest)
+    assert len(chosen) <= max(0, min(budget.limit, room))
+    assert len(chosen) == 0 or depths(chosen).max() <= deepest
+
+    possible = cut(Acceptance().calibrate(tree), min(budget.limit, room), deepest)
+
+    def tokens_per_second(size: int) -> float:
+        expected = 1.0 + float(path_probabilities(cut(possible, size)).sum())
+        return expected / (seconds[size + 1] + (0.01 if size else 0.0))
+
+    best = max(tokens_per_second(size) for size in range(len(possible) + 1))
+    assert tokens_per_second(len(chosen)) == pytest.approx(best, rel=1e-6)
+    assert set(paths_of(chosen)) == set(paths_of(cut(possible, len(chosen))))
+
+
+def test_a_cost_budget_learns_that_drafts_fail():
+    tree = make_tree([1], [-1], [1.0], evidence=[[4, 1, 0, 0]])
+    budget = CostBudget(np.array([0.0, 1.0, 1.2]), Acceptance(), 2, overhead=0.0)
+    assert len(budget.choose(tree, 10, 10)) == 1
+    for _ in range(100):
+        budget.observe(tree, np.empty(0, np.int32))
+    assert len(budget.choose(tree, 10, 10)) == 0
+    for _ in range(1000):
+        budget.observe(tree, np.array([0], np.int32))
+    assert len(budget.choose(tree, 10, 10)) == 1
