@@ -150,7 +150,7 @@ def generate(
             finish = "end"
         elif left <= 0:
             finish = "length"
-        elif target.cached + 1 >= target.context_size:
+        elif target.cached >= target.context_size:  # with or without drafts, the last position is used
             finish = "context"
         source = np.full(len(emitted), SOURCE_TARGET, dtype=np.uint8)
         accepted = min(len(path), len(emitted))

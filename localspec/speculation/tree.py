@@ -87,13 +87,14 @@ def from_continuations(
     source: int,
     limit: int,
     similarity: NDArray[np.float32] | None = None,
+    least_share: float = 0.0,
 ) -> DraftTree:
     """Merge continuations into a trie and keep its `limit` heaviest nodes, heaviest first.
 
     `continuations` [m, c] is padded with -1; `match_lengths` [m] and `weights` [m] > 0 belong to its rows. A node's
     weight is the sum of the rows that pass through it (REST, arXiv 2311.08252: how many matches contain the prefix);
     its probability and vote share are its part of the weight of all rows that reach its parent, rows that ended there
-    included.
+    included. Nodes with less than `least_share` of the whole weight are left out.
     """
     rows, width = continuations.shape
     if rows == 0 or width == 0 or limit <= 0:
@@ -133,9 +134,12 @@ def from_continuations(
             discovered += 1
 
     totals = {-1: sum(row_weights)}
+    least = least_share * totals[-1]
     split(-1, 0, range(rows))
     while heap and len(tokens) < limit:
         weight, _, rank, parent, depth, members = heapq.heappop(heap)
+        if -weight < least:
+            break
         node = len(tokens)
         tokens.append(columns[depth][members[0]])
         parents.append(parent)

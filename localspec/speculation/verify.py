@@ -21,7 +21,7 @@ class Walk(NamedTuple):
     path: NDArray[np.int32]
     """[a] accepted nodes, from the root down"""
     emitted: NDArray[np.int32]
-    """[a + 1] tokens; one less when an accepted token ends the reply"""
+    """[a + 1] tokens, the bonus token last; a token that ends the reply is one even where it was drafted"""
 
 
 def walk(tree: DraftTree, sample: Callable[[int], int], is_end: Callable[[int], bool]) -> Walk:

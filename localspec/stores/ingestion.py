@@ -124,6 +124,7 @@ class Ingestion:
         self._round: set[int] = set()
         self._embedded = 0
         self._embedding_seconds = 0.0
+        self._warm = False
         self.progress = Progress()
 
     def run(
@@ -147,10 +148,13 @@ class Ingestion:
                     unfinished |= self._unfinished()
                 self._vectors.prepare()
             except LocalSpecError as error:
-                self.progress = replace(self.progress, stage="", seconds_left=None, problem=str(error))
+                self.progress = replace(self.progress, problem=str(error))
                 if report is not None:
                     report(self.progress)
                 raise
+            finally:
+                if not self.progress.done:
+                    self.progress = replace(self.progress, name="", stage="", seconds_left=None)
             return unfinished - self._unfinished()
 
     def start(self, should_yield: Callable[[], bool]) -> None:
@@ -290,8 +294,10 @@ class Ingestion:
             self._show(row[0] if row else "", "vectors", report)
             start = time.perf_counter()
             self._vectors.embed(passages)
-            self._embedding_seconds += time.perf_counter() - start
-            self._embedded += len(passages)
+            if self._warm:  # the first batch of all also loads the model
+                self._embedding_seconds += time.perf_counter() - start
+                self._embedded += len(passages)
+            self._warm = True
         with self._database.write() as database:
             database.execute(
                 "UPDATE documents SET stage = 'ready' WHERE stage = 'ngrams' AND NOT EXISTS (SELECT 1 FROM passages"
@@ -299,7 +305,8 @@ class Ingestion:
                 " WHERE document = documents.id AND passage IS NULL)",
                 [self._vectors.embedder_row(database.conn)],
             )
-        self._show("", "", report)
+        if not passages:
+            self._show("", "", report)
         return bool(passages)
 
     def _moved(self, database: Database, document: int, before: str, after: str) -> bool:
@@ -337,9 +344,10 @@ class Ingestion:
         with self._database.read() as connection:
             rows = connection.execute("SELECT id, stage, passages FROM documents").fetchall()
         stages = {document: (stage, passages) for document, stage, passages in rows}
-        if self.progress.documents_done == self.progress.documents_total:
+        unfinished = {document for document, (stage, _) in stages.items() if stage not in ("ready", "failed")}
+        if unfinished and self.progress.documents_done == self.progress.documents_total:
             self._round = set()
-        self._round |= {document for document, (stage, _) in stages.items() if stage not in ("ready", "failed")}
+        self._round |= unfinished
         self._round &= stages.keys()
         ours = [stages[document] for document in self._round]
         waiting = sum(stage in ("queued", "parsed", "passages") for stage, _ in ours)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.decode import Context, Step
-from localspec.speculation.drafters.weights import suffix_weights
+from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
 from localspec.speculation.tree import PADDING, SOURCE_PROMPT, DraftTree, from_continuations
 
 LONGEST = 16
@@ -29,7 +29,8 @@ class PromptDrafter:
     def propose(self, context: Context, limit: int) -> DraftTree:
         """What followed earlier occurrences of the last 2 to 16 tokens, longer matches counting more."""
         continuations, lengths = suffix_matches(context.tokens)
-        return from_continuations(continuations, lengths, suffix_weights(lengths), SOURCE_PROMPT, limit)
+        weights = suffix_weights(lengths)
+        return from_continuations(continuations, lengths, weights, SOURCE_PROMPT, limit, least_share=LEAST_SHARE)
 
     def observe(self, step: Step) -> None:
         """The context is searched afresh each time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from localspec.speculation.decode import Context, Step
-from localspec.speculation.drafters.weights import suffix_weights
+from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
 from localspec.speculation.tree import SOURCE_REST, DraftTree, from_continuations
 from localspec.stores.ngrams import NgramStore
 
@@ -42,7 +42,10 @@ class RestDrafter:
             all_lengths=not self._paper,
         )
         weights = np.ones(len(matches.lengths)) if self._paper else suffix_weights(matches.lengths)
-        return from_continuations(matches.continuations, matches.lengths, weights, SOURCE_REST, limit)
+        least_share = 0.0 if self._paper else LEAST_SHARE
+        return from_continuations(
+            matches.continuations, matches.lengths, weights, SOURCE_REST, limit, least_share=least_share
+        )
 
     def observe(self, step: Step) -> None:
         """The store does not change while a reply is decoded."""

@@ -1,0 +1,126 @@
+"""Text of documents, people and the model as markup that cannot do anything but be read. Pure functions."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+
+from localspec.chat.citations import Citation
+from localspec.stores.library import DocumentInfo, Progress
+from localspec.ui import texts
+
+_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+\-.!|~$:]")
+_CODE = re.compile(
+    r"(?P<fence>^ {0,3}(?P<mark>`{3,}|~{3,})[^\n]*(?:\n.*?)??(?:\n {0,3}(?P=mark)[`~]*[ \t]*$|\Z))"
+    r"|(?P<span>(?<![\\`])(?P<ticks>`{1,2})(?!`)[^`\n]+(?P=ticks)(?!`))",
+    re.DOTALL | re.MULTILINE,
+)
+_FENCE_LANGUAGE = re.compile(r"\A( {0,3}(?:`{3,}|~{3,}))[^\n]*")
+_SHOWN_DOCUMENTS = 200
+
+
+def literal(text: str) -> str:
+    """`text` shown as it is, in HTML and in Markdown alike: every character that means something is an entity."""
+    return _MARKDOWN.sub(lambda found: f"&#{ord(found.group())};", html.escape(text))
+
+
+def lines(text: str) -> str:
+    """`text` shown as it is, with its line breaks and in one line of markup, so that no blank line ends an element."""
+    return "<br>".join(literal(line) for line in text.splitlines())
+
+
+def answer(text: str) -> str:
+    """The model's Markdown with its tags shown instead of run, and its pictures as text.
+
+    A document can make a model write anything: a picture from another computer would tell that computer what was
+    read. Code stays as it is (the page escapes it), but without a language that would be drawn as a diagram.
+    """
+    parts: list[str] = []
+    end = 0
+    for found in _CODE.finditer(text):
+        parts.append(_prose(text[end : found.start()]))
+        code = found.group()
+        if found.group("fence") and "mermaid" in code.split("\n", 1)[0].casefold():
+            code = _FENCE_LANGUAGE.sub(r"\1", code, count=1)
+        parts.append(code)
+        end = found.end()
+    parts.append(_prose(text[end:]))
+    return "".join(parts)
+
+
+def _prose(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("![", "!&#91;")
+
+
+def note(text: str, kind: str = "note") -> str:
+    """A short line under or instead of an answer."""
+    return f'<div class="{kind}">{lines(text)}</div>'
+
+
+def citations(cited: Sequence[Citation]) -> str:
+    """Numbered sources; each opens to its passage. Empty where nothing was cited."""
+    if not cited:
+        return ""
+    items = "".join(
+        f'<details class="citation"><summary><span class="number">{source.number}</span> {literal(source.place)}'
+        f'</summary><div class="passage">{lines(source.passage)}</div></details>'
+        for source in cited
+    )
+    return f'<div class="citations">{items}</div>'
+
+
+def question(text: str, files: Sequence[str]) -> str:
+    """What the person sent."""
+    chips = "".join(f'<span class="chip">{literal(name)}</span>' for name in files)
+    shown = f'<div class="chips">{chips}</div>' if chips else ""
+    return shown + (f'<div class="question">{lines(text)}</div>' if text else "")
+
+
+def meter(label: str, fraction: float) -> str:
+    """A line of text over a bar."""
+    percent = round(100 * min(1.0, max(0.0, fraction)))
+    return (
+        f'<div class="meter" data-percent="{percent}"><span>{lines(label)}</span>'
+        f'<div class="track"><div class="fill" style="width:{percent}%"></div></div></div>'
+    )
+
+
+def indexing(progress: Progress) -> str:
+    """Where the work on the documents stands; empty when there is none."""
+    if progress.problem:
+        return note(progress.problem, "problem")
+    if progress.done or not progress.stage:
+        return ""
+    label = f"{texts.STAGES.get(progress.stage, progress.stage)}: {progress.name} · {progress.fraction:.0%}"
+    if progress.documents_total > 1:
+        label += f" · {progress.documents_done} of {progress.documents_total} documents"
+    if progress.seconds_left is not None:
+        label += f" · about {texts.seconds(progress.seconds_left)} left"
+    return meter(label, progress.fraction)
+
+
+def documents(infos: Sequence[DocumentInfo]) -> str:
+    """The documents of a library with a button to remove each, newest first."""
+    if not infos:
+        return f'<p class="quiet">{texts.NO_DOCUMENTS}</p>'
+    rows = []
+    for info in list(reversed(infos))[:_SHOWN_DOCUMENTS]:
+        state = texts.STATUS.get(info.status, info.status)
+        about = info.reason if info.status == "failed" else " · ".join([*_size(info), state])
+        warning = f'<div class="quiet">{lines(info.reason)}</div>' if info.reason and info.status != "failed" else ""
+        rows.append(
+            f'<li class="document {html.escape(info.status)}" data-document="{info.id}"><div class="about">'
+            f'<div class="name">{literal(info.name)}</div><div class="quiet">{lines(about)}</div>{warning}</div>'
+            f'<button type="button" class="remove" data-remove="{info.id}" title="Remove from the library"'
+            f' aria-label="Remove {literal(info.name)}">×</button></li>'
+        )
+    more = len(infos) - len(rows)
+    rest = f'<p class="quiet">… and {more} more.</p>' if more else ""
+    return f'<ul class="documents">{"".join(rows)}</ul>{rest}'
+
+
+def _size(info: DocumentInfo) -> list[str]:
+    if info.pages:
+        return [f"{info.pages} page{'s' if info.pages != 1 else ''}"]
+    return [f"{info.characters:,} characters"] if info.characters else []

@@ -1,0 +1,102 @@
+"""Every English sentence of the page that is not made from an error."""
+
+from __future__ import annotations
+
+TITLE = "LocalSpec"
+RUNNING = "LocalSpec is running at http://127.0.0.1:{port}"
+STOP_HINT = "Press Ctrl-C to stop it."
+NO_PORT = "No free port from {first} to {last}. Close another program, or choose one with --port."
+
+PLACEHOLDER = """### Chat with your documents, faster
+
+<ol class="first-steps">
+<li><b>Drop documents</b> anywhere on this page: PDF, Word, slides, tables, books, notes or code.</li>
+<li><b>Ask a question.</b> The answer names file and page.</li>
+<li><b>Watch the panel.</b> It shows how much of the answer was guessed ahead, and what that brought.</li>
+</ol>
+
+Everything stays on this computer."""
+
+ASK = "Ask something, or drop documents here"
+NEW_CHAT = "New chat"
+METHOD = "Drafts"
+LIBRARY = "Library"
+LIBRARY_INFO = "Dropped documents join this library. Type a new name to begin another."
+MODEL = "Model"
+MODEL_FILE = "…or the path of a GGUF file"
+CONTEXT = "Context length"
+CONTEXT_INFO = "Tokens; 0 chooses a sensible one."
+GPU_LAYERS = "GPU layers"
+GPU_LAYERS_INFO = "-1 puts all of them on the GPU, if there is one."
+THREADS = "Threads"
+THREADS_INFO = "0 uses every core."
+LOAD = "Load this model"
+DOCUMENTS = "Documents"
+ADVANCED = "Advanced"
+DROP_HERE = "Drop documents into the chat"
+
+TEMPERATURE_INFO = "0 always takes the most likely word."
+SEED_INFO = "Empty takes a new one for every answer."
+ROWS_INFO = "Most tokens checked at once; 0 lets measurement decide."
+PRESET_INFO = "device: sized by what pays on this computer. paper: as published."
+GRAMMAR_INFO = "GBNF; the answer then follows it."
+
+NO_DOCUMENTS = "No documents in this library yet."
+LOADING = "Loading the model {name} …"
+NO_MODEL = "No model is loaded"
+DEFAULT_MODEL = "that comes with LocalSpec"
+WAITING_MODEL = "Loading the model …"
+WAITING_TURN = "Waiting for another answer to finish …"
+WAITING_DOCUMENTS = "Reading your documents …"
+FINDING = "Looking for the passages that fit …"
+READING = "Reading the question with its text …"
+STOPPED_EARLY = "Stopped before the first word."
+STOPPED = "Stopped. You can go on chatting."
+NOT_ANSWERED = "No answer"
+ALREADY_LOADING = "A model is being loaded already."
+ALREADY_LOADING_ADVICE = "Wait until it is there."
+MODEL_KEPT = "{error} The model loaded before is used again."
+LIBRARY_NOT_USED = "Your documents are not used for this answer: {error}"
+UNEXPECTED = "Something went wrong inside LocalSpec ({kind}: {error})."
+UNEXPECTED_ADVICE = "Ask again; if it happens again, start LocalSpec anew. Your documents are safe."
+NUMBER_MISSING = "The setting {name} is empty."
+NUMBER_MISSING_ADVICE = "Type a number, or reload the page for the usual values."
+NOT_WHOLE = "The setting {name} must be a whole number."
+NOTHING_SENT = "Type a question, or drop a document."
+BUSY = "An answer is being written in this chat."
+BUSY_ADVICE = "Stop it, or wait until it is there."
+
+SOURCES = {
+    "target": "the model itself",
+    "prompt": "this chat",
+    "REST": "your documents",
+    "DReSD": "documents, by meaning",
+    "draft": "draft model",
+}
+STATUS = {
+    "queued": "waiting",
+    "parsed": "splitting",
+    "passages": "preparing drafts",
+    "ngrams": "ready to ask; search by meaning follows",
+    "ready": "ready",
+    "failed": "not readable",
+}
+STAGES = {"reading": "reading", "splitting": "splitting", "n-grams": "preparing drafts", "vectors": "search by meaning"}
+
+PANEL_EMPTY = "Ask something: here you see how many words were guessed ahead, and what that brought."
+
+
+def added(name: str, pages: int | None, passages: int) -> str:
+    """A document that joined the library, in words."""
+    parts = [f"{pages} page{'s' if pages != 1 else ''}"] if pages else []
+    parts.append(f"{passages} passage{'s' if passages != 1 else ''}")
+    return f"{name} ({', '.join(parts)})"
+
+
+def seconds(value: float) -> str:
+    """A duration as people read it."""
+    if value < 0.0995:
+        return f"{value * 1000:.0f} ms"
+    if value < 90:
+        return f"{value:.1f} s"
+    return f"{value / 60:.0f} min"
