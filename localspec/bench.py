@@ -73,7 +73,7 @@ def read_prompts(path: Path, limit_per_category: int = 0) -> list[Prompt]:
     prompts: list[Prompt] = []
     taken: dict[str, int] = {}
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # splitlines() would cut at U+2028 inside a text
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"The prompt file {path} cannot be read ({error}).", "Check the path.") from error
     for number, line in enumerate(lines, start=1):
@@ -81,7 +81,9 @@ def read_prompts(path: Path, limit_per_category: int = 0) -> list[Prompt]:
             continue
         try:
             record = json.loads(line)
-            category, text = str(record["category"]), str(record["turns"][0])
+            category, text = str(record["category"]), record["turns"][0]
+            if not isinstance(record["turns"], list) or not isinstance(text, str):
+                raise TypeError("its turns are no texts")
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise SettingsError(
                 f"{path}, line {number} is no prompt ({error}).", 'Each line is {"category": …, "turns": ["…"]}.'
@@ -116,12 +118,14 @@ def run(
             emitted, metrics = _reply(engine, contestant, tokens, settings)
             if contestant.name == "plain":
                 plain = emitted
-            for category in (ALL, prompt.category):
+            for category in dict.fromkeys((ALL, prompt.category)):
                 score = contestant.scores.setdefault(category, Score())
                 score.metrics.merge(metrics)
                 score.prompts += 1
                 score.diverged += emitted != plain
     progress(len(prompts), len(prompts))
+    if not contestants[0].scores:
+        raise SettingsError("No prompt fits into the context.", "Use a larger context or shorter answers.")
     return contestants
 
 

@@ -27,6 +27,7 @@ from localspec.errors import LocalSpecError  # noqa: E402
 from localspec.models.catalogue import available  # noqa: E402
 from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info  # noqa: E402
 from localspec.models.sampling import RANDOM_SEED, SamplingSettings  # noqa: E402
+from localspec.stores.documents import SUPPORTED_SUFFIXES  # noqa: E402
 from localspec.stores.library import Library, list_libraries  # noqa: E402
 
 application = typer.Typer(
@@ -37,9 +38,7 @@ errors = Console(stderr=True, highlight=False)
 Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF file.")]
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 = physical cores.")]
 GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = all, where the build has one.")]
-ContextSize = Annotated[
-    int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")
-]
+ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
 LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
 Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
 MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(METHODS)}.")]
@@ -263,10 +262,19 @@ def _repeat_documents(words: list[str]) -> list[str]:
             among_documents = True
         elif word.startswith("-"):
             among_documents = False
-        elif among_documents and Path(word).exists():
+        elif among_documents and _looks_like_a_document(word):
             result.append("--doc")
         result.append(word)
     return result
+
+
+def _looks_like_a_document(word: str) -> bool:
+    try:
+        if Path(word).exists():
+            return True
+    except OSError:  # longer than a file name can be
+        return False
+    return Path(word).suffix.lower() in SUPPORTED_SUFFIXES and " " not in word
 
 
 def _engine(model: str, threads: int, gpu_layers: int, context: int) -> Engine:

@@ -11,13 +11,14 @@ from pathlib import Path
 class LocalSpecError(Exception):
     """Base of every error that a person may see.
 
-    `message` says what happened and names the file; `advice` says what to do next (may be empty).
+    `message` says what happened and names the file; `advice` says what to do next (may be empty). Both can be written
+    as UTF-8 whatever the file's name holds.
     """
 
     def __init__(self, message: str, advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
+        self.message = _writable(message)
+        self.advice = _writable(advice)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.advice}".strip()
@@ -64,5 +65,10 @@ class DocumentError(LocalSpecError):
 
     def __init__(self, path: Path | str, reason: str, advice: str = "") -> None:
         self.path = Path(path)
-        self.reason = reason
+        self.reason = _writable(reason)
         super().__init__(f"{self.path.name}: {reason}", advice)
+
+
+def _writable(text: str) -> str:
+    """`text` with lone surrogates, which stand for the bytes of a file name that is not UTF-8, spelled out."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")

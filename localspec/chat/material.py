@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 from localspec.chat.citations import Citation, citation
 from localspec.chat.routing import Route, mentioned, route
@@ -23,6 +23,8 @@ WHOLE_SHARE = 0.5
 SUMMARY_TOKENS = 2500
 """Most tokens of a text too long to be read whole: passages spread over it."""
 LISTED = 200
+LISTING_FRAME = 32
+"""Tokens of the words around a list of documents."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,10 @@ class Given:
         """Nothing of it is in the prompt any more; numbers already shown stay taken."""
         self.documents.clear()
         self.numbers.clear()
+
+    def copy(self) -> Given:
+        """As it is now, to return to when a question fails."""
+        return Given(set(self.documents), dict(self.numbers), list(self.citations))
 
     def cite(self, found: FoundPassage) -> Citation:
         """The citation of a passage, with a number of its own."""
@@ -67,7 +73,7 @@ def compose(question: str, library: Library | None, given: Given, room: int, cou
         return Material(question, notices=_unready(library))
     where = route(question)
     if where is Route.LIST:
-        return Material(f"{_listing(documents)}\n\nQuestion: {question}")
+        return Material(f"{_listing(documents, room, count)}\n\nQuestion: {question}")
     named = mentioned(question, [info.name for info in documents])
     wanted = [documents[index] for index in named] or documents
     whole = _whole(question, library, wanted, given, room)
@@ -87,13 +93,19 @@ def _unready(library: Library | None) -> tuple[str, ...]:
     return ("The documents are still being read, so this answer does not use them yet.",)
 
 
-def _listing(documents: list[DocumentInfo]) -> str:
+def _listing(documents: list[DocumentInfo], room: int, count: Callable[[str], int]) -> str:
     lines = [f"The library holds {len(documents)} document{'s' if len(documents) != 1 else ''}:"]
+    room -= LISTING_FRAME
     for number, info in enumerate(documents[:LISTED], start=1):
         pages = f", {info.pages} pages" if info.pages else ""
-        lines.append(f"{number}. {info.name} ({info.kind}{pages})")
-    if len(documents) > LISTED:
-        lines.append(f"… and {len(documents) - LISTED} more.")
+        line = f"{number}. {info.name} ({info.kind}{pages})"
+        room -= count(line) + 1
+        if room < 0:
+            break
+        lines.append(line)
+    left_out = len(documents) - (len(lines) - 1)
+    if left_out:
+        lines.append(f"… and {left_out} more.")
     return "\n".join(lines)
 
 
@@ -125,23 +137,26 @@ def _spread(
         share = max(1, tokens // len(documents))
         wanted = max(1, min(len(found), share * len(found) // max(1, info.tokens)))
         chosen += [found[index * len(found) // wanted] for index in range(wanted)]
+    material = _numbered(question, chosen, given, tokens, count)
+    if not material.citations:
+        return material
     names = ", ".join(info.name for info in documents[:3]) + (" …" if len(documents) > 3 else "")
-    notice = f"{names}: too long to be read whole, so the answer rests on {len(chosen)} passages spread over the text."
-    return _numbered(question, chosen, given, tokens, count, (notice,))
+    many = len(material.citations)
+    passages = "1 passage" if many == 1 else f"{many} passages spread over the text"
+    return replace(material, notices=(f"{names}: too long to be read whole, so the answer rests on {passages}.",))
 
 
 def _best(question: str, library: Library, given: Given, room: int, count: Callable[[str], int]) -> Material:
     found = library.search(question, PASSAGES)
-    return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count, ())
+    return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count)
 
 
 def _numbered(
     question: str,
-    found: Iterable[FoundPassage],
+    found: Sequence[FoundPassage],
     given: Given,
     tokens: int,
     count: Callable[[str], int],
-    notices: tuple[str, ...],
 ) -> Material:
     """Numbered passages and the question. Passages that an earlier turn holds are cited, not sent again."""
     parts: list[str] = []
@@ -158,4 +173,5 @@ def _numbered(
         if not known:
             parts.append(f"[{made.number}] {text}")
     content = "\n\n".join([*parts, f"Question: {question}"]) if parts else question
+    notices = () if citations or not found else ("There is no room left for text of the documents in this answer.",)
     return Material(content, tuple(citations), notices)

@@ -89,7 +89,7 @@ class Session:
     def ask(self, question: str, options: ReplyOptions | None = None) -> Iterator[Update]:
         """Answer `question`. Closing the iterator early keeps the text so far, with `finish` "stopped".
 
-        Raises LocalSpecError; the conversation then is as it was before the question.
+        Raises LocalSpecError. Without a word of an answer, the conversation then is as it was before the question.
         """
         options = options or ReplyOptions()
         engine = self.engine
@@ -98,6 +98,7 @@ class Session:
         budget = budget_of(engine, options.preset, options.rows)
         with engine.turn() as model:
             sampler = model.sampler(options.sampling)
+            before = len(self.turns), self._forgotten, self._given.copy()
             try:
                 turn, prompt = self._compose(question, options, model)
                 self.turns.append(turn)
@@ -121,7 +122,7 @@ class Session:
                 yield Update("done", turn, delta, 1.0)
             finally:
                 sampler.close()
-                self._settle()
+                self._settle(*before)
 
     def _compose(self, question: str, options: ReplyOptions, model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
         """The turn and the prompt that ends with it. The oldest turns are left out when room runs short."""
@@ -189,16 +190,20 @@ class Session:
             turn.metrics.prefill_seconds = perf_counter() - started
             yield Update("reading", turn, progress=done / max(1, total))
 
-    def _settle(self) -> None:
-        """After a stop or an error: keep what was written; a turn without a word leaves no trace."""
-        if self.turns and not self.turns[-1].finish:
+    def _settle(self, turns: int, forgotten: int, given: Given) -> None:
+        """After a stop or an error: keep what was written; a turn without a word leaves no trace.
+
+        The arguments are as they were before the question.
+        """
+        if len(self.turns) > turns and self.turns[-1].finish:
+            return
+        if len(self.turns) > turns and self.turns[-1].reply_tokens:
             turn = self.turns[-1]
-            if turn.reply_tokens:
-                turn.finish = "stopped"
-                turn.citations = cited(turn.reply, turn.given)
-            else:
-                self.turns.pop()
-                self._given.forget()
+            turn.finish = "stopped"
+            turn.citations = cited(turn.reply, turn.given)
+            return
+        del self.turns[turns:]
+        self._forgotten, self._given = forgotten, given
 
     def _conclude(self, turn: Turn) -> None:
         turn.citations = cited(turn.reply, turn.given)

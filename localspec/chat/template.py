@@ -15,6 +15,9 @@ from typing import NoReturn, Protocol
 
 import jinja2
 import numpy as np
+from jinja2 import nodes
+from jinja2.ext import Extension
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from numpy.typing import NDArray
 
@@ -23,7 +26,12 @@ _PLAIN = (
     "{% for message in messages %}{{ message['role'] | capitalize }}: {{ message['content'] }}\n\n{% endfor %}"
     "{% if add_generation_prompt %}Assistant:{% endif %}"
 )
-"""For models that carry no template."""
+"""For models that carry no template, or one that fails."""
+_FAILURES = (
+    jinja2.TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError,
+    SyntaxError,
+)  # fmt: skip
+"""What a template can raise when it is compiled or run."""
 
 
 class Tokenizer(Protocol):
@@ -42,21 +50,35 @@ class Message:
     tokens: NDArray[np.int32] | None = None
 
 
+class _Generation(Extension):
+    """`{% generation %}` … `{% endgeneration %}`, with which templates mark replies for training; no text changes."""
+
+    tags = {"generation"}  # noqa: RUF012 - jinja2 declares it so
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        """What lies between the tags."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
 class ChatTemplate:
     """A model's Jinja chat template, run in a sandbox."""
 
     def __init__(self, source: str, *, bos: str = "", eos: str = "", begin: Sequence[int] = ()) -> None:
         """`begin` are ids to put in front unless the template writes `bos` itself."""
-        environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
+        # the same options and tags as in transformers (utils/chat_template_utils.py)
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", _Generation]
+        )
         environment.globals["raise_exception"] = _refuse
         environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
         environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "sort_keys": False}
         self._bos, self._eos, self._begin = bos, eos, list(begin)
         self.is_plain = not source
+        self._plain = self._template = environment.from_string(_PLAIN)
         try:
             self._template = environment.from_string(source or _PLAIN)
-        except jinja2.TemplateError:
-            self._template = environment.from_string(_PLAIN)
+        except _FAILURES:
             self.is_plain = True
 
     def tokens(self, messages: Sequence[Message], tokenizer: Tokenizer, *, reply: bool = True) -> NDArray[np.int32]:
@@ -77,10 +99,11 @@ class ChatTemplate:
     def _pieces(self, messages: Sequence[Message], reply: bool) -> list[str | int]:
         """The rendered conversation as template text and indices of messages."""
         marked = [{"role": said.role, "content": f"\ue000{index}\ue001"} for index, said in enumerate(messages)]
-        try:
-            text = self._render(marked, reply)
-        except (jinja2.TemplateError, TypeError, ValueError, LookupError):
-            text = self._render(_without_system(marked), reply)
+        text = self._render(self._template, marked, reply)
+        if text is None:
+            text = self._render(self._template, _without_system(marked), reply)
+        if text is None:
+            text = self._render(self._plain, marked, reply) or ""
         pieces: list[str | int] = []
         end = 0
         for match in _MARK.finditer(text):
@@ -92,10 +115,15 @@ class ChatTemplate:
             pieces.append(text[end:])
         return pieces
 
-    def _render(self, messages: list[dict[str, str]], reply: bool) -> str:
-        return self._template.render(
-            messages=messages, add_generation_prompt=reply, bos_token=self._bos, eos_token=self._eos, tools=None
-        )
+    def _render(self, template: jinja2.Template, messages: list[dict[str, str]], reply: bool) -> str | None:
+        """The conversation as `template` writes it; None when it fails or loses the last message."""
+        try:
+            text = template.render(
+                messages=messages, add_generation_prompt=reply, bos_token=self._bos, eos_token=self._eos, tools=None
+            )
+        except _FAILURES:
+            return None
+        return text if not messages or messages[-1]["content"] in text else None
 
 
 def _without_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -215,14 +215,18 @@ def _plain_words(log: str) -> tuple[str, str]:
     cut_off = ("not within the file bounds", "end of file", "failed to read", "file too small")
     if any(words in log for words in cut_off):
         return "the file is cut off, or damaged inside", _AGAIN
+    if log.startswith("A context of"):
+        return "the length of context it states is of no use", _AGAIN
     if "split" in log and "missing" not in log:
         return "it is one part of a model that comes in several files", "Put all the parts into one folder."
-    # The wrapper lines that follow say only that loading failed.
-    lines = [line for line in log.split("; ") if line and "failed to load model" not in line] or [log]
+    # Lines start with the name of a function; the last ones may say only that loading failed.
+    lines = [line for line in re.split(r"; (?=\w+: )", log) if line and "failed to load model" not in line] or [log]
     return f"llama.cpp cannot read it ({_shortened(lines[-1])})", _AGAIN
 
 
 def _shortened(text: str) -> str:
+    """A line of llama.cpp's for a message: what it says, without the places in its source where it says so."""
+    text = re.sub(r"^(\w+: )?(error loading model( \w+)?: )*", "", re.sub(r"^.*(?=GGML_ASSERT)", "", text))
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return printable if len(printable) <= 200 else f"{printable[:200]}…"
 

@@ -39,6 +39,8 @@ _MOVING = MAX_LEAVES
 """The sequence that cells pass through when an accepted path is moved together."""
 PREFILL_ROWS = 512
 """Rows of one prefill batch (llama.cpp's default n_ubatch)."""
+_LEAST_CELLS = 256
+"""llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
 
 _BF16 = 30
 """ggml's number of the type (ggml.h, enum ggml_type)."""
@@ -170,7 +172,7 @@ class LlamaModel:
                 "Choose a smaller context or a smaller model.",
             )
         parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = self.context_size
+        parameters.n_ctx = max(self.context_size, _LEAST_CELLS)
         parameters.n_batch = PREFILL_ROWS
         parameters.n_ubatch = PREFILL_ROWS
         parameters.n_seq_max = MAX_LEAVES + 1

@@ -28,6 +28,19 @@ _CANDIDATES = 50
 _SECTION_WEIGHT = 0.5
 """bm25 weight of a section's name; the text itself counts 1."""
 _QUESTION_WORDS = 64
+_FUNCTION_WORDS = frozenset(
+    re.findall(
+        r"\w+",
+        "a about above after again all also am an and any are as at be because been before being below"
+        " between both but by can could did do does doing down during each few for from further had has have"
+        " having he her here hers him his how i if in into is it its itself just me more most my no nor not"
+        " now of off on once only or other our ours out over own please same she should so some such tell than"
+        " that the their theirs them then there these they this those through to too under until up us very"
+        " was we were what when where which while who whom whose why will with would you your yours",
+    )
+)
+"""English words that say nothing about the subject (after Snowball's stop words). A rank earned by them alone would
+count in the fusion as much as any other."""
 _STORED = np.dtype("<f2")
 _LOADED_AT_ONCE = 4096
 
@@ -326,9 +339,11 @@ def fuse(rankings: Iterable[Sequence[int]]) -> dict[int, float]:
 def words_query(question: str) -> str:
     """An FTS5 query for passages that hold any word of the question; empty when there is no word in it.
 
-    Words are quoted, so that no character or operator of the query language reaches FTS5.
+    Function words count only in a question that has no others. Words are quoted, so that no character or operator of
+    the query language reaches FTS5.
     """
     words = dict.fromkeys(re.findall(r"\w+", question.casefold()))
+    words = {word: None for word in words if word not in _FUNCTION_WORDS} or words
     return " OR ".join(f'"{word}"' for word in [*words][:_QUESTION_WORDS])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -35,18 +35,24 @@ def content_policy(script_hashes: list[str]) -> str:
 
 def script_hashes(page: bytes) -> list[str]:
     """CSP sources of the inline scripts in an HTML page."""
+    return list(dict.fromkeys(script_hash(found.group(1)) for found in _INLINE_SCRIPT.finditer(page)))
+
+
+def script_hash(script: bytes) -> str:
+    """CSP source of an inline script."""
     # Browsers hash the text after making all line ends \n.
-    contents = [found.group(1).replace(b"\r\n", b"\n") for found in _INLINE_SCRIPT.finditer(page)]
-    digests = [base64.b64encode(hashlib.sha256(content).digest()).decode() for content in contents]
-    return [f"'sha256-{digest}'" for digest in dict.fromkeys(digests)]
+    digest = hashlib.sha256(script.replace(b"\r\n", b"\n")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 class Guard:
     """ASGI middleware. A foreign Host is what DNS rebinding looks like, a foreign Origin another site's page: both get
     403 before anything is read, so that no upload lands on disk."""
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, scripts: Sequence[str] = ()) -> None:
+        """`scripts` are texts of inline scripts that the page adds after it was loaded."""
         self.app = app
+        self._hashes = [script_hash(script.encode()) for script in scripts]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or websocket."""
@@ -57,7 +63,7 @@ class Guard:
         elif scope["type"] == "websocket":
             await self.app(scope, receive, send)
         else:
-            await self.app(scope, receive, _Headers(send))
+            await self.app(scope, receive, _Headers(send, self._hashes))
 
 
 def _is_own(scope: Scope) -> bool:
@@ -68,7 +74,8 @@ def _is_own(scope: Scope) -> bool:
     headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
     hosts = [value for name, value in headers if name == b"host"]
     origins = [value for name, value in headers if name == b"origin"]
-    return len(hosts) == 1 and hosts[0] in own and all(origin in {f"http://{name}" for name in own} for origin in origins)
+    own_origins = {f"http://{name}" for name in own}
+    return len(hosts) == 1 and hosts[0] in own and all(origin in own_origins for origin in origins)
 
 
 async def _refuse(scope: Scope, send: Send) -> None:
@@ -83,8 +90,9 @@ async def _refuse(scope: Scope, send: Send) -> None:
 class _Headers:
     """Adds the headers; HTML pages are held back until they are whole, because their scripts' hashes go in front."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, hashes: list[str]) -> None:
         self._send = send
+        self._hashes = hashes
         self._start: Message | None = None
         self._page = bytearray()
 
@@ -94,12 +102,12 @@ class _Headers:
             if kind.startswith(b"text/html"):
                 self._start = message
             else:
-                await self._send(_with_headers(message, []))
+                await self._send(_with_headers(message, self._hashes))
         elif self._start is not None and message["type"] == "http.response.body":
             self._page += message.get("body", b"")
             if not message.get("more_body", False):
                 page = bytes(self._page)
-                await self._send(_with_headers(self._start, script_hashes(page)))
+                await self._send(_with_headers(self._start, [*script_hashes(page), *self._hashes]))
                 await self._send({"type": "http.response.body", "body": page})
         else:
             await self._send(message)
@@ -109,7 +117,7 @@ def _with_headers(start: Message, hashes: list[str]) -> Message:
     ours = {
         b"content-security-policy": content_policy(hashes).encode(),
         b"x-content-type-options": b"nosniff",
-        b"referrer-policy": b"no-referrer",
+        b"referrer-policy": b"same-origin",
     }
     kept = [(name, value) for name, value in start["headers"] if name.lower() not in ours]
     return {**start, "headers": [*kept, *ours.items()]}

@@ -107,8 +107,9 @@ def documents(infos: Sequence[DocumentInfo]) -> str:
     rows = []
     for info in list(reversed(infos))[:_SHOWN_DOCUMENTS]:
         state = texts.STATUS.get(info.status, info.status)
-        about = info.reason if info.status == "failed" else " · ".join([*_size(info), state])
-        warning = f'<div class="quiet">{lines(info.reason)}</div>' if info.reason and info.status != "failed" else ""
+        failed = info.status == "failed"
+        about = info.reason.removeprefix(f"{info.name}: ") if failed else " · ".join([*_size(info), state])
+        warning = f'<div class="quiet">{lines(info.reason)}</div>' if info.reason and not failed else ""
         rows.append(
             f'<li class="document {html.escape(info.status)}" data-document="{info.id}"><div class="about">'
             f'<div class="name">{literal(info.name)}</div><div class="quiet">{lines(about)}</div>{warning}</div>'

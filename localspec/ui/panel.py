@@ -6,7 +6,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from localspec.chat.report import verdict
+from localspec.chat.report import SLOWER, verdict
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.ui import texts
 
@@ -44,8 +44,10 @@ def _figures(metrics: ReplyMetrics) -> str:
         ("tokens-per-step", "tokens per step", f"{metrics.tokens_per_step:.2f}" if started else "–"),
         ("tokens", "tokens", f"{metrics.tokens}"),
     )
+    slower = ' class="slower"' if started and 0 < metrics.speedup < SLOWER else ""
     cells = "".join(
-        f'<div class="figure"><b data-figure="{name}">{value}</b><span>{label}</span></div>'
+        f'<div class="figure"><b{slower if name == "speedup" else ""} data-figure="{name}">{value}</b>'
+        f"<span>{label}</span></div>"
         for name, label, value in figures
     )
     return f'<div class="figures">{cells}</div>'

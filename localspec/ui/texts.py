@@ -68,7 +68,7 @@ BUSY_ADVICE = "Stop it, or wait until it is there."
 
 SOURCES = {
     "target": "the model itself",
-    "prompt": "this chat",
+    "prompt": "this chat and its passages",
     "REST": "your documents",
     "DReSD": "documents, by meaning",
     "draft": "draft model",

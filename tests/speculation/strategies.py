@@ -25,8 +25,9 @@ def draft_trees(draw: st.DrawFn, vocabulary: int = 4, most: int = 14, source: in
             parents.append(parent)
             tokens.append(token)
     count = len(tokens)
-    exactly = {"min_size": count, "max_size": count}
-    probability = draw(st.lists(PROBABILITIES, **exactly))
-    bits = [source] * count if source is not None else draw(st.lists(st.sampled_from([1, 2, 4, 8, 3]), **exactly))
-    evidence = draw(st.lists(st.lists(st.integers(0, 9), min_size=4, max_size=4), **exactly))
+    probability = draw(st.lists(PROBABILITIES, min_size=count, max_size=count))
+    any_bits = st.lists(st.sampled_from([1, 2, 4, 8, 3]), min_size=count, max_size=count)
+    bits = [source] * count if source is not None else draw(any_bits)
+    rows = st.lists(st.integers(0, 9), min_size=4, max_size=4)
+    evidence = draw(st.lists(rows, min_size=count, max_size=count))
     return make_tree(tokens, parents, probability, bits, evidence)

@@ -20,7 +20,7 @@ CURVES = st.lists(st.floats(0.001, 10.0), min_size=1, max_size=40).map(lambda se
 @given(GAINS, CURVES, st.floats(0.0, 1.0))
 def test_the_best_size_equals_brute_force_for_any_curve(gains, seconds, overhead):
     def tokens_per_second(size: int) -> float:
-        return (1.0 + sum(gains[:size])) / (seconds[size + 1] + (overhead if size else 0.0))
+        return float((1.0 + sum(gains[:size])) / (seconds[size + 1] + (overhead if size else 0.0)))
 
     sizes = range(min(len(gains), len(seconds) - 2) + 1)
     best = best_size(np.array(gains), np.array(seconds), overhead)
@@ -63,7 +63,7 @@ def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room,
 
     def tokens_per_second(size: int) -> float:
         expected = 1.0 + float(path_probabilities(cut(possible, size)).sum())
-        return expected / (seconds[size + 1] + (0.01 if size else 0.0))
+        return float(expected / (seconds[size + 1] + (0.01 if size else 0.0)))
 
     best = max(tokens_per_second(size) for size in range(len(possible) + 1))
     assert tokens_per_second(len(chosen)) == pytest.approx(best, rel=1e-6)

@@ -1,0 +1,93 @@
+"""The web application on this computer: builds the page, serves it on the loopback address only."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import gradio as gr
+from starlette.middleware import Middleware
+
+from localspec.errors import SettingsError
+from localspec.ui import page, texts
+from localspec.ui.events import Events
+from localspec.ui.guard import Guard
+from localspec.ui.state import Application
+
+ADDRESS = "127.0.0.1"
+DEFAULT_PORT = 7860
+PORTS_TRIED = 100
+LARGEST_UPLOAD = "512mb"
+_HERE = Path(__file__).parent
+
+
+def free_port(first: int = DEFAULT_PORT) -> int:
+    """The first port from `first` on that nothing listens on. Raises SettingsError when there is none."""
+    last = min(first + PORTS_TRIED - 1, 65535)
+    for port in range(first, last + 1):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
+            if os.name != "nt":  # as the server does, so that a port in TIME_WAIT counts as free; Windows means else
+                candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                candidate.bind((ADDRESS, port))
+            except OSError:
+                continue
+            return port
+    raise SettingsError(texts.NO_PORT.format(first=first, last=last))
+
+
+def build(application: Application, model: str = "") -> gr.Blocks:
+    """The page with its events."""
+    with gr.Blocks(
+        title=texts.TITLE, analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 3600)
+    ) as made:
+        blocks: gr.Blocks = made
+        events = Events(application)
+        events.connect(page.build(model))
+        blocks.unload(events.leave)
+    blocks.queue(max_size=64, default_concurrency_limit=1)
+    return blocks
+
+
+def _theme() -> gr.themes.Default:
+    # Gradio's half-bold file of this font holds only a few characters, so bold stands in for it.
+    own_font = gr.themes.LocalFont("Source Sans Pro", weights=(400, 700))
+    return gr.themes.Default(
+        primary_hue="teal", neutral_hue="slate", radius_size="md",
+        font=[own_font, "ui-sans-serif", "system-ui", "sans-serif"],
+    )  # fmt: skip
+
+
+def serve(application: Application, port: int, model: str = "") -> gr.Blocks:
+    """Serve the page at `port` in background threads; returns when it answers. `close()` of the result ends it."""
+    blocks = build(application, model)
+    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    blocks.launch(
+        server_name=ADDRESS,
+        server_port=port,
+        share=False,
+        inbrowser=False,
+        prevent_thread_lock=True,
+        quiet=True,
+        show_error=False,
+        footer_links=[],
+        run_history=False,
+        enable_monitoring=False,
+        ssr_mode=False,
+        pwa=False,
+        mcp_server=False,
+        max_file_size=LARGEST_UPLOAD,
+        allowed_paths=[],
+        app_kwargs={
+            "middleware": [Middleware(Guard, scripts=[script])],
+            "docs_url": None,
+            "redoc_url": None,
+            "openapi_url": None,
+        },
+        theme=_theme(),
+        css_paths=[_HERE / "style.css"],
+        head=f"<script>{script}</script>",
+    )
+    return blocks
+

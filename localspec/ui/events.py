@@ -1,0 +1,243 @@
+"""What happens when people do something on the page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from localspec.chat.methods import METHODS
+from localspec.errors import LocalSpecError, SettingsError
+from localspec.stores.library import library_name
+from localspec.ui import markup, panel, texts
+from localspec.ui.options import Number, load_settings, reply_options
+from localspec.ui.page import Page
+from localspec.ui.replying import Reply, View
+from localspec.ui.state import Application, Conversation, Shown
+
+Update = Any
+"""A component's new value, or what `gr.update` makes; Gradio types neither."""
+
+
+class Events:
+    """The handlers, over one application."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    def connect(self, page: Page) -> None:
+        """Tie the handlers to the components. Inside the Blocks that holds them."""
+        quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+        # One limit per handler: what happens beside a running reply never waits for it. Replies take turns on the
+        # engine's own lock, so that a second tab sees what it waits for.
+        reply_outputs = [page.chat, page.panel, page.entry]
+        page.entry.submit(
+            self.reply, [page.entry, *page.settings], reply_outputs, **{**quick, "concurrency_limit": 8}
+        )
+        page.entry.stop(self.stop, None, None, **quick)
+        page.new_chat.click(self.new_chat, None, reply_outputs, **quick)
+        page.chat.clear(self.new_chat, None, reply_outputs, **quick)
+        page.method.change(explain, page.method, page.method, **quick)
+        page.library.input(self.pick_library, page.library, page.library, **quick)
+        page.removal.input(self.remove, page.removal, page.documents, **quick)
+        page.load.click(
+            self.load_model,
+            [page.model, page.model_file, page.context, page.gpu_layers, page.threads],
+            page.status,
+            **quick,
+        )
+        refreshed = [page.status, page.indexing, page.documents, page.library]
+        page.timer.tick(self.refresh, None, refreshed, **quick)
+
+    # -- replies ------------------------------------------------------------------------------------------------
+
+    def reply(self, request: gr.Request, entry: dict[str, Any], *settings: Any) -> Iterator[tuple[Update, ...]]:  # noqa: ANN401
+        """Answer what was sent; files join the library. Whatever goes wrong, what was typed comes back."""
+        conversation = self._conversation(request)
+        question = (entry.get("text") or "").strip()
+        files = [Path(path) for path in entry.get("files") or []]
+        try:
+            reply = self._begin(conversation, question, files, settings)
+        except LocalSpecError as error:
+            gr.Warning(markup.lines(str(error)), title=texts.NOT_ANSWERED)
+            yield gr.skip(), gr.skip(), gr.skip()
+            return
+        # Shortened like the names that Gradio gives uploads on disk; the library shows the same.
+        asked = Shown("user", markup.question(question, [path.name for path in files]))
+        conversation.messages += [asked, Shown("assistant", "")]
+        messages, answer = conversation.messages, conversation.messages[-1]
+        busy: Update = gr.MultimodalTextbox(value=None, submit_btn=False, stop_btn=True)
+        ready = gr.MultimodalTextbox(submit_btn=True, stop_btn=False)
+        shown: Update = gr.skip()
+        reply.start()
+        try:
+            for view in reply.views():
+                if reply.discarded:
+                    break
+                answer.content = _answer(view)
+                shown = _panel(view, shown)
+                end = ready if view.is_final else gr.skip()
+                if view.state == "failed":
+                    end = gr.MultimodalTextbox(
+                        value={"text": question, "files": []}, submit_btn=True, stop_btn=False
+                    )
+                yield _sent(messages), shown, busy if busy is not None else end
+                if busy is not None and view.is_final:
+                    yield gr.skip(), gr.skip(), end
+                busy = None
+                shown = gr.skip()
+        finally:
+            # Also when the tab is closed: nobody waits for this answer any more.
+            reply.stop()
+
+    def stop(self, request: gr.Request) -> None:
+        """End the running reply; its text stays."""
+        reply = self._conversation(request).reply
+        if reply is not None:
+            reply.stop()
+
+    def new_chat(self, request: gr.Request) -> tuple[Update, ...]:
+        """An empty conversation over the same library."""
+        self._conversation(request).clear()
+        return [], panel.empty(), gr.MultimodalTextbox(value=None, submit_btn=True, stop_btn=False)
+
+    def _begin(
+        self, conversation: Conversation, question: str, files: list[Path], settings: tuple[Any, ...]
+    ) -> Reply:
+        if not question and not files:
+            raise SettingsError(texts.NOTHING_SENT)
+        if conversation.reply is not None and not conversation.reply.is_over:
+            raise SettingsError(texts.BUSY, texts.BUSY_ADVICE)
+        conversation.reply = Reply(self.application, conversation, question, files, reply_options(*settings))
+        return conversation.reply
+
+    # -- documents ----------------------------------------------------------------------------------------------
+
+    def pick_library(self, name: str, request: gr.Request) -> Update:
+        """Switch to a library, or begin one."""
+        conversation = self._conversation(request)
+        try:
+            conversation.library = library_name(name or "")
+        except LocalSpecError as error:
+            gr.Warning(markup.lines(str(error)))
+        conversation.seen.clear()
+        return conversation.library
+
+    def remove(self, wanted: str, request: gr.Request) -> Update:
+        """Remove a document; `wanted` is its id and a count that makes every press different."""
+        conversation = self._conversation(request)
+        identity = wanted.partition(" ")[0]
+        if not identity.isdecimal():
+            return gr.skip()
+        try:
+            with self.application.models.use() as engine:
+                if engine is None:
+                    return gr.skip()
+                library = self.application.library(conversation.library, engine)
+                library.remove(int(identity))
+                return markup.documents(library.documents())
+        except LocalSpecError as error:
+            gr.Warning(markup.lines(str(error)))
+            return gr.skip()
+
+    # -- model --------------------------------------------------------------------------------------------------
+
+    def load_model(
+        self, name: str | None, file: str, context: Number, gpu_layers: Number, threads: Number
+    ) -> Update:
+        """Load the model that was picked, or the file whose path was typed."""
+        wanted = (file or "").strip().strip('"') or name or ""
+        try:
+            self.application.models.load(wanted, load_settings(context, gpu_layers, threads))
+        except LocalSpecError as error:
+            gr.Warning(markup.lines(str(error)))
+            return gr.skip()
+        return status(self.application)
+
+    # -- what changes by itself ---------------------------------------------------------------------------------
+
+    def refresh(self, request: gr.Request) -> tuple[Update, ...]:
+        """Status, progress and documents; only what has changed since this tab was last told."""
+        conversation = self._conversation(request)
+        parts = {"status": status(self.application), **self._library_parts(conversation)}
+        names = self.application.library_names()
+        updates: list[Update] = []
+        for part in ("status", "indexing", "documents"):
+            changed = part in parts and conversation.seen.get(part) != parts[part]
+            updates.append(parts[part] if changed else gr.skip())
+        known = "\n".join(names)
+        updates.append(gr.Dropdown(choices=names) if conversation.seen.get("libraries") != known else gr.skip())
+        conversation.seen.update({**parts, "libraries": known})
+        return tuple(updates)
+
+    def _library_parts(self, conversation: Conversation) -> dict[str, str]:
+        models = self.application.models
+        if models.loading or not models.is_ready:
+            return {}
+        try:
+            with models.use() as engine:
+                if engine is None:
+                    return {}
+                library = self.application.library(conversation.library, engine)
+                return {
+                    "indexing": markup.indexing(library.progress),
+                    "documents": markup.documents(library.documents()),
+                }
+        except LocalSpecError as error:
+            return {"indexing": markup.note(str(error), "problem"), "documents": ""}
+
+    def leave(self, request: gr.Request) -> None:
+        """The tab was closed."""
+        self.application.leave(str(request.session_hash))
+
+    def _conversation(self, request: gr.Request) -> Conversation:
+        return self.application.conversation(str(request.session_hash))
+
+
+def explain(method: str) -> Update:
+    """What the chosen method does, beside the switch."""
+    return gr.Radio(info=METHODS[method].explanation)
+
+
+def status(application: Application) -> str:
+    """The line about the model."""
+    models = application.models
+    if models.loading:
+        return f'<span data-model="loading">{markup.literal(texts.LOADING.format(name=models.loading))}</span>'
+    problem = markup.note(str(models.error), "problem") if models.error is not None else ""
+    described = models.description
+    if not described:
+        return f'<span data-model="none">{texts.NO_MODEL}</span>{problem}'
+    return f'<span data-model="ready">{markup.literal(described)}</span>{problem}'
+
+
+def _answer(view: View) -> str:
+    """The assistant's message at this moment."""
+    parts = [markup.answer(view.text)]
+    if not view.is_final and not view.text:
+        if view.fraction is None:
+            parts.append(markup.note(view.activity, "activity"))
+        else:
+            parts.append(markup.meter(f"{view.activity} {view.fraction:.0%}", view.fraction))
+    if view.state == "stopped":
+        parts.append(markup.note(texts.STOPPED if view.text else texts.STOPPED_EARLY))
+    if view.is_final:
+        parts.append(markup.citations(view.citations))
+        parts += [markup.note(problem, "problem") for problem in view.problems]
+        parts += [markup.note(notice) for notice in view.notices]
+    if view.error is not None:
+        parts.append(markup.note(f"{texts.NOT_ANSWERED}: {view.error}", "problem"))
+    # Blank lines end Markdown's paragraphs and lists, so that what follows is markup of its own.
+    return "\n\n".join(part for part in parts if part)
+
+
+def _panel(view: View, before: Update) -> Update:
+    if view.metrics is None or not view.method:
+        return before
+    return panel.panel(view.metrics, view.method, has_documents=view.has_documents, state=view.state)
+
+
+def _sent(messages: list[Shown]) -> list[dict[str, str]]:
+    return [{"role": shown.role, "content": shown.content} for shown in messages]

@@ -1,0 +1,65 @@
+"""The settings on the page as the values the rest of the program takes, checked. Pure functions."""
+
+from __future__ import annotations
+
+from localspec.chat.session import ReplyOptions
+from localspec.errors import SettingsError
+from localspec.models.llama import LoadSettings
+from localspec.models.sampling import SamplingSettings
+from localspec.ui import texts
+
+Number = float | int | None
+"""What a number field gives: None when it is empty."""
+
+SAMPLING_ORDER = (
+    "method", "preset", "rows", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed",
+    "grammar",
+)  # fmt: skip
+"""The fields in the order in which the page hands them to `reply_options`."""
+
+
+def reply_options(
+    method: str,
+    preset: str,
+    rows: Number,
+    max_tokens: Number,
+    temperature: Number,
+    top_k: Number,
+    top_p: Number,
+    min_p: Number,
+    repeat_penalty: Number,
+    seed: Number,
+    grammar: str,
+) -> ReplyOptions:
+    """How the next answer is made. Raises SettingsError that names the field."""
+    sampling = SamplingSettings(
+        temperature=_number("temperature", temperature),
+        top_k=_whole("top-k", top_k),
+        top_p=_number("top-p", top_p),
+        min_p=_number("min-p", min_p),
+        repeat_penalty=_number("repeat penalty", repeat_penalty),
+        grammar=(grammar or "").strip(),
+        **({} if seed is None else {"seed": _whole("seed", seed)}),
+    )
+    return ReplyOptions(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), sampling)
+
+
+def load_settings(context: Number, gpu_layers: Number, threads: Number) -> LoadSettings:
+    """How a model is loaded. Raises SettingsError that names the field."""
+    count = _whole("threads", threads)
+    if count < 0:
+        raise SettingsError(f"{count} threads are not possible.", "Choose 0 (every core) or more.")
+    return LoadSettings(_whole("context length", context), count, _whole("GPU layers", gpu_layers))
+
+
+def _number(name: str, value: Number) -> float:
+    if value is None:
+        raise SettingsError(texts.NUMBER_MISSING.format(name=name), texts.NUMBER_MISSING_ADVICE)
+    return float(value)
+
+
+def _whole(name: str, value: Number) -> int:
+    number = _number(name, value)
+    if number != int(number):
+        raise SettingsError(texts.NOT_WHOLE.format(name=name))
+    return int(number)

@@ -1,0 +1,139 @@
+"""The page: which components there are and where they stand. What they do is in `events.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import gradio as gr
+
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS
+from localspec.chat.session import ReplyOptions
+from localspec.config import DEFAULT_LIBRARY
+from localspec.models.catalogue import available
+from localspec.models.llama import MAX_ROWS
+from localspec.models.sampling import SamplingSettings
+from localspec.stores.documents import SUPPORTED_SUFFIXES
+from localspec.ui import panel, texts
+from localspec.ui.options import SAMPLING_ORDER
+
+
+@dataclass(slots=True)
+class Page:
+    """The components that events read or write."""
+
+    status: gr.Markdown
+    chat: gr.Chatbot
+    entry: gr.MultimodalTextbox
+    new_chat: gr.Button
+    method: gr.Radio
+    panel: gr.Markdown
+    library: gr.Dropdown
+    indexing: gr.Markdown
+    documents: gr.Markdown
+    removal: gr.Textbox
+    model: gr.Dropdown
+    model_file: gr.Textbox
+    context: gr.Number
+    gpu_layers: gr.Number
+    threads: gr.Number
+    load: gr.Button
+    settings: list[gr.components.Component]
+    """As `SAMPLING_ORDER` says."""
+    timer: gr.Timer
+
+
+def build(model: str = "") -> Page:
+    """Make the components inside the current Blocks. `model` is the one that is loaded first."""
+    settings: dict[str, gr.components.Component] = {}
+    with gr.Row(elem_id="columns"):
+        with gr.Column(scale=7, min_width=320, elem_id="chat-column"):
+            with gr.Row(elem_id="heading"):
+                gr.Markdown(f"<h1>{texts.TITLE}</h1>", sanitize_html=False, elem_id="title")
+                status = gr.Markdown(sanitize_html=False, elem_id="status")
+                new_chat = gr.Button(texts.NEW_CHAT, size="sm", scale=0, min_width=90, elem_id="new-chat")
+            chat = gr.Chatbot(
+                elem_id="chat",
+                show_label=False,
+                height="100%",
+                placeholder=texts.PLACEHOLDER,
+                sanitize_html=True,
+                allow_tags=False,
+                feedback_options=None,
+                buttons=["copy"],
+                layout="bubble",
+            )
+            entry = gr.MultimodalTextbox(
+                elem_id="entry",
+                show_label=False,
+                placeholder=texts.ASK,
+                file_count="multiple",
+                file_types=sorted(SUPPORTED_SUFFIXES),
+                sources=["upload"],
+                autofocus=True,
+                max_lines=8,
+            )
+        with gr.Column(scale=4, min_width=300, elem_id="side-column"):
+            method = settings["method"] = gr.Radio(
+                [(method.label, method.name) for method in METHODS.values()],
+                value=DEFAULT_METHOD,
+                label=texts.METHOD,
+                info=METHODS[DEFAULT_METHOD].explanation,
+                elem_id="method",
+            )
+            panel_html = gr.Markdown(panel.empty(), sanitize_html=False, elem_id="panel")
+            with gr.Accordion(texts.DOCUMENTS, open=True, elem_id="documents-part"):
+                library = gr.Dropdown(
+                    [DEFAULT_LIBRARY],
+                    value=DEFAULT_LIBRARY,
+                    allow_custom_value=True,
+                    label=texts.LIBRARY,
+                    info=texts.LIBRARY_INFO,
+                    elem_id="library",
+                )
+                indexing = gr.Markdown(sanitize_html=False, elem_id="indexing")
+                documents = gr.Markdown(sanitize_html=False, elem_id="documents")
+                removal = gr.Textbox(visible="hidden", elem_id="removal")
+            with gr.Accordion(texts.MODEL, open=False, elem_id="model-part"):
+                names = [entry.name for entry in available()]
+                chosen = model if model in names else (names[0] if names and not model else None)
+                model_list = gr.Dropdown(names, value=chosen, label=texts.MODEL, elem_id="model")
+                model_file = gr.Textbox(
+                    "" if chosen else model, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file"
+                )
+                with gr.Row():
+                    context = gr.Number(0, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90)
+                    threads = gr.Number(0, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
+                gpu_layers = gr.Number(-1, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0)
+                load = gr.Button(texts.LOAD, elem_id="load")
+            with gr.Accordion(texts.ADVANCED, open=False, elem_id="advanced-part"):
+                _advanced(settings)
+    return Page(
+        status, chat, entry, new_chat, method, panel_html, library, indexing, documents, removal, model_list,
+        model_file, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
+    )  # fmt: skip
+
+
+def _advanced(settings: dict[str, gr.components.Component]) -> None:
+    usual, longest = SamplingSettings(), ReplyOptions().max_tokens
+    with gr.Row():
+        settings["temperature"] = gr.Number(
+            usual.temperature, label="Temperature", info=texts.TEMPERATURE_INFO, step=0.1, min_width=120
+        )
+        settings["max_tokens"] = gr.Number(
+            longest, label="Longest answer", info="In tokens.", precision=0, min_width=120, elem_id="max-tokens"
+        )
+    with gr.Row():
+        settings["top_k"] = gr.Number(usual.top_k, label="Top-k", info="0 is off.", precision=0, min_width=80)
+        settings["top_p"] = gr.Number(usual.top_p, label="Top-p", info="1 is off.", step=0.05, min_width=80)
+        settings["min_p"] = gr.Number(usual.min_p, label="Min-p", info="0 is off.", step=0.01, min_width=80)
+    with gr.Row():
+        settings["repeat_penalty"] = gr.Number(
+            usual.repeat_penalty, label="Repeat penalty", info="1 is off.", step=0.05, min_width=120
+        )
+        settings["seed"] = gr.Number(None, label="Seed", info=texts.SEED_INFO, precision=0, min_width=120)
+    settings["grammar"] = gr.Textbox("", label="Grammar", info=texts.GRAMMAR_INFO, lines=2, max_lines=8)
+    with gr.Row():
+        settings["preset"] = gr.Radio(list(PRESETS), value=PRESETS[0], label="Draft size", info=texts.PRESET_INFO)
+        settings["rows"] = gr.Number(
+            0, label="Rows", info=texts.ROWS_INFO, precision=0, minimum=0, maximum=MAX_ROWS, min_width=100
+        )

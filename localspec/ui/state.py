@@ -1,0 +1,266 @@
+"""What runs behind the page: the model, the open libraries, one conversation per browser tab."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from localspec import config
+from localspec.chat.session import Session
+from localspec.errors import LocalSpecError, ModelError, SettingsError
+from localspec.models.embedder import Embedder
+from localspec.stores.library import Library, library_name, list_libraries
+from localspec.ui import texts
+
+if TYPE_CHECKING:
+    from localspec.chat.engine import Engine
+    from localspec.models.llama import LoadSettings
+    from localspec.ui.replying import Reply
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Shown:
+    """One message as the page shows it: Markdown that is safe to render."""
+
+    role: str
+    content: str
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One tab's chat."""
+
+    library: str = config.DEFAULT_LIBRARY
+    messages: list[Shown] = field(default_factory=list)
+    session: Session | None = None
+    reply: Reply | None = None
+    seen: dict[str, str] = field(default_factory=dict)
+    """What the tab was last sent of each part of the page that is refreshed regularly."""
+
+    def session_with(self, engine: Engine, library: Library | None) -> Session:
+        """The session over this model and library; another model or library takes the chat so far over."""
+        if self.session is None or self.session.engine is not engine or self.session.library is not library:
+            fresh = Session(engine, library)
+            for turn in self.session.turns if self.session is not None else []:
+                # A reply's own tokens mean nothing to another model.
+                fresh.turns.append(replace(turn, reply_tokens=engine.tokenize(turn.reply).tolist()))
+            self.session = fresh
+        return self.session
+
+    def clear(self) -> None:
+        """Begin anew. A running reply is stopped and its end is not shown."""
+        if self.reply is not None:
+            self.reply.discard()
+        self.messages = []
+        self.session = None
+        self.reply = None
+
+
+class Models:
+    """The one engine of the process: loaded in the background, never taken away while someone uses it."""
+
+    def __init__(self, released: Callable[[], None]) -> None:
+        """`released` is called before an engine is closed, when nobody uses it any more."""
+        self._released = released
+        self._condition = threading.Condition()
+        self._engine: Engine | None = None
+        self._used_with: tuple[str, LoadSettings | None] = ("", None)
+        self._users = 0
+        self._closing = False
+        self.loading = ""
+        """Name of the model being loaded, or ""."""
+        self.error: LocalSpecError | None = None
+        """Why the last load failed."""
+
+    def load(self, model: str = "", settings: LoadSettings | None = None) -> None:
+        """Load in a background thread. When it fails, the model used before comes back and `error` says why.
+
+        Raises SettingsError while another load is under way.
+        """
+        with self._condition:
+            if self.loading or self._closing:
+                raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
+            self.loading = model or texts.DEFAULT_MODEL
+            self.error = None
+        threading.Thread(target=self._load, args=[model, settings], name="load", daemon=True).start()
+
+    @contextmanager
+    def use(self, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Engine | None]:
+        """The engine, kept open inside the block; waits while one is loading, and gives None once `cancelled` is true.
+
+        Raises the error of the load when there is no model.
+        """
+        with self._condition:
+            while self.loading and not cancelled():
+                self._condition.wait(0.1)
+            engine = None if self.loading or self._closing else self._engine
+            if engine is None and not cancelled():
+                raise self.error or ModelError(f"{texts.NO_MODEL}.")
+            self._users += engine is not None
+        try:
+            yield engine
+        finally:
+            with self._condition:
+                self._users -= engine is not None
+                self._condition.notify_all()
+
+    @property
+    def is_ready(self) -> bool:
+        """True when there is a model to ask."""
+        return self._engine is not None and not self.loading
+
+    @property
+    def description(self) -> str:
+        """The loaded model in a line; empty when there is none."""
+        with self._condition:
+            engine = self._engine
+            if engine is None or self.loading:
+                return ""
+            model = engine.model
+            threads = f"{model.threads} thread{'s' if model.threads != 1 else ''}"
+            return f"{engine.name} · {model.description} · context {model.context_size:,} · {threads}"
+
+    def close(self) -> None:
+        """Free the model when its users are done."""
+        with self._condition:
+            self._closing = True
+            self._condition.wait_for(lambda: not self.loading, timeout=10)
+        self._free()
+
+    def _load(self, model: str, settings: LoadSettings | None) -> None:
+        previous = self._used_with if self._engine is not None else None
+        try:
+            self._free()
+            self._open(model, settings)
+        except LocalSpecError as error:
+            self.error = error
+            if previous is not None:
+                self._restore(previous)
+        except Exception as error:
+            _logger.exception("Loading failed")
+            self.error = ModelError(texts.UNEXPECTED.format(kind=type(error).__name__, error=error))
+            raise
+        finally:
+            with self._condition:
+                self.loading = ""
+                self._condition.notify_all()
+
+    def _open(self, model: str, settings: LoadSettings | None) -> None:
+        # Here and not above: the page is up before llama.cpp is imported.
+        from localspec.chat.engine import Engine
+
+        engine = Engine(model, settings)
+        with self._condition:
+            self._engine = engine
+            self._used_with = (model, settings)
+
+    def _restore(self, previous: tuple[str, LoadSettings | None]) -> None:
+        try:
+            self._open(*previous)
+        except LocalSpecError as error:
+            self.error = error
+            return
+        if self.error is not None:
+            self.error = ModelError(texts.MODEL_KEPT.format(error=self.error))
+
+    def _free(self) -> None:
+        """Close the engine, first: two models at once may not fit into memory."""
+        with self._condition:
+            engine, self._engine = self._engine, None
+            self._condition.wait_for(lambda: self._users == 0)
+        self._released()
+        if engine is not None:
+            engine.close()
+
+
+class Application:
+    """Everything behind the page."""
+
+    def __init__(self) -> None:
+        self.models = Models(self._close_libraries)
+        self._embedder = Embedder()
+        self._libraries: dict[str, Library] = {}
+        self._lock = threading.RLock()
+        self._questions: dict[str, int] = {}
+        self._conversations: dict[str, Conversation] = {}
+
+    def conversation(self, key: str) -> Conversation:
+        """The conversation of a tab."""
+        with self._lock:
+            return self._conversations.setdefault(key, Conversation())
+
+    def leave(self, key: str) -> None:
+        """The tab is gone: its reply is of no use any more."""
+        with self._lock:
+            conversation = self._conversations.pop(key, None)
+        if conversation is not None:
+            conversation.clear()
+
+    def library_names(self) -> list[str]:
+        """All libraries, the default one first."""
+        others = [name for name in list_libraries(config.stores_folder()) if name != config.DEFAULT_LIBRARY]
+        return [config.DEFAULT_LIBRARY, *others]
+
+    def library(self, name: str, engine: Engine) -> Library:
+        """The library called `name`, opened (or begun) for `engine`. Raises StoreError, SettingsError."""
+        with self._lock:
+            library = self._libraries.get(name)
+            if library is None:
+                library = Library(
+                    config.stores_folder() / library_name(name),
+                    tokenizer_fingerprint=engine.tokenizer_fingerprint,
+                    tokenize=engine.tokenize,
+                    embedder=self._embedder,
+                )
+                try:
+                    if library.rebuild_needed():
+                        library.rebuild()
+                    library.start(should_yield=lambda: engine.busy or self._question_next(name))
+                except BaseException:
+                    library.close()
+                    raise
+                self._libraries[name] = library
+            return library
+
+    @contextmanager
+    def question(self, library: str) -> Iterator[None]:
+        """Inside, vectors are not made for `library`: a question comes as soon as its documents can be searched."""
+        with self._lock:
+            self._questions[library] = self._questions.get(library, 0) + 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._questions[library] -= 1
+
+    def close(self) -> None:
+        """Stop replies and background work and close everything."""
+        with self._lock:
+            conversations = list(self._conversations.values())
+        for conversation in conversations:
+            conversation.clear()
+        self.models.close()
+
+    def _question_next(self, name: str) -> bool:
+        """True when a question waits and only vectors are left to make."""
+        if not self._questions.get(name):
+            return False
+        library = self._libraries.get(name)
+        return library is not None and not any(is_unsearchable(info.status) for info in library.documents())
+
+    def _close_libraries(self) -> None:
+        with self._lock:
+            libraries, self._libraries = list(self._libraries.values()), {}
+        for library in libraries:
+            library.close()
+
+
+def is_unsearchable(status: str) -> bool:
+    """True until a document's passages and n-grams are there (or it failed)."""
+    return status in ("queued", "parsed", "passages")

@@ -1,0 +1,111 @@
+"""Real parts for the tests of the chat: the model that is shipped, the embedder, and libraries of generated PDFs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from localspec.chat.engine import Engine
+from localspec.chat.libraries import ingest
+from localspec.models.embedder import Embedder
+from localspec.models.llama import LoadSettings
+from localspec.stores.library import Library
+from tests.builders import make_pdf
+
+CONTEXT = 2048
+
+HARBOUR = (
+    "The Harbour of Velm\n\nThe lighthouse of Velm was built in 1874 by Ada Torrent. It stands on a cliff of red "
+    "granite and is forty metres tall.",
+    "Tides\n\nThe tide at Velm rises by nine metres in spring. Ships enter the harbour only at high water, guided by "
+    "the pilot Jonas Reed.",
+)
+
+TOWNS = (
+    "Abelin", "Borsk", "Cantavo", "Dremel", "Eskuri", "Farnow", "Gellick", "Hadria", "Isolde", "Jorvan", "Kestrel",
+    "Lumena", "Morvek", "Nadira", "Ostrava", "Pellinor", "Quendel", "Rostova", "Sarnath", "Tivoli", "Ulmeren",
+    "Vandor", "Westmark", "Xanten", "Yarrow", "Zelkova", "Arkona", "Belmora", "Corvino", "Dunmore", "Elbrus",
+    "Fenwick", "Galdur", "Hollin", "Istria", "Jandor", "Kolvik", "Lorient", "Mirren", "Norvik",
+)  # fmt: skip
+CRAFTS = ("glass", "copper kettles", "woollen blankets", "violins", "clocks", "paper", "saddles", "candles")
+
+
+def town(number: int) -> str:
+    """What the long document says about one town."""
+    name, craft = TOWNS[number], CRAFTS[number % len(CRAFTS)]
+    return (
+        f"The town of {name}\n\n{name} was founded in {1200 + 7 * number} and lies {11 + 3 * number} kilometres from "
+        f"the coast. Its people make {craft}, which merchants carry over the pass in summer. The council of {name} "
+        f"meets on the {number % 9 + 2}th day of each month in a hall with {number + 3} windows."
+    )
+
+
+def opened(folder: Path, engine: Engine, embedder: Embedder) -> Library:
+    """A library in `folder` with the engine's tokenizer."""
+    return Library(
+        folder,
+        tokenizer_fingerprint=engine.tokenizer_fingerprint,
+        tokenize=engine.tokenize,
+        embedder=embedder,
+    )
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that takes the place of the checkout."""
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(scope="session")
+def engine(home: Path) -> Iterator[Engine]:
+    """The shipped model."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCALSPEC_HOME", str(home))
+        loaded = Engine("", LoadSettings(context=CONTEXT))
+    yield loaded
+    loaded.close()
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The shipped embedder."""
+    return Embedder()
+
+
+@pytest.fixture(scope="session")
+def harbour(tmp_path_factory: pytest.TempPathFactory, engine: Engine, embedder: Embedder) -> Iterator[Library]:
+    """A library of one short PDF of two pages. Tests only read it."""
+    folder = tmp_path_factory.mktemp("harbour")
+    library = opened(folder / "library", engine, embedder)
+    assert ingest(library, [make_pdf(folder / "harbour.pdf", HARBOUR)], lambda text: None) == []
+    yield library
+    library.close()
+
+
+@pytest.fixture(scope="session")
+def towns(tmp_path_factory: pytest.TempPathFactory, engine: Engine, embedder: Embedder) -> Iterator[Library]:
+    """A library of one PDF of 40 pages, too long to be read whole. Tests only read it."""
+    folder = tmp_path_factory.mktemp("towns")
+    library = opened(folder / "library", engine, embedder)
+    pages = [town(number) for number in range(len(TOWNS))]
+    assert ingest(library, [make_pdf(folder / "towns.pdf", pages)], lambda text: None) == []
+    yield library
+    library.close()
+
+
+@pytest.fixture
+def make_library(tmp_path: Path, engine: Engine, embedder: Embedder) -> Iterator[Callable[[list[Path]], Library]]:
+    """Makes libraries of a test's own, filled from files."""
+    made: list[Library] = []
+
+    def make(files: list[Path]) -> Library:
+        library = opened(tmp_path / f"library-{len(made)}", engine, embedder)
+        made.append(library)
+        assert ingest(library, files, lambda text: None) == []
+        return library
+
+    yield make
+    for library in made:
+        library.close()

@@ -1,0 +1,197 @@
+"""What a question is sent with, on real libraries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from localspec.chat.engine import Engine
+from localspec.chat.libraries import ingest
+from localspec.chat.material import PASSAGE_TOKENS, PASSAGES, Given, compose
+from localspec.models.embedder import Embedder
+from localspec.stores.library import Library
+from tests.builders import make_pdf
+from tests.chat.conftest import HARBOUR, TOWNS, opened
+
+ROOM = 1500
+MakeLibrary = Callable[[list[Path]], Library]
+
+
+@pytest.fixture
+def count(engine: Engine) -> Callable[[str], int]:
+    """Tokens of a text."""
+    return lambda text: len(engine.tokenize(text))
+
+
+def squeezed(text: str) -> str:
+    """The text with single spaces."""
+    return " ".join(text.split())
+
+
+def towns_in(content: str) -> list[int]:
+    """Numbers of the towns whose page a message holds, in order."""
+    return [TOWNS.index(name) for name in re.findall(r"The town of (\w+)", content)]
+
+
+def test_without_documents_the_question_goes_alone(engine: Engine, embedder: Embedder, tmp_path: Path, count) -> None:
+    assert compose("Why?", None, Given(), ROOM, count).content == "Why?"
+    library = opened(tmp_path / "empty", engine, embedder)
+    try:
+        material = compose("Why?", library, Given(), ROOM, count)
+        assert (material.content, material.citations, material.notices) == ("Why?", (), ())
+        library.add(make_pdf(tmp_path / "harbour.pdf", HARBOUR))
+        waiting = compose("Why?", library, Given(), ROOM, count)
+        assert waiting.content == "Why?"
+        assert "still being read" in waiting.notices[0]
+    finally:
+        library.close()
+
+
+def test_documents_that_could_not_be_read_are_spoken_of(
+    engine: Engine, embedder: Embedder, tmp_path: Path, count
+) -> None:
+    broken = tmp_path / "broken.pdf"
+    broken.write_bytes(b"%PDF-1.7\nnothing that a PDF has")
+    library = opened(tmp_path / "failing", engine, embedder)
+    try:
+        (message,) = ingest(library, [broken], lambda text: None)
+        assert message.startswith("broken.pdf: ")
+        material = compose("Why?", library, Given(), ROOM, count)
+        assert material.content == "Why?"
+        assert "None of the documents could be read" in material.notices[0]
+    finally:
+        library.close()
+
+
+@pytest.mark.parametrize("question", ["Who built the lighthouse?", "Summarise this."])
+def test_a_document_that_fits_is_sent_whole(harbour: Library, count, question: str) -> None:
+    material = compose(question, harbour, Given(), ROOM, count)
+    for page in HARBOUR:
+        assert squeezed(page) in squeezed(material.content)
+    assert "harbour.pdf" in material.content
+    assert material.content.endswith(f"Question: {question}")
+    assert [(made.number, made.page) for made in material.citations] == [(1, 1), (2, 2)]
+    assert material.notices == ()
+
+
+def test_a_whole_document_is_sent_once(harbour: Library, count) -> None:
+    given_before = Given()
+    first = compose("Who built the lighthouse?", harbour, given_before, ROOM, count)
+    second = compose("How high is the tide?", harbour, given_before, ROOM, count)
+    assert second.content == "How high is the tide?"
+    assert second.citations == first.citations
+    given_before.forget()
+    third = compose("And the pilot?", harbour, given_before, ROOM, count)
+    assert "Jonas Reed" in third.content
+    assert [made.number for made in third.citations] == [3, 4], "numbers already shown stay taken"
+
+
+def test_of_a_long_document_the_best_passages_are_sent(towns: Library, count) -> None:
+    material = compose("When was Kestrel founded?", towns, Given(), ROOM, count)
+    kestrel = TOWNS.index("Kestrel")
+    assert kestrel in towns_in(material.content)
+    assert 1 <= len(material.citations) <= PASSAGES
+    assert len(towns_in(material.content)) == len(material.citations)
+    (best,) = [made for made in material.citations if "Kestrel was founded" in squeezed(made.passage)]
+    assert (best.file, best.page) == ("towns.pdf", kestrel + 1)
+    assert f"[{best.number}] (towns.pdf, page {best.page})" in material.content
+
+
+def test_a_passage_is_sent_once_and_keeps_its_number(towns: Library, count) -> None:
+    given_before = Given()
+    first = compose("When was Kestrel founded?", towns, given_before, ROOM, count)
+    second = compose("How many windows has the hall of Kestrel?", towns, given_before, ROOM, count)
+    assert not set(towns_in(first.content)) & set(towns_in(second.content))
+    again = compose("When was Kestrel founded?", towns, given_before, ROOM, count)
+    assert again.content == "When was Kestrel founded?"
+    assert again.citations == first.citations
+    numbers = [made.number for made in given_before.citations]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_copy_of_what_was_given_does_not_change_with_it(towns: Library, harbour: Library, count) -> None:
+    given_before = Given()
+    compose("Who built the lighthouse?", harbour, given_before, ROOM, count)
+    kept = given_before.copy()
+    assert kept == given_before
+    compose("When was Kestrel founded?", towns, given_before, ROOM, count)
+    assert len(kept.citations) == len(HARBOUR) < len(given_before.citations)
+
+
+def test_a_summary_of_a_long_document_rests_on_passages_spread_over_it(towns: Library, count) -> None:
+    material = compose("Summarise the document.", towns, Given(), ROOM, count)
+    found = towns_in(material.content)
+    assert found == sorted(found)
+    assert found[0] == 0
+    assert found[-1] >= len(TOWNS) * 3 // 4
+    assert max(later - earlier for earlier, later in zip(found, found[1:], strict=False)) <= 6
+    (notice,) = material.notices
+    assert "towns.pdf: too long to be read whole" in notice
+    assert f" {len(found)} passages" in notice
+
+
+def test_the_notice_counts_the_passages_that_were_sent(towns: Library, count) -> None:
+    for room in range(60, 1500, 120):
+        material = compose("Summarise the document.", towns, Given(), room, count)
+        sent = len(towns_in(material.content))
+        assert sent == len(material.citations)
+        assert re.search(rf"\b{sent} passages?\b" if sent else "no room", material.notices[0])
+
+
+def test_only_the_named_document_is_summarised(make_library: MakeLibrary, tmp_path: Path, count) -> None:
+    library = make_library(
+        [make_pdf(tmp_path / "harbour.pdf", HARBOUR), make_pdf(tmp_path / "rice.pdf", ["Wash the rice in water."])]
+    )
+    named = compose("Summarise rice.pdf", library, Given(), ROOM, count)
+    assert "Wash the rice" in named.content
+    assert "Ada Torrent" not in named.content
+    both = compose("Summarise my documents", library, Given(), ROOM, count)
+    assert "Wash the rice" in both.content
+    assert "Ada Torrent" in both.content
+
+
+def test_the_list_names_every_document(make_library: MakeLibrary, tmp_path: Path, count) -> None:
+    files = [make_pdf(tmp_path / f"note-{number:02}.pdf", [f"Note number {number} says nothing."]) for number in range(12)]
+    library = make_library(files)
+    question = "Which documents do I have?"
+    material = compose(question, library, Given(), ROOM, count)
+    assert "12 documents" in material.content
+    for file in files:
+        assert f"{file.name} (pdf, 1 pages)" in material.content
+    assert "says nothing" not in material.content
+    assert material.content.endswith(f"Question: {question}")
+    for room in (0, 100, 150, 200):
+        short = compose(question, library, Given(), room, count).content
+        named = short.count(".pdf")
+        assert named < 12
+        assert f"and {12 - named} more" in short
+        assert count(short) <= max(room, 32) + count(question) + 8
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    room=st.integers(0, 2000),
+    question=st.sampled_from(["When was Kestrel founded?", "Summarise this.", "What documents are there?", "Tides?"]),
+    long=st.booleans(),
+)
+def test_no_message_outgrows_its_room(
+    towns: Library, harbour: Library, engine: Engine, room: int, question: str, long: bool
+) -> None:
+    def count(text: str) -> int:
+        return len(engine.tokenize(text))
+
+    library = towns if long else harbour
+    before = Given()
+    material = compose(question, library, before, room, count)
+    assert count(material.content) <= max(room, 32) + count(question) + 8
+    assert material.content.endswith(question)
+    assert len(material.citations) == len(before.citations)
+    if long and question.startswith("When"):
+        assert count(material.content) <= PASSAGE_TOKENS + count(question) + 8
+    if not material.citations and "documents" not in question:
+        assert any("no room" in notice for notice in material.notices)

@@ -1,0 +1,45 @@
+"""The sentence under the figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from localspec.chat.report import verdict
+from localspec.speculation.metrics import ReplyMetrics
+
+
+def metrics(speedup: float, drafted: int = 10, accepted: int = 4) -> ReplyMetrics:
+    """Ten tokens in one second, against a plain decode that makes them `speedup` times as slowly."""
+    made = ReplyMetrics(plain_seconds=speedup / 10, tokens=10, steps=6, drafted=drafted, accepted=accepted)
+    made.decode_seconds = 1.0
+    assert made.speedup == pytest.approx(speedup)
+    return made
+
+
+def test_plain_says_that_it_is_off() -> None:
+    assert verdict(metrics(1.0, 0, 0), "plain", has_documents=True).startswith("Speculation is off")
+
+
+def test_before_the_first_token() -> None:
+    assert "waiting" in verdict(ReplyMetrics(), "rest", has_documents=False)
+
+
+@pytest.mark.parametrize(("has_documents", "words"), [(True, "your documents"), (False, "no documents are indexed")])
+def test_no_draft_is_explained(has_documents: bool, words: str) -> None:
+    said = verdict(metrics(1.0, 0, 0), "rest", has_documents=has_documents)
+    assert "drafted nothing" in said
+    assert words in said
+
+
+def test_faster_slower_and_neither() -> None:
+    assert "1.50× as fast" in verdict(metrics(1.5), "rest", has_documents=True)
+    slower = verdict(metrics(0.8), "rest", has_documents=True)
+    assert "slower than plain decoding here (0.80×)" in slower
+    assert "40%" in slower
+    assert "Choose Plain" in slower
+    for neither in (0.985, 1.0, 1.015):
+        assert "at the speed of plain decoding" in verdict(metrics(neither), "rest", has_documents=True)
+
+
+def test_a_method_that_is_gone_keeps_its_name() -> None:
+    assert verdict(metrics(1.5), "older", has_documents=True).startswith("older made")

@@ -1,0 +1,295 @@
+"""Conversations with the shipped model about real PDFs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from localspec.chat.engine import Engine
+from localspec.chat.session import ReplyOptions, Session, Turn, Update
+from localspec.errors import ContextTooLongError, LocalSpecError, ModelError, SettingsError
+from localspec.models.sampling import SamplingSettings
+from localspec.stores.library import Library
+from tests.chat.conftest import CONTEXT
+
+SHORT = ReplyOptions(max_tokens=24)
+WHO = "Who built the lighthouse of Velm?"
+TIDE = "How high is the tide?"
+
+
+def last(updates: Iterator[Update]) -> Turn:
+    """The turn when its answer is done."""
+    update: Update | None = None
+    for update in updates:
+        pass
+    assert update is not None
+    assert update.stage == "done"
+    return update.turn
+
+
+def until(updates: Iterator[Update], stage: str, times: int = 1) -> Update:
+    """The update that is the `times`-th of its stage."""
+    for update in updates:
+        times -= update.stage == stage
+        if times == 0:
+            return update
+    raise AssertionError(f"There were too few updates of the stage {stage}.")
+
+
+def snapshot(session: Session) -> object:
+    """What a question may change."""
+    return ([(turn.question, turn.content, turn.reply, turn.finish) for turn in session.turns], session._forgotten, session._given.copy())
+
+
+def fresh(engine: Engine) -> None:
+    """Empty the KV cache, so that runs to be compared take the same way."""
+    with engine.turn() as model:
+        model.forget()
+
+
+def test_an_answer_cites_the_page_it_rests_on(engine: Engine, harbour: Library) -> None:
+    session = Session(engine, harbour)
+    updates = list(session.ask(WHO, SHORT))
+    stages = [update.stage for update in updates]
+    assert stages == sorted(stages, key=["reading", "writing", "done"].index)
+    assert {"reading", "writing"} < set(stages)
+    progress = [update.progress for update in updates]
+    assert progress == sorted(progress)
+    turn = updates[-1].turn
+    assert session.turns == [turn]
+    assert "".join(update.delta for update in updates) == turn.reply
+    assert "Torrent" in turn.reply
+    assert turn.citations[0].place == "harbour.pdf, page 1"
+    assert "Ada Torrent" in turn.citations[0].passage
+    assert turn.finish in ("end", "length")
+    assert turn.method == "rest"
+    assert turn.metrics.prompt_tokens > 50
+    assert turn.metrics.tokens == len(turn.reply_tokens) + (turn.finish == "end")
+    assert turn.metrics.plain_seconds == engine.plain_seconds
+    assert not engine.busy
+
+
+def test_without_a_library_it_is_a_plain_chat(engine: Engine) -> None:
+    turn = last(Session(engine).ask("Say hello.", SHORT))
+    assert turn.reply.strip()
+    assert turn.citations == []
+    assert turn.content == turn.question == "Say hello."
+
+
+@pytest.mark.parametrize("method", ["plain", "rest"])
+def test_later_turns_reuse_the_cache_of_earlier_ones(engine: Engine, harbour: Library, method: str) -> None:
+    session = Session(engine, harbour)
+    options = ReplyOptions(method=method, max_tokens=24)
+    fresh(engine)
+    turns = [last(session.ask(question, options)) for question in (WHO, TIDE, "Who is the pilot?")]
+    assert turns[0].metrics.reused_tokens == 0
+    assert "Ada Torrent" in turns[0].content
+    for earlier, later in zip(turns, turns[1:], strict=False):
+        assert later.metrics.reused_tokens >= earlier.metrics.prompt_tokens + len(earlier.reply_tokens) - 3
+        assert later.metrics.prompt_tokens - later.metrics.reused_tokens < 40
+        assert later.content == later.question, "the document was sent again"
+    assert "nine metres" in turns[1].reply
+    assert turns[1].citations[0].page == 2
+
+
+def test_plain_and_rest_write_the_same_words(engine: Engine, harbour: Library) -> None:
+    questions = (WHO, "Tell me everything about the harbour and its tides.", TIDE)
+    replies: dict[str, list[list[int]]] = {}
+    drafted: dict[str, int] = {}
+    for method in ("plain", "rest"):
+        fresh(engine)
+        session = Session(engine, harbour)
+        turns = [last(session.ask(question, ReplyOptions(method=method, max_tokens=48))) for question in questions]
+        replies[method] = [turn.reply_tokens for turn in turns]
+        drafted[method] = sum(turn.metrics.accepted for turn in turns)
+    assert replies["rest"] == replies["plain"]
+    assert drafted["plain"] == 0
+    assert drafted["rest"] > 0, "nothing was drafted, so nothing was compared"
+
+
+def test_published_rest_writes_the_same_words(engine: Engine, harbour: Library) -> None:
+    turns: list[Turn] = []
+    for method, preset in (("plain", "device"), ("rest", "paper")):
+        fresh(engine)
+        options = ReplyOptions(method=method, preset=preset, max_tokens=32)
+        turns.append(last(Session(engine, harbour).ask("Tell me about the harbour.", options)))
+    plain, paper = turns
+    assert paper.reply_tokens == plain.reply_tokens
+    assert paper.metrics.accepted > 0
+    assert set(paper.metrics.by_source) <= {"REST", "target"}
+
+
+def test_a_seed_gives_its_text_again_with_and_without_drafts(engine: Engine, harbour: Library) -> None:
+    texts: dict[tuple[str, int], list[int]] = {}
+    for method in ("plain", "rest"):
+        for seed in (7, 8):
+            fresh(engine)
+            sampling = SamplingSettings(temperature=1.2, seed=seed)
+            options = ReplyOptions(method=method, max_tokens=24, sampling=sampling)
+            texts[method, seed] = last(Session(engine, harbour).ask(WHO, options)).reply_tokens
+    assert texts["plain", 7] == texts["rest", 7]
+    assert texts["plain", 8] == texts["rest", 8]
+    assert texts["plain", 7] != texts["plain", 8]
+
+
+def test_closing_early_keeps_the_text_and_the_chat_goes_on(engine: Engine, harbour: Library) -> None:
+    session = Session(engine, harbour)
+    updates = session.ask("Tell me everything about the harbour.", ReplyOptions("plain", max_tokens=40))
+    shown = "".join(until(updates, "writing").delta for _ in range(5))
+    assert engine.busy
+    updates.close()  # type: ignore[attr-defined]
+    assert not engine.busy
+    (turn,) = session.turns
+    assert turn.finish == "stopped"
+    assert turn.reply == shown != ""
+    assert len(turn.reply_tokens) == 5
+    assert turn.citations
+    later = last(session.ask(TIDE, SHORT))
+    assert later.finish in ("end", "length")
+    assert later.metrics.reused_tokens >= turn.metrics.prompt_tokens + 3
+    assert session.turns == [turn, later]
+
+
+def test_closing_before_the_first_word_leaves_no_trace(engine: Engine, harbour: Library) -> None:
+    session = Session(engine, harbour)
+    empty = snapshot(session)
+    updates = session.ask(WHO, SHORT)
+    until(updates, "reading")
+    assert len(session.turns) == 1
+    updates.close()  # type: ignore[attr-defined]
+    assert snapshot(session) == empty
+    first = last(session.ask(WHO, SHORT))
+    assert "Ada Torrent" in first.content, "the document was never sent"
+    before = snapshot(session)
+    updates = session.ask(TIDE, SHORT)
+    until(updates, "reading")
+    updates.close()  # type: ignore[attr-defined]
+    assert snapshot(session) == before
+    assert last(session.ask(TIDE, SHORT)).content == TIDE, "the document was sent twice"
+
+
+@pytest.mark.parametrize("stage", ["reading", "writing"])
+def test_an_error_in_the_middle(engine: Engine, harbour: Library, stage: str) -> None:
+    session = Session(engine, harbour)
+    last(session.ask(WHO, SHORT))
+    before = snapshot(session)
+    updates = session.ask(TIDE, SHORT)
+    shown = until(updates, stage).turn
+    with pytest.raises(ModelError, match="power"):
+        updates.throw(ModelError("The power went out."))  # type: ignore[attr-defined]
+    assert not engine.busy
+    if stage == "reading":
+        assert snapshot(session) == before
+    else:
+        assert session.turns[-1] is shown
+        assert shown.finish == "stopped"
+        assert shown.reply
+    assert "nine metres" in last(session.ask(TIDE, SHORT)).reply
+
+
+def test_settings_that_cannot_work_leave_the_conversation_as_it_was(engine: Engine, harbour: Library) -> None:
+    session = Session(engine, harbour)
+    last(session.ask(WHO, SHORT))
+    before = snapshot(session)
+    for options in (
+        ReplyOptions(method="magic"),
+        ReplyOptions(preset="magic"),
+        ReplyOptions(rows=1000),
+        ReplyOptions(sampling=SamplingSettings(grammar="root ::= (")),
+    ):
+        with pytest.raises(SettingsError):
+            last(session.ask(TIDE, options))
+        assert snapshot(session) == before
+        assert not engine.busy
+    for question in ("", "  \n\t "):
+        with pytest.raises(SettingsError, match="empty"):
+            last(session.ask(question, SHORT))
+        assert snapshot(session) == before
+    with pytest.raises(SettingsError, match="0 tokens"):
+        ReplyOptions(max_tokens=0)
+    assert last(session.ask(TIDE, SHORT)).reply
+
+
+def test_a_question_that_is_too_long_changes_nothing(engine: Engine, harbour: Library) -> None:
+    session = Session(engine, harbour)
+    first = last(session.ask(WHO, SHORT))
+    before = snapshot(session)
+    with pytest.raises(ContextTooLongError, match=str(CONTEXT)) as caught:
+        last(session.ask("Why is the sea salt? " * 600, SHORT))
+    assert caught.value.advice
+    assert snapshot(session) == before
+    later = last(session.ask(TIDE, SHORT))
+    assert later.content == TIDE
+    assert later.notices == [] or all("left out" not in notice for notice in later.notices)
+    assert later.metrics.prompt_tokens > first.metrics.prompt_tokens
+
+
+def test_a_chat_that_outgrows_the_context_forgets_its_oldest_turns(engine: Engine) -> None:
+    session = Session(engine)
+    options = ReplyOptions("plain", max_tokens=4)
+    turns = [
+        last(session.ask(f"Question {number}: " + "the tide is high and the harbour is far away. " * 38, options))
+        for number in range(5)
+    ]
+    assert all(turn.metrics.prompt_tokens + len(turn.reply_tokens) <= CONTEXT for turn in turns)
+    assert session.turns == turns
+    left_out = [turn for turn in turns if any("left out" in notice for notice in turn.notices)]
+    assert left_out
+    assert left_out[0] is not turns[0]
+    assert left_out[0].metrics.prompt_tokens < turns[turns.index(left_out[0]) - 1].metrics.prompt_tokens + 400
+    assert all(turn.finish == "length" for turn in turns)
+
+
+def test_a_document_comes_again_when_its_turn_is_forgotten(engine: Engine, harbour: Library) -> None:
+    session = Session(engine, harbour)
+    options = ReplyOptions("plain", max_tokens=4)
+    last(session.ask(WHO, options))
+    filler = "the ships wait for high water and the pilot is late. "
+    while not session._forgotten:
+        assert len(session.turns) < 8
+        last(session.ask(f"{len(session.turns)}: " + filler * 38, options))
+    later = session.turns[-1]
+    assert "Ada Torrent" in later.content
+    assert all(made.number > 2 for made in later.given)
+    assert len({made.number for turn in session.turns for made in turn.given}) == 4
+
+
+def test_an_answer_stops_where_the_context_ends(engine: Engine) -> None:
+    size = engine.model.context_size
+    filler = "tide " * (size - 200)
+    turn = last(Session(engine, system="Go on.").ask(f"Repeat: {filler}", ReplyOptions("rest", max_tokens=500)))
+    assert turn.finish in ("length", "context", "end")
+    assert turn.metrics.prompt_tokens + len(turn.reply_tokens) <= size
+
+
+def test_the_length_is_kept_and_told(engine: Engine, harbour: Library) -> None:
+    for method in ("plain", "rest"):
+        turn = last(Session(engine, harbour).ask("Tell me everything.", ReplyOptions(method, max_tokens=7)))
+        assert len(turn.reply_tokens) == turn.metrics.tokens == 7
+        assert turn.finish == "length"
+        assert any("7 tokens" in notice for notice in turn.notices)
+
+
+def test_a_system_prompt_of_ones_own_replaces_the_built_in_one(engine: Engine) -> None:
+    prompts: list[int] = []
+    for system in ("", "You speak like a pirate, and you never use a word that has the letter e in it. " * 4):
+        prompts.append(last(Session(engine, system=system).ask("Hello.", ReplyOptions(max_tokens=1))).metrics.prompt_tokens)
+    assert prompts[1] > prompts[0] + 40
+
+
+def test_a_library_that_fails_in_the_middle_is_a_localspec_error(engine: Engine, make_library, tmp_path) -> None:
+    from tests.builders import make_pdf
+    from tests.chat.conftest import HARBOUR
+
+    library = make_library([make_pdf(tmp_path / "harbour.pdf", HARBOUR)])
+    session = Session(engine, library)
+    updates = session.ask(WHO, SHORT)
+    until(updates, "reading")
+    library.close()
+    with pytest.raises(LocalSpecError):
+        last(updates)
+    assert session.turns == []
+    assert not engine.busy
+    session.library = None
+    assert last(session.ask("Say hello.", SHORT)).reply

@@ -1,0 +1,52 @@
+"""Text from tokens that cut characters anywhere."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localspec.chat.engine import Engine
+from localspec.chat.text import TextStream
+
+
+@st.composite
+def cut_bytes(draw: st.DrawFn) -> tuple[bytes, list[bytes], list[int]]:
+    """Bytes, mostly UTF-8, cut into tokens; and how many tokens each step brings."""
+    whole = draw(st.one_of(st.text().map(lambda text: text.encode("utf-8", "replace")), st.binary()))
+    cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=20)))
+    edges = [0, *cuts, len(whole)]
+    pieces = [whole[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return whole, pieces, draw(st.lists(st.integers(0, 4), max_size=8))
+
+
+@given(cut_bytes())
+def test_any_cut_gives_the_same_text(case: tuple[bytes, list[bytes], list[int]]) -> None:
+    whole, pieces, steps = case
+    stream = TextStream(lambda token: pieces[token])
+    shown = ""
+    at = 0
+    for size in [*steps, len(pieces)]:
+        shown += stream.add(range(at, min(at + size, len(pieces))))
+        assert stream.text == shown
+        at = min(at + size, len(pieces))
+    shown += stream.finish()
+    assert shown == stream.text == whole.decode("utf-8", "replace")
+
+
+@given(st.text(min_size=1).filter(lambda text: text.isprintable()))
+def test_a_cut_character_is_never_shown_half(text: str) -> None:
+    data = text.encode("utf-8", "replace")
+    stream = TextStream(lambda token: data[token : token + 1])
+    for index in range(len(data)):
+        stream.add([index])
+        assert data.decode().startswith(stream.text)
+    assert stream.finish() == ""
+
+
+def test_tokens_of_the_real_model_join_to_their_text(engine: Engine) -> None:
+    text = "Straße, 東京タワー, Привет 🙂🚀\n\tdone"
+    tokens = engine.tokenize(text).tolist()
+    stream = TextStream(engine.model.piece)
+    deltas = [stream.add([token]) for token in tokens]
+    assert "".join(deltas) == stream.text == text
+    assert "" in deltas, "no character was split over tokens: the text is too simple"

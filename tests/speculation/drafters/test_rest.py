@@ -1,0 +1,112 @@
+"""REST drafts from a real n-gram store."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from localspec.speculation.decode import Context
+from localspec.speculation.drafters.rest import CONTINUATION, LONGEST, SHORTEST, RestDrafter
+from localspec.speculation.tree import MATCH_LENGTH, SOURCE_REST, DraftTree
+from localspec.stores.database import StoreDatabase
+from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
+from tests.speculation.scripted import paths_of
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[NgramStore]:
+    database = StoreDatabase(tmp_path / "library.db", NGRAM_MIGRATIONS)
+    yield NgramStore(database, "tokenizer")
+    database.close()
+
+
+def propose(store: NgramStore, tokens: list[int], limit: int = 64, *, paper: bool) -> DraftTree:
+    drafter = RestDrafter(store, paper=paper)
+    context = Context(np.array(tokens, np.int32), 4)
+    drafter.begin(context)
+    return drafter.propose(context, limit)
+
+
+def first_tokens(tree: DraftTree) -> dict[int, float]:
+    first = tree.parents == -1
+    return dict(zip(tree.tokens[first].tolist(), tree.probability[first].tolist(), strict=True))
+
+
+def test_as_published_the_longest_suffix_answers_alone(store):
+    store.add(1, [9, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 6, 0, 3, 4, 7])
+    context = [8, 1, 2, 3, 4]
+    assert first_tokens(propose(store, context, paper=True)) == {5: np.float32(2 / 3), 6: np.float32(1 / 3)}
+    # All lengths: three matches of 4 tokens weigh 16 each, the match of 2 tokens weighs 4.
+    total = 3 * 16 + 4
+    assert first_tokens(propose(store, context, paper=False)) == {
+        5: np.float32(32 / total),
+        6: np.float32(16 / total),
+        7: np.float32(4 / total),
+    }
+
+
+def test_as_published_all_matches_vote_alike(store):
+    store.add(1, [1, 2, 5] * 30 + [0] + [1, 2, 6] * 10)
+    shares = first_tokens(propose(store, [7, 1, 2], paper=True))
+    assert shares == {5: np.float32(30 / 40), 6: np.float32(10 / 40)}
+
+
+def test_without_a_hit_nothing_is_drafted(store):
+    assert len(propose(store, [1, 2, 3], paper=True)) == 0
+    store.add(1, [1, 2, 3, 4])
+    for paper in (True, False):
+        assert len(propose(store, [7, 7, 3], paper=paper)) == 0, "one token is no match"
+        assert len(propose(store, [2], paper=paper)) == 0
+        assert len(propose(store, [3, 4], paper=paper)) == 0, "nothing followed at the end of the document"
+
+
+def test_ids_beyond_16_bits_are_kept(store):
+    store.add(1, [70_001, 70_002, 65_541, 5])
+    assert paths_of(propose(store, [70_001, 70_002], paper=True)) == [(65_541,), (65_541, 5)]
+    assert len(propose(store, [70_001 - 65_536, 70_002 - 65_536], paper=True)) == 0
+
+
+Texts = st.lists(st.integers(0, 2), min_size=1, max_size=40)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(documents=st.lists(Texts, min_size=1, max_size=3), context=st.lists(st.integers(0, 2), min_size=2, max_size=20))
+def test_both_modes_equal_brute_force(store, documents, context):
+    for number in range(3):
+        store.add(number, documents[number] if number < len(documents) else [])
+    matches: list[tuple[int, list[int]]] = []
+    for document in documents:
+        for end in range(len(document) - 1):
+            length = 0
+            while length < min(LONGEST, end + 1, len(context)) and document[end - length] == context[-1 - length]:
+                length += 1
+            if length >= SHORTEST:
+                matches.append((length, document[end + 1 :][:CONTINUATION]))
+    longest = max((length for length, _ in matches), default=0)
+
+    for paper in (True, False):
+        tree = propose(store, context, limit=10_000, paper=paper)
+        voting = [match for match in matches if not paper or match[0] == longest]
+        if len(voting) > 64:
+            continue  # the store draws a sample; its own tests hold that
+        votes: Counter[tuple[int, ...]] = Counter()
+        lengths: dict[tuple[int, ...], int] = {}
+        for length, continuation in voting:
+            for size in range(1, len(continuation) + 1):
+                prefix = tuple(continuation[:size])
+                votes[prefix] += 1 if paper else 2 ** min(length, 10)
+                lengths[prefix] = max(lengths.get(prefix, 0), length + size - 1)
+        total = sum(1 if paper else 2 ** min(length, 10) for length, _ in voting)
+        paths = paths_of(tree)
+        assert set(paths) == set(votes)
+        assert (tree.source == SOURCE_REST).all()
+        for node, path in enumerate(paths):
+            above = votes[path[:-1]] if len(path) > 1 else total
+            assert tree.probability[node] == np.float32(votes[path] / above)
+            assert tree.evidence[node, MATCH_LENGTH] == lengths[path]

@@ -1,0 +1,372 @@
+"""The decoding loop on a target with exact logits: the text with drafts is the text without."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.stats import chisquare  # type: ignore[import-untyped]
+
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.budget import Budget, CostBudget, FixedBudget
+from localspec.speculation.decode import Context, Drafter, Step, generate
+from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.tree import DraftTree
+from localspec.speculation.verify import Walk, walk
+from tests.speculation.scripted import ScriptedSampler, ScriptedTarget, draw, make_tree, softmax
+
+VOCABULARY = 12
+PROMPT = [1, 2, 3, 1, 2]
+
+Wish = tuple[int, int | None, float]
+"""Which earlier node to grow from, the token (None = what the plain run says there), its probability."""
+
+
+class WishfulDrafter:
+    """Proposes arbitrary trees, one list of wishes per step; it knows the plain run's text, so that right
+    continuations of any length are among them."""
+
+    name = "wishful"
+    needs_states = False
+
+    def __init__(self, wishes: Sequence[Sequence[Wish]], plain: Sequence[int], prompt_length: int, source: int) -> None:
+        self._wishes = itertools.cycle(wishes or [[]])
+        self._plain = plain
+        self._prompt_length = prompt_length
+        self._source = source
+        self.steps: list[Step] = []
+        self.begun = 0
+
+    def begin(self, context: Context) -> None:
+        self.begun += 1
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        assert limit > 0, "asked for a draft where none fits"
+        at = len(context.tokens) - self._prompt_length
+        right = self._plain[at:]
+        tokens: list[int] = []
+        parents: list[int] = []
+        depth_on_text = {-1: 0}
+        for wish, token, _ in (wishes := next(self._wishes)):
+            parent = wish % (len(tokens) + 1) - 1
+            depth = depth_on_text.get(parent)
+            known = right[depth] if depth is not None and depth < len(right) else 0
+            chosen = known if token is None else token
+            if depth is not None and depth < len(right) and chosen == known:
+                depth_on_text[len(tokens)] = depth + 1
+            tokens.append(chosen)
+            parents.append(parent)
+        return make_tree(tokens, parents, [wish[2] for wish in wishes], self._source)
+
+    def observe(self, step: Step) -> None:
+        self.steps.append(step)
+
+
+def run(
+    target: ScriptedTarget,
+    sampler: ScriptedSampler,
+    drafters: Sequence[Drafter],
+    budget: Budget,
+    max_tokens: int,
+    prompt: Sequence[int] = PROMPT,
+) -> list[Step]:
+    """A whole reply. At every yield the KV cache holds what is committed, but for the new root."""
+    target.begin(prompt)
+    committed = list(prompt)
+    steps: list[Step] = []
+    for step in generate(target, sampler, drafters, np.array(prompt, np.int32), budget, max_tokens):
+        assert not steps or not steps[-1].finish, "a step after the last"
+        committed += step.emitted.tolist()
+        assert target.committed == committed[:-1]
+        assert len(step.emitted) == step.accepted + 1 == len(step.source)
+        assert step.emitted[:-1].tolist() == step.tree.tokens[step.path].tolist()
+        assert step.source.tolist() == [*step.tree.source[step.path].tolist(), 0]
+        assert min(step.propose_seconds, step.decode_seconds, step.sample_seconds, step.rest_seconds) >= 0
+        steps.append(step)
+    return steps
+
+
+def text(steps: Sequence[Step]) -> list[int]:
+    return [token for step in steps for token in step.emitted.tolist()]
+
+
+WISHES = st.lists(
+    st.lists(
+        st.tuples(
+            st.integers(0, 30),
+            st.none() | st.none() | st.integers(0, VOCABULARY - 1),
+            st.sampled_from([0.0, 0.3, 0.9, 1.0]),
+        ),
+        max_size=12,
+    ),
+    max_size=5,
+)
+BUDGETS = st.integers(0, 20).map(lambda nodes: lambda: FixedBudget(nodes)) | st.lists(
+    st.floats(0.01, 3.0), min_size=2, max_size=20
+).map(lambda curve: lambda: CostBudget(np.array([0.0, *curve]), Acceptance(), 17))
+
+
+@settings(max_examples=300)
+@given(
+    wishes=st.lists(WISHES, min_size=1, max_size=3),
+    make_budget=BUDGETS,
+    temperature=st.sampled_from([0.0, 0.3, 1.0, 2.5]),
+    penalty=st.sampled_from([0.0, 0.7]),
+    seed=st.integers(0, 10_000),
+    max_tokens=st.integers(1, 30),
+    end_tokens=st.sets(st.integers(0, VOCABULARY - 1), max_size=2),
+    context_size=st.integers(len(PROMPT) + 1, 45),
+    with_prompt_lookup=st.booleans(),
+)
+def test_lossless(
+    wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, with_prompt_lookup
+):
+    """Whatever is drafted, at any temperature and budget: the same tokens and the same end as without drafts."""
+
+    def reply(drafters: Sequence[Drafter], budget: Budget) -> list[Step]:
+        target = ScriptedTarget(VOCABULARY, context_size=context_size, end_tokens=end_tokens, seed=seed)
+        sampler = ScriptedSampler(target, temperature, seed, penalty)
+        steps = run(target, sampler, drafters, budget, max_tokens)
+        assert sampler.draws == sum(len(step.emitted) for step in steps)
+        return steps
+
+    plain = reply([], FixedBudget())
+    assert all(len(step.emitted) == 1 for step in plain)
+    drafters: list[Drafter] = [
+        WishfulDrafter(each, text(plain), len(PROMPT), 1 << place) for place, each in enumerate(wishes)
+    ]
+    if with_prompt_lookup:
+        drafters.append(PromptDrafter())
+    drafted = reply(drafters, make_budget())
+
+    assert text(drafted) == text(plain)
+    assert drafted[-1].finish == plain[-1].finish != ""
+    assert all(step.finish == "" for step in drafted[:-1])
+    assert len(drafted) <= len(plain)
+
+
+def test_right_drafts_save_steps():
+    """The lossless test would pass for a loop that drops every draft; this one would not."""
+    target = ScriptedTarget(VOCABULARY)
+    plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 24))
+    chain: list[Wish] = [(depth, None, 0.9) for depth in range(5)]
+    drafter = WishfulDrafter([chain], plain, len(PROMPT), 2)
+    steps = run(target, ScriptedSampler(target), [drafter], FixedBudget(5), 24)
+    assert text(steps) == plain
+    assert [len(step.emitted) for step in steps] == [6, 6, 6, 6]
+    assert [step.source.tolist() for step in steps] == [[2, 2, 2, 2, 2, 0]] * 4
+    assert target.batches[-4:] == [6, 6, 6, 6]
+    assert drafter.begun == 1
+    assert drafter.steps == steps
+
+
+def test_prompt_lookup_saves_steps_on_a_text_that_repeats():
+    target = ScriptedTarget(VOCABULARY, order=2)
+    plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 80))
+    steps = run(target, ScriptedSampler(target), [PromptDrafter()], FixedBudget(10), 80)
+    assert text(steps) == plain
+    assert len(steps) < len(plain) / 2
+
+
+# -- how replies end --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nodes", [0, 1, 3, 8])
+def test_finish_reasons(nodes):
+    def reply(max_tokens: int, context_size: int = 1000, end_tokens: Sequence[int] = ()) -> list[Step]:
+        target = ScriptedTarget(VOCABULARY, context_size=context_size, end_tokens=end_tokens)
+        plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), max_tokens))
+        drafter = WishfulDrafter([[(depth, None, 1.0) for depth in range(8)]], plain, len(PROMPT), 1)
+        return run(target, ScriptedSampler(target), [drafter], FixedBudget(nodes), max_tokens)
+
+    by_length = reply(20)
+    assert by_length[-1].finish == "length"
+    assert len(text(by_length)) == 20
+    end = text(by_length)[10]
+    first = text(by_length).index(end)
+    by_end = reply(20, end_tokens=[end])
+    assert by_end[-1].finish == "end"
+    assert text(by_end) == text(by_length)[: first + 1], "the end token is emitted and nothing after it"
+    by_context = reply(20, context_size=15)
+    assert by_context[-1].finish == "context"
+    assert text(by_context) == text(by_length)[: len(text(by_context))]
+    # The last token of a reply needs no place in the KV cache.
+    assert len(PROMPT) + len(text(by_context)) == 15 + 1
+
+
+def test_no_tokens_wanted_means_no_step():
+    target = ScriptedTarget(VOCABULARY)
+    assert run(target, ScriptedSampler(target), [], FixedBudget(), 0) == []
+    assert target.batches == []
+
+
+def test_a_generator_closed_midway_leaves_a_usable_target():
+    target = ScriptedTarget(VOCABULARY)
+    plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 20))
+    for steps_taken in range(1, 6):
+        drafter = WishfulDrafter([[(0, None, 1.0), (1, None, 1.0), (0, 5, 0.5)]], plain, len(PROMPT), 1)
+        target.begin(PROMPT)
+        stream = generate(target, ScriptedSampler(target), [drafter], np.array(PROMPT, np.int32), FixedBudget(), 20)
+        taken = text(list(itertools.islice(stream, steps_taken)))
+        stream.close()  # type: ignore[attr-defined]
+        so_far = [*PROMPT, *taken]
+        assert target.committed == so_far[:-1]
+        rest = run(target, ScriptedSampler(target), [], FixedBudget(), 20 - len(taken), so_far)
+        assert taken + text(rest) == plain
+
+
+def test_time_of_the_consumer_is_not_counted():
+    ticks = itertools.count()
+    offset = [0.0]
+
+    def clock() -> float:
+        return next(ticks) + offset[0]
+
+    target = ScriptedTarget(VOCABULARY)
+    target.begin(PROMPT)
+    steps = []
+    for step in generate(target, ScriptedSampler(target), [], np.array(PROMPT, np.int32), FixedBudget(), 5, clock):
+        offset[0] += 1000.0
+        steps.append(step)
+    for step in steps:
+        parts = (step.propose_seconds, step.decode_seconds, step.sample_seconds, step.rest_seconds)
+        assert parts == (1.0, 1.0, 1.0, 1.0)
+        assert step.seconds == 4.0
+
+
+def test_the_context_grows_beyond_its_first_view():
+    context = Context(np.array([1, 2], np.int32), 3)
+    before = context.tokens
+    context.extend(np.array([3, 4, 5], np.int32))
+    assert before.tolist() == [1, 2]
+    assert context.tokens.tolist() == [1, 2, 3, 4, 5]
+
+
+# -- the distribution -------------------------------------------------------------------------------------------------
+
+SMALL = 4
+LENGTH = 3
+RUNS = 12_000
+
+
+def exact_distribution() -> NDArray[np.float64]:
+    """P [4, 4, 4] of the three tokens that follow the prompt at temperature 1."""
+    target = ScriptedTarget(SMALL, spread=1.0)
+    result = np.ones((SMALL,) * LENGTH)
+    for tokens in itertools.product(range(SMALL), repeat=LENGTH):
+        for place in range(LENGTH):
+            result[tokens] *= softmax(target.logits_after([*PROMPT_SMALL, *tokens[:place]]))[tokens[place]]
+    return result
+
+
+PROMPT_SMALL = [0, 1, 2, 3]
+
+
+def unlikely_tree() -> DraftTree:
+    """Two branches of every shape, of tokens the target seldom takes: a verifier that favours drafts shows."""
+    target = ScriptedTarget(SMALL, spread=1.0)
+    rarest = np.argsort(target.logits_after(PROMPT_SMALL))[:2].tolist()
+    return make_tree(
+        [rarest[0], rarest[1], 0, 1, 2, 3],
+        [-1, -1, 0, 0, 1, 1],
+        [0.9, 0.8, 0.7, 0.6, 0.5, 0.4],
+    )
+
+
+class SameTreeDrafter:
+    """Proposes one tree at the start of a reply and nothing later."""
+
+    name = "same"
+    needs_states = False
+
+    def begin(self, context: Context) -> None:
+        self._tree = unlikely_tree()
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        tree, self._tree = self._tree, DraftTree.empty()
+        return tree
+
+    def observe(self, step: Step) -> None:
+        pass
+
+
+def p_value(counts: Counter[tuple[int, ...]]) -> float:
+    """Of a chi-square test of sampled texts against the exact distribution; rare texts share one cell."""
+    expected = exact_distribution() * sum(counts.values())
+    observed = np.array([counts[tokens] for tokens in itertools.product(range(SMALL), repeat=LENGTH)], float)
+    order = np.argsort(expected.ravel())
+    rare = order[np.cumsum(expected.ravel()[order]) < 10]
+    common = np.setdiff1d(order, rare)
+    cells = [np.append(values.ravel()[common], values.ravel()[rare].sum()) for values in (observed, expected)]
+    keep = cells[1] > 0
+    return float(chisquare(cells[0][keep], cells[1][keep]).pvalue)
+
+
+def test_sampled_texts_are_distributed_exactly_as_without_drafts():
+    counts: Counter[tuple[int, ...]] = Counter()
+    accepted = 0
+    for seed in range(RUNS):
+        target = ScriptedTarget(SMALL, spread=1.0)
+        target.begin(PROMPT_SMALL)
+        sampler = ScriptedSampler(target, 1.0, seed)
+        prompt = np.array(PROMPT_SMALL, np.int32)
+        steps = list(generate(target, sampler, [SameTreeDrafter()], prompt, FixedBudget(), LENGTH))
+        counts[tuple(text(steps))] += 1
+        accepted += sum(step.accepted for step in steps)
+    assert accepted > RUNS / 10, "drafts must be accepted at times, or nothing was tested"
+    assert p_value(counts) > 1e-4
+
+
+Verifier = Callable[[DraftTree, Callable[[int], int], Callable[[int], bool]], Walk]
+
+
+def redrawing_walk(tree: DraftTree, sample: Callable[[int], int], is_end: Callable[[int], bool]) -> Walk:
+    """What research code does at temperatures above 0: it draws anew for each child, which favours the draft."""
+    path: list[int] = []
+    emitted: list[int] = []
+    node = -1
+    while True:
+        token = -1
+        for child in np.flatnonzero(tree.parents == node).tolist():
+            token = sample(node + 1)
+            if token == tree.tokens[child]:
+                path.append(child)
+                emitted.append(token)
+                node = child
+                break
+        else:
+            emitted.append(sample(node + 1))
+            return Walk(np.array(path, np.int32), np.array(emitted, np.int32))
+
+
+def texts_with(verifier: Verifier) -> Counter[tuple[int, ...]]:
+    """Texts of a bare loop around a verifier, without the checks of the scripted sampler."""
+    target = ScriptedTarget(SMALL, spread=1.0)
+    stream = np.random.default_rng(7)
+    counts: Counter[tuple[int, ...]] = Counter()
+    for _ in range(RUNS):
+        history = list(PROMPT_SMALL)
+        tree = unlikely_tree()
+        while len(history) < len(PROMPT_SMALL) + LENGTH:
+            rows = [tuple(history)]
+            for token, parent in zip(tree.tokens.tolist(), tree.parents.tolist(), strict=True):
+                rows.append((*rows[parent + 1], token))
+
+            def sample(row: int, rows: list[tuple[int, ...]] = rows) -> int:
+                return draw(softmax(target.logits_after(rows[row])), stream)
+
+            history += verifier(tree, sample, target.is_end).emitted.tolist()
+            tree = DraftTree.empty()
+        counts[tuple(history[len(PROMPT_SMALL) :][:LENGTH])] += 1
+    return counts
+
+
+def test_the_check_of_the_distribution_has_power():
+    assert p_value(texts_with(walk)) > 1e-4
+    assert p_value(texts_with(redrawing_walk)) < 1e-12

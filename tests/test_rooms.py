@@ -1,0 +1,186 @@
+"""The rooms of the package, and who may import whom: read from the source, held against one table."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[1] / "localspec"
+
+FOUNDATION = ("localspec.errors", "localspec.config")
+DRAFTER_SOURCES = ("localspec.stores.ngrams", "localspec.stores.states", "localspec.models.draft")
+EVERYTHING = ("localspec",)
+
+TABLE: dict[str, tuple[str, ...]] = {
+    "localspec.errors": (),
+    "localspec.config": (),
+    "localspec.models": (*FOUNDATION, "localspec.models"),
+    "localspec.stores": (*FOUNDATION, "localspec.stores"),
+    "localspec.speculation": ("localspec.errors", "localspec.speculation"),
+    "localspec.speculation.drafters": ("localspec.errors", "localspec.speculation", *DRAFTER_SOURCES),
+    "localspec.chat": (
+        *FOUNDATION,
+        "localspec.models",
+        "localspec.stores",
+        "localspec.speculation",
+        "localspec.chat",
+    ),
+    "localspec.ui": EVERYTHING,
+    "localspec.cli": EVERYTHING,
+    "localspec.bench": EVERYTHING,
+    "localspec.__main__": EVERYTHING,
+}
+"""What each room may import of the package; the longest name that fits a module counts."""
+
+WALLS: dict[str, str] = {
+    "llama_cpp": "localspec.models.llama",
+    "sentence_transformers": "localspec.models.embedder",
+    "hnswlib": "localspec.stores.vectors",
+    "gradio": "localspec.ui",
+}
+"""Libraries with one importer, so that only one place depends on what they do."""
+
+
+class Import(NamedTuple):
+    module: str
+    line: int
+
+
+def within(module: str, room: str) -> bool:
+    """True when `module` is `room` or lies in it."""
+    return module == room or module.startswith(f"{room}.")
+
+
+def imports_of(source: str, module: str, *, is_package: bool = False) -> Iterator[Import]:
+    """Every module a source file imports, at its top or in a function, under its full name.
+
+    For `from a.b import c` that is `a.b.c`, since `c` may be a module.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                yield Import(name.name, node.lineno)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parts = module.split(".")
+                above = parts[: len(parts) - node.level + is_package]
+                base = ".".join([*above, *([node.module] if node.module else [])])
+            for name in node.names:
+                yield Import(f"{base}.{name.name}", node.lineno)
+        elif isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            wanted = node.args[0]
+            if called in ("import_module", "__import__") and isinstance(wanted, ast.Constant):
+                yield Import(str(wanted.value), node.lineno)
+
+
+def violations(source: str, module: str, *, is_package: bool = False) -> list[str]:
+    """What a module imports against the table, with its line."""
+    room = max((name for name in TABLE if within(module, name)), key=len, default=None)
+    allowed = TABLE[room] if room is not None else ()
+    found = []
+    for name, line in imports_of(source, module, is_package=is_package):
+        library = name.split(".")[0]
+        if library == "localspec":
+            # `from localspec import errors` names a module, `from localspec.errors import X` a thing inside one.
+            if not any(within(name, other) for other in allowed):
+                found.append(f"{module}:{line} imports {name}")
+        elif library in WALLS and not within(module, WALLS[library]):
+            found.append(f"{module}:{line} imports {name}, which only {WALLS[library]} may")
+    return found
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Name and file of every module of the package."""
+    found = []
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = file.relative_to(PACKAGE.parent).with_suffix("").parts
+        found.append((".".join(parts[:-1] if parts[-1] == "__init__" else parts), file))
+    return found
+
+
+def test_the_package_keeps_to_its_rooms():
+    found = []
+    for module, file in modules():
+        found += violations(file.read_text(encoding="utf-8"), module, is_package=file.name == "__init__.py")
+    assert found == []
+
+
+def test_every_module_belongs_to_a_room():
+    homeless = [name for name, _ in modules() if name != "localspec" and not any(within(name, room) for room in TABLE)]
+    assert homeless == []
+
+
+def test_the_walls_stand_around_modules_that_use_the_library():
+    """A wall around a module that no longer imports the library would hold nothing."""
+    sources = dict(modules())
+    for library, owner in WALLS.items():
+        if owner == "localspec.ui" and len([name for name in sources if within(name, owner)]) == 1:
+            continue
+        users = [
+            name
+            for name, file in sources.items()
+            if within(name, owner)
+            and any(within(found.module, library) for found in imports_of(file.read_text(encoding="utf-8"), name))
+        ]
+        assert users, f"{owner} does not import {library}"
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("localspec.errors", "from localspec import config"),
+        ("localspec.config", "import localspec.errors"),
+        ("localspec.models.tuning", "from localspec.stores.ngrams import NgramStore"),
+        ("localspec.models.tuning", "from localspec.speculation.tree import DraftTree"),
+        ("localspec.stores.library", "def later():\n    from localspec.models import llama"),
+        ("localspec.stores.library", "from ..models import llama"),
+        ("localspec.stores.library", "import importlib\nimportlib.import_module('localspec.models.llama')"),
+        ("localspec.speculation.decode", "from localspec.models.llama import LlamaModel"),
+        ("localspec.speculation.decode", "from localspec.config import home"),
+        ("localspec.speculation.decode", "from localspec.stores.ngrams import NgramStore"),
+        ("localspec.speculation.drafters.rest", "from localspec.models.llama import LlamaModel"),
+        ("localspec.speculation.drafters.rest", "from localspec.stores import library"),
+        ("localspec.chat.session", "from localspec.ui import page"),
+        ("localspec.chat.session", "from localspec import cli"),
+        ("localspec.chat.session", "import localspec.bench"),
+        ("localspec.chat.session", "from localspec import *"),
+        ("localspec.unknown", "from localspec.errors import LocalSpecError"),
+        ("localspec.models.tuning", "import llama_cpp"),
+        ("localspec.models.tuning", "from llama_cpp import llama_cpp"),
+        ("localspec.models.llama", "import sentence_transformers"),
+        ("localspec.stores.states", "import hnswlib"),
+        ("localspec.chat.session", "import gradio as gr"),
+        ("localspec.cli", "import gradio"),
+    ],
+)
+def test_a_forbidden_import_is_found(module, source):
+    assert len(violations(source, module)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("localspec.errors", "from pathlib import Path"),
+        ("localspec.models.llama", "import llama_cpp\nfrom localspec.errors import ModelError"),
+        ("localspec.stores.library", "from localspec import config\nfrom . import ngrams\nfrom .ngrams import Matches"),
+        ("localspec.stores.vectors", "import hnswlib"),
+        ("localspec.speculation.drafters.rest", "from localspec.stores.ngrams import NgramStore"),
+        ("localspec.speculation.drafters.draft", "from localspec.models.draft import DraftModel"),
+        ("localspec.chat.session", "from localspec.models.llama import LlamaModel"),
+        ("localspec.ui.page", "import gradio\nfrom localspec.chat.session import Session"),
+        ("localspec.cli", "from localspec.ui import page"),
+    ],
+)
+def test_an_allowed_import_is_not_reported(module, source):
+    assert violations(source, module) == []
+
+
+def test_relative_imports_of_a_package_start_at_the_package():
+    assert violations("from .llama import LlamaModel", "localspec.models", is_package=True) == []
+    assert len(violations("from ..stores import ngrams", "localspec.models", is_package=True)) == 1

@@ -1,0 +1,109 @@
+"""The real application in a process of its own, with folders of its own, and a browser."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+BROWSER_FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+)
+
+
+class RunningApp:
+    """`app.py` as people start it, with its output in a file."""
+
+    def __init__(self, home: Path, *arguments: str) -> None:
+        self.home = home
+        self.log = home / "app.log"
+        self.port = _free_port()
+        # A machine's own settings must not decide what is tested.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}
+        environment |= {"LOCALSPEC_HOME": str(home), "GRADIO_SHARE": "True", "HF_HUB_OFFLINE": "1"}
+        self.started = time.perf_counter()
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, str(REPOSITORY / "app.py"), "--no-browser", "--port", str(self.port), *arguments],
+                env=environment,
+                cwd=REPOSITORY,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def wait_until_served(self, limit: float = 60.0) -> float:
+        """Seconds from the start until the page answers."""
+        while time.perf_counter() - self.started < limit:
+            assert self.process.poll() is None, self.log.read_text(errors="replace")
+            try:
+                if self.request("GET", "/").status == 200:
+                    return time.perf_counter() - self.started
+            except OSError:
+                time.sleep(0.05)
+        raise AssertionError(f"No answer within {limit} s:\n{self.log.read_text(errors='replace')}")
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
+    ) -> http.client.HTTPResponse:
+        """One request; `headers` may replace Host, which urllib would not let a test do."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        given = {"Host": f"127.0.0.1:{self.port}", "Content-Length": str(len(body)), **(headers or {})}
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        for name, value in given.items():
+            connection.putheader(name, value)
+        connection.endheaders(body)
+        return connection.getresponse()
+
+    def close(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    """One application for all tests of this folder that do not need their own."""
+    app = RunningApp(tmp_path_factory.mktemp("home"))
+    try:
+        app.wait_until_served()
+        yield app
+    finally:
+        app.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium: CHROMIUM names another one than the usual."""
+    given = os.environ.get("CHROMIUM") or (
+        "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else shutil.which("chromium") or shutil.which("chrome")
+    )
+    assert given, "The browser tests need Chromium: install it, or set CHROMIUM to the path of its executable."
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=given, args=list(BROWSER_FLAGS))
+        yield launched
+        launched.close()

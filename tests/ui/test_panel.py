@@ -1,0 +1,212 @@
+"""Figures and texts as markup: what is shown, and that nothing in it can act."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localspec.chat.citations import Citation
+from localspec.errors import SettingsError
+from localspec.models.sampling import RANDOM_SEED
+from localspec.speculation.decode import Step
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.tree import SOURCE_REST, SOURCE_TARGET, DraftTree
+from localspec.stores.library import DocumentInfo, Progress
+from localspec.ui import markup, panel
+from localspec.ui.options import load_settings, reply_options
+
+HOSTILE = '<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`'
+
+
+def step(accepted: int, drafted: int, seconds: float = 0.02) -> Step:
+    """A step that drafted a chain of `drafted` tokens from REST, of which `accepted` were right."""
+    tree = DraftTree(
+        np.arange(drafted, dtype=np.int32),
+        np.arange(-1, drafted - 1, dtype=np.int32),
+        np.full(drafted, SOURCE_REST, np.uint8),
+        np.zeros((drafted, 4), np.float32),
+        np.ones(drafted, np.float32),
+    )
+    source = np.array([SOURCE_REST] * accepted + [SOURCE_TARGET], np.uint8)
+    emitted = np.arange(accepted + 1, dtype=np.int32)
+    return Step(emitted, source, tree, np.arange(accepted, dtype=np.int32), 0.001, seconds, 0.0005, 0.0005, "")
+
+
+def metrics_of(*steps: Step, plain_seconds: float = 0.02) -> ReplyMetrics:
+    metrics = ReplyMetrics(plain_seconds=plain_seconds, prompt_tokens=300, reused_tokens=120, prefill_seconds=1.5)
+    for each in steps:
+        metrics.add(each)
+    return metrics
+
+
+def figure(page: str, name: str) -> str:
+    found = re.search(rf'data-figure="{name}">([^<]*)<', page)
+    assert found, f"{name} is not in the panel"
+    return found.group(1)
+
+
+class Tags(HTMLParser):
+    """Collects tags and attributes, and checks that what is opened is closed."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
+        if tag not in ("br", "rect"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+# ---- the panel ----
+
+
+def test_figures_are_those_of_the_metrics() -> None:
+    metrics = metrics_of(step(3, 4), step(1, 4), step(0, 0))
+    page = panel.panel(metrics, "rest", has_documents=True, state="writing")
+    assert figure(page, "tokens") == "7"
+    assert figure(page, "acceptance") == "50%"
+    assert figure(page, "accepted-length") == "1.33"
+    assert figure(page, "tokens-per-step") == "2.33"
+    assert figure(page, "tokens-per-second") == f"{metrics.tokens_per_second:.1f}"
+    assert figure(page, "speedup") == f"{metrics.speedup:.2f}×"
+    assert figure(page, "baseline") == "50.0"
+    assert "measured when the model was loaded" in page
+    assert "× as fast as plain decoding" in figure(page, "verdict")
+    assert figure(page, "reused") == "120"
+    assert 'data-source="REST">4<' in page
+    assert 'data-source="target">3<' in page
+    assert re.findall(r'data-time="(\w+)"', page) == ["propose", "decode", "sample", "rest", "prefill"]
+    tags = Tags(page)
+    assert not tags.open
+    assert "\n\n" not in page  # a blank line would end the block in Markdown
+
+
+def test_baseline_from_the_reply_itself_is_said() -> None:
+    page = panel.panel(metrics_of(*[step(0, 0)] * 6), "rest", has_documents=False, state="done")
+    assert "undrafted steps" in page
+    assert "drafted nothing" in figure(page, "verdict")
+    assert figure(page, "acceptance") == "–"
+
+
+def test_plain_says_that_speculation_is_off() -> None:
+    page = panel.panel(metrics_of(step(0, 0)), "plain", has_documents=True, state="done")
+    assert "Speculation is off" in figure(page, "verdict")
+
+
+def test_before_the_first_step_there_are_no_figures_to_read() -> None:
+    page = panel.panel(ReplyMetrics(), "rest", has_documents=False, state="reading")
+    assert figure(page, "speedup") == "–"
+    assert "<svg" not in page
+    assert 'data-state="empty"' in panel.empty()
+
+
+def test_slower_than_plain_is_marked() -> None:
+    slow = panel.panel(metrics_of(step(1, 4, 0.2)), "rest", has_documents=True, state="done")
+    assert 'class="slower" data-figure="speedup"' in slow
+
+
+@given(st.lists(st.integers(0, 64), max_size=300))
+def test_plot_holds_the_last_steps_inside_its_frame(accepted: list[int]) -> None:
+    drawn = panel.plot(accepted)
+    boxes = re.findall(r'x="([\d.]+)" y="([\d.]+)" width="([\d.]+)" height="([\d.]+)"', drawn)
+    assert len(boxes) == min(len(accepted), panel.PLOTTED_STEPS)
+    for x, y, width, height in (map(float, box) for box in boxes):
+        assert x + width <= 400.2
+        assert y >= 0
+        assert y + height == pytest.approx(72, abs=0.15)
+
+
+# ---- texts of others ----
+
+
+@given(st.text())
+def test_literal_text_is_only_text(text: str) -> None:
+    assert Tags(markup.lines(text)).tags.count("br") == len(Tags(markup.lines(text)).tags)
+    assert not re.search(r"[<>$`*_\[\]!]", markup.literal(text))
+
+
+def test_hostile_names_and_passages_are_shown_not_run() -> None:
+    info = DocumentInfo(1, f"{HOSTILE}.pdf", "pdf", "failed", f"{HOSTILE}: bad", None, 0, 0, 0, "2026-01-01T00:00:00+00:00")
+    source = Citation(1, f"{HOSTILE}.pdf", 3, "", f"{HOSTILE}\n\n<script>alert(1)</script>")
+    pages = [
+        markup.documents([info]), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]), markup.note(HOSTILE),
+        markup.indexing(Progress(0, 1, HOSTILE, "reading", 0.5, 3.0)), markup.indexing(Progress(problem=HOSTILE)),
+    ]  # fmt: skip
+    for page in pages:
+        tags = Tags(page)
+        assert not {"img", "script", "a"} & set(tags.tags)
+        assert not any(name.startswith("on") for name in tags.attributes)
+        assert "\n\n" not in page
+        assert "![" not in page
+        assert "$$" not in page
+        assert "<img src=http://evil.example/a" in tags.text
+
+
+def test_answers_keep_their_markdown_and_lose_tags_and_pictures() -> None:
+    shown = markup.answer("**bold** <b>x</b> ![a](http://evil.example/a.png) ![b][c]\n\n[c]: http://evil.example/b.png")
+    assert "**bold**" in shown
+    assert "<" not in shown
+    assert "![" not in shown
+
+
+def test_answers_keep_code_as_it_was_written() -> None:
+    code = "Use `<div>`:\n\n```html\n<img src=x>\n```\nor <img src=y>"
+    shown = markup.answer(code)
+    assert "`<div>`" in shown
+    assert "```html\n<img src=x>\n```" in shown
+    assert "<img src=y>" not in shown
+    assert markup.answer("```html\n<b>") == "```html\n<b>"  # still being written
+
+
+def test_diagrams_stay_code() -> None:
+    assert markup.answer("```mermaid\ngraph TD\n```") == "```\ngraph TD\n```"
+
+
+def test_progress_says_document_share_and_time_left() -> None:
+    shown = Tags(markup.indexing(Progress(1, 3, "a.pdf", "vectors", 0.42, 12.0))).text
+    assert shown == "search by meaning: a.pdf · 42% · 1 of 3 documents · about 12.0 s left"
+    assert markup.indexing(Progress()) == ""
+
+
+def test_citation_shows_number_file_and_page() -> None:
+    text = Tags(markup.citations([Citation(2, "a_b.pdf", 7, "", "The passage.")])).text
+    assert text == "2 a_b.pdf, page 7The passage."
+
+
+# ---- settings ----
+
+
+def test_settings_reach_the_reply() -> None:
+    options = reply_options("rest", "paper", 16, 99, 0.7, 20, 0.9, 0.1, 1.1, 5, " root ::= \"a\" ")
+    assert (options.method, options.preset, options.rows, options.max_tokens) == ("rest", "paper", 16, 99)
+    assert (options.sampling.temperature, options.sampling.seed, options.sampling.grammar) == (0.7, 5, 'root ::= "a"')
+    assert reply_options("rest", "device", 0, 1, 0, 40, 1, 0, 1, None, "").sampling.seed == RANDOM_SEED
+
+
+def test_settings_that_cannot_be_name_their_field() -> None:
+    with pytest.raises(SettingsError, match="top-k is empty"):
+        reply_options("rest", "device", 0, 1, 0, None, 1, 0, 1, None, "")
+    with pytest.raises(SettingsError, match="rows must be a whole number"):
+        reply_options("rest", "device", 1.5, 1, 0, 1, 1, 0, 1, None, "")
+    with pytest.raises(SettingsError, match="temperature"):
+        reply_options("rest", "device", 0, 1, -1, 1, 1, 0, 1, None, "")
+    with pytest.raises(SettingsError, match="threads"):
+        load_settings(0, -1, -2)
