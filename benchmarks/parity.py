@@ -1,9 +1,9 @@
 """Are texts with and without drafts the same?
 
-usage: python -m benchmarks.parity --prompts FILE.jsonl [--count 40] [--max-tokens 128] [--model FILE.gguf] [--nodes 15] [--bf16]
+usage: python -m benchmarks.parity --prompts FILE.jsonl [--count 40] [--nodes 15] [--model FILE.gguf] [--bf16]
 
 Every prompt is answered plainly and with drafts (prompt lookup and a REST store of the other prompts' plain replies,
-trees of a fixed size whatever they cost), greedy and at temperature 0.7 with one seed. Where texts part, the gap between
+trees of a fixed size whatever they cost), greedy and at temperature 0.7 with one seed. Where texts part, the gap of
 the two largest logits at that position is reported: differences of rounding can only part near-ties. The last line is
 JSON.
 """

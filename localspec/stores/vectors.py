@@ -38,7 +38,7 @@ _CHUNK = 1024
 _FIRST_CAPACITY = 1024
 _EXACT_CHUNK = 65_536
 _SEARCH_WIDTH = 100
-"""hnswlib's `ef`; at 384 dimensions and 20,000 vectors recall at 10 is above 0.97."""
+"""hnswlib's `ef`, the candidates it keeps while it walks the graph; twice k where that is more."""
 _FORMAT = 1
 
 

@@ -33,7 +33,6 @@ def test_foreign_host_is_refused(running: RunningApp, host: str) -> None:
 def test_foreign_origin_is_refused(running: RunningApp, origin: str) -> None:
     answer = running.request("GET", "/config", {"Origin": origin.format(port=running.port)})
     assert answer.status == 403
-    assert answer.getheader("Access-Control-Allow-Origin") is None
 
 
 def test_cross_site_upload_leaves_nothing_on_disk(running: RunningApp) -> None:
