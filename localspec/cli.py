@@ -20,7 +20,7 @@ config.go_offline()
 from localspec.bench import TABLE_HEADER, BenchSettings, device, read_prompts, run, summary, table  # noqa: E402
 from localspec.chat.engine import Engine  # noqa: E402
 from localspec.chat.libraries import collect_files, ingest, library_of_files, open_library  # noqa: E402
-from localspec.chat.methods import DEFAULT_METHOD, METHODS  # noqa: E402
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method  # noqa: E402
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
 from localspec.errors import LocalSpecError  # noqa: E402
@@ -69,11 +69,11 @@ def ask(
 ) -> None:
     """Answer one question, about documents if any are named."""
     files = collect_files(doc)
+    options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
     engine = _engine(model, threads, gpu_layers, context)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
     failures = _index(opened, files) if opened is not None else []
     session = Session(engine, opened)
-    options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
     turn = _answer(session, question, options)
     if as_json:
         sys.stdout.write(json.dumps(_answer_figures(turn), ensure_ascii=False) + "\n")
@@ -100,12 +100,12 @@ def chat(
 ) -> None:
     """Talk, question after question. An empty line or end of input leaves."""
     files = collect_files(doc)
+    options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
     engine = _engine(model, threads, gpu_layers, context)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
     if opened is not None:
         _index(opened, files)
     session = Session(engine, opened)
-    options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
     while True:
         errors.print("[bold]you>[/] ", end="")
         line = sys.stdin.readline()
@@ -214,6 +214,8 @@ def bench(
 ) -> None:
     """Run plain and each method on every prompt in turn; print a table and, last, a line of JSON."""
     chosen = tuple(name.strip() for name in methods.split(",") if name.strip())
+    for name in chosen:
+        check_method(name, preset)
     settings = BenchSettings(chosen, preset, rows, max_tokens, limit_per_category, _sampling(temperature, seed))
     texts = read_prompts(prompts, limit_per_category)
     engine = _engine(model, threads, gpu_layers, context)

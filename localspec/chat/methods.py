@@ -59,12 +59,17 @@ METHODS: dict[str, Method] = {
 DEFAULT_METHOD = "rest"
 
 
-def drafters_of(method: str, sources: Sources, preset: str = "device") -> list[Drafter]:
-    """The drafters of a method. Raises SettingsError for unknown names."""
+def check_method(method: str, preset: str) -> None:
+    """Raises SettingsError for names that do not exist, before anything is loaded."""
     if method not in METHODS:
         raise SettingsError(f"There is no method called {method!r}.", f"Choose one of {', '.join(METHODS)}.")
     if preset not in PRESETS:
         raise SettingsError(f"There is no preset called {preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
+
+
+def drafters_of(method: str, sources: Sources, preset: str = "device") -> list[Drafter]:
+    """The drafters of a method. Raises SettingsError for unknown names."""
+    check_method(method, preset)
     return METHODS[method].drafters(sources, preset == "paper")
 
 

@@ -24,7 +24,8 @@ def verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool) -> str:
         return f"{label} made this reply {metrics.speedup:.2f}× as fast as plain decoding on this computer."
     if metrics.speedup <= SLOWER:
         return (
-            f"{label} was slower than plain decoding here ({metrics.speedup:.2f}×): only {metrics.acceptance_rate:.0%} "
-            "of its drafts were accepted. Choose Plain if this goes on."
+            f"{label} was slower than plain decoding here ({metrics.speedup:.2f}×): {metrics.accepted} of its "
+            f"{metrics.drafted} drafts were accepted, but on this computer checking them took longer than they saved. "
+            "Choose Plain if this goes on."
         )
     return f"{label} ran at the speed of plain decoding ({metrics.speedup:.2f}×): few words could be guessed."

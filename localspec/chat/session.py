@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from localspec.chat.citations import Citation, cited
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, compose
-from localspec.chat.methods import DEFAULT_METHOD, Sources, budget_of, drafters_of
+from localspec.chat.methods import DEFAULT_METHOD, Sources, budget_of, check_method, drafters_of
 from localspec.chat.template import Message
 from localspec.chat.text import TextStream
 from localspec.errors import ContextTooLongError, SettingsError
@@ -42,6 +42,7 @@ class ReplyOptions:
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
 
     def __post_init__(self) -> None:
+        check_method(self.method, self.preset)
         if self.max_tokens < 1:
             raise SettingsError(f"An answer of {self.max_tokens} tokens is not possible.", "Choose 1 or more.")
 

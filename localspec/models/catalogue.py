@@ -47,13 +47,20 @@ def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
         if wanted in (entry.name, entry.path.name, entry.path.stem):
             return entry
     path = Path(wanted).expanduser()
-    if path.suffix == ".gguf" or path.exists():
+    if path.suffix == ".gguf" or _exists(path):
         return ModelEntry(path.stem, path.resolve())
     names = ", ".join(entry.name for entry in entries) or "none"
     raise ModelFileError(
         f"There is no model called {wanted!r}. Available: {names}.",
         f"Name one of these, give the path of a GGUF file, or drop one into {folder or models_folder()}.",
     )
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # longer than a file name can be
+        return False
 
 
 def _packaged() -> Path | None:

@@ -41,7 +41,7 @@ class Events:
         page.chat.clear(self.new_chat, None, reply_outputs, **quick)
         page.method.change(explain, page.method, page.method, **quick)
         page.library.input(self.pick_library, page.library, page.library, **quick)
-        page.removal.input(self.remove, page.removal, page.documents, **quick)
+        page.removal.change(self.remove, page.removal, page.documents, **quick)
         page.load.click(
             self.load_model,
             [page.model, page.model_file, page.context, page.gpu_layers, page.threads],

@@ -60,10 +60,10 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def engine(home: Path) -> Iterator[Engine]:
-    """The shipped model."""
+    """The shipped model, in one thread: two wait for each other wherever something else runs besides the tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALSPEC_HOME", str(home))
-        loaded = Engine("", LoadSettings(context=CONTEXT))
+        loaded = Engine("", LoadSettings(context=CONTEXT, threads=1))
     yield loaded
     loaded.close()
 

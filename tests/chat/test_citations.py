@@ -26,7 +26,7 @@ def numbers(answer: str, given: list[Citation] | None = None) -> list[int]:
         ("It was built in 1874 by Ada Torrent.", [1]),
         ("The water has to run clear: wash the rice and boil it gently.", [3]),
         ("See [2].", [2]),
-        ("Ada Torrent built the lighthouse of Velm [1], and the tide rises by nine metres in spring [2].", [1, 2]),
+        ("Ada Torrent built the lighthouse of Velm [1], and the tide rises by nine metres in spring [2].", [2, 1]),
         ("the LIGHTHOUSE was BUILT in 1874", [1]),
         ("As [3] says, the lighthouse was built in 1874 by Ada Torrent.", [3, 1]),
         ("The lighthouse was built in 1874 [17].", [1]),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.session import ReplyOptions, Session, Update
+from localspec.chat.session import ReplyOptions, Session
 from localspec.errors import ModelError, ModelFileError, SettingsError
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.tree import DraftTree
@@ -76,11 +76,8 @@ def test_two_chats_at_once_get_the_answers_they_get_alone(engine: Engine) -> Non
     options = ReplyOptions(max_tokens=16)
 
     def answer(question: str) -> str:
-        update: Update | None = None
-        for update in Session(engine).ask(question, options):
-            pass
-        assert update is not None
-        return update.turn.reply
+        *_, done = Session(engine).ask(question, options)
+        return done.turn.reply
 
     alone = [answer(question) for question in questions]
     together = ["", ""]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -129,7 +130,7 @@ def test_a_summary_of_a_long_document_rests_on_passages_spread_over_it(towns: Li
     assert found == sorted(found)
     assert found[0] == 0
     assert found[-1] >= len(TOWNS) * 3 // 4
-    assert max(later - earlier for earlier, later in zip(found, found[1:], strict=False)) <= 6
+    assert max(later - earlier for earlier, later in pairwise(found)) <= 6
     (notice,) = material.notices
     assert "towns.pdf: too long to be read whole" in notice
     assert f" {len(found)} passages" in notice
@@ -156,7 +157,9 @@ def test_only_the_named_document_is_summarised(make_library: MakeLibrary, tmp_pa
 
 
 def test_the_list_names_every_document(make_library: MakeLibrary, tmp_path: Path, count) -> None:
-    files = [make_pdf(tmp_path / f"note-{number:02}.pdf", [f"Note number {number} says nothing."]) for number in range(12)]
+    files = [
+        make_pdf(tmp_path / f"note-{number:02}.pdf", [f"Note number {number} says nothing."]) for number in range(12)
+    ]
     library = make_library(files)
     question = "Which documents do I have?"
     material = compose(question, library, Given(), ROOM, count)

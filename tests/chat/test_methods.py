@@ -19,7 +19,9 @@ from localspec.stores.library import Library
 
 def names(method: str, engine: Engine, library: Library | None, preset: str) -> list[str]:
     """Names of a method's drafters."""
-    return [drafter.name for drafter in drafters_of(method, Sources(engine, library.ngrams if library else None), preset)]
+    return [
+        drafter.name for drafter in drafters_of(method, Sources(engine, library.ngrams if library else None), preset)
+    ]
 
 
 def test_every_method_can_be_explained() -> None:
@@ -45,7 +47,9 @@ def test_published_rest_has_no_prompt_lookup(engine: Engine, harbour: Library) -
     assert names("rest", engine, None, "paper") == []
 
 
-@pytest.mark.parametrize(("method", "preset"), [("magic", "device"), ("", "device"), ("rest", "fast"), ("REST", "paper")])
+@pytest.mark.parametrize(
+    ("method", "preset"), [("magic", "device"), ("", "device"), ("rest", "fast"), ("REST", "paper")]
+)
 def test_unknown_names_are_refused_with_the_known_ones(engine: Engine, method: str, preset: str) -> None:
     with pytest.raises(SettingsError) as caught:
         drafters_of(method, Sources(engine, None), preset)

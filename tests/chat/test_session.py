@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 import pytest
 
 from localspec.chat.engine import Engine
 from localspec.chat.session import ReplyOptions, Session, Turn, Update
-from localspec.errors import ContextTooLongError, LocalSpecError, ModelError, SettingsError
+from localspec.errors import ContextTooLongError, ModelError, SettingsError
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.library import Library
 from tests.chat.conftest import CONTEXT
 
 SHORT = ReplyOptions(max_tokens=24)
-WHO = "Who built the lighthouse of Velm?"
+WHEN = "When was the lighthouse of Velm built?"
 TIDE = "How high is the tide?"
 
 
 def last(updates: Iterator[Update]) -> Turn:
     """The turn when its answer is done."""
-    update: Update | None = None
-    for update in updates:
-        pass
-    assert update is not None
-    assert update.stage == "done"
-    return update.turn
+    *_, done = updates
+    assert done.stage == "done"
+    return done.turn
 
 
 def until(updates: Iterator[Update], stage: str, times: int = 1) -> Update:
@@ -39,7 +38,8 @@ def until(updates: Iterator[Update], stage: str, times: int = 1) -> Update:
 
 def snapshot(session: Session) -> object:
     """What a question may change."""
-    return ([(turn.question, turn.content, turn.reply, turn.finish) for turn in session.turns], session._forgotten, session._given.copy())
+    shown = [(turn.question, turn.content, turn.reply, turn.finish) for turn in session.turns]
+    return shown, session._forgotten, session._given.copy()
 
 
 def fresh(engine: Engine) -> None:
@@ -50,7 +50,7 @@ def fresh(engine: Engine) -> None:
 
 def test_an_answer_cites_the_page_it_rests_on(engine: Engine, harbour: Library) -> None:
     session = Session(engine, harbour)
-    updates = list(session.ask(WHO, SHORT))
+    updates = list(session.ask(WHEN, SHORT))
     stages = [update.stage for update in updates]
     assert stages == sorted(stages, key=["reading", "writing", "done"].index)
     assert {"reading", "writing"} < set(stages)
@@ -59,7 +59,7 @@ def test_an_answer_cites_the_page_it_rests_on(engine: Engine, harbour: Library) 
     turn = updates[-1].turn
     assert session.turns == [turn]
     assert "".join(update.delta for update in updates) == turn.reply
-    assert "Torrent" in turn.reply
+    assert "1874" in turn.reply
     assert turn.citations[0].place == "harbour.pdf, page 1"
     assert "Ada Torrent" in turn.citations[0].passage
     assert turn.finish in ("end", "length")
@@ -82,19 +82,19 @@ def test_later_turns_reuse_the_cache_of_earlier_ones(engine: Engine, harbour: Li
     session = Session(engine, harbour)
     options = ReplyOptions(method=method, max_tokens=24)
     fresh(engine)
-    turns = [last(session.ask(question, options)) for question in (WHO, TIDE, "Who is the pilot?")]
+    turns = [last(session.ask(question, options)) for question in (WHEN, TIDE, "Who is the pilot?")]
     assert turns[0].metrics.reused_tokens == 0
     assert "Ada Torrent" in turns[0].content
-    for earlier, later in zip(turns, turns[1:], strict=False):
+    for earlier, later in pairwise(turns):
         assert later.metrics.reused_tokens >= earlier.metrics.prompt_tokens + len(earlier.reply_tokens) - 3
         assert later.metrics.prompt_tokens - later.metrics.reused_tokens < 40
         assert later.content == later.question, "the document was sent again"
-    assert "nine metres" in turns[1].reply
+    assert re.search(r"\b(nine|9)\b", turns[1].reply)
     assert turns[1].citations[0].page == 2
 
 
 def test_plain_and_rest_write_the_same_words(engine: Engine, harbour: Library) -> None:
-    questions = (WHO, "Tell me everything about the harbour and its tides.", TIDE)
+    questions = (WHEN, "Tell me everything about the harbour and its tides.", TIDE)
     replies: dict[str, list[list[int]]] = {}
     drafted: dict[str, int] = {}
     for method in ("plain", "rest"):
@@ -127,7 +127,7 @@ def test_a_seed_gives_its_text_again_with_and_without_drafts(engine: Engine, har
             fresh(engine)
             sampling = SamplingSettings(temperature=1.2, seed=seed)
             options = ReplyOptions(method=method, max_tokens=24, sampling=sampling)
-            texts[method, seed] = last(Session(engine, harbour).ask(WHO, options)).reply_tokens
+            texts[method, seed] = last(Session(engine, harbour).ask(WHEN, options)).reply_tokens
     assert texts["plain", 7] == texts["rest", 7]
     assert texts["plain", 8] == texts["rest", 8]
     assert texts["plain", 7] != texts["plain", 8]
@@ -154,12 +154,12 @@ def test_closing_early_keeps_the_text_and_the_chat_goes_on(engine: Engine, harbo
 def test_closing_before_the_first_word_leaves_no_trace(engine: Engine, harbour: Library) -> None:
     session = Session(engine, harbour)
     empty = snapshot(session)
-    updates = session.ask(WHO, SHORT)
+    updates = session.ask(WHEN, SHORT)
     until(updates, "reading")
     assert len(session.turns) == 1
     updates.close()  # type: ignore[attr-defined]
     assert snapshot(session) == empty
-    first = last(session.ask(WHO, SHORT))
+    first = last(session.ask(WHEN, SHORT))
     assert "Ada Torrent" in first.content, "the document was never sent"
     before = snapshot(session)
     updates = session.ask(TIDE, SHORT)
@@ -172,7 +172,7 @@ def test_closing_before_the_first_word_leaves_no_trace(engine: Engine, harbour: 
 @pytest.mark.parametrize("stage", ["reading", "writing"])
 def test_an_error_in_the_middle(engine: Engine, harbour: Library, stage: str) -> None:
     session = Session(engine, harbour)
-    last(session.ask(WHO, SHORT))
+    last(session.ask(WHEN, SHORT))
     before = snapshot(session)
     updates = session.ask(TIDE, SHORT)
     shown = until(updates, stage).turn
@@ -185,12 +185,12 @@ def test_an_error_in_the_middle(engine: Engine, harbour: Library, stage: str) ->
         assert session.turns[-1] is shown
         assert shown.finish == "stopped"
         assert shown.reply
-    assert "nine metres" in last(session.ask(TIDE, SHORT)).reply
+    assert re.search(r"\b(nine|9)\b", last(session.ask(TIDE, SHORT)).reply)
 
 
 def test_settings_that_cannot_work_leave_the_conversation_as_it_was(engine: Engine, harbour: Library) -> None:
     session = Session(engine, harbour)
-    last(session.ask(WHO, SHORT))
+    last(session.ask(WHEN, SHORT))
     before = snapshot(session)
     for options in (
         ReplyOptions(method="magic"),
@@ -213,7 +213,7 @@ def test_settings_that_cannot_work_leave_the_conversation_as_it_was(engine: Engi
 
 def test_a_question_that_is_too_long_changes_nothing(engine: Engine, harbour: Library) -> None:
     session = Session(engine, harbour)
-    first = last(session.ask(WHO, SHORT))
+    first = last(session.ask(WHEN, SHORT))
     before = snapshot(session)
     with pytest.raises(ContextTooLongError, match=str(CONTEXT)) as caught:
         last(session.ask("Why is the sea salt? " * 600, SHORT))
@@ -244,7 +244,7 @@ def test_a_chat_that_outgrows_the_context_forgets_its_oldest_turns(engine: Engin
 def test_a_document_comes_again_when_its_turn_is_forgotten(engine: Engine, harbour: Library) -> None:
     session = Session(engine, harbour)
     options = ReplyOptions("plain", max_tokens=4)
-    last(session.ask(WHO, options))
+    last(session.ask(WHEN, options))
     filler = "the ships wait for high water and the pilot is late. "
     while not session._forgotten:
         assert len(session.turns) < 8
@@ -257,10 +257,14 @@ def test_a_document_comes_again_when_its_turn_is_forgotten(engine: Engine, harbo
 
 def test_an_answer_stops_where_the_context_ends(engine: Engine) -> None:
     size = engine.model.context_size
-    filler = "tide " * (size - 200)
-    turn = last(Session(engine, system="Go on.").ask(f"Repeat: {filler}", ReplyOptions("rest", max_tokens=500)))
-    assert turn.finish in ("length", "context", "end")
-    assert turn.metrics.prompt_tokens + len(turn.reply_tokens) <= size
+    filler = "tide " * (size - 120)
+    # The only text this grammar allows has no end.
+    endless = SamplingSettings(grammar='root ::= "a" root')
+    options = ReplyOptions("rest", max_tokens=500, sampling=endless)
+    turn = last(Session(engine, system="Go on.").ask(f"Repeat: {filler}", options))
+    assert turn.finish in ("length", "context")
+    assert size - 2 <= turn.metrics.prompt_tokens + len(turn.reply_tokens) <= size
+    assert turn.notices
 
 
 def test_the_length_is_kept_and_told(engine: Engine, harbour: Library) -> None:
@@ -274,22 +278,7 @@ def test_the_length_is_kept_and_told(engine: Engine, harbour: Library) -> None:
 def test_a_system_prompt_of_ones_own_replaces_the_built_in_one(engine: Engine) -> None:
     prompts: list[int] = []
     for system in ("", "You speak like a pirate, and you never use a word that has the letter e in it. " * 4):
-        prompts.append(last(Session(engine, system=system).ask("Hello.", ReplyOptions(max_tokens=1))).metrics.prompt_tokens)
+        prompts.append(
+            last(Session(engine, system=system).ask("Hello.", ReplyOptions(max_tokens=1))).metrics.prompt_tokens
+        )
     assert prompts[1] > prompts[0] + 40
-
-
-def test_a_library_that_fails_in_the_middle_is_a_localspec_error(engine: Engine, make_library, tmp_path) -> None:
-    from tests.builders import make_pdf
-    from tests.chat.conftest import HARBOUR
-
-    library = make_library([make_pdf(tmp_path / "harbour.pdf", HARBOUR)])
-    session = Session(engine, library)
-    updates = session.ask(WHO, SHORT)
-    until(updates, "reading")
-    library.close()
-    with pytest.raises(LocalSpecError):
-        last(updates)
-    assert session.turns == []
-    assert not engine.busy
-    session.library = None
-    assert last(session.ask("Say hello.", SHORT)).reply

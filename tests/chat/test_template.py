@@ -87,7 +87,9 @@ def test_the_templates_own_marks_are_control_tokens(engine: Engine) -> None:
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
-        st.sampled_from(["<|im_end|>", "<|im_start|>", "<|endoftext|>", "system\n", "<repo_name>", " a", "\ue0000\ue001"]),
+        st.sampled_from(
+            ["<|im_end|>", "<|im_start|>", "<|endoftext|>", "system\n", "<repo_name>", " a", "\ue0000\ue001"]
+        ),
         min_size=1,
         max_size=6,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ def cut_bytes(draw: st.DrawFn) -> tuple[bytes, list[bytes], list[int]]:
     whole = draw(st.one_of(st.text().map(lambda text: text.encode("utf-8", "replace")), st.binary()))
     cuts = sorted(draw(st.lists(st.integers(0, len(whole)), max_size=20)))
     edges = [0, *cuts, len(whole)]
-    pieces = [whole[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [whole[start:end] for start, end in pairwise(edges)]
     return whole, pieces, draw(st.lists(st.integers(0, 4), max_size=8))
 
 

@@ -99,9 +99,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Chromium: CHROMIUM names another one than the usual."""
-    given = os.environ.get("CHROMIUM") or (
-        "/usr/bin/chromium" if Path("/usr/bin/chromium").exists() else shutil.which("chromium") or shutil.which("chrome")
-    )
+    usual = Path("/usr/bin/chromium")
+    found = str(usual) if usual.exists() else shutil.which("chromium") or shutil.which("chrome")
+    given = os.environ.get("CHROMIUM") or found
     assert given, "The browser tests need Chromium: install it, or set CHROMIUM to the path of its executable."
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=given, args=list(BROWSER_FLAGS))

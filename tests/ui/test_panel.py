@@ -65,11 +65,15 @@ class Tags(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += [name for name, _ in attrs]
-        if tag not in ("br", "rect"):
+        if tag != "br":
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [name for name, _ in attrs]
 
     def handle_data(self, data: str) -> None:
         self.text += data
@@ -144,7 +148,7 @@ def test_literal_text_is_only_text(text: str) -> None:
 
 
 def test_hostile_names_and_passages_are_shown_not_run() -> None:
-    info = DocumentInfo(1, f"{HOSTILE}.pdf", "pdf", "failed", f"{HOSTILE}: bad", None, 0, 0, 0, "2026-01-01T00:00:00+00:00")
+    info = DocumentInfo(1, f"{HOSTILE}.pdf", "pdf", "failed", f"{HOSTILE}: bad", None, 0, 0, 0, "2026-01-01")
     source = Citation(1, f"{HOSTILE}.pdf", 3, "", f"{HOSTILE}\n\n<script>alert(1)</script>")
     pages = [
         markup.documents([info]), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]), markup.note(HOSTILE),
