@@ -104,9 +104,8 @@ class Session:
                 turn, prompt = self._compose(question, options, model)
                 self.turns.append(turn)
                 yield from self._read(model, prompt, turn)
-                room = model.context_size - len(prompt) - 1
                 stream = TextStream(model.piece)
-                steps = generate(model, sampler, drafters, prompt, budget, min(options.max_tokens, room))
+                steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens)
                 for step in steps:
                     turn.metrics.add(step)
                     emitted = step.emitted.tolist()

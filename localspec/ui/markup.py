@@ -10,7 +10,7 @@ from localspec.chat.citations import Citation
 from localspec.stores.library import DocumentInfo, Progress
 from localspec.ui import texts
 
-_MARKDOWN = re.compile(r"[\\`*_{}\[\]()#+\-.!|~$:]")
+_MEANING = re.compile(r"""[&<>"'\\`*_{}\[\]()#+\-.!|~$:]""")
 _CODE = re.compile(
     r"(?P<fence>^ {0,3}(?P<mark>`{3,}|~{3,})[^\n]*(?:\n.*?)??(?:\n {0,3}(?P=mark)[`~]*[ \t]*$|\Z))"
     r"|(?P<span>(?<![\\`])(?P<ticks>`{1,2})(?!`)[^`\n]+(?P=ticks)(?!`))",
@@ -22,7 +22,7 @@ _SHOWN_DOCUMENTS = 200
 
 def literal(text: str) -> str:
     """`text` shown as it is, in HTML and in Markdown alike: every character that means something is an entity."""
-    return _MARKDOWN.sub(lambda found: f"&#{ord(found.group())};", html.escape(text))
+    return _MEANING.sub(lambda found: f"&#{ord(found.group())};", text)
 
 
 def lines(text: str) -> str:

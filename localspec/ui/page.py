@@ -92,7 +92,7 @@ def build(model: str = "") -> Page:
                 )
                 indexing = gr.Markdown(sanitize_html=False, elem_id="indexing")
                 documents = gr.Markdown(sanitize_html=False, elem_id="documents")
-                removal = gr.Textbox(elem_id="removal", elem_classes="offstage", container=False)
+                removal = gr.Textbox(visible="hidden", elem_id="removal")
             with gr.Accordion(texts.MODEL, open=False, elem_id="model-part"):
                 names = [entry.name for entry in available()]
                 chosen = model if model in names else (names[0] if names and not model else None)

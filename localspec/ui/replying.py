@@ -20,8 +20,9 @@ from localspec.ui.state import Application, Conversation, is_unsearchable
 
 _logger = logging.getLogger(__name__)
 
-UPDATE_SECONDS = 0.05
-"""The page is sent at most 20 updates per second."""
+UPDATE_SECONDS = 0.08
+"""The page is sent at most 12 updates per second: on a small computer the browser that draws them takes its time from
+the model."""
 _POLL_SECONDS = 0.05
 
 
@@ -105,7 +106,7 @@ class Reply:
         return self._view.is_final
 
     def views(self) -> Iterator[View]:
-        """The latest view whenever there is a newer one, at most 20 per second; the final one always."""
+        """The latest view whenever there is a newer one, a few per second; the final one always."""
         seen = 0
         while True:
             with self._condition:

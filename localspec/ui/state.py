@@ -10,15 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from localspec import config
+from localspec.chat.engine import Engine
 from localspec.chat.session import Session
 from localspec.errors import LocalSpecError, ModelError, SettingsError
 from localspec.models.embedder import Embedder
+from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library, library_name, list_libraries
 from localspec.ui import texts
 
 if TYPE_CHECKING:
-    from localspec.chat.engine import Engine
-    from localspec.models.llama import LoadSettings
     from localspec.ui.replying import Reply
 
 _logger = logging.getLogger(__name__)
@@ -152,9 +152,6 @@ class Models:
                 self._condition.notify_all()
 
     def _open(self, model: str, settings: LoadSettings | None) -> None:
-        # Here and not above: the page is up before llama.cpp is imported.
-        from localspec.chat.engine import Engine
-
         engine = Engine(model, settings)
         with self._condition:
             self._engine = engine

@@ -33,7 +33,6 @@ THREADS_INFO = "0 uses every core."
 LOAD = "Load this model"
 DOCUMENTS = "Documents"
 ADVANCED = "Advanced"
-DROP_HERE = "Drop documents into the chat"
 
 TEMPERATURE_INFO = "0 always takes the most likely word."
 SEED_INFO = "Empty takes a new one for every answer."

@@ -26,11 +26,12 @@ def test_a_loaded_engine_knows_its_model(engine: Engine) -> None:
 
 
 def test_busy_while_a_turn_lasts(engine: Engine) -> None:
-    assert not engine.busy
+    busy = [engine.busy]
     with engine.turn() as model:
-        assert engine.busy
+        busy.append(engine.busy)
         assert model is engine.model
-    assert not engine.busy
+    busy.append(engine.busy)
+    assert busy == [False, True, False]
 
 
 def test_a_turn_that_fails_is_given_back(engine: Engine) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localspec.chat.engine import Engine
 from localspec.chat.session import ReplyOptions, Session, Turn, Update
 from localspec.errors import ContextTooLongError, ModelError, SettingsError
+from localspec.models.llama import LoadSettings
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.library import Library
 from tests.chat.conftest import CONTEXT
@@ -18,6 +21,16 @@ from tests.chat.conftest import CONTEXT
 SHORT = ReplyOptions(max_tokens=24)
 WHEN = "When was the lighthouse of Velm built?"
 TIDE = "How high is the tide?"
+
+
+@pytest.fixture(scope="module")
+def small_engine(home: Path) -> Iterator[Engine]:
+    """The shipped model with a context that a few questions fill."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCALSPEC_HOME", str(home))
+        loaded = Engine("", LoadSettings(context=512, threads=1))
+    yield loaded
+    loaded.close()
 
 
 def last(updates: Iterator[Update]) -> Turn:
@@ -137,9 +150,9 @@ def test_closing_early_keeps_the_text_and_the_chat_goes_on(engine: Engine, harbo
     session = Session(engine, harbour)
     updates = session.ask("Tell me everything about the harbour.", ReplyOptions("plain", max_tokens=40))
     shown = "".join(until(updates, "writing").delta for _ in range(5))
-    assert engine.busy
+    busy = [engine.busy]
     updates.close()  # type: ignore[attr-defined]
-    assert not engine.busy
+    assert [*busy, engine.busy] == [True, False]
     (turn,) = session.turns
     assert turn.finish == "stopped"
     assert turn.reply == shown != ""
@@ -192,14 +205,15 @@ def test_settings_that_cannot_work_leave_the_conversation_as_it_was(engine: Engi
     session = Session(engine, harbour)
     last(session.ask(WHEN, SHORT))
     before = snapshot(session)
-    for options in (
-        ReplyOptions(method="magic"),
-        ReplyOptions(preset="magic"),
-        ReplyOptions(rows=1000),
-        ReplyOptions(sampling=SamplingSettings(grammar="root ::= (")),
-    ):
+    wrong: tuple[dict[str, Any], ...] = (
+        {"method": "magic"},
+        {"preset": "magic"},
+        {"rows": 1000},
+        {"sampling": SamplingSettings(grammar="root ::= (")},
+    )
+    for choice in wrong:
         with pytest.raises(SettingsError):
-            last(session.ask(TIDE, options))
+            last(session.ask(TIDE, ReplyOptions(**choice)))
         assert snapshot(session) == before
         assert not engine.busy
     for question in ("", "  \n\t "):
@@ -225,46 +239,50 @@ def test_a_question_that_is_too_long_changes_nothing(engine: Engine, harbour: Li
     assert later.metrics.prompt_tokens > first.metrics.prompt_tokens
 
 
-def test_a_chat_that_outgrows_the_context_forgets_its_oldest_turns(engine: Engine) -> None:
-    session = Session(engine)
+def test_a_chat_that_outgrows_the_context_forgets_its_oldest_turns(small_engine: Engine) -> None:
+    session = Session(small_engine)
     options = ReplyOptions("plain", max_tokens=4)
     turns = [
-        last(session.ask(f"Question {number}: " + "the tide is high and the harbour is far away. " * 38, options))
+        last(session.ask(f"Question {number}: " + "the tide is high and the harbour is far away. " * 6, options))
         for number in range(5)
     ]
-    assert all(turn.metrics.prompt_tokens + len(turn.reply_tokens) <= CONTEXT for turn in turns)
+    assert all(turn.metrics.prompt_tokens + len(turn.reply_tokens) <= 512 for turn in turns)
     assert session.turns == turns
     left_out = [turn for turn in turns if any("left out" in notice for notice in turn.notices)]
     assert left_out
     assert left_out[0] is not turns[0]
-    assert left_out[0].metrics.prompt_tokens < turns[turns.index(left_out[0]) - 1].metrics.prompt_tokens + 400
+    assert left_out[0].metrics.prompt_tokens < turns[turns.index(left_out[0]) - 1].metrics.prompt_tokens + 100
     assert all(turn.finish == "length" for turn in turns)
 
 
-def test_a_document_comes_again_when_its_turn_is_forgotten(engine: Engine, harbour: Library) -> None:
-    session = Session(engine, harbour)
+def test_a_document_comes_again_when_its_turn_is_forgotten(small_engine: Engine, harbour: Library) -> None:
+    session = Session(small_engine, harbour)
     options = ReplyOptions("plain", max_tokens=4)
     last(session.ask(WHEN, options))
     filler = "the ships wait for high water and the pilot is late. "
     while not session._forgotten:
         assert len(session.turns) < 8
-        last(session.ask(f"{len(session.turns)}: " + filler * 38, options))
+        last(session.ask(f"{len(session.turns)}: " + filler * 6, options))
     later = session.turns[-1]
     assert "Ada Torrent" in later.content
     assert all(made.number > 2 for made in later.given)
     assert len({made.number for turn in session.turns for made in turn.given}) == 4
 
 
-def test_an_answer_stops_where_the_context_ends(engine: Engine) -> None:
-    size = engine.model.context_size
+def test_an_answer_stops_where_the_context_ends(small_engine: Engine) -> None:
+    size = small_engine.model.context_size
     filler = "tide " * (size - 120)
     # The only text this grammar allows has no end.
     endless = SamplingSettings(grammar='root ::= "a" root')
-    options = ReplyOptions("rest", max_tokens=500, sampling=endless)
-    turn = last(Session(engine, system="Go on.").ask(f"Repeat: {filler}", options))
-    assert turn.finish in ("length", "context")
-    assert size - 2 <= turn.metrics.prompt_tokens + len(turn.reply_tokens) <= size
-    assert turn.notices
+    replies: list[list[int]] = []
+    for method in ("plain", "rest"):
+        options = ReplyOptions(method, max_tokens=500, sampling=endless)
+        turn = last(Session(small_engine, system="Go on.").ask(f"Repeat: {filler}", options))
+        assert turn.finish == "context"
+        assert turn.metrics.prompt_tokens + len(turn.reply_tokens) == size + 1, "the last token needs no position"
+        assert "context is full" in turn.notices[-1]
+        replies.append(turn.reply_tokens)
+    assert replies[0] == replies[1]
 
 
 def test_the_length_is_kept_and_told(engine: Engine, harbour: Library) -> None:

@@ -94,3 +94,15 @@ def test_tokens_are_counted_once_under_one_source():
     metrics.add(step())
     assert metrics.by_source == {"prompt": 2, "REST": 1, "DReSD": 1, "draft": 1, "target": 2}
     assert sum(metrics.by_source.values()) == metrics.tokens
+
+
+def test_merged_replies_count_as_one():
+    steps = [step(8, [SOURCE_REST] * 3), step(seconds=(0.0, 0.5, 0.0, 0.0)), step(2, [SOURCE_PROMPT]), step()]
+    together, first, second = (ReplyMetrics(plain_seconds=0.5) for _ in range(3))
+    for number, each in enumerate(steps):
+        together.add(each)
+        (first if number < 2 else second).add(each)
+    first.merge(second)
+    assert first == together
+    assert first.figures() == together.figures()
+    assert first.by_source == {"REST": 3, "prompt": 1, "target": 4}

@@ -51,7 +51,7 @@ def brute_force_trie(rows: list[tuple[list[int], int, float, float]]) -> dict[Pa
     return dict(weights)
 
 
-def build(rows: list[tuple[list[int], int, float, float]], limit: int) -> DraftTree:
+def build(rows: list[tuple[list[int], int, float, float]], limit: int, least_share: float = 0.0) -> DraftTree:
     width = len(rows[0][0]) if rows else 3
     return from_continuations(
         np.array([row[0] for row in rows], np.int32).reshape(len(rows), width),
@@ -60,6 +60,7 @@ def build(rows: list[tuple[list[int], int, float, float]], limit: int) -> DraftT
         2,
         limit,
         np.array([row[3] for row in rows], np.float32),
+        least_share,
     )
 
 
@@ -87,6 +88,15 @@ def test_a_trie_of_continuations_equals_brute_force(rows, limit):
         assert (
             sum(weight > trie[path] for weight in siblings) <= rank < sum(weight >= trie[path] for weight in siblings)
         )
+
+
+@given(ROWS, st.integers(0, 30), st.sampled_from([0.02, 0.25, 0.5, 1.0]))
+def test_nodes_with_too_small_a_share_are_left_out(rows, limit, least_share):
+    whole = build(rows, limit)
+    tree = build(rows, limit, least_share)
+    trie = brute_force_trie(rows)
+    least = least_share * sum(row[2] for row in rows)
+    assert paths_of(tree) == [path for path in paths_of(whole) if trie[path] >= least]
 
 
 @given(ROWS)

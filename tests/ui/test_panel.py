@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
 
@@ -193,6 +194,10 @@ def test_progress_says_document_share_and_time_left() -> None:
 def test_citation_shows_number_file_and_page() -> None:
     text = Tags(markup.citations([Citation(2, "a_b.pdf", 7, "", "The passage.")])).text
     assert text == "2 a_b.pdf, page 7The passage."
+
+
+def test_marks_are_escaped_once() -> None:
+    assert html.unescape(markup.literal("nine o'clock & <b>")) == "nine o'clock & <b>"
 
 
 # ---- settings ----

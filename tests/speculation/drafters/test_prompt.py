@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,9 +17,12 @@ from localspec.speculation.drafters.prompt import (
     PromptDrafter,
     suffix_matches,
 )
-from localspec.speculation.drafters.weights import suffix_weights
+from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
 from localspec.speculation.tree import MATCH_LENGTH, SOURCE_PROMPT
 from tests.speculation.scripted import paths_of
+
+GROWTH = 1.5
+"""Vote of a match against that of one a token shorter: a power of two in its denominator, so sums are exact."""
 
 TEXTS = st.integers(1, 4).flatmap(lambda vocabulary: st.lists(st.integers(0, vocabulary - 1), max_size=60))
 
@@ -60,7 +65,12 @@ def test_the_draft_holds_what_followed(tokens, limit):
     context = Context(np.array(tokens, np.int32), 10)
     drafter.begin(context)
     tree = drafter.propose(context, limit)
-    prefixes = {tuple(row[:length]) for _, row in brute_force(tokens) for length in range(1, len(row) + 1)}
+    votes: dict[tuple[int, ...], float] = defaultdict(float)
+    for length, continuation in brute_force(tokens):
+        for size in range(len(continuation) + 1):
+            votes[tuple(continuation[:size])] += GROWTH ** min(length, 10)
+    total = votes.pop((), 0.0)
+    prefixes = {prefix for prefix, weight in votes.items() if weight >= LEAST_SHARE * total}
     paths = paths_of(tree)
     assert set(paths) <= prefixes
     assert len(paths) == min(limit, len(prefixes))
@@ -74,7 +84,8 @@ def test_a_long_match_outvotes_short_ones():
     assert tree.evidence[0, MATCH_LENGTH] == 5
     first = tree.parents == -1
     shares = dict(zip(tree.tokens[first].tolist(), tree.probability[first].tolist(), strict=True))
-    assert shares == {1: np.float32(2**5 / (2**5 + 2 * 2**2)), 2: np.float32(2 * 2**2 / (2**5 + 2 * 2**2))}
+    total = GROWTH**5 + 2 * GROWTH**2
+    assert shares == {1: np.float32(GROWTH**5 / total), 2: np.float32(2 * GROWTH**2 / total)}
 
 
 def test_nothing_to_look_up_is_the_empty_tree():
@@ -82,5 +93,7 @@ def test_nothing_to_look_up_is_the_empty_tree():
         assert len(PromptDrafter().propose(Context(np.array(tokens, np.int32), 5), 10)) == 0
 
 
-def test_weights_double_with_each_token_up_to_ten():
-    assert suffix_weights(np.array([2, 3, 10, 11, 16], np.int16)).tolist() == [4, 8, 1024, 1024, 1024]
+def test_weights_grow_with_each_token_up_to_ten():
+    weights = suffix_weights(np.array([2, 3, 10, 11, 16], np.int16))
+    assert weights.tolist() == [GROWTH**2, GROWTH**3, GROWTH**10, GROWTH**10, GROWTH**10]
+    assert GROWTH > 1

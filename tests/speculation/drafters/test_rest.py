@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 
 from localspec.speculation.decode import Context
 from localspec.speculation.drafters.rest import CONTINUATION, LONGEST, SHORTEST, RestDrafter
+from localspec.speculation.drafters.weights import LEAST_SHARE
 from localspec.speculation.tree import MATCH_LENGTH, SOURCE_REST, DraftTree
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
 from tests.speculation.scripted import paths_of
+
+GROWTH = 1.5
+"""Vote of a match against that of one a token shorter."""
 
 
 @pytest.fixture
@@ -42,12 +46,12 @@ def test_as_published_the_longest_suffix_answers_alone(store):
     store.add(1, [9, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 6, 0, 3, 4, 7])
     context = [8, 1, 2, 3, 4]
     assert first_tokens(propose(store, context, paper=True)) == {5: np.float32(2 / 3), 6: np.float32(1 / 3)}
-    # All lengths: three matches of 4 tokens weigh 16 each, the match of 2 tokens weighs 4.
-    total = 3 * 16 + 4
+    # All lengths: three matches of 4 tokens, and one of 2 tokens.
+    total = 3 * GROWTH**4 + GROWTH**2
     assert first_tokens(propose(store, context, paper=False)) == {
-        5: np.float32(32 / total),
-        6: np.float32(16 / total),
-        7: np.float32(4 / total),
+        5: np.float32(2 * GROWTH**4 / total),
+        6: np.float32(GROWTH**4 / total),
+        7: np.float32(GROWTH**2 / total),
     }
 
 
@@ -95,16 +99,17 @@ def test_both_modes_equal_brute_force(store, documents, context):
         voting = [match for match in matches if not paper or match[0] == longest]
         if len(voting) > 64:
             continue  # the store draws a sample; its own tests hold that
-        votes: Counter[tuple[int, ...]] = Counter()
+        votes: dict[tuple[int, ...], float] = defaultdict(float)
         lengths: dict[tuple[int, ...], int] = {}
         for length, continuation in voting:
             for size in range(1, len(continuation) + 1):
                 prefix = tuple(continuation[:size])
-                votes[prefix] += 1 if paper else 2 ** min(length, 10)
+                votes[prefix] += 1 if paper else GROWTH ** min(length, 10)
                 lengths[prefix] = max(lengths.get(prefix, 0), length + size - 1)
-        total = sum(1 if paper else 2 ** min(length, 10) for length, _ in voting)
+        total = sum(1 if paper else GROWTH ** min(length, 10) for length, _ in voting)
+        least = 0.0 if paper else LEAST_SHARE * total
         paths = paths_of(tree)
-        assert set(paths) == set(votes)
+        assert set(paths) == {prefix for prefix, weight in votes.items() if weight >= least}
         assert (tree.source == SOURCE_REST).all()
         for node, path in enumerate(paths):
             above = votes[path[:-1]] if len(path) > 1 else total

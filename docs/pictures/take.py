@@ -1,0 +1,77 @@
+"""Takes the picture of the guide: a fresh LocalSpec answers a question about a PDF, in Chromium.
+
+    python docs/pictures/take.py PDF "QUESTION" [MORE QUESTIONS …]
+
+Writes chat.png (1280 × 800) beside this file. CHROMIUM names the browser where it is not found.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+PICTURE = HERE / "chat.png"
+PATIENCE = 240_000
+"""Milliseconds for the first load, which measures this computer, and for each answer."""
+
+
+def main(pdf: Path, questions: list[str]) -> None:
+    """Start, ask, take the picture, stop."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with tempfile.TemporaryDirectory() as home:
+        command = [sys.executable, str(HERE.parents[1] / "app.py"), "--no-browser", "--port", str(port)]
+        with subprocess.Popen(
+            command, env={**os.environ, "LOCALSPEC_HOME": home}, stdout=subprocess.PIPE, text=True
+        ) as app:
+            try:
+                if app.stdout is not None:
+                    app.stdout.readline()  # "LocalSpec is running at …"
+                take(f"http://127.0.0.1:{port}", pdf, questions)
+            finally:
+                app.terminate()
+                app.wait()
+
+
+def take(address: str, pdf: Path, questions: list[str]) -> None:
+    """The picture of a chat about `pdf`."""
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chrome")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1280, "height": 800})
+        page.goto(address)
+        page.locator("#status [data-model=ready]").wait_for(timeout=PATIENCE)
+        page.locator("#entry input[type=file]").first.set_input_files(pdf)
+        page.locator("#entry .thumbnail-item").wait_for(timeout=PATIENCE)
+        for question in questions:
+            ask(page, question)
+        source = page.locator("#chat details.citation summary").last
+        if source.count():
+            source.click()
+        page.wait_for_timeout(1500)
+        page.locator("#chat .message").last.scroll_into_view_if_needed()
+        page.screenshot(path=PICTURE)
+        browser.close()
+
+
+def ask(page: Page, question: str) -> None:
+    """Send a question and wait for the whole answer."""
+    page.locator("#entry textarea").fill(question)
+    page.locator("#entry .submit-button").click()
+    page.locator("#entry .stop-button").wait_for(timeout=PATIENCE)
+    page.locator("#entry .submit-button").wait_for(timeout=PATIENCE)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(__doc__)
+    main(Path(sys.argv[1]), sys.argv[2:])
