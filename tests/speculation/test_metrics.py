@@ -97,7 +97,13 @@ def test_tokens_are_counted_once_under_one_source():
 
 
 def test_merged_replies_count_as_one():
-    steps = [step(8, [SOURCE_REST] * 3), step(seconds=(0.0, 0.5, 0.0, 0.0)), step(2, [SOURCE_PROMPT]), step()]
+    seconds = (0.125, 0.5, 0.25, 0.125)  # sums of these are exact
+    steps = [
+        step(8, [SOURCE_REST] * 3, seconds),
+        step(seconds=(0.0, 0.5, 0.0, 0.0)),
+        step(2, [SOURCE_PROMPT], seconds),
+        step(seconds=seconds),
+    ]
     together, first, second = (ReplyMetrics(plain_seconds=0.5) for _ in range(3))
     for number, each in enumerate(steps):
         together.add(each)
