@@ -16,6 +16,8 @@ from localspec.models.llama import MAX_ROWS, LlamaModel, library_version, system
 MEASURED_ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 """Every row count up to 6, where most trees end and the curve has its steps; then wider ones."""
 REPEATS = 4
+LONGEST_MEASURING = 2.0
+"""Seconds after which no further round is begun: on a busy machine fewer rounds must do."""
 BASE_CONTEXT = 256
 """Positions in the KV cache while measuring."""
 
@@ -39,14 +41,17 @@ def decode_seconds(model: LlamaModel, cache: Path) -> NDArray[np.float64]:
 
 
 def measure(model: LlamaModel) -> dict[int, float]:
-    """The smallest of four decode times per row count, in seconds. Row counts take turns, so that a passing load of
+    """The smallest of up to four decode times per row count, in seconds. Row counts take turns, so that a passing load of
     the machine does not hit one of them alone."""
     model.forget()
     filler = np.full(min(BASE_CONTEXT, model.context_size // 2), model.bos, dtype=np.int32)
     model.begin(filler)
     times: dict[int, float] = {}
     rows_that_fit = [rows for rows in MEASURED_ROWS if len(filler) + rows < model.context_size]
+    begun = perf_counter()
     for repeat in range(REPEATS + 1):
+        if times and perf_counter() - begun > LONGEST_MEASURING:
+            break
         for rows in rows_that_fit:
             tokens = np.full(rows - 1, model.bos, dtype=np.int32)
             parents = np.arange(-1, rows - 2, dtype=np.int32)

@@ -29,7 +29,7 @@ def wide_model_path(model_path: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session")
 def loaded(model_path: Path) -> Iterator[LlamaModel]:
-    model = LlamaModel(model_path, LoadSettings(context=CONTEXT))
+    model = LlamaModel(model_path, LoadSettings(context=CONTEXT, gpu_layers=0))
     yield model
     model.close()
 
@@ -45,6 +45,6 @@ def model(loaded: LlamaModel) -> Iterator[LlamaModel]:
 @pytest.fixture(scope="session")
 def reference(model_path: Path) -> Iterator[LlamaModel]:
     """A second copy, which decodes row by row what the first one decodes in trees."""
-    model = LlamaModel(model_path, LoadSettings(context=CONTEXT))
+    model = LlamaModel(model_path, LoadSettings(context=CONTEXT, gpu_layers=0))
     yield model
     model.close()

@@ -57,7 +57,7 @@ def logits_after(model: LlamaModel, tokens: NDArray[np.int32], prefilled: int) -
         model.decode(token, NOTHING, NOTHING)
         model.keep(NOTHING)
     model.decode(int(tokens[-1]), NOTHING, NOTHING)
-    result = model.logits(1)[0].copy()
+    result: NDArray[np.float32] = model.logits(1)[0].copy()
     model.keep(NOTHING)
     return result
 
@@ -173,7 +173,7 @@ def test_a_dropped_draft_leaves_no_trace(model, reference, how):
 
 @pytest.fixture
 def tiny(model_path: Path) -> Iterator[LlamaModel]:
-    model = LlamaModel(model_path, LoadSettings(context=64))
+    model = LlamaModel(model_path, LoadSettings(context=64, gpu_layers=0))
     yield model
     model.close()
     model.close()
@@ -404,7 +404,7 @@ def test_files_that_cannot_be_loaded(tmp_path):
 
 
 def test_another_weight_format(model, wide_model_path):
-    wide = LlamaModel(wide_model_path, LoadSettings(context=256))
+    wide = LlamaModel(wide_model_path, LoadSettings(context=256, gpu_layers=0))
     try:
         assert wide.description.endswith("BF16")
         assert not wide.bitwise

@@ -1,6 +1,6 @@
 """The real model: a reply with drafts is, token for token, the reply without.
 
-Twelve prompts of 48 tokens; LOCALSPEC_PARITY=full takes all forty of 128 tokens.
+Twelve prompts of 48 tokens (six for 16-bit weights); LOCALSPEC_PARITY=full takes all forty of 128 tokens.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
 
 FULL = os.environ.get("LOCALSPEC_PARITY") == "full"
-PROMPTS, TOKENS = (40, 128) if FULL else (12, 48)
+PROMPTS, WIDE_PROMPTS, TOKENS = (40, 40, 128) if FULL else (12, 6, 48)
 SAMPLINGS = {"greedy": SamplingSettings(), "temperature 0.7": SamplingSettings(temperature=0.7, seed=1234)}
 BUDGETS = (15, 64)
 CONTEXT = 2048
@@ -34,9 +34,9 @@ NOTHING = np.empty(0, np.int32)
 Prompt = NDArray[np.int32]
 
 
-def prompts_of(model: LlamaModel) -> list[Prompt]:
+def prompts_of(model: LlamaModel, count: int = PROMPTS) -> list[Prompt]:
     lines = Path(__file__).parents[1].joinpath("data", "prompts.jsonl").read_text(encoding="utf-8").splitlines()
-    questions = [json.loads(line) for line in lines[:PROMPTS]]
+    questions = [json.loads(line) for line in lines[:count]]
     template = "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
     return [model.tokenize(template.format(question["turns"][0]), special=True) for question in questions]
 
@@ -79,11 +79,13 @@ def gap_at(model: LlamaModel, tokens: Prompt, sampling: SamplingSettings) -> flo
     return float(first - second)
 
 
-def partings(model: LlamaModel, folder: Path, sampling: SamplingSettings) -> tuple[list[float], int]:
+def partings(
+    model: LlamaModel, folder: Path, sampling: SamplingSettings, prompts: Sequence[Prompt], replies: Sequence[Reply]
+) -> tuple[list[float], int]:
     """Top-2 gaps where replies with drafts part from plain ones, and the number of replies compared.
 
-    The store holds the model's own greedy replies with every ninth token changed, so that long drafts are accepted and
-    others fail half-way.
+    The store holds `replies`, the model's own greedy ones, with every ninth token changed, so that long drafts are
+    accepted and others fail half-way.
     """
     database = StoreDatabase(folder / "library.db", NGRAM_MIGRATIONS)
     gaps: list[float] = []
@@ -91,9 +93,7 @@ def partings(model: LlamaModel, folder: Path, sampling: SamplingSettings) -> tup
     total = {nodes: Reply() for nodes in BUDGETS}
     try:
         store = NgramStore(database, "tokenizer")
-        prompts = prompts_of(model)
-        for number, prompt in enumerate(prompts):
-            greedy = reply(model, prompt, [], SamplingSettings())
+        for number, (prompt, greedy) in enumerate(zip(prompts, replies, strict=True)):
             plain = greedy if sampling.is_greedy else reply(model, prompt, [], sampling)
             known = np.array(greedy.tokens, np.int32)
             known[8::9] = (known[8::9] + 1) % model.vocabulary_size
@@ -122,18 +122,23 @@ def partings(model: LlamaModel, folder: Path, sampling: SamplingSettings) -> tup
     return gaps, compared
 
 
+@pytest.fixture(scope="module")
+def greedy_replies(loaded: LlamaModel) -> list[Reply]:
+    return [reply(loaded, prompt, [], SamplingSettings()) for prompt in prompts_of(loaded)]
+
+
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("how", SAMPLINGS)
-def test_replies_with_drafts_are_the_plain_replies(model, tmp_path, how):
+def test_replies_with_drafts_are_the_plain_replies(loaded, greedy_replies, tmp_path, how):
     """Quantized weights on the CPU: every parting must be a tie to the last digits; on most machines there is none."""
-    gaps, compared = partings(model, tmp_path, SAMPLINGS[how])
+    gaps, compared = partings(loaded, tmp_path, SAMPLINGS[how], prompts_of(loaded), greedy_replies)
     print(f"{how}: {len(gaps)} of {compared} replies part, at gaps {sorted(gaps)}")  # noqa: T201
     assert all(gap < 0.01 for gap in gaps)
 
 
 @pytest.fixture(scope="module")
 def wide(wide_model_path: Path) -> Iterator[LlamaModel]:
-    model = LlamaModel(wide_model_path, LoadSettings(context=CONTEXT))
+    model = LlamaModel(wide_model_path, LoadSettings(context=CONTEXT, gpu_layers=0))
     yield model
     model.close()
 
@@ -141,7 +146,9 @@ def wide(wide_model_path: Path) -> Iterator[LlamaModel]:
 @pytest.mark.timeout(3600)
 def test_wide_weights_part_at_near_ties_only(wide, tmp_path):
     """16-bit weights: products depend on the number of rows, so near-ties may fall the other way."""
-    gaps, compared = partings(wide, tmp_path, SAMPLINGS["greedy"])
+    prompts = prompts_of(wide, WIDE_PROMPTS)
+    greedy = [reply(wide, prompt, [], SamplingSettings()) for prompt in prompts]
+    gaps, compared = partings(wide, tmp_path, SamplingSettings(), prompts, greedy)
     print(f"BF16: {len(gaps)} of {compared} replies part, at gaps {sorted(gaps)}")  # noqa: T201
     assert all(gap < 0.75 for gap in gaps)
     assert len(gaps) <= compared / 2
