@@ -41,8 +41,9 @@ def decode_seconds(model: LlamaModel, cache: Path) -> NDArray[np.float64]:
 
 
 def measure(model: LlamaModel) -> dict[int, float]:
-    """The smallest of up to four decode times per row count, in seconds. Row counts take turns, so that a passing load of
-    the machine does not hit one of them alone."""
+    """The smallest of up to four decode times per row count, in seconds.
+
+    Row counts take turns, so that a passing load of the machine does not hit one of them alone."""
     model.forget()
     filler = np.full(min(BASE_CONTEXT, model.context_size // 2), model.bos, dtype=np.int32)
     model.begin(filler)
