@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -63,7 +64,7 @@ def main() -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--tokens", type=int, default=128)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--store", type=Path, default=None, help="library.db whose n-grams REST looks up")
+    parser.add_argument("--text", type=Path, default=None, help="a text file for a REST store to look up")
     options = parser.parse_args()
     path = resolve(options.model).path
     threads = config.default_threads()
@@ -74,11 +75,12 @@ def main() -> None:
     speeds: dict[str, list[float]] = {"Llama": [], "plain": [], "drafted": []}
     drafted: list[Step] = []
     drafters: list[Drafter] = [PromptDrafter()]
-    if options.store is not None:
-        database = StoreDatabase(options.store, NGRAM_MIGRATIONS)
-        with database.read() as connection:
-            fingerprint = connection.execute("SELECT fingerprint FROM ngram_runs LIMIT 1").fetchone()[0]
-        drafters.append(RestDrafter(NgramStore(database, fingerprint)))
+    folder = tempfile.TemporaryDirectory()
+    database = StoreDatabase(Path(folder.name) / "ngrams.db", NGRAM_MIGRATIONS)
+    if options.text is not None:
+        store = NgramStore(database, "overhead")
+        store.add(1, model.tokenize(options.text.read_text(encoding="utf-8", errors="replace")))
+        drafters.append(RestDrafter(store))
     for _ in range(options.rounds):
         speeds["Llama"].append(theirs(llama, prompt.tolist(), options.tokens))
         for name, used in (("plain", []), ("drafted", drafters)):
@@ -101,6 +103,8 @@ def main() -> None:
             "rest": round(median(1000 * step.rest_seconds for step in drafted), 3) if drafted else None,
         },
     }
+    database.close()
+    folder.cleanup()
     for name, speed in result.items():
         print(f"{name:8s} {speed:8.1f} tokens/s")
     print(json.dumps(figures))

@@ -582,6 +582,8 @@ def test_interrupted_installation_is_completed_by_the_next_start(machine: Machin
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # A shell cannot trap what its parent ignores, as background jobs do with this signal.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert first.stderr is not None
     while "Making .venv" not in first.stderr.readline():
