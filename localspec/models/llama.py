@@ -118,7 +118,7 @@ class LlamaModel:
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = BatchArrays(PREFILL_ROWS, MAX_LEAVES)
         self._native_batch = _native(self._batch)
-        self._pending: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]] | None = None
+        self._pending: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
         self._end_tokens = frozenset(
             token for token in range(self.vocabulary_size) if llama_cpp.llama_vocab_is_eog(self._vocab, token)
         )
@@ -364,14 +364,15 @@ class LlamaModel:
             llama_cpp.llama_memory_seq_cp(self._memory, 0, leaf, -1, -1)
         batch.outputs[:rows] = 1
         self._run(rows)
-        self._pending = (batch.tokens[:rows].copy(), leaf_of, batch.positions[:rows].copy())
+        self._pending = (batch.tokens[:rows].copy(), leaf_of)
         self._pending_leaves = leaves
+        self._deepest = int(batch.positions[:rows].max())
 
     def keep(self, path: NDArray[np.int32]) -> None:
         """Commit the root and the accepted nodes `path` [a] (indices into the last draft, a chain from the root)."""
         if self._pending is None:
             raise ModelError("There is no decoded draft to keep.")
-        tokens, leaf_of, positions = self._pending
+        tokens, leaf_of = self._pending
         self._pending = None
         start = len(self._cached)
         end = start + 1 + len(path)
@@ -379,7 +380,7 @@ class LlamaModel:
         self._cached.extend(tokens[1:][path].tolist())
         if self._pending_leaves > 1:
             leaf = int(leaf_of[path[-1] + 1]) if len(path) else 0
-            together = int(np.argmax(np.append(path, -1) != np.arange(len(path) + 1)))
+            together = next((place for place, node in enumerate(path.tolist()) if place != node), len(path))
             if self.bitwise and together < len(path):
                 self._move_together(leaf, start + 1, start + 1 + together, end)
                 return
@@ -387,7 +388,7 @@ class LlamaModel:
                 llama_cpp.llama_memory_seq_rm(self._memory, 0, start + 1, -1)
                 llama_cpp.llama_memory_seq_cp(self._memory, leaf, 0, start + 1, end)
             llama_cpp.llama_memory_seq_keep(self._memory, 0)
-        if end <= int(positions.max()):
+        if end <= self._deepest:
             llama_cpp.llama_memory_seq_rm(self._memory, 0, end, -1)
 
     def _move_together(self, leaf: int, trunk: int, first: int, end: int) -> None:

@@ -13,7 +13,7 @@ LONGEST = 16
 SHORTEST = 2
 """Suffix lengths, as REST has them (arXiv 2311.08252)."""
 CONTINUATION = 10
-MATCHES = 32
+MATCHES = 16
 """The most recent matches are enough: in a context, nearer text predicts better."""
 
 

@@ -14,7 +14,7 @@ SHORTEST = 2
 CONTINUATION = 10
 PAPER_MATCHES = 5000
 """As published in the authors' code."""
-DEVICE_MATCHES = 64
+DEVICE_MATCHES = 32
 
 
 class RestDrafter:
