@@ -8,6 +8,7 @@ Writes chat.png (1280 × 800) beside this file. CHROMIUM names the browser where
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -52,6 +53,8 @@ def take(address: str, pdf: Path, questions: list[str]) -> None:
         page.locator("#status [data-model=ready]").wait_for(timeout=PATIENCE)
         page.locator("#entry input[type=file]").first.set_input_files(pdf)
         page.locator("#entry .thumbnail-item").wait_for(timeout=PATIENCE)
+        ask(page, "")  # the document alone; its passages' vectors come after its words
+        page.get_by_text(re.compile(r"· ready\s*$")).first.wait_for(timeout=PATIENCE)
         for question in questions:
             ask(page, question)
         source = page.locator("#chat details.citation summary").last
