@@ -14,8 +14,11 @@ from localspec.stores.documents import SUPPORTED_SUFFIXES, content_hash
 from localspec.stores.library import Library, library_name, list_libraries
 
 
-def open_library(engine: Engine, name: str, *, create: bool = True) -> Library:
-    """The library `name` with the engine's tokenizer. Raises StoreError, LibraryInUseError, SettingsError."""
+def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Embedder | None = None) -> Library:
+    """The library `name` with the engine's tokenizer; `embedder` is one that is loaded already.
+
+    Raises StoreError, LibraryInUseError, SettingsError.
+    """
     safe = library_name(name)
     stores = stores_folder()
     if not create and safe not in list_libraries(stores):
@@ -27,7 +30,7 @@ def open_library(engine: Engine, name: str, *, create: bool = True) -> Library:
         stores / safe,
         tokenizer_fingerprint=engine.tokenizer_fingerprint,
         tokenize=engine.tokenize,
-        embedder=Embedder(),
+        embedder=embedder or Embedder(),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -87,7 +87,7 @@ class Session:
         self._given = Given()
         self._forgotten = 0
 
-    def ask(self, question: str, options: ReplyOptions | None = None) -> Iterator[Update]:
+    def ask(self, question: str, options: ReplyOptions | None = None) -> Generator[Update, None, None]:
         """Answer `question`. Closing the iterator early keeps the text so far, with `finish` "stopped".
 
         Raises LocalSpecError. Without a word of an answer, the conversation then is as it was before the question.

@@ -216,7 +216,7 @@ class Reply:
                 if self._stopping.is_set():
                     break
         finally:
-            updates.close()  # type: ignore[attr-defined]
+            updates.close()
         if turn is not None:
             written = bool(turn.reply_tokens)
             self._known.notices += turn.notices

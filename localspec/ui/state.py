@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from localspec import config
 from localspec.chat.engine import Engine
+from localspec.chat.libraries import open_library
 from localspec.chat.session import Session
 from localspec.errors import LocalSpecError, ModelError, SettingsError
 from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
-from localspec.stores.library import Library, library_name, list_libraries
+from localspec.stores.library import Library, list_libraries
 from localspec.ui import texts
 
 if TYPE_CHECKING:
@@ -209,12 +210,7 @@ class Application:
         with self._lock:
             library = self._libraries.get(name)
             if library is None:
-                library = Library(
-                    config.stores_folder() / library_name(name),
-                    tokenizer_fingerprint=engine.tokenizer_fingerprint,
-                    tokenize=engine.tokenize,
-                    embedder=self._embedder,
-                )
+                library = open_library(engine, name, embedder=self._embedder)
                 try:
                     if library.rebuild_needed():
                         library.rebuild()

@@ -151,7 +151,7 @@ def test_closing_early_keeps_the_text_and_the_chat_goes_on(engine: Engine, harbo
     updates = session.ask("Tell me everything about the harbour.", ReplyOptions("plain", max_tokens=40))
     shown = "".join(until(updates, "writing").delta for _ in range(5))
     busy = [engine.busy]
-    updates.close()  # type: ignore[attr-defined]
+    updates.close()
     assert [*busy, engine.busy] == [True, False]
     (turn,) = session.turns
     assert turn.finish == "stopped"
@@ -170,14 +170,14 @@ def test_closing_before_the_first_word_leaves_no_trace(engine: Engine, harbour: 
     updates = session.ask(WHEN, SHORT)
     until(updates, "reading")
     assert len(session.turns) == 1
-    updates.close()  # type: ignore[attr-defined]
+    updates.close()
     assert snapshot(session) == empty
     first = last(session.ask(WHEN, SHORT))
     assert "Ada Torrent" in first.content, "the document was never sent"
     before = snapshot(session)
     updates = session.ask(TIDE, SHORT)
     until(updates, "reading")
-    updates.close()  # type: ignore[attr-defined]
+    updates.close()
     assert snapshot(session) == before
     assert last(session.ask(TIDE, SHORT)).content == TIDE, "the document was sent twice"
 
@@ -190,7 +190,7 @@ def test_an_error_in_the_middle(engine: Engine, harbour: Library, stage: str) ->
     updates = session.ask(TIDE, SHORT)
     shown = until(updates, stage).turn
     with pytest.raises(ModelError, match="power"):
-        updates.throw(ModelError("The power went out."))  # type: ignore[attr-defined]
+        updates.throw(ModelError("The power went out."))
     assert not engine.busy
     if stage == "reading":
         assert snapshot(session) == before
