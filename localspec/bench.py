@@ -21,7 +21,7 @@ from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Budget
 from localspec.speculation.decode import Drafter, generate
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.stores.ngrams import NgramStore
+from localspec.stores.library import Library
 
 ALL = "all"
 
@@ -98,7 +98,7 @@ def read_prompts(path: Path, limit_per_category: int = 0) -> list[Prompt]:
 
 def run(
     engine: Engine,
-    ngrams: NgramStore | None,
+    library: Library | None,
     prompts: Sequence[Prompt],
     settings: BenchSettings,
     progress: Callable[[int, int], None],
@@ -106,7 +106,7 @@ def run(
 ) -> list[Contestant]:
     """Run plain and every method on each prompt, one after the other, prompt by prompt."""
     names = list(dict.fromkeys(("plain", *settings.methods)))
-    contestants = [_contestant(engine, ngrams, name, settings) for name in names]
+    contestants = [_contestant(engine, library, name, settings) for name in names]
     for number, prompt in enumerate(prompts):
         progress(number, len(prompts))
         tokens = engine.template.tokens([Message("user", prompt.text)], engine.model)
@@ -129,8 +129,9 @@ def run(
     return contestants
 
 
-def _contestant(engine: Engine, ngrams: NgramStore | None, name: str, settings: BenchSettings) -> Contestant:
-    drafters = drafters_of(name, Sources(engine, ngrams), settings.preset)
+def _contestant(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Contestant:
+    sources = Sources(engine, library.ngrams, library.states) if library is not None else Sources(engine)
+    drafters = drafters_of(name, sources, settings.preset)
     return Contestant(name, drafters, budget_of(engine, settings.preset, settings.rows, Acceptance()))
 
 
@@ -140,12 +141,13 @@ def _reply(
     metrics = ReplyMetrics()
     emitted: list[int] = []
     with engine.turn() as model:
-        model.begin(tokens)
+        model.begin(tokens, states=any(drafter.needs_states for drafter in contestant.drafters))
         sampler = model.sampler(settings.sampling)
         try:
             for step in generate(model, sampler, contestant.drafters, tokens, contestant.budget, settings.max_tokens):
                 metrics.add(step)
                 emitted += step.emitted.tolist()
+            metrics.retrieval = next((found for d in contestant.drafters if (found := d.retrieval)), None)
         finally:
             sampler.close()
     return emitted, metrics

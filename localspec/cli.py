@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,16 +20,18 @@ config.go_offline()
 
 from localspec.bench import TABLE_HEADER, BenchSettings, device, read_prompts, run, summary, table  # noqa: E402
 from localspec.chat.engine import Engine  # noqa: E402
-from localspec.chat.libraries import collect_files, ingest, library_of_files, open_library  # noqa: E402
+from localspec.chat.learning import learn, one_by_one  # noqa: E402
+from localspec.chat.libraries import collect_files, ingest, library_of_files, open_library, prepare_drafts  # noqa: E402
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method  # noqa: E402
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
-from localspec.errors import LocalSpecError  # noqa: E402
+from localspec.errors import LocalSpecError, StoreError  # noqa: E402
 from localspec.models.catalogue import available  # noqa: E402
 from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info  # noqa: E402
 from localspec.models.sampling import RANDOM_SEED, SamplingSettings  # noqa: E402
 from localspec.stores.documents import SUPPORTED_SUFFIXES  # noqa: E402
 from localspec.stores.library import Library, list_libraries  # noqa: E402
+from localspec.stores.overview import LibraryOverview, overview  # noqa: E402
 
 application = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="LocalSpec on the command line."
@@ -123,39 +126,107 @@ def chat(
 
 @application.command()
 def index(
-    files: Annotated[list[Path], typer.Argument(help="Documents or folders of documents.")],
+    files: Annotated[list[Path], typer.Argument(help="Documents or folders of documents.")] = [],  # noqa: B006
     library: LibraryName = config.DEFAULT_LIBRARY,
+    states: Annotated[
+        bool, typer.Option("--states", help="Also read the library with this model, for drafts from its states.")
+    ] = False,
     model: Model = "",
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
 ) -> None:
     """Read documents into a library, so that answers and drafts can use them."""
+    if not files and not states:
+        raise typer.BadParameter("Name documents, or give --states.", param_hint="FILES")
     found = collect_files(files)
     engine = _engine(model, threads, gpu_layers, context)
-    opened = open_library(engine, library)
-    failures = _index(opened, found)
+    opened = open_library(engine, library, create=bool(files))
+    if states:
+        if opened.rebuild_needed():  # states need n-grams of this model's tokenizer
+            opened.rebuild()
+        opened.want_states(True)
+    failures = _index(opened, found, states=True)
     for info in opened.documents():
         note = f" ({info.reason})" if info.reason else ""
         errors.print(escape(f"{info.name}: {info.status}, {info.passages} passages, {info.tokens} tokens{note}"))
+    if opened.states is not None and opened.states_wanted:
+        errors.print(f"{opened.states.count()} states of {escape(engine.name)}, {opened.states_missing()} missing")
     opened.close()
     if failures:
         raise typer.Exit(1)
 
 
+@application.command(name="learn")
+def learn_command(
+    prompts: Annotated[Path, typer.Option(help="JSON lines in Spec-Bench's form: category, turns.")],
+    library: LibraryName = config.DEFAULT_LIBRARY,
+    limit_per_category: Annotated[int, typer.Option(min=0, help="Prompts per category; 0 = all.")] = 0,
+    max_tokens: MaxTokens = 256,
+    temperature: Temperature = 0.0,
+    seed: Seed = 0,
+    compare: Annotated[int, typer.Option(min=0, help="Also time this many prompts one by one, without drafts.")] = 0,
+    model: Model = "",
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    context: ContextSize = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Let the model answer prompts, many at once, and add what it says to a library: drafts of its own making."""
+    questions = [prompt.text for prompt in read_prompts(prompts, limit_per_category)]
+    sampling = _sampling(temperature, seed)
+    engine = _engine(model, threads, gpu_layers, context)
+    opened = open_library(engine, library)
+    try:
+        single = one_by_one(engine, questions[:compare], max_tokens, sampling) if compare else 0.0
+        with errors.status("") as status:
+            learnt = learn(
+                engine,
+                opened,
+                questions,
+                max_tokens,
+                sampling,
+                lambda done, total: status.update(f"{done} of {total} replies"),
+            )
+            status.update("Indexing what was learnt …")
+            prepare_drafts(opened)
+    finally:
+        opened.close()
+    figures = {
+        **asdict(learnt),
+        "tokens_per_second": learnt.tokens_per_second,
+        "one_by_one_tokens_per_second": single,
+        "speedup": learnt.tokens_per_second / single if single else 0.0,
+    }
+    errors.print(
+        f"{learnt.replies} new of {learnt.prompts} replies, {learnt.tokens:,} tokens and {learnt.states:,} states in"
+        f" {learnt.seconds:.0f} s, {learnt.tokens_per_second:.0f} tokens/s"
+        + (f", {figures['speedup']:.2f}× one by one ({single:.0f} tokens/s)" if single else "")
+    )
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+
+
 @application.command()
 def libraries(as_json: AsJson = False) -> None:
-    """List the libraries with their size on disk."""
+    """List the libraries with what they hold."""
+    found: list[LibraryOverview] = []
     stores = config.stores_folder()
-    sizes: dict[str, int] = {}
     for name in list_libraries(stores):
-        sizes[name] = sum(file.stat().st_size for file in (stores / name).rglob("*") if file.is_file())
+        try:
+            found.append(overview(stores / name))
+        except StoreError as error:
+            errors.print(escape(str(error)), style="red", soft_wrap=True)
     if as_json:
-        sys.stdout.write(json.dumps([{"name": name, "bytes": size} for name, size in sizes.items()]) + "\n")
+        sys.stdout.write(json.dumps([asdict(library) for library in found]) + "\n")
         return
-    for name, size in sizes.items():
-        sys.stdout.write(f"{name}\t{size / 2**20:.1f} MiB\n")
-    if not sizes:
+    for library in found:
+        states = ", ".join(f"{count} states of {target}" for target, count in library.states.items())
+        sys.stdout.write(
+            f"{library.name}\t{library.bytes / 2**20:.1f} MiB\t{library.documents} documents\t"
+            f"{library.tokens} tokens\t{library.replies} learnt replies\t{states or 'no states'}\n"
+        )
+    if not found:
         errors.print("There is no library yet. Make one with: index FILE … --library NAME")
 
 
@@ -220,10 +291,12 @@ def bench(
     texts = read_prompts(prompts, limit_per_category)
     engine = _engine(model, threads, gpu_layers, context)
     opened = open_library(engine, library, create=False) if library else None
+    if opened is not None:
+        prepare_drafts(opened)
     with errors.status("") as status:
         contestants = run(
             engine,
-            opened.ngrams if opened is not None else None,
+            opened,
             texts,
             settings,
             lambda done, total: status.update(f"prompt {done} of {total}"),
@@ -292,10 +365,10 @@ def _open(engine: Engine, name: str) -> Library | None:
     return open_library(engine, name) if name else None
 
 
-def _index(library: Library, files: Sequence[Path]) -> list[str]:
+def _index(library: Library, files: Sequence[Path], *, states: bool = False) -> list[str]:
     """Index the files with progress on stderr; returns the messages of those that failed, which were printed."""
     with errors.status("") as status:
-        failures = ingest(library, files, lambda text: status.update(escape(text)))
+        failures = ingest(library, files, lambda text: status.update(escape(text)), states=states)
     for message in failures:
         errors.print(escape(message), style="red", soft_wrap=True)
     return failures

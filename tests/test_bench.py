@@ -66,8 +66,7 @@ def contest(
     engine: Engine, library: Library | None, settings: BenchSettings, prompts: list[Prompt] | None = None
 ) -> tuple[list[Contestant], dict[str, Any]]:
     """A run, and its figures."""
-    ngrams = library.ngrams if library is not None else None
-    contestants = run(engine, ngrams, prompts or PROMPTS, settings, lambda done, total: None, pytest.fail)
+    contestants = run(engine, library, prompts or PROMPTS, settings, lambda done, total: None, pytest.fail)
     return contestants, summary(engine, contestants)
 
 

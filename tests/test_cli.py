@@ -125,11 +125,56 @@ def test_a_library_is_filled_listed_and_asked(home: Path) -> None:
     assert "rice.docx: ready" in done.stderr
     listed = command(home, "libraries", "--json")
     assert listed.returncode == 0
-    sizes = {library["name"]: library["bytes"] for library in json.loads(listed.stdout)}
-    assert sizes["Häfen"] > 1000
+    (held,) = [library for library in json.loads(listed.stdout) if library["name"] == "Häfen"]
+    assert held["bytes"] > 1000
+    assert held["documents"] == 3
+    assert held["tokens"] > 40
+    assert (held["replies"], held["states"]) == (0, {})
     asked = command(home, "ask", "Which documents do I have?", "--library", "Häfen", "--json", *SHORT)
     assert asked.returncode == 0, asked.stderr
     assert figures(asked)["prompt_tokens"] > 40
+
+
+def test_a_library_is_read_for_its_states(home: Path) -> None:
+    done = command(home, "index", "harbour.pdf", "--library", "read", *LOADING)
+    assert done.returncode == 0, done.stderr
+    assert "states" not in done.stderr
+    done = command(home, "index", "--states", "--library", "read", *LOADING)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if "states of smollm2-135m" in line]
+    assert line.endswith(", 0 missing")
+    count = int(line.split()[0])
+    assert count > 30
+    # A document that comes later is read by itself.
+    done = command(home, "index", "rice.docx", "--library", "read", *LOADING)
+    assert done.returncode == 0, done.stderr
+    assert "0 missing" in done.stderr
+    (held,) = [
+        library for library in json.loads(command(home, "libraries", "--json").stdout) if library["name"] == "read"
+    ]
+    ((target, states),) = held["states"].items()
+    assert len(target) == 12
+    assert states == held["tokens"] - held["documents"] > count  # nothing follows a document's last token
+    listed = command(home, "libraries").stdout
+    assert f"{states} states of {target}" in listed
+    asked = command(home, "ask", QUESTION, "--library", "read", "--json", *SHORT)
+    assert asked.returncode == 0, asked.stderr
+    assert "1874" in figures(asked)["answer"]
+
+
+def test_a_library_that_cannot_be_read_hides_no_other(home: Path) -> None:
+    folder = home / "stores" / "damaged"
+    folder.mkdir(parents=True)
+    (folder / "library.db").write_bytes(b"no database " * 500)
+    try:
+        done = command(home, "libraries", "--json")
+        assert done.returncode == 0
+        assert "damaged" not in {library["name"] for library in json.loads(done.stdout)}
+        assert "damaged" in done.stderr
+    finally:
+        (folder / "library.db").unlink()
+        folder.rmdir()
 
 
 def test_doctor_reports_the_machine(home: Path) -> None:
@@ -167,6 +212,8 @@ def test_a_talk(home: Path) -> None:
         (["ask", "Hello", "--max-tokens", "0"], 2, "max-tokens"),
         (["ask", "", *SHORT], 1, "The question is empty."),
         (["bench", "--prompts", "absent.jsonl"], 1, "absent.jsonl"),
+        (["index"], 2, "--states"),
+        (["index", "--states", "--library", "absent", *LOADING], 1, "no library called 'absent'"),
     ],
 )
 def test_what_cannot_work_is_said_on_stderr(home: Path, words: list[str], status: int, said: str) -> None:

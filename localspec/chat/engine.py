@@ -1,9 +1,9 @@
-"""A loaded target with what belongs to it: one lock, T(k), the template, the learnt acceptance."""
+"""A loaded target with what belongs to it: one lock, T(k), the template, the learnt acceptance, its state reader."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -13,9 +13,34 @@ from localspec.chat.template import ChatTemplate
 from localspec.config import cache_folder
 from localspec.models.catalogue import resolve
 from localspec.models.check import check
-from localspec.models.llama import LlamaModel, LoadSettings
+from localspec.models.llama import LlamaModel, LoadSettings, StateReader
 from localspec.models.tuning import decode_seconds
 from localspec.speculation.acceptance import Acceptance
+
+
+class EngineStates:
+    """The target's states of texts, as the stores ask for them: read between replies, and never in one's way."""
+
+    def __init__(self, model: LlamaModel, fingerprint: str, lock: threading.Lock) -> None:
+        self.fingerprint = fingerprint
+        """target weights and format"""
+        self.dimension = model.state_size
+        self._model = model
+        self._lock = lock
+        self._reader: StateReader | None = None
+
+    def read(self, tokens: NDArray[np.int32], should_yield: Callable[[], bool]) -> NDArray[np.float16] | None:
+        """States [n, dimension] of `tokens` [n]; None when `should_yield` became true meanwhile. Raises ModelError."""
+        with self._lock:
+            if self._reader is None:
+                self._reader = StateReader(self._model, self._model.threads)
+            return self._reader.read(tokens, should_yield)
+
+    def close(self) -> None:
+        """Free the reader's context. The caller holds the lock."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
 
 class Engine:
@@ -45,6 +70,7 @@ class Engine:
         )
         self.acceptance = Acceptance()
         self._lock = threading.Lock()
+        self.state_reader = EngineStates(self.model, self.weights_fingerprint, self._lock)
         self._wanted = 0
         self._count_lock = threading.Lock()
 
@@ -77,4 +103,5 @@ class Engine:
     def close(self) -> None:
         """Wait for the running request and free the model."""
         with self.turn() as model:
+            self.state_reader.close()
             model.close()

@@ -11,11 +11,11 @@ from localspec.config import stores_folder
 from localspec.errors import DocumentError, SettingsError
 from localspec.models.embedder import Embedder
 from localspec.stores.documents import SUPPORTED_SUFFIXES, content_hash
-from localspec.stores.library import Library, library_name, list_libraries
+from localspec.stores.library import Library, Progress, library_name, list_libraries
 
 
 def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Embedder | None = None) -> Library:
-    """The library `name` with the engine's tokenizer; `embedder` is one that is loaded already.
+    """The library `name` with the engine's tokenizer and states; `embedder` is one that is loaded already.
 
     Raises StoreError, LibraryInUseError, SettingsError.
     """
@@ -31,6 +31,7 @@ def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Em
         tokenizer_fingerprint=engine.tokenizer_fingerprint,
         tokenize=engine.tokenize,
         embedder=embedder or Embedder(),
+        state_reader=engine.state_reader,
     )
 
 
@@ -57,8 +58,13 @@ def library_of_files(files: Sequence[Path]) -> str:
     return "ask-" + hashlib.sha256("\n".join(sorted(hashes)).encode("utf-8", "replace")).hexdigest()[:12]
 
 
-def ingest(library: Library, files: Sequence[Path], report: Callable[[str], None]) -> list[str]:
-    """Add the files and index all that is waiting, in this thread. Returns one message per file that failed."""
+def ingest(
+    library: Library, files: Sequence[Path], report: Callable[[str], None], *, states: bool = False
+) -> list[str]:
+    """Add the files and index all that is waiting, in this thread. Returns one message per file that failed.
+
+    With `states` also those states are read that are wanted and missing, which may take minutes.
+    """
     failures: list[str] = []
     added: list[int] = []
     for file in files:
@@ -66,8 +72,23 @@ def ingest(library: Library, files: Sequence[Path], report: Callable[[str], None
             added.append(library.add(file).id)
         except DocumentError as error:
             failures.append(str(error))
-    library.ingest(progress=lambda now: report(f"{now.name}: {now.stage} {now.fraction:.0%}"))
+    library.ingest(progress=lambda now: report(_described(now)), states=states)
     failures += [
         f"{info.name}: {info.reason}" for info in library.documents() if info.status == "failed" and info.id in added
     ]
     return failures
+
+
+def _described(progress: Progress) -> str:
+    if not progress.stage:
+        return ""
+    text = f"{progress.name}: {progress.stage} {progress.fraction:.0%}"
+    if progress.stage == "states" and progress.seconds_left is not None:
+        return f"{text}, about {max(1, round(progress.seconds_left))} s left"
+    return text
+
+
+def prepare_drafts(library: Library) -> None:
+    """Load what drafts by meaning are looked up in, in this thread; the background worker does it by itself."""
+    if library.states is not None:
+        library.states.prepare()

@@ -11,9 +11,12 @@ from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import PAPER_NODES, Budget, CostBudget, FixedBudget
 from localspec.speculation.decode import Drafter
+from localspec.speculation.drafters.dresd import DresdDrafter
+from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.ngrams import NgramStore
+from localspec.stores.states import StateStore
 
 PRESETS = ("device", "paper")
 
@@ -23,7 +26,8 @@ class Sources:
     """What a method may draw on."""
 
     engine: Engine
-    ngrams: NgramStore | None
+    ngrams: NgramStore | None = None
+    states: StateStore | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,24 @@ def _rest(sources: Sources, paper: bool) -> list[Drafter]:
     return drafters
 
 
+def _dresd(sources: Sources, paper: bool) -> list[Drafter]:
+    states = sources.states if sources.states is not None and sources.states.count() > 0 else None
+    dense = DresdDrafter(states, paper=paper)
+    return [dense] if paper else [HybridDrafter(_rest(sources, paper), dense)]
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
         Method("plain", "Plain", "The model alone, one token at a time.", _plain),
         Method("rest", "REST", "Drafts from your documents and this chat: what followed the same words there.", _rest),
+        Method(
+            "dresd",
+            "DReSD",
+            "Drafts by meaning: what followed where the model was in a similar state, beside what followed the same"
+            " words.",
+            _dresd,
+        ),
     )
 }
 DEFAULT_METHOD = "rest"

@@ -10,8 +10,17 @@ SLOWER = 0.98
 """Within these bounds of plain speed a reply counts as neither faster nor slower: timing noise."""
 
 
-def verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool) -> str:
-    """One sentence for the panel: whether drafting helped, and if not, why."""
+NO_STATES = "Nothing in the library can be drafted by meaning yet: such drafts came from this chat alone."
+
+
+def verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_states: bool = True) -> str:
+    """One sentence for the panel: whether drafting helped, and if not, why. Without states in the library
+    (`has_states`), a second one says so where the method uses them."""
+    said = _verdict(metrics, method, has_documents=has_documents)
+    return f"{said} {NO_STATES}" if method == "dresd" and not has_states and metrics.steps else said
+
+
+def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool) -> str:
     label = METHODS[method].label if method in METHODS else method
     if method == "plain":
         return "Speculation is off: the method is Plain, so every token is the model's own step."

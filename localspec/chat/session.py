@@ -27,6 +27,8 @@ LEAST_REPLY = 64
 ROOM_SHARE = 0.4
 """Turns are left out until this share of the context is free for documents and answer: rarely, but several at once,
 because the cached prefix is lost each time."""
+LEAST_LEARNT = 8
+"""Shorter replies teach nothing that is worth a place in the stores."""
 SYSTEM_TOKENS = 128
 """Room for the system prompt and the template's own tokens."""
 
@@ -94,21 +96,28 @@ class Session:
         """
         options = options or ReplyOptions()
         engine = self.engine
-        sources = Sources(engine, self.library.ngrams if self.library is not None else None)
+        library = self.library
+        sources = Sources(engine, library.ngrams, library.states) if library is not None else Sources(engine)
         drafters = drafters_of(options.method, sources, options.preset)
+        learns = library is not None and library.learns
         budget = budget_of(engine, options.preset, options.rows)
         with engine.turn() as model:
             sampler = model.sampler(options.sampling)
             before = len(self.turns), self._forgotten, self._given.copy()
+            prompt, written = np.empty(0, np.int32), []
             try:
                 turn, prompt = self._compose(question, options, model)
                 self.turns.append(turn)
-                yield from self._read(model, prompt, turn)
+                yield from self._read(model, prompt, turn, any(drafter.needs_states for drafter in drafters))
                 stream = TextStream(model.piece)
-                steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens)
+                steps = generate(
+                    model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=learns
+                )
                 for step in steps:
                     turn.metrics.add(step)
+                    turn.metrics.retrieval = next((found for d in drafters if (found := d.retrieval)), None)
                     emitted = step.emitted.tolist()
+                    written += emitted
                     if step.finish == "end":
                         emitted = emitted[:-1]
                     turn.reply_tokens += emitted
@@ -123,6 +132,19 @@ class Session:
             finally:
                 sampler.close()
                 self._settle(*before)
+                if learns:
+                    self._learn(model, prompt, written)
+
+    def _learn(self, model: LlamaModel, prompt: NDArray[np.int32], written: list[int]) -> None:
+        """Hand a reply and its states, which the decoder has computed already, to the library."""
+        if self.library is None or len(written) < LEAST_LEARNT:
+            return
+        states, known = model.known_states()
+        first = len(prompt) - 1
+        if len(known) != first + len(written) or not known[first:].all():
+            return  # a step that failed in the middle
+        tokens = np.concatenate([prompt[-1:], np.array(written, np.int32)])
+        self.library.learn_later(tokens, states[first:].copy())
 
     def _compose(self, question: str, options: ReplyOptions, model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
         """The turn and the prompt that ends with it. The oldest turns are left out when room runs short."""
@@ -181,12 +203,14 @@ class Session:
         messages.append(Message("user", last.content))
         return self.engine.template.tokens(messages, self.engine.model)
 
-    def _read(self, model: LlamaModel, prompt: NDArray[np.int32], turn: Turn) -> Iterator[Update]:
+    def _read(
+        self, model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states: bool
+    ) -> Iterator[Update]:
         started = perf_counter()
         turn.metrics.prompt_tokens = len(prompt)
         turn.metrics.reused_tokens = min(model.common_prefix(prompt), len(prompt) - 1)
         yield Update("reading", turn, progress=0.0)
-        for done, total in model.prefill(prompt):
+        for done, total in model.prefill(prompt, states=with_states):
             turn.metrics.prefill_seconds = perf_counter() - started
             yield Update("reading", turn, progress=done / max(1, total))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localspec.errors import SettingsError
 
@@ -46,3 +46,9 @@ class SamplingSettings:
     def is_greedy(self) -> bool:
         """True when the most probable token is taken without a sampler chain."""
         return self.temperature == 0.0 and self.repeat_penalty == 1.0 and not self.grammar
+
+    def with_seed_of(self, number: int) -> SamplingSettings:
+        """These settings for the reply `number` of many: a random stream of its own, the same in every run."""
+        if self.seed == RANDOM_SEED:
+            return self
+        return replace(self, seed=(self.seed + number) % RANDOM_SEED)

@@ -35,6 +35,12 @@ class Target(Protocol):
     def is_end(self, token: int) -> bool:
         """True for tokens that end a reply."""
 
+    def use_states(self, on: bool) -> None:
+        """Keep the states of what is decoded from now on."""
+
+    def known_states(self) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+        """States [n, d] of the cached positions, and for which of them they are known [n]. Views."""
+
 
 class Sampler(Protocol):
     """Draws from the rows of the target's last decode, with one random stream for the whole reply."""
@@ -44,9 +50,15 @@ class Sampler(Protocol):
 
 
 class Context:
-    """The committed token ids, root last."""
+    """The committed token ids, root last, and the target's states of those before it."""
 
-    def __init__(self, prompt: NDArray[np.int32], room: int) -> None:
+    def __init__(
+        self,
+        prompt: NDArray[np.int32],
+        room: int,
+        known_states: Callable[[], tuple[NDArray[np.float16], NDArray[np.bool_]]] | None = None,
+    ) -> None:
+        self._known_states = known_states
         self._buffer = np.empty(len(prompt) + room + 1, dtype=np.int32)
         self._buffer[: len(prompt)] = prompt
         self._length = len(prompt)
@@ -55,6 +67,14 @@ class Context:
     def tokens(self) -> NDArray[np.int32]:
         """[n] ids, a view that the next `extend` outgrows."""
         return self._buffer[: self._length]
+
+    @property
+    def states(self) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+        """States [n - 1, d] of all positions but the root's, and for which of them they are known [n - 1]; none when
+        no drafter asked for them. Views that the next `extend` outgrows."""
+        if self._known_states is None:
+            return np.empty((0, 0), np.float16), np.empty(0, np.bool_)
+        return self._known_states()
 
     def extend(self, tokens: NDArray[np.int32]) -> None:
         """Commit more tokens."""
@@ -92,11 +112,42 @@ class Step:
         return self.propose_seconds + self.decode_seconds + self.sample_seconds + self.rest_seconds
 
 
+@dataclass(slots=True)
+class Retrieval:
+    """What the searches by state found in a reply so far."""
+
+    searches: int = 0
+    kept: int = 0
+    """neighbours whose next token was the root"""
+    similarity: float = 0.0
+    """sum over those"""
+
+    def count(self, similarity: NDArray[np.float32]) -> None:
+        """Add one search, with the similarities [m] of the neighbours that were kept."""
+        self.searches += 1
+        self.kept += len(similarity)
+        self.similarity += float(similarity.sum())
+
+    @property
+    def kept_per_search(self) -> float:
+        """Neighbours kept, on average; 0 without a search."""
+        return self.kept / self.searches if self.searches else 0.0
+
+    @property
+    def mean_similarity(self) -> float:
+        """Of the neighbours kept; 0 where there were none."""
+        return self.similarity / self.kept if self.kept else 0.0
+
+
 class Drafter(Protocol):
     """Proposes a draft tree for a context, and learns from what the target made of it."""
 
     name: str
     needs_states: bool
+
+    @property
+    def retrieval(self) -> Retrieval | None:
+        """What its searches by state found since `begin`; None for drafters that don't search so."""
 
     def begin(self, context: Context) -> None:
         """A new reply starts."""
@@ -116,13 +167,18 @@ def generate(
     budget: Budget,
     max_tokens: int,
     clock: Callable[[], float] = perf_counter,
+    *,
+    keep_states: bool = False,
 ) -> Iterator[Step]:
     """Decode a reply to `prompt` [n], one `Step` per verification. No drafters: plain decoding, one token a step.
 
     The last prompt token is the first root, so even the first token may be drafted. The KV cache is consistent at each
     yield: closing the generator between steps loses nothing. Time the consumer spends between steps is not counted.
+    The target keeps the states of the reply when a drafter needs them, or for `keep_states`.
     """
-    context = Context(prompt, max_tokens)
+    with_states = keep_states or any(drafter.needs_states for drafter in drafters)
+    target.use_states(with_states)
+    context = Context(prompt, max_tokens, target.known_states if with_states else None)
     for drafter in drafters:
         drafter.begin(context)
     left = max_tokens

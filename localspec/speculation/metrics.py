@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from statistics import median
 
-from localspec.speculation.decode import Step
+from localspec.speculation.decode import Retrieval, Step
 from localspec.speculation.tree import SOURCE_NAMES, SOURCE_TARGET
 
 ENOUGH_PLAIN_STEPS = 5
@@ -31,6 +31,8 @@ class ReplyMetrics:
     reused_tokens: int = 0
     by_source: dict[str, int] = field(default_factory=dict)
     accepted_per_step: list[int] = field(default_factory=list)
+    retrieval: Retrieval | None = None
+    """of searches by state, where the method makes them"""
     _plain_steps: list[float] = field(default_factory=list)
 
     def add(self, step: Step) -> None:
@@ -58,6 +60,13 @@ class ReplyMetrics:
         for source, tokens in other.by_source.items():
             self.by_source[source] = self.by_source.get(source, 0) + tokens
         self.accepted_per_step += other.accepted_per_step
+        if other.retrieval is not None:
+            mine = self.retrieval or Retrieval()
+            self.retrieval = Retrieval(
+                mine.searches + other.retrieval.searches,
+                mine.kept + other.retrieval.kept,
+                mine.similarity + other.retrieval.similarity,
+            )
         self._plain_steps += other._plain_steps
 
     @property
@@ -110,6 +119,15 @@ class ReplyMetrics:
             "accepted": self.accepted,
             "acceptance_rate": self.acceptance_rate,
             "accepted_length": self.accepted_length,
+            **self._found(),
+        }
+
+    def _found(self) -> dict[str, float]:
+        if self.retrieval is None:
+            return {}
+        return {
+            "neighbours_kept": self.retrieval.kept_per_search,
+            "mean_similarity": self.retrieval.mean_similarity,
         }
 
 

@@ -1,30 +1,23 @@
-"""Brings a library's documents from file to searchable, one small committed step after the other.
+"""Brings a library's documents from file to searchable, one small committed step after the other, in the background.
 
-Stages of a document: queued -> parsed -> passages -> ngrams -> ready, or failed. Each step reads what the one before
-has stored and moves the stage in the transaction of its own results, so that a kill at any moment repeats at most one
-step. Passages and n-grams of all documents come first, for with them a person can ask; their vectors follow.
+Passages and n-grams of all documents come first, for with them a person can ask; their vectors follow, and then the
+states of those libraries for which they were wanted. Learnt replies are stored in between.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-from sqlite_utils import Database
-
-from localspec.errors import DiskFullError, DocumentError, LocalSpecError
-from localspec.stores.database import Migration, StoreDatabase, disk_error
-from localspec.stores.documents import Block, ParsedDocument, parse
-from localspec.stores.ngrams import NgramStore
-from localspec.stores.passages import split
+from localspec.errors import EmbedderError, LocalSpecError
+from localspec.stores.database import StoreDatabase
+from localspec.stores.reading import StateReading
+from localspec.stores.replies import Replies
 from localspec.stores.search import PassageVectors
+from localspec.stores.stages import Stages
 
 _logger = logging.getLogger(__name__)
 
@@ -35,68 +28,30 @@ _SHARE_BEFORE_VECTORS = 0.1
 """Part of the progress bar for reading, passages and n-grams: more than their time, so that it moves at once."""
 
 
-def _create(database: Database) -> None:
-    database.execute("CREATE TABLE library (id TEXT NOT NULL)")
-    database.execute("INSERT INTO library (id) VALUES (lower(hex(randomblob(16))))")
-    database.execute(
-        """
-        CREATE TABLE documents (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            sha256 TEXT NOT NULL UNIQUE,
-            name TEXT NOT NULL,  -- of the file that was added
-            file TEXT NOT NULL,  -- of its copy in files/
-            stage TEXT NOT NULL CHECK (stage IN ('queued', 'parsed', 'passages', 'ngrams', 'ready', 'failed')),
-            title TEXT NOT NULL DEFAULT '',
-            kind TEXT NOT NULL DEFAULT '',
-            reason TEXT NOT NULL DEFAULT '',      -- why it failed
-            warnings TEXT NOT NULL DEFAULT '[]',  -- JSON list of texts
-            pages INTEGER,
-            characters INTEGER NOT NULL DEFAULT 0,
-            passages INTEGER NOT NULL DEFAULT 0,
-            tokens INTEGER NOT NULL DEFAULT 0,
-            added TEXT NOT NULL
-        )
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE blocks (
-            document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-            ordinal INTEGER NOT NULL,
-            page INTEGER,
-            section TEXT NOT NULL,
-            text TEXT NOT NULL,
-            PRIMARY KEY (document, ordinal)
-        ) WITHOUT ROWID
-        """
-    )
-
-
-INGESTION_MIGRATIONS: tuple[Migration, ...] = (Migration("library-1-documents", _create),)
-
-
 @dataclass(frozen=True, slots=True)
 class Progress:
     """Where the work on the documents stands."""
 
     documents_done: int = 0
     documents_total: int = 0
-    """Documents of this round: since the worker last had nothing to do."""
+    """Documents of this round: since the worker last had nothing to do. While states are read, those to be read."""
     name: str = ""
     """The document at work; empty when there is none."""
     stage: str = ""
-    """The work: 'reading', 'splitting', 'n-grams', 'vectors', or empty."""
+    """The work: 'reading', 'splitting', 'n-grams', 'vectors', 'states', or empty."""
     fraction: float = 1.0
-    """Of the round's work, 0 to 1."""
+    """Of the round's work, 0 to 1. States are work of their own: they take minutes, and all else is ready before."""
     seconds_left: float | None = None
     """Estimate; None while it cannot be known."""
     problem: str = ""
     """What stopped the work, for the person to read. It goes on with the next added document or start."""
+    states_left: int = 0
+    """Tokens whose states are wanted and missing."""
 
     @property
     def done(self) -> bool:
         """Nothing is left to do, and nothing stopped it."""
-        return self.documents_done == self.documents_total and not self.problem
+        return self.documents_done == self.documents_total and not self.states_left and not self.problem
 
 
 class Ingestion:
@@ -105,48 +60,64 @@ class Ingestion:
     def __init__(
         self,
         database: StoreDatabase,
-        files: Path,
-        ngrams: NgramStore,
+        stages: Stages,
         vectors: PassageVectors,
-        tokenize: Callable[[str], NDArray[np.int32]],
+        replies: Replies,
+        reading: StateReading | None,
     ) -> None:
+        """Without `reading` there are no states to make or prepare."""
         self._database = database
-        self._files = files
-        self._ngrams = ngrams
+        self._stages = stages
         self._vectors = vectors
-        self._tokenize = tokenize
+        self._replies = replies
+        self._reading = reading
         self._working = threading.Lock()
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._wanted = False
         self._busy = False
         self._stopping = threading.Event()
+        self._news = 0
         self._round: set[int] = set()
+        self._round_over = True
+        self._unprepared = True
         self._embedded = 0
         self._embedding_seconds = 0.0
         self._warm = False
+        self._embedder_error: EmbedderError | None = None
         self.progress = Progress()
 
     def run(
-        self, should_yield: Callable[[], bool] = lambda: False, report: Callable[[Progress], None] | None = None
+        self,
+        should_yield: Callable[[], bool] = lambda: False,
+        report: Callable[[Progress], None] | None = None,
+        *,
+        states: bool = True,
     ) -> set[int]:
         """Take steps until none is left or `stop` is called; the documents that became ready or failed.
 
-        `should_yield` is asked before each step, and while it is true nothing happens. Raises StoreError,
-        DiskFullError or EmbedderError: what was committed stays, and the next run goes on there.
+        `should_yield` is asked before each step, and while it is true nothing happens. Without `states`, those that are
+        missing stay so. Raises StoreError, DiskFullError or ModelError: what was committed stays, and the next run goes
+        on there. Raises EmbedderError when all but the vectors is done.
         """
         with self._working:
             self._embedded, self._embedding_seconds = 0, 0.0
+            self._unprepared = True
+            self._embedder_error = None
             self.progress = replace(self.progress, problem="")
-            unfinished = self._unfinished()
+            unfinished = self._stages.unfinished()
             try:
                 while not self._stopping.is_set():
                     while should_yield() and not self._stopping.wait(_YIELD_SECONDS):
                         pass
-                    if self._stopping.is_set() or not self._step(report):
+                    if self._stopping.is_set():
                         break
-                    unfinished |= self._unfinished()
+                    if not self._step(should_yield, report, states):
+                        self._show("", "", report)
+                        break
+                    unfinished |= self._stages.unfinished()
                 self._vectors.prepare()
+                self._report_embedder()
             except LocalSpecError as error:
                 self.progress = replace(self.progress, problem=str(error))
                 if report is not None:
@@ -155,7 +126,7 @@ class Ingestion:
             finally:
                 if not self.progress.done:
                     self.progress = replace(self.progress, name="", stage="", seconds_left=None)
-            return unfinished - self._unfinished()
+            return unfinished - self._stages.unfinished()
 
     def start(self, should_yield: Callable[[], bool]) -> None:
         """Start the worker thread, which begins with what is unfinished; one that is there tries again."""
@@ -172,6 +143,7 @@ class Ingestion:
         """There is new work."""
         with self._condition:
             self._wanted = True
+            self._news += 1
             self._condition.notify_all()
 
     def stop(self) -> None:
@@ -217,71 +189,60 @@ class Ingestion:
                     self._busy = False
                     self._condition.notify_all()
 
-    def _step(self, report: Callable[[Progress], None] | None) -> bool:
-        """Take one step of one document, or embed one batch; False when nothing is left."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT id, name, file, stage FROM documents WHERE stage IN ('queued', 'parsed', 'passages')"
-                " ORDER BY id LIMIT 1"
-            ).fetchone()
-        if row is None:
-            return self._embed(report)
-        document, name, file, stage = row
-        work = {"queued": "reading", "parsed": "splitting", "passages": "n-grams"}[stage]
-        self._show(name, work, report)
+    def _step(self, should_yield: Callable[[], bool], report: Callable[[Progress], None] | None, states: bool) -> bool:
+        """Take the step that is most urgent; False when nothing is left."""
+        queued = self._stages.next()
+        if queued is not None:
+            self._show(queued.name, queued.work, report)
+            self._stages.advance(queued)
+            return True
+        if self._replies.store_next():
+            self._unprepared = True
+            return True
         try:
-            if stage == "queued":
-                self._parse(document, name, file)
-            elif stage == "parsed":
-                self._split(document)
-            else:
-                self._add_ngrams(document)
-        except DocumentError as error:
-            if isinstance(error.__cause__, OSError):
-                reason = disk_error(error.__cause__, self._files)
-                if isinstance(reason, DiskFullError):  # no fault of the document
-                    raise reason from error
-            self._fail(document, str(DocumentError(name, error.reason, error.advice)))
-        except LocalSpecError:
-            raise
-        except Exception as error:
-            # One document must not keep the others from being indexed.
-            _logger.exception("Indexing %s failed", name)
-            self._fail(document, f"{name}: could not be indexed ({type(error).__name__}: {error}).")
+            if self._embedder_error is None and self._embed(report):
+                return True
+        except EmbedderError as error:
+            self._embedder_error = error  # nothing else needs the embedder
+        if self._unprepared:
+            self._show("", "", report)
+            self._unprepared = not self._prepare(self._interrupted(should_yield))
+            return True
+        return states and self._read(self._interrupted(should_yield), report)
+
+    def _interrupted(self, should_yield: Callable[[], bool]) -> Callable[[], bool]:
+        """Whether a longer step must give way: to a reply, to the end, or to work that came since it began."""
+        news = self._news
+        return lambda: self._stopping.is_set() or self._news != news or should_yield()
+
+    def _prepare(self, should_stop: Callable[[], bool]) -> bool:
+        """Make the indexes ready for searches and drafts; False when it was interrupted."""
+        self._vectors.prepare()
+        if self._reading is None:
+            return True
+        stopped = False
+
+        def remember() -> bool:
+            nonlocal stopped
+            stopped = stopped or should_stop()
+            return stopped
+
+        self._reading.states.prepare(remember)
+        return not stopped
+
+    def _read(self, should_stop: Callable[[], bool], report: Callable[[Progress], None] | None) -> bool:
+        """Read one window of a document for its states; False when none is wanted and missing."""
+        if self._reading is None or not self._reading.wanted:
+            return False
+        unread = self._reading.unread()
+        if not unread:
+            return False
+        self._show(unread[0].name, "states", report)
+        if not self._reading.read(unread[0], should_stop):
+            self._stopping.wait(_YIELD_SECONDS)
+        elif unread[0].ends_with_next:
+            self._unprepared = True  # a document more to draft from, while the others are read
         return True
-
-    def _parse(self, document: int, name: str, file: str) -> None:
-        path = self._files / file
-        parsed = parse(path)
-        # A document without a title of its own is named after its file, which here is a copy.
-        title = Path(name).stem if parsed.title == path.stem else parsed.title
-        with self._database.write() as database:
-            if self._moved(database, document, "queued", "parsed"):
-                database.conn.executemany(
-                    "INSERT INTO blocks (document, ordinal, page, section, text) VALUES (?, ?, ?, ?, ?)",
-                    [(document, at, block.page, block.section, block.text) for at, block in enumerate(parsed.blocks)],
-                )
-                database.execute(
-                    "UPDATE documents SET title = ?, kind = ?, warnings = ?, pages = ?, characters = ? WHERE id = ?",
-                    [title, parsed.kind, json.dumps(parsed.warnings), parsed.pages, len(parsed.text), document],
-                )
-
-    def _split(self, document: int) -> None:
-        passages = split(read_document(self._database, document))
-        with self._database.write() as database:
-            if self._moved(database, document, "parsed", "passages"):
-                database.conn.executemany(
-                    "INSERT INTO passages (document, ordinal, page, section, text) VALUES (?, ?, ?, ?, ?)",
-                    [(document, passage.ordinal, passage.page, passage.section, passage.text) for passage in passages],
-                )
-                database.execute("UPDATE documents SET passages = ? WHERE id = ?", [len(passages), document])
-
-    def _add_ngrams(self, document: int) -> None:
-        tokens = self._tokenize(read_document(self._database, document).text)
-        with self._database.write() as database:
-            if self._moved(database, document, "passages", "ngrams"):
-                self._ngrams.add(document, tokens)
-                database.execute("UPDATE documents SET tokens = ? WHERE id = ?", [len(tokens), document])
 
     def _embed(self, report: Callable[[Progress], None] | None) -> bool:
         passages = self._vectors.missing(EMBEDDED_AT_ONCE)
@@ -305,47 +266,18 @@ class Ingestion:
                 " WHERE document = documents.id AND passage IS NULL)",
                 [self._vectors.embedder_row(database.conn)],
             )
-        if not passages:
-            self._show("", "", report)
         return bool(passages)
 
-    def _moved(self, database: Database, document: int, before: str, after: str) -> bool:
-        """Move the stage; False when the document was removed or added anew since this step began."""
-        cursor = database.execute(
-            "UPDATE documents SET stage = ? WHERE id = ? AND stage = ?", [after, document, before]
-        )
-        return cursor.rowcount == 1
-
-    def _fail(self, document: int, reason: str) -> None:
-        with self._database.write() as database:
-            self.forget(database, document)
-            database.execute(
-                "UPDATE documents SET stage = 'failed', reason = ?, passages = 0, tokens = 0 WHERE id = ?",
-                [reason, document],
-            )
-
-    def forget(self, database: Database, document: int) -> None:
-        """Inside a transaction: delete everything that was made from a document, but not its row."""
-        rows = database.execute("SELECT id FROM passages WHERE document = ?", [document]).fetchall()
-        self._vectors.forget([passage for (passage,) in rows])
-        self._ngrams.remove(document)
-        database.execute("DELETE FROM blocks WHERE document = ?", [document])
-        if rows:
-            database.execute("DELETE FROM passages WHERE document = ?", [document])
-            # FTS5 only notes what is deleted; merging everything is what makes it forget the words.
-            database.execute("INSERT INTO passages_fts (passages_fts) VALUES ('optimize')")
-
-    def _unfinished(self) -> set[int]:
-        with self._database.read() as connection:
-            rows = connection.execute("SELECT id FROM documents WHERE stage NOT IN ('ready', 'failed')").fetchall()
-        return {document for (document,) in rows}
+    def _report_embedder(self) -> None:
+        if self._embedder_error is not None:
+            raise self._embedder_error
 
     def _show(self, name: str, work: str, report: Callable[[Progress], None] | None) -> None:
         with self._database.read() as connection:
             rows = connection.execute("SELECT id, stage, passages FROM documents").fetchall()
         stages = {document: (stage, passages) for document, stage, passages in rows}
         unfinished = {document for document, (stage, _) in stages.items() if stage not in ("ready", "failed")}
-        if unfinished and self.progress.documents_done == self.progress.documents_total:
+        if unfinished and self._round_over:
             self._round = set()
         self._round |= unfinished
         self._round &= stages.keys()
@@ -354,7 +286,8 @@ class Ingestion:
         finished = sum(stage in ("ready", "failed") for stage, _ in ours)
         passages = sum(count for _, count in ours)
         left = sum(count for stage, count in ours if stage == "ngrams")
-        if left and not waiting:  # while documents wait, the embedder must not be needed
+        # While documents wait, the embedder must not be needed.
+        if left and not waiting and self._embedder_error is None:
             left -= self._vectors.embedded()
         fraction = _SHARE_BEFORE_VECTORS * (1 - waiting / len(ours)) if ours else 1.0
         if ours and not waiting:
@@ -364,19 +297,19 @@ class Ingestion:
             seconds_left = 0.0
         elif self._embedded and not waiting:
             seconds_left = left * self._embedding_seconds / self._embedded
-        self.progress = Progress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left)
+        self._round_over = finished == len(ours)
+        now = Progress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left)
+        if self._reading is not None and self._reading.wanted:
+            outlook = self._reading.outlook()
+            now = replace(now, states_left=outlook.missing)
+            if work == "states":
+                now = replace(
+                    now,
+                    documents_done=outlook.documents_done,
+                    documents_total=outlook.documents_total,
+                    fraction=outlook.fraction,
+                    seconds_left=outlook.seconds_left,
+                )
+        self.progress = now
         if report is not None:
-            report(self.progress)
-
-
-def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
-    """What `parse` gave for a document, as stored; empty when the document is gone."""
-    with database.read() as connection:
-        row = connection.execute(
-            "SELECT title, kind, pages, warnings FROM documents WHERE id = ?", [document]
-        ).fetchone()
-        blocks = connection.execute(
-            "SELECT text, page, section FROM blocks WHERE document = ? ORDER BY ordinal", [document]
-        ).fetchall()
-    title, kind, pages, warnings = row or ("", "text", None, "[]")
-    return ParsedDocument(title, kind, tuple(Block(*block) for block in blocks), pages, tuple(json.loads(warnings)))
+            report(now)

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import os
-import re
-import unicodedata
-import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
-from localspec.errors import DocumentError, EmbedderError, LibraryInUseError, SettingsError, StoreError
-from localspec.stores.database import StoreDatabase, disk_error, mapped_errors
-from localspec.stores.documents import ParseLimits, content_hash
-from localspec.stores.ingestion import INGESTION_MIGRATIONS, Ingestion, Progress, read_document
+from localspec.errors import EmbedderError, LibraryInUseError, SettingsError, StoreError
+from localspec.stores.copies import Copies
+from localspec.stores.database import StoreDatabase, mapped_errors
+from localspec.stores.documents import content_hash
+from localspec.stores.ingestion import Ingestion, Progress
+from localspec.stores.naming import DATABASE, library_name, list_libraries
 from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.overview import folder_bytes
+from localspec.stores.reading import READING_MIGRATIONS, StateReaderLike, StateReading
+from localspec.stores.replies import REPLY_MIGRATIONS, Origin, Replies, Reply
 from localspec.stores.search import (
     SEARCH_MIGRATIONS,
     EmbedderLike,
@@ -32,6 +31,8 @@ from localspec.stores.search import (
     passages_of,
     search,
 )
+from localspec.stores.stages import STAGE_MIGRATIONS, Stages, read_document
+from localspec.stores.states import STATE_MIGRATIONS, StateStore
 
 __all__ = [
     "DocumentInfo",
@@ -39,20 +40,14 @@ __all__ = [
     "FoundPassage",
     "Library",
     "Progress",
+    "StateReaderLike",
     "library_name",
     "list_libraries",
 ]
 
 _logger = logging.getLogger(__name__)
 
-DATABASE = "library.db"
 _CACHE = "passages.hnsw"
-_NAME_CHARACTERS = 64
-_FILE_NAME_BYTES = 255
-"""Longest file name of the common file systems."""
-# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
-_RESERVED_NAMES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
-_RESERVED_CHARACTERS = frozenset('<>:"/\\|?*')
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +86,18 @@ class Library:
         tokenizer_fingerprint: str,
         tokenize: Callable[[str], NDArray[np.int32]],
         embedder: EmbedderLike,
+        state_reader: StateReaderLike | None = None,
     ) -> None:
         """Open `folder`, or begin a library there.
 
         `tokenize` turns text into the target model's token ids, int32 [n]; `tokenizer_fingerprint` names it. The
-        embedder is first asked when vectors are made or searched. Raises LibraryInUseError when another instance
-        holds the folder.
+        embedder is first asked when vectors are made or searched, and the state reader when states are wanted; without
+        one there are no states. Raises LibraryInUseError when another instance holds the folder.
         """
         self.folder = folder
         self.name = folder.name
-        self._files = folder / "files"
+        self._copies = Copies(folder / "files")
         with mapped_errors(folder):
-            self._files.mkdir(parents=True, exist_ok=True)
             # Not thread-local: whichever thread closes the library gives the lock back.
             self._lock = FileLock(folder / ".lock", timeout=0, thread_local=False)
             try:
@@ -112,14 +107,36 @@ class Library:
                     f"The library '{self.name}' is open in another LocalSpec.", "Close the other window, or use that."
                 ) from error
         try:
-            migrations = (*INGESTION_MIGRATIONS, *SEARCH_MIGRATIONS, *NGRAM_MIGRATIONS)
-            self._database = StoreDatabase(folder / DATABASE, migrations)
+            self._database = StoreDatabase(
+                folder / DATABASE,
+                (
+                    *STAGE_MIGRATIONS,
+                    *SEARCH_MIGRATIONS,
+                    *NGRAM_MIGRATIONS,
+                    *STATE_MIGRATIONS,
+                    *READING_MIGRATIONS,
+                    *REPLY_MIGRATIONS,
+                ),
+            )
             with self._database.read() as connection:
                 (identity,) = connection.execute("SELECT id FROM library").fetchone()
             self.ngrams = NgramStore(self._database, tokenizer_fingerprint)
-            self._vectors = PassageVectors(self._database, folder / _CACHE, identity, embedder)
-            self._ingestion = Ingestion(self._database, self._files, self.ngrams, self._vectors, tokenize)
-            self._sweep()
+            # Without a reader it names no target: nothing is found then, but what other targets have is removed.
+            target, dimension = (state_reader.fingerprint, state_reader.dimension) if state_reader else ("", 1)
+            states = StateStore(self._database, folder, identity, target, dimension)
+            self.states = states if state_reader else None
+            self._reading = StateReading(self._database, self.ngrams, states, state_reader) if state_reader else None
+            self._replies = Replies(
+                self._database, self.ngrams, states, tokenizer_fingerprint, keeps_states=state_reader is not None
+            )
+            self._vectors = vectors = PassageVectors(self._database, folder / _CACHE, identity, embedder)
+            self._stages = Stages(
+                self._database, self._copies.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
+            )
+            self._ingestion = Ingestion(self._database, self._stages, vectors, self._replies, self._reading)
+            with self._database.read() as connection:
+                files = connection.execute("SELECT file FROM documents").fetchall()
+            self._copies.sweep({file for (file,) in files})
         except BaseException:
             self._lock.release()
             raise
@@ -139,9 +156,7 @@ class Library:
         known = self._by_hash(sha256)
         if known is not None and known.status != "failed":
             return known
-        suffix = path.suffix.lower()
-        file = self._files / (sha256 + (suffix if re.fullmatch(r"\.[a-z0-9]{1,12}", suffix) else ""))
-        self._copy(path, sha256, file)
+        file = self._copies.add(path, sha256)
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         with self._database.write() as database:
             database.execute(
@@ -170,10 +185,10 @@ class Library:
             row = database.execute("SELECT sha256 FROM documents WHERE id = ?", [document]).fetchone()
             if row is None:
                 return
-            self._ingestion.forget(database, document)
+            self._stages.forget(database, document)
             database.execute("DELETE FROM documents WHERE id = ?", [document])
-            copies = list(self._files.glob(f"{row[0]}*"))  # also one under another suffix, from before it failed
-            self._database.after_commit(lambda: self._unlink(*copies))
+            copies = self._copies.of(row[0])
+            self._database.after_commit(lambda: self._copies.delete(copies))
         self._database.reclaim()
         self._ingestion.wake()  # the worker writes the vectors' file anew
 
@@ -182,14 +197,16 @@ class Library:
         *,
         should_yield: Callable[[], bool] = lambda: False,
         progress: Callable[[Progress], None] | None = None,
+        states: bool = True,
     ) -> list[DocumentInfo]:
         """Do all unfinished work in this thread; the documents that became ready or failed by it.
 
-        Before each step (one stage of a document, or 32 vectors) it waits while `should_yield` is true. It may be
-        killed at any moment, and goes on there the next time. Also raises EmbedderError; everything but the vectors
-        is done then.
+        Before each step (one stage of a document, 32 vectors, or 1024 states) it waits while `should_yield` is true. It
+        may be killed at any moment, and goes on there the next time. Without `states`, wanted states are left for
+        later: they take minutes. Also raises EmbedderError, when all but the vectors is done, and ModelError, when only
+        states are missing.
         """
-        finished = self._ingestion.run(should_yield, progress)
+        finished = self._ingestion.run(should_yield, progress, states=states)
         return [document for document in self.documents() if document.id in finished]
 
     def start(self, *, should_yield: Callable[[], bool] = lambda: False) -> None:
@@ -251,19 +268,78 @@ class Library:
 
     def disk_bytes(self) -> int:
         """Bytes of everything in the library's folder."""
-        total = 0
-        for path in self.folder.rglob("*"):
-            try:
-                total += path.stat().st_size if path.is_file() else 0
-            except OSError as error:  # deleted since it was listed
-                _logger.debug("Not counted: %s", error)
-        return total
+        return folder_bytes(self.folder)
+
+    @property
+    def states_wanted(self) -> bool:
+        """Whether documents are read for their states under this target; False without a state reader."""
+        return self._reading is not None and self._reading.wanted
+
+    def want_states(self, on: bool) -> None:
+        """Have all documents read for their states, now and in later sessions with this target, or no more.
+
+        A running worker begins with it; what is stored stays. Raises SettingsError without a state reader.
+        """
+        if self._reading is None:
+            raise SettingsError("This model gives no states to draft from.", "Choose another model.")
+        self._reading.want(on)
+        self._ingestion.wake()
+
+    def states_missing(self) -> int:
+        """Tokens of searchable documents without a state under this target; 0 when all is read, or without a reader."""
+        return self._reading.missing() if self._reading is not None else 0
+
+    @property
+    def learns(self) -> bool:
+        """Whether the replies of chats are learnt; at first they are."""
+        return self._replies.learns
+
+    def set_learning(self, on: bool) -> None:
+        """Learn the replies of chats, now and in later sessions, or not. What was learnt stays."""
+        self._replies.set_learning(on)
+
+    def add_reply(
+        self, tokens: NDArray[np.int32], states: NDArray[np.float16] | None, *, origin: Origin, first: int = 0
+    ) -> bool:
+        """Learn what the target wrote, at once and whatever `learns` says; False when it was known already.
+
+        `tokens` [n] become n-grams; `states` [m, d] are those of positions first ... first + m - 1. Raises ValueError
+        when they do not belong together.
+        """
+        added = self._replies.add(Reply(tokens, states, first, origin))
+        self._ingestion.wake()
+        return added
+
+    def learn_later(
+        self, tokens: NDArray[np.int32], states: NDArray[np.float16] | None = None, *, first: int = 0
+    ) -> None:
+        """Learn a chat's reply, as `add_reply` does, when no reply is being written; `close` learns what still waits.
+
+        Arrays are copied. Of more than 64 waiting replies the newest are kept. Does nothing unless `learns`.
+        """
+        self._replies.later(Reply(tokens, states, first, "chat"))
+        self._ingestion.wake()
+
+    def replies(self) -> tuple[int, int]:
+        """Learnt replies and their tokens, of whatever model."""
+        return self._replies.count()
+
+    def forget_replies(self) -> None:
+        """Delete all learnt replies with their n-grams and states."""
+        self._replies.forget()
+        self._ingestion.wake()
 
     def close(self) -> None:
-        """Stop the worker after its current step and close everything."""
+        """Stop the worker after its current step, learn the replies that wait, and close everything."""
         self._ingestion.stop()
-        self._database.close()
-        self._lock.release()
+        try:
+            while self._replies.store_next():
+                pass
+        except StoreError as error:  # closing must not fail for something that is made again by every chat
+            _logger.warning("Replies were not learnt: %s", error)
+        finally:
+            self._database.close()
+            self._lock.release()
 
     def _without_ngrams(self) -> list[int]:
         with self._database.read() as connection:
@@ -275,77 +351,6 @@ class Library:
             row = connection.execute(f"{_SELECT} WHERE sha256 = ?", [sha256]).fetchone()
         return _info(row) if row else None
 
-    def _copy(self, path: Path, sha256: str, file: Path) -> None:
-        """Copy a document to `file`, on disk before it has its name. Raises DocumentError if it is too large."""
-        limit = ParseLimits().file_bytes
-        temporary = self._files / f"{uuid.uuid4().hex}.tmp"
-        try:
-            source = path.open("rb")
-        except OSError as error:
-            raise DocumentError(path, f"cannot be read ({error.strerror}).", "Check the file, or copy it.") from error
-        try:
-            with source, mapped_errors(temporary):
-                if os.fstat(source.fileno()).st_size > limit:
-                    raise DocumentError(
-                        path,
-                        f"is too large; the limit is {limit // 1024**2} MB.",
-                        "Split it, or save a smaller copy without pictures.",
-                    )
-                with temporary.open("wb") as target:
-                    copied = _copy_bytes(source, target)
-                if copied != sha256:
-                    raise DocumentError(
-                        path,
-                        "changed while it was read.",
-                        "Wait until the other program has saved it and add it again.",
-                    )
-                temporary.replace(file)
-        finally:
-            self._unlink(temporary)
-
-    def _sweep(self) -> None:
-        """Delete what a kill left in `files/`: copies without a document."""
-        with self._database.read() as connection:
-            wanted = {file for (file,) in connection.execute("SELECT file FROM documents").fetchall()}
-        with mapped_errors(self._files):
-            for path in self._files.iterdir():
-                if path.name not in wanted:
-                    self._unlink(path)
-
-    def _unlink(self, *paths: Path) -> None:
-        for path in paths:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:  # Windows keeps open files; the next opening of the library sweeps them
-                _logger.warning("%s", disk_error(error, path))
-
-
-def list_libraries(stores: Path) -> list[str]:
-    """Names of the libraries in a folder, in alphabetical order."""
-    with mapped_errors(stores):
-        return sorted(path.parent.name for path in stores.glob(f"*/{DATABASE}") if not path.parent.name.startswith("."))
-
-
-def library_name(text: str) -> str:
-    """`text` as the name of a library's folder on every system. Raises SettingsError when it cannot be one."""
-    name = unicodedata.normalize("NFC", text).strip()
-    advice = "Choose a short name of letters, digits, spaces, hyphens or underscores."
-    if not name:
-        raise SettingsError("The name of a library must not be empty.", advice)
-    # Letters of some scripts are joined by format characters (Cf), of which these two are harmless.
-    if any(
-        character in _RESERVED_CHARACTERS
-        or (unicodedata.category(character)[0] == "C" and character not in "\u200c\u200d")
-        or unicodedata.category(character) in ("Zl", "Zp")
-        for character in name
-    ):
-        raise SettingsError(f"The name {name!r} holds characters that a folder's name must not have.", advice)
-    if name.startswith(".") or name.endswith(".") or _RESERVED_NAMES.fullmatch(name.split(".")[0].strip()):
-        raise SettingsError(f"The name {name!r} means something else to the system.", advice)
-    if len(name) > _NAME_CHARACTERS or len(name.encode()) > _FILE_NAME_BYTES:
-        raise SettingsError(f"The name of a library must not be longer than {_NAME_CHARACTERS} characters.", advice)
-    return name
-
 
 _SELECT = "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, warnings FROM documents"
 
@@ -354,17 +359,6 @@ def _info(row: tuple[int, str, str, str, str, int | None, int, int, int, str, st
     document, name, kind, stage, reason, pages, characters, passages, tokens, added, warnings = row
     shown = reason if stage == "failed" else "\n".join(json.loads(warnings))
     return DocumentInfo(document, name, kind, stage, shown, pages, characters, passages, tokens, added)
-
-
-def _copy_bytes(source: BinaryIO, target: BinaryIO) -> str:
-    """Copy and make durable; the SHA-256 of what was copied."""
-    digest = hashlib.sha256()
-    while chunk := source.read(1 << 20):
-        digest.update(chunk)
-        target.write(chunk)
-    target.flush()
-    os.fsync(target.fileno())
-    return digest.hexdigest()
 
 
 def _printable(name: str) -> str:

@@ -8,8 +8,9 @@ sorted a few times only. Runs never change: adding, merging and removing replace
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -112,7 +113,7 @@ class NgramStore:
         Look-ups find them once the outermost transaction is committed. Raises ValueError for ids that are negative, no
         integers or beyond 32 bits, and StoreError for more than 200 million tokens.
         """
-        ids = _token_ids(tokens)
+        ids = token_ids(tokens)
         if len(ids) > _LARGEST_DOCUMENT:
             raise StoreError(
                 f"A document of {len(ids):,} tokens is too long for {self._database.path}.", "Split the document."
@@ -120,27 +121,44 @@ class NgramStore:
         joined, (start,) = join([ids])
         run = _Run(joined, sort_places(joined), [(document, start, len(ids))])
         with self._change() as connection:
-            self._remove(connection, document, self._fingerprint)
+            self._remove(connection, [document], self._fingerprint)
             self._insert(connection, run, self._fingerprint)
             self._merge(connection, self._like_sized)
 
-    def remove(self, document: int) -> None:
-        """Remove every trace of a document, whatever tokenizer it was added with. One transaction.
+    def remove(self, *documents: int) -> None:
+        """Remove every trace of documents, whatever tokenizer they were added with. One transaction.
 
         The freed space goes back to the disk with `StoreDatabase.reclaim`. An unknown document is no error.
         """
         with self._change() as connection:
-            self._remove(connection, document, None)
+            self._remove(connection, documents, None)
             self._merge(connection, self._like_sized)
 
     def documents(self) -> set[int]:
         """The documents stored (committed) under this tokenizer."""
+        return set(self.lengths())
+
+    def lengths(self) -> dict[int, int]:
+        """Tokens of each document stored (committed) under this tokenizer."""
         with self._database.read() as connection:
             rows = connection.execute(
-                "SELECT document FROM ngram_documents JOIN ngram_runs ON run = id WHERE fingerprint = ?",
+                "SELECT document, length FROM ngram_documents JOIN ngram_runs ON run = id WHERE fingerprint = ?",
                 [self._fingerprint],
             )
-            return {document for (document,) in rows}
+            return dict(rows.fetchall())
+
+    def tokens(self, document: int) -> NDArray[np.int32]:
+        """The token ids [n] of a document as they were added under this tokenizer; empty for an unknown one."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT tokens, start, length FROM ngram_documents JOIN ngram_runs ON run = id"
+                " WHERE document = ? AND fingerprint = ?",
+                [document, self._fingerprint],
+            ).fetchone()
+        if row is None:
+            return np.empty(0, np.int32)
+        tokens, start, length = row
+        return np.frombuffer(tokens, STORED)[start : start + length][::-1].astype(np.int32)
 
     def count(self) -> int:
         """Tokens stored (committed) under this tokenizer."""
@@ -180,7 +198,7 @@ class NgramStore:
         indexes = self._indexes
         if indexes is None:
             indexes = self._load()
-        window = backward_window(_token_ids(context[-longest:]))
+        window = backward_window(token_ids(context[-longest:]))
         return Matches(*search(indexes.values(), window, shortest, matches, continuation, all_lengths=all_lengths))
 
     def _load(self) -> dict[int, SuffixIndex]:
@@ -231,25 +249,18 @@ class NgramStore:
             [(document, cursor.lastrowid, start, length) for document, start, length in run.documents],
         )
 
-    def _remove(self, connection: Database, document: int, fingerprint: str | None) -> None:
-        """Replace each run that holds the document, of one tokenizer or of all, by one without it."""
+    def _remove(self, connection: Database, documents: Collection[int], fingerprint: str | None) -> None:
+        """Replace each run that holds any of the documents, of one tokenizer or of all, by one without them."""
         held = connection.execute(
-            "SELECT id, fingerprint, start, length FROM ngram_documents JOIN ngram_runs ON run = id"
-            " WHERE document = :document AND fingerprint = coalesce(:fingerprint, fingerprint)",
-            {"document": document, "fingerprint": fingerprint},
+            "SELECT DISTINCT id, fingerprint FROM ngram_documents JOIN ngram_runs ON run = id"
+            " WHERE document IN (SELECT value FROM json_each(:documents))"
+            " AND fingerprint = coalesce(:fingerprint, fingerprint)",
+            {"documents": json.dumps([*documents]), "fingerprint": fingerprint},
         ).fetchall()
-        for run, owner, start, length in held:
-            others = [row for row in _documents_of(connection, run) if row[0] != document]
-            if others:
-                whole = _read_run(connection, run)
-                # The separator before the document goes with it.
-                first, last = start - 1, start + length
-                rest = _Run(
-                    np.delete(whole.tokens, slice(first, last)),
-                    cut(whole.places, first, last),
-                    [(other, at if at < start else at - (last - first), size) for other, at, size in others],
-                )
-                self._insert(connection, rest, owner)
+        removed = set(documents)
+        for run, owner in held:
+            if not removed.issuperset(document for document, _, _ in _documents_of(connection, run)):
+                self._insert(connection, _without(_read_run(connection, run), removed), owner)
             connection.execute("DELETE FROM ngram_runs WHERE id = ?", [run])
 
     def _merge(self, connection: Database, choose: Callable[[list[tuple[int, int]]], list[int]]) -> None:
@@ -302,6 +313,20 @@ def _documents_of(connection: Database, run: int) -> list[tuple[int, int, int]]:
     return [(document, start, length) for document, start, length in rows]
 
 
+def _without(run: _Run, removed: Collection[int]) -> _Run:
+    gone = np.zeros(len(run.tokens), np.bool_)
+    for document, start, length in run.documents:
+        if document in removed:
+            gone[start - 1 : start + length] = True  # the separator before a document goes with it
+    shifts = np.cumsum(gone)
+    documents = [
+        (document, start - int(shifts[start]), length)
+        for document, start, length in run.documents
+        if document not in removed
+    ]
+    return _Run(run.tokens[~gone], cut(run.places, gone), documents)
+
+
 def _read_run(connection: Database, run: int) -> _Run:
     tokens, places = connection.execute("SELECT tokens, places FROM ngram_runs WHERE id = ?", [run]).fetchone()
     return _Run(
@@ -311,7 +336,7 @@ def _read_run(connection: Database, run: int) -> _Run:
     )
 
 
-def _token_ids(tokens: ArrayLike) -> NDArray[np.int32]:
+def token_ids(tokens: ArrayLike) -> NDArray[np.int32]:
     """Any integer array [n] as int32; ValueError for what is no list of token ids."""
     ids = np.asarray(tokens)
     if not ids.size:

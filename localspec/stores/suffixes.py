@@ -111,13 +111,13 @@ def _sort_pairs(
     return keys[indices], places[indices]
 
 
-def cut(places: NDArray[np.int32], start: int, stop: int) -> NDArray[np.int32]:
-    """The sorted places after tokens `start:stop` (one document and its separator) are taken out of the text.
+def cut(places: NDArray[np.int32], gone: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """The sorted places after the tokens marked in `gone` [n], whole documents and their separators, are taken out.
 
     The order of the others stays right: windows of different documents are ordered by what precedes their separators.
     """
-    kept = places[(places < start) | (places >= stop)]
-    return np.where(kept >= stop, kept - (stop - start), kept).astype(np.int32)
+    kept = places[~gone[places]]
+    return (kept - np.cumsum(gone)[kept]).astype(np.int32)
 
 
 def backward_window(context: NDArray[np.int32]) -> bytes:

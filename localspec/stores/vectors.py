@@ -8,6 +8,7 @@ NaN, and may crash when a search runs while vectors are added.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -16,7 +17,8 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -33,18 +35,21 @@ _logger = logging.getLogger(__name__)
 Metric: TypeAlias = Literal["cosine", "ip"]
 """How similarity is counted: cosine, or inner product."""
 
-_CHUNK = 1024
-"""Vectors added under one hold of the lock, so that a search need not wait for a long addition."""
+_CHUNK = 64
+"""Vectors added under one hold of the lock, so that a search waits for a few milliseconds at most."""
 _FIRST_CAPACITY = 1024
 _EXACT_CHUNK = 65_536
 _SEARCH_WIDTH = 100
 """hnswlib's `ef`, the candidates it keeps while it walks the graph; twice k where that is more."""
+_GROWTH = 1.25
+"""Capacity is added in quarters: hnswlib spends 50 bytes on an element that is not there yet."""
 _FORMAT = 1
 
 
 class VectorIndex:
-    """Labels and vectors of one dimension in memory. Any thread may call any method; one lock serialises them.
+    """Labels and vectors of one dimension in memory. Any thread may call any method.
 
+    Changes and saving wait for each other; a search waits for a few milliseconds of a change and never for saving.
     Raises ValueError for arguments of the wrong shape, and StoreError when memory runs out.
     """
 
@@ -56,10 +61,12 @@ class VectorIndex:
         metric: Metric = "cosine",
         connections: int = 16,
         build_width: int = 200,
+        search_width: int = _SEARCH_WIDTH,
     ) -> None:
         """`fingerprint` names what made the vectors; a cache file with another one is not loaded.
 
-        `connections` and `build_width` are hnswlib's M and ef_construction, by default its own values.
+        `connections`, `build_width` and `search_width` are hnswlib's M, ef_construction and least ef; M and
+        ef_construction by default its own values.
         """
         if dimension < 1:
             raise ValueError("dimension must be positive")
@@ -68,18 +75,28 @@ class VectorIndex:
         self.metric: Metric = metric
         self._connections = connections
         self._build_width = build_width
+        self._search_width = search_width
+        # Whoever changes or saves holds `_changes`, and `_lock` while the graph truly changes; a search holds `_lock`.
+        self._changes = threading.Lock()
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         # hnswlib keeps removed vectors in its graph, and their labels in its list.
         self._removed: set[int] = set()
         self._index = self._empty(_FIRST_CAPACITY)
 
     def __len__(self) -> int:
-        with self._lock:
+        with self._held():
             return self._count()
+
+    @property
+    def removed(self) -> int:
+        """Vectors that are removed but still in the graph, until `compact`."""
+        with self._held():
+            return len(self._removed)
 
     def labels(self) -> NDArray[np.int64]:
         """The labels that searches can find, int64 [n], ascending."""
-        with self._lock:
+        with self._changes:
             return self._labels()
 
     def add(self, labels: Sequence[int] | NDArray[np.int64], vectors: ArrayLike) -> None:
@@ -93,13 +110,14 @@ class VectorIndex:
             raise ValueError(f"{len(numbers)} labels for {len(rows)} vectors")
         if len(numbers) and (int(numbers.min()) < 0 or len(np.unique(numbers)) != len(numbers)):
             raise ValueError("labels must be distinct and not negative")
-        for start in range(0, len(numbers), _CHUNK):
-            with self._lock:
-                self._add(numbers[start : start + _CHUNK], rows[start : start + _CHUNK])
+        with self._changes:
+            for start in range(0, len(numbers), _CHUNK):
+                with self._held():
+                    self._add(numbers[start : start + _CHUNK], rows[start : start + _CHUNK])
 
     def remove(self, labels: Iterable[int]) -> None:
         """Searches find these labels no more; unknown ones are ignored. Their vectors leave with `compact`."""
-        with self._lock:
+        with self._changes, self._held():
             for label in labels:
                 if label in self._removed:
                     continue
@@ -117,11 +135,11 @@ class VectorIndex:
         if k < 1:
             raise ValueError("k must be positive")
         queries = self._rows(vectors)
-        with self._lock:
+        with self._held():
             k = min(k, self._count())
             if k == 0 or len(queries) == 0:
                 return np.empty((len(queries), k), np.int64), np.empty((len(queries), k), np.float32)
-            self._index.set_ef(max(_SEARCH_WIDTH, 2 * k))
+            self._index.set_ef(max(self._search_width, 2 * k))
             try:
                 labels, distances = self._index.knn_query(queries, k=k, num_threads=_threads())
             except RuntimeError:
@@ -131,7 +149,7 @@ class VectorIndex:
 
     def compact(self) -> None:
         """Build the graph anew without the removed vectors, if there are any."""
-        with self._lock:
+        with self._changes:
             self._compact()
 
     def save(self, path: Path) -> None:
@@ -139,7 +157,7 @@ class VectorIndex:
 
         What is at `path` stays until the new file is complete. Raises DiskFullError or StoreError.
         """
-        with self._lock, mapped_errors(path):
+        with self._changes, mapped_errors(path):
             self._compact()
             temporary = path.with_name(path.name + ".tmp")
             manifest = path.with_name(path.name + ".tmp.json")
@@ -159,8 +177,19 @@ class VectorIndex:
             _sync_folder(path.parent)
 
     @classmethod
-    def load(cls, path: Path, dimension: int, fingerprint: str, *, metric: Metric = "cosine") -> VectorIndex | None:
-        """The index saved at `path`, or None when there is none or anything about it does not match."""
+    def load(
+        cls,
+        path: Path,
+        dimension: int,
+        fingerprint: str,
+        *,
+        metric: Metric = "cosine",
+        search_width: int = _SEARCH_WIDTH,
+    ) -> VectorIndex | None:
+        """The index saved at `path`, or None when there is none or anything about it does not match.
+
+        It grows as it was built: hnswlib writes `connections` and `build_width` into the file.
+        """
         try:
             facts = json.loads(manifest_path(path).read_text(encoding="utf-8"))
             size, checksum = path.stat().st_size, _sha256(path)
@@ -169,7 +198,7 @@ class VectorIndex:
         except (OSError, ValueError) as error:
             _logger.warning("The cache %s is made again: %s", path, error)
             return None
-        index = cls(dimension, fingerprint, metric=metric)
+        index = cls(dimension, fingerprint, metric=metric, search_width=search_width)
         count = facts.get("count") if isinstance(facts, dict) else None
         if not isinstance(count, int) or facts != index._facts(size, checksum, count):
             _logger.warning("The cache %s is made again: it does not match its manifest, or other vectors", path)
@@ -184,7 +213,18 @@ class VectorIndex:
             _logger.warning("The cache %s is made again: it holds %d vectors", path, loaded.element_count)
             return None
         index._index = loaded
+        index._connections, index._build_width = loaded.M, loaded.ef_construction
         return index
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """The lock, which whoever waits gets before the thread that has it may take it again."""
+        with self._turn:
+            self._lock.acquire()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _facts(self, size: int, checksum: str, count: int) -> dict[str, object]:
         """What the manifest says; every entry must be equal for a file to be loaded."""
@@ -237,27 +277,20 @@ class VectorIndex:
         return np.setdiff1d(known, np.fromiter(self._removed, np.int64), assume_unique=True)
 
     def _add(self, labels: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
-        needed = int(self._index.element_count) + len(labels)
-        capacity = int(self._index.max_elements)
-        try:
-            if needed > capacity:
-                self._index.resize_index(max(2 * capacity, needed))
-            self._index.add_items(rows, labels, num_threads=_threads())
-        except (RuntimeError, MemoryError) as error:
-            raise StoreError(
-                f"The search index cannot grow to {needed:,} vectors ({error}).", "Close other programs and try again."
-            ) from error
+        _insert(self._index, labels, rows)
         self._removed.difference_update(labels.tolist())
 
     def _compact(self) -> None:
         if not self._removed:
             return
         labels = self._labels()
-        old, self._index = self._index, self._empty(max(len(labels), _FIRST_CAPACITY))
-        self._removed = set()
+        index = self._empty(max(len(labels), _FIRST_CAPACITY))
         for start in range(0, len(labels), _EXACT_CHUNK):
             part = labels[start : start + _EXACT_CHUNK]
-            self._add(part, np.asarray(old.get_items(part), np.float32))
+            _insert(index, part, np.asarray(self._index.get_items(part), np.float32))
+        with self._held():
+            self._index = index
+            self._removed = set()
 
     def _search_exactly(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         if self.metric == "cosine":  # the stored vectors have length 1 already
@@ -291,6 +324,20 @@ def forget(path: Path) -> None:
         raise disk_error(error, path) from error
 
 
+def _insert(index: Any, labels: NDArray[np.int64], rows: NDArray[np.float32]) -> None:  # noqa: ANN401 - as above
+    needed = int(index.element_count) + len(labels)
+    capacity = int(index.max_elements)
+    try:
+        if needed > capacity:
+            index.resize_index(max(int(_GROWTH * capacity), needed))
+        index.add_items(rows, labels, num_threads=_threads())
+    except (RuntimeError, MemoryError) as error:
+        raise StoreError(
+            f"The search index cannot grow to {needed:,} vectors ({error}).", "Close other programs and try again."
+        ) from error
+
+
+@functools.cache
 def _threads() -> int:
     return config.default_threads()
 

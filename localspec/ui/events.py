@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
+from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import LocalSpecError, SettingsError
-from localspec.stores.library import library_name
+from localspec.models.llama import MAX_ROWS
+from localspec.stores.library import Library, library_name
 from localspec.ui import markup, panel, texts
 from localspec.ui.options import Number, load_settings, reply_options
 from localspec.ui.page import Page
@@ -19,6 +21,9 @@ from localspec.ui.state import Application, Conversation, Shown
 
 Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
+
+LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt")
+"""The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
 
 
 class Events:
@@ -41,15 +46,19 @@ class Events:
         page.chat.clear(self.new_chat, None, reply_outputs, **quick)
         page.method.change(explain, page.method, page.method, **quick)
         page.library.input(self.pick_library, page.library, page.library, **quick)
-        page.removal.change(self.remove, page.removal, page.documents, **quick)
+        shown = [page.indexing, page.meaning, page.documents, page.learnt]
+        page.removal.change(self.remove, [page.removal, page.method], shown, **quick)
+        page.press.change(self.press, [page.press, page.method], shown, **quick)
+        page.learning.input(
+            self.set_learning, [page.learning, page.method], shown, trigger_mode="always_last", **quick
+        )
         page.load.click(
             self.load_model,
             [page.model, page.model_file, page.context, page.gpu_layers, page.threads],
             page.status,
             **quick,
         )
-        refreshed = [page.status, page.indexing, page.documents, page.library]
-        page.timer.tick(self.refresh, None, refreshed, **quick)
+        page.timer.tick(self.refresh, page.method, [page.status, *shown, page.learning, page.library], **quick)
 
     # -- replies ------------------------------------------------------------------------------------------------
 
@@ -122,25 +131,55 @@ class Events:
             conversation.library = library_name(name or "")
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
+        conversation.forgetting = ""
         conversation.seen.clear()
         return conversation.library
 
-    def remove(self, wanted: str, request: gr.Request) -> Update:
+    def remove(self, wanted: str, method: str, request: gr.Request) -> tuple[Update, ...]:
         """Remove a document; `wanted` is its id and a count that makes every press different."""
-        conversation = self._conversation(request)
         identity = wanted.partition(" ")[0]
         if not identity.isdecimal():
-            return gr.skip()
+            return tuple(gr.skip() for _ in LIBRARY_PARTS)
+        return self._change(self._conversation(request), method, lambda library: library.remove(int(identity)))
+
+    def press(self, wanted: str, method: str, request: gr.Request) -> tuple[Update, ...]:
+        """One of the buttons inside markup; `wanted` is its name and a count that makes every press different."""
+        conversation = self._conversation(request)
+
+        def change(library: Library) -> None:
+            name = wanted.partition(" ")[0]
+            sure = conversation.forgetting == library.name
+            conversation.forgetting = library.name if name == "ask" else ""
+            if name in ("build", "unbuild"):
+                library.want_states(name == "build")
+            elif name == "forget" and sure:
+                library.forget_replies()
+
+        return self._change(conversation, method, change)
+
+    def set_learning(self, on: bool, method: str, request: gr.Request) -> tuple[Update, ...]:
+        """Learn the answers given with this library, or not."""
+        conversation = self._conversation(request)
+        shown = self._change(conversation, method, lambda library: library.set_learning(on))
+        # What the box shows. Where the change failed, the next tick sets it back.
+        conversation.seen["learning"] = _box(on)
+        return shown
+
+    def _change(
+        self, conversation: Conversation, method: str, change: Callable[[Library], None]
+    ) -> tuple[Update, ...]:
+        """Change the tab's library and show it; a problem is said."""
         try:
             with self.application.models.use() as engine:
-                if engine is None:
-                    return gr.skip()
-                library = self.application.library(conversation.library, engine)
-                library.remove(int(identity))
-                return markup.documents(library.documents())
+                if engine is not None:
+                    change(self.application.library(conversation.library, engine))
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
-            return gr.skip()
+        parts = self._library_parts(conversation, method)
+        # A tick under way may send older ones after these: the next one sends them all again.
+        for part in LIBRARY_PARTS:
+            conversation.seen.pop(part, None)
+        return tuple(parts.get(part, gr.skip()) for part in LIBRARY_PARTS)
 
     # -- model --------------------------------------------------------------------------------------------------
 
@@ -158,21 +197,24 @@ class Events:
 
     # -- what changes by itself ---------------------------------------------------------------------------------
 
-    def refresh(self, request: gr.Request) -> tuple[Update, ...]:
+    def refresh(self, method: str, request: gr.Request) -> tuple[Update, ...]:
         """Status, progress and documents; only what has changed since this tab was last told."""
         conversation = self._conversation(request)
-        parts = {"status": status(self.application), **self._library_parts(conversation)}
+        parts = {"status": status(self.application), **self._library_parts(conversation, method)}
         names = self.application.library_names()
         updates: list[Update] = []
-        for part in ("status", "indexing", "documents"):
+        for part in ("status", *LIBRARY_PARTS, "learning"):
             changed = part in parts and conversation.seen.get(part) != parts[part]
-            updates.append(parts[part] if changed else gr.skip())
+            told: Update = parts.get(part)
+            if part == "learning":
+                told = told == _box(True)
+            updates.append(told if changed else gr.skip())
         known = "\n".join(names)
         updates.append(gr.Dropdown(choices=names) if conversation.seen.get("libraries") != known else gr.skip())
         conversation.seen.update({**parts, "libraries": known})
         return tuple(updates)
 
-    def _library_parts(self, conversation: Conversation) -> dict[str, str]:
+    def _library_parts(self, conversation: Conversation, method: str) -> dict[str, str]:
         models = self.application.models
         if models.loading or not models.is_ready:
             return {}
@@ -181,12 +223,17 @@ class Events:
                 if engine is None:
                     return {}
                 library = self.application.library(conversation.library, engine)
+                replies, tokens = library.replies()
+                asking = conversation.forgetting == library.name
                 return {
                     "indexing": markup.indexing(library.progress),
-                    "documents": markup.documents(library.documents()),
+                    "meaning": _meaning(library, engine) if method == "dresd" else "",
+                    "documents": _documents(library),
+                    "learnt": markup.learnt(replies, tokens, learns=library.learns, asking=asking),
+                    "learning": _box(library.learns),
                 }
         except LocalSpecError as error:
-            return {"indexing": markup.note(str(error), "problem"), "documents": ""}
+            return {"indexing": markup.note(str(error), "problem"), "meaning": "", "documents": "", "learnt": ""}
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
@@ -233,10 +280,35 @@ def _answer(view: View) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def _meaning(library: Library, engine: Engine) -> str:
+    """What there is to say about drafts by meaning where they are chosen."""
+    missing = library.states_missing()
+    reading = library.states_wanted and not library.progress.problem
+    # As many rows at once as were measured; reading takes more, which is no slower.
+    seconds = missing * float(engine.decode_seconds[MAX_ROWS]) / MAX_ROWS
+    states = library.states.count() if library.states is not None else None
+    return markup.meaning(states, missing, reading=reading, seconds=seconds)
+
+
+def _documents(library: Library) -> str:
+    documents = library.documents()
+    read = library.states.positions() if library.states is not None else {}
+    # Nothing follows a document's last token, so it has no state.
+    complete = {info.id for info in documents if 0 < info.tokens - 1 <= read.get(info.id, 0)}
+    return markup.documents(documents, complete)
+
+
+def _box(ticked: bool) -> str:
+    """A box as `Conversation.seen` remembers it."""
+    return "on" if ticked else "off"
+
+
 def _panel(view: View, before: Update) -> Update:
     if view.metrics is None or not view.method:
         return before
-    return panel.panel(view.metrics, view.method, has_documents=view.has_documents, state=view.state)
+    return panel.panel(
+        view.metrics, view.method, has_documents=view.has_documents, state=view.state, has_states=view.has_states
+    )
 
 
 def _sent(messages: list[Shown]) -> list[dict[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from localspec.chat.citations import Citation
 from localspec.stores.library import DocumentInfo, Progress
@@ -100,15 +100,61 @@ def indexing(progress: Progress) -> str:
     return meter(label, progress.fraction)
 
 
-def documents(infos: Sequence[DocumentInfo]) -> str:
-    """The documents of a library with a button to remove each, newest first."""
+def meaning(states: int | None, missing: int, *, reading: bool, seconds: float | None) -> str:
+    """What is to be said about a library's drafts by meaning; empty when all is there.
+
+    `states` are those stored, None where the model gives none; `missing` tokens have none yet, which takes `seconds`
+    once somebody asks for it, or is being done (`reading`).
+    """
+    if states is None:
+        return _meaning("never", texts.MEANING_NEVER)
+    if missing and reading:
+        said = texts.MEANING_READING.format(tokens=texts.counted(missing, "token"))
+        return _meaning("reading", said, press("unbuild", texts.MEANING_STOP))
+    if missing:
+        have = "has" if missing == 1 else "have"
+        time = texts.MEANING_NO_TIME if seconds is None else texts.MEANING_TIME.format(time=texts.roughly(seconds))
+        said = texts.MEANING_MISSING.format(tokens=texts.counted(missing, "token"), have=have)
+        return _meaning("missing", f"{said} {texts.MEANING_WHY} {time}", press("build", texts.MEANING_BUILD))
+    return "" if states else _meaning("empty", texts.MEANING_EMPTY)
+
+
+def _meaning(state: str, said: str, button: str = "") -> str:
+    return f'<div class="meaning" data-meaning="{state}"><p>{lines(said)}</p>{button}</div>'
+
+
+def learnt(replies: int, tokens: int, *, learns: bool, asking: bool) -> str:
+    """How many answers a library has learnt, with a button to forget them; `asking` whether that is really wanted."""
+    if replies and asking:
+        sure = texts.FORGET_SURE.format(answers=texts.counted(replies, "learnt answer"))
+        # No button stands where the first one stood, for a double click.
+        buttons = press("keep", texts.FORGET_NOT) + press("forget", texts.FORGET_NOW, "warm")
+        said = f"<p>{lines(sure)}</p>{buttons}"
+    elif replies:
+        counts = f"{texts.counted(replies, 'answer')} learnt ({texts.counted(tokens, 'token')})"
+        rest = "" if learns else f"<p>{lines(texts.NOT_LEARNING)}</p>"
+        said = f'<span data-figure="learnt">{lines(counts)}</span>{press("ask", texts.FORGET)}{rest}'
+    else:
+        said = lines(texts.NOTHING_LEARNT if learns else texts.NOT_LEARNING)
+    return f'<div class="learnt" data-learns="{"on" if learns else "off"}">{said}</div>'
+
+
+def press(name: str, label: str, kind: str = "quiet") -> str:
+    """A button of which the server hears by its name."""
+    return f'<button type="button" class="press {kind}" data-press="{name}">{literal(label)}</button>'
+
+
+def documents(infos: Sequence[DocumentInfo], by_meaning: Collection[int] = ()) -> str:
+    """The documents of a library with a button to remove each, newest first. Those whose ids are in `by_meaning` also
+    give drafts by meaning."""
     if not infos:
         return f'<p class="quiet">{texts.NO_DOCUMENTS}</p>'
     rows = []
     for info in list(reversed(infos))[:_SHOWN_DOCUMENTS]:
         state = texts.STATUS.get(info.status, info.status)
         failed = info.status == "failed"
-        about = info.reason.removeprefix(f"{info.name}: ") if failed else " · ".join([*_size(info), state])
+        also = [texts.BY_MEANING] if info.id in by_meaning else []
+        about = info.reason.removeprefix(f"{info.name}: ") if failed else " · ".join([*_size(info), state, *also])
         warning = f'<div class="quiet">{lines(info.reason)}</div>' if info.reason and not failed else ""
         rows.append(
             f'<li class="document {html.escape(info.status)}" data-document="{info.id}"><div class="about">'

@@ -1,16 +1,20 @@
 // Two things that the components cannot do by themselves. Runs as it stands, with no library.
 (() => {
   "use strict";
-  let removals = 0;
+  let presses = 0;
 
-  // A document's × writes its id into the hidden field that the server listens to.
+  // A document's × writes its id, and other buttons inside markup their name, into the hidden field that the server
+  // listens to; a count makes every press different.
   document.addEventListener("click", (event) => {
-    const button = event.target.closest ? event.target.closest("[data-remove]") : null;
-    const field = document.querySelector("#removal textarea, #removal input");
-    if (!button || !field) return;
-    button.disabled = true;
-    removals += 1;
-    field.value = `${button.dataset.remove} ${removals}`;
+    const button = event.target.closest ? event.target.closest("[data-remove], [data-press]") : null;
+    if (!button) return;
+    const removes = "remove" in button.dataset;
+    const name = removes ? "removal" : "press";
+    const field = document.querySelector(`#${name} textarea, #${name} input`);
+    if (!field) return;
+    button.disabled = removes;
+    presses += 1;
+    field.value = `${removes ? button.dataset.remove : button.dataset.press} ${presses}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
 

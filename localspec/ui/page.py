@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -29,8 +30,13 @@ class Page:
     panel: gr.Markdown
     library: gr.Dropdown
     indexing: gr.Markdown
+    meaning: gr.Markdown
     documents: gr.Markdown
     removal: gr.Textbox
+    learning: gr.Checkbox
+    learnt: gr.Markdown
+    press: gr.Textbox
+    """The name of the button that was pressed, of those inside markup, and a count"""
     model: gr.Dropdown
     model_file: gr.Textbox
     context: gr.Number
@@ -91,9 +97,13 @@ def build(model: str = "") -> Page:
                     elem_id="library",
                 )
                 indexing = gr.Markdown(sanitize_html=False, elem_id="indexing")
+                meaning = gr.Markdown(sanitize_html=False, elem_id="meaning")
                 documents = gr.Markdown(sanitize_html=False, elem_id="documents")
                 removal = gr.Textbox(visible="hidden", elem_id="removal")
-            with gr.Accordion(texts.MODEL, open=False, elem_id="model-part"):
+                learning = gr.Checkbox(True, label=texts.LEARN, info=texts.LEARN_INFO, elem_id="learning")
+                learnt = gr.Markdown(sanitize_html=False, elem_id="learnt")
+                press = gr.Textbox(visible="hidden", elem_id="press")
+            with _closed(texts.MODEL, "model-part"):
                 names = [entry.name for entry in available()]
                 chosen = model if model in names else (names[0] if names and not model else None)
                 model_list = gr.Dropdown(names, value=chosen, label=texts.MODEL, elem_id="model")
@@ -105,12 +115,23 @@ def build(model: str = "") -> Page:
                     threads = gr.Number(0, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
                 gpu_layers = gr.Number(-1, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0)
                 load = gr.Button(texts.LOAD, elem_id="load")
-            with gr.Accordion(texts.ADVANCED, open=False, elem_id="advanced-part"):
+            with _closed(texts.ADVANCED, "advanced-part"):
                 _advanced(settings)
     return Page(
-        status, chat, entry, new_chat, method, panel_html, library, indexing, documents, removal, model_list,
-        model_file, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
+        status, chat, entry, new_chat, method, panel_html, library, indexing, meaning, documents, removal, learning,
+        learnt, press, model_list, model_file, context, gpu_layers, threads, load,
+        [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
     )  # fmt: skip
+
+
+def _closed(label: str, name: str) -> gr.Accordion:
+    """A closed accordion whose fields are in the page from the start.
+
+    With `open=False` Gradio makes the fields when it is first opened and, frames later, gives them their first values
+    again: what was typed meanwhile is lost. It compares with `false` itself, so that 0 is closed and keeps them.
+    """
+    closed: Any = 0
+    return gr.Accordion(label, open=closed, elem_id=name)
 
 
 def _advanced(settings: dict[str, gr.components.Component]) -> None:

@@ -7,6 +7,7 @@ import html
 from collections.abc import Sequence
 
 from localspec.chat.report import SLOWER, verdict
+from localspec.speculation.decode import Retrieval
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.ui import texts
 
@@ -19,16 +20,17 @@ def empty() -> str:
     return f'<section class="panel" data-state="empty"><p class="quiet">{texts.PANEL_EMPTY}</p></section>'
 
 
-def panel(metrics: ReplyMetrics, method: str, *, has_documents: bool, state: str) -> str:
+def panel(metrics: ReplyMetrics, method: str, *, has_documents: bool, state: str, has_states: bool = True) -> str:
     """The panel of a reply. `state` ("reading", "writing", "done", "stopped") stands in the element for styles."""
-    sentence = html.escape(verdict(metrics, method, has_documents=has_documents))
+    sentence = html.escape(verdict(metrics, method, has_documents=has_documents, has_states=has_states))
     if state in ("reading", "waiting"):
         sentence = texts.READING
     return (
         f'<section class="panel" data-state="{html.escape(state)}">'
         f"{_figures(metrics)}"
         f'<p class="verdict" data-figure="verdict">{sentence}</p>'
-        f"{_baseline(metrics)}{_sources(metrics.by_source)}{plot(metrics.accepted_per_step)}{_times(metrics)}"
+        f"{_baseline(metrics)}{_sources(metrics.by_source)}{_neighbours(metrics.retrieval)}"
+        f"{plot(metrics.accepted_per_step)}{_times(metrics)}"
         "</section>"
     )
 
@@ -86,6 +88,17 @@ def _sources(by_source: dict[str, int]) -> str:
         '<h4>Where the tokens came from</h4>'
         f'<div class="bar" role="img" aria-label="Tokens by source">{"".join(bars)}</div>'
         f'<ul class="key">{"".join(keys)}</ul>'
+    )
+
+
+def _neighbours(retrieval: Retrieval | None) -> str:
+    if retrieval is None:
+        return ""
+    found = f"{retrieval.kept_per_search:.1f}" if retrieval.searches else "–"
+    alike = f"{retrieval.mean_similarity:.2f}" if retrieval.kept else "–"
+    return (
+        f'<p class="quiet">Similar moments found: <b data-figure="neighbours">{found}</b> per search, on average '
+        f'<b data-figure="similarity">{alike}</b> alike (1 is the same).</p>'
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -44,6 +45,8 @@ class View:
     metrics: ReplyMetrics | None = None
     method: str = ""
     has_documents: bool = False
+    has_states: bool = False
+    """Whether the library has any for the method that drafts from them"""
     error: LocalSpecError | None = None
 
     @property
@@ -205,7 +208,10 @@ class Reply:
         has_documents = any(info.passages > 0 for info in documents)
         waits = engine.busy
         self._publish(
-            activity=texts.WAITING_TURN if waits else texts.FINDING, fraction=None, has_documents=has_documents
+            activity=texts.WAITING_TURN if waits else texts.FINDING,
+            fraction=None,
+            has_documents=has_documents,
+            has_states=library is not None and library.states is not None and library.states.count() > 0,
         )
         updates = session.ask(self._question, self._options)
         turn: Turn | None = None
@@ -254,5 +260,8 @@ class Reply:
 def _copy(metrics: ReplyMetrics) -> ReplyMetrics:
     """The figures of this moment, which the next step does not change."""
     return replace(
-        metrics, by_source=dict(metrics.by_source), accepted_per_step=list(metrics.accepted_per_step)
+        metrics,
+        by_source=dict(metrics.by_source),
+        accepted_per_step=list(metrics.accepted_per_step),
+        retrieval=copy(metrics.retrieval),
     )

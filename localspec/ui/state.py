@@ -41,6 +41,8 @@ class Conversation:
     messages: list[Shown] = field(default_factory=list)
     session: Session | None = None
     reply: Reply | None = None
+    forgetting: str = ""
+    """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
     seen: dict[str, str] = field(default_factory=dict)
     """What the tab was last sent of each part of the page that is refreshed regularly."""
 

@@ -41,6 +41,32 @@ PRESET_INFO = "device: sized by what pays on this computer. paper: as published.
 GRAMMAR_INFO = "GBNF; the answer then follows it."
 
 NO_DOCUMENTS = "No documents in this library yet."
+BY_MEANING = "drafts by meaning"
+MEANING_MISSING = "{tokens} of this library {have} not been read for drafts by meaning."
+MEANING_WHY = (
+    "Once that is done, DReSD also drafts from places that say something similar in other words, which can make answers"
+    " faster."
+)
+MEANING_TIME = "It takes about {time}; you can go on chatting meanwhile."
+MEANING_NO_TIME = "You can go on chatting meanwhile."
+MEANING_BUILD = "Build drafts by meaning"
+MEANING_READING = "{tokens} still to be read for drafts by meaning. You can go on chatting: answers come first."
+MEANING_STOP = "Stop reading"
+MEANING_EMPTY = (
+    "Nothing to draft from by meaning yet: such drafts come from the documents of this library and from learnt answers."
+)
+MEANING_NEVER = "This model gives no states to compare, so DReSD drafts from equal words alone."
+LEARN = "Learn from my chats"
+LEARN_INFO = (
+    "Keeps the answers that the model writes with this library, on this computer only, so that similar ones come"
+    " faster. You can forget them at any time."
+)
+NOTHING_LEARNT = "No answers learnt yet."
+NOT_LEARNING = "New answers are not kept."
+FORGET = "Forget them"
+FORGET_SURE = "Forget {answers} for good? Documents and chats stay."
+FORGET_NOW = "Yes, forget them"
+FORGET_NOT = "Keep them"
 LOADING = "Loading the model {name} …"
 NO_MODEL = "No model is loaded"
 DEFAULT_MODEL = "that comes with LocalSpec"
@@ -80,7 +106,13 @@ STATUS = {
     "ready": "ready",
     "failed": "not readable",
 }
-STAGES = {"reading": "reading", "splitting": "splitting", "n-grams": "preparing drafts", "vectors": "search by meaning"}
+STAGES = {
+    "reading": "reading",
+    "splitting": "splitting",
+    "n-grams": "preparing drafts",
+    "vectors": "search by meaning",
+    "states": "drafts by meaning",
+}
 
 PANEL_EMPTY = "Ask something: here you see how many words were guessed ahead, and what that brought."
 
@@ -90,6 +122,20 @@ def added(name: str, pages: int | None, passages: int) -> str:
     parts = [f"{pages} page{'s' if pages != 1 else ''}"] if pages else []
     parts.append(f"{passages} passage{'s' if passages != 1 else ''}")
     return f"{name} ({', '.join(parts)})"
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of something."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def roughly(value: float) -> str:
+    """A duration that is only estimated."""
+    if value < 55:
+        return f"{max(10, round(value, -1)):.0f} seconds"
+    if value < 90 * 60:
+        return counted(max(1, round(value / 60)), "minute")
+    return counted(round(value / 3600), "hour")
 
 
 def seconds(value: float) -> str:

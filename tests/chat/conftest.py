@@ -49,6 +49,7 @@ def opened(folder: Path, engine: Engine, embedder: Embedder) -> Library:
         tokenizer_fingerprint=engine.tokenizer_fingerprint,
         tokenize=engine.tokenize,
         embedder=embedder,
+        state_reader=engine.state_reader,
     )
 
 

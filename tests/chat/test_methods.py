@@ -11,6 +11,8 @@ from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import PAPER_NODES
 from localspec.speculation.decode import Context
+from localspec.speculation.drafters.dresd import DresdDrafter
+from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.tree import depths
@@ -19,9 +21,8 @@ from localspec.stores.library import Library
 
 def names(method: str, engine: Engine, library: Library | None, preset: str) -> list[str]:
     """Names of a method's drafters."""
-    return [
-        drafter.name for drafter in drafters_of(method, Sources(engine, library.ngrams if library else None), preset)
-    ]
+    sources = Sources(engine, library.ngrams, library.states) if library else Sources(engine)
+    return [drafter.name for drafter in drafters_of(method, sources, preset)]
 
 
 def test_every_method_can_be_explained() -> None:
@@ -45,6 +46,12 @@ def test_rest_drafts_from_documents_and_chat(engine: Engine, harbour: Library) -
 def test_published_rest_has_no_prompt_lookup(engine: Engine, harbour: Library) -> None:
     assert names("rest", engine, harbour, "paper") == [RestDrafter.name]
     assert names("rest", engine, None, "paper") == []
+
+
+def test_dresd_is_dense_alone_as_published_and_joined_with_exact_drafts_here(engine: Engine, harbour: Library) -> None:
+    assert names("dresd", engine, harbour, "paper") == [DresdDrafter.name]
+    assert names("dresd", engine, harbour, "device") == [HybridDrafter.name]
+    assert names("dresd", engine, None, "device") == [HybridDrafter.name]
 
 
 @pytest.mark.parametrize(

@@ -41,5 +41,16 @@ def test_faster_slower_and_neither() -> None:
         assert "at the speed of plain decoding" in verdict(metrics(neither), "rest", has_documents=True)
 
 
+def test_drafts_by_meaning_without_states_say_so() -> None:
+    for speedup in (0.8, 1.0, 1.5):
+        plain = verdict(metrics(speedup), "dresd", has_documents=True)
+        said = verdict(metrics(speedup), "dresd", has_documents=True, has_states=False)
+        assert said.startswith(plain)
+        assert "by meaning yet" in said
+        assert "by meaning" not in plain
+    assert "by meaning" not in verdict(metrics(1.5), "rest", has_documents=True, has_states=False)
+    assert "by meaning" not in verdict(ReplyMetrics(), "dresd", has_documents=True, has_states=False)
+
+
 def test_a_method_that_is_gone_keeps_its_name() -> None:
     assert verdict(metrics(1.5), "older", has_documents=True).startswith("older made")

@@ -1,4 +1,4 @@
-"""The real model: a reply with drafts is, token for token, the reply without.
+"""The real model: a reply with drafts is, token for token, the reply without; drafts of exact and of dense search.
 
 Twelve prompts of 48 tokens (six for 16-bit weights); LOCALSPEC_PARITY=full takes all forty of 128 tokens.
 """
@@ -19,15 +19,19 @@ from localspec.models.llama import LlamaModel, LoadSettings
 from localspec.models.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import Drafter, generate
+from localspec.speculation.drafters.dresd import DresdDrafter
+from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.states import STATE_MIGRATIONS, StateStore
 
 FULL = os.environ.get("LOCALSPEC_PARITY") == "full"
 PROMPTS, WIDE_PROMPTS, TOKENS = (40, 40, 128) if FULL else (12, 6, 48)
 SAMPLINGS = {"greedy": SamplingSettings(), "temperature 0.7": SamplingSettings(temperature=0.7, seed=1234)}
-BUDGETS = (15, 64)
+RUNS = (("exact", 15), ("dresd", 15), ("hybrid", 64))
+"""Drafters, and nodes of their trees."""
 CONTEXT = 2048
 NOTHING = np.empty(0, np.int32)
 
@@ -47,20 +51,26 @@ class Reply:
     steps: int = 0
     drafted: int = 0
     accepted: int = 0
+    states: NDArray[np.float16] = field(default_factory=lambda: np.empty((0, 0), np.float16))
+    """of the last prompt token and all but the last of the reply"""
 
 
 def reply(
     model: LlamaModel, prompt: Prompt, drafters: Sequence[Drafter], sampling: SamplingSettings, nodes: int = 0
 ) -> Reply:
-    model.begin(prompt)
+    model.begin(prompt, states=any(drafter.needs_states for drafter in drafters))
     sampler = model.sampler(sampling)
     result = Reply()
     try:
-        for step in generate(model, sampler, drafters, prompt, FixedBudget(nodes), TOKENS):
+        for step in generate(
+            model, sampler, drafters, prompt, FixedBudget(nodes), TOKENS, keep_states=not drafters
+        ):
             result.tokens += step.emitted.tolist()
             result.steps += 1
             result.drafted += len(step.tree)
             result.accepted += step.accepted
+        if not drafters:
+            result.states = model.known_states()[0][len(prompt) - 1 :].copy()
     finally:
         sampler.close()
     return result
@@ -79,6 +89,13 @@ def gap_at(model: LlamaModel, tokens: Prompt, sampling: SamplingSettings) -> flo
     return float(first - second)
 
 
+def wrong_now_and_then(model: LlamaModel, tokens: Prompt) -> Prompt:
+    """`tokens` with every ninth one changed."""
+    changed = np.array(tokens, np.int32)
+    changed[8::9] = (changed[8::9] + 1) % model.vocabulary_size
+    return changed
+
+
 def partings(
     model: LlamaModel, folder: Path, sampling: SamplingSettings, prompts: Sequence[Prompt], replies: Sequence[Reply]
 ) -> tuple[list[float], int]:
@@ -87,24 +104,32 @@ def partings(
     The store holds `replies`, the model's own greedy ones, with every ninth token changed, so that long drafts are
     accepted and others fail half-way.
     """
-    database = StoreDatabase(folder / "library.db", NGRAM_MIGRATIONS)
+    database = StoreDatabase(folder / "library.db", (*NGRAM_MIGRATIONS, *STATE_MIGRATIONS))
     gaps: list[float] = []
     compared = 0
-    total = {nodes: Reply() for nodes in BUDGETS}
+    total = {(name, nodes): Reply() for name, nodes in RUNS}
     try:
         store = NgramStore(database, "tokenizer")
+        states = StateStore(database, folder, "library", "target", model.state_size)
+        for number, (prompt, greedy) in enumerate(zip(prompts, replies, strict=True)):
+            states.add(number, 0, wrong_now_and_then(model, np.append(prompt[-1:], greedy.tokens)), greedy.states)
+        states.prepare()
         for number, (prompt, greedy) in enumerate(zip(prompts, replies, strict=True)):
             plain = greedy if sampling.is_greedy else reply(model, prompt, [], sampling)
-            known = np.array(greedy.tokens, np.int32)
-            known[8::9] = (known[8::9] + 1) % model.vocabulary_size
+            known = wrong_now_and_then(model, np.array(greedy.tokens, np.int32))
             store.add(number, np.concatenate([prompt[-16:], known]))
-            drafters: list[Drafter] = [PromptDrafter(), RestDrafter(store)]
-            for nodes in BUDGETS:
-                drafted = reply(model, prompt, drafters, sampling, nodes)
+            exact: list[Drafter] = [PromptDrafter(), RestDrafter(store)]
+            drafters: dict[str, list[Drafter]] = {
+                "exact": exact,
+                "dresd": [DresdDrafter(states, paper=True)],
+                "hybrid": [HybridDrafter(exact, DresdDrafter(states))],
+            }
+            for name, nodes in RUNS:
+                drafted = reply(model, prompt, drafters[name], sampling, nodes)
                 compared += 1
-                total[nodes].steps += drafted.steps
-                total[nodes].drafted += drafted.drafted
-                total[nodes].accepted += drafted.accepted
+                total[name, nodes].steps += drafted.steps
+                total[name, nodes].drafted += drafted.drafted
+                total[name, nodes].accepted += drafted.accepted
                 if drafted.tokens != plain.tokens:
                     pairs = zip(drafted.tokens, plain.tokens, strict=False)
                     same = [left == right for left, right in pairs]
@@ -115,10 +140,10 @@ def partings(
                     gaps.append(gap_at(model, so_far, sampling))
     finally:
         database.close()
-    for nodes, each in total.items():
+    for (name, nodes), each in total.items():
         assert each.accepted > each.steps / 10, "drafts were accepted"
         assert each.drafted > each.accepted, "and drafts were rejected"
-        print(f"{nodes} nodes: {each.steps} steps, {each.drafted} drafted, {each.accepted} accepted")  # noqa: T201
+        print(f"{name}, {nodes} nodes: {each.steps} steps, {each.drafted} drafted, {each.accepted} accepted")  # noqa: T201
     return gaps, compared
 
 

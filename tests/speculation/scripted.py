@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from localspec.speculation.tree import DraftTree
 
+STATE_SIZE = 16
+
 
 class ScriptedTarget:
     """Implements `decode.Target`. The logits depend on the last `order` tokens, so a small order makes texts repeat."""
@@ -40,6 +42,8 @@ class ScriptedTarget:
         self._parents: list[int] = []
         self._tree: list[int] = []
         self._pending = False
+        self._states_on = False
+        self._known_from = 0
         self._expected_root: int | None = None
 
     def begin(self, prompt: Sequence[int] | NDArray[np.int32]) -> None:
@@ -48,6 +52,7 @@ class ScriptedTarget:
         assert tokens, "a request needs at least one token"
         assert len(tokens) < self.context_size, "the request does not fit"
         self.committed = tokens[:-1]
+        self._known_from = len(tokens) // 2
         self._expected_root = tokens[-1]
         self._pending = False
 
@@ -88,6 +93,20 @@ class ScriptedTarget:
 
     def is_end(self, token: int) -> bool:
         return token in self._end_tokens
+
+    def use_states(self, on: bool) -> None:
+        self._states_on = on
+
+    def known_states(self) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+        """A state is a function of the tokens that decide the logits, as a real one is; unknown inside the prompt."""
+        count = len(self.committed)
+        states = np.array([self._state(self.committed[: end + 1]) for end in range(count)], np.float16)
+        return states.reshape(count, STATE_SIZE), np.arange(count) >= self._known_from
+
+    def _state(self, tokens: list[int]) -> NDArray[np.float64]:
+        order = self._script[1]
+        digest = hashlib.sha256(repr(tokens[-order:]).encode()).digest()
+        return (np.frombuffer(digest[:STATE_SIZE], np.uint8).astype(np.float64) - 127) / 64
 
     def logits(self, row: int) -> NDArray[np.float64]:
         """Logits [vocabulary] after row `row` of the last decode."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from localspec.speculation.acceptance import LONGEST_BUCKET, PRIOR_HIT, PRIOR_WEIGHT, Acceptance
-from localspec.speculation.tree import DraftTree, path_probabilities
+from localspec.speculation.acceptance import LONGEST_BUCKET, PRIOR_HIT, PRIOR_NEAR, PRIOR_WEIGHT, Acceptance
+from localspec.speculation.tree import SOURCE_DRESD, SOURCE_PROMPT, SOURCE_REST, DraftTree, path_probabilities
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
 
@@ -75,3 +75,31 @@ def test_an_empty_tree_teaches_nothing():
     acceptance = Acceptance()
     acceptance.observe(DraftTree.empty(), NOTHING)
     assert float(acceptance.calibrate(match(4)).probability[0]) == pytest.approx(PRIOR_HIT[4])
+
+
+def near(similarity: float, source: int = SOURCE_DRESD, length: int = 0) -> DraftTree:
+    return make_tree([7], [-1], [1.0], source, evidence=[[length, 1, similarity, 0]])
+
+
+def test_nearest_states_have_rates_of_their_own():
+    assert len(PRIOR_NEAR) == 11
+    assert (np.diff(PRIOR_NEAR) >= 0).all()
+    acceptance = Acceptance()
+    for similarity, bucket in ((0.42, 4), (0.68, 7), (0.96, 10), (1.0, 10), (-0.3, 0)):
+        assert float(acceptance.calibrate(near(similarity)).probability[0]) == pytest.approx(PRIOR_NEAR[bucket])
+    # Found by both kinds of search, the better evidence counts.
+    both = SOURCE_DRESD | SOURCE_REST
+    assert float(acceptance.calibrate(near(0.5, both, 16)).probability[0]) == pytest.approx(PRIOR_HIT[16])
+    assert float(acceptance.calibrate(near(1.0, both, 2)).probability[0]) == pytest.approx(PRIOR_NEAR[10])
+
+
+def test_a_kind_learns_from_its_own_drafts_only():
+    # The root's children: 1 by exact match, 2 by nearest state; the target took 2.
+    tree = make_tree([1, 2], [-1, -1], [1.0, 1.0], evidence=[[6, 1, 0, 0], [0, 1, 0.8, 1]])
+    tree.source[:] = [SOURCE_PROMPT, SOURCE_DRESD]
+    acceptance = Acceptance()
+    acceptance.observe(tree, np.array([1], np.int32))
+    exact = float(acceptance.calibrate(match(6)).probability[0])
+    dense = float(acceptance.calibrate(near(0.8)).probability[0])
+    assert exact == pytest.approx(PRIOR_HIT[6] * PRIOR_WEIGHT / (PRIOR_WEIGHT + 1))
+    assert dense == pytest.approx((PRIOR_NEAR[8] * PRIOR_WEIGHT + 1) / (PRIOR_WEIGHT + 1))

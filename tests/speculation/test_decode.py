@@ -16,6 +16,8 @@ from scipy.stats import chisquare  # type: ignore[import-untyped]
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Budget, CostBudget, FixedBudget
 from localspec.speculation.decode import Context, Drafter, Step, generate
+from localspec.speculation.drafters.dresd import DresdDrafter
+from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.tree import DraftTree
 from localspec.speculation.verify import Walk, walk
@@ -34,6 +36,7 @@ class WishfulDrafter:
 
     name = "wishful"
     needs_states = False
+    retrieval = None
 
     def __init__(self, wishes: Sequence[Sequence[Wish]], plain: Sequence[int], prompt_length: int, source: int) -> None:
         self._wishes = itertools.cycle(wishes or [[]])
@@ -122,10 +125,10 @@ BUDGETS = st.integers(0, 20).map(lambda nodes: lambda: FixedBudget(nodes)) | st.
     max_tokens=st.integers(1, 30),
     end_tokens=st.sets(st.integers(0, VOCABULARY - 1), max_size=2),
     context_size=st.integers(len(PROMPT) + 1, 45),
-    with_prompt_lookup=st.booleans(),
+    lookup=st.sampled_from(["none", "prompt", "states", "both"]),
 )
 def test_lossless(
-    wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, with_prompt_lookup
+    wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, lookup
 ):
     """Whatever is drafted, at any temperature and budget: the same tokens and the same end as without drafts."""
 
@@ -141,8 +144,12 @@ def test_lossless(
     drafters: list[Drafter] = [
         WishfulDrafter(each, text(plain), len(PROMPT), 1 << place) for place, each in enumerate(wishes)
     ]
-    if with_prompt_lookup:
+    if lookup == "prompt":
         drafters.append(PromptDrafter())
+    elif lookup == "states":
+        drafters.append(DresdDrafter(None))
+    elif lookup == "both":
+        drafters.append(HybridDrafter([PromptDrafter()], DresdDrafter(None)))
     drafted = reply(drafters, make_budget())
 
     assert text(drafted) == text(plain)
@@ -172,6 +179,18 @@ def test_prompt_lookup_saves_steps_on_a_text_that_repeats():
     steps = run(target, ScriptedSampler(target), [PromptDrafter()], FixedBudget(10), 80)
     assert text(steps) == plain
     assert len(steps) < len(plain) / 2
+
+
+def test_states_save_steps_on_a_text_that_repeats():
+    """Dense lookup in the context, by a target whose state decides what follows; known states only."""
+    target = ScriptedTarget(VOCABULARY, order=2)
+    plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 120))
+    drafter = DresdDrafter(None)
+    steps = run(target, ScriptedSampler(target), [drafter], FixedBudget(10), 120)
+    assert text(steps) == plain
+    assert len(steps) < len(plain) * 0.7
+    assert drafter.retrieval.searches >= len(steps) - 2
+    assert drafter.retrieval.mean_similarity > 0.9
 
 
 # -- how replies end --------------------------------------------------------------------------------------------------
@@ -284,6 +303,7 @@ class SameTreeDrafter:
 
     name = "same"
     needs_states = False
+    retrieval = None
 
     def begin(self, context: Context) -> None:
         self._tree = unlikely_tree()

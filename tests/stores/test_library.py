@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -23,7 +24,8 @@ from numpy.typing import NDArray
 from localspec.errors import DocumentError, EmbedderError, LibraryInUseError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
 from localspec.stores.ingestion import EMBEDDED_AT_ONCE
-from localspec.stores.library import Library, Progress, library_name, list_libraries
+from localspec.stores.library import Library, Progress, StateReaderLike, library_name, list_libraries
+from localspec.stores.overview import overview
 from localspec.stores.search import RANK_OFFSET, fuse, words_query
 from tests.builders import make_docx, make_pdf
 
@@ -89,12 +91,19 @@ def bytes_as_tokens(text: str) -> NDArray[np.int32]:
     return np.frombuffer(text.encode(), np.uint8).astype(np.int32)
 
 
-def open_library(folder: Path, *, tokenizer: str = "bytes", embedder: WordEmbedder | Embedder | None = None) -> Library:
+def open_library(
+    folder: Path,
+    *,
+    tokenizer: str = "bytes",
+    embedder: WordEmbedder | Embedder | None = None,
+    reader: StateReaderLike | None = None,
+) -> Library:
     return Library(
         folder,
         tokenizer_fingerprint=tokenizer,
         tokenize=bytes_as_tokens,
         embedder=embedder or WordEmbedder(),
+        state_reader=reader,
     )
 
 
@@ -739,6 +748,32 @@ def test_leftovers_of_a_kill_are_swept(tmp_path: Path, write: Callable[..., Path
     assert len(list((folder / "files").iterdir())) == 1
     assert [found.id for found in library.ingest()] == [document.id]
     library.close()
+
+
+def test_an_overview_needs_no_lock_and_no_model(library: Library, write: Callable[..., Path]) -> None:
+    empty = overview(library.folder)
+    assert (empty.name, empty.documents, empty.tokens, empty.replies, empty.states) == ("library", 0, 0, 0, {})
+    library.add(write("manual.md", MANUAL))
+    tokens = library.ingest()[0].tokens
+    library.add_reply(bytes_as_tokens("What was said."), None, origin="chat")
+    held = overview(library.folder)  # while it is open
+    assert (held.documents, held.tokens, held.replies, held.states) == (1, tokens + 14, 1, {})
+    assert held.bytes >= library.disk_bytes() > 0
+    library.close()
+    before = {path: path.read_bytes() for path in library.folder.rglob("*") if path.is_file()}
+    closed = overview(library.folder)
+    assert (closed.documents, closed.tokens, closed.replies) == (1, tokens + 14, 1)
+    assert {path: path.read_bytes() for path in before} == before
+    with sqlite3.connect(library.folder / "library.db") as connection:
+        connection.execute("DROP TABLE replies")  # as an older version left it
+    connection.close()
+    assert overview(library.folder).replies == 0
+    for folder, content in (("absent", None), ("damaged", b"no database " * 500)):
+        (library.folder.parent / folder).mkdir()
+        if content is not None:
+            (library.folder.parent / folder / "library.db").write_bytes(content)
+        with pytest.raises(StoreError, match=folder):
+            overview(library.folder.parent / folder)
 
 
 def test_names_of_libraries(tmp_path: Path) -> None:

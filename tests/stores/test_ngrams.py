@@ -83,8 +83,8 @@ token = st.sampled_from([0, 1, 2, 65_536, 65_538, 299_999, 2**31 - 1])
 few_tokens = st.lists(st.integers(0, 2), max_size=60)
 any_tokens = st.one_of(few_tokens, st.lists(token, max_size=40))
 change: st.SearchStrategy[tuple[str, int, list[int]]] = st.one_of(
-    st.tuples(st.just("add"), st.integers(0, 8), any_tokens),
-    st.tuples(st.just("remove"), st.integers(0, 8), st.just([])),
+    st.tuples(st.just("add"), st.integers(-4, 4), any_tokens),
+    st.tuples(st.sampled_from(["remove", "remove three"]), st.integers(-4, 4), st.just([])),
     st.tuples(st.sampled_from(["compact", "reopen", "look"]), st.just(0), st.just([])),
 )
 
@@ -115,6 +115,10 @@ def test_equals_brute_force_after_any_changes(
             elif kind == "remove":
                 store.remove(document)
                 documents.pop(document, None)
+            elif kind == "remove three":
+                store.remove(document - 1, document, document + 1)
+                for gone in (document - 1, document, document + 1):
+                    documents.pop(gone, None)
             elif kind == "compact":
                 store.compact()
             elif kind == "look":
@@ -124,7 +128,10 @@ def test_equals_brute_force_after_any_changes(
                 database = open_database(Path(folder))
                 store = NgramStore(database, FINGERPRINT, run_tokens=run_tokens)
         assert store.documents() == set(documents)
+        assert store.lengths() == {document: len(tokens) for document, tokens in documents.items()}
         assert store.count() == sum(map(len, documents.values()))
+        for document in range(-4, 5):
+            assert store.tokens(document).tolist() == documents.get(document, [])
         contexts += [tokens[: len(tokens) * 2 // 3] for tokens in documents.values()]
         shortest = min(2, longest)
         for context in contexts:

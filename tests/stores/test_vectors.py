@@ -99,11 +99,13 @@ def test_removed_labels_are_not_found_even_when_most_are_removed() -> None:
     index.remove(range(1995))
     index.remove([5, 99_999])  # removed and unknown ones are no error
     assert len(index) == 5
+    assert index.removed == 1995
     labels, similarities = index.search(random_vectors(2000)[1995:], 10)
     assert labels[:, 0].tolist() == list(range(1995, 2000))
     assert {*labels.ravel().tolist()} == set(range(1995, 2000))
     assert np.allclose(similarities[:, 0], 1, atol=1e-5)
     index.compact()
+    assert index.removed == 0
     assert index.search(random_vectors(2000)[1995:], 10)[0].tolist() == labels.tolist()
 
 
@@ -187,6 +189,37 @@ def test_a_saved_index_is_loaded_and_grows(tmp_path: Path) -> None:
     forget(path)
     assert not list(tmp_path.iterdir())
     assert VectorIndex.load(path, DIMENSION, "maker") is None
+
+
+def test_a_loaded_index_goes_on_as_it_was_built(tmp_path: Path) -> None:
+    path = tmp_path / "cache.hnsw"
+    index = VectorIndex(DIMENSION, "maker", connections=5, build_width=33, search_width=300)
+    index.add(range(1500), random_vectors(1500))
+    index.save(path)
+    loaded = VectorIndex.load(path, DIMENSION, "maker", search_width=300)
+    assert loaded is not None
+    loaded.remove(range(700))
+    loaded.compact()
+    loaded.save(path)
+    smaller = VectorIndex(DIMENSION, "maker", connections=5, build_width=33)
+    smaller.add(range(700, 1500), random_vectors(1500)[700:])
+    smaller.save(tmp_path / "other.hnsw")
+    assert abs(path.stat().st_size - (tmp_path / "other.hnsw").stat().st_size) < 800 * 20
+
+
+def test_a_search_does_not_wait_for_a_long_addition() -> None:
+    index = filled(500)
+    vectors = random_vectors(6000, seed=9)
+    adder = threading.Thread(target=index.add, args=(range(1000, 7000), vectors))
+    adder.start()
+    searches = 0
+    while adder.is_alive():
+        index.search(vectors[:1], 5)
+        searches += 1
+    adder.join()
+    # Each piece of 64 lets whoever waits go first.
+    assert searches > 30
+    assert len(index) == 6500
 
 
 def test_removed_vectors_are_not_in_the_file(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class RunningApp:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def wait_until_served(self, limit: float = 60.0) -> float:
+    def wait_until_served(self, limit: float = 120.0) -> float:
         """Seconds from the start until the page answers."""
         while time.perf_counter() - self.started < limit:
             assert self.process.poll() is None, self.log.read_text(errors="replace")
@@ -61,7 +61,7 @@ class RunningApp:
         self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
     ) -> http.client.HTTPResponse:
         """One request; `headers` may replace Host, which urllib would not let a test do."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"Host": f"127.0.0.1:{self.port}", "Content-Length": str(len(body)), **(headers or {})}
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in given.items():
@@ -72,7 +72,7 @@ class RunningApp:
     def close(self) -> None:
         self.process.terminate()
         try:
-            self.process.wait(30)
+            self.process.wait(60)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()

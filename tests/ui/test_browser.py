@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
+from localspec.chat.methods import METHODS
+from localspec.ui.options import SAMPLING_ORDER
 from tests.builders import make_pdf
 from tests.ui.conftest import RunningApp
 
@@ -16,6 +22,7 @@ pytestmark = pytest.mark.browser
 
 LONG = 60_000
 """Milliseconds that a slow machine may take for a model to load or a short answer to come."""
+expect.set_options(timeout=LONG)
 LIGHTHOUSE = (
     "The lighthouse at Keel Point was built in 1874 by the engineer Maren Oldfield. It stands forty-two metres high "
     "and its lamp can be seen from nineteen nautical miles away on a clear night.",
@@ -36,6 +43,9 @@ class Visit:
         self.requests: list[str] = []
         self.problems: list[str] = []
         self.dialogs: list[str] = []
+        self.settings: dict[str, Any] = {}
+        """What the test has set; every question must carry it."""
+        context.set_default_timeout(LONG)
         context.on("request", self._requested)
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", self._said)
@@ -45,8 +55,8 @@ class Visit:
         self.entry = self.page.locator("#entry textarea")
         self.answers = self.page.locator("#chat .bot.message")
         self.panel = self.page.locator("#panel section")
-        expect(self.entry).to_be_visible(timeout=LONG)
-        expect(self.page.locator("#status [data-model=ready]")).to_be_visible(timeout=LONG)
+        expect(self.entry).to_be_visible()
+        expect(self.page.locator("#status [data-model=ready]")).to_be_visible()
 
     def _requested(self, request: Request) -> None:
         self.requests.append(request.url)
@@ -61,36 +71,79 @@ class Visit:
 
     def drop(self, *files: Path) -> None:
         self.page.locator("#entry input[type=file]").first.set_input_files(list(files))
-        expect(self.page.locator("#entry .thumbnail-item")).to_have_count(len(files), timeout=LONG)
+        expect(self.page.locator("#entry .thumbnail-item")).to_have_count(len(files))
 
     def send(self, question: str) -> None:
+        """Send a question, and check that the server is given it with the settings of this test."""
+        # Figures of the answer before must not be taken for those of this one.
+        self.page.evaluate("document.querySelector('#panel section').dataset.old = ''")
         self.entry.fill(question)
-        self.page.locator("#entry .submit-button").click()
+        expect(self.entry).to_have_value(question)
+        with self.page.expect_request(_is_question) as request:
+            self.page.locator("#entry .submit-button").click()
+        entry, *settings = json.loads(request.value.post_data or "")["data"]
+        sent = dict(zip(SAMPLING_ORDER, settings, strict=True))
+        assert entry["text"] == question
+        assert {name: sent[name] for name in self.settings} == self.settings
 
     def ask(self, question: str) -> Locator:
         """Send a question and wait for the end of its answer."""
         before = self.answers.count()
         self.send(question)
         answer = self.answers.nth(before)
-        expect(answer).to_be_visible(timeout=LONG)
+        expect(answer).to_be_visible()
+        # The entry is emptied when its button becomes Stop, a moment after the answer is there.
+        expect(self.entry).to_have_value("")
+        expect(self.page.locator("#entry .thumbnail-item")).to_have_count(0)
         self.wait()
+        if question:
+            self.ends("done")
         return answer
 
     def wait(self) -> None:
         expect(self.page.locator("#entry .submit-button")).to_be_visible(timeout=2 * LONG)
 
+    def ends(self, state: str) -> None:
+        """Wait for the last figures of the question that was sent last."""
+        expect(self.page.locator(f"#panel section[data-state={state}]:not([data-old])")).to_be_attached()
+
     def choose(self, method: str) -> None:
         self.page.locator("#method").get_by_label(method, exact=True).check()
+        self.settings["method"] = next(name for name, known in METHODS.items() if known.label == method)
 
-    def longest(self, tokens: int) -> None:
-        field = self.page.locator("#max-tokens input")
+    def advanced(self, name: str, field: Locator, value: str | int | None) -> None:
+        """Set a field of the part that is closed at first; None empties it."""
         if not field.is_visible():
             self.page.locator("#advanced-part > button").click()
-        field.fill(str(tokens))
+        field.fill("" if value is None else str(value))
         field.blur()
+        self.settings[name] = value
+
+    def longest(self, tokens: int | None) -> None:
+        self.advanced("max_tokens", self.page.locator("#max-tokens input"), tokens)
+
+    def grammar(self, rules: str) -> None:
+        self.advanced("grammar", self.page.get_by_role("textbox", name="Grammar"), rules)
+
+    def pick_library(self, name: str, home: Path) -> None:
+        """Begin a library, and wait until the server has switched this tab to it."""
+        field = self.page.locator("#library input")
+        field.fill(name)
+        field.press("Enter")
+        field.blur()
+        limit = time.monotonic() + LONG / 1000
+        while not (home / "stores" / name).exists():
+            assert time.monotonic() < limit, f"The server did not switch to {name}"
+            self.page.wait_for_timeout(50)
 
     def figure(self, name: str) -> str:
         return self.panel.locator(f"[data-figure={name}]").inner_text()
+
+    def letters(self, answer: Locator) -> str:
+        """The answer's letters: other characters may be Markdown, which shows differently once it is complete. Empty
+        while it only says what is being done."""
+        shown = answer.evaluate("node => node.querySelector('.activity, .meter') ? '' : node.innerText")
+        return re.sub(r"[^a-zA-Z]", "", str(shown))
 
     def assert_quiet(self) -> None:
         """Nothing was asked of another computer, no script failed or was stopped, none opened a window."""
@@ -100,17 +153,48 @@ class Visit:
         assert not self.dialogs
 
 
+def _is_question(request: Request) -> bool:
+    """Whether this is what the entry sends, not the timer or another component."""
+    if not request.url.endswith("/queue/join") and "/queue/join?" not in request.url:
+        return False
+    data = json.loads(request.post_data or "{}").get("data")
+    return bool(data) and isinstance(data[0], dict) and "text" in data[0]
+
+
 @pytest.fixture
 def visit(browser: Browser, running: RunningApp, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """A new tab whose documents go into a library of its own."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     visited = Visit(context, running)
-    field = visited.page.locator("#library input")
-    field.fill(request.node.name[5:40])
-    field.press("Enter")
-    field.blur()
+    visited.pick_library(request.node.name[5:40], running.home)
     visited.longest(40)
     yield visited
+    context.close()
+
+
+def test_what_is_typed_as_the_advanced_part_opens_stays(browser: Browser, running: RunningApp) -> None:
+    context = browser.new_context()
+    visited = Visit(context, running)
+    field = visited.page.locator("#max-tokens input")
+    expect(field).to_be_attached()
+    expect(field).to_be_hidden()
+    # Faster than any person: no frame is drawn between the opening and the input.
+    kept = visited.page.evaluate(
+        """async () => {
+          document.querySelector("#advanced-part > button").click();
+          const field = document.querySelector("#max-tokens input");
+          field.value = "7";
+          field.dispatchEvent(new Event("input", {bubbles: true}));
+          for (let frame = 0; frame < 30; frame++) await new Promise((done) => requestAnimationFrame(done));
+          return field.isConnected && field.value;
+        }"""
+    )
+    assert kept == "7"
+    expect(field).to_be_visible()
+    visited.settings["max_tokens"] = 7
+    visited.ask("Count to one hundred.")
+    assert 0 < int(visited.figure("tokens")) <= 7
+    visited.assert_quiet()
     context.close()
 
 
@@ -127,11 +211,10 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     source.locator("summary").click()
     expect(source.locator(".passage")).to_be_visible()
     assert any(source.locator(".passage").inner_text()[:40] in text for text in LIGHTHOUSE)
-    expect(visit.page.locator("#documents .document")).to_have_count(1, timeout=LONG)
+    expect(visit.page.locator("#documents .document")).to_have_count(1)
 
     # The panel's figures, for a question whose answer stands in the text.
     visit.ask("Repeat word for word what the text says about the lamp and the lens.")
-    assert visit.panel.get_attribute("data-state") == "done"
     assert re.fullmatch(r"\d+%", visit.figure("acceptance"))
     assert float(visit.figure("speedup").rstrip("×")) > 0
     assert float(visit.figure("tokens-per-second")) > 0
@@ -145,20 +228,19 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     before = visit.answers.count()
     visit.send("Write a very long story about the lighthouse and its keeper.")
     growing = visit.answers.nth(before)
-    lengths: list[int] = []
-    for _ in range(200):
-        visit.page.wait_for_timeout(100)
+    seen: list[str] = []
+    limit = time.monotonic() + 2 * LONG / 1000
+    while len({*seen}) < 4 and time.monotonic() < limit:
+        visit.page.wait_for_timeout(50)
         if visit.panel.get_attribute("data-state") == "writing":
-            lengths.append(len(growing.inner_text()))
-        if len({*lengths}) >= 4:
-            break
-    assert lengths == sorted(lengths)
-    assert len({*lengths}) >= 4
+            seen.append(visit.letters(growing))
+    assert len({*seen}) >= 4
     visit.page.locator("#entry .stop-button").click()
     visit.wait()
     expect(growing).to_contain_text("Stopped. You can go on chatting.")
-    assert len(growing.inner_text()) >= lengths[-1]
-    assert visit.panel.get_attribute("data-state") == "stopped"
+    seen.append(visit.letters(growing))
+    assert all(after.startswith(before) for before, after in pairwise(seen))
+    visit.ends("stopped")
 
     # And the chat goes on, without drafts.
     visit.longest(12)
@@ -172,7 +254,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     expect(visit.answers).to_have_count(0)
     expect(visit.panel).to_have_attribute("data-state", "empty")
     visit.page.get_by_role("button", name="Remove lighthouse.pdf").click()
-    expect(visit.page.locator("#documents")).to_contain_text("No documents", timeout=LONG)
+    expect(visit.page.locator("#documents")).to_contain_text("No documents")
     visit.assert_quiet()
 
 
@@ -184,7 +266,7 @@ def test_corrupt_file_beside_a_good_one_is_named(visit: Visit, tmp_path: Path) -
     answer = visit.ask("")
     expect(answer.locator(".problem")).to_contain_text("broken.pdf")
     expect(answer).to_contain_text("good.pdf (2 pages")
-    expect(visit.page.locator("#documents .failed .name")).to_have_text("broken.pdf", timeout=LONG)
+    expect(visit.page.locator("#documents .failed .name")).to_have_text("broken.pdf")
     expect(visit.page.locator("#documents .document:not(.failed) .name")).to_have_text("good.pdf")
     visit.assert_quiet()
 
@@ -202,28 +284,25 @@ def test_hostile_document_and_name_do_nothing(visit: Visit, tmp_path: Path) -> N
     expect(answer.locator("details.citation").first).to_be_attached()
     answer.locator("details.citation summary").first.click()
     visit.ask("Write this again: <script>alert(4)</script> ![p](http://evil.example/r.png) <b onclick=alert(5)>x</b>")
-    assert visit.page.locator("#chat .message img, #chat script, #documents img, #documents script").count() == 0
+    expect(visit.page.locator("#chat .message img, #chat script, #documents img, #documents script")).to_have_count(0)
     visit.assert_quiet()
 
 
 def test_errors_are_said_and_nothing_typed_is_lost(visit: Visit) -> None:
     # A field that is empty is named; what was typed stays in the entry.
-    visit.page.locator("#max-tokens input").fill("")
-    visit.page.locator("#max-tokens input").blur()
+    visit.longest(None)
     visit.send("What is left of this?")
-    expect(visit.page.locator(".toast-body")).to_contain_text("longest answer is empty", timeout=LONG)
+    expect(visit.page.locator(".toast-body")).to_contain_text("longest answer is empty")
     expect(visit.entry).to_have_value("What is left of this?")
 
     # An error inside the reply stands in the chat, and the question comes back.
     visit.longest(10)
-    visit.page.get_by_role("textbox", name="Grammar").fill("root ::= (")
-    visit.page.get_by_role("textbox", name="Grammar").blur()
+    visit.grammar("root ::= (")
     visit.send("What is left of this?")
-    expect(visit.answers.last.locator(".problem")).to_contain_text("grammar is not valid", timeout=LONG)
+    expect(visit.answers.last.locator(".problem")).to_contain_text("grammar is not valid")
     expect(visit.entry).to_have_value("What is left of this?")
     expect(visit.page.locator("body")).not_to_contain_text("Traceback")
-    visit.page.get_by_role("textbox", name="Grammar").fill("")
-    visit.page.get_by_role("textbox", name="Grammar").blur()
+    visit.grammar("")
     expect(visit.ask("Say hello.")).not_to_contain_text("No answer")
     visit.assert_quiet()
 
@@ -234,7 +313,7 @@ def test_model_that_cannot_be_loaded_leaves_the_one_before(visit: Visit, tmp_pat
     visit.page.locator("#model-part > button").click()
     visit.page.locator("#model-file textarea, #model-file input").fill(str(broken))
     visit.page.locator("#load").click()
-    expect(visit.page.locator("#status .problem")).to_contain_text("broken.gguf", timeout=LONG)
+    expect(visit.page.locator("#status .problem")).to_contain_text("broken.gguf")
     expect(visit.page.locator("#status [data-model=ready]")).to_be_visible(timeout=LONG)
     expect(visit.ask("Say hello.")).not_to_contain_text("No answer")
 

@@ -8,17 +8,17 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec.chat.citations import Citation
 from localspec.errors import SettingsError
 from localspec.models.sampling import RANDOM_SEED
-from localspec.speculation.decode import Step
+from localspec.speculation.decode import Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, Progress
-from localspec.ui import markup, panel
+from localspec.ui import markup, panel, texts
 from localspec.ui.options import load_settings, reply_options
 
 HOSTILE = '<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`'
@@ -123,11 +123,34 @@ def test_before_the_first_step_there_are_no_figures_to_read() -> None:
     assert 'data-state="empty"' in panel.empty()
 
 
+def test_similar_moments_are_counted_where_they_are_looked_for() -> None:
+    metrics = metrics_of(step(1, 2))
+    assert "neighbours" not in panel.panel(metrics, "rest", has_documents=True, state="done")
+    metrics.retrieval = Retrieval()
+    page = panel.panel(metrics, "dresd", has_documents=True, state="done")
+    assert figure(page, "neighbours") == figure(page, "similarity") == "–"
+    metrics.retrieval.count(np.array([0.75, 0.5, 0.88], np.float32))
+    metrics.retrieval.count(np.empty(0, np.float32))
+    page = panel.panel(metrics, "dresd", has_documents=True, state="done")
+    assert figure(page, "neighbours") == "1.5"
+    assert figure(page, "similarity") == "0.71"
+    assert not Tags(page).open
+    assert "\n\n" not in page
+
+
+def test_a_library_without_states_is_said_where_they_are_used() -> None:
+    metrics = metrics_of(step(1, 2))
+    for method, said in (("dresd", True), ("rest", False)):
+        page = panel.panel(metrics, method, has_documents=True, state="done", has_states=False)
+        assert ("by meaning yet" in figure(page, "verdict")) is said
+
+
 def test_slower_than_plain_is_marked() -> None:
     slow = panel.panel(metrics_of(step(1, 4, 0.2)), "rest", has_documents=True, state="done")
     assert 'class="slower" data-figure="speedup"' in slow
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 64), max_size=300))
 def test_plot_holds_the_last_steps_inside_its_frame(accepted: list[int]) -> None:
     drawn = panel.plot(accepted)
@@ -142,6 +165,7 @@ def test_plot_holds_the_last_steps_inside_its_frame(accepted: list[int]) -> None
 # ---- texts of others ----
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_literal_text_is_only_text(text: str) -> None:
     assert Tags(markup.lines(text)).tags.count("br") == len(Tags(markup.lines(text)).tags)
@@ -188,7 +212,70 @@ def test_diagrams_stay_code() -> None:
 def test_progress_says_document_share_and_time_left() -> None:
     shown = Tags(markup.indexing(Progress(1, 3, "a.pdf", "vectors", 0.42, 12.0))).text
     assert shown == "search by meaning: a.pdf · 42% · 1 of 3 documents · about 12.0 s left"
+    states = Progress(0, 1, "a.pdf", "states", 0.5, 180.0, states_left=900)
+    assert Tags(markup.indexing(states)).text == "drafts by meaning: a.pdf · 50% · about 3 min left"
     assert markup.indexing(Progress()) == ""
+
+
+@pytest.mark.parametrize(
+    ("states", "missing", "reading", "state", "words", "button"),
+    [
+        (0, 21_300, False, "missing", "21,300 tokens of this library have not", "build"),
+        (90, 1, False, "missing", "1 token of this library has not", "build"),
+        (90, 210, True, "reading", "210 tokens still to be read", "unbuild"),
+        (0, 0, True, "empty", "Nothing to draft from by meaning yet", ""),
+        (None, 0, False, "never", "This model gives no states", ""),
+    ],
+)
+def test_drafts_by_meaning_say_what_they_lack(
+    states: int | None, missing: int, reading: bool, state: str, words: str, button: str
+) -> None:
+    page = markup.meaning(states, missing, reading=reading, seconds=130.0)
+    tags = Tags(page)
+    assert f'data-meaning="{state}"' in page
+    assert words in tags.text
+    assert ("It takes about 2 minutes" in tags.text) is (state == "missing")
+    assert re.findall(r'data-press="(\w+)"', page) == ([button] if button else [])
+    assert not tags.open
+
+
+def test_drafts_by_meaning_that_are_there_need_no_words() -> None:
+    assert markup.meaning(21_300, 0, reading=True, seconds=0.0) == ""
+    # Answers were learnt, and there is no document.
+    assert markup.meaning(12, 0, reading=False, seconds=0.0) == ""
+    assert "It takes" not in Tags(markup.meaning(0, 5, reading=False, seconds=None)).text
+
+
+def test_documents_with_drafts_by_meaning_say_so_quietly() -> None:
+    infos = [DocumentInfo(each, "a.md", "md", "ready", "", None, 9, 1, 3, "2026-01-01") for each in (1, 2)]
+    rows = markup.documents(infos, {2}).split("<li ")[1:]
+    assert ["drafts by meaning" in row for row in rows] == [True, False]
+    assert all("ready" in row for row in rows)
+
+
+def test_learnt_answers_are_counted_and_forgetting_asks_first() -> None:
+    shown = markup.learnt(142, 21_300, learns=True, asking=False)
+    assert "142 answers learnt (21,300 tokens)" in html.unescape(shown)
+    assert figure(html.unescape(shown), "learnt") == "142 answers learnt (21,300 tokens)"
+    assert re.findall(r'data-press="(\w+)"', shown) == ["ask"]
+    asking = markup.learnt(1, 12, learns=True, asking=True)
+    assert "Forget 1 learnt answer for good?" in Tags(asking).text
+    assert re.findall(r'data-press="(\w+)"', asking) == ["keep", "forget"]
+    off = markup.learnt(2, 30, learns=False, asking=False)
+    assert 'data-learns="off"' in off
+    assert "New answers are not kept." in Tags(off).text
+    for learns in (True, False):
+        nothing = markup.learnt(0, 0, learns=learns, asking=True)
+        assert "data-press" not in nothing
+        assert not Tags(nothing).open
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.2, "10 seconds"), (34, "30 seconds"), (56, "1 minute"), (700, "12 minutes"), (7_000, "2 hours")],
+)
+def test_estimates_are_rounded(seconds: float, words: str) -> None:
+    assert texts.roughly(seconds) == words
 
 
 def test_citation_shows_number_file_and_page() -> None:

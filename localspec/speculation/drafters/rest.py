@@ -23,6 +23,7 @@ class RestDrafter:
 
     name = "rest"
     needs_states = False
+    retrieval = None
 
     def __init__(self, store: NgramStore, *, paper: bool = False) -> None:
         self._store = store

@@ -17,3 +17,13 @@ def suffix_weights(lengths: NDArray[np.int16]) -> NDArray[np.float64]:
     """Vote [m] of each match: it grows by half with every token that matched, up to 10, so that a long match outvotes
     short ones without silencing them."""
     return np.power(_GROWTH, np.minimum(lengths, _SATURATED).astype(np.float64))
+
+
+_SHARPNESS = 8.0
+"""Chosen by simulation on recorded replies (docs/log.md, "Votes by similarity")."""
+
+
+def similarity_weights(similarities: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Vote [m] of each neighbour by its similarity (inner product of unit vectors): a tenth more of it counts about
+    twice as much."""
+    return np.exp(_SHARPNESS * (similarities.astype(np.float64) - 1.0))

@@ -1,0 +1,33 @@
+"""llama.cpp: the only importer of llama_cpp."""
+
+from localspec.models.llama.backend import (
+    gpu_offload_available,
+    library_version,
+    recent_log,
+    requantize,
+    system_info,
+)
+from localspec.models.llama.model import MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
+from localspec.models.llama.reader import WINDOW, StateReader
+from localspec.models.llama.sampler import Sampler
+from localspec.models.llama.streams import ReplyStreams, Written
+from localspec.models.llama.weights import Weights
+
+__all__ = [
+    "MAX_LEAVES",
+    "MAX_ROWS",
+    "PREFILL_ROWS",
+    "WINDOW",
+    "LlamaModel",
+    "LoadSettings",
+    "ReplyStreams",
+    "Sampler",
+    "StateReader",
+    "Weights",
+    "Written",
+    "gpu_offload_available",
+    "library_version",
+    "recent_log",
+    "requantize",
+    "system_info",
+]

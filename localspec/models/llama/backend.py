@@ -1,0 +1,95 @@
+"""llama.cpp itself: its log, what it was built with, and its memory as arrays."""
+
+from __future__ import annotations
+
+import collections
+import ctypes
+import threading
+from pathlib import Path
+from typing import Any, cast
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.config import default_threads
+from localspec.errors import ModelError, ModelFileError
+from localspec.models.llama.batch import BatchArrays
+
+_log_lines: collections.deque[str] = collections.deque(maxlen=40)
+_log_lock = threading.Lock()
+
+
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
+def _log(level: int, text: bytes, _user_data: object) -> None:
+    if level in (3, 4):  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
+        with _log_lock:
+            _log_lines.append(text.decode("utf-8", "replace").strip())
+
+
+llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
+llama_cpp.llama_backend_init()
+
+
+def recent_log() -> str:
+    """llama.cpp's latest warnings and errors, newest last, for error messages."""
+    with _log_lock:
+        return "; ".join(line for line in _log_lines if line)
+
+
+def clear_log() -> None:
+    """Forget older lines, so that `recent_log` is about what comes."""
+    with _log_lock:
+        _log_lines.clear()
+
+
+def gpu_offload_available() -> bool:
+    """True when this build of llama.cpp can put layers on a GPU."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
+def system_info() -> str:
+    """The instruction sets and backends llama.cpp was built with, as it words them."""
+    return cast(bytes, llama_cpp.llama_print_system_info()).decode().strip()
+
+
+def library_version() -> str:
+    """Version of llama-cpp-python, which pins its llama.cpp."""
+    return str(llama_cpp.__version__)
+
+
+def native_batch(batch: BatchArrays) -> Any:  # noqa: ANN401 - a ctypes structure of an untyped library
+    """llama.cpp's view of `batch`, whose arrays must outlive it; `n_tokens` is set before each decode."""
+    integers = ctypes.POINTER(ctypes.c_int32)
+    return llama_cpp.llama_batch(
+        n_tokens=0,
+        token=batch.tokens.ctypes.data_as(integers),
+        embd=None,
+        pos=batch.positions.ctypes.data_as(integers),
+        n_seq_id=batch.sequence_counts.ctypes.data_as(integers),
+        seq_id=batch.sequence_rows.ctypes.data_as(ctypes.POINTER(integers)),
+        logits=batch.outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+    )
+
+
+def view(pointer: Any, rows: int, width: int) -> NDArray[np.float32]:  # noqa: ANN401 - an untyped library's pointer
+    """Floats [rows, width] of llama.cpp's own memory, without a copy. Raises ModelError for a null pointer."""
+    address = ctypes.cast(pointer, ctypes.c_void_p).value
+    if not address:
+        raise ModelError("The model returned no output for the last decode.")
+    return np.ctypeslib.as_array((ctypes.c_float * (rows * width)).from_address(address)).reshape(rows, width)
+
+
+def requantize(source: Path, destination: Path, file_type: int, threads: int = 0) -> None:
+    """Write `source` in another weight format (`file_type`: llama.cpp's LLAMA_FTYPE number, e.g. 32 = BF16).
+
+    Raises ModelFileError when llama.cpp refuses.
+    """
+    parameters = llama_cpp.llama_model_quantize_default_params()
+    parameters.ftype = file_type
+    parameters.nthread = threads or default_threads()
+    parameters.allow_requantize = True
+    code = llama_cpp.llama_model_quantize(str(source).encode(), str(destination).encode(), ctypes.byref(parameters))
+    if code != 0:
+        destination.unlink(missing_ok=True)
+        raise ModelFileError(f"{source.name} could not be converted ({recent_log()}).", "Use the file as it is.")

@@ -1,0 +1,308 @@
+"""The target: one context that decodes a chain or a tree in one batch, with states, over weights of its own.
+
+Uses llama.cpp's low-level API: the high-level `Llama` keeps logits of the whole context and decodes no trees. Trees
+follow llama.cpp's own way: a unified KV cache, one sequence per leaf, each row in the sequences of the leaves below
+it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from localspec.config import default_threads
+from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
+from localspec.models.llama.backend import native_batch, recent_log, view
+from localspec.models.llama.batch import BatchArrays
+from localspec.models.llama.sampler import Sampler
+from localspec.models.llama.weights import Weights
+from localspec.models.sampling import SamplingSettings
+
+MAX_ROWS = 65
+"""Rows of one verification batch: root + 64 draft nodes, the published tree size (RASD, REST)."""
+MAX_LEAVES = 64
+"""Leaves of one tree: at most one per draft node. llama.cpp's own bound on sequences is 256 in this version."""
+_MOVING = MAX_LEAVES
+"""The sequence that cells pass through when an accepted path is moved together."""
+PREFILL_ROWS = 512
+"""Rows of one prefill batch (llama.cpp's default n_ubatch)."""
+STATE_ROWS = 256
+"""Rows of one prefill batch with states on: every row then has logits too, a fifth of a megabyte each."""
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+_LEAST_CELLS = 256
+"""llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """How a model is loaded. `context` 0 = the model's own length, at most 8,192; `gpu_layers` -1 = all of them."""
+
+    context: int = 0
+    threads: int = 0
+    gpu_layers: int = -1
+
+
+class LlamaModel(Weights):
+    """One loaded GGUF with one context. Not thread-safe: the caller holds one lock around it.
+
+    After `begin(tokens)` the KV cache holds exactly `tokens[:-1]`; each `decode` verifies the root and a draft below
+    it, each `keep` commits the accepted path. Raises ModelFileError, OutOfMemoryError, SettingsError when loading.
+    """
+
+    def __init__(self, path: Path, settings: LoadSettings | None = None, *, plain_buffers: bool = False) -> None:
+        settings = settings or LoadSettings()
+        super().__init__(path, settings.gpu_layers, plain_buffers=plain_buffers)
+        self.threads = settings.threads or default_threads()
+        self._context: Any = None
+        self._cached: list[int] = []
+        self._states_on = False
+        try:
+            self._load_context(settings.context)
+        except ModelError:
+            self.close()
+            raise
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._batch = BatchArrays(PREFILL_ROWS, MAX_LEAVES)
+        self._native_batch = native_batch(self._batch)
+        self._pending: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
+        self._kept_states: NDArray[np.float16] = np.empty((0, self.state_size), np.float16)
+        self._state_known: NDArray[np.bool_] = np.zeros(self.context_size, np.bool_)
+
+    def _load_context(self, wanted: int) -> None:
+        trained = self.trained_context
+        if wanted < 0 or 0 < wanted < 64 or wanted > max(trained, 64):
+            raise SettingsError(
+                f"A context of {wanted} tokens is not possible with {self.path.name}; it was trained for {trained}.",
+                f"Choose 64 to {trained}, or 0 for a sensible one.",
+            )
+        self.context_size = wanted or min(trained, 8192)
+        needed = self.kv_bytes(self.context_size)
+        available = psutil.virtual_memory().available
+        if needed > available and self.gpu_layers == 0:
+            raise OutOfMemoryError(
+                f"A context of {self.context_size} tokens needs {needed / 2**30:.1f} GiB for {self.path.name}; "
+                f"{available / 2**30:.1f} GiB of memory are free.",
+                "Choose a smaller context or a smaller model.",
+            )
+        self._context = self.new_context(
+            max(self.context_size, _LEAST_CELLS), PREFILL_ROWS, MAX_LEAVES + 1, self.threads, unified=True
+        )
+
+    def close(self) -> None:
+        """Free context and weights; safe to call twice."""
+        if self._context:
+            llama_cpp.llama_free(self._context)
+            self._context = None
+        self._free_model()
+
+    # -- decoding -----------------------------------------------------------------------------------------------
+
+    @property
+    def cached(self) -> int:
+        """Positions the KV cache holds."""
+        return len(self._cached)
+
+    def forget(self) -> None:
+        """Empty the KV cache, so that the next request starts afresh."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self._cached.clear()
+        self._state_known[:] = False
+        self._pending = None
+
+    def common_prefix(self, tokens: Sequence[int] | NDArray[np.int32]) -> int:
+        """How many leading tokens of a request the KV cache already holds."""
+        limit = min(len(tokens), len(self._cached))
+        differing = np.flatnonzero(np.asarray(tokens[:limit]) != np.asarray(self._cached[:limit]))
+        return int(differing[0]) if len(differing) else limit
+
+    def begin(self, tokens: NDArray[np.int32], *, states: bool = False) -> None:
+        """Make the KV cache hold `tokens[:-1]`: `prefill` to its end."""
+        for _ in self.prefill(tokens, states=states):
+            pass
+
+    def prefill(self, tokens: NDArray[np.int32], *, states: bool = False) -> Iterator[tuple[int, int]]:
+        """Make the KV cache hold `tokens[:-1]` (`tokens` [n], the last is the first root), reusing the common prefix.
+
+        Yields (positions done, positions to do) after each batch; closed earlier, the cache stays usable and the next
+        request takes over what is there. Raises ContextTooLongError.
+        """
+        total = len(tokens) - 1
+        if total < 0:
+            raise ModelError("A request needs at least one token.")
+        if len(tokens) >= self.context_size:
+            raise ContextTooLongError(
+                f"The request is {len(tokens)} tokens long; the context of {self.path.name} holds {self.context_size}.",
+                "Ask about less text, start a new chat, or load the model with a larger context.",
+            )
+        self.discard()
+        shared = min(self.common_prefix(tokens), total)
+        if not self._truncate(shared):
+            shared = 0
+        self.use_states(states)
+        most = STATE_ROWS if states else PREFILL_ROWS
+        for start in range(shared, total, most):
+            part = tokens[start : min(start + most, total)]
+            rows = len(part)
+            batch = self._batch
+            batch.tokens[:rows] = part
+            batch.positions[:rows] = np.arange(start, start + rows, dtype=np.int32)
+            batch.sequence_counts[:rows] = 1
+            batch.sequences[:rows, 0] = 0
+            batch.outputs[:rows] = states
+            self._run(rows)
+            self._cached.extend(part.tolist())
+            if states:
+                self._keep_states(start, self.states(rows))
+            yield start + rows - shared, total - shared
+
+    def use_states(self, on: bool) -> None:
+        """Ask for the last layer's states beside the logits; while on, every row is an output row."""
+        if on != self._states_on:
+            llama_cpp.llama_set_embeddings(self._context, on)
+            self._states_on = on
+
+    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
+        """Decode the root and a draft tree below it in one batch.
+
+        `tokens` [n] are draft tokens, `parents` [n] their parents' indices (-1 = the root), parents first. Afterwards
+        row 0 belongs to the root and row i + 1 to node i, until the next `decode` or `begin`.
+        Raises ContextTooLongError when the KV cache has no room for n + 1 positions.
+        """
+        self.discard()
+        past = len(self._cached)
+        rows = len(tokens) + 1
+        if past + rows > self.context_size:
+            raise ContextTooLongError(f"The context of {self.path.name} is full ({self.context_size} tokens).")
+        batch = self._batch
+        batch.tokens[0] = root
+        batch.tokens[1:rows] = tokens
+        leaf_of = batch.place(parents, past)
+        leaves = int(batch.sequence_counts[0])
+        for leaf in range(1, leaves):
+            llama_cpp.llama_memory_seq_cp(self._memory, 0, leaf, -1, -1)
+        batch.outputs[:rows] = 1
+        self._run(rows)
+        self._pending = (batch.tokens[:rows].copy(), leaf_of)
+        self._pending_leaves = leaves
+        self._deepest = int(batch.positions[:rows].max())
+
+    def keep(self, path: NDArray[np.int32]) -> None:
+        """Commit the root and the accepted nodes `path` [a] (indices into the last draft, a chain from the root)."""
+        if self._pending is None:
+            raise ModelError("There is no decoded draft to keep.")
+        tokens, leaf_of = self._pending
+        self._pending = None
+        start = len(self._cached)
+        end = start + 1 + len(path)
+        if self._states_on:
+            self._keep_states(start, self.states(len(tokens))[np.concatenate(([0], path + 1))])
+        self._cached.append(int(tokens[0]))
+        self._cached.extend(tokens[1:][path].tolist())
+        if self._pending_leaves > 1:
+            leaf = int(leaf_of[path[-1] + 1]) if len(path) else 0
+            together = next((place for place, node in enumerate(path.tolist()) if place != node), len(path))
+            if self.bitwise and together < len(path):
+                self._move_together(leaf, start + 1, start + 1 + together, end)
+                return
+            if leaf != 0:
+                llama_cpp.llama_memory_seq_rm(self._memory, 0, start + 1, -1)
+                llama_cpp.llama_memory_seq_cp(self._memory, leaf, 0, start + 1, end)
+            llama_cpp.llama_memory_seq_keep(self._memory, 0)
+        if end <= self._deepest:
+            llama_cpp.llama_memory_seq_rm(self._memory, 0, end, -1)
+
+    def _move_together(self, leaf: int, trunk: int, first: int, end: int) -> None:
+        """Put the accepted positions [first, end) of `leaf` right behind what lies in place, [0, first).
+
+        Positions from `trunk` on belong to the tree; its rows up to `first` are the accepted ones already.
+
+        Attention sums over cells in the order they lie in. Left where the tree had them, with later tokens filling
+        the gaps, the sum would round otherwise than in a plain run and greedy texts would part.
+        """
+        memory = self._memory
+        llama_cpp.llama_memory_seq_cp(memory, leaf, _MOVING, first, end)
+        size = llama_cpp.llama_state_seq_get_size(self._context, _MOVING)
+        data = (ctypes.c_uint8 * size)()
+        llama_cpp.llama_state_seq_get_data(self._context, data, size, _MOVING)
+        if leaf != 0:
+            llama_cpp.llama_memory_seq_rm(memory, 0, trunk, -1)
+            llama_cpp.llama_memory_seq_cp(memory, leaf, 0, trunk, first)
+        llama_cpp.llama_memory_seq_keep(memory, 0)
+        llama_cpp.llama_memory_seq_rm(memory, 0, first, -1)
+        if llama_cpp.llama_state_seq_set_data(self._context, data, size, _MOVING) == 0:
+            self.forget()
+            raise ModelError(f"{self.path.name} could not restore its cache.", "Ask again.")
+        llama_cpp.llama_memory_seq_cp(memory, _MOVING, 0, first, end)
+        llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
+
+    def discard(self) -> None:
+        """Drop a decoded draft of which nothing was kept."""
+        if self._pending is not None:
+            self._pending = None
+            self._drop_draft()
+
+    def _drop_draft(self) -> None:
+        llama_cpp.llama_memory_seq_keep(self._memory, 0)
+        if not llama_cpp.llama_memory_seq_rm(self._memory, 0, len(self._cached), -1):
+            self.forget()
+
+    def logits(self, rows: int) -> NDArray[np.float32]:
+        """Logits [rows, vocabulary] of the last decode: a view, overwritten by the next one."""
+        pointer = llama_cpp.llama_get_logits(self._context)
+        return view(pointer, rows, self.vocabulary_size)
+
+    def states(self, rows: int) -> NDArray[np.float32]:
+        """Post-norm last-layer states [rows, state_size] of the last decode (with states on): a view."""
+        return view(llama_cpp.llama_get_embeddings(self._context), rows, self.state_size)
+
+    def known_states(self) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
+        """States [n, state_size] of the n cached positions, and for which of them they are known [n]: those that were
+        decoded with states on. Views that the next `keep` outgrows."""
+        count = len(self._cached)
+        return self._kept_states[:count], self._state_known[: min(count, len(self._kept_states))]
+
+    def _keep_states(self, start: int, states: NDArray[np.float32]) -> None:
+        if len(self._kept_states) == 0:
+            self._kept_states = np.zeros((self.context_size, self.state_size), np.float16)
+        end = start + len(states)
+        self._kept_states[start:end] = np.clip(states, -_LARGEST_HALF, _LARGEST_HALF)
+        self._state_known[start:end] = True
+
+    def sampler(self, settings: SamplingSettings) -> Sampler:
+        """The one sampler of a reply: sample once per visited row, in path order."""
+        return Sampler(self._context, self._vocab, self.vocabulary_size, settings)
+
+    def _truncate(self, length: int) -> bool:
+        """Drop what the KV cache holds behind `length`; False when the model cannot, and all was dropped."""
+        if length == len(self._cached):
+            return True
+        if llama_cpp.llama_memory_seq_rm(self._memory, 0, length, -1):
+            del self._cached[length:]
+            self._state_known[length:] = False
+            return True
+        self.forget()
+        return False
+
+    def _run(self, rows: int) -> None:
+        self._native_batch.n_tokens = rows
+        code = llama_cpp.llama_decode(self._context, self._native_batch)
+        if code == 0:
+            return
+        self._drop_draft()
+        if code == 1:
+            raise ContextTooLongError(
+                f"The context of {self.path.name} is full ({self.context_size} tokens).",
+                "Start a new chat, or load the model with a larger context.",
+            )
+        raise ModelError(
+            f"{self.path.name} failed while decoding (code {code}; {recent_log()}).",
+            "Load the model again; if it happens again, use fewer GPU layers or another file.",
+        )

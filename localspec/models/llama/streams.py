@@ -1,0 +1,176 @@
+"""Many replies at once: one batch holds a row of each. For learning from prompts, where nobody waits for the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import llama_cpp
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from localspec.errors import ModelError, SettingsError
+from localspec.models.llama.backend import native_batch, recent_log, view
+from localspec.models.llama.batch import BatchArrays
+from localspec.models.llama.reader import StateReader
+from localspec.models.llama.sampler import Sampler
+from localspec.models.llama.watch import Watch
+from localspec.models.llama.weights import Weights
+from localspec.models.sampling import SamplingSettings
+
+MOST_SEQUENCES = 64
+"""On two cores a batch of 64 rows gives the most tokens per second of all sizes measured (docs/log.md)."""
+_PREFILL_ROWS = 256
+_CELLS = 256
+"""llama.cpp rounds each sequence's part of the KV cache up to a multiple of this."""
+_MEMORY_SHARE = 0.5
+"""Part of the free memory that the KV caches may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One finished reply."""
+
+    prompt: int
+    """index of its prompt"""
+    tokens: NDArray[np.int32]
+    """[n] prompt and reply"""
+    reply_start: int
+    """index of the reply's first token"""
+    states: NDArray[np.float16]
+    """[n - 1, d] states of all positions but the last"""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One sequence at work."""
+
+    prompt: int
+    tokens: list[int]
+    reply_start: int
+    limit: int
+    sampler: Sampler
+    states: list[NDArray[np.float16]] = field(default_factory=list)
+
+
+class ReplyStreams:
+    """A context of its own over the target's weights, with one KV cache per sequence. Not thread-safe."""
+
+    def __init__(self, weights: Weights, longest: int, threads: int, sequences: int = MOST_SEQUENCES) -> None:
+        """`longest`: tokens of the longest prompt with its reply. Fewer sequences are used where memory is short.
+
+        Raises SettingsError where the model cannot hold `longest` tokens, OutOfMemoryError where not even one fits.
+        """
+        if longest > weights.trained_context:
+            raise SettingsError(
+                f"A prompt with its reply takes up to {longest} tokens; {weights.path.name} was trained for"
+                f" {weights.trained_context}.",
+                "Ask for shorter replies.",
+            )
+        self._weights = weights
+        cells = -(-longest // _CELLS) * _CELLS
+        free = psutil.virtual_memory().available * _MEMORY_SHARE
+        self.sequences = max(1, min(sequences, int(free / weights.kv_bytes(cells))))
+        if weights.states_end_graph is None:
+            StateReader(weights, threads).close()
+        self._watch = Watch()
+        self._context: Any = weights.new_context(
+            cells * self.sequences,
+            max(_PREFILL_ROWS, self.sequences),
+            self.sequences,
+            threads,
+            unified=False,
+            watch=self._watch.callback,
+        )
+        llama_cpp.llama_set_embeddings(self._context, True)
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._batch = BatchArrays(max(_PREFILL_ROWS, self.sequences), 1)
+        self._native = native_batch(self._batch)
+
+    def write(
+        self,
+        prompts: Sequence[NDArray[np.int32]],
+        max_tokens: int,
+        sampling: SamplingSettings,
+        end_tokens: frozenset[int],
+    ) -> Iterator[Written]:
+        """Reply to every prompt; replies come as they end. Each has a random stream of its own. Raises ModelError."""
+        waiting = list(enumerate(prompts))[::-1]
+        streams: list[_Stream | None] = [None] * self.sequences
+        try:
+            while waiting or any(stream is not None for stream in streams):
+                for place, stream in enumerate(streams):
+                    if stream is None and waiting:
+                        number, prompt = waiting.pop()
+                        streams[place] = self._begin(place, number, prompt, max_tokens, sampling)
+                yield from self._step(streams, end_tokens)
+        finally:
+            for stream in streams:
+                if stream is not None:
+                    stream.sampler.close()
+            llama_cpp.llama_memory_clear(self._memory, True)
+
+    def close(self) -> None:
+        """Free the context; safe to call twice."""
+        if self._context:
+            llama_cpp.llama_free(self._context)
+            self._context = None
+
+    def _begin(
+        self, place: int, number: int, prompt: NDArray[np.int32], max_tokens: int, sampling: SamplingSettings
+    ) -> _Stream:
+        llama_cpp.llama_memory_seq_rm(self._memory, place, -1, -1)
+        weights = self._weights
+        sampler = Sampler(self._context, weights._vocab, weights.vocabulary_size, sampling.with_seed_of(number))
+        stream = _Stream(number, prompt.tolist(), len(prompt), len(prompt) + max_tokens, sampler)
+        for start in range(0, len(prompt) - 1, _PREFILL_ROWS):
+            part = prompt[start : min(start + _PREFILL_ROWS, len(prompt) - 1)]
+            self._place(part, np.arange(start, start + len(part)), np.full(len(part), place))
+            stream.states.append(self._decode(len(part), states_only=True))
+        return stream
+
+    def _step(self, streams: list[_Stream | None], end_tokens: frozenset[int]) -> Iterator[Written]:
+        """One more token for every stream."""
+        at_work = [(place, stream) for place, stream in enumerate(streams) if stream is not None]
+        self._place(
+            np.array([stream.tokens[-1] for _, stream in at_work]),
+            np.array([len(stream.tokens) - 1 for _, stream in at_work]),
+            np.array([place for place, _ in at_work]),
+        )
+        states = self._decode(len(at_work), states_only=False)
+        for row, (place, stream) in enumerate(at_work):
+            token = stream.sampler.sample(row)
+            stream.states.append(states[row : row + 1])
+            stream.tokens.append(token)
+            if token in end_tokens or len(stream.tokens) >= stream.limit:
+                stream.sampler.close()
+                streams[place] = None
+                yield Written(
+                    stream.prompt,
+                    np.array(stream.tokens, np.int32),
+                    stream.reply_start,
+                    np.concatenate(stream.states),
+                )
+
+    def _place(self, tokens: NDArray[Any], positions: NDArray[Any], sequences: NDArray[Any]) -> None:
+        rows = len(tokens)
+        self._batch.tokens[:rows] = tokens
+        self._batch.positions[:rows] = positions
+        self._batch.sequences[:rows, 0] = sequences
+        self._batch.outputs[:rows] = 1
+
+    def _decode(self, rows: int, *, states_only: bool) -> NDArray[np.float16]:
+        self._watch.states_only = states_only and bool(self._weights.states_end_graph)
+        self._watch.begin()
+        self._native.n_tokens = rows
+        code = llama_cpp.llama_decode(self._context, self._native)
+        if code != 0:
+            raise ModelError(
+                f"{self._weights.path.name} failed while writing {rows} replies at once (code {code}; {recent_log()}).",
+                "Try again with shorter replies.",
+            )
+        states = view(llama_cpp.llama_get_embeddings(self._context), rows, self._weights.state_size)
+        limit = np.finfo(np.float16).max
+        return np.clip(states, -limit, limit).astype(np.float16)

@@ -1,0 +1,203 @@
+"""A model file in memory: its weights and its vocabulary. Contexts over it decode."""
+
+from __future__ import annotations
+
+import ctypes
+from pathlib import Path
+from typing import Any, cast
+
+import llama_cpp
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
+from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log
+
+_BF16 = 30
+"""ggml's number of the type (ggml.h, enum ggml_type)."""
+
+
+class Weights:
+    """One loaded GGUF. Its methods may be called from any thread. Raises ModelFileError, OutOfMemoryError."""
+
+    def __init__(self, path: Path, gpu_layers: int = -1, *, plain_buffers: bool = False) -> None:
+        """`gpu_layers` -1 = all of them; `plain_buffers` keeps the weights as they lie in the file."""
+        self.path = path
+        self.gpu_layers = gpu_layers if gpu_offload_available() else 0
+        self._model: Any = None
+        try:
+            self._load_model(plain_buffers)
+        except ModelError:
+            self._free_model()
+            raise
+        self._vocab = llama_cpp.llama_model_get_vocab(self._model)
+        self.vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
+        self.state_size = int(llama_cpp.llama_model_n_embd(self._model))
+        self._end_tokens = frozenset(
+            token for token in range(self.vocabulary_size) if llama_cpp.llama_vocab_is_eog(self._vocab, token)
+        )
+        self._pieces: dict[int, bytes] = {}
+        self.can_rewind = not (
+            llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(self._model)
+        )
+        self.bitwise = self.gpu_layers == 0 and not self._has_wide_weights()
+        """True where the logits of a row don't depend on the rows beside it, bit for bit"""
+        self.states_end_graph: bool | None = None
+        """True where states are there before logits are computed, as a first `StateReader` finds out"""
+
+    def _load_model(self, plain_buffers: bool) -> None:
+        if not self.path.is_file():
+            raise ModelFileError(f"The model file {self.path} does not exist.", "Check the path or pick another.")
+        size = self.path.stat().st_size
+        available = psutil.virtual_memory().available
+        if size > available and self.gpu_layers == 0:
+            raise OutOfMemoryError(
+                f"{self.path.name} needs {size / 2**30:.1f} GiB; {available / 2**30:.1f} GiB of memory are free.",
+                "Close other programs, or choose a smaller model or format.",
+            )
+        parameters = llama_cpp.llama_model_default_params()
+        parameters.n_gpu_layers = 999 if self.gpu_layers < 0 else self.gpu_layers
+        parameters.use_extra_bufts = not plain_buffers
+        clear_log()
+        self._model = llama_cpp.llama_model_load_from_file(str(self.path).encode(), parameters)
+        if not self._model:
+            raise ModelFileError(
+                f"{self.path.name} could not be loaded as a model ({recent_log() or 'no reason given'}).",
+                "The file may be damaged or of a kind this version does not know: download it again or pick another.",
+            )
+        if llama_cpp.llama_model_has_encoder(self._model) or not llama_cpp.llama_model_has_decoder(self._model):
+            raise ModelFileError(f"{self.path.name} is no chat model: it does not write text.", "Pick another model.")
+        if llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._model)) == 0:
+            raise ModelFileError(f"{self.path.name} has no vocabulary.", "Pick a file that carries its tokenizer.")
+
+    def _has_wide_weights(self) -> bool:
+        """True for 16- and 32-bit weights, whose matrix products depend on the number of rows."""
+        name = llama_cpp.llama_ftype_name(llama_cpp.llama_model_ftype(self._model))
+        return any(wide in name for wide in (b"F32", b"F16", b"BF16"))
+
+    def kv_bytes(self, context: int) -> int:
+        """Bytes of a 16-bit KV cache of `context` tokens."""
+        heads = max(1, int(llama_cpp.llama_model_n_head(self._model)))
+        width = int(llama_cpp.llama_model_n_embd(self._model)) // heads
+        keys = int(llama_cpp.llama_model_n_head_kv(self._model)) * width
+        return context * int(llama_cpp.llama_model_n_layer(self._model)) * keys * 2 * 2
+
+    def new_context(
+        self,
+        cells: int,
+        rows: int,
+        sequences: int,
+        threads: int,
+        *,
+        unified: bool,
+        watch: Any = None,  # noqa: ANN401 - a ctypes function
+    ) -> Any:  # noqa: ANN401 - an untyped library's pointer
+        """A context of `cells` KV positions for batches of up to `rows` rows. `unified` lets all sequences share the
+        cells; else each has its part of them. `watch` is called for every node that is computed.
+
+        Raises OutOfMemoryError.
+        """
+        parameters = llama_cpp.llama_context_default_params()
+        parameters.n_ctx = cells
+        parameters.n_batch = rows
+        parameters.n_ubatch = rows
+        parameters.n_seq_max = sequences
+        parameters.kv_unified = unified
+        parameters.swa_full = True  # sliding-window models can be rewound only with the full cache
+        parameters.n_threads = threads
+        parameters.n_threads_batch = threads
+        parameters.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_NONE
+        parameters.no_perf = True
+        if watch is not None:
+            parameters.cb_eval = watch
+        if self.bitwise:
+            # With K and V both 16-bit floats llama.cpp attends to more than 256 positions by another summation for
+            # one row than for several, and the logits of a draft part from plain ones by up to 1. With unlike types
+            # one kernel serves every number of rows (ops.cpp, use_split_kv_path): equal bit for bit, as fast.
+            parameters.type_k = _BF16
+        context = llama_cpp.llama_init_from_model(self._model, parameters)
+        if not context:
+            raise OutOfMemoryError(
+                f"No context of {cells} tokens could be made for {self.path.name} ({recent_log()}).",
+                "Choose a smaller context, fewer GPU layers, or a smaller model.",
+            )
+        return context
+
+    @property
+    def trained_context(self) -> int:
+        """Positions the model was trained for."""
+        return int(llama_cpp.llama_model_n_ctx_train(self._model))
+
+    def _free_model(self) -> None:
+        if self._model:
+            llama_cpp.llama_model_free(self._model)
+            self._model = None
+
+    @property
+    def description(self) -> str:
+        """Architecture, size and format in llama.cpp's words, e.g. `llama 135M Q4_1`."""
+        buffer = ctypes.create_string_buffer(256)
+        llama_cpp.llama_model_desc(self._model, buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace")
+
+    @property
+    def chat_template(self) -> str:
+        """The Jinja template inside the GGUF, or "" where it has none."""
+        template = llama_cpp.llama_model_chat_template(self._model, None)
+        return template.decode("utf-8", "replace") if template else ""
+
+    def special_token(self, which: str) -> str:
+        """Text of the `bos` or `eos` token, or "" where the model has none."""
+        token = int(getattr(llama_cpp, f"llama_vocab_{which}")(self._vocab))
+        if token < 0:
+            return ""
+        return cast(bytes, llama_cpp.llama_vocab_get_text(self._vocab, token)).decode("utf-8", "replace")
+
+    @property
+    def adds_bos(self) -> bool:
+        """True when the tokenizer is meant to put the begin token in front of a text."""
+        return bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+
+    @property
+    def bos(self) -> int:
+        """Id of the begin token, or of any token that can start a text where there is none."""
+        token = int(llama_cpp.llama_vocab_bos(self._vocab))
+        return token if token >= 0 else 0
+
+    def vocabulary(self) -> list[bytes]:
+        """The text of every token as stored in the file, by id."""
+        return [llama_cpp.llama_vocab_get_text(self._vocab, token) or b"" for token in range(self.vocabulary_size)]
+
+    def tokenize(self, text: str, *, special: bool = False) -> NDArray[np.int32]:
+        """Token ids of `text`. `special` lets control tokens written in the text become control tokens: only for
+        templates, never for what people or documents say. No begin token is added."""
+        data = text.encode("utf-8", "replace")
+        room = len(data) + 8
+        tokens = np.empty(room, dtype=np.int32)
+        pointer = tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        count = llama_cpp.llama_tokenize(self._vocab, data, len(data), pointer, room, False, special)
+        if count < 0:
+            raise ModelError(f"{self.path.name} could not tokenize a text of {len(data)} bytes.")
+        return tokens[:count].copy()
+
+    def piece(self, token: int) -> bytes:
+        """Bytes of one token as they appear in text; control tokens give none. May end inside a character."""
+        known = self._pieces.get(token)
+        if known is None:
+            buffer = ctypes.create_string_buffer(64)
+            length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            if length < 0:
+                buffer = ctypes.create_string_buffer(-length)
+                length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            known = self._pieces[token] = buffer.raw[: max(length, 0)]
+        return known
+
+    @property
+    def end_tokens(self) -> frozenset[int]:
+        """The tokens that end a reply."""
+        return self._end_tokens
+
+    def is_end(self, token: int) -> bool:
+        """True for tokens that end a reply."""
+        return token in self._end_tokens

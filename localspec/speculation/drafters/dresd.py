@@ -1,0 +1,122 @@
+"""DReSD (arXiv 2502.15572): drafts from what followed the nearest hidden states of the target, in the library and in
+the context itself."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.speculation.decode import Context, Retrieval, Step
+from localspec.speculation.drafters.weights import LEAST_SHARE, similarity_weights
+from localspec.speculation.tree import PADDING, SOURCE_DRESD, DraftTree, from_continuations
+from localspec.stores.states import StateStore
+
+NEIGHBOURS = 50
+PAPER_DRAFTS = 10
+PAPER_CONTINUATION = 10
+"""As published in the authors' code: 50 neighbours, up to 10 drafts of 10 tokens."""
+CONTINUATION = 16
+"""Where drafts are near, longer ones pay: 1.14 tokens accepted a step against 1.10 (64 nodes, code prompts)."""
+CONTEXT_NEIGHBOURS = 16
+LEAST_SIMILARITY = 0.2
+"""Neighbours that are less alike say nothing (docs/log.md, "Acceptance by similarity")."""
+ENOUGH_STATES = 32
+"""Known states of a context from which on their own mean and spread are good enough to compare them by."""
+
+
+class DresdDrafter:
+    """Drafts from a library's states and from the context's own. The query is the state that produced the root; of its
+    neighbours those count whose next token is the root, and what followed them is the draft.
+
+    `paper` keeps the ten nearest of them, of the library alone.
+    """
+
+    name = "dresd"
+    needs_states = True
+
+    def __init__(self, store: StateStore | None, *, paper: bool = False) -> None:
+        self._store = store
+        self._paper = paper
+        self._length = PAPER_CONTINUATION if paper else CONTINUATION
+        self._nothing = np.empty((0, self._length), np.int32), np.empty(0, np.float32)
+        self.retrieval = Retrieval()
+        self._mean: NDArray[np.float32] = np.empty(0, np.float32)
+        self._spread: NDArray[np.float32] = np.empty(0, np.float32)
+
+    def begin(self, context: Context) -> None:
+        """Forget the last context's statistics."""
+        self.retrieval = Retrieval()
+        self._mean = np.empty(0, np.float32)
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        """What followed the nearest states, nearer ones counting more; empty when none of them led to the root."""
+        states, known = context.states
+        if len(known) == 0 or not known[-1]:
+            return DraftTree.empty()
+        root = int(context.tokens[-1])
+        continuations, similarity = self._from_store(states[-1], root)
+        if not self._paper:
+            own, own_similarity = self._from_context(context.tokens, states, known)
+            continuations = np.concatenate([continuations, own])
+            similarity = np.concatenate([similarity, own_similarity])
+            near = similarity >= LEAST_SIMILARITY
+            continuations, similarity = continuations[near], similarity[near]
+        self.retrieval.count(similarity)
+        return from_continuations(
+            continuations,
+            np.zeros(len(similarity), np.int16),
+            similarity_weights(similarity),
+            SOURCE_DRESD,
+            limit,
+            similarity,
+            least_share=0.0 if self._paper else LEAST_SHARE,
+        )
+
+    def observe(self, step: Step) -> None:
+        """The stores do not change while a reply is decoded."""
+
+    def _from_store(self, state: NDArray[np.float16], root: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Continuations [m, c] behind the root, and their similarities [m], descending."""
+        if self._store is None:
+            return self._nothing
+        found = self._store.search(state.astype(np.float32), NEIGHBOURS)
+        kept = np.flatnonzero(found.continuations[:, 0] == root)
+        if self._paper:
+            kept = kept[:PAPER_DRAFTS]
+        return found.continuations[kept, 1 : self._length + 1], found.similarities[kept]
+
+    def _from_context(
+        self, tokens: NDArray[np.int32], states: NDArray[np.float16], known: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The same from earlier positions of the context: dense prompt lookup."""
+        count = len(tokens)
+        # The state at i led to the token at i + 1; something must follow that token.
+        places = np.flatnonzero(known[:-1] & (tokens[1:-1] == tokens[-1]))
+        if len(places) == 0:
+            return self._nothing
+        vectors = self._comparable(np.concatenate([states[places], states[-1:]]), states, known)
+        if len(vectors) == 0:
+            return self._nothing
+        similarity = vectors[:-1] @ vectors[-1]
+        nearest = np.argsort(-similarity, kind="stable")[:CONTEXT_NEIGHBOURS]
+        ahead = places[nearest, None] + np.arange(2, self._length + 2)
+        continuations = np.where(ahead < count, tokens[np.minimum(ahead, count - 1)], PADDING)
+        return continuations.astype(np.int32), similarity[nearest].astype(np.float32)
+
+    def _comparable(
+        self, wanted: NDArray[np.float16], states: NDArray[np.float16], known: NDArray[np.bool_]
+    ) -> NDArray[np.float32]:
+        """`wanted` [m, d] as unit vectors: by the library's transform, or standardised by the context's own states.
+        None, [0, d], while neither is to be had."""
+        if self._store is not None:
+            projected = self._store.project(wanted)
+            if projected is not None:
+                return projected
+        if len(self._mean) == 0:
+            sample = states[known].astype(np.float32)
+            if len(sample) < ENOUGH_STATES:
+                return np.empty((0, states.shape[1]), np.float32)
+            self._mean = sample.mean(axis=0)
+            self._spread = np.maximum(sample.std(axis=0), np.float32(1e-6))
+        centred = (wanted.astype(np.float32) - self._mean) / self._spread
+        return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.float32(1e-6)))

@@ -1,0 +1,75 @@
+"""What a library holds, read without opening it: no lock is taken, no model is needed, and nothing is changed."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localspec.stores.database import BUSY_MILLISECONDS, mapped_errors
+from localspec.stores.naming import DATABASE
+
+_logger = logging.getLogger(__name__)
+
+_TARGET_CHARACTERS = 12
+"""Of a target's fingerprint, enough to tell a person's models apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryOverview:
+    """A library in figures."""
+
+    name: str
+    bytes: int
+    """Of everything in its folder."""
+    documents: int
+    tokens: int
+    """Of its n-grams, under all tokenizers together."""
+    replies: int
+    """Learnt from chats, or by the command that learns."""
+    states: dict[str, int] = field(default_factory=dict)
+    """How many, by the first twelve characters of the target's fingerprint."""
+
+
+def overview(folder: Path) -> LibraryOverview:
+    """The library in `folder`, which may be open elsewhere or come from an older version. Raises StoreError."""
+    path = folder / DATABASE
+    with mapped_errors(path), closing(_connect(path)) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+        def number(table: str, figure: str) -> int:
+            """A figure of a table, which an older version may not have."""
+            return int(connection.execute(f"SELECT {figure} FROM {table}").fetchone()[0]) if table in tables else 0
+
+        states: dict[str, int] = {}
+        if "state_targets" in tables:
+            for target, count in connection.execute("SELECT fingerprint, states FROM state_targets WHERE states > 0"):
+                shown = target[:_TARGET_CHARACTERS]
+                states[shown] = states.get(shown, 0) + count
+        return LibraryOverview(
+            folder.name,
+            folder_bytes(folder),
+            number("documents", "count(*)"),
+            number("ngram_documents", "coalesce(sum(length), 0)"),
+            number("replies", "count(*)"),
+            states,
+        )
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError as error:  # deleted since it was listed
+            _logger.debug("Not counted: %s", error)
+    return total
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Read-only, so that this connection never checkpoints: only the library's writer does.
+    uri = f"{path.resolve().as_uri()}?mode=ro"
+    return sqlite3.connect(uri, uri=True, timeout=BUSY_MILLISECONDS / 1000)

@@ -1,0 +1,189 @@
+"""Learnt replies: what the target itself wrote, kept for drafts beside the documents, as n-grams and states.
+
+A store of the target's own replies makes better drafts than any other text (DReSD, arXiv 2502.15572), and when a reply
+ends, both its tokens and its states are there already. In the stores of n-grams and states a reply's document number is
+minus its id, so that it never meets a document's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlite_utils import Database
+
+from localspec.stores.database import Migration, StoreDatabase
+from localspec.stores.ngrams import NgramStore, token_ids
+from localspec.stores.states import CONTINUATION, StateStore
+
+_logger = logging.getLogger(__name__)
+
+WAITING = 64
+"""Replies that wait to be stored, at most; the oldest are dropped. 512 tokens of a 7B model have 4 MB of states."""
+
+Origin: TypeAlias = Literal["chat", "learn"]
+"""Who had the target write a reply: a person in a chat, or the command that lets it write for the store."""
+
+
+def _create(database: Database) -> None:
+    database.execute(
+        """
+        CREATE TABLE replies (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: minus it is the document number in other stores
+            sha256 TEXT NOT NULL UNIQUE,           -- of the tokens and the tokenizer's fingerprint
+            tokens INTEGER NOT NULL,
+            origin TEXT NOT NULL CHECK (origin IN ('chat', 'learn')),
+            added TEXT NOT NULL
+        )
+        """
+    )
+    database.execute("CREATE TABLE learning (is_on INTEGER NOT NULL)")
+    database.execute("INSERT INTO learning (is_on) VALUES (1)")
+
+
+REPLY_MIGRATIONS: tuple[Migration, ...] = (Migration("replies-1-learnt", _create),)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reply:
+    """A reply as the target wrote it. Raises ValueError when its parts do not belong together."""
+
+    tokens: NDArray[np.int32]
+    """[n]"""
+    states: NDArray[np.float16] | None
+    """[m, d], of positions first ... first + m - 1; None where there are none."""
+    first: int
+    origin: Origin
+
+    def __post_init__(self) -> None:
+        token_ids(self.tokens)
+        if self.first < 0 or self.first + (0 if self.states is None else len(self.states)) > len(self.tokens):
+            raise ValueError("states must belong to the reply's tokens")
+
+
+class Replies:
+    """The learnt replies of a library, and those that wait to be stored. Any thread may call any method.
+
+    Methods raise StoreError when the database cannot be read or written, and DiskFullError when the disk is full.
+    """
+
+    def __init__(
+        self, database: StoreDatabase, ngrams: NgramStore, states: StateStore, tokenizer: str, *, keeps_states: bool
+    ) -> None:
+        """`tokenizer` is the fingerprint of the tokenizer. States are dropped unless `keeps_states`."""
+        self._database = database
+        self._ngrams = ngrams
+        self._states = states
+        self._tokenizer = tokenizer
+        self._keeps_states = keeps_states
+        self._lock = threading.Lock()
+        self._waiting: deque[Reply] = deque(maxlen=WAITING)
+        with database.read() as connection:
+            (is_on,) = connection.execute("SELECT is_on FROM learning").fetchone()
+        self._learns = bool(is_on)
+
+    @property
+    def learns(self) -> bool:
+        """Whether the replies of chats are learnt, in this session and later ones."""
+        return self._learns
+
+    def set_learning(self, on: bool) -> None:
+        """Learn the replies of chats, or not; those that still wait are dropped then."""
+
+        def remember() -> None:
+            with self._lock:
+                self._learns = on
+                if not on:
+                    self._waiting.clear()
+
+        with self._database.write() as database:
+            database.execute("UPDATE learning SET is_on = ?", [int(on)])
+            self._database.after_commit(remember)
+
+    def later(self, reply: Reply) -> None:
+        """Keep a copy until `store_next` stores it. Does nothing while replies are not learnt."""
+        states = None if reply.states is None or not self._keeps_states else np.array(reply.states, np.float16)
+        copied = Reply(np.array(reply.tokens, np.int32), states, reply.first, reply.origin)
+        with self._lock:
+            if self._learns:
+                self._waiting.append(copied)
+
+    def store_next(self) -> bool:
+        """Store the reply that waits longest; False when none does. One that cannot be stored now goes on waiting."""
+        with self._lock:
+            reply = self._waiting[0] if self._waiting else None
+        if reply is None:
+            return False
+        # Under the writer's lock, so that `forget` and `set_learning` come wholly before or wholly after.
+        with self._database.write():
+            with self._lock:
+                still_waiting = bool(self._waiting) and self._waiting[0] is reply
+            if still_waiting:
+                try:
+                    self.add(reply)
+                except ValueError as error:  # such as states that are no numbers; it will not get better
+                    _logger.warning("A reply was not learnt: %s", error)
+        with self._lock:
+            if self._waiting and self._waiting[0] is reply:
+                self._waiting.popleft()
+        return True
+
+    def add(self, reply: Reply) -> bool:
+        """Store a reply, all of it in one transaction; False when nothing of it was new.
+
+        One that is there without states under this target gets them.
+        """
+        ids = token_ids(reply.tokens)
+        if len(ids) < 2:  # nothing follows anything
+            return False
+        digest = hashlib.sha256(self._tokenizer.encode() + b"\0" + ids.astype("<i4").tobytes()).hexdigest()
+        # Nothing follows the last token, so its state is of no use.
+        kept = 0 if reply.states is None else min(len(reply.states), len(ids) - 1 - reply.first)
+        with self._database.write() as database:
+            row = database.execute("SELECT id FROM replies WHERE sha256 = ?", [digest]).fetchone()
+            is_new = row is None
+            identity = row[0] if row else _insert(database, digest, len(ids), reply.origin)
+            if is_new:
+                self._ngrams.add(-identity, ids)
+            if reply.states is None or kept < 1 or not self._keeps_states:
+                return is_new
+            if not is_new and self._states.positions().get(-identity):
+                return False
+            following = ids[reply.first : reply.first + kept + CONTINUATION]
+            # Its own first state is the store's position 0: there a document's states lie without a gap.
+            self._states.add(-identity, 0, following, reply.states[:kept])
+            return True
+
+    def count(self) -> tuple[int, int]:
+        """(replies, tokens) stored, whatever tokenizer they were written with."""
+        with self._database.read() as connection:
+            row = connection.execute("SELECT count(*), coalesce(sum(tokens), 0) FROM replies").fetchone()
+        return int(row[0]), int(row[1])
+
+    def forget(self) -> None:
+        """Delete all replies with their n-grams and states, and those that wait. One transaction."""
+        with self._database.write() as database:
+            documents = [-identity for (identity,) in database.execute("SELECT id FROM replies").fetchall()]
+            self._ngrams.remove(*documents)
+            for document in documents:
+                self._states.remove(document)
+            database.execute("DELETE FROM replies")
+            with self._lock:
+                self._waiting.clear()
+        self._database.reclaim()
+
+
+def _insert(database: Database, digest: str, tokens: int, origin: Origin) -> int:
+    row = database.execute(
+        "INSERT INTO replies (sha256, tokens, origin, added) VALUES (?, ?, ?, ?)",
+        [digest, tokens, origin, datetime.now(timezone.utc).isoformat(timespec="seconds")],
+    ).lastrowid
+    assert row is not None
+    return row
