@@ -88,13 +88,15 @@ def from_continuations(
     limit: int,
     similarity: NDArray[np.float32] | None = None,
     least_share: float = 0.0,
+    decay: float = 1.0,
 ) -> DraftTree:
     """Merge continuations into a trie and keep its `limit` heaviest nodes, heaviest first.
 
     `continuations` [m, c] is padded with -1; `match_lengths` [m] and `weights` [m] > 0 belong to its rows. A node's
     weight is the sum of the rows that pass through it (REST, arXiv 2311.08252: how many matches contain the prefix);
-    its probability and vote share are its part of the weight of all rows that reach its parent, rows that ended there
-    included. Nodes with less than `least_share` of the whole weight are left out.
+    its vote share is its part of the weight of all rows that reach its parent, rows that ended there included, and its
+    probability that times `decay`: with less than 1, a place further down a branch is worth less than one higher up
+    with as many votes. Nodes with less than `least_share` of the whole weight are left out.
     """
     rows, width = continuations.shape
     if rows == 0 or width == 0 or limit <= 0:
@@ -109,8 +111,9 @@ def from_continuations(
     row_weights = weights.tolist()
     row_lengths = match_lengths.tolist()
     row_similarities = similarity.tolist() if similarity is not None else [0.0] * rows
-    # A heap of groups of rows that share a prefix: (-weight, order of discovery, rank, parent, depth, rows).
-    heap: list[tuple[float, int, int, int, int, list[int]]] = []
+    # A heap of groups of rows that share a prefix: (-decayed weight, order of discovery, rank, parent, depth, weight,
+    # rows).
+    heap: list[tuple[float, int, int, int, int, float, list[int]]] = []
     discovered = 0
 
     def split(parent: int, depth: int, members: Sequence[int]) -> None:
@@ -129,22 +132,23 @@ def from_continuations(
                     group.append(row)
         weighed = [(-sum([row_weights[row] for row in group]), group) for group in groups.values()]
         weighed.sort(key=lambda pair: pair[0])
+        factor = decay ** (depth + 1)
         for rank, (weight, group) in enumerate(weighed[:limit]):
-            heapq.heappush(heap, (weight, discovered, rank, parent, depth, group))
+            heapq.heappush(heap, (weight * factor, discovered, rank, parent, depth, -weight, group))
             discovered += 1
 
     totals = {-1: sum(row_weights)}
     least = least_share * totals[-1]
     split(-1, 0, range(rows))
     while heap and len(tokens) < limit:
-        weight, _, rank, parent, depth, members = heapq.heappop(heap)
-        if -weight < least:
+        decayed, _, rank, parent, depth, weight, members = heapq.heappop(heap)
+        if -decayed < least:
             break
         node = len(tokens)
         tokens.append(columns[depth][members[0]])
         parents.append(parent)
-        shares.append(-weight / totals[parent])
-        totals[node] = -weight
+        shares.append(weight / totals[parent])
+        totals[node] = weight
         lengths.append(max([row_lengths[row] for row in members]) + depth)
         similarities.append(max([row_similarities[row] for row in members]))
         ranks.append(rank)
@@ -156,7 +160,7 @@ def from_continuations(
         np.array(parents, dtype=np.int32),
         np.full(len(tokens), source, dtype=np.uint8),
         evidence,
-        share,
+        share * np.float32(decay),
     )
 
 
