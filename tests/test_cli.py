@@ -163,6 +163,30 @@ def test_a_library_is_read_for_its_states(home: Path) -> None:
     assert "1874" in figures(asked)["answer"]
 
 
+def test_a_library_learns_from_prompts(home: Path) -> None:
+    lines = [{"category": "test", "turns": [f"Name {number} colours."]} for number in (2, 3, 4)]
+    (home / "prompts.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    words = ("--prompts", "prompts.jsonl", "--library", "learnt", "--max-tokens", "12", "--compare", "1", "--json")
+    done = command(home, "learn", *words, *LOADING)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["prompts"] == found["replies"] == found["sequences"] == 3
+    assert 0 < found["tokens"] <= 36
+    assert found["states"] > found["tokens"]
+    assert found["tokens_per_second"] == pytest.approx(found["tokens"] / found["seconds"])
+    assert found["speedup"] == pytest.approx(found["tokens_per_second"] / found["one_by_one_tokens_per_second"])
+    again = json.loads(command(home, "learn", *words, *LOADING).stdout)
+    assert again["replies"] == 0
+    bench = command(
+        home, "bench", "--prompts", "prompts.jsonl", "--library", "learnt", "--methods", "rest,dresd",
+        "--preset", "paper", "--rows", "8", "--max-tokens", "12", *LOADING,
+    )  # fmt: skip
+    methods = json.loads(bench.stdout.rstrip("\n").split("\n")[-1])["methods"]
+    assert methods["dresd"]["all"]["diverged"] == 0
+    assert methods["dresd"]["all"]["accepted"] > 0
+    assert methods["dresd"]["all"]["neighbours_kept"] > 0
+
+
 def test_a_library_that_cannot_be_read_hides_no_other(home: Path) -> None:
     folder = home / "stores" / "damaged"
     folder.mkdir(parents=True)

@@ -144,7 +144,7 @@ class Session:
         if len(known) != first + len(written) or not known[first:].all():
             return  # a step that failed in the middle
         tokens = np.concatenate([prompt[-1:], np.array(written, np.int32)])
-        self.library.learn_later(tokens, states[first:].copy())
+        self.library.learn_later(tokens, states[first:])
 
     def _compose(self, question: str, options: ReplyOptions, model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
         """The turn and the prompt that ends with it. The oldest turns are left out when room runs short."""

@@ -14,6 +14,12 @@ PAPER_NODES = 64
 """Tree size of REST and RASD as published (arXiv 2311.08252, 2503.03434)."""
 
 
+SURE = 0.98
+"""Acceptance of a draft that copies: nodes beyond what pays then never do, and are not even proposed."""
+LEAST_LIMIT = 8
+"""Nodes that are proposed on any device: measured times may be wrong."""
+
+
 class Budget(Protocol):
     """Chooses the part of a draft that is sent to the target, and learns from what became of it."""
 
@@ -53,7 +59,9 @@ class CostBudget:
         self._seconds = decode_seconds
         self._acceptance = acceptance
         self._overhead = overhead
-        self.limit = min(rows, len(decode_seconds) - 1) - 1
+        most = min(rows, len(decode_seconds) - 1) - 1
+        longest = best_size(SURE ** np.arange(1, most + 1), decode_seconds, overhead)
+        self.limit = min(most, max(longest, LEAST_LIMIT))
 
     def choose(self, tree: DraftTree, room: int, deepest: int) -> DraftTree:
         """The best-first nodes whose number maximises expected tokens per second; none when drafting costs time."""

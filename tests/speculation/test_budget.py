@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import PAPER_NODES, CostBudget, FixedBudget, best_size
+from localspec.speculation.budget import PAPER_NODES, SURE, CostBudget, FixedBudget, best_size
 from localspec.speculation.tree import cut, depths, path_probabilities
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
@@ -54,7 +54,7 @@ def test_the_published_size():
 def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room, deepest):
     seconds = np.array(curve)
     budget = CostBudget(seconds, Acceptance(), rows, overhead=0.01)
-    assert budget.limit == min(rows, len(curve) - 1) - 1
+    assert 0 <= budget.limit <= min(rows, len(curve) - 1) - 1
     chosen = budget.choose(tree, room, deepest)
     assert len(chosen) <= max(0, min(budget.limit, room))
     assert len(chosen) == 0 or depths(chosen).max() <= deepest
@@ -68,6 +68,24 @@ def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room,
     best = max(tokens_per_second(size) for size in range(len(possible) + 1))
     assert tokens_per_second(len(chosen)) == pytest.approx(best, rel=1e-6)
     assert set(paths_of(chosen)) == set(paths_of(cut(possible, len(chosen))))
+
+
+def test_no_more_is_proposed_than_can_pay():
+    # Free rows, rows that cost a tenth of a token each, and rows that cost a whole one.
+    assert CostBudget(np.array([0.0, *([1.0] * 65)]), Acceptance(), 65).limit == 64
+    tenth = CostBudget(np.concatenate([[0.0], 1.0 + 0.1 * np.arange(65)]), Acceptance(), 65)
+    assert 8 < tenth.limit <= 64
+    assert CostBudget(np.arange(66.0), Acceptance(), 65).limit == 8, "measured times may be wrong"
+    assert CostBudget(np.arange(66.0), Acceptance(), 4).limit == 3
+    assert CostBudget(np.arange(66.0), Acceptance(), 1).limit == 0
+
+
+@given(CURVES, st.integers(1, 40), st.floats(0.0, SURE))
+def test_drafts_that_are_less_sure_never_want_more_than_the_limit(curve, rows, chance):
+    seconds = np.array(curve)
+    budget = CostBudget(seconds, Acceptance(), rows, overhead=0.01)
+    gains = chance ** np.arange(1, min(rows, len(curve) - 1))
+    assert best_size(gains, seconds, 0.01) <= max(budget.limit, 0)
 
 
 def test_a_cost_budget_learns_that_drafts_fail():
