@@ -14,6 +14,7 @@ next run. The last line is JSON.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -123,7 +124,7 @@ def texts_of(options: argparse.Namespace, engine: Engine) -> Iterator[Tokens]:
 
 
 class Recorded:
-    """States as they were read before, in the order of the texts; new ones are added."""
+    """States as they were read before, each text's behind its hash; from the first other text on they are read anew."""
 
     def __init__(self, folder: Path, engine: Engine) -> None:
         self._engine = engine
@@ -135,17 +136,18 @@ class Recorded:
 
     def of(self, tokens: Tokens) -> States:
         """States [n, d] of the next text."""
+        name = hashlib.sha256(tokens.tobytes()).digest()
         wanted = len(tokens) * self._bytes
         self._file.seek(self._used)
-        data = self._file.read(wanted)
-        if len(data) < wanted:
+        known, data = self._file.read(len(name)), self._file.read(wanted)
+        if known != name or len(data) < wanted:
             states = self._engine.state_reader.read(tokens, lambda: False)
             assert states is not None  # nothing asks it to stop
             self._file.truncate(self._used)
             self._file.seek(self._used)
             data = states.tobytes()
-            self._file.write(data)
-        self._used += wanted
+            self._file.write(name + data)
+        self._used += len(name) + wanted
         return np.frombuffer(data, np.float16).reshape(len(tokens), self._width)
 
 

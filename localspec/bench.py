@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
-from localspec.chat.methods import Sources, budget_of, drafters_of
+from localspec.chat.methods import Sources, budget_of, drafters_of, has_states
+from localspec.chat.report import NO_STATES
 from localspec.chat.template import Message
 from localspec.errors import SettingsError
 from localspec.models.sampling import SamplingSettings
@@ -107,6 +108,8 @@ def run(
     """Run plain and every method on each prompt, one after the other, prompt by prompt."""
     names = list(dict.fromkeys(("plain", *settings.methods)))
     contestants = [_contestant(engine, library, name, settings) for name in names]
+    if "dresd" in names and not has_states(library):
+        warn(NO_STATES)
     for number, prompt in enumerate(prompts):
         progress(number, len(prompts))
         tokens = engine.template.tokens([Message("user", prompt.text)], engine.model)

@@ -1,4 +1,4 @@
-"""The command line: ask, chat, index, libraries, doctor, bench. Answers go to stdout, everything else to stderr."""
+"""The command line: ask, chat, index, learn, libraries, doctor, bench. Answers go to stdout, all else to stderr."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from localspec.bench import TABLE_HEADER, BenchSettings, device, read_prompts, r
 from localspec.chat.engine import Engine  # noqa: E402
 from localspec.chat.learning import learn, one_by_one  # noqa: E402
 from localspec.chat.libraries import collect_files, ingest, library_of_files, open_library, prepare_drafts  # noqa: E402
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method  # noqa: E402
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method, has_states  # noqa: E402
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
 from localspec.errors import LocalSpecError, StoreError  # noqa: E402
@@ -50,6 +50,7 @@ Rows = Annotated[int, typer.Option(min=0, help="Most rows of a verification batc
 MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="0 = always the likeliest token.")]
 Seed = Annotated[int, typer.Option(help="Seed of the random stream; -1 = a fresh one.")]
+Learns = Annotated[bool, typer.Option("--learn/--no-learn", help="Let the library learn from the answers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as a last line of JSON.")]
 
 
@@ -68,6 +69,7 @@ def ask(
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
+    learns: Learns = True,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question, about documents if any are named."""
@@ -75,13 +77,14 @@ def ask(
     options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
     engine = _engine(model, threads, gpu_layers, context)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
-    failures = _index(opened, files) if opened is not None else []
-    session = Session(engine, opened)
-    turn = _answer(session, question, options)
-    if as_json:
-        sys.stdout.write(json.dumps(_answer_figures(turn), ensure_ascii=False) + "\n")
-    if opened is not None:
-        opened.close()
+    try:
+        failures = _index(opened, files) if opened is not None else []
+        turn = _answer(Session(engine, opened, learns=learns), question, options)
+        if as_json:
+            sys.stdout.write(json.dumps(_answer_figures(turn), ensure_ascii=False) + "\n")
+    finally:
+        if opened is not None:
+            opened.close()
     if failures and len(failures) == len(files):
         raise typer.Exit(1)
 
@@ -100,28 +103,31 @@ def chat(
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
+    learns: Learns = True,
 ) -> None:
     """Talk, question after question. An empty line or end of input leaves."""
     files = collect_files(doc)
     options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
     engine = _engine(model, threads, gpu_layers, context)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
-    if opened is not None:
-        _index(opened, files)
-    session = Session(engine, opened)
-    while True:
-        errors.print("[bold]you>[/] ", end="")
-        line = sys.stdin.readline()
-        if not line.strip():
-            break
-        try:
-            _answer(session, line, options)
-        except LocalSpecError as error:
-            errors.print(escape(str(error)), style="red")
-        except KeyboardInterrupt:
-            errors.print("(stopped)")
-    if opened is not None:
-        opened.close()
+    try:
+        if opened is not None:
+            _index(opened, files)
+        session = Session(engine, opened, learns=learns)
+        while True:
+            errors.print("[bold]you>[/] ", end="")
+            line = sys.stdin.readline()
+            if not line.strip():
+                break
+            try:
+                _answer(session, line, options)
+            except LocalSpecError as error:
+                errors.print(escape(str(error)), style="red")
+            except KeyboardInterrupt:
+                errors.print("(stopped)")
+    finally:
+        if opened is not None:
+            opened.close()
 
 
 @application.command()
@@ -203,6 +209,8 @@ def learn_command(
         f" {learnt.seconds:.0f} s, {learnt.tokens_per_second:.0f} tokens/s"
         + (f", {figures['speedup']:.2f}× one by one ({single:.0f} tokens/s)" if single else "")
     )
+    if learnt.skipped:
+        errors.print(f"{learnt.skipped} prompts were left out: they are too long for the model's context.")
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
 
@@ -398,7 +406,10 @@ def _answer(session: Session, question: str, options: ReplyOptions) -> Turn:
         f"acceptance {metrics.acceptance_rate:.0%}, {metrics.tokens_per_step:.2f} tokens per step",
         style="dim",
     )
-    errors.print(verdict(metrics, turn.method, has_documents=session.library is not None), style="dim", soft_wrap=True)
+    said = verdict(
+        metrics, turn.method, has_documents=session.library is not None, has_states=has_states(session.library)
+    )
+    errors.print(said, style="dim", soft_wrap=True)
     return turn
 
 

@@ -50,6 +50,11 @@ def test_files_that_the_readme_names_exist():
 def test_options_that_the_readme_names_exist():
     group = typer.main.get_command(application)
     assert isinstance(group, TyperGroup)
-    known = {option for command in group.commands.values() for parameter in command.params for option in parameter.opts}
+    known = {
+        option
+        for command in group.commands.values()
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
     known |= {"--setup-only"}
     assert set(re.findall(r"`(--[a-z-]+)", README)) <= known

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from localspec.chat.template import ChatTemplate
 from localspec.config import cache_folder
+from localspec.errors import ModelError
 from localspec.models.catalogue import resolve
 from localspec.models.check import check
 from localspec.models.llama import LlamaModel, LoadSettings, StateReader
@@ -28,16 +29,20 @@ class EngineStates:
         self._model = model
         self._lock = lock
         self._reader: StateReader | None = None
+        self._closed = False
 
     def read(self, tokens: NDArray[np.int32], should_yield: Callable[[], bool]) -> NDArray[np.float16] | None:
         """States [n, dimension] of `tokens` [n]; None when `should_yield` became true meanwhile. Raises ModelError."""
         with self._lock:
+            if self._closed:
+                raise ModelError("The model was closed while a text was read.", "Load it again.")
             if self._reader is None:
                 self._reader = StateReader(self._model, self._model.threads)
             return self._reader.read(tokens, should_yield)
 
     def close(self) -> None:
         """Free the reader's context. The caller holds the lock."""
+        self._closed = True
         if self._reader is not None:
             self._reader.close()
             self._reader = None

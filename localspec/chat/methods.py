@@ -15,6 +15,7 @@ from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rest import RestDrafter
+from localspec.stores.library import Library
 from localspec.stores.ngrams import NgramStore
 from localspec.stores.states import StateStore
 
@@ -85,8 +86,10 @@ def check_method(method: str, preset: str) -> None:
 
 
 def drafters_of(method: str, sources: Sources, preset: str = "device") -> list[Drafter]:
-    """The drafters of a method. Raises SettingsError for unknown names."""
+    """The drafters of a method; none for a model that cannot verify drafts. Raises SettingsError for unknown names."""
     check_method(method, preset)
+    if not sources.engine.model.can_rewind:
+        return []  # a recurrent model cannot take a rejected draft back
     return METHODS[method].drafters(sources, preset == "paper")
 
 
@@ -99,3 +102,8 @@ def budget_of(engine: Engine, preset: str = "device", rows: int = 0, acceptance:
     if preset == "paper":
         return FixedBudget(min(PAPER_NODES, most - 1))
     return CostBudget(engine.decode_seconds, acceptance or engine.acceptance, most)
+
+
+def has_states(library: Library | None) -> bool:
+    """True when a library holds states of the loaded model, to draft from by meaning."""
+    return library is not None and library.states is not None and library.states.count() > 0

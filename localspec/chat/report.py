@@ -9,8 +9,7 @@ FASTER = 1.02
 SLOWER = 0.98
 """Within these bounds of plain speed a reply counts as neither faster nor slower: timing noise."""
 
-
-NO_STATES = "Nothing in the library can be drafted by meaning yet: such drafts came from this chat alone."
+NO_STATES = "No library here has states of this model yet: drafts by meaning come from the chat alone."
 
 
 def verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_states: bool = True) -> str:

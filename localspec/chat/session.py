@@ -80,8 +80,11 @@ class Update:
 class Session:
     """One conversation with the engine's model over at most one library."""
 
-    def __init__(self, engine: Engine, library: Library | None = None, system: str = "") -> None:
-        """`system` replaces the built-in system prompt."""
+    def __init__(
+        self, engine: Engine, library: Library | None = None, system: str = "", *, learns: bool = True
+    ) -> None:
+        """`system` replaces the built-in system prompt. Without `learns`, the library learns nothing from this one."""
+        self.learns = learns
         self.engine = engine
         self.library = library
         self.system = system
@@ -99,7 +102,7 @@ class Session:
         library = self.library
         sources = Sources(engine, library.ngrams, library.states) if library is not None else Sources(engine)
         drafters = drafters_of(options.method, sources, options.preset)
-        learns = library is not None and library.learns
+        learns = self.learns and library is not None and library.learns
         budget = budget_of(engine, options.preset, options.rows)
         with engine.turn() as model:
             sampler = model.sampler(options.sampling)

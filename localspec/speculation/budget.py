@@ -60,7 +60,7 @@ class CostBudget:
         self._acceptance = acceptance
         self._overhead = overhead
         most = min(rows, len(decode_seconds) - 1) - 1
-        longest = best_size(SURE ** np.arange(1, most + 1), decode_seconds, overhead)
+        longest = best_size(np.power(SURE, np.arange(1, most + 1), dtype=np.float64), decode_seconds, overhead)
         self.limit = min(most, max(longest, LEAST_LIMIT))
 
     def choose(self, tree: DraftTree, room: int, deepest: int) -> DraftTree:

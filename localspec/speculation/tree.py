@@ -92,8 +92,8 @@ def from_continuations(
 ) -> DraftTree:
     """Merge continuations into a trie and keep its `limit` heaviest nodes, heaviest first.
 
-    `continuations` [m, c] is padded with -1; `match_lengths` [m] and `weights` [m] > 0 belong to its rows. A node's
-    weight is the sum of the rows that pass through it (REST, arXiv 2311.08252: how many matches contain the prefix);
+    `continuations` [m, c] is padded with -1 (any negative id ends a row); `match_lengths` [m] and `weights` [m] > 0
+    belong to its rows. A node's weight is the sum of the rows that pass through it (REST, arXiv 2311.08252: how many matches contain the prefix);
     its vote share is its part of the weight of all rows that reach its parent, rows that ended there included, and its
     probability that times `decay`: with less than 1, a place further down a branch is worth less than one higher up
     with as many votes. Nodes with less than `least_share` of the whole weight are left out.
@@ -124,7 +124,7 @@ def from_continuations(
         groups: dict[int, list[int]] = {}
         for row in members:
             token = column[row]
-            if token != PADDING:
+            if token >= 0:
                 group = groups.get(token)
                 if group is None:
                     groups[token] = [row]

@@ -18,6 +18,7 @@ from localspec.stores.reading import StateReading
 from localspec.stores.replies import Replies
 from localspec.stores.search import PassageVectors
 from localspec.stores.stages import Stages
+from localspec.stores.states import DamagedStatesError
 
 _logger = logging.getLogger(__name__)
 
@@ -190,7 +191,20 @@ class Ingestion:
                     self._condition.notify_all()
 
     def _step(self, should_yield: Callable[[], bool], report: Callable[[Progress], None] | None, states: bool) -> bool:
-        """Take the step that is most urgent; False when nothing is left."""
+        """Take the step that is most urgent; False when nothing is left. Damaged states are dropped: that is a step."""
+        try:
+            return self._take_step(should_yield, report, states)
+        except DamagedStatesError as error:
+            if self._reading is None:
+                raise
+            _logger.warning("All states of this model are dropped. %s", error)
+            self._reading.states.drop()
+            self._unprepared = True
+            return True
+
+    def _take_step(
+        self, should_yield: Callable[[], bool], report: Callable[[Progress], None] | None, states: bool
+    ) -> bool:
         queued = self._stages.next()
         if queued is not None:
             self._show(queued.name, queued.work, report)

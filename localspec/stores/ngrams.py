@@ -148,16 +148,21 @@ class NgramStore:
             return dict(rows.fetchall())
 
     def tokens(self, document: int) -> NDArray[np.int32]:
-        """The token ids [n] of a document as they were added under this tokenizer; empty for an unknown one."""
+        """The token ids [n] of a document as they were added under this tokenizer; empty for an unknown one.
+
+        Raises StoreError when they are damaged.
+        """
         with self._database.read() as connection:
             row = connection.execute(
-                "SELECT tokens, start, length FROM ngram_documents JOIN ngram_runs ON run = id"
-                " WHERE document = ? AND fingerprint = ?",
+                "SELECT CASE typeof(tokens) WHEN 'blob' THEN tokens END, start, length"
+                " FROM ngram_documents JOIN ngram_runs ON run = id WHERE document = ? AND fingerprint = ?",
                 [document, self._fingerprint],
             ).fetchone()
         if row is None:
             return np.empty(0, np.int32)
         tokens, start, length = row
+        if tokens is None or len(tokens) % STORED.itemsize or not 0 <= start <= len(tokens) // STORED.itemsize - length:
+            raise self._damaged(f"tokens of document {document}")
         return np.frombuffer(tokens, STORED)[start : start + length][::-1].astype(np.int32)
 
     def count(self) -> int:
@@ -219,9 +224,12 @@ class NgramStore:
         try:
             return {run: known[run] if tokens is None else SuffixIndex(tokens, places) for run, tokens, places in rows}
         except ValueError as error:
-            raise StoreError(
-                f"The n-grams in {self._database.path} are damaged ({error}).", "Rebuild the library's index."
-            ) from error
+            raise self._damaged(error) from error
+
+    def _damaged(self, reason: object) -> StoreError:
+        return StoreError(
+            f"The n-grams in {self._database.path} are damaged ({reason}).", "Rebuild the library's index."
+        )
 
     @contextmanager
     def _change(self) -> Iterator[Database]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from localspec.errors import ModelError
+from localspec.errors import ModelError, StoreError
 from localspec.stores.database import Migration, StoreDatabase
 from localspec.stores.ngrams import NgramStore
 from localspec.stores.states import CONTINUATION, StateStore
@@ -166,11 +166,21 @@ class StateReading:
         """
         tokens = self._tokens_of(unread.document)
         first, start, stop = unread.first, unread.start, unread.stop
+        if len(tokens) != unread.positions + 1:
+            self._tokens = None
+            if unread in self.unread():  # else it was removed meanwhile
+                raise StoreError(f"The n-grams of {unread.name} are damaged.", "Rebuild the library's index.")
+            return True
         begun = time.perf_counter()
         states = self._reader.read(tokens[start:stop], lambda: should_yield() or not self._wanted)
         if states is None:
             self._gave_way = True
             return False
+        if len(states) != stop - start:  # without a new state this window would be read for ever
+            raise ModelError(
+                f"The model's states of {unread.name} cannot be used: {len(states)} for {stop - start} tokens.",
+                "Choose another model.",
+            )
         if not self._gave_way:  # else some of it was read before
             self._seconds += time.perf_counter() - begun
             self._read += stop - first

@@ -26,6 +26,9 @@ CONTINUATION = 20
 SAMPLE_ROWS = 16_384
 _SAMPLE_BYTES = 64 * 1024**2
 """Raw states kept for fitting: as many as either allows."""
+_MOST_REMOVED = 2**27
+"""Labels that may lie free behind the last chunk. A damaged row must not have gigabytes reserved for it."""
+_LARGEST_LABEL = 2**40
 _TOKEN = np.dtype("<i4")
 _HALF = np.dtype("<f2")
 
@@ -89,6 +92,10 @@ def _create(database: Database) -> None:
 STATE_MIGRATIONS: tuple[Migration, ...] = (Migration("states-1-chunks", _create),)
 
 
+class DamagedStatesError(StoreError):
+    """Stored states cannot be used. They can be read again, so whoever meets this may drop them."""
+
+
 class Target(NamedTuple):
     """What is known of a target; changes with every chunk."""
 
@@ -145,14 +152,33 @@ class StateRows:
         self._dimension = dimension
         self._capacity = max(1, min(sample_rows, _SAMPLE_BYTES // (2 * dimension)))
 
+    def number(self, connection: sqlite3.Connection) -> int | None:
+        """This target's id, also where its row is damaged; None before its first state."""
+        row = connection.execute(
+            "SELECT id FROM state_targets WHERE fingerprint = ? AND dimension = ?", [self._fingerprint, self._dimension]
+        ).fetchone()
+        return row[0] if row else None
+
     def target(self, connection: sqlite3.Connection) -> Target | None:
         """This target as the connection sees it; None before its first state."""
+        # One statement, which sees one state of the database.
         row = connection.execute(
-            "SELECT id, fingerprint, states, next_label, reduced FROM state_targets"
-            " WHERE fingerprint = ? AND dimension = ?",
+            "SELECT id, fingerprint, states, next_label, reduced, (SELECT base + count FROM state_chunks"
+            " WHERE target = state_targets.id ORDER BY base DESC LIMIT 1)"
+            " FROM state_targets WHERE fingerprint = ? AND dimension = ?",
             [self._fingerprint, self._dimension],
         ).fetchone()
-        return Target(row[0], row[1], row[2], row[3], bool(row[4])) if row else None
+        if row is None:
+            return None
+        *_, states, next_label, reduced, end = row
+        used = 0 if end is None else end
+        if not (
+            all(isinstance(number, int) for number in (states, next_label, used))
+            and 0 <= states <= next_label <= min(used + _MOST_REMOVED, _LARGEST_LABEL)
+            and reduced in (0, 1)
+        ):
+            raise self._damaged(f"{states} states up to {used}, next label {next_label}")
+        return Target(row[0], row[1], states, next_label, bool(reduced))
 
     def fitted(self, connection: sqlite3.Connection, known: Fitted | None) -> Fitted | None:
         """The current transform as the connection sees it; `known` itself if it is that one."""
@@ -168,54 +194,70 @@ class StateRows:
     def transform(self, connection: sqlite3.Connection, number: int) -> Fitted:
         """The transform with this id."""
         row = connection.execute(
-            "SELECT id, fitted_on, matrices FROM state_transforms WHERE id = ?", [number]
+            f"SELECT id, fitted_on, {_blob('matrices')} FROM state_transforms WHERE id = ?", [number]
         ).fetchone()
         try:
             if row is None:
                 raise ValueError(f"no transform {number}")
+            if not isinstance(row[1], int) or row[1] < 1 or row[2] is None:
+                raise ValueError(f"transform {number}")
             return Fitted(row[0], row[1], Transform.from_bytes(row[2], self._dimension))
         except ValueError as error:
             raise self._damaged(error) from error
 
     def raw(self, connection: sqlite3.Connection, target: Target) -> NDArray[np.float16]:
         """The raw states [n, d] there are to fit on: all, in the order of their labels, or the sample."""
-        query = (
-            "SELECT state FROM state_samples WHERE target = ? ORDER BY id"
-            if target.reduced
-            else "SELECT vectors FROM state_chunks WHERE target = ? ORDER BY base"
-        )
-        stored = b"".join(row for (row,) in connection.execute(query, [target.id]))
-        try:
-            return np.frombuffer(stored, _HALF).reshape(-1, self._dimension)
-        except ValueError as error:
-            raise self._damaged(error) from error
+        if target.reduced:
+            query = f"SELECT 1, NULL, {_blob('state')} FROM state_samples WHERE target = ? ORDER BY id"
+        else:
+            query = f"SELECT count, transform, {_blob('vectors')} FROM state_chunks WHERE target = ? ORDER BY base"
+        parts = []
+        for count, transform, stored in connection.execute(query, [target.id]):
+            if transform is not None:
+                raise self._damaged("reduced states among raw ones")
+            parts.append(self._vectors(stored, count, self._dimension))
+        if not parts:
+            raise self._damaged("no raw states")
+        return np.concatenate(parts)
 
     def chunks(self, connection: sqlite3.Connection, target: Target, first: int) -> Iterator[Chunk]:
         """The chunks from label `first` on, in the order of their labels."""
         rows = connection.execute(
-            "SELECT base, count, transform, vectors FROM state_chunks WHERE target = ? AND base >= ? ORDER BY base",
+            f"SELECT base, count, transform, {_blob('vectors')} FROM state_chunks"
+            " WHERE target = ? AND base >= ? ORDER BY base",
             [target.id, first],
         )
         for base, count, transform, stored in rows:
+            self._check_place(target, base, count)
             width = self._dimension if transform is None else KEPT
-            try:
-                yield Chunk(base, count, transform, np.frombuffer(stored, _HALF).reshape(count, width))
-            except ValueError as error:
-                raise self._damaged(error) from error
+            yield Chunk(base, count, transform, self._vectors(stored, count, width))
 
     def places(self, connection: sqlite3.Connection, target: Target) -> NDArray[np.int64]:
-        """Base and count of every chunk, [n, 2], ascending."""
-        rows = connection.execute("SELECT base, count FROM state_chunks WHERE target = ? ORDER BY base", [target.id])
-        return np.array(rows.fetchall(), np.int64).reshape(-1, 2)
+        """Base and count of every chunk, [n, 2], ascending. `target` as the same transaction sees it."""
+        rows = connection.execute(
+            "SELECT base, count FROM state_chunks WHERE target = ? ORDER BY base", [target.id]
+        ).fetchall()
+        free = 0
+        for base, count in rows:
+            self._check_place(target, base, count)
+            if base < free:
+                raise self._damaged(f"two chunks at {base}")
+            free = base + count + CONTINUATION
+        if sum(count for _, count in rows) != target.states:
+            raise self._damaged(f"not {target.states} states")
+        return np.array(rows, np.int64).reshape(-1, 2)
 
     def tokens(self, connection: sqlite3.Connection, target: Target) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
         """Base, count and tokens [count to count + 20] of every chunk."""
-        rows = connection.execute("SELECT base, count, tokens FROM state_chunks WHERE target = ?", [target.id])
+        rows = connection.execute(
+            f"SELECT base, count, {_blob('tokens')} FROM state_chunks WHERE target = ?", [target.id]
+        )
         for base, count, stored in rows:
-            try:
-                yield base, count, np.frombuffer(stored, _TOKEN)
-            except ValueError as error:
-                raise self._damaged(error) from error
+            self._check_place(target, base, count)
+            size = _TOKEN.itemsize
+            if stored is None or len(stored) % size or not count <= len(stored) // size <= count + CONTINUATION:
+                raise self._damaged(f"tokens of {count} states at {base}")
+            yield base, count, np.frombuffer(stored, _TOKEN)
 
     def positions(self, connection: sqlite3.Connection) -> dict[int, int]:
         """States of this target by document."""
@@ -224,7 +266,10 @@ class StateRows:
             " WHERE fingerprint = ? AND dimension = ? GROUP BY document",
             [self._fingerprint, self._dimension],
         )
-        return {int(document): int(count) for document, count in rows}
+        try:
+            return {int(document): int(count) for document, count in rows}
+        except (TypeError, ValueError) as error:
+            raise self._damaged(error) from error
 
     def add(
         self,
@@ -290,7 +335,10 @@ class StateRows:
         return fitted._replace(id=row)
 
     def remove(self, database: Database, document: int) -> list[tuple[Target, NDArray[np.int64]]]:
-        """Delete a document's states under every target: each target as it was, and base and count of what went."""
+        """Delete a document's states under every target: each target as it is now, and base and count of what went.
+
+        Of a target whose rows are damaged everything goes.
+        """
         removed = []
         for number, fingerprint, states, next_label, reduced in database.execute(
             "SELECT id, fingerprint, states, next_label, reduced FROM state_targets"
@@ -300,25 +348,36 @@ class StateRows:
             rows = database.execute(
                 "SELECT base, count FROM state_chunks WHERE document = ? AND target = ?", [document, number]
             ).fetchall()
-            places = np.array(rows, np.int64).reshape(-1, 2)
-            left = states - int(places[:, 1].sum())
+            try:
+                target = Target(number, fingerprint, states, next_label, bool(reduced))
+                for base, count in rows:
+                    self._check_place(target, base, count)
+                left = states - sum(count for _, count in rows)
+                if left < 0:
+                    raise self._damaged(f"{states} states")
+            except DamagedStatesError:
+                self._drop(database, number)
+                removed.append((Target(number, fingerprint, 0, 0, False), np.empty((0, 2), np.int64)))
+                continue
             database.execute("UPDATE state_targets SET states = ? WHERE id = ?", [left, number])
             if left == 0:  # the transform tells of removed states alone
                 database.execute("DELETE FROM state_transforms WHERE target = ?", [number])
                 database.execute("UPDATE state_targets SET reduced = 0 WHERE id = ?", [number])
-            removed.append((Target(number, fingerprint, states, next_label, bool(reduced)), places))
+            removed.append((target._replace(states=left), np.array(rows, np.int64).reshape(-1, 2)))
         database.execute("DELETE FROM state_chunks WHERE document = ?", [document])
         database.execute("DELETE FROM state_samples WHERE document = ?", [document])
         return removed
 
     def drop(self, database: Database) -> None:
-        """Delete everything of this target."""
-        target = self.target(database.conn)
-        if target is not None:
-            database.execute("DELETE FROM state_chunks WHERE target = ?", [target.id])
-            database.execute("DELETE FROM state_samples WHERE target = ?", [target.id])
-            database.execute("DELETE FROM state_transforms WHERE target = ?", [target.id])
-            database.execute("DELETE FROM state_targets WHERE id = ?", [target.id])
+        """Delete everything of this target, damaged or not."""
+        number = self.number(database.conn)
+        if number is not None:
+            self._drop(database, number)
+
+    def _drop(self, database: Database, number: int) -> None:
+        for table in ("state_chunks", "state_samples", "state_transforms"):
+            database.execute(f"DELETE FROM {table} WHERE target = ?", [number])
+        database.execute("DELETE FROM state_targets WHERE id = ?", [number])
 
     def _sample(self, database: Database, target: Target, document: int, states: NDArray[np.float16]) -> None:
         """Let new states into the sample, each as likely as the old ones are in it, for others (reservoir sampling)."""
@@ -359,5 +418,34 @@ class StateRows:
             [(target.id, document, row.astype(_HALF).tobytes()) for document, row in rows],
         )
 
-    def _damaged(self, error: ValueError) -> StoreError:
-        return StoreError(f"The states in {self._path} are damaged ({error}).", "Have the states indexed again.")
+    def _check_place(self, target: Target, base: object, count: object) -> None:
+        """Raise unless a chunk of `count` states can lie at `base`."""
+        if not (
+            isinstance(base, int)
+            and isinstance(count, int)
+            and isinstance(target.next_label, int)
+            and isinstance(target.states, int)
+            and base >= 0
+            and count >= 1
+            and base + count + CONTINUATION <= target.next_label
+        ):
+            raise self._damaged(f"{count} states at {base}")
+
+    def _vectors(self, stored: bytes | None, count: int, width: int) -> NDArray[np.float16]:
+        """The states [count, width] of a blob, which is None where something else was stored."""
+        if stored is None or not isinstance(count, int) or len(stored) != count * width * _HALF.itemsize:
+            raise self._damaged(f"vectors of {count} states")
+        vectors = np.frombuffer(stored, _HALF).reshape(count, width)
+        if not np.isfinite(vectors).all():
+            raise self._damaged("states that are no numbers")
+        return vectors
+
+    def _damaged(self, reason: object) -> DamagedStatesError:
+        return DamagedStatesError(
+            f"The states in {self._path} are damaged ({reason}).", "Have the states indexed again."
+        )
+
+
+def _blob(column: str) -> str:
+    """SQL for what is in the column if it is a blob, else NULL: Python may fail to decode what damage made a text."""
+    return f"CASE typeof({column}) WHEN 'blob' THEN {column} END"

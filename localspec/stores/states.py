@@ -31,6 +31,7 @@ from localspec.stores.state_rows import (
     STATE_MIGRATIONS,
     Added,
     Chunk,
+    DamagedStatesError,
     Fitted,
     StateRows,
     Target,
@@ -38,7 +39,7 @@ from localspec.stores.state_rows import (
 from localspec.stores.transform import SEARCHED, Carry, fit, unit
 from localspec.stores.vectors import VectorIndex, forget
 
-__all__ = ["CONTINUATION", "STATE_MIGRATIONS", "Neighbours", "StateStore"]
+__all__ = ["CONTINUATION", "STATE_MIGRATIONS", "DamagedStatesError", "Neighbours", "StateStore"]
 
 _logger = logging.getLogger(__name__)
 
@@ -95,8 +96,12 @@ class _Tokens:
         self._places[base : base + count + CONTINUATION] = _GAP
 
     def take(self, labels: NDArray[np.int64]) -> NDArray[np.int32]:
-        """What follows the states [n], [n, 20]; the first column is -2 for those removed meanwhile."""
+        """What follows the states [n], [n, 20], then -1; the first column is -2 for those removed meanwhile."""
         following: NDArray[np.int32] = self._places[labels[:, None] + np.arange(1, CONTINUATION + 1)]
+        gone = following[:, 0] == _GAP
+        # A gap may begin within a row while a chunk is wiped, and damage may leave any number: all of it ends the row.
+        following[np.logical_or.accumulate(following < 0, axis=1)] = -1
+        following[gone, 0] = _GAP
         return following
 
 
@@ -161,22 +166,12 @@ class StateStore:
         self._building: _Building | None = None
         self._tokens: _Tokens | None = None
         self._unsaved = 0
-        with database.read() as connection:
-            self._current = self._rows.fitted(connection, None)
-
-    @property
-    def is_ready(self) -> bool:
-        """The index is in memory and up to date with the transform; also when there are too few states for one."""
-        snapshot, current = self._snapshot, self._current
-        if current is None:
-            return self.count() < _FEWEST
-        return snapshot is not None and snapshot.fitted.id == current.id
-
-    @property
-    def transform(self) -> int:
-        """Names the transform that `project` uses, 0 for none. What it gave under another one is of no use any more."""
-        fitted = self._used()
-        return fitted.id if fitted else 0
+        self._current: Fitted | None = None
+        try:
+            with database.read() as connection:
+                self._current = self._rows.fitted(connection, None)
+        except DamagedStatesError as error:  # the library is of use without its states; `prepare` drops them
+            _logger.warning("%s", error)
 
     def add(self, document: int, first: int, tokens: NDArray[np.int32], states: NDArray[np.float16]) -> None:
         """Store the states [n, d] of the positions from `first` on. One transaction; nests in an outer one.
@@ -200,28 +195,31 @@ class StateStore:
         `StoreDatabase.reclaim`. An unknown document is no error.
         """
         with self._database.write() as database:
-            own = self._rows.target(database.conn)
+            own = self._rows.number(database.conn)
             removed = self._rows.remove(database, document)
             places, empty = np.empty((0, 2), np.int64), False
             for target, parts in removed:
-                if own is not None and target.id == own.id:
-                    places, empty = parts, target.states == int(parts[:, 1].sum())
+                if target.id == own:
+                    places, empty = parts, target.states == 0
             caches = [self._cache_of(target.fingerprint) for target, _ in removed]
             # Before the commit, for a kill after it; and after it, for a file that is being saved now.
             self._forget(caches)
             self._database.after_commit(lambda: self._removed(places, caches, empty=empty))
 
     def drop(self) -> None:
-        """Delete everything of this target. One transaction; nests in an outer one."""
+        """Delete everything of this target, damaged or not. One transaction; nests in an outer one."""
         with self._database.write() as database:
             self._rows.drop(database)
             self._forget([self._cache])
             self._database.after_commit(lambda: self._removed(np.empty((0, 2), np.int64), [self._cache], empty=True))
 
     def count(self) -> int:
-        """States stored (committed) under this target."""
-        with self._database.read() as connection:
-            target = self._rows.target(connection)
+        """States stored (committed) under this target; 0 where they are damaged."""
+        try:
+            with self._database.read() as connection:
+                target = self._rows.target(connection)
+        except DamagedStatesError:
+            return 0
         return target.states if target else 0
 
     def positions(self) -> dict[int, int]:
@@ -273,37 +271,49 @@ class StateStore:
 
         Searches go on with what there was until the new index is complete. When `should_stop` is true it returns
         after the piece at hand (some 1,000 states; fitting, loading and saving are one piece each), and goes on there
-        the next time. The file is a cache: failures to write it are logged.
+        the next time. The file is a cache: failures to write it are logged. Damaged states are dropped, so that they
+        are read again where they are wanted.
         """
         with self._preparing:
-            while not should_stop():
-                if self._building is None and not self._begin():
-                    self._save()
-                    return
-                self._fill()
+            try:
+                while not should_stop():
+                    if self._building is None and not self._begin():
+                        self._sweep()
+                        self._save()
+                        return
+                    self._fill()
+            except DamagedStatesError as error:
+                _logger.warning("All states of this model are dropped. %s", error)
+                self.drop()
 
     def _begin(self) -> bool:
         """Begin to build what is due; False when nothing is."""
-        with self._database.read() as connection:
-            target = self._rows.target(connection)
-            current = self._rows.fitted(connection, self._current)
-            if target is None or (current is None and target.states < _FEWEST):
+        # Under the writer's lock, where several statements see one state of the database: what does not fit together
+        # is damage then.
+        with self._database.write() as database:
+            target = self._rows.target(database.conn)
+            if target is None:
                 return False
-            loaded: VectorIndex | None = None
-            if current is None:
-                due = True
-            else:
-                due = target.states >= current.fitted_on * (_REGROWTH if target.reduced else _REGROWTH_RAW)
-                snapshot = self._snapshot
-                if snapshot is None:
-                    loaded = self._load(current)
-                    due = due and loaded is None
-                elif snapshot.fitted.id == current.id and not due and snapshot.index.removed == 0:
+            self._rows.places(database.conn, target)
+            current = self._rows.fitted(database.conn, self._current)
+            if current is None and target.states < _FEWEST:
+                return False
+            snapshot = self._snapshot
+            growth = _REGROWTH if target.reduced else _REGROWTH_RAW
+            due = current is None or target.states >= current.fitted_on * growth
+            in_use = snapshot is not None and current is not None and snapshot.fitted.id == current.id
+            if in_use and snapshot is not None and not due and snapshot.index.removed == 0:
+                return False
+        loaded = self._load(current) if current is not None and snapshot is None else None
+        if current is None or (due and loaded is None):
+            with self._database.write() as database:
+                target = self._rows.target(database.conn)
+                if target is None or target.states == 0:
                     return False
-            if due or current is None:
-                fitted = Fitted(0, target.states, fit(self._rows.raw(connection, target)))
-            else:
-                fitted = current
+                raw = self._rows.raw(database.conn, target)
+            fitted = Fitted(0, target.states, fit(raw))
+        else:
+            fitted = current
         replaced = current.id if current else 0
         building = _Building(fitted, loaded if loaded is not None else self._empty(fitted), replaced)
         # Under the writer's lock no state comes or goes between reading them and publishing the index.
@@ -312,7 +322,9 @@ class StateStore:
             if target is None:
                 return False
             if self._tokens is None:
-                tokens = _Tokens(target.next_label)
+                # As long as the chunks need: there may be many free labels behind them.
+                places = self._rows.places(database.conn, target)
+                tokens = _Tokens(int(places[-1].sum()) if len(places) else 0)
                 for base, count, ids in self._rows.tokens(database.conn, target):
                     tokens.put(base, count, ids)
                 self._tokens = tokens
@@ -365,7 +377,10 @@ class StateStore:
                     break
             if pieces:
                 labels = np.concatenate([np.arange(chunk.base, chunk.base + chunk.count) for chunk, _ in pieces])
-                building.index.add(labels, np.concatenate([vectors for _, vectors in pieces]))
+                try:
+                    building.index.add(labels, np.concatenate([vectors for _, vectors in pieces]))
+                except ValueError as error:  # whose transform gave no numbers
+                    raise DamagedStatesError(f"The states in {self._database.path} are damaged ({error}).") from error
                 building.added += size
                 return
             fitted = building.fitted
@@ -391,6 +406,12 @@ class StateStore:
         self._current = fitted
         self._unsaved = building.added
         self._building = None
+
+    def _sweep(self) -> None:
+        """Delete cache files of targets without states, as a kill may leave them."""
+        kept = {self._cache_of(fingerprint).name for fingerprint in self.targets()}
+        found = {f"{file.name.partition('.hnsw')[0]}.hnsw" for file in self._folder.glob("states-*.hnsw*")}
+        self._forget([self._folder / name for name in found - kept])
 
     def _save(self) -> None:
         with self._database.write():
@@ -425,13 +446,15 @@ class StateStore:
             self._snapshot = None
 
     def _removed(self, places: NDArray[np.int64], caches: list[Path], *, empty: bool) -> None:
+        parts = (self._snapshot, self._building)
         if empty:
             self._current = self._snapshot = self._building = self._tokens = None
             self._unsaved = 0
-        labels: list[int] = _labels(places[:, 0], places[:, 1]).tolist()
-        for part in (self._snapshot, self._building):
+        labels = _labels(places[:, 0], places[:, 1])
+        for part in parts:
             if part is not None:
-                part.index.remove(labels)
+                # Waits for a save that is under way, whose file is deleted below; a later one has no trace of these.
+                part.index.remove((part.index.labels() if empty else labels).tolist())
         if self._tokens is not None:
             for base, count in places.tolist():
                 self._tokens.wipe(base, count)

@@ -49,7 +49,8 @@ _FORMAT = 1
 class VectorIndex:
     """Labels and vectors of one dimension in memory. Any thread may call any method.
 
-    Changes and saving wait for each other; a search waits for a few milliseconds of a change and never for saving.
+    Changes and saving wait for each other; a search waits for a few milliseconds of a change. It needs no lock that
+    saving holds, but hnswlib keeps Python's interpreter lock while it writes or loads its file: all threads wait then.
     Raises ValueError for arguments of the wrong shape, and StoreError when memory runs out.
     """
 

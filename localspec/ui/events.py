@@ -45,8 +45,8 @@ class Events:
         page.new_chat.click(self.new_chat, None, reply_outputs, **quick)
         page.chat.clear(self.new_chat, None, reply_outputs, **quick)
         page.method.change(explain, page.method, page.method, **quick)
-        page.library.input(self.pick_library, page.library, page.library, **quick)
         shown = [page.indexing, page.meaning, page.documents, page.learnt]
+        page.library.input(self.pick_library, page.library, [page.library, *shown], **quick)
         page.removal.change(self.remove, [page.removal, page.method], shown, **quick)
         page.press.change(self.press, [page.press, page.method], shown, **quick)
         page.learning.input(
@@ -124,30 +124,34 @@ class Events:
 
     # -- documents ----------------------------------------------------------------------------------------------
 
-    def pick_library(self, name: str, request: gr.Request) -> Update:
-        """Switch to a library, or begin one."""
+    def pick_library(self, name: str, request: gr.Request) -> tuple[Update, ...]:
+        """Switch to a library, or begin one. What was shown of the one before goes; the next tick shows this one."""
         conversation = self._conversation(request)
         try:
             conversation.library = library_name(name or "")
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
         conversation.forgetting = ""
-        conversation.seen.clear()
-        return conversation.library
+        # A new one: a tick under way still writes what it sent of the library before into the old one.
+        conversation.seen = {}
+        return conversation.library, *("" for _ in LIBRARY_PARTS)
 
     def remove(self, wanted: str, method: str, request: gr.Request) -> tuple[Update, ...]:
-        """Remove a document; `wanted` is its id and a count that makes every press different."""
-        identity = wanted.partition(" ")[0]
-        if not identity.isdecimal():
+        """Remove a document; `wanted` is its id as `pressed` reads it."""
+        conversation = self._conversation(request)
+        identity, own = pressed(wanted)
+        if not identity.isdecimal() or own != conversation.library:
             return tuple(gr.skip() for _ in LIBRARY_PARTS)
-        return self._change(self._conversation(request), method, lambda library: library.remove(int(identity)))
+        return self._change(conversation, own, method, lambda library: library.remove(int(identity)))
 
     def press(self, wanted: str, method: str, request: gr.Request) -> tuple[Update, ...]:
-        """One of the buttons inside markup; `wanted` is its name and a count that makes every press different."""
+        """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
         conversation = self._conversation(request)
+        name, own = pressed(wanted)
+        if own != conversation.library:
+            return tuple(gr.skip() for _ in LIBRARY_PARTS)
 
         def change(library: Library) -> None:
-            name = wanted.partition(" ")[0]
             sure = conversation.forgetting == library.name
             conversation.forgetting = library.name if name == "ask" else ""
             if name in ("build", "unbuild"):
@@ -155,24 +159,25 @@ class Events:
             elif name == "forget" and sure:
                 library.forget_replies()
 
-        return self._change(conversation, method, change)
+        return self._change(conversation, own, method, change)
 
     def set_learning(self, on: bool, method: str, request: gr.Request) -> tuple[Update, ...]:
         """Learn the answers given with this library, or not."""
         conversation = self._conversation(request)
-        shown = self._change(conversation, method, lambda library: library.set_learning(on))
+        seen = conversation.seen
+        shown = self._change(conversation, conversation.library, method, lambda library: library.set_learning(on))
         # What the box shows. Where the change failed, the next tick sets it back.
-        conversation.seen["learning"] = _box(on)
+        seen["learning"] = _box(on)
         return shown
 
     def _change(
-        self, conversation: Conversation, method: str, change: Callable[[Library], None]
+        self, conversation: Conversation, name: str, method: str, change: Callable[[Library], None]
     ) -> tuple[Update, ...]:
-        """Change the tab's library and show it; a problem is said."""
+        """Change the library `name` and show the tab's; a problem is said."""
         try:
             with self.application.models.use() as engine:
                 if engine is not None:
-                    change(self.application.library(conversation.library, engine))
+                    change(self.application.library(name, engine))
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
         parts = self._library_parts(conversation, method)
@@ -184,7 +189,7 @@ class Events:
     # -- model --------------------------------------------------------------------------------------------------
 
     def load_model(
-        self, name: str | None, file: str, context: Number, gpu_layers: Number, threads: Number
+        self, name: str | None, file: str, context: Number, gpu_layers: Number, threads: Number, request: gr.Request
     ) -> Update:
         """Load the model that was picked, or the file whose path was typed."""
         wanted = (file or "").strip().strip('"') or name or ""
@@ -193,6 +198,8 @@ class Events:
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
             return gr.skip()
+        # A load that fails at once may be over, and told by a tick, before this arrives: the next tick tells it again.
+        self._conversation(request).seen.pop("status", None)
         return status(self.application)
 
     # -- what changes by itself ---------------------------------------------------------------------------------
@@ -200,18 +207,19 @@ class Events:
     def refresh(self, method: str, request: gr.Request) -> tuple[Update, ...]:
         """Status, progress and documents; only what has changed since this tab was last told."""
         conversation = self._conversation(request)
+        seen = conversation.seen
         parts = {"status": status(self.application), **self._library_parts(conversation, method)}
         names = self.application.library_names()
         updates: list[Update] = []
         for part in ("status", *LIBRARY_PARTS, "learning"):
-            changed = part in parts and conversation.seen.get(part) != parts[part]
+            changed = part in parts and seen.get(part) != parts[part]
             told: Update = parts.get(part)
             if part == "learning":
                 told = told == _box(True)
             updates.append(told if changed else gr.skip())
         known = "\n".join(names)
-        updates.append(gr.Dropdown(choices=names) if conversation.seen.get("libraries") != known else gr.skip())
-        conversation.seen.update({**parts, "libraries": known})
+        updates.append(gr.Dropdown(choices=names) if seen.get("libraries") != known else gr.skip())
+        seen.update({**parts, "libraries": known})
         return tuple(updates)
 
     def _library_parts(self, conversation: Conversation, method: str) -> dict[str, str]:
@@ -219,7 +227,8 @@ class Events:
         if models.loading or not models.is_ready:
             return {}
         try:
-            with models.use() as engine:
+            # Nor does a tick wait for a load that began just now: it has to tell of it.
+            with models.use(lambda: bool(models.loading)) as engine:
                 if engine is None:
                     return {}
                 library = self.application.library(conversation.library, engine)
@@ -229,7 +238,7 @@ class Events:
                     "indexing": markup.indexing(library.progress),
                     "meaning": _meaning(library, engine) if method == "dresd" else "",
                     "documents": _documents(library),
-                    "learnt": markup.learnt(replies, tokens, learns=library.learns, asking=asking),
+                    "learnt": markup.learnt(library.name, replies, tokens, learns=library.learns, asking=asking),
                     "learning": _box(library.learns),
                 }
         except LocalSpecError as error:
@@ -243,6 +252,15 @@ class Events:
         return self.application.conversation(str(request.session_hash))
 
 
+def pressed(wanted: str) -> tuple[str, str]:
+    """What a button inside markup stands for, and the library that it was made for.
+
+    `page.js` writes both, with a count between them that makes every press different.
+    """
+    what, _, rest = wanted.partition(" ")
+    return what, rest.partition(" ")[2]
+
+
 def explain(method: str) -> Update:
     """What the chosen method does, beside the switch."""
     return gr.Radio(info=METHODS[method].explanation)
@@ -251,9 +269,10 @@ def explain(method: str) -> Update:
 def status(application: Application) -> str:
     """The line about the model."""
     models = application.models
-    if models.loading:
-        return f'<span data-model="loading">{markup.literal(texts.LOADING.format(name=models.loading))}</span>'
+    # While the model from before is loaded again, it is told already why the other one cannot be.
     problem = markup.note(str(models.error), "problem") if models.error is not None else ""
+    if models.loading:
+        return f'<span data-model="loading">{markup.literal(texts.LOADING.format(name=models.loading))}</span>{problem}'
     described = models.description
     if not described:
         return f'<span data-model="none">{texts.NO_MODEL}</span>{problem}'
@@ -287,7 +306,7 @@ def _meaning(library: Library, engine: Engine) -> str:
     # As many rows at once as were measured; reading takes more, which is no slower.
     seconds = missing * float(engine.decode_seconds[MAX_ROWS]) / MAX_ROWS
     states = library.states.count() if library.states is not None else None
-    return markup.meaning(states, missing, reading=reading, seconds=seconds)
+    return markup.meaning(library.name, states, missing, reading=reading, seconds=seconds)
 
 
 def _documents(library: Library) -> str:
@@ -295,7 +314,7 @@ def _documents(library: Library) -> str:
     read = library.states.positions() if library.states is not None else {}
     # Nothing follows a document's last token, so it has no state.
     complete = {info.id for info in documents if 0 < info.tokens - 1 <= read.get(info.id, 0)}
-    return markup.documents(documents, complete)
+    return markup.documents(library.name, documents, complete)
 
 
 def _box(ticked: bool) -> str:

@@ -94,58 +94,61 @@ def indexing(progress: Progress) -> str:
         return ""
     label = f"{texts.STAGES.get(progress.stage, progress.stage)}: {progress.name} · {progress.fraction:.0%}"
     if progress.documents_total > 1:
-        label += f" · {progress.documents_done} of {progress.documents_total} documents"
+        label += f" · {texts.DOCUMENTS_DONE.format(done=progress.documents_done, total=progress.documents_total)}"
     if progress.seconds_left is not None:
-        label += f" · about {texts.seconds(progress.seconds_left)} left"
+        label += f" · {texts.TIME_LEFT.format(time=texts.seconds(progress.seconds_left))}"
     return meter(label, progress.fraction)
 
 
-def meaning(states: int | None, missing: int, *, reading: bool, seconds: float | None) -> str:
-    """What is to be said about a library's drafts by meaning; empty when all is there.
+def meaning(library: str, states: int | None, missing: int, *, reading: bool, seconds: float | None) -> str:
+    """What is to be said about the library's drafts by meaning; empty when all is there.
 
     `states` are those stored, None where the model gives none; `missing` tokens have none yet, which takes `seconds`
     once somebody asks for it, or is being done (`reading`).
     """
     if states is None:
-        return _meaning("never", texts.MEANING_NEVER)
+        return _meaning(library, "never", texts.MEANING_NEVER)
     if missing and reading:
         said = texts.MEANING_READING.format(tokens=texts.counted(missing, "token"))
-        return _meaning("reading", said, press("unbuild", texts.MEANING_STOP))
+        return _meaning(library, "reading", said, press("unbuild", texts.MEANING_STOP))
     if missing:
-        have = "has" if missing == 1 else "have"
         time = texts.MEANING_NO_TIME if seconds is None else texts.MEANING_TIME.format(time=texts.roughly(seconds))
-        said = texts.MEANING_MISSING.format(tokens=texts.counted(missing, "token"), have=have)
-        return _meaning("missing", f"{said} {texts.MEANING_WHY} {time}", press("build", texts.MEANING_BUILD))
-    return "" if states else _meaning("empty", texts.MEANING_EMPTY)
+        said = f"{texts.meaning_missing(missing)} {texts.MEANING_WHY} {time}"
+        return _meaning(library, "missing", said, press("build", texts.MEANING_BUILD))
+    return "" if states else _meaning(library, "empty", texts.MEANING_EMPTY)
 
 
-def _meaning(state: str, said: str, button: str = "") -> str:
-    return f'<div class="meaning" data-meaning="{state}"><p>{lines(said)}</p>{button}</div>'
+def _meaning(library: str, state: str, said: str, button: str = "") -> str:
+    return f'<div class="meaning" data-meaning="{state}"{_of(library)}><p>{lines(said)}</p>{button}</div>'
 
 
-def learnt(replies: int, tokens: int, *, learns: bool, asking: bool) -> str:
-    """How many answers a library has learnt, with a button to forget them; `asking` whether that is really wanted."""
+def learnt(library: str, replies: int, tokens: int, *, learns: bool, asking: bool) -> str:
+    """How many answers the library has learnt, with a button to forget them; `asking` whether that is really wanted."""
     if replies and asking:
-        sure = texts.FORGET_SURE.format(answers=texts.counted(replies, "learnt answer"))
         # No button stands where the first one stood, for a double click.
         buttons = press("keep", texts.FORGET_NOT) + press("forget", texts.FORGET_NOW, "warm")
-        said = f"<p>{lines(sure)}</p>{buttons}"
+        said = f"<p>{lines(texts.forget_sure(replies))}</p>{buttons}"
     elif replies:
-        counts = f"{texts.counted(replies, 'answer')} learnt ({texts.counted(tokens, 'token')})"
+        counts = texts.LEARNT.format(answers=texts.counted(replies, "answer"), tokens=texts.counted(tokens, "token"))
         rest = "" if learns else f"<p>{lines(texts.NOT_LEARNING)}</p>"
         said = f'<span data-figure="learnt">{lines(counts)}</span>{press("ask", texts.FORGET)}{rest}'
     else:
         said = lines(texts.NOTHING_LEARNT if learns else texts.NOT_LEARNING)
-    return f'<div class="learnt" data-learns="{"on" if learns else "off"}">{said}</div>'
+    return f'<div class="learnt" data-learns="{"on" if learns else "off"}"{_of(library)}>{said}</div>'
 
 
 def press(name: str, label: str, kind: str = "quiet") -> str:
-    """A button of which the server hears by its name."""
+    """A button of which the server hears by its name. It stands inside an element that names the library."""
     return f'<button type="button" class="press {kind}" data-press="{name}">{literal(label)}</button>'
 
 
-def documents(infos: Sequence[DocumentInfo], by_meaning: Collection[int] = ()) -> str:
-    """The documents of a library with a button to remove each, newest first. Those whose ids are in `by_meaning` also
+def _of(library: str) -> str:
+    """The attribute that says to `page.js` what library the buttons inside an element belong to."""
+    return f' data-library="{literal(library)}"'
+
+
+def documents(library: str, infos: Sequence[DocumentInfo], by_meaning: Collection[int] = ()) -> str:
+    """The documents of the library with a button to remove each, newest first. Those whose ids are in `by_meaning` also
     give drafts by meaning."""
     if not infos:
         return f'<p class="quiet">{texts.NO_DOCUMENTS}</p>'
@@ -159,15 +162,15 @@ def documents(infos: Sequence[DocumentInfo], by_meaning: Collection[int] = ()) -
         rows.append(
             f'<li class="document {html.escape(info.status)}" data-document="{info.id}"><div class="about">'
             f'<div class="name">{literal(info.name)}</div><div class="quiet">{lines(about)}</div>{warning}</div>'
-            f'<button type="button" class="remove" data-remove="{info.id}" title="Remove from the library"'
-            f' aria-label="Remove {literal(info.name)}">×</button></li>'
+            f'<button type="button" class="remove" data-remove="{info.id}" title="{texts.REMOVE}"'
+            f' aria-label="{literal(texts.REMOVE_ONE.format(name=info.name))}">×</button></li>'
         )
     more = len(infos) - len(rows)
-    rest = f'<p class="quiet">… and {more} more.</p>' if more else ""
-    return f'<ul class="documents">{"".join(rows)}</ul>{rest}'
+    rest = f'<p class="quiet">{texts.MORE.format(number=more)}</p>' if more else ""
+    return f'<ul class="documents"{_of(library)}>{"".join(rows)}</ul>{rest}'
 
 
 def _size(info: DocumentInfo) -> list[str]:
     if info.pages:
-        return [f"{info.pages} page{'s' if info.pages != 1 else ''}"]
-    return [f"{info.characters:,} characters"] if info.characters else []
+        return [texts.counted(info.pages, "page")]
+    return [texts.counted(info.characters, "character")] if info.characters else []

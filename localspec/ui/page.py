@@ -36,7 +36,7 @@ class Page:
     learning: gr.Checkbox
     learnt: gr.Markdown
     press: gr.Textbox
-    """The name of the button that was pressed, of those inside markup, and a count"""
+    """The name of the button that was pressed, of those inside markup, a count and the library"""
     model: gr.Dropdown
     model_file: gr.Textbox
     context: gr.Number

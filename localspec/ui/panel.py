@@ -39,12 +39,12 @@ def _figures(metrics: ReplyMetrics) -> str:
     started = metrics.steps > 0
     drafted = metrics.drafted > 0
     figures = (
-        ("speedup", "against plain", f"{metrics.speedup:.2f}×" if started and metrics.speedup else "–"),
-        ("tokens-per-second", "tokens per second", f"{metrics.tokens_per_second:.1f}" if started else "–"),
-        ("acceptance", "of drafts accepted", f"{metrics.acceptance_rate:.0%}" if drafted else "–"),
-        ("accepted-length", "accepted per step", f"{metrics.accepted_length:.2f}" if started else "–"),
-        ("tokens-per-step", "tokens per step", f"{metrics.tokens_per_step:.2f}" if started else "–"),
-        ("tokens", "tokens", f"{metrics.tokens}"),
+        ("speedup", texts.SPEEDUP, f"{metrics.speedup:.2f}×" if started and metrics.speedup else "–"),
+        ("tokens-per-second", texts.TOKENS_PER_SECOND, f"{metrics.tokens_per_second:.1f}" if started else "–"),
+        ("acceptance", texts.ACCEPTANCE, f"{metrics.acceptance_rate:.0%}" if drafted else "–"),
+        ("accepted-length", texts.ACCEPTED_LENGTH, f"{metrics.accepted_length:.2f}" if started else "–"),
+        ("tokens-per-step", texts.TOKENS_PER_STEP, f"{metrics.tokens_per_step:.2f}" if started else "–"),
+        ("tokens", texts.TOKENS, f"{metrics.tokens}"),
     )
     slower = ' class="slower"' if started and 0 < metrics.speedup < SLOWER else ""
     cells = "".join(
@@ -60,11 +60,9 @@ def _baseline(metrics: ReplyMetrics) -> str:
     if seconds <= 0:
         return ""
     own = seconds != metrics.plain_seconds
-    source = "the median of this reply's undrafted steps" if own else "measured when the model was loaded"
-    return (
-        f'<p class="quiet">Plain decoding on this computer: <span data-figure="baseline">{1 / seconds:.1f}</span> '
-        f"tokens per second ({source}).</p>"
-    )
+    rate = f'<span data-figure="baseline">{1 / seconds:.1f}</span>'
+    said = texts.BASELINE.format(rate=rate, source=texts.BASELINE_OWN if own else texts.BASELINE_LOADED)
+    return f'<p class="quiet">{said}</p>'
 
 
 def _sources(by_source: dict[str, int]) -> str:
@@ -85,8 +83,8 @@ def _sources(by_source: dict[str, int]) -> str:
             f'<span class="quiet"> {share:.0f}%</span></li>'
         )
     return (
-        '<h4>Where the tokens came from</h4>'
-        f'<div class="bar" role="img" aria-label="Tokens by source">{"".join(bars)}</div>'
+        f"<h4>{texts.TOKENS_CAME_FROM}</h4>"
+        f'<div class="bar" role="img" aria-label="{texts.TOKENS_BY_SOURCE}">{"".join(bars)}</div>'
         f'<ul class="key">{"".join(keys)}</ul>'
     )
 
@@ -96,10 +94,10 @@ def _neighbours(retrieval: Retrieval | None) -> str:
         return ""
     found = f"{retrieval.kept_per_search:.1f}" if retrieval.searches else "–"
     alike = f"{retrieval.mean_similarity:.2f}" if retrieval.kept else "–"
-    return (
-        f'<p class="quiet">Similar moments found: <b data-figure="neighbours">{found}</b> per search, on average '
-        f'<b data-figure="similarity">{alike}</b> alike (1 is the same).</p>'
+    said = texts.NEIGHBOURS.format(
+        found=f'<b data-figure="neighbours">{found}</b>', alike=f'<b data-figure="similarity">{alike}</b>'
     )
+    return f'<p class="quiet">{said}</p>'
 
 
 def names_to_class(name: str) -> str:
@@ -122,21 +120,20 @@ def plot(accepted: Sequence[int]) -> str:
             f'<rect class="{style}" x="{index * slot:.1f}" y="{_HEIGHT - height:.1f}" width="{max(1.0, slot - 1):.1f}" '
             f'height="{height:.1f}"/>'
         )
-    step = "steps" if len(shown) != 1 else "step"
-    label = f"Accepted tokens per step, last {len(shown)} {step}, highest {max(shown)}"
+    extent = texts.PLOT_EXTENT.format(steps=texts.counted(len(shown), "step"), highest=max(shown))
     return (
-        f'<h4>Accepted tokens per step <span class="quiet">last {len(shown)} {step}, at most {max(shown)}</span></h4>'
+        f'<h4>{texts.PLOT} <span class="quiet">{extent}</span></h4>'
         f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{label}">{"".join(bars)}</svg>'
+        f'aria-label="{texts.PLOT}, {extent}">{"".join(bars)}</svg>'
     )
 
 
 def _times(metrics: ReplyMetrics) -> str:
     parts = (
-        ("propose", "finding drafts", metrics.propose_seconds),
-        ("decode", "the model", metrics.decode_seconds),
-        ("sample", "choosing tokens", metrics.sample_seconds),
-        ("rest", "keeping the accepted", metrics.rest_seconds),
+        ("propose", texts.TIME_PROPOSE, metrics.propose_seconds),
+        ("decode", texts.TIME_DECODE, metrics.decode_seconds),
+        ("sample", texts.TIME_SAMPLE, metrics.sample_seconds),
+        ("rest", texts.TIME_REST, metrics.rest_seconds),
     )
     whole = max(metrics.seconds, 1e-9)
     rows = "".join(
@@ -146,9 +143,10 @@ def _times(metrics: ReplyMetrics) -> str:
     )
     reading = ""
     if metrics.prompt_tokens:
+        reused = f'<span data-figure="reused">{metrics.reused_tokens:,}</span>'
+        said = texts.TOKENS_READ.format(tokens=texts.counted(metrics.prompt_tokens, "token"), reused=reused)
         reading = (
-            f'<tr class="reading"><th>reading first</th><td class="quiet">{metrics.prompt_tokens:,} tokens, '
-            f'<span data-figure="reused">{metrics.reused_tokens:,}</span> kept from before</td>'
+            f'<tr class="reading"><th>{texts.TIME_READING}</th><td class="quiet">{said}</td>'
             f'<td data-time="prefill">{texts.seconds(metrics.prefill_seconds)}</td></tr>'
         )
-    return f'<h4>Where the time went</h4><table class="times">{rows}{reading}</table>'
+    return f'<h4>{texts.TIME_WENT}</h4><table class="times">{rows}{reading}</table>'

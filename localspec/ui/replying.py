@@ -12,6 +12,7 @@ from time import monotonic
 
 from localspec.chat.citations import Citation
 from localspec.chat.engine import Engine
+from localspec.chat.methods import has_states
 from localspec.chat.session import ReplyOptions, Turn, Update
 from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
@@ -211,7 +212,7 @@ class Reply:
             activity=texts.WAITING_TURN if waits else texts.FINDING,
             fraction=None,
             has_documents=has_documents,
-            has_states=library is not None and library.states is not None and library.states.count() > 0,
+            has_states=has_states(library),
         )
         updates = session.ask(self._question, self._options)
         turn: Turn | None = None

@@ -41,8 +41,12 @@ PRESET_INFO = "device: sized by what pays on this computer. paper: as published.
 GRAMMAR_INFO = "GBNF; the answer then follows it."
 
 NO_DOCUMENTS = "No documents in this library yet."
+REMOVE = "Remove from the library"
+REMOVE_ONE = "Remove {name}"
+MORE = "… and {number} more."
+DOCUMENTS_DONE = "{done} of {total} documents"
+TIME_LEFT = "about {time} left"
 BY_MEANING = "drafts by meaning"
-MEANING_MISSING = "{tokens} of this library {have} not been read for drafts by meaning."
 MEANING_WHY = (
     "Once that is done, DReSD also drafts from places that say something similar in other words, which can make answers"
     " faster."
@@ -59,12 +63,12 @@ MEANING_NEVER = "This model gives no states to compare, so DReSD drafts from equ
 LEARN = "Learn from my chats"
 LEARN_INFO = (
     "Keeps the answers that the model writes with this library, on this computer only, so that similar ones come"
-    " faster. You can forget them at any time."
+    " faster. They can quote documents, and stay when a document is removed, until you forget them."
 )
+LEARNT = "{answers} learnt ({tokens})"
 NOTHING_LEARNT = "No answers learnt yet."
 NOT_LEARNING = "New answers are not kept."
 FORGET = "Forget them"
-FORGET_SURE = "Forget {answers} for good? Documents and chats stay."
 FORGET_NOW = "Yes, forget them"
 FORGET_NOT = "Keep them"
 LOADING = "Loading the model {name} …"
@@ -115,6 +119,27 @@ STAGES = {
 }
 
 PANEL_EMPTY = "Ask something: here you see how many words were guessed ahead, and what that brought."
+SPEEDUP = "against plain"
+TOKENS_PER_SECOND = "tokens per second"
+ACCEPTANCE = "of drafts accepted"
+ACCEPTED_LENGTH = "accepted per step"
+TOKENS_PER_STEP = "tokens per step"
+TOKENS = "tokens"
+BASELINE = "Plain decoding on this computer: {rate} tokens per second ({source})."
+BASELINE_OWN = "the median of this reply's undrafted steps"
+BASELINE_LOADED = "measured when the model was loaded"
+TOKENS_CAME_FROM = "Where the tokens came from"
+TOKENS_BY_SOURCE = "Tokens by source"
+NEIGHBOURS = "Similar moments found: {found} per search, on average {alike} alike (1 is the same)."
+PLOT = "Accepted tokens per step"
+PLOT_EXTENT = "last {steps}, at most {highest}"
+TIME_WENT = "Where the time went"
+TIME_PROPOSE = "finding drafts"
+TIME_DECODE = "the model"
+TIME_SAMPLE = "choosing tokens"
+TIME_REST = "keeping the accepted"
+TIME_READING = "reading first"
+TOKENS_READ = "{tokens}, {reused} kept from before"
 
 
 def added(name: str, pages: int | None, passages: int) -> str:
@@ -122,6 +147,21 @@ def added(name: str, pages: int | None, passages: int) -> str:
     parts = [f"{pages} page{'s' if pages != 1 else ''}"] if pages else []
     parts.append(f"{passages} passage{'s' if passages != 1 else ''}")
     return f"{name} ({', '.join(parts)})"
+
+
+def forget_sure(answers: int) -> str:
+    """What is asked before a library's learnt answers are deleted."""
+    those = f"all {answers:,} learnt answers" if answers != 1 else "the one learnt answer"
+    return (
+        f"Delete {those} of this library for good? That includes what the command learn has written."
+        " Documents and chats stay."
+    )
+
+
+def meaning_missing(tokens: int) -> str:
+    """How much of a library gives no drafts by meaning yet."""
+    have = "has" if tokens == 1 else "have"
+    return f"{counted(tokens, 'token')} of this library {have} not been read for drafts by meaning."
 
 
 def counted(number: int, noun: str) -> str:

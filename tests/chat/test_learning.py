@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.learning import common_start, learn, one_by_one, prompts_of
+from localspec.chat.learning import by_length, common_start, learn, one_by_one, prompts_of
 from localspec.chat.libraries import prepare_drafts
 from localspec.chat.session import LEAST_LEARNT, ReplyOptions, Session
 from localspec.errors import SettingsError
@@ -35,6 +35,23 @@ GREEDY = SamplingSettings()
 def test_what_all_prompts_begin_with(prompts: list[list[int]], shared: int) -> None:
     """At least one token of each prompt stays: the one whose state leads to the reply."""
     assert common_start([np.array(prompt, np.int32) for prompt in prompts]) == shared
+
+
+def test_long_prompts_are_written_apart_from_short_ones() -> None:
+    prompts = [np.zeros(length, np.int32) for length in (10, 700, 20, 480, 3000, 497)]
+    groups = by_length(prompts, 16)
+    assert [[len(prompt) for prompt in group] for group in groups] == [[10, 20, 480], [700, 497], [3000]]
+
+
+def test_a_prompt_that_leaves_no_room_is_left_out(
+    engine: Engine, make_library: Callable[[list[Path]], Library]
+) -> None:
+    library = make_library([])
+    long = "word " * engine.model.context_size
+    learnt = learn(engine, library, [long, QUESTIONS[0]], TOKENS, GREEDY, lambda done, total: None)
+    assert (learnt.prompts, learnt.skipped, learnt.replies) == (1, 1, 1)
+    with pytest.raises(SettingsError, match="room"):
+        learn(engine, library, [long], TOKENS, GREEDY, lambda done, total: None)
 
 
 def test_replies_to_prompts_are_learnt(engine: Engine, make_library: Callable[[list[Path]], Library]) -> None:
@@ -119,7 +136,7 @@ def test_a_stopped_answer_teaches_what_was_written(
     library = make_library([])
     library.start()
     session = Session(engine, library)
-    updates = session.ask("Count from one to one hundred.", ReplyOptions("rest", max_tokens=200))
+    updates = session.ask("Write a very long story about the sea.", ReplyOptions("rest", max_tokens=200))
     for update in updates:
         if len(update.turn.reply_tokens) >= LEAST_LEARNT + 4:
             break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -46,24 +47,47 @@ def test_the_graph_ends_before_the_logits(loaded: LlamaModel, reader: StateReade
 def test_a_reading_that_is_stopped_goes_on(loaded: LlamaModel, reader: StateReader) -> None:
     tokens = text(loaded, 400)
     whole = reader.read(tokens)
+    assert whole is not None
     asked = 0
 
-    def after(nodes: int) -> bool:
+    def after(layers: int) -> bool:
         nonlocal asked
         asked += 1
-        return asked > nodes
+        return asked > layers
 
-    other = reader.read(tokens[::-1].copy())
-    assert other is not None
-    stops = 0
-    for nodes in (0, 5, 400, 900, 1500):
+    assert reader.read(tokens[::-1].copy()) is not None
+    for layers in (0, 3, 29, 35):
         asked = 0
-        stops += reader.read(tokens, lambda nodes=nodes: after(nodes)) is None  # type: ignore[misc]
+        assert reader.read(tokens, lambda layers=layers: after(layers)) is None  # type: ignore[misc]
+        assert asked == layers + 1, "nothing is computed once it is to stop"
     again = reader.read(tokens)
-    assert stops >= 4
     assert again is not None
-    assert whole is not None
     assert np.array_equal(again, whole)
+
+
+def test_a_reading_stops_long_before_its_batch_ends(loaded: LlamaModel, reader: StateReader) -> None:
+    tokens = text(loaded, 256)
+    reader.read(tokens[::-1].copy())
+    begun = perf_counter()
+    assert reader.read(tokens) is not None
+    whole = perf_counter() - begun
+    assert reader.read(tokens[::-1].copy()) is not None
+    begun = perf_counter()
+    assert reader.read(tokens, lambda: True) is None
+    assert perf_counter() - begun < whole / 4
+
+
+def test_what_is_raised_inside_comes_out(loaded: LlamaModel, reader: StateReader) -> None:
+    """Ctrl-C, for one: ctypes would print it and go on."""
+    tokens = text(loaded, 100)
+
+    def interrupt() -> bool:
+        raise KeyboardInterrupt
+
+    assert reader.read(tokens[::-1].copy()) is not None
+    with pytest.raises(KeyboardInterrupt):
+        reader.read(tokens, interrupt)
+    assert reader.read(tokens) is not None
 
 
 def test_a_longer_text_takes_over_what_was_read(loaded: LlamaModel, reader: StateReader) -> None:

@@ -356,6 +356,16 @@ def test_places_outside_the_tokens_are_reported(database: StoreDatabase) -> None
         SuffixIndex(join([np.array([1, 2], np.int32)])[0].astype(">i4").tobytes(), b"\xff\xff\xff\x7f")
 
 
+@pytest.mark.parametrize("damage", ["x'00000001'", "x'0000000100'", "x''", "CAST(tokens AS TEXT)"])
+def test_damaged_tokens_are_reported(database: StoreDatabase, damage: str) -> None:
+    store = NgramStore(database, FINGERPRINT)
+    store.add(1, np.array([1, 200, 3], np.int32))
+    with database.write() as connection:
+        connection.execute(f"UPDATE ngram_runs SET tokens = {damage}")
+    with pytest.raises(StoreError, match="damaged"):
+        store.tokens(1)
+
+
 def test_a_reader_beside_a_writer_sees_whole_changes_only(database: StoreDatabase) -> None:
     """Document 0 is replaced all the time: exactly one of its versions must be found at every moment."""
     store = NgramStore(database, FINGERPRINT, run_tokens=2000)

@@ -163,14 +163,14 @@ def test_the_index_is_prepared_also_when_nothing_is_read(
     library.add(write("one.txt", text("one", 3000)))
     library.ingest()
     assert library.states is not None
-    assert library.states.is_ready
+    assert len(library.states.search(np.ones(48, np.float32)).similarities)
     library.want_states(False)
     library.close()
     library = open_library(tmp_path / "library", reader=reader)
     assert library.states is not None
     library.start()
     assert library.wait(30)
-    assert library.states.is_ready
+    assert len(library.states.search(np.ones(48, np.float32)).similarities)
     library.close()
 
 
@@ -535,7 +535,7 @@ def test_states_need_no_embedder(tmp_path: Path, reader: HashReader, write: Call
     assert [info.status for info in library.documents()] == ["ngrams"]
     assert library.states is not None
     assert library.states.positions() == {1: 1499}
-    assert library.states.is_ready
+    assert len(library.states.search(np.ones(48, np.float32)).similarities)
     library.close()
 
 
@@ -566,3 +566,46 @@ def test_a_store_that_fails_is_a_problem_and_not_a_failed_document(
     assert library.wait(30)
     assert library.progress.problem == "The disk was unplugged."
     assert [info.status for info in library.documents()] == ["ready"]
+
+
+def test_damaged_n_grams_and_missing_states_end_the_reading(
+    library: Library, reader: HashReader, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.add(write("one.txt", text("one", 500)))
+    library.want_states(True)
+    library.ingest(states=False)
+    monkeypatch.setattr(reader, "read", lambda tokens, _: np.empty((0, 48), np.float16))
+    with pytest.raises(ModelError, match=r"one\.txt"):
+        library.ingest()
+    for length in (0, 1, 400):
+        monkeypatch.setattr(library.ngrams, "tokens", lambda _, length=length: np.zeros(length, np.int32))
+        library._reading._tokens = None  # type: ignore[union-attr]
+        with pytest.raises(StoreError, match=r"one\.txt are damaged"):
+            library.ingest()
+
+
+@pytest.mark.parametrize("damage", ["chunks SET tokens = x''", "targets SET next_label = 1 << 60"])
+def test_damaged_states_are_read_again(
+    tmp_path: Path, reader: HashReader, write: Callable[..., Path], damage: str
+) -> None:
+    library = open_library(tmp_path / "library", reader=reader)
+    library.add(write("one.txt", text("one", 500)))
+    library.want_states(True)
+    library.ingest()
+    with library._database.write() as database:
+        database.execute(f"UPDATE state_{damage}")
+    library.close()
+    library = open_library(tmp_path / "library", reader=reader)
+    library.ingest(states=False)
+    assert library.states_missing() == 499
+    library.ingest()
+    assert reader.windows == [499, 499]
+    assert_complete(library)
+    with library._database.write() as database:  # met while a reply is stored, before the index is prepared
+        database.execute(f"UPDATE state_{damage}")
+    tokens = bytes_as_tokens(text("reply", 60))
+    library.learn_later(tokens, states_of(tokens))
+    library.ingest()
+    assert library.progress.done
+    assert library.states_missing() == 0
+    library.close()

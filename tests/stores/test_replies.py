@@ -65,7 +65,7 @@ def test_a_reply_is_learnt_once(library: Library) -> None:
     assert library.states.positions() == {-1: 199, -2: 198}  # nothing follows the last token
     assert known(library, tokens)
     library.ingest()
-    assert library.states.is_ready
+    assert len(library.states.search(np.ones(48, np.float32)).similarities)
     assert tokens[51:71].tolist() in drafted(library, tokens, 50)
     assert [*tokens[191:], *[-1] * 11] in drafted(library, tokens, 190)
     assert library.documents() == []
@@ -191,7 +191,7 @@ def test_the_worker_learns_when_no_reply_is_written(library: Library) -> None:
     assert library.wait(30)
     assert library.replies() == (1, 200)
     assert library.states is not None
-    assert library.states.is_ready
+    assert len(library.states.search(np.ones(48, np.float32)).similarities)
     assert tokens[51:71].tolist() in drafted(library, tokens, 50)
 
 

@@ -15,10 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.states import CONTINUATION, STATE_MIGRATIONS, StateStore
-from localspec.stores.vectors import manifest_path
+from localspec.stores.vectors import VectorIndex, manifest_path
 
 WIDTH = 8
 """All components are kept of so narrow states, so that nothing is lost by reducing them."""
@@ -50,8 +49,8 @@ def add(store: StateStore, number: int, count: int, chunk: int = 50, width: int 
 
 
 def is_ready(store: StateStore) -> bool:
-    """The property, which changes between two looks."""
-    return store.is_ready
+    """Searches find something."""
+    return len(store.search(np.ones(WIDTH, np.float32), 1).similarities) == 1
 
 
 def holds_exactly(store: StateStore, documents: dict[int, int]) -> None:
@@ -117,11 +116,9 @@ def test_any_course_of_changes_equals_brute_force(
         elif step == "reopen":
             store = open_store(database)
     store.prepare()
-    assert store.is_ready
-    if sum(stored.values()) >= 32 or store.transform:
+    if sum(stored.values()) >= 32 or store.project(np.ones((1, WIDTH))) is not None:
         holds_exactly(store, stored)
         store = open_store(database)
-        assert not store.is_ready
         assert not len(store.search(np.zeros(WIDTH, np.float32)).similarities)
         store.prepare()
         holds_exactly(store, stored)
@@ -134,7 +131,6 @@ def test_any_course_of_changes_equals_brute_force(
 def test_an_empty_store_and_one_of_few_states(database: StoreDatabase) -> None:
     store = open_store(database)
     for _ in range(2):
-        assert store.is_ready
         assert store.project(np.ones((2, WIDTH))) is None
         assert store.search(np.ones(WIDTH, np.float32)).continuations.shape == (0, CONTINUATION)
         store.prepare()
@@ -144,7 +140,7 @@ def test_an_empty_store_and_one_of_few_states(database: StoreDatabase) -> None:
         assert store.targets() == {}
         add(store, 1, 31)
         store.prepare()
-        assert store.is_ready
+        assert not is_ready(store)
         store.drop()
     add(store, 1, 32)
     assert not is_ready(store)
@@ -316,9 +312,10 @@ def test_refitting_keeps_the_recall(database: StoreDatabase) -> None:
         store.add(1 + start // 1000, start % 1000, tokens, everything[start : start + 100])
         if start % 500 == 0:
             store.prepare()
-            transforms.add(store.transform)
+            projected = store.project(everything[:1])
+            assert projected is not None
+            transforms.add(projected.tobytes())
     store.prepare()
-    assert store.is_ready
     assert len(transforms) == 3
     queries = states(60)
     projected, vectors = store.project(queries), store.project(everything)
@@ -361,17 +358,142 @@ def test_changed_cache_files_are_made_again(tmp_path: Path) -> None:
     database.close()
 
 
-def test_damaged_rows_are_reported(database: StoreDatabase) -> None:
+@pytest.mark.parametrize("reduced", [False, True])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE state_chunks SET vectors = x'0001' WHERE base = 0",
+        "UPDATE state_chunks SET vectors = CAST(vectors AS TEXT)",
+        "UPDATE state_chunks SET tokens = x'000102'",
+        "UPDATE state_chunks SET tokens = x''",
+        "UPDATE state_chunks SET tokens = zeroblob(4 * (count + 21))",
+        "UPDATE state_chunks SET tokens = CAST(tokens AS TEXT)",
+        "UPDATE state_chunks SET base = -70 WHERE base = 0",
+        "UPDATE state_chunks SET base = base + (1 << 60) WHERE base = 0",
+        "UPDATE state_chunks SET base = 5 WHERE base > 0 AND base = (SELECT max(base) FROM state_chunks)",
+        "UPDATE state_chunks SET count = count + (1 << 50) WHERE base = 0",
+        "UPDATE state_chunks SET count = 'many' WHERE base = 0",
+        "UPDATE state_targets SET next_label = next_label + (1 << 60)",
+        "UPDATE state_targets SET next_label = next_label + (1 << 32)",
+        "UPDATE state_targets SET next_label = 'x'",
+        "UPDATE state_targets SET states = states + 1",
+        "UPDATE state_targets SET reduced = CASE reduced WHEN 0 THEN 1 ELSE 3 END",
+        "NaN",
+        "infinity",
+    ],
+)
+def test_damaged_states_are_dropped(database: StoreDatabase, damage: str, reduced: bool) -> None:
     store = open_store(database)
-    add(store, 1, 60)
+    numbers = [1, 2] if reduced else [1]
+    for number in numbers:
+        add(store, number, 120 if reduced else 100)
+    if damage in ("NaN", "infinity"):
+        damage = (
+            "UPDATE state_chunks SET vectors ="
+            f" CAST(x'{'007E' if damage == 'NaN' else '007C'}' || substr(vectors, 3) AS BLOB) WHERE base = 0"
+        )
     with database.write() as connection:
-        connection.execute("UPDATE state_chunks SET vectors = x'0001'")
-    with pytest.raises(StoreError, match="damaged"):
-        open_store(database).prepare()
-    with database.write() as connection:
-        connection.execute("UPDATE state_chunks SET tokens = x'000102'")
-    with pytest.raises(StoreError, match="damaged"):
+        connection.execute(damage)
+    store = open_store(database)
+    store.count()
+    store.prepare()
+    assert store.targets() == {}
+    assert (store.count(), store.positions(), is_ready(store)) == (0, {}, False)
+    for number in numbers:
+        add(store, number, 120)
+    store.prepare()
+    holds_exactly(store, dict.fromkeys(numbers, 120))
+
+
+def test_damaged_transforms_and_samples_are_dropped(database: StoreDatabase) -> None:
+    for damage in (
+        "UPDATE state_transforms SET matrices = x'00'",
+        "UPDATE state_transforms SET matrices = CAST(matrices AS TEXT)",
+        "UPDATE state_transforms SET fitted_on = 'x'",
+        "UPDATE state_transforms SET id = id + 1",
+    ):
+        store = open_store(database)
+        add(store, 1, 200)
         store.prepare()
+        assert is_ready(store)
+        with database.write() as connection:
+            connection.execute(damage)
+        store = open_store(database)
+        store.prepare()
+        assert store.targets() == {}, damage
+
+
+def test_documents_of_damaged_states_can_be_removed(database: StoreDatabase) -> None:
+    for damage in ("chunks SET count = count + (1 << 50)", "chunks SET count = 'x'", "targets SET next_label = -1"):
+        store = open_store(database)
+        add(store, 1, 100)
+        store.prepare()
+        with database.write() as connection:
+            connection.execute(f"UPDATE state_{damage}")
+        store.remove(1)
+        store.prepare()
+        assert (store.targets(), is_ready(store)) == ({}, False)
+
+
+def test_a_negative_token_ends_a_continuation(database: StoreDatabase) -> None:
+    store = open_store(database)
+    add(store, 1, 50)
+    with database.write() as connection:
+        tokens = document(1, 50)[0].astype("<i4")
+        tokens[10] = -7
+        connection.execute("UPDATE state_chunks SET tokens = ?", [tokens.tobytes()])
+    store.prepare()
+    found = store.search(document(1, 50)[1][4].astype(np.float32), 1).continuations
+    assert found.tolist() == [[*range(10_005, 10_010), *[-1] * 15]]
+
+
+@pytest.mark.parametrize("how", ["remove", "drop"])
+def test_what_is_forgotten_while_it_is_saved_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    database = open_database(tmp_path)
+    store = open_store(database)
+    add(store, 1, 100)
+    saving, write = threading.Event(), VectorIndex._write
+
+    def slowly(index: VectorIndex, path: Path) -> None:
+        saving.set()
+        time.sleep(0.2)
+        write(index, path)
+
+    monkeypatch.setattr(VectorIndex, "_write", slowly)
+    worker = threading.Thread(target=store.prepare)
+    worker.start()
+    assert saving.wait(10)
+    if how == "remove":
+        store.remove(1)
+    else:
+        store.drop()
+    worker.join()
+    assert not list(tmp_path.glob("*.hnsw*"))
+    database.close()
+
+
+def test_files_of_targets_without_states_are_deleted(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    store, other = open_store(database), open_store(database, "target-b")
+    add(store, 1, 100)
+    add(other, 1, 100)
+    store.prepare()
+    other.prepare()
+    contents = {file: file.read_bytes() for file in tmp_path.glob("*.hnsw*")}
+    assert len(contents) == 4
+    other.drop()
+    for file, content in contents.items():
+        file.write_bytes(content)
+    store.prepare()
+    assert len(list(tmp_path.glob("*.hnsw*"))) == 2
+    store.drop()
+    for file, content in contents.items():
+        file.write_bytes(content)
+    store.prepare()
+    assert not list(tmp_path.glob("*.hnsw*"))
+    database.close()
 
 
 def test_searching_while_adding_removing_and_refitting(database: StoreDatabase) -> None:
@@ -470,6 +592,7 @@ def test_a_killed_process_leaves_a_whole_store(tmp_path: Path) -> None:
 FULL_DISK = """
 import resource, sys
 from pathlib import Path
+import numpy as np
 from localspec.errors import DiskFullError
 from tests.stores.test_states import add, holds_exactly, open_database, open_store
 
@@ -480,14 +603,13 @@ add(store, 1, 100)
 database.reclaim()
 limit = (folder / "library.db").stat().st_size
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
-store_is_ready = False
 try:
     add(store, 2, 2000, 2000)
 except DiskFullError:
     print("refused", store.count())
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 store.prepare()
-print(len(list(folder.glob("*.hnsw"))), store.is_ready)
+print(len(list(folder.glob("*.hnsw"))), len(store.search(np.ones(8, np.float32)).similarities))
 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
 add(store, 2, 2000, 2000)
 store.prepare()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from localspec.chat.report import NO_STATES
 from tests.ui.conftest import RunningApp
 from tests.ui.test_browser import LIGHTHOUSE, LONG, Visit
 
@@ -71,7 +72,7 @@ def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) ->
     expect(answer).not_to_contain_text("No answer")
     assert re.fullmatch(r"\d+\.\d", tab.figure("neighbours"))
     assert re.fullmatch(r"\d\.\d\d|–", tab.figure("similarity"))
-    assert "by meaning yet" not in tab.figure("verdict")
+    assert NO_STATES not in tab.figure("verdict")
 
     # Another method has no use for it, and says nothing of it.
     tab.choose("REST")
@@ -84,12 +85,12 @@ def test_an_empty_library_says_where_drafts_come_from(tab: Visit) -> None:
     tab.choose("DReSD")
     expect(part(tab, "meaning").locator("[data-meaning=empty]")).to_contain_text("learnt answers")
     tab.ask("Count from one to ten in words.")
-    assert "by meaning yet" in tab.figure("verdict")
+    assert NO_STATES in tab.figure("verdict")
     # The answer is learnt with its states: that is something to draft from.
     expect(part(tab, "learnt")).to_contain_text("1 answer learnt")
     expect(part(tab, "meaning").locator(".meaning")).to_have_count(0)
     tab.ask("Name the days of the week.")
-    assert "by meaning yet" not in tab.figure("verdict")
+    assert NO_STATES not in tab.figure("verdict")
     tab.assert_quiet()
 
 
@@ -103,7 +104,7 @@ def test_answers_are_learnt_and_forgotten_as_the_library_says(tab: Visit, runnin
 
     # Forgetting asks first.
     press(tab, "Forget them")
-    expect(learnt).to_contain_text("Forget 1 learnt answer for good?")
+    expect(learnt).to_contain_text("Delete the one learnt answer of this library for good?")
     press(tab, "Keep them")
     expect(learnt).to_contain_text("1 answer learnt")
     press(tab, "Forget them")

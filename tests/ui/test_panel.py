@@ -5,21 +5,27 @@ from __future__ import annotations
 import html
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import cast
 
+import gradio as gr
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec.chat.citations import Citation
-from localspec.errors import SettingsError
+from localspec.chat.report import NO_STATES
+from localspec.errors import ModelError, SettingsError
 from localspec.models.sampling import RANDOM_SEED
 from localspec.speculation.decode import Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, Progress
 from localspec.ui import markup, panel, texts
+from localspec.ui.events import LIBRARY_PARTS, Events, pressed, status
 from localspec.ui.options import load_settings, reply_options
+from localspec.ui.state import Application, Conversation, Models
 
 HOSTILE = '<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`'
 
@@ -142,7 +148,7 @@ def test_a_library_without_states_is_said_where_they_are_used() -> None:
     metrics = metrics_of(step(1, 2))
     for method, said in (("dresd", True), ("rest", False)):
         page = panel.panel(metrics, method, has_documents=True, state="done", has_states=False)
-        assert ("by meaning yet" in figure(page, "verdict")) is said
+        assert (NO_STATES in html.unescape(figure(page, "verdict"))) is said
 
 
 def test_slower_than_plain_is_marked() -> None:
@@ -176,7 +182,8 @@ def test_hostile_names_and_passages_are_shown_not_run() -> None:
     info = DocumentInfo(1, f"{HOSTILE}.pdf", "pdf", "failed", f"{HOSTILE}: bad", None, 0, 0, 0, "2026-01-01")
     source = Citation(1, f"{HOSTILE}.pdf", 3, "", f"{HOSTILE}\n\n<script>alert(1)</script>")
     pages = [
-        markup.documents([info]), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]), markup.note(HOSTILE),
+        markup.documents(HOSTILE, [info]), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]),
+        markup.note(HOSTILE),
         markup.indexing(Progress(0, 1, HOSTILE, "reading", 0.5, 3.0)), markup.indexing(Progress(problem=HOSTILE)),
     ]  # fmt: skip
     for page in pages:
@@ -230,7 +237,7 @@ def test_progress_says_document_share_and_time_left() -> None:
 def test_drafts_by_meaning_say_what_they_lack(
     states: int | None, missing: int, reading: bool, state: str, words: str, button: str
 ) -> None:
-    page = markup.meaning(states, missing, reading=reading, seconds=130.0)
+    page = markup.meaning("default", states, missing, reading=reading, seconds=130.0)
     tags = Tags(page)
     assert f'data-meaning="{state}"' in page
     assert words in tags.text
@@ -240,34 +247,94 @@ def test_drafts_by_meaning_say_what_they_lack(
 
 
 def test_drafts_by_meaning_that_are_there_need_no_words() -> None:
-    assert markup.meaning(21_300, 0, reading=True, seconds=0.0) == ""
+    assert markup.meaning("default", 21_300, 0, reading=True, seconds=0.0) == ""
     # Answers were learnt, and there is no document.
-    assert markup.meaning(12, 0, reading=False, seconds=0.0) == ""
-    assert "It takes" not in Tags(markup.meaning(0, 5, reading=False, seconds=None)).text
+    assert markup.meaning("default", 12, 0, reading=False, seconds=0.0) == ""
+    assert "It takes" not in Tags(markup.meaning("default", 0, 5, reading=False, seconds=None)).text
 
 
 def test_documents_with_drafts_by_meaning_say_so_quietly() -> None:
     infos = [DocumentInfo(each, "a.md", "md", "ready", "", None, 9, 1, 3, "2026-01-01") for each in (1, 2)]
-    rows = markup.documents(infos, {2}).split("<li ")[1:]
+    rows = markup.documents("default", infos, {2}).split("<li ")[1:]
     assert ["drafts by meaning" in row for row in rows] == [True, False]
     assert all("ready" in row for row in rows)
 
 
 def test_learnt_answers_are_counted_and_forgetting_asks_first() -> None:
-    shown = markup.learnt(142, 21_300, learns=True, asking=False)
+    shown = markup.learnt("default", 142, 21_300, learns=True, asking=False)
     assert "142 answers learnt (21,300 tokens)" in html.unescape(shown)
     assert figure(html.unescape(shown), "learnt") == "142 answers learnt (21,300 tokens)"
     assert re.findall(r'data-press="(\w+)"', shown) == ["ask"]
-    asking = markup.learnt(1, 12, learns=True, asking=True)
-    assert "Forget 1 learnt answer for good?" in Tags(asking).text
+    asking = markup.learnt("default", 1, 12, learns=True, asking=True)
+    assert "Delete the one learnt answer of this library for good?" in Tags(asking).text
     assert re.findall(r'data-press="(\w+)"', asking) == ["keep", "forget"]
-    off = markup.learnt(2, 30, learns=False, asking=False)
+    several = markup.learnt("default", 1_204, 9_000, learns=True, asking=True)
+    assert "Delete all 1,204 learnt answers of this library for good?" in Tags(several).text
+    assert "the command learn" in Tags(several).text
+    off = markup.learnt("default", 2, 30, learns=False, asking=False)
     assert 'data-learns="off"' in off
     assert "New answers are not kept." in Tags(off).text
     for learns in (True, False):
-        nothing = markup.learnt(0, 0, learns=learns, asking=True)
+        nothing = markup.learnt("default", 0, 0, learns=learns, asking=True)
         assert "data-press" not in nothing
         assert not Tags(nothing).open
+
+
+@pytest.mark.parametrize("name", ["default", "papers 2", HOSTILE, 'a"b'])
+def test_buttons_name_their_library(name: str) -> None:
+    info = DocumentInfo(7, "a.md", "md", "ready", "", None, 9, 1, 3, "2026-01-01")
+    parts = [
+        markup.documents(name, [info]), markup.meaning(name, 0, 5, reading=False, seconds=None),
+        markup.meaning(name, 0, 5, reading=True, seconds=None), markup.learnt(name, 3, 30, learns=True, asking=False),
+        markup.learnt(name, 3, 30, learns=True, asking=True),
+    ]  # fmt: skip
+    for part in parts:
+        named = re.search(r'^<[^>]* data-library="([^"<>]*)"', part)
+        assert named
+        assert html.unescape(named.group(1)) == name
+        assert "<button" in part
+    assert pressed(f"7 12 {name}") == ("7", name)
+
+
+def test_presses_made_for_another_library_change_nothing() -> None:
+    conversation = Conversation(library="new")
+    # Nothing else is there: whatever would be changed is missed.
+    events = Events(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
+    tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
+    for wanted in ("1 1 old", "1 1", "1", "", "build 2 old", "ask 3 old", "forget 4 old"):
+        for handler in (events.remove, events.press):
+            assert handler(wanted, "rest", tab) == tuple(gr.skip() for _ in LIBRARY_PARTS)
+    assert conversation.forgetting == ""
+    with pytest.raises(AttributeError, match="models"):
+        events.remove("1 1 new", "rest", tab)
+    with pytest.raises(AttributeError, match="models"):
+        events.press("build 1 new", "rest", tab)
+
+
+def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
+    conversation = Conversation(library="old", seen={"documents": "rows", "learning": "on"}, forgetting="old")
+    under_way = conversation.seen
+    events = Events(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
+    tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
+    assert events.pick_library("new", tab) == ("new", "", "", "", "")
+    # What a tick under way writes down as sent is not taken for the new library's.
+    under_way["documents"] = "rows"
+    assert conversation.seen == {}
+    assert conversation.forgetting == ""
+
+
+def test_why_a_model_failed_is_said_while_the_one_before_comes_back() -> None:
+    models = SimpleNamespace(loading="broken.gguf", error=ModelError("It is no model."), description="")
+    shown = status(cast("Application", SimpleNamespace(models=models)))
+    assert 'data-model="loading"' in shown
+    assert "It is no model." in Tags(shown).text
+
+
+def test_a_load_that_began_just_now_keeps_no_tick_waiting() -> None:
+    models = Models(lambda: None)
+    models.loading = "another"
+    with models.use(lambda: bool(models.loading)) as engine:
+        assert engine is None
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from localspec.config import default_threads
 from localspec.errors import ModelError, ModelFileError
 from localspec.models.llama.batch import BatchArrays
 
+_LARGEST_HALF = float(np.finfo(np.float16).max)
+
 _log_lines: collections.deque[str] = collections.deque(maxlen=40)
 _log_lock = threading.Lock()
 
@@ -78,6 +80,11 @@ def view(pointer: Any, rows: int, width: int) -> NDArray[np.float32]:  # noqa: A
     if not address:
         raise ModelError("The model returned no output for the last decode.")
     return np.ctypeslib.as_array((ctypes.c_float * (rows * width)).from_address(address)).reshape(rows, width)
+
+
+def halves(states: NDArray[np.float32]) -> NDArray[np.float16]:
+    """States as they are kept: half precision, what lies beyond its range at its ends."""
+    return np.clip(states, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
 
 
 def requantize(source: Path, destination: Path, file_type: int, threads: int = 0) -> None:

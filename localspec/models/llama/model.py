@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from localspec.config import default_threads
 from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
-from localspec.models.llama.backend import native_batch, recent_log, view
+from localspec.models.llama.backend import halves, native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.sampler import Sampler
 from localspec.models.llama.weights import Weights
@@ -36,7 +36,6 @@ PREFILL_ROWS = 512
 """Rows of one prefill batch (llama.cpp's default n_ubatch)."""
 STATE_ROWS = 256
 """Rows of one prefill batch with states on: every row then has logits too, a fifth of a megabyte each."""
-_LARGEST_HALF = float(np.finfo(np.float16).max)
 _LEAST_CELLS = 256
 """llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
 
@@ -273,12 +272,12 @@ class LlamaModel(Weights):
         if len(self._kept_states) == 0:
             self._kept_states = np.zeros((self.context_size, self.state_size), np.float16)
         end = start + len(states)
-        self._kept_states[start:end] = np.clip(states, -_LARGEST_HALF, _LARGEST_HALF)
+        self._kept_states[start:end] = halves(states)
         self._state_known[start:end] = True
 
     def sampler(self, settings: SamplingSettings) -> Sampler:
         """The one sampler of a reply: sample once per visited row, in path order."""
-        return Sampler(self._context, self._vocab, self.vocabulary_size, settings)
+        return Sampler(self._context, self.vocabulary_pointer, self.vocabulary_size, settings)
 
     def _truncate(self, length: int) -> bool:
         """Drop what the KV cache holds behind `length`; False when the model cannot, and all was dropped."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError
-from localspec.models.llama.backend import native_batch, recent_log, view
+from localspec.models.llama.backend import halves, native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.watch import Watch
 from localspec.models.llama.weights import Weights
@@ -40,7 +40,11 @@ class StateReader:
         self._states: NDArray[np.float16] = np.empty((WINDOW, weights.state_size), np.float16)
         self._done = 0
         if weights.states_end_graph is None:
-            weights.states_end_graph = self._watch.can_end_early and self._states_come_first()
+            try:
+                weights.states_end_graph = self._states_come_first()
+            except ModelError:
+                self.close()
+                raise
         self._watch.states_only = weights.states_end_graph
 
     def read(
@@ -49,8 +53,8 @@ class StateReader:
         """States [n, state_size] of `tokens` [n], n <= `WINDOW`, read as a text that begins there; by a model that was
         trained for less, as several.
 
-        None when `should_stop` became true meanwhile, within milliseconds; asked for the same tokens again, it goes on
-        where it stopped. Raises ModelError.
+        None when `should_stop` became true meanwhile, which is noticed after each layer; asked for the same tokens
+        again, it goes on where it stopped. Raises ModelError.
         """
         if len(tokens) > WINDOW:
             raise ValueError(f"{len(tokens)} tokens are more than the window of {WINDOW}")
@@ -72,14 +76,15 @@ class StateReader:
             self._native.n_tokens = rows
             code = llama_cpp.llama_decode(self._context, self._native)
             if self._watch.stopped:
-                llama_cpp.llama_memory_seq_rm(self._memory, 0, place, -1)
+                if not llama_cpp.llama_memory_seq_rm(self._memory, 0, place, -1):
+                    self._restart()  # a recurrent model cannot go back a little
+                self._watch.check()
                 return None
             if code != 0:
                 self._restart()
                 raise ModelError(f"{self._weights.path.name} could not read a text (code {code}; {recent_log()}).")
             states = view(llama_cpp.llama_get_embeddings(self._context), rows, self._weights.state_size)
-            limit = np.finfo(np.float16).max
-            self._states[start:end] = np.clip(states, -limit, limit)
+            self._states[start:end] = halves(states)
             self._done = end
         return self._states[: len(tokens)].copy()
 
@@ -105,4 +110,5 @@ class StateReader:
         self._watch.states_only = True
         short = self.read(tokens)
         self._restart()
-        return whole is not None and short is not None and other is not None and np.array_equal(whole, short)
+        same = whole is not None and short is not None and other is not None and np.array_equal(whole, short)
+        return same and self._watch.ended

@@ -11,8 +11,8 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from localspec.errors import ModelError, SettingsError
-from localspec.models.llama.backend import native_batch, recent_log, view
+from localspec.errors import ModelError, OutOfMemoryError, SettingsError
+from localspec.models.llama.backend import halves, native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.reader import StateReader
 from localspec.models.llama.sampler import Sampler
@@ -34,7 +34,7 @@ class Written:
     """One finished reply."""
 
     prompt: int
-    """index of its prompt"""
+    """number of its prompt"""
     tokens: NDArray[np.int32]
     """[n] prompt and reply"""
     reply_start: int
@@ -76,14 +76,21 @@ class ReplyStreams:
         if weights.states_end_graph is None:
             StateReader(weights, threads).close()
         self._watch = Watch()
-        self._context: Any = weights.new_context(
-            cells * self.sequences,
-            max(_PREFILL_ROWS, self.sequences),
-            self.sequences,
-            threads,
-            unified=False,
-            watch=self._watch.callback,
-        )
+        self._context: Any = None
+        while self._context is None:
+            try:
+                self._context = weights.new_context(
+                    cells * self.sequences,
+                    max(_PREFILL_ROWS, self.sequences),
+                    self.sequences,
+                    threads,
+                    unified=False,
+                    watch=self._watch.callback,
+                )
+            except OutOfMemoryError:  # a graphics card's memory is not counted above
+                if self.sequences == 1:
+                    raise
+                self.sequences //= 2
         llama_cpp.llama_set_embeddings(self._context, True)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = BatchArrays(max(_PREFILL_ROWS, self.sequences), 1)
@@ -95,9 +102,11 @@ class ReplyStreams:
         max_tokens: int,
         sampling: SamplingSettings,
         end_tokens: frozenset[int],
+        first: int = 0,
     ) -> Iterator[Written]:
-        """Reply to every prompt; replies come as they end. Each has a random stream of its own. Raises ModelError."""
-        waiting = list(enumerate(prompts))[::-1]
+        """Reply to every prompt; replies come as they end. Each has a random stream of its own, by its number from
+        `first` on. Raises ModelError."""
+        waiting = list(enumerate(prompts, start=first))[::-1]
         streams: list[_Stream | None] = [None] * self.sequences
         try:
             while waiting or any(stream is not None for stream in streams):
@@ -123,13 +132,14 @@ class ReplyStreams:
     ) -> _Stream:
         llama_cpp.llama_memory_seq_rm(self._memory, place, -1, -1)
         weights = self._weights
-        sampler = Sampler(self._context, weights._vocab, weights.vocabulary_size, sampling.with_seed_of(number))
-        stream = _Stream(number, prompt.tolist(), len(prompt), len(prompt) + max_tokens, sampler)
+        states = []
         for start in range(0, len(prompt) - 1, _PREFILL_ROWS):
             part = prompt[start : min(start + _PREFILL_ROWS, len(prompt) - 1)]
             self._place(part, np.arange(start, start + len(part)), np.full(len(part), place))
-            stream.states.append(self._decode(len(part), states_only=True))
-        return stream
+            states.append(self._decode(len(part), states_only=True))
+        own = sampling.with_seed_of(number)
+        sampler = Sampler(self._context, weights.vocabulary_pointer, weights.vocabulary_size, own)
+        return _Stream(number, prompt.tolist(), len(prompt), len(prompt) + max_tokens, sampler, states)
 
     def _step(self, streams: list[_Stream | None], end_tokens: frozenset[int]) -> Iterator[Written]:
         """One more token for every stream."""
@@ -166,11 +176,10 @@ class ReplyStreams:
         self._watch.begin()
         self._native.n_tokens = rows
         code = llama_cpp.llama_decode(self._context, self._native)
+        self._watch.check()
         if code != 0:
             raise ModelError(
                 f"{self._weights.path.name} failed while writing {rows} replies at once (code {code}; {recent_log()}).",
                 "Try again with shorter replies.",
             )
-        states = view(llama_cpp.llama_get_embeddings(self._context), rows, self._weights.state_size)
-        limit = np.finfo(np.float16).max
-        return np.clip(states, -limit, limit).astype(np.float16)
+        return halves(view(llama_cpp.llama_get_embeddings(self._context), rows, self._weights.state_size))

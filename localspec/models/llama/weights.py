@@ -31,11 +31,12 @@ class Weights:
         except ModelError:
             self._free_model()
             raise
-        self._vocab = llama_cpp.llama_model_get_vocab(self._model)
-        self.vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self._vocab))
+        self.vocabulary_pointer: Any = llama_cpp.llama_model_get_vocab(self._model)
+        vocabulary = self.vocabulary_pointer
+        self.vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self.vocabulary_pointer))
         self.state_size = int(llama_cpp.llama_model_n_embd(self._model))
         self._end_tokens = frozenset(
-            token for token in range(self.vocabulary_size) if llama_cpp.llama_vocab_is_eog(self._vocab, token)
+            token for token in range(self.vocabulary_size) if llama_cpp.llama_vocab_is_eog(vocabulary, token)
         )
         self._pieces: dict[int, bytes] = {}
         self.can_rewind = not (
@@ -78,10 +79,18 @@ class Weights:
 
     def kv_bytes(self, context: int) -> int:
         """Bytes of a 16-bit KV cache of `context` tokens."""
-        heads = max(1, int(llama_cpp.llama_model_n_head(self._model)))
-        width = int(llama_cpp.llama_model_n_embd(self._model)) // heads
-        keys = int(llama_cpp.llama_model_n_head_kv(self._model)) * width
-        return context * int(llama_cpp.llama_model_n_layer(self._model)) * keys * 2 * 2
+        usual = int(llama_cpp.llama_model_n_embd(self._model)) // max(1, int(llama_cpp.llama_model_n_head(self._model)))
+        architecture = self._described("general.architecture")
+        widths = (self._described(f"{architecture}.attention.{part}_length") for part in ("key", "value"))
+        width = sum(int(width) if width.isdecimal() else usual for width in widths)
+        heads = int(llama_cpp.llama_model_n_head_kv(self._model))
+        return context * int(llama_cpp.llama_model_n_layer(self._model)) * heads * width * 2
+
+    def _described(self, key: str) -> str:
+        """An entry of the file's metadata as text, or "" where it has none."""
+        buffer = ctypes.create_string_buffer(128)
+        length = llama_cpp.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
+        return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
 
     def new_context(
         self,
@@ -149,25 +158,26 @@ class Weights:
 
     def special_token(self, which: str) -> str:
         """Text of the `bos` or `eos` token, or "" where the model has none."""
-        token = int(getattr(llama_cpp, f"llama_vocab_{which}")(self._vocab))
+        token = int(getattr(llama_cpp, f"llama_vocab_{which}")(self.vocabulary_pointer))
         if token < 0:
             return ""
-        return cast(bytes, llama_cpp.llama_vocab_get_text(self._vocab, token)).decode("utf-8", "replace")
+        return cast(bytes, llama_cpp.llama_vocab_get_text(self.vocabulary_pointer, token)).decode("utf-8", "replace")
 
     @property
     def adds_bos(self) -> bool:
         """True when the tokenizer is meant to put the begin token in front of a text."""
-        return bool(llama_cpp.llama_vocab_get_add_bos(self._vocab))
+        return bool(llama_cpp.llama_vocab_get_add_bos(self.vocabulary_pointer))
 
     @property
     def bos(self) -> int:
         """Id of the begin token, or of any token that can start a text where there is none."""
-        token = int(llama_cpp.llama_vocab_bos(self._vocab))
+        token = int(llama_cpp.llama_vocab_bos(self.vocabulary_pointer))
         return token if token >= 0 else 0
 
     def vocabulary(self) -> list[bytes]:
         """The text of every token as stored in the file, by id."""
-        return [llama_cpp.llama_vocab_get_text(self._vocab, token) or b"" for token in range(self.vocabulary_size)]
+        vocabulary = self.vocabulary_pointer
+        return [llama_cpp.llama_vocab_get_text(vocabulary, token) or b"" for token in range(self.vocabulary_size)]
 
     def tokenize(self, text: str, *, special: bool = False) -> NDArray[np.int32]:
         """Token ids of `text`. `special` lets control tokens written in the text become control tokens: only for
@@ -176,7 +186,7 @@ class Weights:
         room = len(data) + 8
         tokens = np.empty(room, dtype=np.int32)
         pointer = tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
-        count = llama_cpp.llama_tokenize(self._vocab, data, len(data), pointer, room, False, special)
+        count = llama_cpp.llama_tokenize(self.vocabulary_pointer, data, len(data), pointer, room, False, special)
         if count < 0:
             raise ModelError(f"{self.path.name} could not tokenize a text of {len(data)} bytes.")
         return tokens[:count].copy()
@@ -186,10 +196,10 @@ class Weights:
         known = self._pieces.get(token)
         if known is None:
             buffer = ctypes.create_string_buffer(64)
-            length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            length = llama_cpp.llama_token_to_piece(self.vocabulary_pointer, token, buffer, len(buffer), 0, False)
             if length < 0:
                 buffer = ctypes.create_string_buffer(-length)
-                length = llama_cpp.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+                length = llama_cpp.llama_token_to_piece(self.vocabulary_pointer, token, buffer, len(buffer), 0, False)
             known = self._pieces[token] = buffer.raw[: max(length, 0)]
         return known
 
