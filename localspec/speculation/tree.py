@@ -93,10 +93,11 @@ def from_continuations(
     """Merge continuations into a trie and keep its `limit` heaviest nodes, heaviest first.
 
     `continuations` [m, c] is padded with -1 (any negative id ends a row); `match_lengths` [m] and `weights` [m] > 0
-    belong to its rows. A node's weight is the sum of the rows that pass through it (REST, arXiv 2311.08252: how many matches contain the prefix);
-    its vote share is its part of the weight of all rows that reach its parent, rows that ended there included, and its
-    probability that times `decay`: with less than 1, a place further down a branch is worth less than one higher up
-    with as many votes. Nodes with less than `least_share` of the whole weight are left out.
+    belong to its rows. A node's weight is the sum of the rows that pass through it (REST, arXiv 2311.08252: how many
+    matches contain the prefix); its vote share is its part of the weight of all rows that reach its parent, rows that
+    ended there included, and its probability that times `decay`: with less than 1, a place further down a branch is
+    worth less than one higher up with as many votes. Nodes with less than `least_share` of the whole weight are left
+    out.
     """
     rows, width = continuations.shape
     if rows == 0 or width == 0 or limit <= 0:
