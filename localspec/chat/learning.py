@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from localspec.chat.engine import Engine
 from localspec.chat.template import Message
 from localspec.errors import SettingsError
-from localspec.models.llama import ReplyStreams
+from localspec.models.llama import ReplyStreams, common_start
 from localspec.models.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import generate
@@ -129,12 +129,3 @@ def by_length(prompts: Sequence[NDArray[np.int32]], max_tokens: int) -> list[lis
         size = max(LEAST_ROOM, len(prompt) + max_tokens)
         groups.setdefault((size - 1).bit_length(), []).append(prompt)
     return [groups[size] for size in sorted(groups)]
-
-
-def common_start(prompts: Sequence[NDArray[np.int32]]) -> int:
-    """How many tokens all prompts begin with; 0 for a single one."""
-    if len(prompts) < 2:
-        return 0
-    shortest = min(map(len, prompts)) - 1
-    same = np.all([prompt[:shortest] == prompts[0][:shortest] for prompt in prompts[1:]], axis=0)
-    return int(np.argmin(same)) if not same.all() else shortest

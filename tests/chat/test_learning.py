@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.learning import by_length, common_start, learn, one_by_one, prompts_of
+from localspec.chat.learning import by_length, learn, one_by_one, prompts_of
 from localspec.chat.libraries import prepare_drafts
 from localspec.chat.session import LEAST_LEARNT, ReplyOptions, Session
 from localspec.errors import SettingsError
+from localspec.models.llama import common_start
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.library import Library
 

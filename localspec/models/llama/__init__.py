@@ -10,7 +10,7 @@ from localspec.models.llama.backend import (
 from localspec.models.llama.model import MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.reader import WINDOW, StateReader
 from localspec.models.llama.sampler import Sampler
-from localspec.models.llama.streams import ReplyStreams, Written
+from localspec.models.llama.streams import ReplyStreams, Written, common_start
 from localspec.models.llama.weights import Weights
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "StateReader",
     "Weights",
     "Written",
+    "common_start",
     "gpu_offload_available",
     "library_version",
     "recent_log",

@@ -72,17 +72,18 @@ class ReplyStreams:
         self._weights = weights
         cells = -(-longest // _CELLS) * _CELLS
         free = psutil.virtual_memory().available * _MEMORY_SHARE
-        self.sequences = max(1, min(sequences, int(free / weights.kv_bytes(cells))))
+        self.sequences = max(1, min(sequences, int(free / weights.kv_bytes(cells)) - 1))
         if weights.states_end_graph is None:
             StateReader(weights, threads).close()
         self._watch = Watch()
         self._context: Any = None
         while self._context is None:
             try:
+                # One more sequence holds what all prompts begin with.
                 self._context = weights.new_context(
-                    cells * self.sequences,
+                    cells * (self.sequences + 1),
                     max(_PREFILL_ROWS, self.sequences),
-                    self.sequences,
+                    self.sequences + 1,
                     threads,
                     unified=False,
                     watch=self._watch.callback,
@@ -95,6 +96,7 @@ class ReplyStreams:
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = BatchArrays(max(_PREFILL_ROWS, self.sequences), 1)
         self._native = native_batch(self._batch)
+        self._beginning = np.empty((0, weights.state_size), np.float16)
 
     def write(
         self,
@@ -107,6 +109,8 @@ class ReplyStreams:
         """Reply to every prompt; replies come as they end. Each has a random stream of its own, by its number from
         `first` on. Raises ModelError."""
         waiting = list(enumerate(prompts, start=first))[::-1]
+        beginning = prompts[0][: common_start(prompts)] if prompts else np.empty(0, np.int32)
+        self._beginning = self._read(beginning, 0, self.sequences)
         streams: list[_Stream | None] = [None] * self.sequences
         try:
             while waiting or any(stream is not None for stream in streams):
@@ -132,14 +136,22 @@ class ReplyStreams:
     ) -> _Stream:
         llama_cpp.llama_memory_seq_rm(self._memory, place, -1, -1)
         weights = self._weights
-        states = []
-        for start in range(0, len(prompt) - 1, _PREFILL_ROWS):
-            part = prompt[start : min(start + _PREFILL_ROWS, len(prompt) - 1)]
-            self._place(part, np.arange(start, start + len(part)), np.full(len(part), place))
-            states.append(self._decode(len(part), states_only=True))
+        shared = len(self._beginning)
+        if shared:
+            llama_cpp.llama_memory_seq_cp(self._memory, self.sequences, place, -1, -1)
+        states = [self._beginning, self._read(prompt[:-1], shared, place)]
         own = sampling.with_seed_of(number)
         sampler = Sampler(self._context, weights.vocabulary_pointer, weights.vocabulary_size, own)
         return _Stream(number, prompt.tolist(), len(prompt), len(prompt) + max_tokens, sampler, states)
+
+    def _read(self, tokens: NDArray[np.int32], start: int, place: int) -> NDArray[np.float16]:
+        """Decode `tokens` [n] from `start` on into a sequence; their states [n - start, d]."""
+        states = [np.empty((0, self._weights.state_size), np.float16)]
+        for first in range(start, len(tokens), _PREFILL_ROWS):
+            part = tokens[first : first + _PREFILL_ROWS]
+            self._place(part, np.arange(first, first + len(part)), np.full(len(part), place))
+            states.append(self._decode(len(part), states_only=True))
+        return np.concatenate(states)
 
     def _step(self, streams: list[_Stream | None], end_tokens: frozenset[int]) -> Iterator[Written]:
         """One more token for every stream."""
@@ -183,3 +195,12 @@ class ReplyStreams:
                 "Try again with shorter replies.",
             )
         return halves(view(llama_cpp.llama_get_embeddings(self._context), rows, self._weights.state_size))
+
+
+def common_start(prompts: Sequence[NDArray[np.int32]]) -> int:
+    """How many tokens all prompts begin with; 0 for a single one."""
+    if len(prompts) < 2:
+        return 0
+    shortest = min(map(len, prompts)) - 1
+    same = np.all([prompt[:shortest] == prompts[0][:shortest] for prompt in prompts[1:]], axis=0)
+    return int(np.argmin(same)) if not same.all() else shortest
