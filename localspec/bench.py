@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
-from localspec.chat.methods import Sources, budget_of, drafters_of, has_states
+from localspec.chat.methods import budget_of, drafters_of, has_states, sources_of
 from localspec.chat.report import NO_STATES
 from localspec.chat.template import Message
 from localspec.errors import SettingsError
 from localspec.models.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Budget
-from localspec.speculation.decode import Drafter, generate
+from localspec.speculation.decode import Drafter, generate, need_states, retrieval_of
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
@@ -133,8 +133,7 @@ def run(
 
 
 def _contestant(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Contestant:
-    sources = Sources(engine, library.ngrams, library.states) if library is not None else Sources(engine)
-    drafters = drafters_of(name, sources, settings.preset)
+    drafters = drafters_of(name, sources_of(engine, library), settings.preset)
     return Contestant(name, drafters, budget_of(engine, settings.preset, settings.rows, Acceptance()))
 
 
@@ -144,13 +143,13 @@ def _reply(
     metrics = ReplyMetrics()
     emitted: list[int] = []
     with engine.turn() as model:
-        model.begin(tokens, states=any(drafter.needs_states for drafter in contestant.drafters))
+        model.begin(tokens, states=need_states(contestant.drafters))
         sampler = model.sampler(settings.sampling)
         try:
             for step in generate(model, sampler, contestant.drafters, tokens, contestant.budget, settings.max_tokens):
                 metrics.add(step)
                 emitted += step.emitted.tolist()
-            metrics.retrieval = next((found for d in contestant.drafters if (found := d.retrieval)), None)
+            metrics.retrieval = retrieval_of(contestant.drafters)
         finally:
             sampler.close()
     return emitted, metrics

@@ -55,8 +55,7 @@ def _rest(sources: Sources, paper: bool) -> list[Drafter]:
 
 
 def _dresd(sources: Sources, paper: bool) -> list[Drafter]:
-    states = sources.states if sources.states is not None and sources.states.count() > 0 else None
-    dense = DresdDrafter(states, paper=paper)
+    dense = DresdDrafter(sources.states, paper=paper)
     return [dense] if paper else [HybridDrafter(_rest(sources, paper), dense)]
 
 
@@ -102,6 +101,11 @@ def budget_of(engine: Engine, preset: str = "device", rows: int = 0, acceptance:
     if preset == "paper":
         return FixedBudget(min(PAPER_NODES, most - 1))
     return CostBudget(engine.decode_seconds, acceptance or engine.acceptance, most)
+
+
+def sources_of(engine: Engine, library: Library | None) -> Sources:
+    """What there is to draft from with this library, or without one."""
+    return Sources(engine, library.ngrams, library.states) if library is not None else Sources(engine)
 
 
 def has_states(library: Library | None) -> bool:

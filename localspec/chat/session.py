@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from localspec.chat.citations import Citation, cited
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, compose
-from localspec.chat.methods import DEFAULT_METHOD, Sources, budget_of, check_method, drafters_of
+from localspec.chat.methods import DEFAULT_METHOD, budget_of, check_method, drafters_of, sources_of
 from localspec.chat.template import Message
 from localspec.chat.text import TextStream
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
 from localspec.models.sampling import SamplingSettings
-from localspec.speculation.decode import Step, generate
+from localspec.speculation.decode import Step, generate, need_states, retrieval_of
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
@@ -100,8 +100,7 @@ class Session:
         options = options or ReplyOptions()
         engine = self.engine
         library = self.library
-        sources = Sources(engine, library.ngrams, library.states) if library is not None else Sources(engine)
-        drafters = drafters_of(options.method, sources, options.preset)
+        drafters = drafters_of(options.method, sources_of(engine, library), options.preset)
         learns = self.learns and library is not None and library.learns
         budget = budget_of(engine, options.preset, options.rows)
         with engine.turn() as model:
@@ -111,14 +110,14 @@ class Session:
             try:
                 turn, prompt = self._compose(question, options, model)
                 self.turns.append(turn)
-                yield from self._read(model, prompt, turn, any(drafter.needs_states for drafter in drafters))
+                yield from self._read(model, prompt, turn, need_states(drafters))
                 stream = TextStream(model.piece)
                 steps = generate(
                     model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=learns
                 )
                 for step in steps:
                     turn.metrics.add(step)
-                    turn.metrics.retrieval = next((found for d in drafters if (found := d.retrieval)), None)
+                    turn.metrics.retrieval = retrieval_of(drafters)
                     emitted = step.emitted.tolist()
                     written += emitted
                     if step.finish == "end":

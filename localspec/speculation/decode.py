@@ -159,6 +159,16 @@ class Drafter(Protocol):
         """What the verification brought."""
 
 
+def need_states(drafters: Sequence[Drafter]) -> bool:
+    """True when any drafter asks for the target's states."""
+    return any(drafter.needs_states for drafter in drafters)
+
+
+def retrieval_of(drafters: Sequence[Drafter]) -> Retrieval | None:
+    """What the drafter that searches by state has found; None where none does."""
+    return next((found for drafter in drafters if (found := drafter.retrieval) is not None), None)
+
+
 def generate(
     target: Target,
     sampler: Sampler,
@@ -176,7 +186,7 @@ def generate(
     yield: closing the generator between steps loses nothing. Time the consumer spends between steps is not counted.
     The target keeps the states of the reply when a drafter needs them, or for `keep_states`.
     """
-    with_states = keep_states or any(drafter.needs_states for drafter in drafters)
+    with_states = keep_states or need_states(drafters)
     target.use_states(with_states)
     context = Context(prompt, max_tokens, target.known_states if with_states else None)
     for drafter in drafters:

@@ -17,11 +17,8 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from localspec.errors import StoreError
-from localspec.stores.database import Migration
+from localspec.stores.state_schema import CONTINUATION
 from localspec.stores.transform import KEPT, Transform, fit
-
-CONTINUATION = 20
-"""Tokens kept after each state (DReSD's code)."""
 
 SAMPLE_ROWS = 16_384
 _SAMPLE_BYTES = 64 * 1024**2
@@ -31,65 +28,6 @@ _MOST_REMOVED = 2**27
 _LARGEST_LABEL = 2**40
 _TOKEN = np.dtype("<i4")
 _HALF = np.dtype("<f2")
-
-
-def _create(database: Database) -> None:
-    database.execute(
-        """
-        CREATE TABLE state_targets (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            fingerprint TEXT NOT NULL,
-            dimension INTEGER NOT NULL,
-            states INTEGER NOT NULL DEFAULT 0,
-            next_label INTEGER NOT NULL DEFAULT 0,  -- never decreases
-            reduced INTEGER NOT NULL DEFAULT 0,     -- 1: chunks hold principal components; 0: raw states
-            UNIQUE (fingerprint, dimension)
-        )
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE state_transforms (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,  -- the newest one of a target is current
-            target INTEGER NOT NULL REFERENCES state_targets (id) ON DELETE CASCADE,
-            fitted_on INTEGER NOT NULL,            -- states in the store at that time
-            matrices BLOB NOT NULL                 -- Transform.to_bytes
-        )
-        """
-    )
-    database.execute("CREATE INDEX state_transforms_by_target ON state_transforms (target)")
-    database.execute(
-        """
-        CREATE TABLE state_chunks (
-            id INTEGER PRIMARY KEY,
-            target INTEGER NOT NULL REFERENCES state_targets (id) ON DELETE CASCADE,
-            base INTEGER NOT NULL,      -- label of the first state
-            document INTEGER NOT NULL,  -- negative for learnt replies
-            first INTEGER NOT NULL,     -- position of the first state in the document
-            count INTEGER NOT NULL,
-            transform INTEGER,          -- by which `vectors` were reduced; NULL: they are raw
-            tokens BLOB NOT NULL,       -- int32, little-endian, [count + up to 20]
-            vectors BLOB NOT NULL,      -- float16, little-endian, [count, 256], or raw [count, dimension]
-            UNIQUE (target, base)
-        )
-        """
-    )
-    database.execute("CREATE INDEX state_chunks_by_document ON state_chunks (document, target, first, count)")
-    database.execute(
-        """
-        CREATE TABLE state_samples (
-            id INTEGER PRIMARY KEY,
-            target INTEGER NOT NULL REFERENCES state_targets (id) ON DELETE CASCADE,
-            document INTEGER NOT NULL,
-            state BLOB NOT NULL  -- float16, little-endian, [dimension], raw
-        )
-        """
-    )
-    database.execute("CREATE INDEX state_samples_by_target ON state_samples (target)")
-    database.execute("CREATE INDEX state_samples_by_document ON state_samples (document)")
-
-
-STATE_MIGRATIONS: tuple[Migration, ...] = (Migration("states-1-chunks", _create),)
 
 
 class DamagedStatesError(StoreError):

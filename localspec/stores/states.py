@@ -26,9 +26,7 @@ from sqlite_utils import Database
 from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.state_rows import (
-    CONTINUATION,
     SAMPLE_ROWS,
-    STATE_MIGRATIONS,
     Added,
     Chunk,
     DamagedStatesError,
@@ -36,6 +34,8 @@ from localspec.stores.state_rows import (
     StateRows,
     Target,
 )
+from localspec.stores.state_schema import CONTINUATION, STATE_MIGRATIONS
+from localspec.stores.token_sequence import GAP, TokenSequence
 from localspec.stores.transform import SEARCHED, Carry, fit, unit
 from localspec.stores.vectors import VectorIndex, forget
 
@@ -57,8 +57,6 @@ _PIECE = 1024
 """States, or the chunk that goes beyond, that are indexed under one hold of the writer's lock."""
 _UNSAVED_SHARE = 20
 """The cache file is written anew when it lacks one in so many states; up to there, adding them to it is cheaper."""
-_GAP = -2
-"""What the sequence holds where there is no chunk (any more)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,44 +72,13 @@ class Neighbours:
 _NONE = Neighbours(np.empty(0, np.float32), np.empty((0, CONTINUATION), np.int32))
 
 
-class _Tokens:
-    """The virtual token sequence in memory. One thread at a time changes it; any thread takes."""
-
-    def __init__(self, places: int) -> None:
-        self._places = np.full(places + CONTINUATION, _GAP, np.int32)
-
-    def put(self, base: int, count: int, tokens: NDArray[np.int32]) -> None:
-        """Enter the tokens [count to count + 20] of a chunk at its places."""
-        end = base + count + CONTINUATION
-        if end > len(self._places):
-            # A quarter more, in a new array: whoever takes meanwhile has the old one.
-            grown = np.full(max(end, len(self._places) * 5 // 4), _GAP, np.int32)
-            grown[: len(self._places)] = self._places
-            self._places = grown
-        self._places[base:end] = -1
-        self._places[base : base + len(tokens)] = tokens
-
-    def wipe(self, base: int, count: int) -> None:
-        """Remove a chunk."""
-        self._places[base : base + count + CONTINUATION] = _GAP
-
-    def take(self, labels: NDArray[np.int64]) -> NDArray[np.int32]:
-        """What follows the states [n], [n, 20], then -1; the first column is -2 for those removed meanwhile."""
-        following: NDArray[np.int32] = self._places[labels[:, None] + np.arange(1, CONTINUATION + 1)]
-        gone = following[:, 0] == _GAP
-        # A gap may begin within a row while a chunk is wiped, and damage may leave any number: all of it ends the row.
-        following[np.logical_or.accumulate(following < 0, axis=1)] = -1
-        following[gone, 0] = _GAP
-        return following
-
-
 @dataclass(frozen=True, slots=True)
 class _Snapshot:
     """What searches use: parts that belong together, replaced as a whole."""
 
     fitted: Fitted
     index: VectorIndex
-    tokens: _Tokens
+    tokens: TokenSequence
 
 
 @dataclass(slots=True)
@@ -164,7 +131,7 @@ class StateStore:
         # These change only under the writer's lock.
         self._snapshot: _Snapshot | None = None
         self._building: _Building | None = None
-        self._tokens: _Tokens | None = None
+        self._tokens: TokenSequence | None = None
         self._unsaved = 0
         self._current: Fitted | None = None
         try:
@@ -250,7 +217,7 @@ class StateStore:
             return _NONE
         labels, similarities = snapshot.index.search(snapshot.fitted.transform.project(query[None]), k)
         continuations = snapshot.tokens.take(labels[0])
-        there = continuations[:, 0] != _GAP
+        there = continuations[:, 0] != GAP
         if there.all():
             return Neighbours(similarities[0], continuations)
         return Neighbours(similarities[0][there], continuations[there])
@@ -324,7 +291,7 @@ class StateStore:
             if self._tokens is None:
                 # As long as the chunks need: there may be many free labels behind them.
                 places = self._rows.places(database.conn, target)
-                tokens = _Tokens(int(places[-1].sum()) if len(places) else 0)
+                tokens = TokenSequence(int(places[-1].sum()) if len(places) else 0)
                 for base, count, ids in self._rows.tokens(database.conn, target):
                     tokens.put(base, count, ids)
                 self._tokens = tokens
