@@ -1,4 +1,7 @@
-"""The command line: ask, chat, index, learn, libraries, doctor, bench. Answers go to stdout, all else to stderr."""
+"""The command line: ask, chat, index, learn, libraries, models, doctor, bench.
+
+Answers go to stdout, all else to stderr.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +29,7 @@ from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method, has_st
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
 from localspec.errors import LocalSpecError, StoreError  # noqa: E402
+from localspec.model_commands import models  # noqa: E402
 from localspec.models.catalogue import available  # noqa: E402
 from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info  # noqa: E402
 from localspec.models.sampling import RANDOM_SEED, SamplingSettings  # noqa: E402
@@ -36,6 +40,7 @@ from localspec.stores.overview import LibraryOverview, overview  # noqa: E402
 application = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="LocalSpec on the command line."
 )
+application.add_typer(models, name="models")
 errors = Console(stderr=True, highlight=False)
 
 Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF file.")]

@@ -44,6 +44,14 @@ class ContextTooLongError(ModelError):
     """The prompt does not fit into the model's context."""
 
 
+class DownloadError(LocalSpecError):
+    """A model cannot be downloaded; what has arrived of it is kept where it can be of use."""
+
+
+class DownloadStoppedError(DownloadError):
+    """A download ended because the person wanted it to; the next one goes on from there."""
+
+
 class StoreError(LocalSpecError):
     """A library or another store cannot be opened, read or written."""
 

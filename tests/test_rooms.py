@@ -31,6 +31,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     ),
     "localspec.ui": EVERYTHING,
     "localspec.cli": EVERYTHING,
+    "localspec.model_commands": EVERYTHING,
     "localspec.bench": EVERYTHING,
     "localspec.__main__": EVERYTHING,
 }
@@ -41,6 +42,7 @@ WALLS: dict[str, str] = {
     "sentence_transformers": "localspec.models.embedder",
     "hnswlib": "localspec.stores.vectors",
     "gradio": "localspec.ui",
+    "httpx": "localspec.models.download",
 }
 """Libraries with one importer, so that only one place depends on what they do."""
 

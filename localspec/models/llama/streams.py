@@ -41,6 +41,10 @@ class Written:
     """index of the reply's first token"""
     states: NDArray[np.float16]
     """[n - 1, d] states of all positions but the last"""
+    choices: NDArray[np.int32]
+    """[r, c] the likeliest tokens at each of the reply's r places, likeliest first; c = 0 unless asked for"""
+    chances: NDArray[np.float32]
+    """[r, c] their probabilities"""
 
 
 @dataclass(slots=True)
@@ -53,13 +57,18 @@ class _Stream:
     limit: int
     sampler: Sampler
     states: list[NDArray[np.float16]] = field(default_factory=list)
+    choices: list[NDArray[np.int32]] = field(default_factory=list)
+    chances: list[NDArray[np.float32]] = field(default_factory=list)
 
 
 class ReplyStreams:
     """A context of its own over the target's weights, with one KV cache per sequence. Not thread-safe."""
 
-    def __init__(self, weights: Weights, longest: int, threads: int, sequences: int = MOST_SEQUENCES) -> None:
+    def __init__(
+        self, weights: Weights, longest: int, threads: int, sequences: int = MOST_SEQUENCES, *, choices: int = 0
+    ) -> None:
         """`longest`: tokens of the longest prompt with its reply. Fewer sequences are used where memory is short.
+        `choices`: how many of the likeliest tokens to keep for each token written, to train a draft model on.
 
         Raises SettingsError where the model cannot hold `longest` tokens, OutOfMemoryError where not even one fits.
         """
@@ -70,6 +79,7 @@ class ReplyStreams:
                 "Ask for shorter replies.",
             )
         self._weights = weights
+        self._choices = choices
         cells = -(-longest // _CELLS) * _CELLS
         free = psutil.virtual_memory().available * _MEMORY_SHARE
         self.sequences = max(1, min(sequences, int(free / weights.kv_bytes(cells)) - 1))
@@ -165,6 +175,8 @@ class ReplyStreams:
         for row, (place, stream) in enumerate(at_work):
             token = stream.sampler.sample(row)
             stream.states.append(states[row : row + 1])
+            if self._choices:
+                self._keep_choices(row, stream)
             stream.tokens.append(token)
             if token in end_tokens or len(stream.tokens) >= stream.limit:
                 stream.sampler.close()
@@ -174,7 +186,15 @@ class ReplyStreams:
                     np.array(stream.tokens, np.int32),
                     stream.reply_start,
                     np.concatenate(stream.states),
+                    np.array(stream.choices, np.int32).reshape(-1, self._choices),
+                    np.array(stream.chances, np.float32).reshape(-1, self._choices),
                 )
+
+    def _keep_choices(self, row: int, stream: _Stream) -> None:
+        logits = view(llama_cpp.llama_get_logits_ith(self._context, row), 1, self._weights.vocabulary_size)[0]
+        best, chances = likeliest(logits, self._choices)
+        stream.choices.append(best)
+        stream.chances.append(chances)
 
     def _place(self, tokens: NDArray[Any], positions: NDArray[Any], sequences: NDArray[Any]) -> None:
         rows = len(tokens)
@@ -195,6 +215,15 @@ class ReplyStreams:
                 "Try again with shorter replies.",
             )
         return halves(view(llama_cpp.llama_get_embeddings(self._context), rows, self._weights.state_size))
+
+
+def likeliest(logits: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The `count` likeliest tokens, likeliest first, and their probabilities, given one row of logits [v]."""
+    best = np.argpartition(-logits, count)[:count]
+    best = best[np.argsort(-logits[best], kind="stable")]
+    highest = logits[best[0]]
+    total = np.exp(logits - highest, dtype=np.float32).sum()
+    return best.astype(np.int32), np.exp(logits[best] - highest) / total
 
 
 def common_start(prompts: Sequence[NDArray[np.int32]]) -> int:

@@ -1,0 +1,155 @@
+"""The commands `models list`, `models download` and `models check`. Lists go to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from localspec import config
+from localspec.errors import DownloadStoppedError, ModelFileError
+from localspec.models import check
+from localspec.models.catalogue import DEFAULT_MODEL, ModelEntry, Offer, available, find_offer, offers, resolve
+from localspec.models.download import download
+from localspec.models.memory import MemoryReport, draft_of, footprint, memory_report
+
+models = typer.Typer(no_args_is_help=True, help="List models, download them, check them.")
+errors = Console(stderr=True, highlight=False)
+
+Name = Annotated[str, typer.Argument(help="Name of a model, see models list.")]
+NameOrFile = Annotated[str, typer.Argument(help="Name of a model on this computer, or a GGUF file.")]
+DraftName = Annotated[str, typer.Option("--draft", help="A model or file that is to draft for it.")]
+ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
+WithDraft = Annotated[bool, typer.Option("--with-draft/--no-draft", help="Also the model that drafts for it.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+
+
+@models.command(name="list")
+def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
+    """List the models on this computer and those that can be downloaded, with the memory they need."""
+    here = [_installed_figures(entry, context) for entry in available()]
+    names = {figures["name"] for figures in here}
+    offered = [_offered_figures(offer, context, offer.name in names) for offer in offers()]
+    if as_json:
+        sys.stdout.write(json.dumps({"installed": here, "catalogue": offered}, ensure_ascii=False) + "\n")
+        return
+    output = Console(width=120, highlight=False)
+    output.print("On this computer", style="bold")
+    shown = Table("name", "size", "memory", "", "file")
+    for figures in here:
+        shown.add_row(
+            figures["name"], _gigabytes(figures["bytes"]), _memory(figures), _fits(figures), Path(figures["file"]).name
+        )
+    output.print(shown)
+    output.print("To download: models download NAME", style="bold")
+    shown = Table("name", "what", "size", "licence", "draft", "memory", "")
+    for figures in offered:
+        state = "installed" if figures["installed"] else _fits(figures)
+        size = f"{'about ' if figures['approximate'] else ''}{_gigabytes(figures['bytes'])}"
+        shown.add_row(
+            figures["name"], figures["title"], size, figures["licence"], figures["draft"], _memory(figures), state
+        )
+    output.print(shown)
+    output.print("Memory: with the draft named, a full cache each, and the embedding model for documents.")
+
+
+@models.command(name="download")
+def download_command(name: Name, with_draft: WithDraft = True) -> None:
+    """Download a model of the catalogue and, unless told otherwise, the smaller one that drafts for it."""
+    offer = find_offer(name)
+    wanted = [offer]
+    if with_draft and offer.draft and offer.draft != DEFAULT_MODEL:
+        wanted.append(find_offer(offer.draft))
+    report = memory_report(footprint(offer), draft_of(offer, offers()) if with_draft else None)
+    _say(report)
+    errors.print(escape(f"Licence: {', '.join(dict.fromkeys(each.licence for each in wanted))}"))
+    try:
+        for each in wanted:
+            _fetch(each)
+    except (KeyboardInterrupt, DownloadStoppedError) as interrupt:
+        command = f"./start.sh models download {name}{'' if with_draft else ' --no-draft'}"
+        errors.print(escape(f"Stopped. What has arrived is kept; go on with: {command}"), soft_wrap=True)
+        raise typer.Exit(130) from interrupt
+
+
+@models.command(name="check")
+def check_command(name: NameOrFile, draft: DraftName = "", context: ContextSize = 0) -> None:
+    """Check that a model works here and fits into the memory that is free, alone or with a draft beside it."""
+    target = resolve(name)
+    drafter = resolve(draft) if draft else None
+    for entry in (target, *([drafter] if drafter else [])):
+        with errors.status(escape(f"Checking {entry.path.name} …")):
+            verdict = check.check(entry.path, config.cache_folder())
+        errors.print(escape(f"{entry.name} works. SHA-256 {verdict.weights_fingerprint}"), soft_wrap=True)
+    report = memory_report(footprint(target), footprint(drafter) if drafter else None, context=context)
+    _say(report)
+    if not report.fits:
+        raise typer.Exit(1)
+
+
+def _fetch(offer: Offer) -> None:
+    """Download one model under a bar. Raises DownloadError."""
+    asked = False
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as bar:
+        task = bar.add_task(escape(offer.file), total=None)
+
+        def show(done: int, total: int) -> None:
+            nonlocal asked
+            asked = True
+            bar.update(task, completed=done, total=total or None)
+
+        path = download(offer, progress=show)
+    errors.print(escape(f"{offer.name} {'is complete' if asked else 'is there already'}: {path}"), soft_wrap=True)
+
+
+def _installed_figures(entry: ModelEntry, context: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {"name": entry.name, "file": str(entry.path), "bytes": entry.bytes}
+    try:
+        return figures | _memory_figures(memory_report(footprint(entry), context=context))
+    except ModelFileError as error:
+        return figures | {"problem": str(error)}
+
+
+def _offered_figures(offer: Offer, context: int, installed: bool) -> dict[str, Any]:
+    return {
+        "name": offer.name,
+        "title": offer.title,
+        "repository": offer.repository,
+        "file": offer.file,
+        "bytes": offer.bytes,
+        "approximate": offer.approximate,
+        "licence": offer.licence,
+        "draft": offer.draft,
+        "installed": installed,
+        **_memory_figures(memory_report(footprint(offer), draft_of(offer, offers()), context=context)),
+    }
+
+
+def _memory_figures(report: MemoryReport) -> dict[str, Any]:
+    return {"memory": report.needed, "free_memory": report.free, "fits": report.fits}
+
+
+def _say(report: MemoryReport) -> None:
+    errors.print(escape(report.sentence), style="" if report.fits else "yellow", soft_wrap=True)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"
+
+
+def _memory(figures: dict[str, Any]) -> str:
+    return f"{figures['memory'] / 2**30:.1f} GiB" if "memory" in figures else "unknown"
+
+
+def _fits(figures: dict[str, Any]) -> str:
+    if "problem" in figures:
+        return "damaged"
+    return "fits" if figures["fits"] else "does not fit"

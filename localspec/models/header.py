@@ -1,0 +1,140 @@
+"""Reads what a GGUF file says about its model, without llama.cpp and without loading it.
+
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Metadata come first: a key, a type, a value.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from localspec.errors import ModelFileError
+
+_HEAD = struct.Struct("<4sIQQ")
+"""Magic, version, number of tensors, number of metadata entries."""
+_VERSIONS = (2, 3)
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
+_STRING, _ARRAY = 8, 9
+_LONGEST_KEY = 2**16
+_LONGEST_KEPT = 2**12
+"""Strings up to so many bytes and arrays up to so many entries are kept: names, and figures by layer."""
+_TOKENS = "tokenizer.ggml.tokens"
+
+Value = int | float | str | list[int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Figures of a model that decide how much memory it takes."""
+
+    architecture: str
+    context: int
+    """Positions the model was trained for; 0 where the file does not say"""
+    vocabulary: int
+    kv_bytes_per_token: int
+    """Bytes of a 16-bit KV cache for one position: the same as `Weights.kv_bytes(1)`"""
+
+
+def read_header(path: Path) -> Header:
+    """The figures of the model in `path`. Reads the first part of the file only, as a rule a few kilobytes.
+
+    Raises ModelFileError when the file cannot be read or is no GGUF that tells them.
+    """
+    try:
+        with path.open("rb") as file:
+            values, tokens = _metadata(file, path.stat().st_size)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelFileError(f"The model file {path} cannot be read ({reason}).", "Check the path.") from error
+    except (ValueError, struct.error) as error:
+        raise ModelFileError(
+            f"{path.name} does not describe its model as a GGUF file does ({error}).", "Download it again."
+        ) from error
+    architecture = str(values.get("general.architecture", ""))
+
+    def number(key: str, otherwise: int = 0) -> int:
+        value = values.get(f"{architecture}.{key}", otherwise)
+        if isinstance(value, list):  # by layer
+            return int(max(value, default=0))
+        return otherwise if isinstance(value, str) else int(value)
+
+    layers, heads = number("block_count"), max(1, number("attention.head_count", 1))
+    usual = number("embedding_length") // heads
+    width = number("attention.key_length", usual) + number("attention.value_length", usual)
+    by_layer = values.get(f"{architecture}.attention.head_count_kv")
+    kv_heads = int(sum(by_layer)) if isinstance(by_layer, list) else layers * number("attention.head_count_kv", heads)
+    return Header(architecture, number("context_length"), tokens or number("vocab_size"), kv_heads * width * 2)
+
+
+def _metadata(file: BinaryIO, size: int) -> tuple[dict[str, Value], int]:
+    """The metadata up to the vocabulary, and the vocabulary's size; long strings and arrays are left out."""
+    magic, version, _, entries = _HEAD.unpack(_exactly(file, _HEAD.size))
+    if magic != b"GGUF" or version not in _VERSIONS:
+        raise ValueError("its first bytes are not those of a GGUF of version 2 or 3")
+    values: dict[str, Value] = {}
+    tokens = 0
+    for _ in range(min(entries, size)):
+        length = _number(file, "Q")
+        if length > _LONGEST_KEY:
+            raise ValueError("a key is too long")
+        key = _exactly(file, int(length)).decode("utf-8", "replace")
+        kind = int(_number(file, "I"))
+        if key == _TOKENS and kind == _ARRAY:
+            _number(file, "I")
+            tokens = int(_number(file, "Q"))
+            if f"{values.get('general.architecture')}.block_count" in values:
+                break  # what follows are hundreds of thousands of strings
+            file.seek(-12, 1)
+        value = _value(file, kind, size)
+        if value is not None:
+            values[key] = value
+    return values, tokens
+
+
+def _value(file: BinaryIO, kind: int, size: int) -> Value | None:
+    if kind == _STRING:
+        length = _length(file, size)
+        if length > _LONGEST_KEPT:
+            file.seek(length, 1)
+            return None
+        return _exactly(file, length).decode("utf-8", "replace")
+    if kind != _ARRAY:
+        return _number(file, _code(kind))
+    inner, count = int(_number(file, "I")), _length(file, size)
+    if inner == _STRING:
+        for _ in range(count):
+            file.seek(_length(file, size), 1)
+        return None
+    code = _code(inner)  # arrays in arrays are allowed, but no file has them
+    if count > _LONGEST_KEPT:
+        file.seek(count * struct.calcsize(code), 1)
+        return None
+    return list(struct.unpack(f"<{count}{code}", _exactly(file, count * struct.calcsize(code))))
+
+
+def _code(kind: int) -> str:
+    if kind not in _SCALARS:
+        raise ValueError(f"a value is of the unknown type {kind}")
+    return _SCALARS[kind]
+
+
+def _number(file: BinaryIO, code: str) -> int | float:
+    code = f"<{code}"
+    value: int | float = struct.unpack(code, _exactly(file, struct.calcsize(code)))[0]
+    return value
+
+
+def _length(file: BinaryIO, size: int) -> int:
+    length = int(_number(file, "Q"))
+    if length > size:
+        raise ValueError("it states a length beyond its end")
+    return length
+
+
+def _exactly(file: BinaryIO, count: int) -> bytes:
+    data = file.read(count)
+    if len(data) < count:
+        raise ValueError("it is cut off")
+    return data
