@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
-from localspec.chat.methods import budget_of, drafters_of, has_states, sources_of
-from localspec.chat.report import NO_STATES
+from localspec.chat.methods import METHODS, budget_of, drafters_of, has_states, sources_of
+from localspec.chat.report import NO_DRAFT, NO_STATES
 from localspec.chat.template import Message
 from localspec.errors import SettingsError
 from localspec.models.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Budget
-from localspec.speculation.decode import Drafter, generate, need_states, retrieval_of
+from localspec.speculation.decode import Drafter, generate, need_states
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
@@ -108,8 +108,12 @@ def run(
     """Run plain and every method on each prompt, one after the other, prompt by prompt."""
     names = list(dict.fromkeys(("plain", *settings.methods)))
     contestants = [_contestant(engine, library, name, settings) for name in names]
-    if "dresd" in names and not has_states(library):
+    if any("dresd" in name for name in names) and not has_states(library):
         warn(NO_STATES)
+    if engine.draft is None and any(METHODS[name].needs_draft for name in names):
+        raise SettingsError(
+            f"There is no draft model for {engine.name}: {engine.draft_problem or NO_DRAFT}", "Name one with --draft."
+        )
     for number, prompt in enumerate(prompts):
         progress(number, len(prompts))
         tokens = engine.template.tokens([Message("user", prompt.text)], engine.model)
@@ -134,7 +138,7 @@ def run(
 
 def _contestant(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Contestant:
     drafters = drafters_of(name, sources_of(engine, library), settings.preset)
-    return Contestant(name, drafters, budget_of(engine, settings.preset, settings.rows, Acceptance()))
+    return Contestant(name, drafters, budget_of(engine, settings.preset, settings.rows, Acceptance(), name))
 
 
 def _reply(
@@ -149,7 +153,7 @@ def _reply(
             for step in generate(model, sampler, contestant.drafters, tokens, contestant.budget, settings.max_tokens):
                 metrics.add(step)
                 emitted += step.emitted.tolist()
-            metrics.retrieval = retrieval_of(contestant.drafters)
+            metrics.take(contestant.drafters)
         finally:
             sampler.close()
     return emitted, metrics

@@ -25,12 +25,12 @@ from localspec.bench import TABLE_HEADER, BenchSettings, device, read_prompts, r
 from localspec.chat.engine import Engine  # noqa: E402
 from localspec.chat.learning import learn, one_by_one  # noqa: E402
 from localspec.chat.libraries import collect_files, ingest, library_of_files, open_library, prepare_drafts  # noqa: E402
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method, has_states  # noqa: E402
+from localspec.chat.methods import DEFAULT_METHOD, check_method, has_states, listed  # noqa: E402
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
 from localspec.errors import LocalSpecError, StoreError  # noqa: E402
 from localspec.model_commands import models  # noqa: E402
-from localspec.models.catalogue import available  # noqa: E402
+from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available  # noqa: E402
 from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info  # noqa: E402
 from localspec.models.sampling import RANDOM_SEED, SamplingSettings  # noqa: E402
 from localspec.stores.documents import SUPPORTED_SUFFIXES  # noqa: E402
@@ -44,12 +44,13 @@ application.add_typer(models, name="models")
 errors = Console(stderr=True, highlight=False)
 
 Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF file.")]
+Draft = Annotated[str, typer.Option(help="Draft model: a name, a GGUF file, auto, or none.")]
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 = physical cores.")]
 GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = all, where the build has one.")]
 ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
 LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
 Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
-MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(METHODS)}.")]
+MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(listed())}.")]
 Preset = Annotated[str, typer.Option(help="device: trees sized by measured cost. paper: as published.")]
 Rows = Annotated[int, typer.Option(min=0, help="Most rows of a verification batch, root included; 0 = no cap.")]
 MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
@@ -71,6 +72,7 @@ def ask(
     temperature: Temperature = 0.0,
     seed: Seed = -1,
     model: Model = "",
+    draft: Draft = "auto",
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
@@ -80,7 +82,7 @@ def ask(
     """Answer one question, about documents if any are named."""
     files = collect_files(doc)
     options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
-    engine = _engine(model, threads, gpu_layers, context)
+    engine = _engine(model, threads, gpu_layers, context, draft)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
     try:
         failures = _index(opened, files) if opened is not None else []
@@ -105,6 +107,7 @@ def chat(
     temperature: Temperature = 0.0,
     seed: Seed = -1,
     model: Model = "",
+    draft: Draft = "auto",
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
@@ -113,7 +116,7 @@ def chat(
     """Talk, question after question. An empty line or end of input leaves."""
     files = collect_files(doc)
     options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
-    engine = _engine(model, threads, gpu_layers, context)
+    engine = _engine(model, threads, gpu_layers, context, draft)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
     try:
         if opened is not None:
@@ -246,13 +249,14 @@ def libraries(as_json: AsJson = False) -> None:
 @application.command()
 def doctor(
     model: Model = "",
+    draft: Draft = "auto",
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
     as_json: AsJson = False,
 ) -> None:
     """Show what this computer offers: backend, models, and T(k), the time of one decode by rows."""
-    engine = _engine(model, threads, gpu_layers, context)
+    engine = _engine(model, threads, gpu_layers, context, draft)
     report: dict[str, Any] = {
         "backend": "GPU" if gpu_offload_available() else "CPU",
         "llama_cpp_python": library_version(),
@@ -268,6 +272,7 @@ def doctor(
             "trees": engine.model.can_rewind,
             "bitwise": engine.model.bitwise,
         },
+        "draft": _draft_report(engine),
         "decode_milliseconds": {
             rows: round(float(engine.decode_seconds[rows]) * 1000, 2) for rows in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
         },
@@ -291,6 +296,7 @@ def bench(
     preset: Preset = "device",
     rows: Rows = 0,
     model: Model = "",
+    draft: Draft = "auto",
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
@@ -302,7 +308,7 @@ def bench(
         check_method(name, preset)
     settings = BenchSettings(chosen, preset, rows, max_tokens, limit_per_category, _sampling(temperature, seed))
     texts = read_prompts(prompts, limit_per_category)
-    engine = _engine(model, threads, gpu_layers, context)
+    engine = _engine(model, threads, gpu_layers, context, draft)
     opened = open_library(engine, library, create=False) if library else None
     if opened is not None:
         prepare_drafts(opened)
@@ -365,9 +371,23 @@ def _looks_like_a_document(word: str) -> bool:
     return Path(word).suffix.lower() in SUPPORTED_SUFFIXES and " " not in word
 
 
-def _engine(model: str, threads: int, gpu_layers: int, context: int) -> Engine:
+def _engine(model: str, threads: int, gpu_layers: int, context: int, draft: str = NO_DRAFT) -> Engine:
     with errors.status("Loading the model …"):
-        return Engine(model, LoadSettings(context, threads, gpu_layers))
+        engine = Engine(model, LoadSettings(context, threads, gpu_layers), draft)
+    if engine.draft_problem and draft != AUTOMATIC:
+        errors.print(escape(f"Without a draft model: {engine.draft_problem}"), style="yellow", soft_wrap=True)
+    return engine
+
+
+def _draft_report(engine: Engine) -> dict[str, Any] | str:
+    """The draft model as `doctor` shows it, or why there is none."""
+    if engine.draft is None:
+        return engine.draft_problem or "none"
+    return {
+        "name": engine.draft_name,
+        "description": engine.draft.description,
+        "tokens": engine.draft.vocabulary_size,
+    }
 
 
 def _sampling(temperature: float, seed: int) -> SamplingSettings:

@@ -36,6 +36,10 @@ class ModelFileError(ModelError):
     """The model file is missing, truncated, corrupt, or no text model that can chat."""
 
 
+class DraftMismatchError(ModelError):
+    """A draft model does not share the target's vocabulary: what it proposes would mean something else there."""
+
+
 class OutOfMemoryError(ModelError):
     """Model and context do not fit into the memory that is free."""
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from localspec.chat.template import ChatTemplate
 from localspec.config import cache_folder
-from localspec.errors import ModelError
-from localspec.models.catalogue import resolve
+from localspec.errors import LocalSpecError, ModelError, ModelFileError
+from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, ModelEntry, drafts_for, resolve, resolve_draft
 from localspec.models.check import check
+from localspec.models.draft import DraftModel
 from localspec.models.llama import LlamaModel, LoadSettings, StateReader
 from localspec.models.tuning import decode_seconds
 from localspec.speculation.acceptance import Acceptance
@@ -51,10 +52,12 @@ class EngineStates:
 class Engine:
     """The one model of a process. Requests take turns; `busy` tells background work to give way.
 
-    Raises ModelError when the model cannot be loaded.
+    Raises ModelError when the model cannot be loaded. A draft model that cannot be used is no error: `draft` is None
+    then, and `draft_problem` says why.
     """
 
-    def __init__(self, model: str = "", settings: LoadSettings | None = None) -> None:
+    def __init__(self, model: str = "", settings: LoadSettings | None = None, draft: str = AUTOMATIC) -> None:
+        """`draft`: name or file of the model that drafts for it, "auto" for the one that belongs to it, or "none"."""
         entry = resolve(model)
         verdict = check(entry.path, cache_folder())
         self.name = entry.name
@@ -62,10 +65,20 @@ class Engine:
         self.weights_fingerprint = verdict.weights_fingerprint
         self.model = LlamaModel(entry.path, settings)
         try:
+            if not self.model.has_tokenizer:
+                raise ModelFileError(
+                    f"{entry.path.name} is a draft model: it guesses ahead for another model and cannot chat itself.",
+                    "Pick a chat model, and this one as its draft.",
+                )
             self.decode_seconds = decode_seconds(self.model, cache_folder())
         except BaseException:
             self.model.close()
             raise
+        self.draft: DraftModel | None = None
+        self.draft_name = ""
+        self.draft_problem = ""
+        self._loaded_draft: DraftModel | None = None
+        self._load_draft(draft, entry, settings or LoadSettings())
         begin = [self.model.bos] if self.model.adds_bos else []
         self.template = ChatTemplate(
             self.model.chat_template,
@@ -78,6 +91,33 @@ class Engine:
         self.state_reader = EngineStates(self.model, self.weights_fingerprint, self._lock)
         self._wanted = 0
         self._count_lock = threading.Lock()
+
+    def _load_draft(self, wanted: str, target: ModelEntry, settings: LoadSettings) -> None:
+        if wanted == NO_DRAFT or not self.model.can_rewind:
+            return
+        automatic = wanted in ("", AUTOMATIC)
+        try:
+            candidates = drafts_for(target) if automatic else [resolve_draft(wanted)]
+        except LocalSpecError as error:
+            self.draft_problem = str(error)
+            return
+        for entry in candidates:
+            try:
+                check(entry.path, cache_folder())
+                self.draft = DraftModel(
+                    entry.path, self.model, self.model.context_size, self.model.threads, settings.gpu_layers
+                )
+            except LocalSpecError as error:
+                self.draft_problem = str(error)
+                continue
+            self._loaded_draft = self.draft
+            self.draft_name, self.draft_problem = entry.name, ""
+            return
+
+    def give_up_draft(self, error: Exception) -> None:
+        """The draft model failed: replies go on without it."""
+        self.draft = None
+        self.draft_problem = str(error)
 
     @property
     def busy(self) -> bool:
@@ -109,4 +149,7 @@ class Engine:
         """Wait for the running request and free the model."""
         with self.turn() as model:
             self.state_reader.close()
+            if self._loaded_draft is not None:
+                self._loaded_draft.close()
+            self.draft = None
             model.close()

@@ -9,11 +9,13 @@ from localspec.chat.engine import Engine
 from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import PAPER_NODES, Budget, CostBudget, FixedBudget
+from localspec.speculation.budget import PAPER_NODES, Budget, CostBudget, FixedBudget, least_price
 from localspec.speculation.decode import Drafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
+from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.library import Library
 from localspec.stores.ngrams import NgramStore
@@ -39,6 +41,11 @@ class Method:
     label: str
     explanation: str
     drafters: Callable[[Sources, bool], list[Drafter]]
+    needs_draft: bool = False
+    uses_states: bool = False
+    """it also drafts by meaning, where the library holds states of the model"""
+    for_measuring: bool = False
+    """a part of another method, to compare it with: benchmarks know it, people are not asked to choose it"""
 
 
 def _plain(sources: Sources, paper: bool) -> list[Drafter]:
@@ -59,6 +66,44 @@ def _dresd(sources: Sources, paper: bool) -> list[Drafter]:
     return [dense] if paper else [HybridDrafter(_rest(sources, paper), dense)]
 
 
+def _prompt(sources: Sources, paper: bool) -> list[Drafter]:
+    return [PromptDrafter()]
+
+
+def _model_drafter(sources: Sources, paper: bool) -> ModelDrafter | None:
+    engine = sources.engine
+    if engine.draft is None:
+        return None
+    return ModelDrafter(
+        engine.draft,
+        0.0 if paper else least_price(engine.decode_seconds),
+        0.0 if paper else engine.plain_seconds,
+        engine.give_up_draft,
+    )
+
+
+def _draft(sources: Sources, paper: bool) -> list[Drafter]:
+    drafter = _model_drafter(sources, paper)
+    return [drafter] if drafter is not None else []
+
+
+def _rasd_with(searching: Callable[[Sources, bool], list[Drafter]]) -> Callable[[Sources, bool], list[Drafter]]:
+    """RASD over what `searching` retrieves; that alone where there is no draft model."""
+
+    def drafters(sources: Sources, paper: bool) -> list[Drafter]:
+        searches = searching(sources, paper)
+        drafter = _model_drafter(sources, paper)
+        return [RasdDrafter(drafter, searches, paper=paper)] if drafter is not None else searches
+
+    return drafters
+
+
+def _all_retrieval(sources: Sources, paper: bool) -> list[Drafter]:
+    exact = [*_rest(sources, paper), *([PromptDrafter()] if paper else [])]
+    dense = DresdDrafter(sources.states, paper=paper)
+    return [HybridDrafter(exact, dense)]
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -70,10 +115,48 @@ METHODS: dict[str, Method] = {
             "Drafts by meaning: what followed where the model was in a similar state, beside what followed the same"
             " words.",
             _dresd,
+            uses_states=True,
+        ),
+        Method(
+            "draft",
+            "Draft model",
+            "A small model guesses ahead, and the model checks its guesses.",
+            _draft,
+            needs_draft=True,
+        ),
+        Method(
+            "rasd",
+            "RASD",
+            "The small model's guesses and what your documents, this chat and similar states suggest, in one draft.",
+            _rasd_with(_all_retrieval),
+            needs_draft=True,
+            uses_states=True,
+        ),
+        Method("prompt", "Prompt lookup", "Drafts from this chat alone.", _prompt, for_measuring=True),
+        *(
+            Method(
+                f"rasd-{name}",
+                f"RASD({label})",
+                f"RASD with {label} as its only search.",
+                _rasd_with(searching),
+                needs_draft=True,
+                uses_states=name == "dresd",
+                for_measuring=True,
+            )
+            for name, label, searching in (
+                ("prompt", "prompt lookup", _prompt),
+                ("rest", "REST", _rest),
+                ("dresd", "DReSD", _dresd),
+            )
         ),
     )
 }
 DEFAULT_METHOD = "rest"
+
+
+def listed() -> list[str]:
+    """The methods that people are asked to choose from."""
+    return [name for name, method in METHODS.items() if not method.for_measuring]
 
 
 def check_method(method: str, preset: str) -> None:
@@ -92,14 +175,18 @@ def drafters_of(method: str, sources: Sources, preset: str = "device") -> list[D
     return METHODS[method].drafters(sources, preset == "paper")
 
 
-def budget_of(engine: Engine, preset: str = "device", rows: int = 0, acceptance: Acceptance | None = None) -> Budget:
+def budget_of(
+    engine: Engine, preset: str = "device", rows: int = 0, acceptance: Acceptance | None = None, method: str = ""
+) -> Budget:
     """How trees are sized: by measured cost, or as published. `rows` > 0 caps every batch, root included; `acceptance`
-    takes the place of what the engine has learnt."""
+    takes the place of what the engine has learnt. The published size of a method that fuses kinds of drafts is filled
+    by calibrated acceptance too: vote shares and a draft model's probabilities are no common scale."""
     if rows < 0 or rows > MAX_ROWS:
         raise SettingsError(f"A verification batch of {rows} rows is not possible.", f"Choose 1 to {MAX_ROWS}.")
     most = rows or MAX_ROWS
     if preset == "paper":
-        return FixedBudget(min(PAPER_NODES, most - 1))
+        fuses = method in METHODS and METHODS[method].needs_draft
+        return FixedBudget(min(PAPER_NODES, most - 1), (acceptance or engine.acceptance) if fuses else None)
     return CostBudget(engine.decode_seconds, acceptance or engine.acceptance, most)
 
 

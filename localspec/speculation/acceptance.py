@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.tree import (
+    DRAFT_PROBABILITY,
     MATCH_LENGTH,
     SIMILARITY,
+    SOURCE_DRAFT,
     SOURCE_DRESD,
     SOURCE_PROMPT,
     SOURCE_REST,
+    VOTE_SHARE,
     DraftTree,
 )
 
@@ -35,28 +38,36 @@ prompts with a store of 70,588 states of other replies (docs/log.md, "Acceptance
 PRIOR_WEIGHT = 12.0
 """Observations that the prior counts for: a reply or two outvotes it."""
 
+PRIOR_DRAFT = np.linspace(0.0, 1.0, 21)
+"""P(accepted | parent accepted) of a draft model's node, by its probability in twentieths: taken at its
+word at first."""
+
 _EXACT = SOURCE_PROMPT | SOURCE_REST
+_FIRST_DRAFT = len(PRIOR_HIT) + len(PRIOR_NEAR)
 
 
 class Acceptance:
-    """P(accepted | parent accepted) of retrieved nodes: vote share times the hit rate of their evidence.
+    """P(accepted | parent accepted) of a node. Retrieved ones: vote share times the hit rate of their evidence. A draft
+    model's: the hit rate of nodes it gave about the same probability.
 
-    The hit rate is a Beta estimate per match length for exact suffixes, and per similarity for nearest states, updated
-    after each verification. A node with both takes the higher one.
+    A hit rate is a Beta estimate per match length for exact suffixes, per similarity for nearest states, and per
+    probability for the draft model, updated after each verification. A node of several kinds takes the highest.
     """
 
     def __init__(self) -> None:
-        prior = np.concatenate([PRIOR_HIT, PRIOR_NEAR])
+        prior = np.concatenate([PRIOR_HIT, PRIOR_NEAR, PRIOR_DRAFT])
         self._hits: NDArray[np.float64] = prior * PRIOR_WEIGHT
         self._trials: NDArray[np.float64] = np.full(len(prior), PRIOR_WEIGHT)
 
     def calibrate(self, tree: DraftTree) -> DraftTree:
-        """The tree with its vote shares turned into acceptance probabilities."""
+        """The tree with what is known of its nodes turned into acceptance probabilities."""
         rate = self._hits / self._trials
         best = np.zeros(len(tree))
         for bits, buckets in _kinds(tree):
             best = np.maximum(best, np.where(tree.source & bits, rate[buckets], 0.0))
-        return replace(tree, probability=(tree.probability * best).astype(np.float32))
+        best *= tree.evidence[:, VOTE_SHARE]
+        drafted = np.where(tree.source & SOURCE_DRAFT, self._drafted(tree, rate), 0.0)
+        return replace(tree, probability=np.maximum(best, drafted).astype(np.float32))
 
     def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
         """Learn from a verification: at each visited node with children of a kind, did the target take one of them?"""
@@ -73,6 +84,25 @@ class Acceptance:
                     bucket = int(buckets[children].max())
                     self._trials[bucket] += 1.0
                     self._hits[bucket] += node >= 0 and bool(of_kind[node])
+        self._observe_drafted(tree, path)
+
+    def _drafted(self, tree: DraftTree, rate: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Rates [n] of the draft model's probabilities; between buckets on straight lines, so that siblings differ."""
+        own = rate[_FIRST_DRAFT:]
+        return np.interp(tree.evidence[:, DRAFT_PROBABILITY], np.linspace(0.0, 1.0, len(own)), own)
+
+    def _observe_drafted(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
+        """Each of the draft model's nodes whose parent was visited is a trial of its own."""
+        visited = np.isin(tree.parents, [-1, *path.tolist()]) & ((tree.source & SOURCE_DRAFT) != 0)
+        tried = np.flatnonzero(visited)
+        if len(tried):
+            buckets = _FIRST_DRAFT + _twentieths(tree)[tried]
+            np.add.at(self._trials, buckets, 1.0)
+            np.add.at(self._hits, buckets, np.isin(tried, path).astype(np.float64))
+
+
+def _twentieths(tree: DraftTree) -> NDArray[np.intp]:
+    return np.clip(np.rint(tree.evidence[:, DRAFT_PROBABILITY] * 20), 0, 20).astype(np.intp)
 
 
 def _kinds(tree: DraftTree) -> tuple[tuple[int, NDArray[np.intp]], ...]:

@@ -37,15 +37,21 @@ class Budget(Protocol):
 class FixedBudget:
     """A tree of fixed size, as the papers have it."""
 
-    def __init__(self, nodes: int = PAPER_NODES) -> None:
+    def __init__(self, nodes: int = PAPER_NODES, acceptance: Acceptance | None = None) -> None:
+        """Without `acceptance` the drafters' own weights decide; trees of several kinds of sources need one scale."""
         self.limit = nodes
+        self._acceptance = acceptance
 
     def choose(self, tree: DraftTree, room: int, deepest: int) -> DraftTree:
         """The heaviest nodes, up to the fixed size."""
+        if self._acceptance is not None:
+            tree = self._acceptance.calibrate(tree)
         return cut(tree, min(self.limit, room), deepest)
 
     def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
-        """Nothing to learn."""
+        """Correct the acceptance estimates, where they are used."""
+        if self._acceptance is not None:
+            self._acceptance.observe(tree, path)
 
 
 class CostBudget:
@@ -72,6 +78,15 @@ class CostBudget:
     def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
         """Correct the acceptance estimates."""
         self._acceptance.observe(tree, path)
+
+
+def least_price(decode_seconds: NDArray[np.float64]) -> float:
+    """Path probability below which a node never pays: what a row of the cheapest batch adds, as a part of T(1).
+
+    A node is worth its row only while it wins more than a plain step would in that time, and plain decoding is the
+    slowest that a reply ever is."""
+    rows = np.arange(2, len(decode_seconds))
+    return max(0.0, float(np.min((decode_seconds[2:] - decode_seconds[1]) / (rows - 1)) / decode_seconds[1]))
 
 
 def best_size(gains: NDArray[np.float64], decode_seconds: NDArray[np.float64], overhead: float) -> int:

@@ -139,6 +139,20 @@ class Retrieval:
         return self.similarity / self.kept if self.kept else 0.0
 
 
+@dataclass(slots=True)
+class DraftTimes:
+    """Where the time of proposing went in a reply so far, in seconds."""
+
+    prefill: float = 0.0
+    """the draft model reading the prompt"""
+    drafting: float = 0.0
+    """the draft model at work"""
+    retrieval: float = 0.0
+    """searches"""
+    overlapped: float = 0.0
+    """of those two, what ran at the same time"""
+
+
 class Drafter(Protocol):
     """Proposes a draft tree for a context, and learns from what the target made of it."""
 
@@ -148,6 +162,10 @@ class Drafter(Protocol):
     @property
     def retrieval(self) -> Retrieval | None:
         """What its searches by state found since `begin`; None for drafters that don't search so."""
+
+    @property
+    def times(self) -> DraftTimes | None:
+        """Where its time went since `begin`; None for drafters that only search."""
 
     def begin(self, context: Context) -> None:
         """A new reply starts."""
@@ -167,6 +185,11 @@ def need_states(drafters: Sequence[Drafter]) -> bool:
 def retrieval_of(drafters: Sequence[Drafter]) -> Retrieval | None:
     """What the drafter that searches by state has found; None where none does."""
     return next((found for drafter in drafters if (found := drafter.retrieval) is not None), None)
+
+
+def times_of(drafters: Sequence[Drafter]) -> DraftTimes | None:
+    """Where the time of the drafter with a draft model went; None where none has one."""
+    return next((times for drafter in drafters if (times := drafter.times) is not None), None)
 
 
 def generate(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from localspec.speculation.decode import Retrieval, Step
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.speculation.decode import Drafter, DraftTimes, Retrieval, Step, retrieval_of, times_of
 from localspec.speculation.tree import SOURCE_NAMES, SOURCE_TARGET
 
 ENOUGH_PLAIN_STEPS = 5
@@ -33,6 +37,11 @@ class ReplyMetrics:
     accepted_per_step: list[int] = field(default_factory=list)
     retrieval: Retrieval | None = None
     """of searches by state, where the method makes them"""
+    times: DraftTimes | None = None
+    """of proposing, where a draft model takes part in it"""
+    drafted_by_source: dict[str, int] = field(default_factory=dict)
+    accepted_by_source: dict[str, int] = field(default_factory=dict)
+    """nodes by who proposed them; one that several proposed counts for each"""
     _plain_steps: list[float] = field(default_factory=list)
 
     def add(self, step: Step) -> None:
@@ -50,8 +59,15 @@ class ReplyMetrics:
         for bits in step.source.tolist():
             for name in _names(bits):
                 self.by_source[name] = self.by_source.get(name, 0) + 1
+        _count(self.drafted_by_source, step.tree.source)
+        _count(self.accepted_by_source, step.tree.source[step.path])
         if len(step.tree) == 0:
             self._plain_steps.append(step.seconds - step.propose_seconds)
+
+    def take(self, drafters: Sequence[Drafter]) -> None:
+        """Take over what the drafters tell of the reply so far."""
+        self.retrieval = retrieval_of(drafters)
+        self.times = times_of(drafters)
 
     def merge(self, other: ReplyMetrics) -> None:
         """Add another reply's counts and seconds."""
@@ -59,13 +75,27 @@ class ReplyMetrics:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for source, tokens in other.by_source.items():
             self.by_source[source] = self.by_source.get(source, 0) + tokens
+        for mine, theirs in (
+            (self.drafted_by_source, other.drafted_by_source),
+            (self.accepted_by_source, other.accepted_by_source),
+        ):
+            for source, nodes in theirs.items():
+                mine[source] = mine.get(source, 0) + nodes
         self.accepted_per_step += other.accepted_per_step
+        if other.times is not None:
+            known, new = self.times or DraftTimes(), other.times
+            self.times = DraftTimes(
+                known.prefill + new.prefill,
+                known.drafting + new.drafting,
+                known.retrieval + new.retrieval,
+                known.overlapped + new.overlapped,
+            )
         if other.retrieval is not None:
-            mine = self.retrieval or Retrieval()
+            searches = self.retrieval or Retrieval()
             self.retrieval = Retrieval(
-                mine.searches + other.retrieval.searches,
-                mine.kept + other.retrieval.kept,
-                mine.similarity + other.retrieval.similarity,
+                searches.searches + other.retrieval.searches,
+                searches.kept + other.retrieval.kept,
+                searches.similarity + other.retrieval.similarity,
             )
         self._plain_steps += other._plain_steps
 
@@ -73,6 +103,16 @@ class ReplyMetrics:
     def seconds(self) -> float:
         """Decoding time, prefill not included."""
         return self.propose_seconds + self.decode_seconds + self.sample_seconds + self.rest_seconds
+
+    @property
+    def drafting_seconds(self) -> float:
+        """The draft model at work."""
+        return self.times.drafting if self.times is not None else 0.0
+
+    @property
+    def retrieval_seconds(self) -> float:
+        """Searches; without a draft model, all of proposing."""
+        return self.times.retrieval if self.times is not None else self.propose_seconds
 
     @property
     def tokens_per_second(self) -> float:
@@ -119,6 +159,10 @@ class ReplyMetrics:
             "accepted": self.accepted,
             "acceptance_rate": self.acceptance_rate,
             "accepted_length": self.accepted_length,
+            "drafting_seconds": self.drafting_seconds,
+            "retrieval_seconds": self.retrieval_seconds,
+            "overlapped_seconds": self.times.overlapped if self.times is not None else 0.0,
+            "verification_seconds": self.decode_seconds + self.sample_seconds,
             **self._found(),
         }
 
@@ -135,6 +179,13 @@ _ADDED = (
     "tokens", "steps", "drafted_steps", "drafted", "accepted", "propose_seconds", "decode_seconds", "sample_seconds",
     "rest_seconds", "prefill_seconds", "prompt_tokens", "reused_tokens",
 )  # fmt: skip
+
+
+def _count(counts: dict[str, int], source: NDArray[np.uint8]) -> None:
+    for bit, name in SOURCE_NAMES.items():
+        nodes = int(np.count_nonzero(source & bit)) if bit else 0
+        if nodes:
+            counts[name] = counts.get(name, 0) + nodes
 
 
 def _names(bits: int) -> list[str]:

@@ -23,8 +23,10 @@ SOURCE_NAMES = {
 }
 """Bits of `DraftTree.source`; 0 marks tokens that the target gave without a draft."""
 
-MATCH_LENGTH, VOTE_SHARE, SIMILARITY, SIBLING_RANK = range(4)
+MATCH_LENGTH, VOTE_SHARE, SIMILARITY, SIBLING_RANK, DRAFT_PROBABILITY = range(5)
 """Columns of `DraftTree.evidence`."""
+EVIDENCE = 5
+"""How many there are."""
 
 PADDING = -1
 """Marks the end of a continuation that is shorter than its array."""
@@ -41,7 +43,7 @@ class DraftTree:
     source: NDArray[np.uint8]
     """[n] bit set of the drafters that proposed the node"""
     evidence: NDArray[np.float32]
-    """[n, 4]: match length, vote share, similarity or draft probability, rank among siblings"""
+    """[n, 5]: match length, vote share, similarity, rank among siblings, the draft model's probability"""
     probability: NDArray[np.float32]
     """[n] P(accepted | parent accepted)"""
 
@@ -58,7 +60,7 @@ _EMPTY = DraftTree(
     np.empty(0, np.int32),
     np.empty(0, np.int32),
     np.empty(0, np.uint8),
-    np.empty((0, 4), np.float32),
+    np.empty((0, EVIDENCE), np.float32),
     np.empty(0, np.float32),
 )
 
@@ -155,7 +157,7 @@ def from_continuations(
         ranks.append(rank)
         split(node, depth + 1, members)
     share = np.array(shares, dtype=np.float32)
-    evidence = np.array([lengths, shares, similarities, ranks], dtype=np.float32).T
+    evidence = np.array([lengths, shares, similarities, ranks, [0.0] * len(tokens)], dtype=np.float32).T
     return DraftTree(
         np.array(tokens, dtype=np.int32),
         np.array(parents, dtype=np.int32),
@@ -214,6 +216,29 @@ def fuse(trees: Sequence[DraftTree]) -> DraftTree:
         np.array(source, dtype=np.uint8),
         np.array(evidence, dtype=np.float32),
         np.array(probability, dtype=np.float32),
+    )
+
+
+def without_branches(tree: DraftTree, tops: Sequence[int]) -> DraftTree:
+    """The tree without the nodes `tops` and all that hangs below them."""
+    if not tops:
+        return tree
+    gone = set(tops)
+    kept: list[int] = []
+    place = {-1: -1}
+    for node, parent in enumerate(tree.parents.tolist()):
+        if node in gone or parent in gone:
+            gone.add(node)
+        else:
+            place[node] = len(kept)
+            kept.append(node)
+    picked = np.array(kept, dtype=np.intp)
+    return DraftTree(
+        tree.tokens[picked],
+        np.array([place[parent] for parent in tree.parents[picked].tolist()], dtype=np.int32),
+        tree.source[picked],
+        tree.evidence[picked],
+        tree.probability[picked],
     )
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
 from localspec.chat.session import ReplyOptions, Session
-from localspec.errors import ModelError, ModelFileError, SettingsError
+from localspec.errors import ModelError, ModelFileError, OutOfMemoryError, SettingsError
+from localspec.models.catalogue import SHIPPED_DRAFT, resolve_draft
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.tree import DraftTree
 
@@ -122,3 +125,104 @@ def test_a_bad_context_is_refused_before_the_model_is_measured(home: Path, monke
     monkeypatch.setenv("LOCALSPEC_HOME", str(home))
     with pytest.raises((SettingsError, ModelFileError), match="10000000"):
         Engine("", LoadSettings(context=10_000_000))
+
+
+def answer(engine: Engine, method: str = "rasd") -> tuple[str, list[str], dict[str, int]]:
+    """A reply with its notices, and the nodes that were drafted by source."""
+    session = Session(engine)
+    for _ in session.ask("Name three colours of the rainbow.", ReplyOptions(method=method, rows=8, max_tokens=24)):
+        pass
+    turn = session.turns[-1]
+    notices = [notice for notice in turn.notices if "stopped at 24 tokens" not in notice]
+    return turn.reply, notices, turn.metrics.drafted_by_source
+
+
+@pytest.fixture(scope="module")
+def plainly(engine: Engine) -> str:
+    return answer(engine, "plain")[0]
+
+
+def test_the_default_model_comes_with_its_draft(engine: Engine, plainly: str) -> None:
+    assert engine.draft_name == "smollm2-135m-draft"
+    assert engine.draft_problem == ""
+    reply, notices, drafted = answer(engine)
+    assert reply == plainly
+    assert notices == []
+    assert drafted["draft"] > 0
+
+
+def loaded_with(draft: str) -> Iterator[Engine]:
+    engine = Engine(settings=LoadSettings(context=1024), draft=draft)
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("none", "has no draft model here"),
+        ("no such thing", "There is no model called"),
+        ("gone.gguf", "does not exist"),
+        ("rubbish.gguf", "is no GGUF file"),
+        ("half.gguf", "cannot be used"),
+        ("cousin.gguf", "in the target and"),
+    ],
+)
+def test_a_draft_that_cannot_be_used_costs_the_draft_only(
+    engine: Engine, plainly: str, tmp_path: Path, kind: str, said: str
+) -> None:
+    (tmp_path / "rubbish.gguf").write_bytes(bytes(range(256)) * 100)
+    shipped = resolve_draft(SHIPPED_DRAFT).path.read_bytes()
+    (tmp_path / "half.gguf").write_bytes(shipped[: len(shipped) // 2])
+    (tmp_path / "cousin.gguf").write_bytes(shipped.replace(b"\xc4\xa0house", b"\xc4\xa0housX"))
+    wanted = str(tmp_path / kind) if kind.endswith(".gguf") else kind
+    for other in loaded_with(wanted):
+        assert other.draft is None
+        assert (said in other.draft_problem) or kind == "none"
+        for method in ("rasd", "draft"):
+            reply, notices, drafted = answer(other, method)
+            assert reply == plainly
+            assert len(notices) == 1
+            assert said in notices[0]
+            assert "draft" not in drafted
+
+
+def test_no_memory_for_the_draft_costs_the_draft_only(
+    plainly: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_little(*_: object) -> None:
+        raise OutOfMemoryError("The draft model needs 9.0 GiB.", "Choose a smaller context.")
+
+    monkeypatch.setattr("localspec.models.draft.BranchingContext", too_little)
+    for other in loaded_with("auto"):
+        assert other.draft is None
+        reply, notices, _ = answer(other)
+        assert reply == plainly
+        assert "needs 9.0 GiB" in notices[0]
+
+
+def test_a_draft_that_fails_in_the_middle_of_a_reply_is_given_up(
+    plainly: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in loaded_with("auto"):
+        assert other.draft is not None
+        grow = other.draft.grow
+        calls: list[int] = []
+
+        def failing(*arguments: Any, grow: Any = grow, calls: list[int] = calls) -> Any:
+            calls.append(1)
+            if len(calls) > 2:
+                raise ModelError("The draft model failed while decoding.")
+            return grow(*arguments)
+
+        monkeypatch.setattr(other.draft, "grow", failing)
+        reply, notices, _ = answer(other)
+        assert reply == plainly
+        assert len(calls) == 3
+        assert "failed while decoding" in notices[0]
+        assert answer(other)[0] == plainly
+
+
+def test_a_draft_model_cannot_chat() -> None:
+    with pytest.raises(ModelFileError, match="draft model: it guesses ahead"):
+        Engine(str(resolve_draft(SHIPPED_DRAFT).path))

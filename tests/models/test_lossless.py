@@ -1,4 +1,5 @@
-"""The real model: a reply with drafts is, token for token, the reply without; drafts of exact and of dense search.
+"""The real model: a reply with drafts is, token for token, the reply without; drafts of exact and of dense search, of
+the draft model, and of all of them.
 
 Twelve prompts of 48 tokens (six for 16-bit weights); LOCALSPEC_PARITY=full takes all forty of 128 tokens.
 """
@@ -15,13 +16,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from localspec.models import catalogue
+from localspec.models.draft import DraftModel
 from localspec.models.llama import LlamaModel, LoadSettings
 from localspec.models.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import Drafter, generate
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
+from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
@@ -30,7 +35,7 @@ from localspec.stores.states import STATE_MIGRATIONS, StateStore
 FULL = os.environ.get("LOCALSPEC_PARITY") == "full"
 PROMPTS, WIDE_PROMPTS, TOKENS = (40, 40, 128) if FULL else (12, 6, 48)
 SAMPLINGS = {"greedy": SamplingSettings(), "temperature 0.7": SamplingSettings(temperature=0.7, seed=1234)}
-RUNS = (("exact", 15), ("dresd", 15), ("hybrid", 64))
+RUNS = (("exact", 15), ("dresd", 15), ("hybrid", 64), ("draft", 15), ("rasd", 15), ("rasd", 64))
 """Drafters, and nodes of their trees."""
 CONTEXT = 2048
 NOTHING = np.empty(0, np.int32)
@@ -108,6 +113,8 @@ def partings(
     gaps: list[float] = []
     compared = 0
     total = {(name, nodes): Reply() for name, nodes in RUNS}
+    (shipped,) = (entry for entry in catalogue.drafts(folder) if entry.name == catalogue.SHIPPED_DRAFT)
+    draft = DraftModel(shipped.path, model, CONTEXT, model.threads)
     try:
         store = NgramStore(database, "tokenizer")
         states = StateStore(database, folder, "library", "target", model.state_size)
@@ -123,6 +130,8 @@ def partings(
                 "exact": exact,
                 "dresd": [DresdDrafter(states, paper=True)],
                 "hybrid": [HybridDrafter(exact, DresdDrafter(states))],
+                "draft": [ModelDrafter(draft)],
+                "rasd": [RasdDrafter(ModelDrafter(draft), [HybridDrafter(exact, DresdDrafter(states))])],
             }
             for name, nodes in RUNS:
                 drafted = reply(model, prompt, drafters[name], sampling, nodes)
@@ -140,6 +149,7 @@ def partings(
                     gaps.append(gap_at(model, so_far, sampling))
     finally:
         database.close()
+        draft.close()
     for (name, nodes), each in total.items():
         assert each.accepted > each.steps / 10, "drafts were accepted"
         assert each.drafted > each.accepted, "and drafts were rejected"

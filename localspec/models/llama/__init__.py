@@ -7,6 +7,7 @@ from localspec.models.llama.backend import (
     requantize,
     system_info,
 )
+from localspec.models.llama.branches import MOST_BRANCHES, BranchingContext
 from localspec.models.llama.model import MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.reader import WINDOW, StateReader
 from localspec.models.llama.sampler import Sampler
@@ -16,8 +17,10 @@ from localspec.models.llama.weights import Weights
 __all__ = [
     "MAX_LEAVES",
     "MAX_ROWS",
+    "MOST_BRANCHES",
     "PREFILL_ROWS",
     "WINDOW",
+    "BranchingContext",
     "LlamaModel",
     "LoadSettings",
     "ReplyStreams",

@@ -138,6 +138,10 @@ class Weights:
         """Positions the model was trained for."""
         return int(llama_cpp.llama_model_n_ctx_train(self._model))
 
+    def close(self) -> None:
+        """Free the weights; safe to call twice. Contexts over them are freed before."""
+        self._free_model()
+
     def _free_model(self) -> None:
         if self._model:
             llama_cpp.llama_model_free(self._model)
@@ -162,6 +166,11 @@ class Weights:
         if token < 0:
             return ""
         return cast(bytes, llama_cpp.llama_vocab_get_text(self.vocabulary_pointer, token)).decode("utf-8", "replace")
+
+    @property
+    def has_tokenizer(self) -> bool:
+        """False for draft models with a vocabulary of their own, which know ids but no texts."""
+        return int(llama_cpp.llama_vocab_type(self.vocabulary_pointer)) != int(llama_cpp.LLAMA_VOCAB_TYPE_NONE)
 
     @property
     def adds_bos(self) -> bool:

@@ -37,6 +37,7 @@ class DresdDrafter:
 
     name = "dresd"
     needs_states = True
+    times = None
 
     def __init__(self, store: StateStore | None, *, paper: bool = False) -> None:
         self._store = store

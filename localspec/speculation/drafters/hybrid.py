@@ -15,6 +15,7 @@ class HybridDrafter:
     """Exact drafters first; the dense one joins them unless they found a long match."""
 
     name = "hybrid"
+    times = None
 
     def __init__(self, exact: Sequence[Drafter], dense: Drafter) -> None:
         self._exact = tuple(exact)

@@ -22,6 +22,7 @@ class PromptDrafter:
 
     name = "prompt"
     needs_states = False
+    times = None
     retrieval = None
 
     def begin(self, context: Context) -> None:

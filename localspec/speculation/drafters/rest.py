@@ -23,6 +23,7 @@ class RestDrafter:
 
     name = "rest"
     needs_states = False
+    times = None
     retrieval = None
 
     def __init__(self, store: NgramStore, *, paper: bool = False) -> None:

@@ -1,0 +1,244 @@
+"""The draft model: a small model beside the target that guesses ahead, as a tree with probabilities.
+
+Its KV cache follows the accepted text; branches are dropped after each draft. The tree grows level by level, the
+likeliest nodes first, as EAGLE-2's dynamic tree does (arXiv 2406.16858): one decode per level.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from localspec.errors import ModelError, OutOfMemoryError
+from localspec.models.llama import MOST_BRANCHES, BranchingContext, Weights
+from localspec.models.pairing import pair
+
+WIDTH = 8
+"""Nodes that are expanded per level at most; also children per node (EAGLE-2 expands 10)."""
+DEEPEST = 10
+"""Levels of a draft at most: longer ones are never right often enough."""
+FIRST_CHOICES = 64
+"""Choices that the first step tells, for others to be judged by."""
+_FIRST_HIT = 0.6
+"""About how often a likely node is followed by the draft's first choice; for deciding whether a level is worth it."""
+_FADING = 0.1
+"""Weight of the newest measurement in the running mean of decode times."""
+_HEADROOM = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """The likeliest next tokens."""
+
+    tokens: NDArray[np.int32]
+    """[k] ids in the target's vocabulary, likeliest first"""
+    probabilities: NDArray[np.float32]
+    """[k] as the draft model has them"""
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A draft as the model grew it."""
+
+    tokens: NDArray[np.int32]
+    """[n] ids in the target's vocabulary"""
+    parents: NDArray[np.int32]
+    """[n] -1 = child of the root; parents first"""
+    probabilities: NDArray[np.float32]
+    """[n] P(token | its parent), as the draft model has it"""
+    ranks: NDArray[np.int32]
+    """[n] among siblings, 0 = likeliest"""
+
+
+class DraftModel:
+    """A loaded draft model, paired with one target. Not thread-safe.
+
+    Raises ModelFileError, OutOfMemoryError, DraftMismatchError when it cannot be used.
+    """
+
+    def __init__(self, path: Path, target: Weights, context: int, threads: int, gpu_layers: int = -1) -> None:
+        """`context`: tokens of the target's context, which the draft follows as far as it was trained."""
+        self.path = path
+        self._weights = Weights(path, gpu_layers)
+        self._context: BranchingContext | None = None
+        try:
+            pairing = pair(target, self._weights)
+            cells = min(context, self._weights.trained_context) + WIDTH * DEEPEST
+            self.kv_bytes = self._weights.kv_bytes(cells)
+            free = psutil.virtual_memory().available
+            if self.kv_bytes + _HEADROOM > free and self._weights.gpu_layers == 0:
+                raise OutOfMemoryError(
+                    f"The draft model {path.name} needs {self.kv_bytes / 2**30:.1f} GiB for its context;"
+                    f" {free / 2**30:.1f} GiB of memory are free.",
+                    "The chat goes on without it. Choose a smaller context to use it.",
+                )
+            self._context = BranchingContext(self._weights, cells, threads)
+        except ModelError:
+            self.close()
+            raise
+        self._target_ids = pairing.target_ids
+        self._input_ids = pairing.input_ids
+        self.knows = pairing.known
+        """[target vocabulary] True for the tokens that it can propose"""
+        self.longest = cells - WIDTH * DEEPEST
+        """tokens of the longest text it can follow"""
+        self._seconds: dict[int, float] = {}
+
+    @property
+    def name(self) -> str:
+        """Name of its file."""
+        return self.path.name
+
+    @property
+    def description(self) -> str:
+        """Architecture, size and format in llama.cpp's words."""
+        return self._weights.description
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Tokens it can propose."""
+        return int(self.knows.sum())
+
+    @property
+    def cached(self) -> NDArray[np.int32]:
+        """What its KV cache holds [n], in its own ids."""
+        return self._live.cached
+
+    def seconds(self, rows: int) -> float:
+        """Mean measured time of a decode of so many rows or, unless measured yet, of the nearest number."""
+        if not self._seconds:
+            return 0.0
+        return self._seconds[min(self._seconds, key=lambda known: abs(known - rows))]
+
+    def follow(self, tokens: NDArray[np.int32], count: int = FIRST_CHOICES) -> Choices | None:
+        """Bring the KV cache to `tokens` [n], ids of the target, and tell the likeliest tokens behind them; None for
+        a text that is longer than its context."""
+        if len(tokens) > self.longest:
+            return None
+        own = self._input_ids[tokens]
+        before = len(self._live.cached)
+        started = perf_counter()
+        logits = self._live.follow(own)
+        if 0 < len(own) - before <= WIDTH:
+            self._measured(len(own) - before, perf_counter() - started)
+        return self._choices(logits, count)
+
+    def grow(self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0) -> Growth:
+        """A tree of up to `limit` nodes below the text that was followed last, begun with its choices.
+
+        Nodes with a path probability below `least` are not wanted. A further level is decoded only while it can add
+        to the best `limit` nodes and, with `target_seconds` (the target's time for a token) given, while what it is
+        expected to win is more than it takes.
+        """
+        tree = _Tree(limit, least)
+        tree.add(first, -1)
+        ends: dict[int, int] = {-1: 0}
+        open_branches = 0
+        for depth in range(1, DEEPEST):
+            nodes = tree.frontier(depth)[: min(WIDTH, MOST_BRANCHES - open_branches)]
+            if not nodes:
+                break
+            price = self.seconds(len(nodes))
+            if target_seconds > 0 and sum(tree.paths[node] for node in nodes) * _FIRST_HIT * target_seconds < price:
+                break
+            started = perf_counter()
+            logits, now = self._live.grow(
+                [int(self._input_ids[tree.tokens[node]]) for node in nodes],
+                [ends[tree.parents[node]] for node in nodes],
+                depth,
+            )
+            open_branches = max(open_branches, *now)
+            for row, node in enumerate(nodes):
+                ends[node] = now[row]
+                tree.add(self._choices(logits[row], WIDTH), node)
+            self._measured(len(nodes), perf_counter() - started)
+        self._live.drop_branches()
+        return tree.best()
+
+    def forget(self) -> None:
+        """Empty the KV cache."""
+        self._live.forget()
+
+    def close(self) -> None:
+        """Free context and weights; safe to call twice."""
+        if self._context is not None:
+            self._context.close()
+            self._context = None
+        self._weights.close()
+
+    @property
+    def _live(self) -> BranchingContext:
+        if self._context is None:
+            raise ModelError(f"The draft model {self.path.name} was closed.", "Load it again.")
+        return self._context
+
+    def _choices(self, logits: NDArray[np.float32], count: int) -> Choices:
+        count = min(count, len(logits) - 1)
+        best = np.argpartition(logits, -count)[-count:]
+        best = best[np.argsort(-logits[best], kind="stable")]
+        highest = logits[best[0]]
+        probabilities = np.exp(logits[best] - highest) / np.exp(logits - highest).sum()
+        tokens = self._target_ids[best]
+        real = tokens >= 0
+        if not real.all():
+            tokens, probabilities = tokens[real], probabilities[real]
+        return Choices(tokens, probabilities.astype(np.float32))
+
+    def _measured(self, rows: int, seconds: float) -> None:
+        known = self._seconds.get(rows)
+        self._seconds[rows] = seconds if known is None else known + _FADING * (seconds - known)
+
+
+class _Tree:
+    """A draft while it grows."""
+
+    def __init__(self, limit: int, least: float) -> None:
+        self._limit = limit
+        self._least = least
+        self.tokens: list[int] = []
+        self.parents: list[int] = []
+        self.paths: list[float] = []
+        self._probabilities: list[float] = []
+        self._ranks: list[int] = []
+        self._depths: list[int] = []
+
+    def add(self, choices: Choices, parent: int) -> None:
+        """Hang the likeliest choices below a node."""
+        above = self.paths[parent] if parent >= 0 else 1.0
+        depth = self._depths[parent] + 1 if parent >= 0 else 1
+        most = min(WIDTH, self._limit)
+        pairs = zip(choices.tokens[:most].tolist(), choices.probabilities[:most].tolist(), strict=True)
+        for rank, (token, probability) in enumerate(pairs):
+            path = above * probability
+            if path < self._least:
+                break
+            self.tokens.append(token)
+            self.parents.append(parent)
+            self.paths.append(path)
+            self._probabilities.append(probability)
+            self._ranks.append(rank)
+            self._depths.append(depth)
+
+    def frontier(self, depth: int) -> list[int]:
+        """The nodes of a level that are among the best of the whole tree, best first."""
+        return [node for node in self._order() if self._depths[node] == depth]
+
+    def best(self) -> Growth:
+        """The nodes with the highest path probabilities, in the order in which they were found."""
+        kept = sorted(self._order())
+        place = {-1: -1} | {node: number for number, node in enumerate(kept)}
+        return Growth(
+            np.array([self.tokens[node] for node in kept], np.int32),
+            np.array([place[self.parents[node]] for node in kept], np.int32),
+            np.array([self._probabilities[node] for node in kept], np.float32),
+            np.array([self._ranks[node] for node in kept], np.int32),
+        )
+
+    def _order(self) -> list[int]:
+        # A path probability never exceeds its parent's, and ties go to the earlier node: the best are closed upwards.
+        return sorted(range(len(self.paths)), key=lambda node: -self.paths[node])[: self._limit]

@@ -1,0 +1,155 @@
+"""A draft model's context: a trunk that follows a text, and branches that grow from its end, a level per decode."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import perf_counter
+from typing import Any
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.errors import ContextTooLongError, ModelError
+from localspec.models.llama.backend import native_batch, recent_log, view
+from localspec.models.llama.batch import BatchArrays
+from localspec.models.llama.weights import Weights
+
+MOST_BRANCHES = 32
+"""Branches that can be open at once; sequence 0 is the trunk."""
+_PREFILL_ROWS = 512
+_TRIALS = 4
+"""Decodes per number of threads; the smallest time counts."""
+
+
+class BranchingContext:
+    """KV cache and decodes of a draft model. Between two drafts the cache holds exactly the tokens it was told to
+    follow: branches are dropped, never kept. Not thread-safe. Raises OutOfMemoryError when it does not fit."""
+
+    def __init__(self, weights: Weights, cells: int, threads: int) -> None:
+        """`cells`: positions of the longest text with a draft below it."""
+        self._weights = weights
+        self.context_size = cells
+        self._cached: NDArray[np.int32] = np.empty(0, np.int32)
+        self._context: Any = weights.new_context(cells, _PREFILL_ROWS, MOST_BRANCHES + 1, threads, unified=True)
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._batch = BatchArrays(_PREFILL_ROWS, 1)
+        self._native = native_batch(self._batch)
+        self._branches = 0
+        self._grown = 0
+        self._choose_threads(threads)
+
+    @property
+    def cached(self) -> NDArray[np.int32]:
+        """The tokens [n] that the KV cache holds."""
+        return self._cached
+
+    def follow(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Make the KV cache hold `tokens` [n > 0]; logits [v] behind the last of them, a view.
+
+        What the cache holds already is reused, but for the last token, whose logits are asked for.
+        """
+        if len(tokens) > self.context_size:
+            raise ContextTooLongError(f"The draft model {self._weights.path.name} holds {self.context_size} tokens.")
+        self.drop_branches()
+        both = min(len(tokens) - 1, len(self._cached))
+        differing = np.flatnonzero(tokens[:both] != self._cached[:both])
+        shared = int(differing[0]) if len(differing) else both
+        if shared < len(self._cached) and not llama_cpp.llama_memory_seq_rm(self._memory, 0, shared, -1):
+            llama_cpp.llama_memory_clear(self._memory, True)  # a recurrent model cannot go back a little
+            shared = 0
+        self._cached = self._cached[:shared]
+        for start in range(shared, len(tokens), _PREFILL_ROWS):
+            part = tokens[start : start + _PREFILL_ROWS]
+            rows = len(part)
+            self._place(part, start + np.arange(rows), 0)
+            self._batch.outputs[:rows] = 0
+            self._batch.outputs[rows - 1] = start + rows == len(tokens)
+            self._decode(rows)
+            self._cached = tokens[: start + rows].copy()
+        logits = view(llama_cpp.llama_get_logits_ith(self._context, -1), 1, self._weights.vocabulary_size)
+        return logits.reshape(-1)
+
+    def grow(
+        self, tokens: Sequence[int], branches: Sequence[int], depth: int
+    ) -> tuple[NDArray[np.float32], list[int]]:
+        """Decode one level: `tokens` [w] each behind the end of a branch (0 = the trunk), `depth` levels below it.
+
+        Returns logits [w, v], a view, and the branch [w] that each token is now the end of: the first one that
+        continues a branch goes on in it, others fork.
+        """
+        rows = len(tokens)
+        if len(self._cached) + self._grown + rows > self.context_size or self._branches + rows > MOST_BRANCHES:
+            raise ContextTooLongError(f"The context of the draft model {self._weights.path.name} is full.")
+        memory = self._memory
+        ends: list[int] = []
+        continued = {0}  # the trunk itself never grows
+        for branch in branches:
+            if branch in continued:
+                self._branches += 1
+                llama_cpp.llama_memory_seq_cp(memory, branch, self._branches, -1, -1)
+                ends.append(self._branches)
+            else:
+                continued.add(branch)
+                ends.append(branch)
+        self._place(np.array(tokens), np.full(rows, len(self._cached) + depth - 1), np.array(ends))
+        self._batch.outputs[:rows] = 1
+        self._decode(rows)
+        self._grown += rows
+        return view(llama_cpp.llama_get_logits(self._context), rows, self._weights.vocabulary_size), ends
+
+    def drop_branches(self) -> None:
+        """Back to the trunk."""
+        if self._branches:
+            llama_cpp.llama_memory_seq_keep(self._memory, 0)
+            self._branches = 0
+        self._grown = 0
+
+    def forget(self) -> None:
+        """Empty the KV cache."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self._cached = np.empty(0, np.int32)
+        self._branches = self._grown = 0
+
+    def close(self) -> None:
+        """Free the context; safe to call twice."""
+        if self._context:
+            llama_cpp.llama_free(self._context)
+            self._context = None
+
+    def _place(self, tokens: NDArray[Any], positions: NDArray[Any], sequences: NDArray[Any] | int) -> None:
+        rows = len(tokens)
+        self._batch.tokens[:rows] = tokens
+        self._batch.positions[:rows] = positions
+        self._batch.sequences[:rows, 0] = sequences
+
+    def _decode(self, rows: int) -> None:
+        self._native.n_tokens = rows
+        code = llama_cpp.llama_decode(self._context, self._native)
+        if code != 0:
+            self.forget()
+            raise ModelError(
+                f"The draft model {self._weights.path.name} failed while decoding (code {code}; {recent_log()}).",
+                "Load the model again, or choose another draft.",
+            )
+
+    def _choose_threads(self, most: int) -> None:
+        """A small model runs faster on one thread than on several that wait for each other: measure which."""
+        if most == 1:
+            self.threads = self.batch_threads = 1
+            return
+        self.threads = self._fastest(1, most)
+        self.batch_threads = self._fastest(4, most)
+        llama_cpp.llama_set_n_threads(self._context, self.threads, self.batch_threads)
+
+    def _fastest(self, rows: int, most: int) -> int:
+        seconds: dict[int, float] = {}
+        for _ in range(_TRIALS + 1):
+            for threads in (1, most):
+                llama_cpp.llama_set_n_threads(self._context, threads, threads)
+                self.forget()
+                started = perf_counter()
+                self.follow(np.zeros(rows, np.int32))
+                seconds[threads] = min(seconds.get(threads, 1e9), perf_counter() - started)
+        self.forget()
+        return min(seconds, key=lambda threads: seconds[threads])

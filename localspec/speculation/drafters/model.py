@@ -1,0 +1,92 @@
+"""The draft model alone: its dynamic tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.errors import ModelError
+from localspec.models.draft import Choices, DraftModel
+from localspec.speculation.decode import Context, DraftTimes, Step
+from localspec.speculation.tree import DRAFT_PROBABILITY, EVIDENCE, SIBLING_RANK, SOURCE_DRAFT, DraftTree
+
+
+class ModelDrafter:
+    """Drafts from the draft model alone. A draft model that fails is given up for the reply, which goes on without."""
+
+    name = "draft"
+    needs_states = False
+    retrieval = None
+
+    def __init__(
+        self,
+        model: DraftModel,
+        least: float = 0.0,
+        target_seconds: float = 0.0,
+        failed: Callable[[ModelError], None] = lambda _: None,
+    ) -> None:
+        """`least`: path probability below which no node can pay; `target_seconds`: the target's time for one token (0:
+        levels are drafted whatever they take). `failed` is told when the model fails."""
+        self._model = model
+        self._least = least
+        self._target_seconds = target_seconds
+        self._failed = failed
+        self._usable = True
+        self.times = DraftTimes()
+
+    def begin(self, context: Context) -> None:
+        """Read the prompt with the draft model."""
+        self.times = DraftTimes()
+        self._usable = True
+        started = perf_counter()
+        self.first(context.tokens)
+        self.times.prefill = perf_counter() - started
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        """The draft model's tree."""
+        started = perf_counter()
+        first = self.first(context.tokens)
+        tree = self.grown(first, limit)
+        self.times.drafting += perf_counter() - started
+        return tree
+
+    def first(self, tokens: NDArray[np.int32]) -> Choices | None:
+        """The first step: what is likely behind the text; None where the model cannot tell."""
+        if not self._usable:
+            return None
+        try:
+            return self._model.follow(tokens)
+        except ModelError as error:
+            self._give_up(error)
+            return None
+
+    def grown(self, first: Choices | None, limit: int) -> DraftTree:
+        """The tree that begins with the first step's choices."""
+        if first is None or not self._usable:
+            return DraftTree.empty()
+        try:
+            grown = self._model.grow(first, limit, self._least, self._target_seconds)
+        except ModelError as error:
+            self._give_up(error)
+            return DraftTree.empty()
+        count = len(grown.tokens)
+        evidence = np.zeros((count, EVIDENCE), np.float32)
+        evidence[:, SIBLING_RANK] = grown.ranks
+        evidence[:, DRAFT_PROBABILITY] = grown.probabilities
+        return DraftTree(
+            grown.tokens, grown.parents, np.full(count, SOURCE_DRAFT, np.uint8), evidence, grown.probabilities
+        )
+
+    def knows(self, token: int) -> bool:
+        """True for tokens that the draft model can propose."""
+        return bool(self._model.knows[token])
+
+    def observe(self, step: Step) -> None:
+        """The next draft follows the accepted text by itself."""
+
+    def _give_up(self, error: ModelError) -> None:
+        self._usable = False
+        self._failed(error)

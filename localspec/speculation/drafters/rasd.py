@@ -1,0 +1,137 @@
+"""RASD (arXiv 2503.03434): the draft model's tree and retrieved drafts in one, the latter pruned by what the draft
+model thinks of their first token.
+
+The authors search and draft one after the other, and keep what is among the draft model's ten likeliest. Here the
+search runs while the draft model computes its first step, and how far down its list to look is learnt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.models.draft import Choices
+from localspec.speculation.decode import Context, Drafter, DraftTimes, Retrieval, Step
+from localspec.speculation.drafters.model import ModelDrafter
+from localspec.speculation.tree import DraftTree, fuse, without_branches
+
+_searcher = ThreadPoolExecutor(1, thread_name_prefix="retrieval")
+"""One thread for all replies (they take turns): each thread that reads a store opens a connection of its own."""
+
+PAPER_CHOICES = 10
+"""As published: the first token must be among the draft model's ten likeliest."""
+
+
+class Pruning:
+    """How far down the draft model's list of first tokens a retrieved one may stand.
+
+    Learnt from the tokens that the target took among those retrieved: as far as all but `LOSS` of them stood, a rank
+    that is forgotten slowly. Tokens that the draft model does not know are not its to judge.
+    """
+
+    LOSS = 0.02
+    FORGETTING = 0.998
+    LEAST = 4
+
+    def __init__(self, longest: int, fixed: int = 0) -> None:
+        """`longest`: ranks that are told apart; `fixed` > 0 = always so many."""
+        self._fixed = fixed
+        # As if ten tokens had stood at each of the first ranks: the published figure, until more is known.
+        self._stood = np.zeros(longest + 1)
+        self._stood[:PAPER_CHOICES] = 1.0
+
+    @property
+    def choices(self) -> int:
+        """How many of the draft model's choices count now."""
+        if self._fixed:
+            return self._fixed
+        share = np.cumsum(self._stood) / self._stood.sum()
+        return max(self.LEAST, int(np.searchsorted(share, 1.0 - self.LOSS)) + 1)
+
+    def observe(self, rank: int) -> None:
+        """The target took a retrieved token that stood at `rank` (0 = likeliest; beyond the list = its length)."""
+        self._stood *= self.FORGETTING
+        self._stood[min(rank, len(self._stood) - 1)] += 1.0
+
+
+class RasdDrafter:
+    """The draft model and any drafters that search, in one tree."""
+
+    name = "rasd"
+
+    def __init__(self, drafting: ModelDrafter, searching: Sequence[Drafter], *, paper: bool = False) -> None:
+        self._drafting = drafting
+        self._searching = tuple(searching)
+        self.needs_states = any(drafter.needs_states for drafter in searching)
+        self._pruning = Pruning(64, PAPER_CHOICES if paper else 0)
+        self._first: Choices | None = None
+        self._retrieved: NDArray[np.int32] = np.empty(0, np.int32)
+
+    @property
+    def retrieval(self) -> Retrieval | None:
+        """What the search by state found."""
+        return next((found for drafter in self._searching if (found := drafter.retrieval) is not None), None)
+
+    @property
+    def times(self) -> DraftTimes:
+        """Where the time went."""
+        return self._drafting.times
+
+    def begin(self, context: Context) -> None:
+        """A new reply starts."""
+        self._first = None
+        self._drafting.begin(context)
+        for drafter in self._searching:
+            drafter.begin(context)
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        """Search while the draft model takes its first step; prune, grow, fuse."""
+        started = perf_counter()
+        searched = _searcher.submit(self._search, context, limit)
+        # llama.cpp computes without Python's lock, so the search runs meanwhile.
+        first = self._drafting.first(context.tokens)
+        stepped = perf_counter()
+        retrieved, begun, done = searched.result()
+        found = perf_counter()
+        trees = [self._pruned(tree, first) for tree in retrieved]
+        self._first = first
+        self._retrieved = np.concatenate([tree.tokens[tree.parents < 0] for tree in retrieved] or [self._retrieved[:0]])
+        grown = self._drafting.grown(first, limit)
+        tree = fuse([grown, *trees])
+        times = self.times
+        times.retrieval += done - begun
+        times.drafting += (stepped - started) + (perf_counter() - found)
+        times.overlapped += max(0.0, min(stepped, done) - begun)
+        return tree
+
+    def observe(self, step: Step) -> None:
+        """Everybody learns what became of the tree; the pruning, where the target's token stood."""
+        for drafter in self._searching:
+            drafter.observe(step)
+        token = int(step.emitted[0])
+        first, self._first = self._first, None
+        if first is None or token not in self._retrieved or not self._drafting.knows(token):
+            return
+        place = np.flatnonzero(first.tokens == token)
+        self._pruning.observe(int(place[0]) if len(place) else len(first.tokens))
+
+    def _search(self, context: Context, limit: int) -> tuple[list[DraftTree], float, float]:
+        begun = perf_counter()
+        trees = [drafter.propose(context, limit) for drafter in self._searching]
+        return trees, begun, perf_counter()
+
+    def _pruned(self, tree: DraftTree, first: Choices | None) -> DraftTree:
+        if first is None or len(tree) == 0:
+            return tree
+        likely = first.tokens[: self._pruning.choices]
+        tops = np.flatnonzero(tree.parents < 0)
+        wrong = [
+            int(top)
+            for top in tops
+            if int(tree.tokens[top]) not in likely and self._drafting.knows(int(tree.tokens[top]))
+        ]
+        return without_branches(tree, wrong)
