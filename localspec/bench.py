@@ -108,7 +108,7 @@ def run(
     """Run plain and every method on each prompt, one after the other, prompt by prompt."""
     names = list(dict.fromkeys(("plain", *settings.methods)))
     contestants = [_contestant(engine, library, name, settings) for name in names]
-    if any("dresd" in name for name in names) and not has_states(library):
+    if any(METHODS[name].uses_states for name in names) and not has_states(library):
         warn(NO_STATES)
     if engine.draft is None and any(METHODS[name].needs_draft for name in names):
         raise SettingsError(

@@ -432,7 +432,11 @@ def _answer(session: Session, question: str, options: ReplyOptions) -> Turn:
         style="dim",
     )
     said = verdict(
-        metrics, turn.method, has_documents=session.library is not None, has_states=has_states(session.library)
+        metrics,
+        turn.method,
+        has_documents=session.library is not None,
+        has_states=has_states(session.library),
+        has_draft=session.engine.draft is not None,
     )
     errors.print(said, style="dim", soft_wrap=True)
     return turn

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -16,9 +17,21 @@ from rich.table import Table
 from localspec import config
 from localspec.errors import DownloadStoppedError, ModelFileError
 from localspec.models import check
-from localspec.models.catalogue import DEFAULT_MODEL, ModelEntry, Offer, available, find_offer, offers, resolve
+from localspec.models.catalogue import (
+    DEFAULT_MODEL,
+    ModelEntry,
+    Offer,
+    available,
+    drafts,
+    find_offer,
+    offers,
+    resolve,
+    resolve_draft,
+)
 from localspec.models.download import download
+from localspec.models.llama import Weights
 from localspec.models.memory import MemoryReport, draft_of, footprint, memory_report
+from localspec.models.pairing import pair
 
 models = typer.Typer(no_args_is_help=True, help="List models, download them, check them.")
 errors = Console(stderr=True, highlight=False)
@@ -34,7 +47,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 @models.command(name="list")
 def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
     """List the models on this computer and those that can be downloaded, with the memory they need."""
-    here = [_installed_figures(entry, context) for entry in available()]
+    chat_models = available()
+    only_drafts = [entry for entry in drafts() if entry not in chat_models]
+    here = [_installed_figures(entry, context) for entry in chat_models]
+    here += [_installed_figures(entry, context) | {"only_drafts": True} for entry in only_drafts]
     names = {figures["name"] for figures in here}
     offered = [_offered_figures(offer, context, offer.name in names) for offer in offers()]
     if as_json:
@@ -45,7 +61,11 @@ def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
     shown = Table("name", "size", "memory", "", "file")
     for figures in here:
         shown.add_row(
-            figures["name"], _gigabytes(figures["bytes"]), _memory(figures), _fits(figures), Path(figures["file"]).name
+            figures["name"],
+            _gigabytes(figures["bytes"]),
+            "" if "only_drafts" in figures else _memory(figures),
+            "drafts only" if "only_drafts" in figures else _fits(figures),
+            Path(figures["file"]).name,
         )
     output.print(shown)
     output.print("To download: models download NAME", style="bold")
@@ -83,15 +103,28 @@ def download_command(name: Name, with_draft: WithDraft = True) -> None:
 def check_command(name: NameOrFile, draft: DraftName = "", context: ContextSize = 0) -> None:
     """Check that a model works here and fits into the memory that is free, alone or with a draft beside it."""
     target = resolve(name)
-    drafter = resolve(draft) if draft else None
+    drafter = resolve_draft(draft) if draft else None
     for entry in (target, *([drafter] if drafter else [])):
         with errors.status(escape(f"Checking {entry.path.name} …")):
             verdict = check.check(entry.path, config.cache_folder())
         errors.print(escape(f"{entry.name} works. SHA-256 {verdict.weights_fingerprint}"), soft_wrap=True)
+    if drafter is not None:
+        errors.print(escape(draft_report(target, drafter)), soft_wrap=True)
     report = memory_report(footprint(target), footprint(drafter) if drafter else None, context=context)
     _say(report)
     if not report.fits:
         raise typer.Exit(1)
+
+
+def draft_report(target: ModelEntry, drafter: ModelEntry) -> str:
+    """What makes the two a pair. Raises DraftMismatchError that names the first token that differs."""
+    with contextlib.ExitStack() as opened:
+        weights = []
+        for entry in (target, drafter):
+            weights.append(Weights(entry.path, gpu_layers=0))
+            opened.callback(weights[-1].close)
+        known = pair(*weights).known
+    return f"{drafter.name} can draft for {target.name}: it knows {int(known.sum()):,} of its {len(known):,} tokens."
 
 
 def _fetch(offer: Offer) -> None:

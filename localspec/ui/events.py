@@ -11,17 +11,21 @@ import gradio as gr
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import LocalSpecError, SettingsError
+from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, resolve, resolve_draft
 from localspec.models.llama import MAX_ROWS
+from localspec.models.pairing import compare_files
 from localspec.stores.library import Library, library_name
 from localspec.ui import markup, panel, texts
 from localspec.ui.options import Number, load_settings, reply_options
 from localspec.ui.page import Page
 from localspec.ui.replying import Reply, View
-from localspec.ui.state import Application, Conversation, Shown
+from localspec.ui.state import Application, Conversation, DraftState, Shown
 
 Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
 
+MODEL_PARTS = ("status", "draft", "alone")
+"""The parts of the page that tell of the loaded models."""
 LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt")
 """The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
 
@@ -54,11 +58,13 @@ class Events:
         )
         page.load.click(
             self.load_model,
-            [page.model, page.model_file, page.context, page.gpu_layers, page.threads],
-            page.status,
+            [page.model, page.model_file, page.draft, page.context, page.gpu_layers, page.threads],
+            [page.status, page.draft_status],
             **quick,
         )
-        page.timer.tick(self.refresh, page.method, [page.status, *shown, page.learning, page.library], **quick)
+        page.draft.input(self.look_at_draft, [page.model, page.model_file, page.draft], page.draft_status, **quick)
+        told = [page.status, page.draft_status, page.alone, *shown, page.learning, page.library]
+        page.timer.tick(self.refresh, page.method, told, **quick)
 
     # -- replies ------------------------------------------------------------------------------------------------
 
@@ -189,18 +195,43 @@ class Events:
     # -- model --------------------------------------------------------------------------------------------------
 
     def load_model(
-        self, name: str | None, file: str, context: Number, gpu_layers: Number, threads: Number, request: gr.Request
-    ) -> Update:
-        """Load the model that was picked, or the file whose path was typed."""
-        wanted = (file or "").strip().strip('"') or name or ""
+        self,
+        name: str | None,
+        file: str,
+        draft: str | None,
+        context: Number,
+        gpu_layers: Number,
+        threads: Number,
+        request: gr.Request,
+    ) -> tuple[Update, Update]:
+        """Load the model that was picked, or the file whose path was typed, and the draft model beside it."""
+        wanted = _typed(file) or name or ""
         try:
-            self.application.models.load(wanted, load_settings(context, gpu_layers, threads))
+            settings = load_settings(context, gpu_layers, threads)
+            self.application.models.load(wanted, settings, _typed(draft) or AUTOMATIC)
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
-            return gr.skip()
+            return gr.skip(), gr.skip()
         # A load that fails at once may be over, and told by a tick, before this arrives: the next tick tells it again.
-        self._conversation(request).seen.pop("status", None)
-        return status(self.application)
+        seen = self._conversation(request).seen
+        for part in MODEL_PARTS:
+            seen.pop(part, None)
+        return status(self.application), draft_status(self.application.models.draft)
+
+    def look_at_draft(self, name: str | None, file: str, draft: str | None) -> str:
+        """Whether the draft that was picked fits the target that is picked, as far as their files tell."""
+        wanted, loaded = _typed(draft) or AUTOMATIC, self.application.models.draft
+        if loaded is not None and loaded.wanted == wanted:
+            return draft_status(loaded)
+        if wanted in (AUTOMATIC, NO_DRAFT):
+            return markup.draft("pending", texts.DRAFT_PENDING.format(load=texts.LOAD))
+        try:
+            target, entry = resolve(_typed(file) or name or ""), resolve_draft(wanted)
+            compare_files(target.path, entry.path)
+        except LocalSpecError as error:
+            return markup.draft("unfit", texts.DRAFT_UNFIT.format(problem=error), problem=True)
+        said = texts.DRAFT_FITS.format(name=entry.name, target=target.name, load=texts.LOAD)
+        return markup.draft("pending", said)
 
     # -- what changes by itself ---------------------------------------------------------------------------------
 
@@ -208,10 +239,16 @@ class Events:
         """Status, progress and documents; only what has changed since this tab was last told."""
         conversation = self._conversation(request)
         seen = conversation.seen
-        parts = {"status": status(self.application), **self._library_parts(conversation, method)}
+        draft = self.application.models.draft
+        parts = {
+            "status": status(self.application),
+            "draft": draft_status(draft),
+            "alone": alone(draft, method),
+            **self._library_parts(conversation, method),
+        }
         names = self.application.library_names()
         updates: list[Update] = []
-        for part in ("status", *LIBRARY_PARTS, "learning"):
+        for part in (*MODEL_PARTS, *LIBRARY_PARTS, "learning"):
             changed = part in parts and seen.get(part) != parts[part]
             told: Update = parts.get(part)
             if part == "learning":
@@ -236,7 +273,7 @@ class Events:
                 asking = conversation.forgetting == library.name
                 return {
                     "indexing": markup.indexing(library.progress),
-                    "meaning": _meaning(library, engine) if method == "dresd" else "",
+                    "meaning": _meaning(library, engine) if METHODS[method].uses_states else "",
                     "documents": _documents(library),
                     "learnt": markup.learnt(library.name, replies, tokens, learns=library.learns, asking=asking),
                     "learning": _box(library.learns),
@@ -277,6 +314,44 @@ def status(application: Application) -> str:
     if not described:
         return f'<span data-model="none">{texts.NO_MODEL}</span>{problem}'
     return f'<span data-model="ready">{markup.literal(described)}</span>{problem}'
+
+
+def draft_status(draft: DraftState | None) -> str:
+    """The line about the draft model, under its picker: which one is in use, or why none is."""
+    if draft is None:
+        return ""
+    if draft.name:
+        said = texts.DRAFT_USED.format(
+            name=draft.name, target=draft.target, knows=f"{draft.knows:,}", tokens=texts.counted(draft.tokens, "token")
+        )
+        return markup.draft("used", said)
+    if draft.problem:
+        # Nobody asked for what was tried by itself: that it does not fit is no trouble.
+        picked = draft.wanted != AUTOMATIC
+        return markup.draft("problem", texts.DRAFT_PROBLEM.format(problem=draft.problem), problem=picked)
+    return markup.draft("none", _no_draft(draft))
+
+
+def alone(draft: DraftState | None, method: str) -> str:
+    """Why the chosen method goes without the draft model that it needs; empty where it does not."""
+    if draft is None or draft.name or not METHODS[method].needs_draft:
+        return ""
+    why = draft.problem or _no_draft(draft)
+    if not draft.problem and draft.wanted == NO_DRAFT:
+        why = texts.DRAFT_PICK.format(model=texts.MODEL)
+    return markup.draft("missing", f"{texts.METHOD_ALONE[method]} {why}", problem=True)
+
+
+def _no_draft(draft: DraftState) -> str:
+    """Why there is no draft model though none has failed."""
+    if not draft.possible:
+        return texts.DRAFT_IMPOSSIBLE.format(target=draft.target)
+    return texts.DRAFT_UNUSED if draft.wanted == NO_DRAFT else texts.DRAFT_UNKNOWN.format(target=draft.target)
+
+
+def _typed(path: str | None) -> str:
+    """A path or name as typed; people paste paths in quotes."""
+    return (path or "").strip().strip('"')
 
 
 def _answer(view: View) -> str:
@@ -326,7 +401,12 @@ def _panel(view: View, before: Update) -> Update:
     if view.metrics is None or not view.method:
         return before
     return panel.panel(
-        view.metrics, view.method, has_documents=view.has_documents, state=view.state, has_states=view.has_states
+        view.metrics,
+        view.method,
+        has_documents=view.has_documents,
+        state=view.state,
+        has_states=view.has_states,
+        has_draft=view.has_draft,
     )
 
 

@@ -147,6 +147,12 @@ def _of(library: str) -> str:
     return f' data-library="{literal(library)}"'
 
 
+def draft(state: str, said: str, *, problem: bool = False) -> str:
+    """The line about the draft model. Token texts of its file may stand in what is `said`."""
+    kind = "problem" if problem else "note"
+    return f'<div class="draft {kind}" data-draft="{state}">{lines(said)}</div>'
+
+
 def documents(library: str, infos: Sequence[DocumentInfo], by_meaning: Collection[int] = ()) -> str:
     """The documents of the library with a button to remove each, newest first. Those whose ids are in `by_meaning` also
     give drafts by meaning."""

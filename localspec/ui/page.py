@@ -7,10 +7,10 @@ from typing import Any
 
 import gradio as gr
 
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, listed
 from localspec.chat.session import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
-from localspec.models.catalogue import available
+from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available, drafts
 from localspec.models.llama import MAX_ROWS
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.documents import SUPPORTED_SUFFIXES
@@ -27,6 +27,8 @@ class Page:
     entry: gr.MultimodalTextbox
     new_chat: gr.Button
     method: gr.Radio
+    alone: gr.Markdown
+    """Why the chosen method goes without the draft model that it needs"""
     panel: gr.Markdown
     library: gr.Dropdown
     indexing: gr.Markdown
@@ -39,6 +41,8 @@ class Page:
     """The name of the button that was pressed, of those inside markup, a count and the library"""
     model: gr.Dropdown
     model_file: gr.Textbox
+    draft: gr.Dropdown
+    draft_status: gr.Markdown
     context: gr.Number
     gpu_layers: gr.Number
     threads: gr.Number
@@ -80,12 +84,13 @@ def build(model: str = "") -> Page:
             )
         with gr.Column(scale=4, min_width=300, elem_id="side-column"):
             method = settings["method"] = gr.Radio(
-                [(method.label, method.name) for method in METHODS.values()],
+                [(METHODS[name].label, name) for name in listed()],
                 value=DEFAULT_METHOD,
                 label=texts.METHOD,
                 info=METHODS[DEFAULT_METHOD].explanation,
                 elem_id="method",
             )
+            alone = gr.Markdown(sanitize_html=False, elem_id="alone")
             panel_html = gr.Markdown(panel.empty(), sanitize_html=False, elem_id="panel")
             with gr.Accordion(texts.DOCUMENTS, open=True, elem_id="documents-part"):
                 library = gr.Dropdown(
@@ -110,6 +115,15 @@ def build(model: str = "") -> Page:
                 model_file = gr.Textbox(
                     "" if chosen else model, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file"
                 )
+                draft = gr.Dropdown(
+                    draft_choices(),
+                    value=AUTOMATIC,
+                    allow_custom_value=True,
+                    label=texts.DRAFT,
+                    info=texts.DRAFT_INFO,
+                    elem_id="draft",
+                )
+                draft_status = gr.Markdown(sanitize_html=False, elem_id="draft-status")
                 with gr.Row():
                     context = gr.Number(0, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90)
                     threads = gr.Number(0, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
@@ -118,10 +132,17 @@ def build(model: str = "") -> Page:
             with _closed(texts.ADVANCED, "advanced-part"):
                 _advanced(settings)
     return Page(
-        status, chat, entry, new_chat, method, panel_html, library, indexing, meaning, documents, removal, learning,
-        learnt, press, model_list, model_file, context, gpu_layers, threads, load,
+        status, chat, entry, new_chat, method, alone, panel_html, library, indexing, meaning, documents, removal,
+        learning, learnt, press, model_list, model_file, draft, draft_status, context, gpu_layers, threads, load,
         [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
     )  # fmt: skip
+
+
+def draft_choices() -> list[tuple[str, str]]:
+    """What can be picked as a draft: label and value."""
+    special = [(texts.DRAFT_AUTOMATIC, AUTOMATIC), (texts.DRAFT_NONE, NO_DRAFT)]
+    names = dict.fromkeys(entry.name for entry in drafts())
+    return special + [(name, name) for name in names if name not in (AUTOMATIC, NO_DRAFT)]
 
 
 def _closed(label: str, name: str) -> gr.Accordion:

@@ -13,6 +13,8 @@ from localspec.ui import texts
 
 PLOTTED_STEPS = 100
 _WIDTH, _HEIGHT = 400, 72
+_SHOWN_SECONDS = 0.0005
+"""Shorter times would be shown as 0 ms."""
 
 
 def empty() -> str:
@@ -20,16 +22,26 @@ def empty() -> str:
     return f'<section class="panel" data-state="empty"><p class="quiet">{texts.PANEL_EMPTY}</p></section>'
 
 
-def panel(metrics: ReplyMetrics, method: str, *, has_documents: bool, state: str, has_states: bool = True) -> str:
+def panel(
+    metrics: ReplyMetrics,
+    method: str,
+    *,
+    has_documents: bool,
+    state: str,
+    has_states: bool = True,
+    has_draft: bool = True,
+) -> str:
     """The panel of a reply. `state` ("reading", "writing", "done", "stopped") stands in the element for styles."""
-    sentence = html.escape(verdict(metrics, method, has_documents=has_documents, has_states=has_states))
+    sentence = html.escape(
+        verdict(metrics, method, has_documents=has_documents, has_states=has_states, has_draft=has_draft)
+    )
     if state in ("reading", "waiting"):
         sentence = texts.READING
     return (
         f'<section class="panel" data-state="{html.escape(state)}">'
         f"{_figures(metrics)}"
         f'<p class="verdict" data-figure="verdict">{sentence}</p>'
-        f"{_baseline(metrics)}{_sources(metrics.by_source)}{_neighbours(metrics.retrieval)}"
+        f"{_baseline(metrics)}{_sources(metrics)}{_neighbours(metrics.retrieval)}"
         f"{plot(metrics.accepted_per_step)}{_times(metrics)}"
         "</section>"
     )
@@ -65,27 +77,50 @@ def _baseline(metrics: ReplyMetrics) -> str:
     return f'<p class="quiet">{said}</p>'
 
 
-def _sources(by_source: dict[str, int]) -> str:
-    total = sum(by_source.values())
+def _sources(metrics: ReplyMetrics) -> str:
+    total = sum(metrics.by_source.values())
     if not total:
         return ""
-    known = [name for name in texts.SOURCES if name in by_source]
-    names = known + sorted(set(by_source) - set(known))
-    bars, keys = [], []
-    for name in names:
-        count = by_source[name]
+    present = {*metrics.by_source, *metrics.drafted_by_source}
+    known = [name for name in texts.SOURCES if name in present]
+    bars, rows = [], []
+    for name in known + sorted(present - set(known)):
+        count = metrics.by_source.get(name, 0)
         style = f"source-{names_to_class(name)}"
         share = 100 * count / total
         label = html.escape(texts.SOURCES.get(name, name))
         bars.append(f'<i class="{style}" style="width:{share:.2f}%" title="{label}: {count}"></i>')
-        keys.append(
-            f'<li><i class="{style}"></i>{label} <b data-source="{html.escape(name)}">{count}</b>'
-            f'<span class="quiet"> {share:.0f}%</span></li>'
+        key = html.escape(name)
+        tokens = "<td></td><td></td>"
+        if count:
+            tokens = f'<td><b data-source="{key}">{count}</b></td><td class="share">{share:.0f}%</td>'
+        rows.append(f'<tr><th><i class="{style}"></i>{label}</th>{tokens}{_drafts(metrics, name, key)}</tr>')
+    heads, shared = "", ""
+    if metrics.drafted:
+        heads = (
+            f'<tr class="heads"><th></th><td>{texts.SOURCE_TOKENS}</td><td></td><td>{texts.SOURCE_DRAFTED}</td>'
+            f"<td>{texts.SOURCE_ACCEPTED}</td><td></td></tr>"
         )
+    if sum(metrics.drafted_by_source.values()) > metrics.drafted:
+        shared = f'<p class="quiet">{texts.SOURCE_SHARED}</p>'
     return (
         f"<h4>{texts.TOKENS_CAME_FROM}</h4>"
         f'<div class="bar" role="img" aria-label="{texts.TOKENS_BY_SOURCE}">{"".join(bars)}</div>'
-        f'<ul class="key">{"".join(keys)}</ul>'
+        f'<table class="sources">{heads}{"".join(rows)}</table>{shared}'
+    )
+
+
+def _drafts(metrics: ReplyMetrics, name: str, key: str) -> str:
+    """A source's drafts, for its row; nothing where nobody drafted."""
+    if not metrics.drafted:
+        return ""
+    drafted = metrics.drafted_by_source.get(name, 0)
+    if not drafted:
+        return "<td></td><td></td><td></td>"
+    accepted = metrics.accepted_by_source.get(name, 0)
+    return (
+        f'<td data-drafted="{key}">{drafted}</td><td data-accepted="{key}">{accepted}</td>'
+        f'<td class="share" data-rate="{key}">{accepted / drafted:.0%}</td>'
     )
 
 
@@ -129,24 +164,46 @@ def plot(accepted: Sequence[int]) -> str:
 
 
 def _times(metrics: ReplyMetrics) -> str:
-    parts = (
-        ("propose", texts.TIME_PROPOSE, metrics.propose_seconds),
-        ("decode", texts.TIME_DECODE, metrics.decode_seconds),
-        ("sample", texts.TIME_SAMPLE, metrics.sample_seconds),
-        ("rest", texts.TIME_REST, metrics.rest_seconds),
-    )
+    drafting, retrieval = metrics.drafting_seconds, metrics.retrieval_seconds
+    overlapped = metrics.times.overlapped if metrics.times is not None else 0.0
+    verification = metrics.decode_seconds + metrics.sample_seconds
     whole = max(metrics.seconds, 1e-9)
-    rows = "".join(
-        f'<tr><th>{label}</th><td><div class="track"><div class="fill" style="width:{100 * value / whole:.1f}%"></div>'
-        f'</div></td><td data-time="{name}">{texts.seconds(value)}</td></tr>'
-        for name, label, value in parts
+    verifying = texts.TIME_VERIFICATION_IS.format(
+        decode=texts.seconds(metrics.decode_seconds), sample=texts.seconds(metrics.sample_seconds)
     )
-    reading = ""
-    if metrics.prompt_tokens:
-        reused = f'<span data-figure="reused">{metrics.reused_tokens:,}</span>'
-        said = texts.TOKENS_READ.format(tokens=texts.counted(metrics.prompt_tokens, "token"), reused=reused)
-        reading = (
-            f'<tr class="reading"><th>{texts.TIME_READING}</th><td class="quiet">{said}</td>'
-            f'<td data-time="prefill">{texts.seconds(metrics.prefill_seconds)}</td></tr>'
+    rest = max(0.0, metrics.seconds - (drafting + retrieval - overlapped) - verification)
+    parts = (
+        ("drafting", texts.TIME_DRAFTING, texts.TIME_DRAFTING_IS, drafting),
+        ("retrieval", texts.TIME_RETRIEVAL, texts.TIME_RETRIEVAL_IS, retrieval),
+        ("verification", texts.TIME_VERIFICATION, verifying, verification),
+        ("rest", texts.TIME_REST, texts.TIME_REST_IS, rest),
+    )
+    rows = "".join(
+        f'<tr title="{says}"><th>{label}</th><td><div class="track"><div class="fill" '
+        f'style="width:{min(100.0, 100 * value / whole):.1f}%"></div></div></td>'
+        f'<td data-time="{name}">{texts.seconds(value)}</td><td class="share">{value / whole:.0%}</td></tr>'
+        for name, label, says, value in parts
+    )
+    overlap = ""
+    if overlapped >= _SHOWN_SECONDS:
+        time = f'<span data-time="overlapped">{texts.seconds(overlapped)}</span>'
+        overlap = f'<p class="quiet">{texts.TIME_OVERLAPPED.format(time=time)}</p>'
+    return f'<h4>{texts.TIME_WENT}</h4><table class="times">{rows}{_reading(metrics)}</table>{overlap}'
+
+
+def _reading(metrics: ReplyMetrics) -> str:
+    """What was read before the first token: no part of the time above."""
+    if not metrics.prompt_tokens:
+        return ""
+    reused = f'<span data-figure="reused">{metrics.reused_tokens:,}</span>'
+    said = texts.TOKENS_READ.format(tokens=texts.counted(metrics.prompt_tokens, "token"), reused=reused)
+    reading = (
+        f'<tr class="reading"><th>{texts.TIME_READING}</th><td class="quiet">{said}</td>'
+        f'<td data-time="prefill">{texts.seconds(metrics.prefill_seconds)}</td><td></td></tr>'
+    )
+    if metrics.times is not None and metrics.times.prefill >= _SHOWN_SECONDS:
+        reading += (
+            f"<tr><th>{texts.TIME_DRAFT_READING}</th><td></td>"
+            f'<td data-time="draft-prefill">{texts.seconds(metrics.times.prefill)}</td><td></td></tr>'
         )
-    return f'<h4>{texts.TIME_WENT}</h4><table class="times">{rows}{reading}</table>'
+    return reading

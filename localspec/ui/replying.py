@@ -47,7 +47,8 @@ class View:
     method: str = ""
     has_documents: bool = False
     has_states: bool = False
-    """Whether the library has any for the method that drafts from them"""
+    """Whether the library has any for the methods that draft from them"""
+    has_draft: bool = False
     error: LocalSpecError | None = None
 
     @property
@@ -213,6 +214,7 @@ class Reply:
             fraction=None,
             has_documents=has_documents,
             has_states=has_states(library),
+            has_draft=engine.draft is not None,
         )
         updates = session.ask(self._question, self._options)
         turn: Turn | None = None
@@ -233,6 +235,8 @@ class Reply:
                 citations=tuple(turn.citations) if written else (),
                 metrics=_copy(turn.metrics) if written else None,
                 method=turn.method,
+                # It may have failed on the way.
+                has_draft=engine.draft is not None,
             )
 
     def _show(self, update: Update) -> None:
@@ -263,6 +267,9 @@ def _copy(metrics: ReplyMetrics) -> ReplyMetrics:
     return replace(
         metrics,
         by_source=dict(metrics.by_source),
+        drafted_by_source=dict(metrics.drafted_by_source),
+        accepted_by_source=dict(metrics.accepted_by_source),
         accepted_per_step=list(metrics.accepted_per_step),
         retrieval=copy(metrics.retrieval),
+        times=copy(metrics.times),
     )

@@ -14,6 +14,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library
 from localspec.chat.session import Session
 from localspec.errors import LocalSpecError, ModelError, SettingsError
+from localspec.models.catalogue import AUTOMATIC
 from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library, list_libraries
@@ -65,6 +66,25 @@ class Conversation:
         self.reply = None
 
 
+@dataclass(frozen=True, slots=True)
+class DraftState:
+    """What there is to say about the draft model beside the loaded target."""
+
+    target: str
+    wanted: str = AUTOMATIC
+    """What was asked for: a name, a file, "auto" or "none\""""
+    name: str = ""
+    """The draft in use; "" where there is none"""
+    knows: int = 0
+    """Tokens it can propose"""
+    tokens: int = 0
+    """Tokens the target has"""
+    problem: str = ""
+    """Why what was wanted is not in use; file-controlled text stands in it"""
+    possible: bool = True
+    """False for a target that can take no drafts back"""
+
+
 class Models:
     """The one engine of the process: loaded in the background, never taken away while someone uses it."""
 
@@ -73,7 +93,7 @@ class Models:
         self._released = released
         self._condition = threading.Condition()
         self._engine: Engine | None = None
-        self._used_with: tuple[str, LoadSettings | None] = ("", None)
+        self._used_with: tuple[str, LoadSettings | None, str] = ("", None, AUTOMATIC)
         self._users = 0
         self._closing = False
         self.loading = ""
@@ -81,8 +101,9 @@ class Models:
         self.error: LocalSpecError | None = None
         """Why the last load failed."""
 
-    def load(self, model: str = "", settings: LoadSettings | None = None) -> None:
-        """Load in a background thread. When it fails, the model used before comes back and `error` says why.
+    def load(self, model: str = "", settings: LoadSettings | None = None, draft: str = AUTOMATIC) -> None:
+        """Load in a background thread, with a draft model beside it. When that fails, the model used before comes back
+        and `error` says why; a draft model that cannot be used is told by `draft`.
 
         Raises SettingsError while another load is under way.
         """
@@ -91,7 +112,7 @@ class Models:
                 raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
             self.loading = model or texts.DEFAULT_MODEL
             self.error = None
-        threading.Thread(target=self._load, args=[model, settings], name="load", daemon=True).start()
+        threading.Thread(target=self._load, args=[model, settings, draft], name="load", daemon=True).start()
 
     @contextmanager
     def use(self, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Engine | None]:
@@ -129,6 +150,24 @@ class Models:
             threads = f"{model.threads} thread{'s' if model.threads != 1 else ''}"
             return f"{engine.name} · {model.description} · context {model.context_size:,} · {threads}"
 
+    @property
+    def draft(self) -> DraftState | None:
+        """The draft model beside the loaded target; None while there is no target."""
+        with self._condition:
+            engine = self._engine
+            if engine is None or self.loading:
+                return None
+            draft = engine.draft
+            return DraftState(
+                engine.name,
+                self._used_with[2],
+                engine.draft_name if draft is not None else "",
+                draft.vocabulary_size if draft is not None else 0,
+                engine.model.vocabulary_size,
+                engine.draft_problem if draft is None else "",
+                engine.model.can_rewind,
+            )
+
     def close(self) -> None:
         """Free the model when its users are done."""
         with self._condition:
@@ -136,11 +175,11 @@ class Models:
             self._condition.wait_for(lambda: not self.loading, timeout=10)
         self._free()
 
-    def _load(self, model: str, settings: LoadSettings | None) -> None:
+    def _load(self, model: str, settings: LoadSettings | None, draft: str) -> None:
         previous = self._used_with if self._engine is not None else None
         try:
             self._free()
-            self._open(model, settings)
+            self._open(model, settings, draft)
         except LocalSpecError as error:
             self.error = error
             if previous is not None:
@@ -154,13 +193,13 @@ class Models:
                 self.loading = ""
                 self._condition.notify_all()
 
-    def _open(self, model: str, settings: LoadSettings | None) -> None:
-        engine = Engine(model, settings)
+    def _open(self, model: str, settings: LoadSettings | None, draft: str) -> None:
+        engine = Engine(model, settings, draft)
         with self._condition:
             self._engine = engine
-            self._used_with = (model, settings)
+            self._used_with = (model, settings, draft)
 
-    def _restore(self, previous: tuple[str, LoadSettings | None]) -> None:
+    def _restore(self, previous: tuple[str, LoadSettings | None, str]) -> None:
         try:
             self._open(*previous)
         except LocalSpecError as error:

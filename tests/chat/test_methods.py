@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, Sources, budget_of, drafters_of
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, Sources, budget_of, drafters_of, listed
 from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import PAPER_NODES
+from localspec.speculation.budget import PAPER_NODES, least_price
 from localspec.speculation.decode import Context
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
+from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.rest import RestDrafter
-from localspec.speculation.tree import depths
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, depths
 from localspec.stores.library import Library
+from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
 
 
 def names(method: str, engine: Engine, library: Library | None, preset: str) -> list[str]:
     """Names of a method's drafters."""
     sources = Sources(engine, library.ngrams, library.states) if library else Sources(engine)
     return [drafter.name for drafter in drafters_of(method, sources, preset)]
+
+
+@pytest.fixture
+def draft(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> ScriptedDraft:
+    """A scripted draft model in the place of the engine's own."""
+    scripted = ScriptedDraft(ScriptedTarget(engine.model.vocabulary_size), known=range(1000))
+    monkeypatch.setattr(engine, "draft", scripted.model)
+    monkeypatch.setattr(engine, "draft_problem", "")
+    return scripted
+
+
+@pytest.fixture
+def no_draft(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine without a draft model."""
+    monkeypatch.setattr(engine, "draft", None)
 
 
 def test_every_method_can_be_explained() -> None:
@@ -99,3 +118,103 @@ def test_a_budget_can_learn_on_its_own(engine: Engine, harbour: Library) -> None
     assert (own.calibrate(tree).probability <= before).all()
     assert own.calibrate(tree).probability[0] < before[0]
     assert (engine.acceptance.calibrate(tree).probability == shared).all()
+
+
+# -- methods with a draft model ---------------------------------------------------------------------------------------
+
+FUSING = [name for name in METHODS if name.startswith("rasd")]
+
+
+def test_people_choose_from_whole_methods() -> None:
+    assert listed() == ["plain", "rest", "dresd", "draft", "rasd"]
+    assert DEFAULT_METHOD in listed()
+    hidden = set(METHODS) - set(listed())
+    assert hidden == {"prompt", "rasd-prompt", "rasd-rest", "rasd-dresd"}
+    assert all(METHODS[name].for_measuring for name in hidden)
+    assert {name for name, method in METHODS.items() if method.needs_draft} == {"draft", *FUSING}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_without_a_draft_model_the_searches_go_on_alone(
+    engine: Engine, harbour: Library, no_draft: None, preset: str
+) -> None:
+    assert names("draft", engine, harbour, preset) == []
+    assert names("rasd", engine, harbour, preset) == [HybridDrafter.name]
+    assert names("rasd", engine, None, preset) == [HybridDrafter.name]
+    for search in ("prompt", "rest", "dresd"):
+        for library in (harbour, None):
+            assert names(f"rasd-{search}", engine, library, preset) == names(search, engine, library, preset)
+    assert names("prompt", engine, harbour, preset) == [PromptDrafter.name]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_with_a_draft_model(engine: Engine, harbour: Library, draft: ScriptedDraft, preset: str) -> None:
+    assert names("draft", engine, harbour, preset) == [ModelDrafter.name]
+    for method in FUSING:
+        for library in (harbour, None):
+            assert names(method, engine, library, preset) == [RasdDrafter.name]
+    for method in ("plain", "rest", "dresd", "prompt"):
+        assert not {ModelDrafter.name, RasdDrafter.name} & set(names(method, engine, harbour, preset))
+    sources = Sources(engine, harbour.ngrams, harbour.states)
+    dense = {method for method in FUSING for drafter in drafters_of(method, sources, preset) if drafter.needs_states}
+    assert dense == {"rasd", "rasd-dresd"}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [("rasd", SOURCE_PROMPT | SOURCE_REST), ("rasd-prompt", SOURCE_PROMPT), ("rasd-rest", SOURCE_REST)],
+)
+def test_every_search_of_a_fusing_method_is_asked(
+    engine: Engine, harbour: Library, draft: ScriptedDraft, method: str, expected: int, preset: str
+) -> None:
+    if method == "rasd-rest" and preset == "device":
+        expected |= SOURCE_PROMPT  # here, REST looks at the chat too
+    draft.knows[:] = False  # tokens that it does not know are not its to prune
+    draft.knows[:3] = True
+    tokens = engine.tokenize("The lighthouse of Velm was built in 1874. The lighthouse of")
+    (drafter,) = drafters_of(method, Sources(engine, harbour.ngrams, harbour.states), preset)
+    context = Context(tokens, 10)
+    drafter.begin(context)
+    tree = drafter.propose(context, 20)
+    assert np.bitwise_or.reduce(tree.source) == expected | SOURCE_DRAFT
+    assert drafter.times is not None
+
+
+@pytest.mark.parametrize("method", ["draft", "rasd-prompt"])
+def test_as_published_every_node_is_drafted_and_here_those_that_can_pay(
+    engine: Engine, draft: ScriptedDraft, method: str
+) -> None:
+    context = Context(engine.tokenize("The lighthouse of"), 10)
+    for preset in PRESETS:
+        (drafter,) = drafters_of(method, Sources(engine), preset)
+        drafter.propose(context, 5)
+    asked = dict(zip(PRESETS, draft.asked, strict=True))
+    assert asked == {"device": (5, least_price(engine.decode_seconds), engine.plain_seconds), "paper": (5, 0.0, 0.0)}
+    assert asked["device"][2] > 0
+
+
+def test_a_draft_model_that_fails_is_given_up_by_the_engine(engine: Engine, draft: ScriptedDraft) -> None:
+    context = Context(engine.tokenize("The lighthouse of"), 10)
+    (drafter,) = drafters_of("draft", Sources(engine))
+    draft.fails_in = "grow"
+    assert len(drafter.propose(context, 5)) == 0
+    assert engine.draft is None
+    assert "failed to grow" in engine.draft_problem
+    assert drafters_of("draft", Sources(engine)) == []
+
+
+def test_the_published_size_is_filled_by_estimates_where_kinds_are_mixed(engine: Engine) -> None:
+    tree = make_tree([1, 2], [-1, -1], [1.0, 0.5], [SOURCE_REST, SOURCE_DRAFT], [[2, 1.0, 0, 0, 0], [0, 0, 0, 0, 0.5]])
+
+    def best(method: str) -> int:
+        return int(budget_of(engine, "paper", 2, Acceptance(), method).choose(tree, 9, 9).tokens[0])
+
+    assert {name for name in METHODS if best(name) == 2} == {"draft", *FUSING}
+    assert best("") == 1
+    own = Acceptance()
+    budget = budget_of(engine, "paper", 2, own, "rasd")
+    for _ in range(300):
+        budget.observe(tree, np.array([0], np.int32))
+    assert budget.choose(tree, 9, 9).tokens.tolist() == [1]
+    assert float(own.calibrate(tree).probability[0]) > 0.9

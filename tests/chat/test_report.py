@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from localspec.chat.report import verdict
+from localspec.chat.methods import METHODS
+from localspec.chat.report import NO_STATES, SEARCHES_ALONE, verdict
 from localspec.speculation.metrics import ReplyMetrics
 
 
@@ -50,6 +51,36 @@ def test_drafts_by_meaning_without_states_say_so() -> None:
         assert "by meaning" not in plain
     assert "by meaning" not in verdict(metrics(1.5), "rest", has_documents=True, has_states=False)
     assert "by meaning" not in verdict(ReplyMetrics(), "dresd", has_documents=True, has_states=False)
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.uses_states])
+def test_every_method_that_searches_states_says_that_there_are_none(method: str) -> None:
+    assert verdict(metrics(1.5), method, has_documents=True, has_states=False).endswith(NO_STATES)
+    assert NO_STATES not in verdict(metrics(1.5), method, has_documents=True)
+    assert "dresd" in method or method == "rasd"
+
+
+def test_the_draft_model_is_named_where_it_took_part() -> None:
+    assert verdict(metrics(1.5), "draft", has_documents=True).startswith("The draft model made this reply 1.50×")
+    assert "no guess was likely enough" in verdict(metrics(1.0, 0, 0), "draft", has_documents=False)
+    assert "neither the draft model nor anything in your documents" in verdict(
+        metrics(1.0, 0, 0), "rasd", has_documents=True
+    )
+    assert "making and checking them took longer" in verdict(metrics(0.8), "rasd", has_documents=True)
+
+
+def test_a_missing_draft_model_is_said() -> None:
+    alone = verdict(metrics(1.0, 0, 0), "draft", has_documents=True, has_draft=False)
+    assert alone == "Speculation is off: no draft model is in use, so every token is the model's own step."
+    for speedup in (0.8, 1.0, 1.5):
+        said = verdict(metrics(speedup), "rasd", has_documents=True, has_draft=False)
+        assert said.startswith("RASD")
+        assert said.endswith(SEARCHES_ALONE)
+        assert "making" not in said
+    both = verdict(metrics(1.5), "rasd", has_documents=True, has_draft=False, has_states=False)
+    assert both.endswith(f"{SEARCHES_ALONE} {NO_STATES}")
+    assert "draft model" not in verdict(metrics(1.5), "rest", has_documents=True, has_draft=False)
+    assert "draft model" not in verdict(ReplyMetrics(), "rasd", has_documents=True, has_draft=False)
 
 
 def test_a_method_that_is_gone_keeps_its_name() -> None:

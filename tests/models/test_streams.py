@@ -58,3 +58,24 @@ def test_replies_are_those_of_single_runs(model: LlamaModel, sequences: int, tem
 def test_a_reply_longer_than_the_model_is_refused(model: LlamaModel) -> None:
     with pytest.raises(SettingsError, match="trained"):
         ReplyStreams(model, model.trained_context + 1, model.threads)
+
+
+def test_the_likeliest_tokens_of_each_place(model: LlamaModel) -> None:
+    prompt = model.tokenize("The capital of France is")
+    streams = ReplyStreams(model, 64, model.threads, 2, choices=4)
+    try:
+        (written,) = streams.write([prompt], 6, SamplingSettings(), frozenset())
+    finally:
+        streams.close()
+    said = written.tokens[written.reply_start :]
+    assert written.choices.shape == written.chances.shape == (len(said), 4)
+    assert (written.choices[:, 0] == said).all(), "greedy replies take the likeliest"
+    for place, token in enumerate(written.tokens[len(prompt) - 1 : -1]):
+        before = written.tokens[: len(prompt) + place]
+        assert before[-1] == token
+        model.begin(before)
+        model.decode(int(token), np.empty(0, np.int32), np.empty(0, np.int32))
+        logits = model.logits(1)[0].astype(np.float64)
+        chances = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
+        assert np.argsort(-chances)[:4].tolist() == written.choices[place].tolist()
+        assert written.chances[place] == pytest.approx(chances[written.choices[place]], rel=1e-3)

@@ -1,21 +1,31 @@
-"""A target with exact logits, small enough to reason about, that checks how it is used.
+"""A target with exact logits, small enough to reason about, and a draft model that guesses at them; both check how they
+are used.
 
-Its logits are a pure function of the tokens before a row, so every row of a tree, every committed position and every
-sampled token can be held against what a fresh computation gives. It proves exactness; the real model proves truth.
+The target's logits are a pure function of the tokens before a row, so every row of a tree, every committed position and
+every sampled token can be held against what a fresh computation gives. They prove exactness; the real models prove
+truth.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import heapq
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.tree import DraftTree
+from localspec.errors import ModelError
+from localspec.models.draft import FIRST_CHOICES, Choices, DraftModel, Growth
+from localspec.speculation.tree import EVIDENCE, DraftTree
 
 STATE_SIZE = 16
+DRAFT_WIDTH = 3
+"""Children that a scripted draft gives a node at most."""
+DRAFT_DEEPEST = 6
 
 
 class ScriptedTarget:
@@ -115,8 +125,12 @@ class ScriptedTarget:
 
     def logits_after(self, history: Sequence[int]) -> NDArray[np.float64]:
         """Logits [vocabulary] after any tokens: what a fresh computation gives."""
+        return _scripted_logits(self._script, self.recent(history))
+
+    def recent(self, history: Sequence[int]) -> tuple[int, ...]:
+        """The tokens that decide what follows."""
         order = self._script[1]
-        return _scripted_logits(self._script, tuple(history[-order:]))
+        return tuple(history[-order:])
 
     def record(self, row: int, token: int) -> None:
         """A sampler tells what it drew."""
@@ -130,6 +144,138 @@ def _scripted_logits(script: tuple[int, int, float, int], recent: tuple[int, ...
     vocabulary, _, spread, _ = script
     digest = hashlib.sha256(repr((script, recent)).encode()).digest()
     return np.random.default_rng(list(digest)).normal(0.0, spread, vocabulary)
+
+
+class ScriptedDraft:
+    """Has what a drafter uses of `DraftModel`, for a `ScriptedTarget`: at each place its likeliest token is the
+    target's with probability `accuracy`, and one of those it knows at random else."""
+
+    def __init__(
+        self,
+        target: ScriptedTarget,
+        accuracy: float = 0.7,
+        known: Iterable[int] | None = None,
+        longest: int = 10_000,
+        seed: int = 0,
+    ) -> None:
+        """`known`: the tokens that it can propose, all by default; `longest`: tokens of the longest text it follows."""
+        self.knows = np.zeros(target.vocabulary, np.bool_)
+        self.knows[list(known) if known is not None else slice(None)] = True
+        self.longest = longest
+        self.follows: list[int] = []
+        """lengths of the texts it was asked to follow"""
+        self.asked: list[tuple[int, float, float]] = []
+        """limit, least path probability and the target's seconds of each draft"""
+        self.grown: Growth | None = None
+        """the last draft"""
+        self.on_follow: Callable[[], None] = lambda: None
+        """called while it computes what follows a text"""
+        self.fails_in = ""
+        """where a ModelError is raised from now on: "closed" (before it computes), "follow" or "grow"; or nowhere"""
+        self._target = target
+        self._accuracy = accuracy
+        self._seed = seed
+        self._thread = threading.get_ident()
+        self._text: tuple[int, ...] = ()
+        self._first: Choices | None = None
+        self._known_choices: dict[tuple[int, ...], Choices] = {}
+
+    @property
+    def model(self) -> DraftModel:
+        """Itself, as drafters take it."""
+        return cast(DraftModel, self)
+
+    def follow(
+        self,
+        tokens: NDArray[np.int32],
+        count: int = FIRST_CHOICES,
+        meanwhile: Callable[[], object] | None = None,
+    ) -> Choices | None:
+        self._check_thread()
+        assert tokens.dtype == np.int32
+        assert tokens.ndim == 1
+        assert len(tokens) > 0, "there is nothing to follow"
+        assert count > 0
+        self.follows.append(len(tokens))
+        self._first = None
+        if len(tokens) > self.longest:
+            return None
+        if self.fails_in == "closed":
+            raise ModelError("The scripted draft was closed.")
+        if meanwhile is not None:
+            meanwhile()
+        self.on_follow()
+        if self.fails_in == "follow":
+            raise ModelError("The scripted draft failed to follow.")
+        self._text = tuple(tokens.tolist())
+        self._first = self.choices_after(self._text, count)
+        return self._first
+
+    def grow(self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0) -> Growth:
+        self._check_thread()
+        assert first is self._first, "the draft does not begin with what the text was followed by, or begins twice"
+        assert limit > 0, "asked for a draft where none fits"
+        assert least >= 0
+        assert target_seconds >= 0
+        self._first = None
+        self.asked.append((limit, least, target_seconds))
+        if self.fails_in == "grow":
+            raise ModelError("The scripted draft failed to grow.")
+        tokens: list[int] = []
+        parents: list[int] = []
+        probabilities: list[float] = []
+        ranks: list[int] = []
+        # (-path probability, order of discovery, parent, rank, probability, the path's tokens)
+        heap: list[tuple[float, int, int, int, float, tuple[int, ...]]] = []
+        found = 0
+
+        def expand(parent: int, chance: float, path: tuple[int, ...], choices: Choices) -> None:
+            nonlocal found
+            pairs = zip(choices.tokens.tolist(), choices.probabilities.tolist(), strict=True)
+            for rank, (token, probability) in enumerate(list(pairs)[:DRAFT_WIDTH]):
+                if chance * probability >= least:
+                    heapq.heappush(heap, (-chance * probability, found, parent, rank, probability, (*path, token)))
+                    found += 1
+
+        expand(-1, 1.0, (), first)
+        while heap and len(tokens) < limit:
+            chance, _, parent, rank, probability, path = heapq.heappop(heap)
+            node = len(tokens)
+            tokens.append(path[-1])
+            parents.append(parent)
+            probabilities.append(probability)
+            ranks.append(rank)
+            if len(path) < DRAFT_DEEPEST:
+                expand(node, -chance, path, self.choices_after((*self._text, *path), DRAFT_WIDTH))
+        self.grown = Growth(
+            np.array(tokens, np.int32),
+            np.array(parents, np.int32),
+            np.array(probabilities, np.float32),
+            np.array(ranks, np.int32),
+        )
+        return self.grown
+
+    def choices_after(self, history: Sequence[int], count: int = FIRST_CHOICES) -> Choices:
+        """What it holds to be likely behind any tokens."""
+        recent = self._target.recent(history)
+        if recent not in self._known_choices:
+            self._known_choices[recent] = self._all_choices(recent)
+        every = self._known_choices[recent]
+        return Choices(every.tokens[:count], every.probabilities[:count])
+
+    def _all_choices(self, recent: tuple[int, ...]) -> Choices:
+        logits = self._target.logits_after(recent)
+        digest = hashlib.sha256(repr((self._seed, recent)).encode()).digest()
+        stream = np.random.default_rng(list(digest[:8]))
+        if stream.random() >= self._accuracy:
+            logits = stream.permutation(logits)
+        known = np.flatnonzero(self.knows)
+        order = known[np.argsort(-logits[known], kind="stable")]
+        probabilities = softmax(logits[order]) if len(order) else np.empty(0)
+        return Choices(order.astype(np.int32), probabilities.astype(np.float32))
+
+    def _check_thread(self) -> None:
+        assert threading.get_ident() == self._thread, "a draft model is not thread-safe"
 
 
 class ScriptedSampler:
@@ -181,12 +327,19 @@ def make_tree(
         np.array(tokens, np.int32),
         np.array(parents, np.int32),
         np.array(bits, np.uint8),
-        np.array(evidence if evidence is not None else np.zeros((count, 4)), np.float32).reshape(count, 4),
+        _evidence(evidence, count),
         np.array(probability if probability is not None else [0.5] * count, np.float32),
     )
 
 
-def paths_of(tree: DraftTree) -> list[tuple[int, ...]]:
+def _evidence(rows: Sequence[Sequence[float]] | None, count: int) -> NDArray[np.float32]:
+    """All columns; those that are not given are 0."""
+    given = rows if rows is not None else [[]] * count
+    filled = [[*row, *[0.0] * (EVIDENCE - len(row))] for row in given]
+    return np.array(filled, np.float32).reshape(count, EVIDENCE)
+
+
+def paths_of(tree: DraftTree | Growth) -> list[tuple[int, ...]]:
     """Tokens from the root to each node."""
     paths: list[tuple[int, ...]] = []
     for token, parent in zip(tree.tokens.tolist(), tree.parents.tolist(), strict=True):

@@ -29,5 +29,6 @@ def draft_trees(draw: st.DrawFn, vocabulary: int = 4, most: int = 14, source: in
     any_bits = st.lists(st.sampled_from([1, 2, 4, 8, 3]), min_size=count, max_size=count)
     bits = [source] * count if source is not None else draw(any_bits)
     rows = st.lists(st.integers(0, 9), min_size=4, max_size=4)
-    evidence = draw(st.lists(rows, min_size=count, max_size=count))
+    figures = draw(st.lists(rows, min_size=count, max_size=count))
+    evidence = [[row[0], chance, row[2], row[3], chance] for row, chance in zip(figures, probability, strict=True)]
     return make_tree(tokens, parents, probability, bits, evidence)

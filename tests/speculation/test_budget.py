@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import PAPER_NODES, SURE, CostBudget, FixedBudget, best_size
-from localspec.speculation.tree import cut, depths, path_probabilities
+from localspec.speculation.budget import PAPER_NODES, SURE, CostBudget, FixedBudget, best_size, least_price
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, cut, depths, path_probabilities
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
 
@@ -44,6 +44,31 @@ def test_drafting_nothing_is_a_choice():
 def test_a_fixed_budget_is_a_cut(tree, nodes, room, deepest):
     chosen = FixedBudget(nodes).choose(tree, room, deepest)
     assert paths_of(chosen) == paths_of(cut(tree, min(nodes, room), deepest))
+
+
+@given(draft_trees(), st.integers(0, 20), st.integers(0, 20), st.integers(0, 6))
+def test_a_fixed_budget_with_estimates_cuts_by_them(tree, nodes, room, deepest):
+    acceptance = Acceptance()
+    chosen = FixedBudget(nodes, acceptance).choose(tree, room, deepest)
+    by_estimate = cut(acceptance.calibrate(tree), min(nodes, room), deepest)
+    assert paths_of(chosen) == paths_of(by_estimate)
+    assert chosen.probability.tolist() == by_estimate.probability.tolist()
+
+
+def test_a_fixed_budget_compares_kinds_of_drafts_by_estimates_and_learns():
+    """All that a short match was followed by says less than half a draft model's trust."""
+    tree = make_tree([1, 2], [-1, -1], [1.0, 0.5], [SOURCE_REST, SOURCE_DRAFT], [[2, 1.0, 0, 0, 0], [0, 0, 0, 0, 0.5]])
+    by_weight, by_estimate = FixedBudget(1), FixedBudget(1, Acceptance())
+    assert by_weight.choose(tree, 9, 9).tokens.tolist() == [1]
+    assert by_estimate.choose(tree, 9, 9).tokens.tolist() == [2]
+    for budget in (by_weight, by_estimate):
+        for _ in range(30):
+            budget.observe(tree, np.array([0], np.int32))
+        assert budget.choose(tree, 9, 9).tokens.tolist() == [1]
+        for _ in range(300):
+            budget.observe(tree, np.array([1], np.int32))
+    assert by_weight.choose(tree, 9, 9).tokens.tolist() == [1]
+    assert by_estimate.choose(tree, 9, 9).tokens.tolist() == [2]
 
 
 def test_the_published_size():
@@ -98,3 +123,21 @@ def test_a_cost_budget_learns_that_drafts_fail():
     for _ in range(1000):
         budget.observe(tree, np.array([0], np.int32))
     assert len(budget.choose(tree, 10, 10)) == 1
+
+
+@given(st.lists(st.floats(0.001, 10.0), min_size=2, max_size=40), st.lists(st.floats(0.0, 0.999), max_size=30))
+def test_the_least_price_is_that_of_a_row_in_the_cheapest_batch(curve, parts):
+    """Nodes that are all cheaper than it are never sent."""
+    plain = curve[0]
+    price = least_price(np.array([0.0, *curve]))
+    by_rows = [(seconds - plain) / more / plain for more, seconds in enumerate(curve[1:], 1)]
+    assert price == pytest.approx(max(0.0, min(by_rows)))
+    gains = np.sort(np.array([part * min(price, 1.0) for part in parts]))[::-1]
+    assert price < 1e-9 or best_size(gains, np.array([0.0, *curve]), 0.0) == 0
+
+
+def test_free_rows_have_no_price():
+    assert least_price(np.array([0.0, *[0.3] * 65])) == 0
+    assert least_price(np.array([0.0, 1.0, 1.5, 0.9])) == 0, "a wider batch can cost less"
+    assert least_price(np.arange(66.0)) == 1, "where rows cost as much as steps, only what is certain pays"
+    assert least_price(np.array([0.0, 2.0, 4.0, 3.0])) == 0.25

@@ -13,15 +13,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import chisquare  # type: ignore[import-untyped]
 
+from localspec.errors import ModelError
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Budget, CostBudget, FixedBudget
 from localspec.speculation.decode import Context, Drafter, Step, generate
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
+from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
-from localspec.speculation.tree import DraftTree
+from localspec.speculation.drafters.rasd import RasdDrafter
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, DraftTree
 from localspec.speculation.verify import Walk, walk
-from tests.speculation.scripted import ScriptedSampler, ScriptedTarget, draw, make_tree, softmax
+from tests.speculation.scripted import ScriptedDraft, ScriptedSampler, ScriptedTarget, draw, make_tree, softmax
 
 VOCABULARY = 12
 PROMPT = [1, 2, 3, 1, 2]
@@ -36,6 +39,7 @@ class WishfulDrafter:
 
     name = "wishful"
     needs_states = False
+    times = None
     retrieval = None
 
     def __init__(self, wishes: Sequence[Sequence[Wish]], plain: Sequence[int], prompt_length: int, source: int) -> None:
@@ -65,7 +69,9 @@ class WishfulDrafter:
                 depth_on_text[len(tokens)] = depth + 1
             tokens.append(chosen)
             parents.append(parent)
-        return make_tree(tokens, parents, [wish[2] for wish in wishes], self._source)
+        chances = [wish[2] for wish in wishes]
+        evidence = [[9, chance, 0.9, 0, chance] for chance in chances]
+        return make_tree(tokens, parents, chances, self._source, evidence)
 
     def observe(self, step: Step) -> None:
         self.steps.append(step)
@@ -110,9 +116,13 @@ WISHES = st.lists(
     ),
     max_size=5,
 )
-BUDGETS = st.integers(0, 20).map(lambda nodes: lambda: FixedBudget(nodes)) | st.lists(
-    st.floats(0.01, 3.0), min_size=2, max_size=20
-).map(lambda curve: lambda: CostBudget(np.array([0.0, *curve]), Acceptance(), 17))
+BUDGETS = (
+    st.integers(0, 20).map(lambda nodes: lambda: FixedBudget(nodes))
+    | st.integers(0, 20).map(lambda nodes: lambda: FixedBudget(nodes, Acceptance()))
+    | st.lists(st.floats(0.01, 3.0), min_size=2, max_size=20).map(
+        lambda curve: lambda: CostBudget(np.array([0.0, *curve]), Acceptance(), 17)
+    )
+)
 
 
 @settings(max_examples=300)
@@ -127,9 +137,7 @@ BUDGETS = st.integers(0, 20).map(lambda nodes: lambda: FixedBudget(nodes)) | st.
     context_size=st.integers(len(PROMPT) + 1, 45),
     lookup=st.sampled_from(["none", "prompt", "states", "both"]),
 )
-def test_lossless(
-    wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, lookup
-):
+def test_lossless(wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, lookup):
     """Whatever is drafted, at any temperature and budget: the same tokens and the same end as without drafts."""
 
     def reply(drafters: Sequence[Drafter], budget: Budget) -> list[Step]:
@@ -152,10 +160,69 @@ def test_lossless(
         drafters.append(HybridDrafter([PromptDrafter()], DresdDrafter(None)))
     drafted = reply(drafters, make_budget())
 
+    assert_same_reply(drafted, plain)
+
+
+def assert_same_reply(drafted: Sequence[Step], plain: Sequence[Step]) -> None:
     assert text(drafted) == text(plain)
     assert drafted[-1].finish == plain[-1].finish != ""
     assert all(step.finish == "" for step in drafted[:-1])
     assert len(drafted) <= len(plain)
+
+
+@settings(max_examples=300)
+@given(
+    wishes=WISHES,
+    make_budget=BUDGETS,
+    temperature=st.sampled_from([0.0, 0.3, 1.0, 2.5]),
+    penalty=st.sampled_from([0.0, 0.7]),
+    seed=st.integers(0, 10_000),
+    max_tokens=st.integers(1, 30),
+    end_tokens=st.sets(st.integers(0, VOCABULARY - 1), max_size=2),
+    context_size=st.integers(len(PROMPT) + 1, 45),
+    accuracy=st.sampled_from([0.0, 0.5, 0.9, 1.0]),
+    known=st.sets(st.integers(0, VOCABULARY - 1), min_size=1) | st.just(set(range(VOCABULARY))),
+    longest=st.sampled_from([0, 12, 1000]),
+    failing=st.sampled_from(["", "", "", "closed", "follow", "grow"]),
+    fails_after=st.integers(0, 5),
+    searches=st.sets(st.sampled_from(["wishful", "prompt", "states"])),
+    method=st.sampled_from(["draft", "rasd", "paper"]),
+)
+def test_lossless_with_a_draft_model(
+    wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, accuracy, known, longest,
+    failing, fails_after, searches, method,
+):  # fmt: skip
+    """The same with guesses of a model, right or wrong, alone, beside searches and fused with them; it may fail."""
+
+    def target_and_sampler() -> tuple[ScriptedTarget, ScriptedSampler]:
+        target = ScriptedTarget(VOCABULARY, 2, context_size, end_tokens, seed=seed)
+        return target, ScriptedSampler(target, temperature, seed, penalty)
+
+    plain = run(*target_and_sampler(), [], FixedBudget(), max_tokens)
+    target, sampler = target_and_sampler()
+    draft = ScriptedDraft(target, accuracy, known, longest)
+
+    def fail_at_last() -> None:
+        if len(draft.follows) > fails_after:
+            draft.fails_in = failing
+
+    draft.on_follow = fail_at_last
+    failures: list[ModelError] = []
+    model = ModelDrafter(draft.model, failed=failures.append)
+    every: dict[str, Drafter] = {
+        "wishful": WishfulDrafter(wishes, text(plain), len(PROMPT), 2),
+        "prompt": PromptDrafter(),
+        "states": DresdDrafter(None),
+    }
+    searching = [every[name] for name in sorted(searches)]
+    fused = RasdDrafter(model, searching, paper=method == "paper")
+    drafters: list[Drafter] = [model, *searching] if method == "draft" else [fused]
+    drafted = run(target, sampler, drafters, make_budget(), max_tokens)
+
+    assert_same_reply(drafted, plain)
+    assert sampler.draws == len(text(plain))
+    assert len(failures) <= 1
+    assert failing or not failures
 
 
 def test_right_drafts_save_steps():
@@ -179,6 +246,25 @@ def test_prompt_lookup_saves_steps_on_a_text_that_repeats():
     steps = run(target, ScriptedSampler(target), [PromptDrafter()], FixedBudget(10), 80)
     assert text(steps) == plain
     assert len(steps) < len(plain) / 2
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_draft_model_saves_steps_where_it_is_right(seed):
+    """And more so with a search: right guesses of both are taken."""
+    target = ScriptedTarget(VOCABULARY, order=2, seed=seed)
+    plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 80))
+    sure = ModelDrafter(ScriptedDraft(target, 1.0).model)
+    steps = run(target, ScriptedSampler(target), [sure], FixedBudget(10, Acceptance()), 80)
+    assert text(steps) == plain
+    assert len(steps) < len(plain) / 2
+    weak = ModelDrafter(ScriptedDraft(target, 0.5).model)
+    alone = run(target, ScriptedSampler(target), [weak], FixedBudget(10, Acceptance()), 80)
+    fused = RasdDrafter(weak, [PromptDrafter()])
+    both = run(target, ScriptedSampler(target), [fused], FixedBudget(10, Acceptance()), 80)
+    assert text(alone) == text(both) == plain
+    assert len(both) < len(alone) < len(plain)
+    taken = np.bitwise_or.reduce([bits for step in both for bits in step.source.tolist()])
+    assert taken == SOURCE_DRAFT | SOURCE_PROMPT
 
 
 def test_states_save_steps_on_a_text_that_repeats():
@@ -303,6 +389,7 @@ class SameTreeDrafter:
 
     name = "same"
     needs_states = False
+    times = None
     retrieval = None
 
     def begin(self, context: Context) -> None:
@@ -328,15 +415,23 @@ def p_value(counts: Counter[tuple[int, ...]]) -> float:
     return float(chisquare(cells[0][keep], cells[1][keep]).pvalue)
 
 
-def test_sampled_texts_are_distributed_exactly_as_without_drafts():
+@pytest.mark.parametrize("method", ["tree", "draft", "rasd"])
+def test_sampled_texts_are_distributed_exactly_as_without_drafts(method):
     counts: Counter[tuple[int, ...]] = Counter()
     accepted = 0
+    target = ScriptedTarget(SMALL, spread=1.0)
+    # Guesses that are mostly wrong, of a model that does not know all tokens: a verifier that favours them shows.
+    model = ModelDrafter(ScriptedDraft(target, 0.2, known=[0, 2, 3]).model)
+    every: dict[str, Drafter] = {
+        "tree": SameTreeDrafter(),
+        "draft": model,
+        "rasd": RasdDrafter(model, [SameTreeDrafter(), PromptDrafter()]),
+    }
+    prompt = np.array(PROMPT_SMALL, np.int32)
     for seed in range(RUNS):
-        target = ScriptedTarget(SMALL, spread=1.0)
         target.begin(PROMPT_SMALL)
         sampler = ScriptedSampler(target, 1.0, seed)
-        prompt = np.array(PROMPT_SMALL, np.int32)
-        steps = list(generate(target, sampler, [SameTreeDrafter()], prompt, FixedBudget(), LENGTH))
+        steps = list(generate(target, sampler, [every[method]], prompt, FixedBudget(8), LENGTH))
         counts[tuple(text(steps))] += 1
         accepted += sum(step.accepted for step in steps)
     assert accepted > RUNS / 10, "drafts must be accepted at times, or nothing was tested"

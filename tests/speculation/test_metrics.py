@@ -7,17 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from localspec.speculation.decode import Step
+from localspec.speculation.decode import Context, Drafter, DraftTimes, Retrieval, Step
+from localspec.speculation.drafters.dresd import DresdDrafter
+from localspec.speculation.drafters.model import ModelDrafter
+from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.metrics import ENOUGH_PLAIN_STEPS, ReplyMetrics
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCE_PROMPT, SOURCE_REST
-from tests.speculation.scripted import make_tree
+from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
 
 
 def step(
-    drafted: int = 0, sources: Sequence[int] = (), seconds: tuple[float, float, float, float] = (0.1, 0.6, 0.2, 0.1)
+    drafted: int = 0,
+    sources: Sequence[int] = (),
+    seconds: tuple[float, float, float, float] = (0.1, 0.6, 0.2, 0.1),
+    rejected: int = SOURCE_PROMPT,
 ) -> Step:
-    """A step that drafted a chain and accepted one node per entry of `sources`."""
-    tree = make_tree(range(drafted), range(-1, drafted - 1))
+    """A step that drafted a chain and accepted one node per entry of `sources`; the others are from `rejected`."""
+    bits = [*sources, *[rejected] * (drafted - len(sources))]
+    tree = make_tree(range(drafted), range(-1, drafted - 1), source=bits)
     accepted = len(sources)
     return Step(
         np.arange(accepted + 1, dtype=np.int32),
@@ -50,6 +58,10 @@ def test_figures():
         "accepted": 4,
         "acceptance_rate": pytest.approx(4 / 15),
         "accepted_length": 1.0,
+        "drafting_seconds": 0.0,
+        "retrieval_seconds": pytest.approx(0.4),  # all of proposing, where no draft model takes part
+        "overlapped_seconds": 0.0,
+        "verification_seconds": pytest.approx(3.2),
     }
     assert metrics.drafted_steps == 3
     assert metrics.accepted_per_step == [3, 1, 0, 0]
@@ -112,3 +124,81 @@ def test_merged_replies_count_as_one():
     assert first == together
     assert first.figures() == together.figures()
     assert first.by_source == {"REST": 3, "prompt": 1, "target": 4}
+    assert first.drafted_by_source == {"REST": 3, "prompt": 7}
+    assert first.accepted_by_source == {"REST": 3, "prompt": 1}
+
+
+# -- the draft model and the searches beside it -----------------------------------------------------------------------
+
+
+def test_nodes_are_counted_for_each_who_proposed_them():
+    metrics = ReplyMetrics()
+    both = SOURCE_DRAFT | SOURCE_REST
+    metrics.add(step(6, [SOURCE_DRAFT, both, SOURCE_DRAFT], rejected=SOURCE_DRESD | SOURCE_DRAFT))
+    metrics.add(step(2, [both | SOURCE_PROMPT], rejected=SOURCE_REST))
+    metrics.add(step())
+    assert metrics.drafted_by_source == {"draft": 7, "REST": 3, "DReSD": 3, "prompt": 1}
+    assert metrics.accepted_by_source == {"draft": 4, "REST": 2, "prompt": 1}
+    assert metrics.drafted == 8
+    assert metrics.accepted == 4
+    assert metrics.by_source == {"draft": 2, "REST": 1, "prompt": 1, "target": 3}, "tokens count once"
+
+
+def test_what_the_drafters_tell():
+    target = ScriptedTarget()
+    model = ModelDrafter(ScriptedDraft(target).model)
+    dense = DresdDrafter(None)
+    metrics = ReplyMetrics()
+    told: list[tuple[list[Drafter], DraftTimes | None, Retrieval | None]] = [
+        ([PromptDrafter(), model], model.times, None),
+        ([PromptDrafter(), dense], None, dense.retrieval),
+        ([], None, None),
+    ]
+    for drafters, times, retrieval in told:
+        metrics.take(drafters)
+        assert metrics.times is times
+        assert metrics.retrieval is retrieval
+    fused = RasdDrafter(model, [PromptDrafter(), dense])
+    context = Context(np.array([1, 2, 3, 1, 2], np.int32), 20)
+    fused.begin(context)
+    fused.propose(context, 5)
+    metrics.take([fused])
+    assert metrics.times is model.times
+    assert metrics.retrieval is dense.retrieval
+    assert metrics.drafting_seconds == model.times.drafting > 0
+    assert metrics.retrieval_seconds == model.times.retrieval > 0
+
+
+def test_proposing_is_told_apart_where_a_draft_model_takes_part():
+    metrics = ReplyMetrics()
+    metrics.add(step(8, [SOURCE_DRAFT] * 3, (1.0, 2.0, 0.5, 0.25)))
+    assert (metrics.drafting_seconds, metrics.retrieval_seconds) == (0.0, 1.0)
+    metrics.times = DraftTimes(prefill=4.0, drafting=0.75, retrieval=0.5, overlapped=0.25)
+    assert (metrics.drafting_seconds, metrics.retrieval_seconds) == (0.75, 0.5)
+    figures = metrics.figures()
+    assert figures["drafting_seconds"] == 0.75
+    assert figures["retrieval_seconds"] == 0.5
+    assert figures["overlapped_seconds"] == 0.25
+    assert figures["verification_seconds"] == 2.5
+    assert metrics.seconds == 3.75
+
+
+def test_merged_replies_add_up_times_and_searches():
+    empty, first, second = ReplyMetrics(), ReplyMetrics(), ReplyMetrics()
+    first.add(step(2, [SOURCE_DRAFT], rejected=SOURCE_REST))
+    second.add(step(3, [SOURCE_DRAFT | SOURCE_REST], rejected=SOURCE_DRESD))
+    first.times = DraftTimes(1.0, 2.0, 3.0, 0.5)
+    second.times = DraftTimes(0.25, 0.5, 1.0, 0.125)
+    second.retrieval = Retrieval(3, 2, 1.5)
+    before = DraftTimes(1.0, 2.0, 3.0, 0.5)
+    empty.merge(first)
+    assert empty.times == before
+    empty.merge(second)
+    assert empty.times == DraftTimes(1.25, 2.5, 4.0, 0.625)
+    assert empty.retrieval == Retrieval(3, 2, 1.5)
+    empty.merge(ReplyMetrics())
+    assert empty.times == DraftTimes(1.25, 2.5, 4.0, 0.625)
+    assert empty.drafted_by_source == {"draft": 2, "REST": 2, "DReSD": 2}
+    assert empty.accepted_by_source == {"draft": 2, "REST": 1}
+    assert first.times == before, "what was merged stays as it was"
+    assert first.drafted_by_source == {"draft": 1, "REST": 1}

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.tree import (
+    DRAFT_PROBABILITY,
+    EVIDENCE,
     MATCH_LENGTH,
     PADDING,
     SIBLING_RANK,
@@ -21,6 +23,7 @@ from localspec.speculation.tree import (
     from_continuations,
     fuse,
     path_probabilities,
+    without_branches,
 )
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
@@ -81,10 +84,11 @@ def test_a_trie_of_continuations_equals_brute_force(rows, limit):
         passing = [row for row in rows if tuple(row[0][: len(path)]) == path]
         siblings = [weight for other, weight in trie.items() if len(other) == len(path) and other[:-1] == path[:-1]]
         share = np.float32(trie[path] / (trie[path[:-1]] if len(path) > 1 else total))
-        length, vote, similarity, rank = tree.evidence[node]
+        length, vote, similarity, rank, drafted = tree.evidence[node]
         assert tree.probability[node] == vote == share
         assert length == max(row[1] for row in passing) + len(path) - 1
         assert similarity == np.float32(max(row[3] for row in passing))
+        assert drafted == 0, "no draft model has seen it"
         assert (
             sum(weight > trie[path] for weight in siblings) <= rank < sum(weight >= trie[path] for weight in siblings)
         )
@@ -118,7 +122,7 @@ def test_nothing_to_merge_gives_the_empty_tree():
     only_padding = build([([PADDING, PADDING], 3, 1.0, 0.0)], 5)
     for tree in (nothing, only_padding, fuse([]), fuse([DraftTree.empty()] * 2), cut(DraftTree.empty(), 5)):
         assert len(tree) == 0
-        assert tree.evidence.shape == (0, 4)
+        assert tree.evidence.shape == (0, EVIDENCE)
         assert tree.tokens.dtype == tree.parents.dtype == np.int32
 
 
@@ -137,8 +141,24 @@ def test_fusion_is_exactly_the_union_of_paths(trees):
         held = holders[path]
         assert fused.source[node] == np.bitwise_or.reduce([tree.source[place] for tree, place in held])
         assert fused.probability[node] == max(tree.probability[place] for tree, place in held)
-        for column, best in ((MATCH_LENGTH, max), (VOTE_SHARE, max), (SIMILARITY, max), (SIBLING_RANK, min)):
-            assert fused.evidence[node, column] == best(tree.evidence[place, column] for tree, place in held)
+        for column in (MATCH_LENGTH, VOTE_SHARE, SIMILARITY, DRAFT_PROBABILITY):
+            assert fused.evidence[node, column] == max(tree.evidence[place, column] for tree, place in held)
+        assert fused.evidence[node, SIBLING_RANK] == min(tree.evidence[place, SIBLING_RANK] for tree, place in held)
+
+
+@given(draft_trees(), st.lists(st.integers(0, 13), max_size=5))
+def test_a_branch_goes_with_all_that_hangs_below_it(tree, wishes):
+    tops = [wish for wish in wishes if wish < len(tree)]
+    kept = without_branches(tree, tops)
+    paths = paths_of(tree)
+    gone = [paths[top] for top in tops]
+    left = [node for node, path in enumerate(paths) if not any(path[: len(top)] == top for top in gone)]
+    assert paths_of(kept) == [paths[node] for node in left], "in the order in which they were"
+    for column in ("tokens", "source", "probability", "evidence"):
+        assert getattr(kept, column).tolist() == getattr(tree, column)[left].tolist()
+        assert getattr(kept, column).dtype == getattr(tree, column).dtype
+    assert kept.parents.dtype == np.int32
+    assert kept.evidence.shape == (len(left), EVIDENCE)
 
 
 @given(draft_trees(), st.integers(-1, 16), st.none() | st.integers(0, 6))

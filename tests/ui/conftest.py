@@ -15,6 +15,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from localspec.models.catalogue import SHIPPED_DRAFT, resolve_draft
+from localspec.models.header import read_arrays
+from localspec.models.pairing import TOKENS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 BROWSER_FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -83,6 +87,20 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def foreign_draft(path: Path) -> Path:
+    """The shipped draft model with another text for one of its tokens: a sound file that fits no target here. What it
+    says instead is what a hostile file would."""
+    shipped = resolve_draft(SHIPPED_DRAFT).path
+    longest = max((text for text in read_arrays(shipped, (TOKENS,))[TOKENS] if isinstance(text, bytes)), key=len)
+    hostile = b"<b>![x](//evil.example/q)".ljust(len(longest), b"$")
+    written = len(longest).to_bytes(8, "little")
+    data = shipped.read_bytes()
+    assert len(hostile) == len(longest)
+    assert data.count(written + longest) == 1
+    path.write_bytes(data.replace(written + longest, written + hostile))
+    return path
 
 
 @pytest.fixture(scope="session")

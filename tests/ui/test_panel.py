@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -15,33 +16,38 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec.chat.citations import Citation
-from localspec.chat.report import NO_STATES
+from localspec.chat.methods import METHODS, listed
+from localspec.chat.report import NO_STATES, SEARCHES_ALONE
 from localspec.errors import ModelError, SettingsError
+from localspec.models.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
 from localspec.models.sampling import RANDOM_SEED
-from localspec.speculation.decode import Retrieval, Step
+from localspec.speculation.decode import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.speculation.tree import SOURCE_REST, SOURCE_TARGET, DraftTree
+from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, Progress
 from localspec.ui import markup, panel, texts
-from localspec.ui.events import LIBRARY_PARTS, Events, pressed, status
+from localspec.ui import page as page_module
+from localspec.ui.events import LIBRARY_PARTS, Events, alone, draft_status, explain, pressed, status
 from localspec.ui.options import load_settings, reply_options
-from localspec.ui.state import Application, Conversation, Models
+from localspec.ui.page import draft_choices
+from localspec.ui.state import Application, Conversation, DraftState, Models
+from tests.ui.conftest import foreign_draft
 
 HOSTILE = '<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`'
 
 
-def step(accepted: int, drafted: int, seconds: float = 0.02) -> Step:
-    """A step that drafted a chain of `drafted` tokens from REST, of which `accepted` were right."""
+def step(accepted: int, drafted: int, seconds: float = 0.02, source: int = SOURCE_REST) -> Step:
+    """A step that drafted a chain of `drafted` tokens from `source`, of which `accepted` were right."""
     tree = DraftTree(
         np.arange(drafted, dtype=np.int32),
         np.arange(-1, drafted - 1, dtype=np.int32),
-        np.full(drafted, SOURCE_REST, np.uint8),
-        np.zeros((drafted, 4), np.float32),
+        np.full(drafted, source, np.uint8),
+        np.zeros((drafted, EVIDENCE), np.float32),
         np.ones(drafted, np.float32),
     )
-    source = np.array([SOURCE_REST] * accepted + [SOURCE_TARGET], np.uint8)
+    sources = np.array([source] * accepted + [SOURCE_TARGET], np.uint8)
     emitted = np.arange(accepted + 1, dtype=np.int32)
-    return Step(emitted, source, tree, np.arange(accepted, dtype=np.int32), 0.001, seconds, 0.0005, 0.0005, "")
+    return Step(emitted, sources, tree, np.arange(accepted, dtype=np.int32), 0.001, seconds, 0.0005, 0.0005, "")
 
 
 def metrics_of(*steps: Step, plain_seconds: float = 0.02) -> ReplyMetrics:
@@ -54,6 +60,12 @@ def metrics_of(*steps: Step, plain_seconds: float = 0.02) -> ReplyMetrics:
 def figure(page: str, name: str) -> str:
     found = re.search(rf'data-figure="{name}">([^<]*)<', page)
     assert found, f"{name} is not in the panel"
+    return found.group(1)
+
+
+def shown_in(page: str, kind: str, name: str) -> str:
+    found = re.search(rf'data-{kind}="{name}">([^<]*)<', page)
+    assert found, f"{kind} of {name} is not in the panel"
     return found.group(1)
 
 
@@ -104,7 +116,11 @@ def test_figures_are_those_of_the_metrics() -> None:
     assert figure(page, "reused") == "120"
     assert 'data-source="REST">4<' in page
     assert 'data-source="target">3<' in page
-    assert re.findall(r'data-time="(\w+)"', page) == ["propose", "decode", "sample", "rest", "prefill"]
+    assert re.findall(r'data-time="(\w+)"', page) == ["drafting", "retrieval", "verification", "rest", "prefill"]
+    assert shown_in(page, "drafted", "REST") == "8"
+    assert shown_in(page, "accepted", "REST") == "4"
+    assert shown_in(page, "rate", "REST") == "50%"
+    assert texts.SOURCE_SHARED not in page
     tags = Tags(page)
     assert not tags.open
     assert "\n\n" not in page  # a blank line would end the block in Markdown
@@ -144,9 +160,53 @@ def test_similar_moments_are_counted_where_they_are_looked_for() -> None:
     assert "\n\n" not in page
 
 
+def test_drafts_are_split_by_source() -> None:
+    metrics = metrics_of(step(2, 4, source=SOURCE_DRAFT), step(1, 3, source=SOURCE_REST | SOURCE_DRAFT), step(0, 0))
+    page = panel.panel(metrics, "rasd", has_documents=True, state="done")
+    assert [shown_in(page, kind, "draft") for kind in ("drafted", "accepted", "rate")] == ["7", "3", "43%"]
+    assert [shown_in(page, kind, "REST") for kind in ("drafted", "accepted", "rate")] == ["3", "1", "33%"]
+    assert shown_in(page, "source", "REST") == "1"  # a token counts for one source
+    assert shown_in(page, "source", "draft") == "2"
+    assert 'data-drafted="target"' not in page
+    assert texts.SOURCE_SHARED in page
+    assert not Tags(page).open
+    # A source none of whose drafts was accepted is there, too.
+    page = panel.panel(metrics_of(step(0, 2)), "rest", has_documents=True, state="done")
+    assert shown_in(page, "drafted", "REST") == "2"
+    assert 'data-source="REST"' not in page
+    # And without drafts there are no empty columns.
+    assert texts.SOURCE_DRAFTED not in panel.panel(metrics_of(step(0, 0)), "plain", has_documents=True, state="done")
+
+
+def test_time_is_split_into_drafting_searching_verifying_and_the_rest() -> None:
+    metrics = metrics_of(*[step(1, 2)] * 10)
+    metrics.propose_seconds = 0.4
+    metrics.decode_seconds, metrics.sample_seconds, metrics.rest_seconds = 1.3, 0.1, 0.2
+    metrics.times = DraftTimes(prefill=0.26, drafting=0.3, retrieval=0.16, overlapped=0.06)
+    page = panel.panel(metrics, "rasd", has_documents=True, state="done")
+    names = ("drafting", "retrieval", "verification", "rest", "prefill", "draft-prefill", "overlapped")
+    times = [shown_in(page, "time", name) for name in names]
+    # The rest: keeping 0.2 s, and what proposing took beside drafting and searching, 0.4 - (0.3 + 0.16 - 0.06) s.
+    assert times == ["0.3 s", "0.2 s", "1.4 s", "0.2 s", "1.5 s", "0.3 s", "60 ms"]
+    assert re.findall(r'<td class="share">(\d+%)</td></tr>', page)[-4:] == ["15%", "8%", "70%", "10%"]
+    assert not Tags(page).open
+    assert "\n\n" not in page
+    metrics.times = None  # a method without a draft model: proposing is searching
+    page = panel.panel(metrics, "rest", has_documents=True, state="done")
+    assert [shown_in(page, "time", name) for name in names[:4]] == ["0 ms", "0.4 s", "1.4 s", "0.2 s"]
+    assert "overlapped" not in page
+    assert "draft-prefill" not in page
+
+
+def test_a_missing_draft_model_is_said_in_the_panel() -> None:
+    for method, has_draft, said in (("rasd", False, True), ("rasd", True, False), ("rest", False, False)):
+        page = panel.panel(metrics_of(step(1, 2)), method, has_documents=True, state="done", has_draft=has_draft)
+        assert (SEARCHES_ALONE in html.unescape(figure(page, "verdict"))) is said
+
+
 def test_a_library_without_states_is_said_where_they_are_used() -> None:
     metrics = metrics_of(step(1, 2))
-    for method, said in (("dresd", True), ("rest", False)):
+    for method, said in (("dresd", True), ("rasd", True), ("rest", False), ("draft", False)):
         page = panel.panel(metrics, method, has_documents=True, state="done", has_states=False)
         assert (NO_STATES in html.unescape(figure(page, "verdict"))) is said
 
@@ -321,6 +381,77 @@ def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
     under_way["documents"] = "rows"
     assert conversation.seen == {}
     assert conversation.forgetting == ""
+
+
+@pytest.mark.parametrize(
+    ("draft", "state", "words", "warns"),
+    [
+        (DraftState("big", "small", "small", 16_384, 49_152), "used", "it knows 16,384 of its 49,152 tokens", False),
+        (DraftState("big", "small", problem="small.gguf is damaged."), "problem", "The chat goes on without", True),
+        (DraftState("big", AUTOMATIC, problem="It does not fit."), "problem", "It does not fit.", False),
+        (DraftState("big", AUTOMATIC), "none", "None that belongs to big is known here.", False),
+        (DraftState("big", NO_DRAFT), "none", "No draft model is loaded.", False),
+        (DraftState("big", possible=False), "none", "big can take no draft back", False),
+    ],
+)
+def test_the_draft_in_use_is_named_or_why_none_is(draft: DraftState, state: str, words: str, warns: bool) -> None:
+    shown = draft_status(draft)
+    assert f'data-draft="{state}"' in shown
+    assert words in Tags(shown).text
+    assert ('class="draft problem"' in shown) is warns
+    assert draft_status(None) == ""
+
+
+def test_methods_that_need_a_draft_model_say_why_they_go_without() -> None:
+    used = DraftState("big", "small", "small", 16_384, 49_152)
+    failed = DraftState("big", "small", problem="small.gguf is damaged.")
+    for method in listed():
+        shown = Tags(alone(failed, method)).text
+        assert ("small.gguf is damaged." in shown) is METHODS[method].needs_draft
+        assert alone(used, method) == alone(None, method) == ""
+    assert "pick one in the part “Model”" in Tags(alone(DraftState("big", NO_DRAFT), "rasd")).text
+    assert "None that belongs to big" in Tags(alone(DraftState("big", AUTOMATIC), "draft")).text
+
+
+def test_what_a_draft_file_says_is_shown_not_run() -> None:
+    problem = f"{HOSTILE}.gguf cannot draft for big: token 7 is '{HOSTILE}' in the draft.\n\n# {HOSTILE}"
+    draft = DraftState(f"big{HOSTILE}", HOSTILE, problem=problem)
+    for page in (draft_status(draft), alone(draft, "rasd"), draft_status(DraftState(HOSTILE, name=HOSTILE))):
+        tags = Tags(page)
+        assert set(tags.tags) <= {"div", "br"}
+        assert not any(name.startswith("on") for name in tags.attributes)
+        assert "\n" not in page
+        assert "![" not in page
+        assert "$$" not in page
+        assert "<img src=http://evil.example/a" in tags.text
+
+
+def test_methods_are_explained_and_those_for_measuring_not_offered() -> None:
+    assert [METHODS[name].label for name in listed()] == ["Plain", "REST", "DReSD", "Draft model", "RASD"]
+    for name in listed():
+        assert explain(name).info == METHODS[name].explanation
+
+
+def test_every_draft_can_be_picked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [ModelEntry(name, Path(f"{name}.gguf")) for name in ("own", "auto", "big", "own")]
+    monkeypatch.setattr(page_module, "drafts", lambda: found)
+    assert draft_choices() == [("Automatic", "auto"), ("None", "none"), ("own", "own"), ("big", "big")]
+
+
+def test_a_draft_is_looked_at_before_it_is_loaded(tmp_path: Path) -> None:
+    used = DraftState(DEFAULT_MODEL, AUTOMATIC, SHIPPED_DRAFT, 16_384, 49_152)
+    events = Events(cast("Application", SimpleNamespace(models=SimpleNamespace(draft=used))))
+    assert events.look_at_draft(DEFAULT_MODEL, "", AUTOMATIC) == draft_status(used)
+    for wanted in (NO_DRAFT, SHIPPED_DRAFT):
+        assert 'data-draft="pending"' in events.look_at_draft(DEFAULT_MODEL, "", wanted)
+    noise = tmp_path / "noise.gguf"
+    noise.write_bytes(np.random.default_rng(1).bytes(4000))
+    other = foreign_draft(tmp_path / "other.gguf")
+    for wanted, words in ((str(noise), "noise.gguf"), (f'"{other}"', "cannot draft for"), ("no such", "no such")):
+        shown = events.look_at_draft(DEFAULT_MODEL, "", wanted)
+        assert 'data-draft="unfit"' in shown
+        assert words in Tags(shown).text
+        assert "<b>" not in shown
 
 
 def test_why_a_model_failed_is_said_while_the_one_before_comes_back() -> None:

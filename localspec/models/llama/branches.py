@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -44,10 +44,13 @@ class BranchingContext:
         """The tokens [n] that the KV cache holds."""
         return self._cached
 
-    def follow(self, tokens: NDArray[np.int32]) -> NDArray[np.float32]:
+    def follow(
+        self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None
+    ) -> NDArray[np.float32]:
         """Make the KV cache hold `tokens` [n > 0]; logits [v] behind the last of them, a view.
 
-        What the cache holds already is reused, but for the last token, whose logits are asked for.
+        What the cache holds already is reused, but for the last token, whose logits are asked for. `meanwhile` is
+        called right before the last decode, which runs without Python's lock: a thread it wakes has the lock then.
         """
         if len(tokens) > self.context_size:
             raise ContextTooLongError(f"The draft model {self._weights.path.name} holds {self.context_size} tokens.")
@@ -64,7 +67,10 @@ class BranchingContext:
             rows = len(part)
             self._place(part, start + np.arange(rows), 0)
             self._batch.outputs[:rows] = 0
-            self._batch.outputs[rows - 1] = start + rows == len(tokens)
+            is_last = start + rows == len(tokens)
+            self._batch.outputs[rows - 1] = is_last
+            if is_last and meanwhile is not None:
+                meanwhile()
             self._decode(rows)
             self._cached = tokens[: start + rows].copy()
         logits = view(llama_cpp.llama_get_logits_ith(self._context, -1), 1, self._weights.vocabulary_size)

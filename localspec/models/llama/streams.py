@@ -186,8 +186,8 @@ class ReplyStreams:
                     np.array(stream.tokens, np.int32),
                     stream.reply_start,
                     np.concatenate(stream.states),
-                    np.array(stream.choices, np.int32).reshape(-1, self._choices),
-                    np.array(stream.chances, np.float32).reshape(-1, self._choices),
+                    np.array(stream.choices, np.int32).reshape(len(stream.choices), self._choices),
+                    np.array(stream.chances, np.float32).reshape(len(stream.chances), self._choices),
                 )
 
     def _keep_choices(self, row: int, stream: _Stream) -> None:

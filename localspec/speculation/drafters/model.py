@@ -53,12 +53,13 @@ class ModelDrafter:
         self.times.drafting += perf_counter() - started
         return tree
 
-    def first(self, tokens: NDArray[np.int32]) -> Choices | None:
-        """The first step: what is likely behind the text; None where the model cannot tell."""
+    def first(self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None) -> Choices | None:
+        """The first step: what is likely behind the text; None where the model cannot tell. `meanwhile` is called when
+        the model begins to compute, if it does."""
         if not self._usable:
             return None
         try:
-            return self._model.follow(tokens)
+            return self._model.follow(tokens, meanwhile=meanwhile)
         except ModelError as error:
             self._give_up(error)
             return None

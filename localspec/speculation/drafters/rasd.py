@@ -8,7 +8,7 @@ search runs while the draft model computes its first step, and how far down its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from time import perf_counter
 
 import numpy as np
@@ -90,23 +90,33 @@ class RasdDrafter:
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """Search while the draft model takes its first step; prune, grow, fuse."""
+        first, retrieved = self.search_beside(context, limit)
         started = perf_counter()
-        searched = _searcher.submit(self._search, context, limit)
-        # llama.cpp computes without Python's lock, so the search runs meanwhile.
-        first = self._drafting.first(context.tokens)
-        stepped = perf_counter()
-        retrieved, begun, done = searched.result()
-        found = perf_counter()
         trees = [self._pruned(tree, first) for tree in retrieved]
         self._first = first
         self._retrieved = np.concatenate([tree.tokens[tree.parents < 0] for tree in retrieved] or [self._retrieved[:0]])
-        grown = self._drafting.grown(first, limit)
-        tree = fuse([grown, *trees])
+        tree = fuse([self._drafting.grown(first, limit), *trees])
+        self.times.drafting += perf_counter() - started
+        return tree
+
+    def search_beside(self, context: Context, limit: int) -> tuple[Choices | None, list[DraftTree]]:
+        """The draft model's first step, and what the searches found meanwhile."""
+        started = perf_counter()
+        searches: list[Future[tuple[list[DraftTree], float, float]]] = []
+
+        def search() -> None:
+            searches.append(_searcher.submit(self._search, context, limit))
+
+        first = self._drafting.first(context.tokens, search)
+        stepped = perf_counter()
+        if not searches:  # there was nothing to compute
+            search()
+        retrieved, begun, done = searches[0].result()
         times = self.times
         times.retrieval += done - begun
-        times.drafting += (stepped - started) + (perf_counter() - found)
+        times.drafting += stepped - started
         times.overlapped += max(0.0, min(stepped, done) - begun)
-        return tree
+        return first, retrieved
 
     def observe(self, step: Step) -> None:
         """Everybody learns what became of the tree; the pruning, where the target's token stood."""
