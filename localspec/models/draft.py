@@ -129,11 +129,10 @@ class DraftModel:
         if len(tokens) > self.longest:
             return None
         own = self._input_ids[tokens]
-        before = len(self._live.cached)
         started = perf_counter()
         logits = self._live.follow(own, meanwhile)
-        if 0 < len(own) - before <= WIDTH:
-            self._measured(len(own) - before, perf_counter() - started)
+        if self._live.followed <= WIDTH:
+            self._measured(self._live.followed, perf_counter() - started)
         return self._choices(logits, count)
 
     def grow(self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0) -> Growth:

@@ -81,10 +81,12 @@ class CostBudget:
 
 
 def least_price(decode_seconds: NDArray[np.float64]) -> float:
-    """Path probability below which a node never pays: what a row of the cheapest batch adds, as a part of T(1).
+    """Path probability below which a node hardly ever pays: what a row of the cheapest batch adds, as a part of T(1).
 
-    A node is worth its row only while it wins more than a plain step would in that time, and plain decoding is the
-    slowest that a reply ever is."""
+    A node is worth its row while it wins more than a plain step would in that time. Steps of T where a further row is
+    free are left out of account: they are filled by what is likelier."""
+    if len(decode_seconds) < 3:
+        return 1.0
     rows = np.arange(2, len(decode_seconds))
     return max(0.0, float(np.min((decode_seconds[2:] - decode_seconds[1]) / (rows - 1)) / decode_seconds[1]))
 

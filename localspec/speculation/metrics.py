@@ -71,25 +71,25 @@ class ReplyMetrics:
 
     def merge(self, other: ReplyMetrics) -> None:
         """Add another reply's counts and seconds."""
+        if self.times is not None or other.times is not None:
+            mine, new = self._proposing(), other._proposing()
+            self.times = DraftTimes(
+                mine.prefill + new.prefill,
+                mine.drafting + new.drafting,
+                mine.retrieval + new.retrieval,
+                mine.overlapped + new.overlapped,
+            )
         for name in _ADDED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for source, tokens in other.by_source.items():
             self.by_source[source] = self.by_source.get(source, 0) + tokens
-        for mine, theirs in (
+        for counts, theirs in (
             (self.drafted_by_source, other.drafted_by_source),
             (self.accepted_by_source, other.accepted_by_source),
         ):
             for source, nodes in theirs.items():
-                mine[source] = mine.get(source, 0) + nodes
+                counts[source] = counts.get(source, 0) + nodes
         self.accepted_per_step += other.accepted_per_step
-        if other.times is not None:
-            known, new = self.times or DraftTimes(), other.times
-            self.times = DraftTimes(
-                known.prefill + new.prefill,
-                known.drafting + new.drafting,
-                known.retrieval + new.retrieval,
-                known.overlapped + new.overlapped,
-            )
         if other.retrieval is not None:
             searches = self.retrieval or Retrieval()
             self.retrieval = Retrieval(
@@ -104,15 +104,19 @@ class ReplyMetrics:
         """Decoding time, prefill not included."""
         return self.propose_seconds + self.decode_seconds + self.sample_seconds + self.rest_seconds
 
+    def _proposing(self) -> DraftTimes:
+        """Where proposing went; without a draft model all of it was searching."""
+        return self.times if self.times is not None else DraftTimes(retrieval=self.propose_seconds)
+
     @property
     def drafting_seconds(self) -> float:
         """The draft model at work."""
-        return self.times.drafting if self.times is not None else 0.0
+        return self._proposing().drafting
 
     @property
     def retrieval_seconds(self) -> float:
         """Searches; without a draft model, all of proposing."""
-        return self.times.retrieval if self.times is not None else self.propose_seconds
+        return self._proposing().retrieval
 
     @property
     def tokens_per_second(self) -> float:
@@ -161,7 +165,8 @@ class ReplyMetrics:
             "accepted_length": self.accepted_length,
             "drafting_seconds": self.drafting_seconds,
             "retrieval_seconds": self.retrieval_seconds,
-            "overlapped_seconds": self.times.overlapped if self.times is not None else 0.0,
+            "overlapped_seconds": self._proposing().overlapped,
+            "draft_prefill_seconds": self._proposing().prefill,
             "verification_seconds": self.decode_seconds + self.sample_seconds,
             **self._found(),
         }

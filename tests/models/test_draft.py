@@ -155,6 +155,14 @@ def test_nodes_that_cannot_pay_are_not_drafted(draft, text):
     assert (shallow.parents == -1).all()
 
 
+def test_the_smallest_context(shipped, loaded, text):
+    small = DraftModel(shipped, loaded, 64, 1)
+    try:
+        assert len(small.grow(followed(small, text[:64]), 64).tokens) == 64
+    finally:
+        small.close()
+
+
 def test_a_text_beyond_its_context_is_left_alone(draft):
     assert draft.follow(np.zeros(CONTEXT + 1, np.int32)) is None
 

@@ -61,6 +61,7 @@ def test_figures():
         "drafting_seconds": 0.0,
         "retrieval_seconds": pytest.approx(0.4),  # all of proposing, where no draft model takes part
         "overlapped_seconds": 0.0,
+        "draft_prefill_seconds": 0.0,
         "verification_seconds": pytest.approx(3.2),
     }
     assert metrics.drafted_steps == 3
@@ -202,3 +203,16 @@ def test_merged_replies_add_up_times_and_searches():
     assert empty.accepted_by_source == {"draft": 2, "REST": 1}
     assert first.times == before, "what was merged stays as it was"
     assert first.drafted_by_source == {"draft": 1, "REST": 1}
+
+
+def test_a_reply_without_a_draft_model_keeps_its_time_of_searching_when_merged():
+    with_draft, without = ReplyMetrics(), ReplyMetrics()
+    with_draft.add(step(seconds=(1.0, 0.5, 0.0, 0.0)))
+    with_draft.times = DraftTimes(0.0, 0.75, 0.25, 0.0)
+    without.add(step(seconds=(0.5, 0.5, 0.0, 0.0)))
+    for first, second in ((with_draft, without), (without, with_draft)):
+        together = ReplyMetrics()
+        together.merge(first)
+        together.merge(second)
+        assert together.retrieval_seconds == 0.75
+        assert together.drafting_seconds == 0.75

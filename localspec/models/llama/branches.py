@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from localspec.errors import ContextTooLongError, ModelError
 from localspec.models.llama.backend import native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
-from localspec.models.llama.weights import Weights
+from localspec.models.llama.weights import LEAST_CELLS, Weights
 
-MOST_BRANCHES = 32
+MOST_BRANCHES = 64
 """Branches that can be open at once; sequence 0 is the trunk."""
 _PREFILL_ROWS = 512
 _TRIALS = 4
@@ -31,7 +31,11 @@ class BranchingContext:
         self._weights = weights
         self.context_size = cells
         self._cached: NDArray[np.int32] = np.empty(0, np.int32)
-        self._context: Any = weights.new_context(cells, _PREFILL_ROWS, MOST_BRANCHES + 1, threads, unified=True)
+        self.followed = 0
+        """rows that the last `follow` decoded"""
+        self._context: Any = weights.new_context(
+            max(cells, LEAST_CELLS), _PREFILL_ROWS, MOST_BRANCHES + 1, threads, unified=True
+        )
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = BatchArrays(_PREFILL_ROWS, 1)
         self._native = native_batch(self._batch)
@@ -62,6 +66,7 @@ class BranchingContext:
             llama_cpp.llama_memory_clear(self._memory, True)  # a recurrent model cannot go back a little
             shared = 0
         self._cached = self._cached[:shared]
+        self.followed = len(tokens) - shared
         for start in range(shared, len(tokens), _PREFILL_ROWS):
             part = tokens[start : start + _PREFILL_ROWS]
             rows = len(part)

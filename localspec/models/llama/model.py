@@ -23,7 +23,7 @@ from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, 
 from localspec.models.llama.backend import halves, native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.sampler import Sampler
-from localspec.models.llama.weights import Weights
+from localspec.models.llama.weights import LEAST_CELLS, Weights
 from localspec.models.sampling import SamplingSettings
 
 MAX_ROWS = 65
@@ -36,8 +36,6 @@ PREFILL_ROWS = 512
 """Rows of one prefill batch (llama.cpp's default n_ubatch)."""
 STATE_ROWS = 256
 """Rows of one prefill batch with states on: every row then has logits too, a fifth of a megabyte each."""
-_LEAST_CELLS = 256
-"""llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,7 @@ class LlamaModel(Weights):
                 "Choose a smaller context or a smaller model.",
             )
         self._context = self.new_context(
-            max(self.context_size, _LEAST_CELLS), PREFILL_ROWS, MAX_LEAVES + 1, self.threads, unified=True
+            max(self.context_size, LEAST_CELLS), PREFILL_ROWS, MAX_LEAVES + 1, self.threads, unified=True
         )
 
     def close(self) -> None:

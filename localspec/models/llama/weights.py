@@ -16,6 +16,8 @@ from localspec.models.llama.backend import clear_log, gpu_offload_available, rec
 
 _BF16 = 30
 """ggml's number of the type (ggml.h, enum ggml_type)."""
+LEAST_CELLS = 256
+"""llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
 
 
 class Weights:

@@ -8,7 +8,7 @@ search runs while the draft model computes its first step, and how far down its 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from time import perf_counter
 
 import numpy as np
@@ -107,8 +107,11 @@ class RasdDrafter:
         def search() -> None:
             searches.append(_searcher.submit(self._search, context, limit))
 
-        first = self._drafting.first(context.tokens, search)
-        stepped = perf_counter()
+        try:
+            first = self._drafting.first(context.tokens, search)
+            stepped = perf_counter()
+        finally:
+            wait(searches)  # it reads the context, which must not change meanwhile
         if not searches:  # there was nothing to compute
             search()
         retrieved, begun, done = searches[0].result()
@@ -137,7 +140,10 @@ class RasdDrafter:
     def _pruned(self, tree: DraftTree, first: Choices | None) -> DraftTree:
         if first is None or len(tree) == 0:
             return tree
-        likely = first.tokens[: self._pruning.choices]
+        choices = self._pruning.choices
+        if choices > len(first.tokens):
+            return tree
+        likely = first.tokens[:choices]
         tops = np.flatnonzero(tree.parents < 0)
         wrong = [
             int(top)
