@@ -18,6 +18,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library, prepare_drafts
 from localspec.chat.methods import drafters_of, sources_of
 from localspec.chat.template import Message
+from localspec.models.draft import Choices
 from localspec.models.llama import LoadSettings
 from localspec.models.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
@@ -53,6 +54,11 @@ def main() -> None:
         "search": lambda context: [drafter.propose(context, LIMIT) for drafter in searching],
         "both at once": lambda context: together.search_beside(context, LIMIT),
     }
+    def whole(first: Choices | None) -> object:
+        return stepping.grown(first, LIMIT)
+
+    actions["drafting"] = lambda context: whole(stepping.first(context.tokens))
+    actions["drafting beside the search"] = lambda context: whole(together.search_beside(context, LIMIT)[0])
     actions["one after the other"] = lambda context: (actions["first step"](context), actions["search"](context))
     kinds = tuple(actions)
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
@@ -67,14 +73,19 @@ def main() -> None:
                 text = np.concatenate([text, step.emitted])
                 context = Context(text, 1, model.known_states)
                 together.begin(context)
-                for kind in (*kinds[number % 4 :], *kinds[: number % 4]):
+                for kind in (*kinds[number % len(kinds) :], *kinds[: number % len(kinds)]):
                     engine.draft.follow(text[:-BACK])
                     started = perf_counter()
                     actions[kind](context)
                     times[kind].append(perf_counter() - started)
             sampler.close()
     for kind in kinds:
-        print(f"{kind:>20}: median {median(times[kind]) * 1e3:.3f} ms, mean {np.mean(times[kind]) * 1e3:.3f} ms")
-    longer = np.maximum(times["first step"], times["search"])
-    print(f"both at once ÷ the longer: {np.sum(times['both at once']) / longer.sum():.3f}")
+        print(f"{kind:>28}: median {median(times[kind]) * 1e3:.3f} ms, mean {np.mean(times[kind]) * 1e3:.3f} ms")
+    for alone, both in (("first step", "both at once"), ("drafting", "drafting beside the search")):
+        longer = np.maximum(times[alone], times["search"])
+        print(f"{both} ÷ the longer of {alone} and search: {np.sum(times[both]) / longer.sum():.3f}")
     engine.close()
+
+
+if __name__ == "__main__":
+    main()

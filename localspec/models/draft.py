@@ -29,8 +29,9 @@ _FIRST_HIT = 0.6
 """About how often a likely node is followed by the draft's first choice; for deciding whether a level is worth it."""
 _FADING = 0.1
 """Weight of the newest measurement in the running mean of decode times."""
-_NEAR = 1e-3
-"""As a part of the likeliest token's probability."""
+_NEAR, _FAR = 1e-3, 1e-5
+"""As parts of the likeliest token's probability."""
+_FEW = 256
 _HEADROOM = 64 * 2**20
 
 
@@ -162,7 +163,7 @@ class DraftModel:
             open_branches = max(open_branches, *now)
             for row, node in enumerate(nodes):
                 ends[node] = now[row]
-                tree.add(self._choices(logits[row], WIDTH), node)
+                tree.add(self._choices(logits[row], WIDTH, exactly=False), node)
             self._measured(len(nodes), perf_counter() - started)
         self._live.drop_branches()
         return tree.best()
@@ -184,12 +185,15 @@ class DraftModel:
             raise ModelError(f"The draft model {self.path.name} was closed.", "Load it again.")
         return self._context
 
-    def _choices(self, logits: NDArray[np.float32], count: int) -> Choices:
+    def _choices(self, logits: NDArray[np.float32], count: int, *, exactly: bool = True) -> Choices:
+        """The `count` likeliest tokens; unless `exactly`, those that are hopelessly unlikely may be left out."""
         likelihood = np.exp(logits - logits.max())
-        # Choosing among those that come near the best is several times as fast as partitioning all of them.
-        near = np.flatnonzero(likelihood > _NEAR)
-        if len(near) < count < len(logits):
-            near = np.argpartition(likelihood, -count)[-count:]
+        # Choosing among the few that come near the best is several times as fast as partitioning all of them.
+        near = np.flatnonzero(likelihood > (_FAR if exactly else _NEAR))
+        if exactly and len(near) < count:
+            near = np.argpartition(likelihood, -min(count, len(logits)))[-count:]
+        elif len(near) > _FEW:
+            near = near[np.argpartition(likelihood[near], -count)[-count:]]
         best = near[np.argsort(-likelihood[near], kind="stable")][:count]
         probabilities = likelihood[best] / likelihood.sum()
         tokens = self._target_ids[best]

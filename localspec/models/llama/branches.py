@@ -20,6 +20,8 @@ MOST_BRANCHES = 64
 _PREFILL_ROWS = 512
 _TRIALS = 4
 """Decodes per number of threads; the smallest time counts."""
+_GAIN = 1.5
+"""Times as fast that all threads must be, for them not to be left to others."""
 
 
 class BranchingContext:
@@ -145,7 +147,8 @@ class BranchingContext:
             )
 
     def _choose_threads(self, most: int) -> None:
-        """A small model runs faster on one thread than on several that wait for each other: measure which."""
+        """A small model runs as fast on one thread as on several that wait for each other, and leaves a core to the
+        searches beside it: measure which."""
         if most == 1:
             self.threads = self.batch_threads = 1
             return
@@ -163,4 +166,4 @@ class BranchingContext:
                 self.follow(np.zeros(rows, np.int32))
                 seconds[threads] = min(seconds.get(threads, 1e9), perf_counter() - started)
         self.forget()
-        return min(seconds, key=lambda threads: seconds[threads])
+        return most if seconds[most] * _GAIN < seconds[1] else 1
