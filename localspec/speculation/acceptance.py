@@ -44,6 +44,9 @@ word at first."""
 
 _EXACT = SOURCE_PROMPT | SOURCE_REST
 _FIRST_DRAFT = len(PRIOR_HIT) + len(PRIOR_NEAR)
+_FIRST_DOUBTED = _FIRST_DRAFT + len(PRIOR_DRAFT)
+_DOUBT = 0.4
+"""What is left of a retrieved node's hit rate where a draft model took part in the tree and did not propose it."""
 
 
 class Acceptance:
@@ -51,11 +54,12 @@ class Acceptance:
     model's: the hit rate of nodes it gave about the same probability.
 
     A hit rate is a Beta estimate per match length for exact suffixes, per similarity for nearest states, and per
-    probability for the draft model, updated after each verification. A node of several kinds takes the highest.
+    probability for the draft model, updated after each verification. Retrieved nodes that a draft model passed over
+    have rates of their own. A node of several kinds takes the highest.
     """
 
     def __init__(self) -> None:
-        prior = np.concatenate([PRIOR_HIT, PRIOR_NEAR, PRIOR_DRAFT])
+        prior = np.concatenate([PRIOR_HIT, PRIOR_NEAR, PRIOR_DRAFT, PRIOR_HIT * _DOUBT, PRIOR_NEAR * _DOUBT])
         self._hits: NDArray[np.float64] = prior * PRIOR_WEIGHT
         self._trials: NDArray[np.float64] = np.full(len(prior), PRIOR_WEIGHT)
 
@@ -63,8 +67,8 @@ class Acceptance:
         """The tree with what is known of its nodes turned into acceptance probabilities."""
         rate = self._hits / self._trials
         best = np.zeros(len(tree))
-        for bits, buckets in _kinds(tree):
-            best = np.maximum(best, np.where(tree.source & bits, rate[buckets], 0.0))
+        for of_kind, buckets in _kinds(tree):
+            best = np.maximum(best, np.where(of_kind, rate[buckets], 0.0))
         best *= tree.evidence[:, VOTE_SHARE]
         drafted = np.where(tree.source & SOURCE_DRAFT, self._drafted(tree, rate), 0.0)
         return replace(tree, probability=np.maximum(best, drafted).astype(np.float32))
@@ -74,8 +78,7 @@ class Acceptance:
         if len(tree) == 0:
             return
         taken = [*path.tolist(), -1]
-        for bits, buckets in _kinds(tree):
-            of_kind = (tree.source & bits) != 0
+        for of_kind, buckets in _kinds(tree):
             if not of_kind.any():
                 continue
             for above, node in zip([-1, *path.tolist()], taken, strict=True):
@@ -88,7 +91,7 @@ class Acceptance:
 
     def _drafted(self, tree: DraftTree, rate: NDArray[np.float64]) -> NDArray[np.float64]:
         """Rates [n] of the draft model's probabilities; between buckets on straight lines, so that siblings differ."""
-        own = rate[_FIRST_DRAFT:]
+        own = rate[_FIRST_DRAFT:_FIRST_DOUBTED]
         return np.interp(tree.evidence[:, DRAFT_PROBABILITY], np.linspace(0.0, 1.0, len(own)), own)
 
     def _observe_drafted(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
@@ -105,8 +108,16 @@ def _twentieths(tree: DraftTree) -> NDArray[np.intp]:
     return np.clip(np.rint(tree.evidence[:, DRAFT_PROBABILITY] * 20), 0, 20).astype(np.intp)
 
 
-def _kinds(tree: DraftTree) -> tuple[tuple[int, NDArray[np.intp]], ...]:
-    """Source bits of exact and of dense drafts, each with the bucket of every node [n]."""
+def _kinds(tree: DraftTree) -> list[tuple[NDArray[np.bool_], NDArray[np.intp]]]:
+    """Exact and dense drafts, each with and without the draft model's consent: which nodes [n], their buckets [n]."""
     exact = np.minimum(tree.evidence[:, MATCH_LENGTH], LONGEST_BUCKET).astype(np.intp)
     near = np.clip(np.rint(tree.evidence[:, SIMILARITY] * 10), 0, 10).astype(np.intp)
-    return (_EXACT, exact), (SOURCE_DRESD, near + len(PRIOR_HIT))
+    drafted = (tree.source & SOURCE_DRAFT) != 0
+    doubted = ~drafted & drafted.any()
+    kinds = []
+    for bits, buckets in ((_EXACT, exact), (SOURCE_DRESD, near + len(PRIOR_HIT))):
+        retrieved = (tree.source & bits) != 0
+        kinds.append((retrieved & ~doubted, buckets))
+        if drafted.any():
+            kinds.append((retrieved & doubted, buckets + _FIRST_DOUBTED))
+    return kinds

@@ -229,3 +229,21 @@ def test_chances_stay_chances_whatever_is_observed(tree, seed):
         acceptance.observe(tree, np.array(path, np.int32))
     probability = acceptance.calibrate(tree).probability
     assert ((probability >= 0) & (probability <= 1)).all()
+
+
+def test_what_a_draft_model_passed_over_is_doubted_and_learnt_apart():
+    # The root's children: 1 retrieved and drafted, 2 retrieved only.
+    tree = make_tree(
+        [1, 2], [-1, -1], [1.0, 1.0], [SOURCE_DRAFT | SOURCE_REST, SOURCE_REST], [[8, 1, 0, 0, 0.1], [8, 1, 0, 1, 0.0]]
+    )
+    acceptance = Acceptance()
+    agreed, doubted = acceptance.calibrate(tree).probability
+    assert agreed == pytest.approx(PRIOR_HIT[8])
+    assert 0 < doubted < agreed / 2
+    for _ in range(50):
+        acceptance.observe(tree, np.array([1], np.int32))
+    agreed_now, doubted_now = acceptance.calibrate(tree).probability
+    assert doubted_now > 0.8
+    assert agreed_now < agreed
+    rests = float(acceptance.calibrate(match(8)).probability[0])
+    assert rests == pytest.approx(agreed_now), "without a draft model in the tree nothing is doubted"
