@@ -35,7 +35,7 @@ from localspec.stores.states import STATE_MIGRATIONS, StateStore
 FULL = os.environ.get("LOCALSPEC_PARITY") == "full"
 PROMPTS, WIDE_PROMPTS, TOKENS = (40, 40, 128) if FULL else (12, 6, 48)
 SAMPLINGS = {"greedy": SamplingSettings(), "temperature 0.7": SamplingSettings(temperature=0.7, seed=1234)}
-RUNS = (("exact", 15), ("dresd", 15), ("hybrid", 64), ("draft", 15), ("rasd", 15), ("rasd", 64))
+RUNS = (("exact", 15), ("dresd", 15), ("hybrid", 64), ("draft", 15), ("rasd", 31))
 """Drafters, and nodes of their trees."""
 CONTEXT = 2048
 NOTHING = np.empty(0, np.int32)
