@@ -136,7 +136,10 @@ def test_the_lists_as_json(hub: Hub, home: Path) -> None:
     done = run("list", "--json")
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
-    default, damaged, small = found["installed"]
+    default, damaged, small, draft = found["installed"]
+    assert draft["only_drafts"]
+    assert draft["name"] == "smollm2-135m-draft"
+    assert "only_drafts" not in default
     assert (default["name"], default["fits"]) == (DEFAULT_MODEL, True)
     assert default["memory"] > default["bytes"] + memory.EMBEDDER_BYTES
     assert "damaged.gguf" in damaged["problem"]
