@@ -152,7 +152,9 @@ class DraftModel:
             if not nodes:
                 break
             price = self.seconds(len(nodes))
-            if target_seconds > 0 and sum(tree.paths[node] for node in nodes) * _FIRST_HIT * target_seconds < price:
+            # A further level wins what its nodes bring beyond the rows that verify them.
+            gain = sum(max(0.0, tree.paths[node] * _FIRST_HIT - least) for node in nodes)
+            if target_seconds > 0 and gain * target_seconds < price:
                 break
             started = perf_counter()
             logits, now = self._live.grow(
