@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS, budget_of, drafters_of, has_states, sources_of
-from localspec.chat.report import NO_DRAFT, NO_STATES
+from localspec.chat.report import NO_STATES, UNKNOWN_DRAFT
 from localspec.chat.template import Message
 from localspec.errors import SettingsError
 from localspec.models.sampling import SamplingSettings
@@ -111,9 +111,8 @@ def run(
     if any(METHODS[name].uses_states for name in names) and not has_states(library):
         warn(NO_STATES)
     if engine.draft is None and any(METHODS[name].needs_draft for name in names):
-        raise SettingsError(
-            f"There is no draft model for {engine.name}: {engine.draft_problem or NO_DRAFT}", "Name one with --draft."
-        )
+        why = engine.draft_problem or UNKNOWN_DRAFT
+        raise SettingsError(f"There is no draft model for {engine.name}: {why}", "Name one with --draft.")
     for number, prompt in enumerate(prompts):
         progress(number, len(prompts))
         tokens = engine.template.tokens([Message("user", prompt.text)], engine.model)

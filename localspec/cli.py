@@ -29,7 +29,7 @@ from localspec.chat.methods import DEFAULT_METHOD, check_method, has_states, lis
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
 from localspec.errors import LocalSpecError, StoreError  # noqa: E402
-from localspec.model_commands import models  # noqa: E402
+from localspec.model_commands import ContextSize, models  # noqa: E402
 from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available  # noqa: E402
 from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info  # noqa: E402
 from localspec.models.sampling import RANDOM_SEED, SamplingSettings  # noqa: E402
@@ -47,7 +47,6 @@ Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF
 Draft = Annotated[str, typer.Option(help="Draft model: a name, a GGUF file, auto, or none.")]
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 = physical cores.")]
 GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = all, where the build has one.")]
-ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
 LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
 Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
 MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(listed())}.")]

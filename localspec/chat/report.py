@@ -9,7 +9,7 @@ FASTER = 1.02
 SLOWER = 0.98
 """Within these bounds of plain speed a reply counts as neither faster nor slower: timing noise."""
 
-NO_DRAFT = "no small model of its kind is known here."
+UNKNOWN_DRAFT = "no small model of its kind is known here."
 NO_STATES = "No library here has states of this model yet: drafts by meaning come from the chat alone."
 SEARCHES_ALONE = "No draft model is in use: drafts came from searches alone."
 DRAFT_ALONE = "draft"

@@ -32,7 +32,9 @@ _FADING = 0.1
 _NEAR, _FAR = 1e-3, 1e-5
 """As parts of the likeliest token's probability."""
 _FEW = 256
+"""So many are sorted at once; of more, the best are set apart first."""
 _HEADROOM = 64 * 2**20
+"""Bytes that llama.cpp's buffers take beside the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,11 @@ class DraftModel:
         try:
             pairing = pair(target, self._weights)
             cells = min(context, self._weights.trained_context) + WIDTH * DEEPEST
-            self.kv_bytes = self._weights.kv_bytes(cells)
+            needed = self._weights.kv_bytes(cells)
             free = psutil.virtual_memory().available
-            if self.kv_bytes + _HEADROOM > free and self._weights.gpu_layers == 0:
+            if needed + _HEADROOM > free and self._weights.gpu_layers == 0:
                 raise OutOfMemoryError(
-                    f"The draft model {path.name} needs {self.kv_bytes / 2**30:.1f} GiB for its context;"
+                    f"The draft model {path.name} needs {needed / 2**30:.1f} GiB for its context;"
                     f" {free / 2**30:.1f} GiB of memory are free.",
                     "The chat goes on without it. Choose a smaller context to use it.",
                 )
@@ -92,11 +94,6 @@ class DraftModel:
         self.longest = cells - WIDTH * DEEPEST
         """tokens of the longest text it can follow"""
         self._seconds: dict[int, float] = {}
-
-    @property
-    def name(self) -> str:
-        """Name of its file."""
-        return self.path.name
 
     @property
     def description(self) -> str:

@@ -13,10 +13,8 @@ import psutil
 
 from localspec.models.catalogue import DEFAULT_MODEL, ModelEntry, Offer, available
 from localspec.models.header import read_header
-from localspec.models.llama import PREFILL_ROWS
+from localspec.models.llama import DEFAULT_CONTEXT, PREFILL_ROWS
 
-DEFAULT_CONTEXT = 8192
-"""Tokens of context that a model gets where the person names none, if it was trained for so many (`LlamaModel`)."""
 EMBEDDER_BYTES = 600 * 2**20
 """all-MiniLM-L6-v2 with torch and transformers: the process grew by 614 MiB with the first batches of texts, of which
 the weights are 90 (resident size; torch 2.13.0, sentence-transformers 6.2.0, Linux x86-64)."""

@@ -8,13 +8,14 @@ from localspec.models.llama.backend import (
     system_info,
 )
 from localspec.models.llama.branches import MOST_BRANCHES, BranchingContext
-from localspec.models.llama.model import MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
+from localspec.models.llama.model import DEFAULT_CONTEXT, MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.reader import WINDOW, StateReader
 from localspec.models.llama.sampler import Sampler
 from localspec.models.llama.streams import ReplyStreams, Written, common_start
 from localspec.models.llama.weights import Weights
 
 __all__ = [
+    "DEFAULT_CONTEXT",
     "MAX_LEAVES",
     "MAX_ROWS",
     "MOST_BRANCHES",

@@ -32,6 +32,8 @@ MAX_LEAVES = 64
 """Leaves of one tree: at most one per draft node. llama.cpp's own bound on sequences is 256 in this version."""
 _MOVING = MAX_LEAVES
 """The sequence that cells pass through when an accepted path is moved together."""
+DEFAULT_CONTEXT = 8192
+"""Tokens of context that a model gets where the person names none, if it was trained for so many."""
 PREFILL_ROWS = 512
 """Rows of one prefill batch (llama.cpp's default n_ubatch)."""
 STATE_ROWS = 256
@@ -80,7 +82,7 @@ class LlamaModel(Weights):
                 f"A context of {wanted} tokens is not possible with {self.path.name}; it was trained for {trained}.",
                 f"Choose 64 to {trained}, or 0 for a sensible one.",
             )
-        self.context_size = wanted or min(trained, 8192)
+        self.context_size = wanted or min(trained, DEFAULT_CONTEXT)
         needed = self.kv_bytes(self.context_size)
         available = psutil.virtual_memory().available
         if needed > available and self.gpu_layers == 0:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.models.draft import Choices
-from localspec.speculation.decode import Context, Drafter, DraftTimes, Retrieval, Step
+from localspec.speculation.decode import Context, Drafter, DraftTimes, Retrieval, Step, need_states, retrieval_of
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.tree import DraftTree, fuse, without_branches
 
@@ -66,7 +66,7 @@ class RasdDrafter:
     def __init__(self, drafting: ModelDrafter, searching: Sequence[Drafter], *, paper: bool = False) -> None:
         self._drafting = drafting
         self._searching = tuple(searching)
-        self.needs_states = any(drafter.needs_states for drafter in searching)
+        self.needs_states = need_states(searching)
         self._pruning = Pruning(64, PAPER_CHOICES if paper else 0)
         self._first: Choices | None = None
         self._retrieved: NDArray[np.int32] = np.empty(0, np.int32)
@@ -74,7 +74,7 @@ class RasdDrafter:
     @property
     def retrieval(self) -> Retrieval | None:
         """What the search by state found."""
-        return next((found for drafter in self._searching if (found := drafter.retrieval) is not None), None)
+        return retrieval_of(self._searching)
 
     @property
     def times(self) -> DraftTimes:
