@@ -30,6 +30,8 @@ MAX_ROWS = 65
 """Rows of one verification batch: root + 64 draft nodes, the published tree size (RASD, REST)."""
 MAX_LEAVES = 64
 """Leaves of one tree: at most one per draft node. llama.cpp's own bound on sequences is 256 in this version."""
+_NEAR_LOGITS = 7.0
+"""Logits this far below the highest belong to tokens a thousandth as likely."""
 _MOVING = MAX_LEAVES
 """The sequence that cells pass through when an accepted path is moved together."""
 DEFAULT_CONTEXT = 8192
@@ -115,6 +117,25 @@ class LlamaModel(Weights):
         self._cached.clear()
         self._state_known[:] = False
         self._pending = None
+
+    def stretch(self, positions: int, cells: int) -> None:
+        """Fill `cells` cells of the KV cache with copies of its first `positions`, of which it then still knows only
+        those: a decode attends over all of them, so that times at a long context are measured without reading one.
+        Only `discard` and `forget` make sense of it. Raises ModelError where the cache cannot be copied.
+        """
+        tokens = np.full(positions + 1, self.bos, dtype=np.int32)
+        self.forget()
+        self.begin(tokens)
+        memory = self._memory
+        size = llama_cpp.llama_state_seq_get_size(self._context, 0)
+        data = (ctypes.c_uint8 * size)()
+        llama_cpp.llama_state_seq_get_data(self._context, data, size, 0)
+        for _ in range(cells // positions - 1):
+            if llama_cpp.llama_state_seq_set_data(self._context, data, size, _MOVING) == 0:
+                self.forget()
+                raise ModelError(f"The cache of {self.path.name} cannot be copied.")
+            llama_cpp.llama_memory_seq_cp(memory, _MOVING, 0, -1, -1)
+        llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
 
     def common_prefix(self, tokens: Sequence[int] | NDArray[np.int32]) -> int:
         """How many leading tokens of a request the KV cache already holds."""
@@ -257,6 +278,17 @@ class LlamaModel(Weights):
         """Logits [rows, vocabulary] of the last decode: a view, overwritten by the next one."""
         pointer = llama_cpp.llama_get_logits(self._context)
         return view(pointer, rows, self.vocabulary_size)
+
+    def likeliest(self, row: int, count: int) -> tuple[list[int], list[float]]:
+        """The likeliest tokens behind row `row` of the last decode, likeliest first, and their probabilities; fewer
+        than `count` where the others are hopeless. Tens of microseconds: only logits near the highest are sorted, and
+        what lies further below it is left out of the sum."""
+        logits = view(llama_cpp.llama_get_logits_ith(self._context, row), 1, self.vocabulary_size)[0]
+        highest = float(logits.max())
+        near = np.flatnonzero(logits > highest - _NEAR_LOGITS)
+        chances = np.exp(logits[near] - highest)
+        best = np.argsort(-chances, kind="stable")[:count]
+        return near[best].tolist(), (chances[best] / chances.sum()).tolist()
 
     def states(self, rows: int) -> NDArray[np.float32]:
         """Post-norm last-layer states [rows, state_size] of the last decode (with states on): a view."""
