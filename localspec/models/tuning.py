@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -16,17 +16,16 @@ from numpy.typing import NDArray
 from localspec.errors import ModelError
 from localspec.models.llama import MAX_ROWS, LlamaModel, library_version, system_info
 
-MEASURED_ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 64)
+MEASURED_ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 """Every row count up to 6, where most trees end and the curve has its steps; then wider ones."""
-SECONDS_MEASURING = 1.3
-"""Seconds after which no further round is begun: on a busy machine fewer rounds must do."""
 REPEATS = 4
-BANDS = (256, 1024, 2048, 4096)
+BANDS = (128, 1024, 2048, 4096)
 """Positions in the KV cache while measuring: attention takes longer over longer contexts, and more so for more rows."""
-ROWS_OF_LONGER = (1, 2, 4, 8, 16, 32)
-"""Row counts measured at the longer contexts; the others are scaled as their neighbours are."""
-LONGEST_MEASURING = 2.0
-"""Seconds after which no longer context is begun; what is left over is scaled until live times tell."""
+ROWS_OF_LONGER = (1, 4, 16)
+"""Row counts measured at the longer contexts; what these take longer is drawn out over the others."""
+SHORTEST_UNTIL, LONGER_UNTIL = 1.3, 1.9
+"""Seconds from the start after which no further decode of the shortest context, or of longer ones, is begun (but every
+row count is measured once): on a busy machine fewer rounds must do, and live decodes tell the rest."""
 
 _FADING = 0.05
 """Weight of a live decode in the running mean of its kind."""
@@ -34,23 +33,27 @@ _TRUST = 8.0
 """Live decodes of a row count from which on they outweigh what all counts have in common."""
 _FURTHEST = math.log(2.0)
 """A single live decode counts as at most twice or half as long as measured: other programs take the processor."""
+_WILDEST = 3.0
+"""A mean logarithm further from 0 (twenty times as long) is no measurement of this machine."""
 _REFRESH = 8
 """Live decodes after which T(k) is drawn anew."""
 
 Measured = dict[int, dict[int, float]]
 """Seconds by positions in the cache and rows."""
+Live = tuple[float, list[dict[int, tuple[float, float]]]]
+"""Mean logarithm of live time ÷ measured time over all decodes, and per band by rows: that mean and how many there were."""
 
 
 class DecodeTimes:
     """T(k) by context length: as measured, corrected by what decodes take while replies are written. Stepped curves
     keep their steps: a row count is corrected by its own live times, and by what all have in common."""
 
-    def __init__(self, measured: Measured, live: list[dict[int, tuple[float, float]]] | None = None) -> None:
-        """`measured` holds the shortest band at least. `live`: per band, rows → (mean log ratio, decodes)."""
+    def __init__(self, measured: Measured, live: Live | None = None) -> None:
+        """`measured` holds one band at least."""
+        self.measured = measured
         self._bands = sorted(measured)
         self._curves = _curves(measured)
-        self._live = live or [{} for _ in self._bands]
-        self._common = _mean_of(self._live)
+        self._common, self._live = live or (0.0, [{} for _ in self._bands])
         self._since = 0
         self._drawn: list[NDArray[np.float64] | None] = [None] * len(self._bands)
 
@@ -81,9 +84,9 @@ class DecodeTimes:
             self._since = 0
             self._drawn = [None] * len(self._bands)
 
-    def live(self) -> list[dict[int, tuple[float, float]]]:
+    def live(self) -> Live:
         """What was learnt from live decodes, as the constructor takes it."""
-        return [dict(band) for band in self._live]
+        return self._common, self._live
 
     def _band(self, cached: int) -> int:
         """The measured context that is nearest, on a logarithmic scale."""
@@ -99,72 +102,74 @@ def decode_times(model: LlamaModel, cache: Path) -> DecodeTimes:
     `cache` is the folder that keeps the measurements. Empties the KV cache when it measures.
     """
     file = _file(model, cache)
-    known = _read(file)
-    if known is None:
-        known = measure_all(model), None
-        _write(file, known[0], [])
-    return DecodeTimes(*known)
+    times = _read(file)
+    if times is None:
+        times = DecodeTimes(measure_all(model))
+        _write(file, times)
+    return times
 
 
 def remember(model: LlamaModel, cache: Path, times: DecodeTimes) -> None:
     """Keep what live decodes have taught about T(k) for the next start."""
-    file = _file(model, cache)
-    known = _read(file)
-    if known is not None:
-        _write(file, known[0], times.live())
+    _write(_file(model, cache), times)
 
 
 def measure_all(model: LlamaModel) -> Measured:
     """Decode times at the shortest context, and at longer ones while there is time."""
     begun = perf_counter()
     shortest = min(BANDS[0], model.context_size // 2)
-    measured: Measured = {shortest: measure(model, shortest)}
+    _fill(model, shortest)
+    measured: Measured = {shortest: _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)}
     for positions in BANDS[1:]:
-        if positions + MAX_ROWS > model.context_size or not model.can_rewind:
-            break
-        if perf_counter() - begun > LONGEST_MEASURING:
+        if positions + MAX_ROWS > model.context_size or not model.can_rewind or perf_counter() > begun + LONGER_UNTIL:
             break
         try:
-            model.stretch(shortest, positions)
-            measured[positions] = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGEST_MEASURING)
+            model.stretch(positions)
         except ModelError:
-            break  # live decodes will tell
+            break
+        found = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL)
+        measured[positions] = found
     model.forget()
     return measured
 
 
-def measure(model: LlamaModel, positions: int = BANDS[0]) -> dict[int, float]:
-    """The smallest of up to four decode times per row count, in seconds, behind `positions` tokens."""
-    _fill(model, positions)
-    times = _rounds(model, MEASURED_ROWS, REPEATS, perf_counter() + SECONDS_MEASURING)
+def measure(model: LlamaModel) -> dict[int, float]:
+    """The smallest of up to four decode times per row count at a short context, in seconds. Empties the KV cache."""
+    begun = perf_counter()
+    _fill(model, min(BANDS[0], model.context_size // 2))
+    times = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
     model.forget()
     return times
 
 
 def _fill(model: LlamaModel, positions: int) -> None:
     model.forget()
-    model.begin(np.full(positions, model.bos, dtype=np.int32))
+    model.begin(np.full(positions + 1, model.bos, dtype=np.int32))
 
 
-def _rounds(model: LlamaModel, counts: Iterable[int], repeats: int, until: float) -> dict[int, float]:
-    """Row counts take turns, so that a passing load of the machine does not hit one of them alone."""
+def _rounds(model: LlamaModel, counts: Sequence[int], repeats: int, until: float) -> dict[int, float]:
+    """The smallest time per row count. They take turns, so that a passing load of the machine does not hit one of them
+    alone."""
     times: dict[int, float] = {}
-    for repeat in range(repeats + 1):
-        if times and perf_counter() > until:
-            break
+    _decode(model, max(counts))  # warms caches and buffers up
+    for _ in range(repeats):
         for rows in counts:
-            if model.cached + rows >= model.context_size:
+            if model.cached + rows >= model.context_size or (rows in times and perf_counter() > until):
                 continue
-            tokens = np.full(rows - 1, model.bos, dtype=np.int32)
-            parents = np.arange(-1, rows - 2, dtype=np.int32)
-            started = perf_counter()
-            model.decode(model.bos, tokens, parents)
-            model.logits(rows)
-            elapsed = perf_counter() - started
-            model.discard()
-            if repeat > 0:  # the first round warms caches and buffers up
-                times[rows] = min(times.get(rows, elapsed), elapsed)
+            elapsed = _decode(model, rows)
+            times[rows] = min(times.get(rows, elapsed), elapsed)
     return times
+
+
+def _decode(model: LlamaModel, rows: int) -> float:
+    tokens = np.full(rows - 1, model.bos, dtype=np.int32)
+    parents = np.arange(-1, rows - 2, dtype=np.int32)
+    started = perf_counter()
+    model.decode(model.bos, tokens, parents)
+    model.logits(rows)
+    elapsed = perf_counter() - started
+    model.discard()
+    return elapsed
 
 
 def interpolate(known: dict[int, float]) -> NDArray[np.float64]:
@@ -193,12 +198,6 @@ def _curves(measured: Measured) -> list[NDArray[np.float64]]:
     return curves
 
 
-def _mean_of(live: list[dict[int, tuple[float, float]]]) -> float:
-    entries = [entry for band in live for entry in band.values()]
-    weight = sum(decodes for _, decodes in entries)
-    return sum(ratio * decodes for ratio, decodes in entries) / weight if weight else 0.0
-
-
 def _file(model: LlamaModel, cache: Path) -> Path:
     status = model.path.stat()
     key = json.dumps(
@@ -208,16 +207,18 @@ def _file(model: LlamaModel, cache: Path) -> Path:
     return cache / f"decode-times-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
 
 
-def _write(file: Path, measured: Measured, live: list[dict[int, tuple[float, float]]]) -> None:
+def _write(file: Path, times: DecodeTimes) -> None:
     temporary = file.with_suffix(".part")
+    common, live = times.live()
     try:
-        temporary.write_text(json.dumps({"measured": measured, "live": live}), encoding="utf-8")
+        content = json.dumps({"measured": times.measured, "common": common, "live": live})
+        temporary.write_text(content, encoding="utf-8")
         temporary.replace(file)
     except OSError:
         temporary.unlink(missing_ok=True)  # measuring again costs two seconds
 
 
-def _read(file: Path) -> tuple[Measured, list[dict[int, tuple[float, float]]] | None] | None:
+def _read(file: Path) -> DecodeTimes | None:
     try:
         stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         measured = {
@@ -228,10 +229,11 @@ def _read(file: Path) -> tuple[Measured, list[dict[int, tuple[float, float]]] | 
             {int(rows): (float(ratio), float(decodes)) for rows, (ratio, decodes) in band.items()}
             for band in stored["live"]
         ]
+        common = float(stored["common"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never measured, or not readable: measuring again costs two seconds
     shortest = measured[min(measured)] if measured else {}
-    usable = 1 in shortest and all(value > 0 for times in measured.values() for value in times.values())
-    if not usable or len(live) not in (0, len(measured)):
+    positive = all(value > 0 for times in measured.values() for value in times.values())
+    if 1 not in shortest or not positive or len(live) != len(measured) or abs(common) > _WILDEST:
         return None
-    return measured, live or None
+    return DecodeTimes(measured, (common, live))

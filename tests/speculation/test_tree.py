@@ -88,7 +88,7 @@ def test_a_trie_of_continuations_equals_brute_force(rows, limit):
         assert tree.probability[node] == vote == share
         assert length == max(row[1] for row in passing) + len(path) - 1
         assert similarity == np.float32(max(row[3] for row in passing))
-        assert drafted == 0, "no draft model has seen it"
+        assert drafted == again == 0, "no model has seen it"
         assert (
             sum(weight > trie[path] for weight in siblings) <= rank < sum(weight >= trie[path] for weight in siblings)
         )

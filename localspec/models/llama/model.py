@@ -64,6 +64,7 @@ class LlamaModel(Weights):
         self.threads = settings.threads or default_threads()
         self._context: Any = None
         self._cached: list[int] = []
+        self._stretched = 0
         self._states_on = False
         try:
             self._load_context(settings.context)
@@ -115,27 +116,34 @@ class LlamaModel(Weights):
         """Empty the KV cache, so that the next request starts afresh."""
         llama_cpp.llama_memory_clear(self._memory, True)
         self._cached.clear()
+        self._stretched = 0
         self._state_known[:] = False
         self._pending = None
 
-    def stretch(self, positions: int, cells: int) -> None:
-        """Fill `cells` cells of the KV cache with copies of its first `positions`, of which it then still knows only
-        those: a decode attends over all of them, so that times at a long context are measured without reading one.
-        Only `discard` and `forget` make sense of it. Raises ModelError where the cache cannot be copied.
+    def stretch(self, cells: int) -> None:
+        """Fill the KV cache up to `cells` cells with copies of what it holds. The text it knows stays the same, but a
+        decode attends over all of the cells: so times at a long context are measured without reading one.
+
+        Afterwards only `discard`, measured decodes and `forget` make sense. Raises ModelError where it cannot be copied.
         """
-        tokens = np.full(positions + 1, self.bos, dtype=np.int32)
-        self.forget()
-        self.begin(tokens)
+        if not self._cached:
+            raise ModelError("There is nothing in the cache to copy.")
+        self.discard()
         memory = self._memory
-        size = llama_cpp.llama_state_seq_get_size(self._context, 0)
-        data = (ctypes.c_uint8 * size)()
-        llama_cpp.llama_state_seq_get_data(self._context, data, size, 0)
-        for _ in range(cells // positions - 1):
-            if llama_cpp.llama_state_seq_set_data(self._context, data, size, _MOVING) == 0:
+        held = max(self._stretched, len(self._cached))
+        while held < cells:
+            llama_cpp.llama_memory_seq_cp(memory, 0, _MOVING, -1, -1)
+            size = llama_cpp.llama_state_seq_get_size(self._context, _MOVING)
+            data = (ctypes.c_uint8 * size)()
+            llama_cpp.llama_state_seq_get_data(self._context, data, size, _MOVING)
+            llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
+            if 2 * held > self.context_size or llama_cpp.llama_state_seq_set_data(self._context, data, size, _MOVING) == 0:
                 self.forget()
                 raise ModelError(f"The cache of {self.path.name} cannot be copied.")
             llama_cpp.llama_memory_seq_cp(memory, _MOVING, 0, -1, -1)
-        llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
+            llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
+            held *= 2
+        self._stretched = held
 
     def common_prefix(self, tokens: Sequence[int] | NDArray[np.int32]) -> int:
         """How many leading tokens of a request the KV cache already holds."""
