@@ -6,4 +6,4 @@ import os
 # arrive spin for milliseconds before it sleeps, which keeps a core from the very thread it waits for as soon as another
 # program runs: a token then takes seconds. A short spin costs nothing on an idle machine (docs/log.md). It is read when
 # the OpenMP library is loaded, hence here.
-os.environ.setdefault("GOMP_SPINCOUNT", "300")
+os.environ.setdefault("GOMP_SPINCOUNT", "3000")
