@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from time import sleep
+from time import process_time, sleep
 from types import TracebackType
 
 import psutil
@@ -78,8 +78,10 @@ class Child:
         self._log.close()
 
 
-def idle_shares(children: Sequence[Child], seconds: float = 1.0) -> list[float]:
-    """Which share of one core each program uses while nobody asks it anything."""
+def idle_shares(children: Sequence[Child], seconds: float = 1.0) -> dict[str, float]:
+    """Which share of one core each program, and this one, uses while nobody asks anything."""
     before = [child.seconds_used() for child in children]
+    own = process_time()
     sleep(seconds)
-    return [(child.seconds_used() - used) / seconds for child, used in zip(children, before, strict=True)]
+    shares = {child.name: (child.seconds_used() - used) / seconds for child, used in zip(children, before, strict=True)}
+    return {**shares, "this program": (process_time() - own) / seconds}

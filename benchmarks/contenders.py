@@ -90,7 +90,7 @@ class ServerContender:
         self.port = free_port()
         layers = [] if place.gpu_layers < 0 else ["-ngl", str(place.gpu_layers)]
         self.child: Child | None = Child(
-            self.name,
+            f"{self.name} ({place.model.name})",
             [
                 str(binary), "-m", str(place.model), "--host", LOOPBACK, "--port", str(self.port),
                 "-t", str(place.threads), "-c", str(place.context), "-np", "1", "--no-webui",
@@ -204,7 +204,7 @@ class LibraryContender:
         self.name = f"{LIBRARY} {mode}"
         numbers = (place.context, place.threads, place.gpu_layers, draft_tokens)
         self.child: Child | None = Child(
-            self.name,
+            f"{self.name} ({place.model.name})",
             [sys.executable, "-m", "benchmarks.llama_child", str(place.model), *map(str, numbers)],
             spoken_to=True,
         )

@@ -115,9 +115,9 @@ def warm_up(teams: Sequence[Team], warn: Say) -> None:
         for contender in team.contenders:
             contender.answer(question, WARMING_TOKENS)
     children = [contender.child for team in teams for contender in team.contenders if contender.child is not None]
-    for child, share in zip(children, idle_shares(children), strict=True):
+    for name, share in idle_shares(children).items():
         if share > SPINNING:
-            warn(f"{child.name} uses {share:.0%} of a core while it is idle: the others' figures suffer.")
+            warn(f"{name} uses {share:.0%} of a core while it is idle: the others' figures suffer.")
 
 
 def compete(
@@ -274,6 +274,9 @@ def measure(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         Place(resolve(name).path.resolve(), options.context, options.threads, options.gpu_layers)
         for name in options.model
     ]
+
+    if len({place.model.name for place in places}) < len(places):
+        raise SettingsError("Two of the models have one file name.", "Rename one: results go by it.")
 
     def say(text: str) -> None:
         console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -71,7 +71,8 @@ def colours_of(methods: Sequence[str]) -> dict[str, str]:
 
 
 def speedups(model: str, figures: Mapping[str, Any]) -> Figure:
-    """Bars by category: each of our methods and the best llama-server mode, against our plain. The line is plain."""
+    """Bars by category: each of our methods and the best llama-server mode, against our plain. The line is plain; the
+    thin strokes are 95% intervals."""
     contenders, groups = figures["contenders"], figures["groups"]
     methods = [name for name, values in contenders.items() if values["kind"] == OURS and name != PLAIN]
     colours = colours_of(methods)
@@ -79,27 +80,24 @@ def speedups(model: str, figures: Mapping[str, Any]) -> Figure:
               for method in methods]  # fmt: skip
     if figures["best_server"].get(ALL):
         bests = [_against_plain(contenders, figures["best_server"][group], group) for group in groups]
-        series.append(("best llama-server mode of the category", SERVER_COLOUR, bests))
-    figure = Figure(figsize=(max(6.0, 2.0 + 0.28 * len(groups) * (len(series) + 1)), 4.4), layout="constrained")
+        series.append(("best llama-server mode of each", SERVER_COLOUR, bests))
+    figure = Figure(figsize=(max(6.0, min(12.0, 2.0 + 1.1 * len(groups))), 4.4), layout="constrained")
     axes = figure.add_subplot()
     places = _with_gap(groups)
     width = 0.82 / max(1, len(series))
     for index, (label, colour, heights) in enumerate(series):
         across = places + (index - (len(series) - 1) / 2) * width
-        axes.bar(across, heights, width * 0.94, color=colour, label=label)
+        axes.bar(across, heights, width * 0.94, color=colour, label=f"{label}: {heights[0]:.2f} over all")
         if label in contenders and "against_plain_interval" in contenders[label]["groups"][ALL]:
-            low, high = contenders[label]["groups"][ALL]["against_plain_interval"]
-            axes.vlines(across[0], low, high, color=INK, linewidth=1.2)
-        high_end = heights[0]
-        if label in contenders:
-            high_end = max(high_end, contenders[label]["groups"][ALL].get("against_plain_interval", [0, 0])[1])
-        axes.annotate(
-            f"{heights[0]:.2f}", (across[0], high_end), (0, 3), textcoords="offset points", ha="center", fontsize=9
-        )
+            axes.vlines(
+                across[0], *contenders[label]["groups"][ALL]["against_plain_interval"], color=INK, linewidth=1.2
+            )
     axes.axhline(1.0, color=INK, linewidth=1)
-    axes.set_xticks(places, [group.replace("_", " ") for group in groups], rotation=35, ha="right")
+    names = ["MT-Bench" if group == MT_BENCH else group.replace("_", " ") for group in groups]
+    axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
+    axes.margins(x=0.01)
     axes.set_ylabel("speed ÷ our plain decoding")
-    axes.grid(True)
+    axes.grid(True, axis="y")
     _title(axes, f"{model}: decoding speed by category", len(series))
     return figure
 
@@ -147,23 +145,35 @@ def tokens_per_step(figures: Mapping[str, Any]) -> Figure:
     axes = figure.add_subplot()
     axes.set_xscale("log", base=2)
     shown: set[int] = set()
+    ends: list[tuple[float, str]] = []
     for method, by_rows in methods.items():
         rows = sorted(int(count) for count in by_rows)
         values = [by_rows[str(count)][ALL]["tokens_per_step"] for count in rows]
         axes.plot(rows, values, marker="o", color=colours[method], label=method, linewidth=2)
-        axes.annotate(
-            f"{values[-1]:.2f}", (rows[-1], values[-1]), (7, 0), textcoords="offset points", va="center",
-            color=colours[method], fontsize=9,
-        )  # fmt: skip
+        ends.append((values[-1], method))
         shown.update(rows)
     axes.set_xticks(sorted(shown), [str(count) for count in sorted(shown)])
     axes.minorticks_off()
-    axes.set_ylim(bottom=1.0)
+    highest = max((value for value, _ in ends), default=1.0)
+    axes.set_ylim(1.0, 1.0 + 1.08 * max(0.1, highest - 1.0))
+    for place, (value, method) in zip(spread(sorted(ends), 0.05 * (highest - 1.0)), sorted(ends), strict=True):
+        axes.annotate(
+            f"{value:.2f} {method}", (max(shown), place), (8, 0), textcoords="offset points", va="center",
+            color=colours[method], fontsize=10, annotation_clip=False,
+        )  # fmt: skip
     axes.set_xlabel("rows of a verification batch, root included")
     axes.set_ylabel("tokens per step")
     axes.grid(True)
-    _title(axes, f"{figures['model']}: tokens per step", len(methods))
+    axes.set_title(f"{_stem(figures['model'])}: tokens per step", loc="left", fontsize=12)
     return figure
+
+
+def spread(ends: Sequence[tuple[float, str]], gap: float) -> list[float]:
+    """Where the labels of values, ascending, are written: at least `gap` apart, moved up where they would meet."""
+    places: list[float] = []
+    for value, _ in ends:
+        places.append(max(value, places[-1] + gap) if places else value)
+    return places
 
 
 def _title(axes: Axes, text: str, entries: int) -> None:

@@ -148,7 +148,7 @@ def test_a_server_is_started_asked_and_ended(binary, place):
         said = contender.child.last_lines()
         for flags in (f"-m {place.model}", "-t 1", "-c 1024", "--host 127.0.0.1", "--spec-default"):
             assert flags in said
-        assert idle_shares([contender.child], 0.3)[0] < 0.5
+        assert idle_shares([contender.child], 0.3)[contender.child.name] < 0.5
         process = contender.child.process
     finally:
         contender.close()
@@ -183,7 +183,8 @@ def test_a_program_that_spins_is_noticed_and_one_that_will_not_end_is_killed():
             assert busy.process.stdout is not None
             assert busy.process.stdout.readline() == b"on\n"
             with Child("sleeping", [sys.executable, "-c", "import time; time.sleep(60)"]) as idle:
-                assert idle_shares([busy], 0.5)[0] > 0.2
+                shares = idle_shares([busy, idle], 0.5)
+                assert shares["spinning"] > 0.2 > shares["sleeping"]
                 assert idle.process.poll() is None
     assert busy.process.returncode < 0
     assert idle.process.returncode < 0

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from benchmarks.figures import PARTS, summary
-from benchmarks.plots import METHOD_COLOURS, colours_of, draw, main
+from benchmarks.plots import METHOD_COLOURS, colours_of, draw, main, spread
 from tests.benchmarks.test_figures import KINDS, SECONDS, records
 
 ROWS = {
@@ -42,7 +42,14 @@ def test_peers_become_two_pictures_for_each_model(peers, tmp_path):
     speedup, parts = draw(peers, tmp_path / "pictures")
     assert (speedup.name, parts.name) == ("speedup-small-bf16.svg", "time-small-bf16.svg")
     said = texts(speedup)
-    for wanted in ("all", "mt bench", "writing", "qa", "rest", "1.33", "best llama-server mode of the category"):
+    for wanted in (
+        "all",
+        "MT-Bench",
+        "writing",
+        "qa",
+        "rest: 1.33 over all",
+        "best llama-server mode of each: 1.11 over all",
+    ):
         assert wanted in said
     assert "small.BF16: decoding speed by category" in said
     said = texts(parts)
@@ -54,7 +61,7 @@ def test_rows_become_a_picture(tmp_path):
     (file,) = draw(ROWS, tmp_path)
     assert file.name == "rows-small-bf16.svg"
     said = texts(file)
-    for wanted in ("4", "16", "1.93", "2.41", "rest", "another"):
+    for wanted in ("4", "16", "1.93 rest", "2.41 another", "small.BF16: tokens per step"):
         assert wanted in said
 
 
@@ -85,3 +92,8 @@ def test_without_servers_there_are_only_our_bars(tmp_path):
     figures = summary(records({name: SECONDS[name] for name in kinds}), kinds)
     speedup, _ = draw({"benchmark": "peers", "models": {"m": figures}}, tmp_path)
     assert not any("server" in text for text in texts(speedup))
+
+
+def test_labels_that_would_meet_move_up():
+    assert spread([(1.0, "a"), (1.25, "b"), (3.0, "c"), (3.0, "d")], 0.5) == [1.0, 1.5, 3.0, 3.5]
+    assert spread([], 0.5) == []
