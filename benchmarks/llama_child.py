@@ -21,23 +21,23 @@ from llama_cpp.llama_speculative import LlamaPromptLookupDecoding
 from numpy.typing import NDArray
 
 
-class CountedLookup:
+class CountedLookup(LlamaPromptLookupDecoding):
     """llama-cpp-python's prompt lookup, which is asked once after each decode."""
 
     def __init__(self, tokens: int) -> None:
-        self._lookup = LlamaPromptLookupDecoding(num_pred_tokens=tokens)
+        super().__init__(num_pred_tokens=tokens)
         self.calls = 0
         self.drafted = 0
 
-    def __call__(self, input_ids: NDArray[np.intc], /, **_: Any) -> NDArray[np.intc]:  # noqa: ANN401 - the library's
+    def __call__(self, input_ids: NDArray[np.intc], /, **others: Any) -> NDArray[np.intc]:  # noqa: ANN401 - as above it
         """The draft for `input_ids` [n]."""
-        draft: NDArray[np.intc] = self._lookup(input_ids)
+        draft = super().__call__(input_ids, **others)
         self.calls += 1
         self.drafted += len(draft)
         return draft
 
 
-def answer(llama: Any, lookup: CountedLookup | None, tokens: list[int], most: int) -> dict[str, object]:  # noqa: ANN401
+def answer(llama: llama_cpp.Llama, lookup: CountedLookup | None, tokens: list[int], most: int) -> dict[str, object]:
     """A greedy reply of at most `most` tokens, its end token counted, as the others count."""
     if lookup is not None:
         lookup.calls = lookup.drafted = 0
@@ -79,6 +79,8 @@ def main() -> None:
         n_threads_batch=threads,
         n_gpu_layers=layers,
         draft_model=lookup,
+        # A draft model asks for all logits but makes room for one batch of them only (0.3.36): longer texts would fail.
+        logits_all=lookup is not None,
         verbose=False,
     )
     answers.write("{}\n")

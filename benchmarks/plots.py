@@ -19,6 +19,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from benchmarks.figures import ALL, MT_BENCH, OURS, PARTS, PLAIN
 
@@ -43,7 +44,7 @@ PART_COLOURS = {
     "sampling": "#0d9488",
     "rest": "#94a3b8",
 }
-STYLE = {
+STYLE: dict[Any, Any] = {
     # Text stays text: small files, and the letters of whoever looks at them.
     "svg.fonttype": "none",
     # The same figures make the same file, so that a change in one is a change in figures.
@@ -106,10 +107,11 @@ def _against_plain(contenders: Mapping[str, Any], name: str, group: str) -> floa
     return float(contenders[name]["groups"][group]["against_plain"])
 
 
-def _with_gap(groups: Sequence[str]) -> np.ndarray[Any, np.dtype[np.float64]]:
+def _with_gap(groups: Sequence[str]) -> NDArray[np.float64]:
     """Places of the groups: those of many categories stand apart."""
     wide = sum(group in (ALL, MT_BENCH) for group in groups)
-    return np.arange(len(groups)) + np.where(np.arange(len(groups)) >= wide, 0.5, 0.0)
+    numbers = np.arange(len(groups), dtype=np.float64)
+    return numbers + 0.5 * (numbers >= wide)
 
 
 def time_parts(model: str, figures: Mapping[str, Any]) -> Figure:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ from localspec.bench import Score
 from localspec.speculation.metrics import ReplyMetrics
 
 
-def reply(tokens: int, seconds: float, **others: object) -> Reply:
+def reply(tokens: int, seconds: float, **others: Any) -> Reply:
     """A reply of which only the speed matters."""
     return Reply(10, tokens, tokens, seconds, seconds + 1.0, **others)
 
