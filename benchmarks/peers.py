@@ -2,7 +2,7 @@
 
 usage: python -m benchmarks.peers --server LLAMA_SERVER --model FILE.gguf [--model FILE2.gguf …] --prompts FILE.jsonl
        [--methods auto,rest,…] [--library NAME] [--limit-per-category 10] [--max-tokens 128] [--threads 2]
-       [--plots FOLDER] [--json FILE.json]
+       [--without WORDS …] [--plots FOLDER] [--json FILE.json]
 
 Everything is loaded once and idle between its turns. Prompt by prompt each contender answers once, greedy, with nothing
 kept from before; who begins changes from prompt to prompt, so that drift of the machine hits all alike. Speed is that
@@ -42,7 +42,7 @@ from benchmarks.contenders import (
     Question,
     ServerContender,
 )
-from benchmarks.figures import ALL, OURS, PLAIN, SERVER, Record, Reply, ratio_interval, speed, summary
+from benchmarks.figures import ALL, LIBRARY, OURS, PLAIN, SERVER, Record, Reply, ratio_interval, speed, summary
 from benchmarks.machine import machine, versions
 from localspec import config
 from localspec.bench import BenchSettings, Prompt, contestant_of, read_prompts
@@ -80,9 +80,18 @@ class Team:
 
 
 def team_of(
-    place: Place, server: Path | None, methods: Sequence[str], library: str, draft: str, stack: ExitStack
+    place: Place,
+    server: Path | None,
+    methods: Sequence[str],
+    without: Sequence[str],
+    library: str,
+    draft: str,
+    stack: ExitStack,
 ) -> Team:
-    """Load a model for everybody; `stack` ends them all. Raises LocalSpecError."""
+    """Load a model for everybody but the peers whose names hold one of `without`; `stack` ends them all.
+
+    Raises LocalSpecError.
+    """
     load = LoadSettings(context=place.context, threads=place.threads, gpu_layers=place.gpu_layers)
     engine = Engine(str(place.model), load, draft)
     stack.callback(engine.close)
@@ -98,11 +107,19 @@ def team_of(
         OwnContender(engine, contestant_of(engine, opened, name, settings), settings)
         for name in dict.fromkeys((PLAIN, *methods))
     ]
+
+    def invited(kind: str, mode: str) -> bool:
+        return not any(words in f"{kind} {mode}" for words in without)
+
     for mode, tokens in LIBRARY_MODES.items():
+        if not invited(LIBRARY, mode):
+            continue
         contenders.append(LibraryContender(mode, tokens, place))
         stack.callback(contenders[-1].close)
     if server is not None:
         for mode, flags in SERVER_MODES.items():
+            if not invited(SERVER, mode):
+                continue
             contenders.append(ServerContender(server, mode, flags, place))
             stack.callback(contenders[-1].close)
     return Team(place.model.name, engine, tuple(contenders))
@@ -250,6 +267,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--methods", default=DEFAULT_METHOD, help="ours, separated by commas; plain always runs")
     parser.add_argument("--library", default="")
     parser.add_argument("--draft", default="auto", help="the draft model: a name, a file, auto or none")
+    parser.add_argument("--without", action="append", default=[], help="leave out peers whose names hold this")
     parser.add_argument("--limit-per-category", type=int, default=10)
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--threads", type=int, default=config.default_threads())
@@ -283,7 +301,8 @@ def measure(options: argparse.Namespace, console: Console) -> dict[str, Any]:
 
     with ExitStack() as stack:
         teams = [
-            team_of(place, options.server, options.methods, options.library, options.draft, stack) for place in places
+            team_of(place, options.server, options.methods, options.without, options.library, options.draft, stack)
+            for place in places
         ]
         warm_up(teams, say)
         status = stack.enter_context(console.status(""))
@@ -300,6 +319,7 @@ def measure(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             "context": options.context,
             "gpu_layers": options.gpu_layers,
             "methods": options.methods,
+            "without": options.without,
             "library": options.library,
         },
         "models": {model: summary(records[model], kinds[model]) for model in kinds},
