@@ -82,7 +82,7 @@ def speedups(model: str, figures: Mapping[str, Any]) -> Figure:
     if figures["best_server"].get(ALL):
         bests = [_against_plain(contenders, figures["best_server"][group], group) for group in groups]
         series.append(("best llama-server mode of each", SERVER_COLOUR, bests))
-    figure = Figure(figsize=(max(6.0, min(12.0, 2.0 + 1.1 * len(groups))), 4.4), layout="constrained")
+    figure = Figure(figsize=(12.0 if len(groups) > 6 else 9.0, 4.4), layout="constrained")
     axes = figure.add_subplot()
     places = _with_gap(groups)
     width = 0.82 / max(1, len(series))
@@ -99,7 +99,7 @@ def speedups(model: str, figures: Mapping[str, Any]) -> Figure:
     axes.margins(x=0.01)
     axes.set_ylabel("speed ÷ our plain decoding")
     axes.grid(True, axis="y")
-    _title(axes, f"{model}: decoding speed by category", len(series))
+    _title(axes, f"{model}: decoding speed by category", len(series), 4 if len(groups) > 6 else 3)
     return figure
 
 
@@ -135,7 +135,7 @@ def time_parts(model: str, figures: Mapping[str, Any]) -> Figure:
     axes.set_xlabel("milliseconds per token, prefill excluded")
     axes.xaxis.grid(True)
     axes.yaxis.grid(False)
-    _title(axes, f"{model}: where the time goes", len(PARTS))
+    _title(axes, f"{model}: where the time goes", len(PARTS), len(PARTS))
     return figure
 
 
@@ -178,10 +178,11 @@ def spread(ends: Sequence[tuple[float, str]], gap: float) -> list[float]:
     return places
 
 
-def _title(axes: Axes, text: str, entries: int) -> None:
-    """A title, and under it the legend in one line, where no bar can hide it."""
-    axes.set_title(text, loc="left", fontsize=12, pad=26)
-    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=max(1, entries), borderaxespad=0.2, fontsize=10)
+def _title(axes: Axes, text: str, entries: int, columns: int) -> None:
+    """A title, and under it the legend, where no bar can hide it."""
+    columns = min(columns, max(1, entries))
+    axes.set_title(text, loc="left", fontsize=12, pad=8 + 18 * -(-entries // columns))
+    axes.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=columns, borderaxespad=0.2, fontsize=10)
 
 
 def draw(figures: Mapping[str, Any], folder: Path, suffix: str = ".svg") -> list[Path]:
