@@ -44,7 +44,7 @@ def answer(llama: llama_cpp.Llama, lookup: CountedLookup | None, tokens: list[in
     vocabulary = llama_cpp.llama_model_get_vocab(llama.model)
     reply: list[int] = []
     # A prompt that the last one began with would be taken from the cache.
-    llama.reset()
+    llama.reset()  # type: ignore[no-untyped-call]
     started = first = perf_counter()
     for token in llama.generate(tokens, temp=0.0, top_k=1, repeat_penalty=1.0, reset=True):
         if not reply:
