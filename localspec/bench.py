@@ -107,12 +107,24 @@ def run(
 ) -> list[Contestant]:
     """Run plain and every method on each prompt, one after the other, prompt by prompt."""
     names = list(dict.fromkeys(("plain", *settings.methods)))
-    contestants = [_contestant(engine, library, name, settings) for name in names]
+    contestants = [contestant_of(engine, library, name, settings) for name in names]
     if any(METHODS[name].uses_states for name in names) and not has_states(library):
         warn(NO_STATES)
     if engine.draft is None and any(METHODS[name].needs_draft for name in names):
         why = engine.draft_problem or UNKNOWN_DRAFT
         raise SettingsError(f"There is no draft model for {engine.name}: {why}", "Name one with --draft.")
+    return compete(engine, contestants, prompts, settings, progress, warn)
+
+
+def compete(
+    engine: Engine,
+    contestants: list[Contestant],
+    prompts: Sequence[Prompt],
+    settings: BenchSettings,
+    progress: Callable[[int, int], None],
+    warn: Callable[[str], None],
+) -> list[Contestant]:
+    """Run contestants, the first of them plain, on each prompt, one after the other, prompt by prompt."""
     for number, prompt in enumerate(prompts):
         progress(number, len(prompts))
         tokens = engine.template.tokens([Message("user", prompt.text)], engine.model)
@@ -121,8 +133,8 @@ def run(
             continue
         plain: list[int] = []
         for contestant in contestants:
-            emitted, metrics = _reply(engine, contestant, tokens, settings)
-            if contestant.name == "plain":
+            emitted, metrics = reply(engine, contestant, tokens, settings)
+            if contestant is contestants[0]:
                 plain = emitted
             for category in dict.fromkeys((ALL, prompt.category)):
                 score = contestant.scores.setdefault(category, Score())
@@ -135,14 +147,16 @@ def run(
     return contestants
 
 
-def _contestant(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Contestant:
+def contestant_of(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Contestant:
+    """A method with what it drafts from; it has learnt nothing yet."""
     sources = sources_of(engine, library)
     return Contestant(name, *plan(sources, name, settings.preset, settings.rows, Acceptance()))
 
 
-def _reply(
+def reply(
     engine: Engine, contestant: Contestant, tokens: NDArray[np.int32], settings: BenchSettings
 ) -> tuple[list[int], ReplyMetrics]:
+    """The tokens of one reply to `tokens` [n], and its figures. What the KV cache holds of them is not read again."""
     metrics = ReplyMetrics()
     emitted: list[int] = []
     with engine.turn() as model:
