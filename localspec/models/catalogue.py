@@ -96,7 +96,8 @@ def available(folder: Path | None = None) -> list[ModelEntry]:
 
 
 def _files(folder: Path) -> list[ModelEntry]:
-    files = sorted(path for path in folder.rglob("*.gguf") if path.is_file())
+    # Hidden folders hold forms of other models (`tuned.py`), which are no models of their own.
+    files = sorted(path for path in folder.rglob("*.gguf") if path.is_file() and not _is_hidden(path, folder))
     plain = {path: _plain_name(path, folder) for path in files}
     offered = {offer.path(folder): offer.name for offer in offers()}
     taken = set(plain.values())
@@ -249,6 +250,16 @@ def _plain_name(path: Path, folder: Path) -> str:
     if not path.is_relative_to(folder):
         return path.stem  # the packaged model
     return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])
+
+
+def names_a_file(wanted: str) -> bool:
+    """True where a file is named, by its name or its path, instead of a model of the list: it means exactly that file,
+    whatever format was chosen for the model."""
+    return wanted.endswith(".gguf") or Path(wanted).name != wanted
 
 
 def _exists(path: Path) -> bool:
