@@ -256,10 +256,12 @@ def _is_hidden(path: Path, folder: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])
 
 
-def names_a_file(wanted: str) -> bool:
+def names_a_file(wanted: str, folder: Path | None = None) -> bool:
     """True where a file is named, by its name or its path, instead of a model of the list: it means exactly that file,
     whatever format was chosen for the model."""
-    return wanted.endswith(".gguf") or Path(wanted).name != wanted
+    folder = folder or models_folder()
+    names = [(entry.name, entry.path.stem, _plain_name(entry.path, folder)) for entry in available(folder)]
+    return wanted.endswith(".gguf") or not any((wanted or DEFAULT_MODEL) in known for known in names)
 
 
 def _exists(path: Path) -> bool:

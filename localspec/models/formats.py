@@ -26,10 +26,10 @@ _FILE_TYPES = {"F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, 
 _MIXED_FILE_TYPE = _FILE_TYPES["Q8_0"]
 """For files of several types: types per tensor are looked at for quantized file types only."""
 _BITS = {
-    "F32": 32.0, "F16": 16.0, "BF16": 16.0, "Q8_0": 8.5, "Q6_K": 6.5625, "Q5_1": 6.0, "Q5_0": 5.5, "Q5_K": 5.5,
-    "Q4_1": 5.0, "Q4_0": 4.5, "Q4_K": 4.5, "IQ4_NL": 4.5, "IQ4_XS": 4.25, "MXFP4": 4.25, "Q3_K": 3.4375, "IQ3_S": 3.4375,
-    "IQ3_XXS": 3.0625, "Q2_K": 2.625, "IQ2_S": 2.5, "IQ2_XS": 2.3125, "IQ2_XXS": 2.0625, "IQ1_M": 1.75, "IQ1_S": 1.5625,
-    "TQ1_0": 1.6875, "TQ2_0": 2.0625, "F64": 64.0,
+    "F64": 64.0, "F32": 32.0, "F16": 16.0, "BF16": 16.0, "Q8_0": 8.5, "Q6_K": 6.5625, "Q5_1": 6.0, "Q5_0": 5.5,
+    "Q5_K": 5.5, "Q4_1": 5.0, "Q4_0": 4.5, "Q4_K": 4.5, "IQ4_NL": 4.5, "IQ4_XS": 4.25, "MXFP4": 4.25, "Q3_K": 3.4375,
+    "IQ3_S": 3.4375, "IQ3_XXS": 3.0625, "Q2_K": 2.625, "IQ2_S": 2.5, "IQ2_XS": 2.3125, "IQ2_XXS": 2.0625,
+    "TQ2_0": 2.0625, "IQ1_M": 1.75, "TQ1_0": 1.6875, "IQ1_S": 1.5625,
 }  # fmt: skip
 """Bits per weight, scales included (ggml-common.h)."""
 _UNKNOWN_BITS = 16.0
@@ -38,8 +38,8 @@ TRIED = ("BF16", "F16", "Q8_0", "Q6_K", "Q5_1", "Q5_0", "Q5_K", "Q4_1", "Q4_0", 
 rounded once already."""
 _BLOCK = {"Q6_K": 256, "Q5_K": 256, "Q4_K": 256, "BF16": 1, "F16": 1}
 """Weights that share a scale, where it is not 32: rows must be a multiple."""
-_LEAST_BITS_SHARE = 0.85
-"""A type with fewer bits than this part of the original's loses far more than is allowed (docs/log.md)."""
+_LEAST_SHARE, _LEAST_BITS = 0.85, 5.0
+"""A type needs this part of the original's bits, or so many: others lose far more than is allowed (docs/log.md)."""
 FOR_BIG_FILES = 2**30
 """Bytes of a file from which a step's time is that of reading the weights: types that widen them are not tried."""
 
@@ -157,13 +157,9 @@ def worth_trying(source: Layout, name: str, file_bytes: int) -> list[str]:
     if not own:
         return []
     bits = _BITS.get(own, _UNKNOWN_BITS)
-    found = []
-    for kind in TRIED:
-        wide = _BITS[kind] > max(bits * 1.05, 8.5 if file_bytes < FOR_BIG_FILES else bits)
-        lossy = _BITS[kind] < bits * _LEAST_BITS_SHARE
-        if kind != own and source.fits(name, kind) and not lossy and not (wide and file_bytes >= FOR_BIG_FILES):
-            found.append(kind)
-    return found
+    least = min(bits * _LEAST_SHARE, _LEAST_BITS)
+    most = bits * 1.05 if file_bytes >= FOR_BIG_FILES else 16.0
+    return [kind for kind in TRIED if kind != own and source.fits(name, kind) and least <= _BITS[kind] <= most]
 
 
 def convert(source: Path, destination: Path, wanted: Format, threads: int = 0) -> None:

@@ -15,7 +15,7 @@ from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, resolve, resolve_dra
 from localspec.models.llama import MAX_ROWS
 from localspec.models.pairing import compare_files
 from localspec.stores.library import Library, library_name
-from localspec.ui import markup, panel, texts
+from localspec.ui import formats, markup, panel, texts
 from localspec.ui.options import Number, load_settings, reply_options
 from localspec.ui.page import Page
 from localspec.ui.replying import Reply, View
@@ -24,7 +24,7 @@ from localspec.ui.state import Application, Conversation, DraftState, Shown
 Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
 
-MODEL_PARTS = ("status", "draft", "alone")
+MODEL_PARTS = ("status", "draft", "formats", "alone")
 """The parts of the page that tell of the loaded models."""
 LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt")
 """The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
@@ -63,7 +63,7 @@ class Events:
             **quick,
         )
         page.draft.input(self.look_at_draft, [page.model, page.model_file, page.draft], page.draft_status, **quick)
-        told = [page.status, page.draft_status, page.alone, *shown, page.learning, page.library]
+        told = [page.status, page.draft_status, page.formats, page.alone, *shown, page.learning, page.library]
         page.timer.tick(self.refresh, page.method, told, **quick)
 
     # -- replies ------------------------------------------------------------------------------------------------
@@ -154,7 +154,9 @@ class Events:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
         conversation = self._conversation(request)
         name, own = pressed(wanted)
-        if own != conversation.library:
+        if name in formats.PRESSES:
+            self._press_format(name)
+        if own != conversation.library or name in formats.PRESSES:
             return tuple(gr.skip() for _ in LIBRARY_PARTS)
 
         def change(library: Library) -> None:
@@ -218,6 +220,19 @@ class Events:
             seen.pop(part, None)
         return status(self.application), draft_status(self.application.models.draft)
 
+    def _press_format(self, name: str) -> None:
+        """One of the buttons about the weight format. What comes of it is told by the next tick."""
+        tuner = self.application.tuner
+        try:
+            if name == formats.STOP:
+                tuner.stop()
+            elif name == formats.USE_ORIGINAL:
+                tuner.go_back()
+            else:
+                tuner.begin(again=name == formats.MEASURE_AGAIN)
+        except LocalSpecError as error:
+            gr.Warning(markup.lines(str(error)))
+
     def look_at_draft(self, name: str | None, file: str, draft: str | None) -> str:
         """Whether the draft that was picked fits the target that is picked, as far as their files tell."""
         wanted, loaded = _typed(draft) or AUTOMATIC, self.application.models.draft
@@ -243,6 +258,7 @@ class Events:
         parts = {
             "status": status(self.application),
             "draft": draft_status(draft),
+            "formats": formats.formats(self.application.tuner.state()),
             "alone": alone(draft, method),
             **self._library_parts(conversation, method),
         }

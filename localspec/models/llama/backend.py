@@ -99,7 +99,8 @@ def requantize(
     """Write `source` in another weight format (`file_type`: llama.cpp's LLAMA_FTYPE number, e.g. 32 = BF16).
 
     `tensor_types` are regular expressions of tensor names, each with a ggml type (enum ggml_type) for what matches; the
-    first that matches counts. llama.cpp looks at them for quantized file types only. A tensor that has its type already is copied as it is.
+    first that matches counts. llama.cpp looks at them for quantized file types only. A tensor that has its type already
+    is copied as it is.
     Raises ModelFileError when llama.cpp refuses, or cannot write.
     """
     parameters = llama_cpp.llama_model_quantize_default_params()
