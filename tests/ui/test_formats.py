@@ -89,8 +89,11 @@ def test_formats_are_tried_by_themselves_and_give_way(browser: Browser, tmp_path
         again.close()
 
 
-def test_the_chosen_format_is_used_and_taken_back(browser: Browser, measured: tuple[Path, Tuning]) -> None:
+def test_the_chosen_format_is_used_and_taken_back(
+    browser: Browser, measured: tuple[Path, Tuning], monkeypatch: pytest.MonkeyPatch
+) -> None:
     home, found = measured
+    monkeypatch.setenv("LOCALSPEC_HOME", str(home))
     app = RunningApp(home)
     try:
         app.wait_until_served()
