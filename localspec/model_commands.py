@@ -138,6 +138,11 @@ def tune_command(
     """Choose the weight format that answers fastest on this computer among those that stay near the original."""
     entry = resolve(name)
     settings = LoadSettings(0, threads, gpu_layers)
+    if all(entry.path != listed.path for listed in available()):
+        raise ModelError(
+            f"{entry.path} is no model of the list: a file that is named is always used as it is.",
+            f"Put it into {config.models_folder()}, and name it as models list does.",
+        )
     if undo:
         found = _undo(entry, settings)
     else:

@@ -15,6 +15,7 @@ from typing import IO
 
 import psutil
 
+from localspec.config import home
 from localspec.errors import ModelError
 from localspec.models.llama import LoadSettings
 
@@ -99,7 +100,7 @@ class TuningRun:
             cwd=package_parent,
             env=os.environ
             | {"PYTHONPATH": os.pathsep.join([package_parent, inherited] if inherited else [package_parent])}
-            | {"PYTHONIOENCODING": "utf-8", "GGML_NO_BACKTRACE": "1"},
+            | {"PYTHONIOENCODING": "utf-8", "GGML_NO_BACKTRACE": "1", "LOCALSPEC_HOME": str(home())},
             creationflags=int(getattr(subprocess, "CREATE_NO_WINDOW", 0)),
         )
         assert child.stdin is not None  # all three are pipes

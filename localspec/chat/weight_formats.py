@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 from localspec.chat.interruptions import Interruptions
 from localspec.chat.template import ChatTemplate, Message
 from localspec.config import cache_folder, default_threads
-from localspec.errors import LocalSpecError, ModelError, OutOfMemoryError
+from localspec.errors import LocalSpecError, ModelError, ModelFileError, OutOfMemoryError
 from localspec.models import tuned
 from localspec.models.catalogue import ModelEntry, resolve
 from localspec.models.check import check
 from localspec.models.formats import ATTENTION, FEED_FORWARD, HEAD, Format, Layout, convert, layout, worth_trying
+from localspec.models.header import read_header
 from localspec.models.llama import LlamaModel, LoadSettings, Weights
 from localspec.models.quality import HOPELESS, Quality, compare, held_texts
 from localspec.models.tuned import Figures, Tuning
@@ -47,6 +48,8 @@ _SPARE_DISK = 64 * 2**20
 _IN_MEMORY = 2.1
 """Times its file that a model takes: llama.cpp keeps a rearranged copy beside the mapped file."""
 _WORKING_MEMORY = 400 * 2**20
+_PATIENCE_SECONDS = 24 * 3600.0
+"""For the check of the chosen file: this process may be halted meanwhile."""
 _REMEASURED = 2
 """Further measurements of the original and of the best, in turn, before they are compared."""
 _MIXED_TYPES = 3
@@ -130,7 +133,7 @@ def restore(known: Tuning, entry: ModelEntry, settings: LoadSettings) -> Tuning:
     destination = tuned.folder_of(known.fingerprint) / known.file
     _make_sure_of_space(destination, layout(entry.path).bytes(wanted))
     convert(entry.path, destination, wanted, settings.threads or default_threads())
-    check(destination, cache_folder())
+    check(destination, cache_folder(), seconds=_PATIENCE_SECONDS)
     found = replace(known, file_bytes=destination.stat().st_size)
     tuned.write(found)
     return found
@@ -237,15 +240,13 @@ class _Search:
 
     def _times(self, path: Path) -> dict[int, float]:
         """T(k), measured without an interruption, by the smallest of what each count showed."""
-        with closing(LlamaModel(path, self._with_context(path))) as model:
+        context = min(_CONTEXT, read_header(path).context or _CONTEXT)
+        with closing(LlamaModel(path, replace(self._settings, context=context))) as model:
+            if not model.has_tokenizer:
+                raise ModelFileError(f"{path.name} is a draft model: it cannot chat.", "Tune a chat model.")
             if not self._texts:
                 self._texts = list(_tokens(model))
             return self._interruptions.undisturbed(lambda: measure(model))
-
-    def _with_context(self, path: Path) -> LoadSettings:
-        """The settings with a small context, or with the model's own where that is smaller."""
-        with closing(Weights(path, 0)) as weights:
-            return replace(self._settings, context=min(_CONTEXT, max(64, weights.trained_context)))
 
     def _quality(self, path: Path) -> Quality:
         size = path.stat().st_size
@@ -296,7 +297,7 @@ class _Search:
             destination = tuned.folder_of(self._fingerprint) / self._best.file_name
             with tuned.writing(destination):
                 self._best_file.replace(destination)
-            check(destination, cache_folder())
+            check(destination, cache_folder(), seconds=_PATIENCE_SECONDS)
             file, file_bytes, chosen = destination.name, destination.stat().st_size, best.format
             self._figures[self._best] = replace(best, note=CHOSEN)
         return Tuning(

@@ -143,12 +143,17 @@ def use(tuning: Tuning, on: bool) -> Tuning:
 
 
 def clean(fingerprint: str) -> None:
-    """Delete what killed processes left, and converted files that no note names. The caller holds `locked`."""
+    """Delete what killed processes left, notes of other versions of llama.cpp, and converted files that no note names.
+    The caller holds `locked`."""
     folder = folder_of(fingerprint)
     named = set()
     for note in folder.glob("*.json"):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            named.add(_parsed(json.loads(note.read_text(encoding="utf-8"))).file)
+            found = _parsed(json.loads(note.read_text(encoding="utf-8")))
+            if json.loads(found.device)[2:] == [library_version(), system_info()]:
+                named.add(found.file)
+            else:
+                note.unlink()
     for path in folder.iterdir() if folder.is_dir() else []:
         leftover = path.name.startswith(_WORK) or path.name.endswith(".part")
         if leftover or (path.suffix == ".gguf" and path.name not in named):

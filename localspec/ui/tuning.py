@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
-_POLL_SECONDS = 0.5
+_FRESH_SECONDS = 30.0
+"""What is on disk is looked at so often; what is done on the page is seen at once."""
 BIG_FILE = 2 * 10**9
 """Bytes from which the page says what disk space is needed; such models are tuned on request only, as all but the
 default one are."""
@@ -136,7 +137,7 @@ class Tuner:
         if engine is None:
             return None
         known = self._known
-        if known is None or known.engine is not engine or time.monotonic() - known.read_at > 5:
+        if known is None or known.engine is not engine or time.monotonic() - known.read_at > _FRESH_SECONDS:
             known = self._known = self._find_out(engine, known)
         run = self._run if self._run is not None and self._run.running else None
         in_use = engine.tuning is not None
