@@ -42,6 +42,7 @@ LEAST_GAIN = 1.03
 SHOWN_ROWS = (1, 2, 4, 8, 16)
 """Row counts whose times people are shown."""
 ORIGINAL, CHOSEN, SLOWER, TOO_FAR = "original", "chosen", "slower", "loses too much"
+NO_GAIN = "gains too little"
 _CONTEXT = 1024
 """Positions of the contexts that are measured in: enough for `measure`, with little memory."""
 _SPARE_DISK = 64 * 2**20
@@ -300,6 +301,8 @@ class _Search:
             check(destination, cache_folder(), seconds=_PATIENCE_SECONDS)
             file, file_bytes, chosen = destination.name, destination.stat().st_size, best.format
             self._figures[self._best] = replace(best, note=CHOSEN)
+        elif self._best_file is not None:
+            self._figures[self._best] = replace(best, note=NO_GAIN)
         return Tuning(
             self._entry.name,
             self._fingerprint,

@@ -46,7 +46,7 @@ class Figures:
     positions: int = 0
     """compared"""
     note: str = ""
-    """"original", "chosen", "slower", "loses too much", or why it was not tried"""
+    """"original", "chosen", "slower", "loses too much", "gains too little", or why it was not tried"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ FORMAT_LEGEND = (
     "T(k): milliseconds to compute k tokens at once. KL: how far the probabilities are from the original's (at most"
     " 0.01 is allowed). Same word: how often the likeliest token is the same. Tokens/s: expected with drafts."
 )
-FORMAT_NOTES = {"original": "original", "chosen": "chosen", "slower": "slower", "loses too much": "loses too much"}
+FORMAT_NOTES = {"original": "original", "chosen": "chosen", "slower": "slower", "loses too much": "loses too much",
+                "gains too little": "gains too little"}  # fmt: skip
 LOAD = "Load this model"
 DOCUMENTS = "Documents"
 ADVANCED = "Advanced"
