@@ -165,11 +165,11 @@ class Tuner:
             with self._models.use(self._closing.is_set) as engine:
                 if engine is None or engine.name != DEFAULT_MODEL or not engine.listed or engine.settings.original:
                     return
-                entry, found = engine.entry, self._tuning_of(engine)
+                found = self._tuning_of(engine)
             if found is None:
                 self.begin(asked=False)
             elif found.file and not found.decided:
-                self._decide(found, entry)
+                self._decide(found)
         except LocalSpecError as error:
             _logger.info("No format is chosen: %s", error)
 
@@ -188,11 +188,11 @@ class Tuner:
                 tuned.use(found, True)
                 self._models.reload()
             else:
-                self._decide(found, entry)
+                self._decide(found)
         except LocalSpecError as error:
             self._problem = str(error)
 
-    def _decide(self, found: Tuning, entry: ModelEntry) -> None:
+    def _decide(self, found: Tuning) -> None:
         """Of a format that nobody asked for: it is used from the next start on, or now if nobody has asked anything
         yet; not at all by itself where libraries were read for drafts by meaning in the original."""
         if states_of(found.fingerprint):

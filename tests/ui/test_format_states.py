@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from localspec.chat.libraries import states_of
 from localspec.chat.weight_formats import Needs
+from localspec.models import tuned
+from localspec.models.llama import LoadSettings
 from localspec.models.tuned import Figures, Tuning
 from localspec.ui import texts
 from localspec.ui.formats import PRESSES, formats
-from localspec.ui.tuning import TuningState
+from localspec.ui.tuning import Tuner, TuningState
 
 OWN = Figures("Q4_1, head Q8_0", 98_000_000, {1: 0.0069, 2: 0.0137, 4: 0.02, 8: 0.0277, 16: 0.0475}, 165.0, 0.0, 1.0,
               note="original")  # fmt: skip
@@ -61,3 +67,40 @@ def test_the_table_shows_what_was_measured_and_runs_nothing() -> None:
 
 def test_without_a_model_there_is_nothing_to_say() -> None:
     assert formats(None) == ""
+
+
+class Reloads:
+    """Counts how often the model is loaded again."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def reload(self) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize(
+    ("states", "untouched", "in_use", "reloads"), [(0, True, True, 1), (0, False, True, 0), (5, True, False, 0)]
+)
+def test_a_format_nobody_asked_for_takes_nothing_away(
+    states: int, untouched: bool, in_use: bool, reloads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once while nothing was asked; from the next start on else; never by itself where states would be of no use."""
+    monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
+    settings = LoadSettings()
+    found = replace(TUNING, in_use=False, device=tuned.device_key(settings))
+    tuned.write(found)
+    folder = tmp_path / "stores" / "work"
+    folder.mkdir(parents=True)
+    with closing(sqlite3.connect(folder / "library.db")) as connection:
+        connection.execute("CREATE TABLE state_targets (fingerprint TEXT, states INTEGER)")
+        connection.execute("INSERT INTO state_targets VALUES (?, ?)", (found.fingerprint, states))
+        connection.commit()
+    assert states_of(found.fingerprint) == (["work"] if states else [])
+    models = Reloads()
+    tuner = Tuner(models, lambda: False, lambda: untouched)  # type: ignore[arg-type]
+    tuner._decide(found)
+    known = tuned.read(found.fingerprint, settings)
+    assert known is not None
+    assert known.in_use == in_use
+    assert models.count == reloads
