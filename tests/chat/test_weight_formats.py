@@ -38,7 +38,8 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two types, one of which loses far too much, and two pieces of text."""
+    """Two types, one of which loses far too much, for all layers at once, and two pieces of text."""
+    monkeypatch.setattr(weight_formats, "_MIXED_TYPES", 0)
     monkeypatch.setattr(formats, "TRIED", ("BF16", "Q4_0"))
     monkeypatch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
 
@@ -50,6 +51,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Tun
     home = tmp_path_factory.mktemp("tuned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALSPEC_HOME", str(home))
+        patch.setattr(weight_formats, "_MIXED_TYPES", 0)
         patch.setattr(formats, "TRIED", ("BF16", "Q4_0"))
         patch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
         # Which of the two is faster is the machine's business; here BF16 has to be chosen.

@@ -43,6 +43,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, T
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALSPEC_HOME", str(home))
+        patch.setattr(weight_formats, "_MIXED_TYPES", 0)
         patch.setattr(formats, "TRIED", ("BF16",))
         patch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
         patch.setattr(weight_formats, "LEAST_GAIN", 0.0)
