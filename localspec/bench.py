@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
-from localspec.chat.methods import METHODS, budget_of, drafters_of, has_states, sources_of
+from localspec.chat.methods import METHODS, has_states, plan, sources_of
 from localspec.chat.report import NO_STATES, UNKNOWN_DRAFT
 from localspec.chat.template import Message
 from localspec.errors import SettingsError
@@ -136,8 +136,8 @@ def run(
 
 
 def _contestant(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Contestant:
-    drafters = drafters_of(name, sources_of(engine, library), settings.preset)
-    return Contestant(name, drafters, budget_of(engine, settings.preset, settings.rows, Acceptance(), name))
+    sources = sources_of(engine, library)
+    return Contestant(name, *plan(sources, name, settings.preset, settings.rows, Acceptance()))
 
 
 def _reply(

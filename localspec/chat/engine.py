@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +26,7 @@ from localspec.models.check import Verdict, check
 from localspec.models.draft import DraftModel
 from localspec.models.llama import LlamaModel, LoadSettings, StateReader
 from localspec.models.tuned import Tuning, read
-from localspec.models.tuning import decode_seconds
+from localspec.models.tuning import decode_times, remember
 from localspec.speculation.acceptance import Acceptance
 
 
@@ -92,7 +93,7 @@ class Engine:
                     f"{entry.path.name} is a draft model: it guesses ahead for another model and cannot chat itself.",
                     "Pick a chat model, and this one as its draft.",
                 )
-            self.decode_seconds = decode_seconds(self.model, cache_folder())
+            self.times = decode_times(self.model, cache_folder())
         except BaseException:
             self.model.close()
             raise
@@ -108,7 +109,8 @@ class Engine:
             eos=self.model.special_token("eos"),
             begin=begin,
         )
-        self.acceptance = Acceptance()
+        self._acceptance_file = cache_folder() / f"acceptance-{self.weights_fingerprint[:16]}.json"
+        self.acceptance = Acceptance.load(self._acceptance_file)
         self._lock = threading.Lock()
         self.state_reader = EngineStates(self.model, self.weights_fingerprint, self._lock)
         self._wanted = 0
@@ -184,6 +186,18 @@ class Engine:
     def format_name(self) -> str:
         """The weight format in use in place of the file's own, with what it brings; "" where there is none."""
         return f"{self.tuning.chosen}, {self.tuning.speedup:.2f}×" if self.tuning is not None else ""
+
+    @property
+    def decode_seconds(self) -> NDArray[np.float64]:
+        """T(k) in seconds for k = 0 … 65 (index 0 unused) at the shortest context that was measured."""
+        return self.times.at(0)
+
+    def remember(self) -> None:
+        """Keep what replies have taught about acceptance and decode times for the next start. Not being able to is no
+        error: it is learnt again."""
+        with contextlib.suppress(OSError):
+            self.acceptance.save(self._acceptance_file)
+            remember(self.model, cache_folder(), self.times)
 
     @property
     def plain_seconds(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localspec.chat.engine import Engine
 from localspec.errors import SettingsError
@@ -11,11 +11,13 @@ from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import PAPER_NODES, Budget, CostBudget, FixedBudget, least_price
 from localspec.speculation.decode import Drafter
+from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
+from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.library import Library
 from localspec.stores.ngrams import NgramStore
@@ -31,6 +33,10 @@ class Sources:
     engine: Engine
     ngrams: NgramStore | None = None
     states: StateStore | None = None
+    budget: Budget | None = None
+    """what sizes the trees; methods that ask their sources by cost take it into account"""
+    acceptance: Acceptance | None = None
+    """in the place of what the engine has learnt"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,8 @@ class Method:
     needs_draft: bool = False
     uses_states: bool = False
     """it also drafts by meaning, where the library holds states of the model"""
+    sized_by_itself: bool = False
+    """its trees come calibrated: the budget doesn't do that again"""
     for_measuring: bool = False
     """a part of another method, to compare it with: benchmarks know it, people are not asked to choose it"""
 
@@ -104,9 +112,31 @@ def _all_retrieval(sources: Sources, paper: bool) -> list[Drafter]:
     return [HybridDrafter(exact, dense)]
 
 
+def _auto(sources: Sources, paper: bool) -> list[Drafter]:
+    engine = sources.engine
+    ngrams, states = sources.ngrams, sources.states
+    return [
+        AutoDrafter(
+            sources.acceptance or engine.acceptance,
+            sources.budget or budget_of(engine, "paper" if paper else "device", method="auto"),
+            rest=RestDrafter(ngrams) if ngrams is not None and ngrams.count() > 0 else None,
+            dense=DresdDrafter(states) if states is not None and states.count() > 0 else None,
+            draft=_model_drafter(sources, paper),
+            recycled=RecycledTokens(engine.model.likeliest),
+        )
+    ]
+
+
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
+        Method(
+            "auto",
+            "Auto",
+            "Everything that may help, each at the moments when it pays on this computer; the fastest exact reply.",
+            _auto,
+            sized_by_itself=True,
+        ),
         Method("plain", "Plain", "The model alone, one token at a time.", _plain),
         Method("rest", "REST", "Drafts from your documents and this chat: what followed the same words there.", _rest),
         Method(
@@ -151,7 +181,7 @@ METHODS: dict[str, Method] = {
         ),
     )
 }
-DEFAULT_METHOD = "rest"
+DEFAULT_METHOD = "auto"
 
 
 def listed() -> list[str]:
@@ -184,10 +214,20 @@ def budget_of(
     if rows < 0 or rows > MAX_ROWS:
         raise SettingsError(f"A verification batch of {rows} rows is not possible.", f"Choose 1 to {MAX_ROWS}.")
     most = rows or MAX_ROWS
+    known = METHODS.get(method)
+    estimates = acceptance or engine.acceptance
     if preset == "paper":
-        fuses = method in METHODS and METHODS[method].needs_draft
-        return FixedBudget(min(PAPER_NODES, most - 1), (acceptance or engine.acceptance) if fuses else None)
-    return CostBudget(engine.decode_seconds, acceptance or engine.acceptance, most)
+        fuses = known is not None and known.needs_draft
+        return FixedBudget(min(PAPER_NODES, most - 1), estimates if fuses else None)
+    return CostBudget(engine.times, None if known is not None and known.sized_by_itself else estimates, most)
+
+
+def plan(
+    sources: Sources, method: str, preset: str = "device", rows: int = 0, acceptance: Acceptance | None = None
+) -> tuple[list[Drafter], Budget]:
+    """The drafters of a method and the budget that sizes their trees, on one set of acceptance estimates."""
+    budget = budget_of(sources.engine, preset, rows, acceptance, method)
+    return drafters_of(method, replace(sources, budget=budget, acceptance=acceptance), preset), budget
 
 
 def sources_of(engine: Engine, library: Library | None) -> Sources:

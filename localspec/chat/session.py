@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from localspec.chat.citations import Citation, cited
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, compose
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, budget_of, check_method, drafters_of, sources_of
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method, plan, sources_of
 from localspec.chat.template import Message
 from localspec.chat.text import TextStream
 from localspec.errors import ContextTooLongError, SettingsError
@@ -100,9 +100,8 @@ class Session:
         options = options or ReplyOptions()
         engine = self.engine
         library = self.library
-        drafters = drafters_of(options.method, sources_of(engine, library), options.preset)
+        drafters, budget = plan(sources_of(engine, library), options.method, options.preset, options.rows)
         learns = self.learns and library is not None and library.learns
-        budget = budget_of(engine, options.preset, options.rows, method=options.method)
         with engine.turn() as model:
             sampler = model.sampler(options.sampling)
             before = len(self.turns), self._forgotten, self._given.copy()
@@ -133,6 +132,7 @@ class Session:
                 yield Update("done", turn, delta, 1.0)
             finally:
                 sampler.close()
+                engine.remember()
                 self._settle(*before)
                 if learns:
                     self._learn(model, prompt, written)

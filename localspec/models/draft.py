@@ -25,7 +25,7 @@ DEEPEST = 10
 """Levels of a draft at most: longer ones are never right often enough."""
 FIRST_CHOICES = 64
 """Choices that the first step tells, for others to be judged by."""
-_FIRST_HIT = 0.6
+FIRST_HIT = 0.6
 """About how often a likely node is followed by the draft's first choice; for deciding whether a level is worth it."""
 _FADING = 0.1
 """Weight of the newest measurement in the running mean of decode times."""
@@ -150,7 +150,7 @@ class DraftModel:
                 break
             price = self.seconds(len(nodes))
             # A further level wins what its nodes bring beyond the rows that verify them.
-            gain = sum(max(0.0, tree.paths[node] * _FIRST_HIT - least) for node in nodes)
+            gain = sum(max(0.0, tree.paths[node] * FIRST_HIT - least) for node in nodes)
             if target_seconds > 0 and gain * target_seconds < price:
                 break
             started = perf_counter()

@@ -1,9 +1,11 @@
-"""T(k): the measured time of one target decode of k rows on this device."""
+"""T(k): the measured time of one target decode of k rows on this device, by the length of the context."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,60 +13,163 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.errors import ModelError
 from localspec.models.llama import MAX_ROWS, LlamaModel, library_version, system_info
 
 MEASURED_ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 """Every row count up to 6, where most trees end and the curve has its steps; then wider ones."""
 REPEATS = 4
-LONGEST_MEASURING = 2.0
-"""Seconds after which no further round is begun: on a busy machine fewer rounds must do."""
-BASE_CONTEXT = 256
-"""Positions in the KV cache while measuring."""
+BANDS = (128, 1024, 2048, 4096)
+"""Positions in the KV cache while measuring: attention takes longer over longer contexts, and more so for more rows."""
+ROWS_OF_LONGER = (1, 4, 16)
+"""Row counts measured at the longer contexts; what these take longer is drawn out over the others."""
+SHORTEST_UNTIL, LONGER_UNTIL = 1.3, 1.9
+"""Seconds from the start after which no further decode of the shortest context, or of longer ones, is begun (but every
+row count is measured once): on a busy machine fewer rounds must do, and live decodes tell the rest."""
+
+_FADING = 0.05
+"""Weight of a live decode in the running mean of its kind."""
+_TRUST = 8.0
+"""Live decodes of a row count from which on they outweigh what all counts have in common."""
+_FURTHEST = math.log(2.0)
+"""A single live decode counts as at most twice or half as long as measured: other programs take the processor."""
+_WILDEST = 3.0
+"""A mean logarithm further from 0 (twenty times as long) is no measurement of this machine."""
+_REFRESH = 8
+"""Live decodes after which T(k) is drawn anew."""
+
+Measured = dict[int, dict[int, float]]
+"""Seconds by positions in the cache and rows."""
+Live = tuple[float, list[dict[int, tuple[float, float]]]]
+"""Mean logarithm of live time ÷ measured time over all decodes, and per band by rows: that mean and how many there were."""
 
 
-def decode_seconds(model: LlamaModel, cache: Path) -> NDArray[np.float64]:
-    """T(k) in seconds for k = 0 … 65 (index 0 unused), measured once per model file, device, threads and version.
+class DecodeTimes:
+    """T(k) by context length: as measured, corrected by what decodes take while replies are written. Stepped curves
+    keep their steps: a row count is corrected by its own live times, and by what all have in common."""
 
-    `cache` is the folder that keeps the measurements. Takes about a second per 10 ms of T(1) the first time. Empties
-    the KV cache when it measures.
+    def __init__(self, measured: Measured, live: Live | None = None) -> None:
+        """`measured` holds one band at least."""
+        self.measured = measured
+        self._bands = sorted(measured)
+        self._curves = _curves(measured)
+        self._common, self._live = live or (0.0, [{} for _ in self._bands])
+        self._since = 0
+        self._drawn: list[NDArray[np.float64] | None] = [None] * len(self._bands)
+
+    def at(self, cached: int) -> NDArray[np.float64]:
+        """T(k) in seconds for k = 0 … 65 (index 0 unused) below a text of `cached` positions."""
+        band = self._band(cached)
+        drawn = self._drawn[band]
+        if drawn is None:
+            correction = np.full(MAX_ROWS + 1, self._common)
+            for rows, (ratio, decodes) in self._live[band].items():
+                correction[rows] += decodes / (decodes + _TRUST) * (ratio - self._common)
+            drawn = self._drawn[band] = self._curves[band] * np.exp(correction)
+        return drawn
+
+    def observe(self, rows: int, cached: int, seconds: float) -> None:
+        """A live decode of `rows` rows took so long."""
+        if seconds <= 0 or not 0 < rows <= MAX_ROWS:
+            return
+        band = self._band(cached)
+        ratio = math.log(seconds / float(self._curves[band][rows]))
+        expected, decodes = self._live[band].get(rows, (self._common, 0.0))
+        ratio = min(max(ratio, expected - _FURTHEST), expected + _FURTHEST)
+        weight = max(_FADING, 1.0 / (decodes + 1.0))
+        self._live[band][rows] = (expected + weight * (ratio - expected), min(decodes + 1.0, 1.0 / _FADING))
+        self._common += _FADING * (ratio - self._common)
+        self._since += 1
+        if self._since >= _REFRESH:
+            self._since = 0
+            self._drawn = [None] * len(self._bands)
+
+    def live(self) -> Live:
+        """What was learnt from live decodes, as the constructor takes it."""
+        return self._common, self._live
+
+    def _band(self, cached: int) -> int:
+        """The measured context that is nearest, on a logarithmic scale."""
+        place = 0
+        while place + 1 < len(self._bands) and cached > math.sqrt(self._bands[place] * self._bands[place + 1]):
+            place += 1
+        return place
+
+
+def decode_times(model: LlamaModel, cache: Path) -> DecodeTimes:
+    """T(k) of `model`, measured once per model file, device, threads, context and version: at most about two seconds.
+
+    `cache` is the folder that keeps the measurements. Empties the KV cache when it measures.
     """
-    key = json.dumps(
-        [str(model.path), model.path.stat().st_size, model.path.stat().st_mtime_ns, model.threads, model.gpu_layers,
-         model.context_size, library_version(), system_info()]
-    )  # fmt: skip
-    file = cache / f"decode-seconds-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
-    known = _read(file)
-    if known is None:
-        known = measure(model)
-        file.write_text(json.dumps({"key": key, "seconds": {str(rows): value for rows, value in known.items()}}))
-    return interpolate(known)
+    file = _file(model, cache)
+    times = _read(file)
+    if times is None:
+        times = DecodeTimes(measure_all(model))
+        _write(file, times)
+    return times
+
+
+def remember(model: LlamaModel, cache: Path, times: DecodeTimes) -> None:
+    """Keep what live decodes have taught about T(k) for the next start."""
+    _write(_file(model, cache), times)
+
+
+def measure_all(model: LlamaModel) -> Measured:
+    """Decode times at the shortest context, and at longer ones while there is time."""
+    begun = perf_counter()
+    shortest = min(BANDS[0], model.context_size // 2)
+    _fill(model, shortest)
+    measured: Measured = {shortest: _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)}
+    for positions in BANDS[1:]:
+        if positions + MAX_ROWS > model.context_size or not model.can_rewind or perf_counter() > begun + LONGER_UNTIL:
+            break
+        try:
+            model.stretch(positions)
+        except ModelError:
+            break
+        found = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL)
+        measured[positions] = found
+    model.forget()
+    return measured
 
 
 def measure(model: LlamaModel) -> dict[int, float]:
-    """The smallest of up to four decode times per row count, in seconds.
-
-    Row counts take turns, so that a passing load of the machine does not hit one of them alone."""
-    model.forget()
-    filler = np.full(min(BASE_CONTEXT, model.context_size // 2), model.bos, dtype=np.int32)
-    model.begin(filler)
-    times: dict[int, float] = {}
-    rows_that_fit = [rows for rows in MEASURED_ROWS if len(filler) + rows < model.context_size]
+    """The smallest of up to four decode times per row count at a short context, in seconds. Empties the KV cache."""
     begun = perf_counter()
-    for repeat in range(REPEATS + 1):
-        if times and perf_counter() - begun > LONGEST_MEASURING:
-            break
-        for rows in rows_that_fit:
-            tokens = np.full(rows - 1, model.bos, dtype=np.int32)
-            parents = np.arange(-1, rows - 2, dtype=np.int32)
-            started = perf_counter()
-            model.decode(model.bos, tokens, parents)
-            model.logits(rows)
-            elapsed = perf_counter() - started
-            model.discard()
-            if repeat > 0:  # the first round warms caches and buffers up
-                times[rows] = min(times.get(rows, elapsed), elapsed)
+    _fill(model, min(BANDS[0], model.context_size // 2))
+    times = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
     model.forget()
     return times
+
+
+def _fill(model: LlamaModel, positions: int) -> None:
+    model.forget()
+    model.begin(np.full(positions + 1, model.bos, dtype=np.int32))
+
+
+def _rounds(model: LlamaModel, counts: Sequence[int], repeats: int, until: float) -> dict[int, float]:
+    """The smallest time per row count. They take turns, so that a passing load of the machine does not hit one of them
+    alone."""
+    times: dict[int, float] = {}
+    _decode(model, max(counts))  # warms caches and buffers up
+    for _ in range(repeats):
+        for rows in counts:
+            if model.cached + rows >= model.context_size or (rows in times and perf_counter() > until):
+                continue
+            elapsed = _decode(model, rows)
+            times[rows] = min(times.get(rows, elapsed), elapsed)
+    return times
+
+
+def _decode(model: LlamaModel, rows: int) -> float:
+    tokens = np.full(rows - 1, model.bos, dtype=np.int32)
+    parents = np.arange(-1, rows - 2, dtype=np.int32)
+    started = perf_counter()
+    model.decode(model.bos, tokens, parents)
+    model.logits(rows)
+    elapsed = perf_counter() - started
+    model.discard()
+    return elapsed
 
 
 def interpolate(known: dict[int, float]) -> NDArray[np.float64]:
@@ -81,10 +186,54 @@ def interpolate(known: dict[int, float]) -> NDArray[np.float64]:
     return np.asarray(result, dtype=np.float64)
 
 
-def _read(file: Path) -> dict[int, float] | None:
+def _curves(measured: Measured) -> list[NDArray[np.float64]]:
+    """T(k) of each band. Longer contexts were measured at few row counts: what these take beyond the shortest context
+    is drawn out on straight lines and added to its curve, whose steps so remain."""
+    bands = sorted(measured)
+    first = interpolate(measured[bands[0]])
+    curves = [first]
+    for band in bands[1:]:
+        known = {rows: seconds - float(first[rows]) for rows, seconds in measured[band].items()}
+        curves.append(np.maximum(first + interpolate(known), 1e-6))
+    return curves
+
+
+def _file(model: LlamaModel, cache: Path) -> Path:
+    status = model.path.stat()
+    key = json.dumps(
+        [str(model.path), status.st_size, status.st_mtime_ns, model.threads, model.gpu_layers,
+         model.context_size, library_version(), system_info(), MEASURED_ROWS, BANDS]
+    )  # fmt: skip
+    return cache / f"decode-times-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+
+
+def _write(file: Path, times: DecodeTimes) -> None:
+    temporary = file.with_suffix(".part")
+    common, live = times.live()
     try:
-        stored: dict[str, Any] = json.loads(file.read_text())
-        seconds = {int(rows): float(value) for rows, value in stored["seconds"].items()}
+        content = json.dumps({"measured": times.measured, "common": common, "live": live})
+        temporary.write_text(content, encoding="utf-8")
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # measuring again costs two seconds
+
+
+def _read(file: Path) -> DecodeTimes | None:
+    try:
+        stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        measured = {
+            int(band): {int(rows): float(seconds) for rows, seconds in times.items()}
+            for band, times in stored["measured"].items()
+        }
+        live = [
+            {int(rows): (float(ratio), float(decodes)) for rows, (ratio, decodes) in band.items()}
+            for band in stored["live"]
+        ]
+        common = float(stored["common"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None  # never measured, or not readable: measuring again costs a second
-    return seconds if 1 in seconds and all(value > 0 for value in seconds.values()) else None
+        return None  # never measured, or not readable: measuring again costs two seconds
+    shortest = measured[min(measured)] if measured else {}
+    positive = all(value > 0 for times in measured.values() for value in times.values())
+    if 1 not in shortest or not positive or len(live) != len(measured) or abs(common) > _WILDEST:
+        return None
+    return DecodeTimes(measured, (common, live))

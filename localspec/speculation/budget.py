@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.tree import DraftTree, cut, path_probabilities
+from localspec.speculation.tree import DraftTree, Ranked, cut
 
 PAPER_NODES = 64
 """Tree size of REST and RASD as published (arXiv 2311.08252, 2503.03434)."""
@@ -18,6 +18,46 @@ SURE = 0.98
 """Acceptance of a draft that copies: nodes beyond what pays then never do, and are not even proposed."""
 LEAST_LIMIT = 8
 """Nodes that are proposed on any device: measured times may be wrong."""
+LEAST_CHANCE = 0.03
+"""Nodes that are less likely to be accepted are not looked at: on a device where rows are free there is no end of them."""
+
+
+class DecodeTimes(Protocol):
+    """T(k) of the target on this device."""
+
+    def at(self, cached: int) -> NDArray[np.float64]:
+        """Seconds of a decode of k rows below a text of `cached` positions, k = 1 … (entry 0 unused)."""
+
+    def observe(self, rows: int, cached: int, seconds: float) -> None:
+        """A decode took so long."""
+
+
+class SteadyTimes:
+    """T(k) that is the same at every length of the context and learns nothing."""
+
+    def __init__(self, seconds: NDArray[np.float64]) -> None:
+        self._seconds = seconds
+
+    def at(self, cached: int) -> NDArray[np.float64]:
+        """As given."""
+        return self._seconds
+
+    def observe(self, rows: int, cached: int, seconds: float) -> None:
+        """Nothing is learnt."""
+
+
+class Spent(NamedTuple):
+    """Seconds of a step, and where in the text it was."""
+
+    cached: int
+    """positions in the KV cache before it"""
+    decode: float
+    """the target's decode, with the wait for its logits"""
+    whole: float
+    """from proposing to the last sample"""
+
+
+NOTHING_SPENT = Spent(0, 0.0, 0.0)
 
 
 class Budget(Protocol):
@@ -27,11 +67,21 @@ class Budget(Protocol):
     def limit(self) -> int:
         """Nodes that are worth proposing at all."""
 
-    def choose(self, tree: DraftTree, room: int, deepest: int) -> DraftTree:
-        """At most `room` nodes of `tree`, none deeper than `deepest`."""
+    def choose(self, tree: DraftTree, room: int, deepest: int, cached: int = 0) -> DraftTree:
+        """At most `room` nodes of `tree`, none deeper than `deepest`, below a text of `cached` positions."""
 
-    def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
-        """What was verified and which of its nodes were accepted."""
+    def observe(self, tree: DraftTree, path: NDArray[np.int32], spent: Spent = NOTHING_SPENT) -> None:
+        """What was verified, which of its nodes were accepted, and how long that took."""
+
+    def pace(self, cached: int) -> float:
+        """Tokens per second that time brings otherwise; 0 where time doesn't count."""
+
+    def surplus(self, gains: NDArray[np.float64], cached: int) -> float:
+        """Tokens that the best tree of nodes with these path probabilities [n], descending, brings beyond a plain step
+        and beyond what its time would bring otherwise."""
+
+    def least(self, cached: int) -> float:
+        """Path probability below which no node can pay."""
 
 
 class FixedBudget:
@@ -42,42 +92,107 @@ class FixedBudget:
         self.limit = nodes
         self._acceptance = acceptance
 
-    def choose(self, tree: DraftTree, room: int, deepest: int) -> DraftTree:
+    def choose(self, tree: DraftTree, room: int, deepest: int, cached: int = 0) -> DraftTree:
         """The heaviest nodes, up to the fixed size."""
         if self._acceptance is not None:
             tree = self._acceptance.calibrate(tree)
         return cut(tree, min(self.limit, room), deepest)
 
-    def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
+    def observe(self, tree: DraftTree, path: NDArray[np.int32], spent: Spent = NOTHING_SPENT) -> None:
         """Correct the acceptance estimates, where they are used."""
         if self._acceptance is not None:
             self._acceptance.observe(tree, path)
+
+    def pace(self, cached: int) -> float:
+        """Time doesn't count."""
+        return 0.0
+
+    def surplus(self, gains: NDArray[np.float64], cached: int) -> float:
+        """All that fits is sent."""
+        return float(gains[: self.limit].sum())
+
+    def least(self, cached: int) -> float:
+        """Anything may fill the tree."""
+        return 0.0
 
 
 class CostBudget:
     """The size with the most expected tokens per second, given the measured time of a decode by rows."""
 
     def __init__(
-        self, decode_seconds: NDArray[np.float64], acceptance: Acceptance, rows: int, overhead: float = 0.0003
+        self,
+        times: DecodeTimes,
+        acceptance: Acceptance | None,
+        rows: int,
+        overhead: float = 0.0003,
     ) -> None:
-        """`decode_seconds[k]` is T(k), k = 1 … (index 0 unused); `rows` caps a batch, root included; `overhead` is the
-        time a drafted step takes beyond its decode, in seconds."""
-        self._seconds = decode_seconds
+        """`rows` caps a batch, root included; `overhead` is the time a drafted step takes beyond its decode, in seconds.
+        Without `acceptance` trees come calibrated and best node first, and their drafter learns from them."""
+        self._times = times
         self._acceptance = acceptance
         self._overhead = overhead
-        most = min(rows, len(decode_seconds) - 1) - 1
-        longest = best_size(np.power(SURE, np.arange(1, most + 1), dtype=np.float64), decode_seconds, overhead)
-        self.limit = min(most, max(longest, LEAST_LIMIT))
+        self._pace = Pace()
+        seconds = times.at(0)
+        self.limit = min(rows, len(seconds) - 1) - 1
+        if acceptance is not None:
+            longest = best_size(np.power(SURE, np.arange(1, self.limit + 1), dtype=np.float64), seconds, overhead)
+            self.limit = min(self.limit, max(longest, LEAST_LIMIT))
 
-    def choose(self, tree: DraftTree, room: int, deepest: int) -> DraftTree:
-        """The best-first nodes whose number maximises expected tokens per second; none when drafting costs time."""
-        tree = cut(self._acceptance.calibrate(tree), min(self.limit, room), deepest)
-        gains = np.sort(path_probabilities(tree))[::-1]
-        return cut(tree, best_size(gains, self._seconds, self._overhead))
+    def choose(self, tree: DraftTree, room: int, deepest: int, cached: int = 0) -> DraftTree:
+        """The best-first nodes whose number is worth its time; none when drafting costs more than it brings."""
+        if len(tree) == 0:
+            return tree
+        if self._acceptance is not None:
+            tree = self._acceptance.calibrate(tree)
+        ranked = Ranked(tree, deepest)
+        gains = ranked.gains[: min(self.limit, room)]
+        return ranked.best(best_size(gains, self._times.at(cached), self._overhead, self.pace(cached)))
 
-    def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
-        """Correct the acceptance estimates."""
-        self._acceptance.observe(tree, path)
+    def observe(self, tree: DraftTree, path: NDArray[np.int32], spent: Spent = NOTHING_SPENT) -> None:
+        """Correct the acceptance estimates, T(k) and the pace."""
+        self._pace.observe(len(path) + 1, spent.whole)
+        self._times.observe(len(tree) + 1, spent.cached, spent.decode)
+        if self._acceptance is not None:
+            self._acceptance.observe(tree, path)
+
+    def pace(self, cached: int) -> float:
+        """Tokens per second that time brings otherwise."""
+        return self._pace.of(self._times.at(cached))
+
+    def surplus(self, gains: NDArray[np.float64], cached: int) -> float:
+        """With T(k) as measured."""
+        seconds = self._times.at(cached)
+        pace = self.pace(cached)
+        size = best_size(gains, seconds, self._overhead, pace)
+        if size == 0:
+            return 0.0
+        return float(gains[:size].sum() - pace * (seconds[size + 1] - seconds[1] + self._overhead))
+
+    def least(self, cached: int) -> float:
+        """Path probability below which no node can pay."""
+        seconds = self._times.at(cached)
+        return max(LEAST_CHANCE, least_price(seconds) * self.pace(cached) * float(seconds[1]))
+
+
+class Pace:
+    """Tokens per second lately: what a second is worth. Never less than plain decoding."""
+
+    FADING = 0.02
+
+    def __init__(self) -> None:
+        self._tokens = 0.0
+        self._seconds = 0.0
+
+    def observe(self, tokens: int, seconds: float) -> None:
+        """A step brought so many tokens in so many seconds."""
+        if seconds > 0:
+            self._tokens += self.FADING * (tokens - self._tokens)
+            self._seconds += self.FADING * (seconds - self._seconds)
+
+    def of(self, decode_seconds: NDArray[np.float64]) -> float:
+        """Tokens per second, given T(k) at this length of the context."""
+        plain = 1.0 / float(decode_seconds[1])
+        return max(plain, self._tokens / self._seconds) if self._seconds > 0 else plain
 
 
 def least_price(decode_seconds: NDArray[np.float64]) -> float:
@@ -91,12 +206,17 @@ def least_price(decode_seconds: NDArray[np.float64]) -> float:
     return max(0.0, float(np.min((decode_seconds[2:] - decode_seconds[1]) / (rows - 1)) / decode_seconds[1]))
 
 
-def best_size(gains: NDArray[np.float64], decode_seconds: NDArray[np.float64], overhead: float) -> int:
-    """How many of the nodes to send: the k that maximises (1 + sum of the k largest path probabilities) / T(k + 1).
+def best_size(gains: NDArray[np.float64], decode_seconds: NDArray[np.float64], overhead: float, pace: float = 0.0) -> int:
+    """How many of the nodes to send: every k is tried, for T is stepped (a wider batch can cost less).
 
-    `gains` [n] are path probabilities, descending; every k is tried, for T is stepped (a wider batch can cost less).
+    `gains` [n] are path probabilities, descending, so that k nodes bring 1 + (sum of the first k) tokens in
+    T(k + 1) + `overhead` seconds. With a `pace` (tokens per second that the time would bring otherwise) the k that
+    brings the most beyond it: tokens − pace · seconds, whose maximum at the best pace that can be held gives the most
+    tokens per second over all steps (Dinkelbach 1967). Without one, the most tokens per second of this step alone.
     """
     sizes = min(len(gains), len(decode_seconds) - 2)
+    if sizes <= 0:
+        return 0
     expected = 1.0 + np.concatenate(([0.0], np.cumsum(gains[:sizes])))
     seconds = decode_seconds[1 : sizes + 2] + np.where(np.arange(sizes + 1) > 0, overhead, 0.0)
-    return int(np.argmax(expected / seconds))
+    return int(np.argmax(expected - pace * seconds if pace > 0 else expected / seconds))

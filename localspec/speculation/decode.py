@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.budget import Budget
+from localspec.speculation.budget import Budget, Spent
 from localspec.speculation.tree import SOURCE_TARGET, DraftTree, fuse
 from localspec.speculation.verify import walk
 
@@ -219,12 +219,13 @@ def generate(
     while left > 0:
         started = clock()
         tree = empty
-        room = target.context_size - target.cached - 1
+        cached = target.cached
+        room = target.context_size - cached - 1
         if drafters:
             limit = min(budget.limit, room)
             if limit > 0 and left > 1:
                 proposals = [drafter.propose(context, limit) for drafter in drafters]
-                tree = budget.choose(fuse(proposals), limit, left - 1)
+                tree = budget.choose(fuse(proposals), limit, left - 1, cached)
         proposed = clock()
         root = int(context.tokens[-1])
         target.decode(root, tree.tokens, tree.parents)
@@ -244,13 +245,11 @@ def generate(
         source = np.full(len(emitted), SOURCE_TARGET, dtype=np.uint8)
         accepted = min(len(path), len(emitted))
         source[:accepted] = tree.source[path[:accepted]]
-        budget.observe(tree, path)
-        rest = clock() - sampled
-        step = Step(
-            emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish
-        )
+        budget.observe(tree, path, Spent(cached, sampled - proposed, sampled - started))
+        step = Step(emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, 0.0, finish)
         for drafter in drafters:
             drafter.observe(step)
+        step = replace(step, rest_seconds=clock() - sampled)
         yield step
         if finish:
             return

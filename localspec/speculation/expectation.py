@@ -14,12 +14,14 @@ from localspec.speculation.budget import best_size
 OFFERS_FILE = "typical_offers.json"
 OVERHEAD = 0.0004
 """Seconds that a drafted step takes beyond its decode (docs/log.md)."""
+_ROUNDS = 6
+"""The pace grows in every round, and hardly after the third."""
 
 
 def expected_speed(
     decode_seconds: NDArray[np.float64], offers: NDArray[np.float64], overhead: float = OVERHEAD
 ) -> float:
-    """Expected tokens per second when each step is sized by cost.
+    """Expected tokens per second when each step is sized by cost, at the best pace that can be held (`best_size`).
 
     `decode_seconds[k]` is T(k), k = 1 … (index 0 unused); `offers` [steps, nodes] are path probabilities, descending in
     each row. That is the sum of expected tokens over the sum of expected seconds, for the steps of a reply follow one
@@ -27,12 +29,17 @@ def expected_speed(
     """
     if len(offers) == 0:
         return float(1.0 / decode_seconds[1])
-    tokens, seconds = 0.0, 0.0
-    for gains in offers:
-        size = best_size(gains, decode_seconds, overhead)
-        tokens += 1.0 + float(gains[:size].sum())
-        seconds += float(decode_seconds[size + 1]) + (overhead if size else 0.0)
-    return tokens / seconds
+    speed = 0.0
+    for _ in range(_ROUNDS):
+        tokens, seconds = 0.0, 0.0
+        for gains in offers:
+            size = best_size(gains, decode_seconds, overhead, speed)
+            tokens += 1.0 + float(gains[:size].sum())
+            seconds += float(decode_seconds[size + 1]) + (overhead if size else 0.0)
+        if tokens / seconds <= speed:
+            break
+        speed = tokens / seconds
+    return speed
 
 
 @cache

@@ -14,19 +14,23 @@ SOURCE_PROMPT = 1
 SOURCE_REST = 2
 SOURCE_DRESD = 4
 SOURCE_DRAFT = 8
+SOURCE_RECYCLED = 16
 SOURCE_NAMES = {
     SOURCE_TARGET: "target",
     SOURCE_PROMPT: "prompt",
     SOURCE_REST: "REST",
     SOURCE_DRESD: "DReSD",
     SOURCE_DRAFT: "draft",
+    SOURCE_RECYCLED: "recycled",
 }
 """Bits of `DraftTree.source`; 0 marks tokens that the target gave without a draft."""
 
-MATCH_LENGTH, VOTE_SHARE, SIMILARITY, SIBLING_RANK, DRAFT_PROBABILITY = range(5)
+MATCH_LENGTH, VOTE_SHARE, SIMILARITY, SIBLING_RANK, DRAFT_PROBABILITY, RECYCLED_PROBABILITY = range(6)
 """Columns of `DraftTree.evidence`."""
-EVIDENCE = 5
+EVIDENCE = 6
 """How many there are."""
+DOUBTED = -1.0
+"""In place of a draft model's probability: it looked at the node's parent and did not propose it."""
 
 PADDING = -1
 """Marks the end of a continuation that is shorter than its array."""
@@ -43,7 +47,8 @@ class DraftTree:
     source: NDArray[np.uint8]
     """[n] bit set of the drafters that proposed the node"""
     evidence: NDArray[np.float32]
-    """[n, 5]: match length, vote share, similarity, rank among siblings, the draft model's probability"""
+    """[n, 6]: match length, vote share, similarity, rank among siblings, the draft model's probability, the probability
+    that the target itself gave the token the last time it stood behind its parent's"""
     probability: NDArray[np.float32]
     """[n] P(accepted | parent accepted)"""
 
@@ -157,7 +162,7 @@ def from_continuations(
         ranks.append(rank)
         split(node, depth + 1, members)
     share = np.array(shares, dtype=np.float32)
-    evidence = np.array([lengths, shares, similarities, ranks, [0.0] * len(tokens)], dtype=np.float32).T
+    evidence = np.array([lengths, shares, similarities, ranks, *([[0.0] * len(tokens)] * 2)], dtype=np.float32).T
     return DraftTree(
         np.array(tokens, dtype=np.int32),
         np.array(parents, dtype=np.int32),
@@ -242,22 +247,33 @@ def without_branches(tree: DraftTree, tops: Sequence[int]) -> DraftTree:
     )
 
 
-def cut(tree: DraftTree, limit: int, deepest: int | None = None) -> DraftTree:
-    """The `limit` nodes with the highest path probability, none deeper than `deepest`.
+class Ranked:
+    """The nodes of a tree by path probability, none deeper than `deepest`: ready to be cut to any number."""
 
-    A path probability never exceeds its parent's, so the best nodes form a tree; ties go to the earlier node.
-    The result lists the most probable branch first (depth-first), which keeps accepted paths together in the KV
-    cache.
-    """
-    count = len(tree)
-    if limit <= 0 or count == 0 or deepest == 0:
+    def __init__(self, tree: DraftTree, deepest: int | None = None) -> None:
+        self._tree = tree
+        probability = path_probabilities(tree)
+        order = np.argsort(-probability, kind="stable")
+        if deepest is not None and deepest < len(tree):
+            order = order[depths(tree)[order] <= deepest]
+        self._order = order
+        self.gains: NDArray[np.float64] = probability[order]
+        """[n] path probabilities, descending"""
+
+    def best(self, limit: int) -> DraftTree:
+        """The `limit` best nodes. A path probability never exceeds its parent's, so they form a tree; ties go to the
+        earlier node. The most probable branch comes first (depth-first), which keeps accepted paths together in the KV
+        cache."""
+        if limit <= 0:
+            return DraftTree.empty()
+        return _take_depth_first(self._tree, self._order[:limit].tolist())
+
+
+def cut(tree: DraftTree, limit: int, deepest: int | None = None) -> DraftTree:
+    """The `limit` nodes with the highest path probability, none deeper than `deepest`."""
+    if limit <= 0 or len(tree) == 0 or deepest == 0:
         return DraftTree.empty()
-    probability = path_probabilities(tree)
-    order = np.argsort(-probability, kind="stable")
-    if deepest is not None:
-        order = order[depths(tree)[order] <= deepest]
-    chosen = order[:limit].tolist()
-    return _take_depth_first(tree, chosen)
+    return Ranked(tree, deepest).best(limit)
 
 
 def _take_depth_first(tree: DraftTree, chosen: Sequence[int]) -> DraftTree:

@@ -5,14 +5,25 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localspec.errors import ModelError
 from localspec.models.llama import MAX_ROWS
-from localspec.models.tuning import MEASURED_ROWS, _read, decode_seconds, interpolate
+from localspec.models.tuning import (
+    BANDS,
+    MEASURED_ROWS,
+    DecodeTimes,
+    _read,
+    decode_times,
+    interpolate,
+    measure_all,
+    remember,
+)
 
 KNOWN = st.dictionaries(st.integers(1, MAX_ROWS), st.floats(1e-4, 10.0), min_size=2).map(
     lambda known: known | {1: 0.01}
@@ -46,28 +57,150 @@ def test_beyond_the_last_count_the_last_slope_goes_on():
 
 def test_a_measurement_is_positive_and_made_once(model, tmp_path: Path):
     model.begin(model.tokenize("something in the cache"))
-    measured = decode_seconds(model, tmp_path)
+    times = decode_times(model, tmp_path)
     assert model.cached == 0
+    measured = times.at(0)
     assert (measured[1:] > 0).all()
     assert measured[1] <= measured[32]
     (file,) = tmp_path.iterdir()
     stored = json.loads(file.read_text())
-    assert set(stored["seconds"]) == {str(rows) for rows in MEASURED_ROWS}
+    shortest = min(stored["measured"], key=int)
+    assert set(stored["measured"][shortest]) == {str(rows) for rows in MEASURED_ROWS}
     # T(k) = k seconds, which no measurement would give.
-    stored["seconds"] = {rows: float(rows) for rows in stored["seconds"]}
+    stored["live"] = [{}]
+    stored["measured"] = {shortest: {rows: float(rows) for rows in stored["measured"][shortest]}}
     file.write_text(json.dumps(stored))
-    again = decode_seconds(model, tmp_path)
-    assert again[1:].tolist() == pytest.approx(list(range(1, MAX_ROWS + 1))), "taken from the file"
+    again = decode_times(model, tmp_path)
+    assert again.at(0)[1:].tolist() == pytest.approx(list(range(1, MAX_ROWS + 1))), "taken from the file"
+
+
+def test_longer_contexts_are_measured_without_reading_one(model):
+    begun = perf_counter()
+    measured = measure_all(model)
+    assert perf_counter() - begun < 30, "a bound for any machine; two seconds are aimed at"
+    assert min(measured) <= BANDS[0]
+    assert model.cached == 0
+    prompt = model.tokenize("After measuring, the model")
+    model.begin(prompt)
+    model.decode(int(prompt[-1]), np.empty(0, np.int32), np.empty(0, np.int32))
+    after = model.logits(1).copy()
+    model.forget()
+    model.begin(prompt)
+    model.decode(int(prompt[-1]), np.empty(0, np.int32), np.empty(0, np.int32))
+    assert (model.logits(1) == after).all(), "nothing of the stretched cache is left"
+
+
+def test_a_stretched_cache_is_attended_to(model):
+    """Each decode attends over all the copies: the times are those of a long context."""
+    model.forget()
+    model.begin(np.full(129, model.bos, np.int32))
+    seconds = []
+    for cells in (128, 1024):
+        model.stretch(cells)
+        assert model.cached == 128
+        tries = []
+        for _ in range(5):
+            started = perf_counter()
+            model.decode(model.bos, np.full(15, model.bos, np.int32), np.arange(-1, 14, dtype=np.int32))
+            model.logits(16)
+            tries.append(perf_counter() - started)
+            model.discard()
+        seconds.append(min(tries))
+    model.forget()
+    assert seconds[1] > seconds[0]
+
+
+def test_what_cannot_be_stretched_says_so(model):
+    model.forget()
+    with pytest.raises(ModelError, match="nothing"):
+        model.stretch(512)
+    model.begin(np.full(33, model.bos, np.int32))
+    with pytest.raises(ModelError, match="cannot be copied"):
+        model.stretch(2 * model.context_size)
+    assert model.cached == 0
+
+
+FLAT = {256: {1: 1.0, 2: 2.0, 4: 3.0}}
+
+
+def test_a_longer_band_keeps_the_steps_of_the_shortest():
+    times = DecodeTimes({256: {1: 1.0, 2: 3.0, 3: 5.0, 4: 2.0, 8: 6.0}, 2048: {1: 1.5, 4: 3.0, 8: 8.0}})
+    assert times.at(0)[1:5].tolist() == [1.0, 3.0, 5.0, 2.0]
+    longer = times.at(4000)
+    assert longer[[1, 4, 8]].tolist() == pytest.approx([1.5, 3.0, 8.0])
+    assert longer[4] < longer[3], "four rows cost less than three there too"
+    assert times.at(700)[1] == 1.0, "the nearer band on a logarithmic scale"
+    assert times.at(800)[1] == 1.5
+
+
+def test_live_times_correct_their_own_rows_and_what_all_have_in_common():
+    times = DecodeTimes(FLAT)
+    for _ in range(200):
+        times.observe(1, 10, 1.2)
+        times.observe(4, 10, 4.2)
+    assert times.at(0)[1] == pytest.approx(1.2, rel=0.05)
+    assert times.at(0)[4] == pytest.approx(4.2, rel=0.05)
+    assert 2.3 < times.at(0)[2] < 2.85, "rows never decoded are corrected as the others were on average"
+
+
+def test_one_late_decode_changes_little():
+    times = DecodeTimes(FLAT)
+    for _ in range(50):
+        times.observe(1, 10, 1.0)
+    for _ in range(8):
+        times.observe(1, 10, 1.0)
+    times.observe(1, 10, 50.0)
+    for _ in range(8):
+        times.observe(1, 10, 1.0)
+    assert times.at(0)[1] < 1.1
+
+
+@pytest.mark.parametrize(("rows", "seconds"), [(0, 1.0), (MAX_ROWS + 1, 1.0), (1, 0.0), (1, -1.0)])
+def test_times_that_cannot_be_are_left_out(rows, seconds):
+    times = DecodeTimes(FLAT)
+    for _ in range(20):
+        times.observe(rows, 0, seconds)
+    assert times.at(0)[1] == 1.0
+
+
+def test_live_times_are_remembered(model, tmp_path: Path):
+    times = decode_times(model, tmp_path)
+    before = times.at(0).copy()
+    for _ in range(100):
+        times.observe(1, 10, float(before[1]) * 1.5)
+    remember(model, tmp_path, times)
+    again = decode_times(model, tmp_path)
+    assert again.at(0)[1] == pytest.approx(times.at(0)[1])
+    assert again.at(0)[1] > before[1] * 1.3
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"no json", b"{}", b"[]", b"\xff", b'{"seconds": {}}', b'{"seconds": {"1": 0}}', b'{"seconds": {"a": 1}}'],
+    [
+        b"",
+        b"no json",
+        b"{}",
+        b"[]",
+        b"\xff",
+        b'{"measured": {}, "common": 0, "live": []}',
+        b'{"measured": {"256": {"1": 0}}, "common": 0, "live": []}',
+        b'{"measured": {"256": {"a": 1}}, "common": 0, "live": []}',
+        b'{"measured": {"256": {"1": 1}}}',
+        b'{"measured": {"256": {"1": 1}}, "common": 9, "live": [{}]}',
+        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}, {}]}',
+        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{"1": 5}]}',
+    ],
 )
 def test_an_unreadable_measurement_counts_as_none(tmp_path, content):
-    file = tmp_path / "decode-seconds.json"
+    file = tmp_path / "decode-times.json"
     assert _read(file) is None
     file.write_bytes(content)
     assert _read(file) is None
-    file.write_text(json.dumps({"seconds": {"1": 0.5, "2": 0.75}}))
-    assert _read(file) == {1: 0.5, 2: 0.75}
+    file.write_text(
+        json.dumps({"measured": {"256": {"1": 0.5, "2": 0.75}}, "common": 0.2, "live": [{"2": [0.1, 3]}]})
+    )
+    times = _read(file)
+    assert times is not None
+    assert times.measured == {256: {1: 0.5, 2: 0.75}}
+    assert times.live() == (0.2, [{2: (0.1, 3.0)}])

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import PAPER_NODES, SURE, CostBudget, FixedBudget, best_size, least_price
+from localspec.speculation.budget import PAPER_NODES, SURE, CostBudget, FixedBudget, Spent, SteadyTimes, best_size, least_price
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, cut, depths, path_probabilities
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
@@ -78,7 +78,7 @@ def test_the_published_size():
 @given(draft_trees(), CURVES, st.integers(2, 30), st.integers(0, 20), st.integers(1, 6))
 def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room, deepest):
     seconds = np.array(curve)
-    budget = CostBudget(seconds, Acceptance(), rows, overhead=0.01)
+    budget = CostBudget(SteadyTimes(seconds), Acceptance(), rows, overhead=0.01)
     assert 0 <= budget.limit <= min(rows, len(curve) - 1) - 1
     chosen = budget.choose(tree, room, deepest)
     assert len(chosen) <= max(0, min(budget.limit, room))
@@ -86,36 +86,82 @@ def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room,
 
     possible = cut(Acceptance().calibrate(tree), min(budget.limit, room), deepest)
 
-    def tokens_per_second(size: int) -> float:
+    def surplus(size: int) -> float:
+        """Tokens beyond what the same time brings plainly."""
         expected = 1.0 + float(path_probabilities(cut(possible, size)).sum())
-        return float(expected / (seconds[size + 1] + (0.01 if size else 0.0)))
+        return float(expected - (seconds[size + 1] + (0.01 if size else 0.0)) / seconds[1])
 
-    best = max(tokens_per_second(size) for size in range(len(possible) + 1))
-    assert tokens_per_second(len(chosen)) == pytest.approx(best, rel=1e-6)
+    best = max(surplus(size) for size in range(len(possible) + 1))
+    assert surplus(len(chosen)) == pytest.approx(best, rel=1e-6, abs=1e-9)
     assert set(paths_of(chosen)) == set(paths_of(cut(possible, len(chosen))))
+    gains = np.sort(path_probabilities(possible))[::-1]
+    assert budget.surplus(gains, 0) == pytest.approx(max(0.0, best), abs=1e-6)
+
+
+@given(CURVES, st.lists(st.tuples(st.integers(1, 9), st.floats(0.01, 3)), max_size=30))
+def test_pace_is_never_below_plain_decoding(curve, steps):
+    times = SteadyTimes(np.array(curve))
+    budget = CostBudget(times, None, 9)
+    for tokens, seconds in steps:
+        budget.observe(make_tree([1], [-1]), np.arange(tokens - 1, dtype=np.int32), Spent(0, seconds, seconds))
+    assert budget.pace(0) >= 1 / curve[1] * (1 - 1e-9)
+    if steps:
+        assert budget.pace(0) <= max(1 / curve[1], *(tokens / seconds for tokens, seconds in steps)) * (1 + 1e-9)
+
+
+def test_a_fast_pace_makes_time_dear():
+    """Where other steps bring three tokens in the time of one, a node that would just pay does not."""
+    times = SteadyTimes(np.array([0.0, 1.0, 1.5]))
+    tree = make_tree([1], [-1], [0.6])
+    budget = CostBudget(times, None, 2, overhead=0.0)
+    assert len(budget.choose(tree, 9, 9)) == 1
+    for _ in range(200):
+        budget.observe(tree, np.array([0, 1], np.int32), Spent(0, 1.0, 1.0))
+    assert budget.pace(0) == pytest.approx(3.0, rel=0.05)
+    assert len(budget.choose(tree, 9, 9)) == 0
+    assert budget.surplus(np.array([0.6]), 0) == 0
+    assert budget.least(0) > 0.6
+
+
+def test_decode_times_are_observed_at_their_place():
+    told: list[tuple[int, int, float]] = []
+
+    class Times(SteadyTimes):
+        def observe(self, rows: int, cached: int, seconds: float) -> None:
+            told.append((rows, cached, seconds))
+
+    budget = CostBudget(Times(np.arange(9.0)), None, 8)
+    budget.observe(make_tree([1, 2], [-1, 0]), np.array([0], np.int32), Spent(77, 0.5, 0.6))
+    assert told == [(3, 77, 0.5)]
+
+
+def test_a_fixed_budget_knows_no_time():
+    budget = FixedBudget(2)
+    assert budget.pace(0) == budget.least(0) == 0
+    assert budget.surplus(np.array([0.5, 0.25, 0.125]), 0) == 0.75
 
 
 def test_no_more_is_proposed_than_can_pay():
     # Free rows, rows that cost a tenth of a token each, and rows that cost a whole one.
-    assert CostBudget(np.array([0.0, *([1.0] * 65)]), Acceptance(), 65).limit == 64
-    tenth = CostBudget(np.concatenate([[0.0], 1.0 + 0.1 * np.arange(65)]), Acceptance(), 65)
+    assert CostBudget(SteadyTimes(np.array([0.0, *([1.0] * 65)])), Acceptance(), 65).limit == 64
+    tenth = CostBudget(SteadyTimes(np.concatenate([[0.0], 1.0 + 0.1 * np.arange(65)])), Acceptance(), 65)
     assert 8 < tenth.limit <= 64
-    assert CostBudget(np.arange(66.0), Acceptance(), 65).limit == 8, "measured times may be wrong"
-    assert CostBudget(np.arange(66.0), Acceptance(), 4).limit == 3
-    assert CostBudget(np.arange(66.0), Acceptance(), 1).limit == 0
+    assert CostBudget(SteadyTimes(np.arange(66.0)), Acceptance(), 65).limit == 8, "measured times may be wrong"
+    assert CostBudget(SteadyTimes(np.arange(66.0)), Acceptance(), 4).limit == 3
+    assert CostBudget(SteadyTimes(np.arange(66.0)), Acceptance(), 1).limit == 0
 
 
 @given(CURVES, st.integers(1, 40), st.floats(0.0, SURE))
 def test_drafts_that_are_less_sure_never_want_more_than_the_limit(curve, rows, chance):
     seconds = np.array(curve)
-    budget = CostBudget(seconds, Acceptance(), rows, overhead=0.01)
+    budget = CostBudget(SteadyTimes(seconds), Acceptance(), rows, overhead=0.01)
     gains = chance ** np.arange(1, min(rows, len(curve) - 1))
     assert best_size(gains, seconds, 0.01) <= max(budget.limit, 0)
 
 
 def test_a_cost_budget_learns_that_drafts_fail():
     tree = make_tree([1], [-1], [1.0], evidence=[[4, 1, 0, 0]])
-    budget = CostBudget(np.array([0.0, 1.0, 1.2]), Acceptance(), 2, overhead=0.0)
+    budget = CostBudget(SteadyTimes(np.array([0.0, 1.0, 1.2])), Acceptance(), 2, overhead=0.0)
     assert len(budget.choose(tree, 10, 10)) == 1
     for _ in range(100):
         budget.observe(tree, np.empty(0, np.int32))

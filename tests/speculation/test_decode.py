@@ -15,7 +15,7 @@ from scipy.stats import chisquare  # type: ignore[import-untyped]
 
 from localspec.errors import ModelError
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import Budget, CostBudget, FixedBudget
+from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes
 from localspec.speculation.decode import Context, Drafter, Step, generate
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
@@ -120,7 +120,7 @@ BUDGETS = (
     st.integers(0, 20).map(lambda nodes: lambda: FixedBudget(nodes))
     | st.integers(0, 20).map(lambda nodes: lambda: FixedBudget(nodes, Acceptance()))
     | st.lists(st.floats(0.01, 3.0), min_size=2, max_size=20).map(
-        lambda curve: lambda: CostBudget(np.array([0.0, *curve]), Acceptance(), 17)
+        lambda curve: lambda: CostBudget(SteadyTimes(np.array([0.0, *curve])), Acceptance(), 17)
     )
 )
 
@@ -237,7 +237,9 @@ def test_right_drafts_save_steps():
     assert [step.source.tolist() for step in steps] == [[2, 2, 2, 2, 2, 0]] * 4
     assert target.batches[-4:] == [6, 6, 6, 6]
     assert drafter.begun == 1
-    assert drafter.steps == steps
+    assert [(step.emitted.tolist(), step.path.tolist()) for step in drafter.steps] == [
+        (step.emitted.tolist(), step.path.tolist()) for step in steps
+    ]
 
 
 def test_prompt_lookup_saves_steps_on_a_text_that_repeats():

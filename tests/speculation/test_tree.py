@@ -84,11 +84,11 @@ def test_a_trie_of_continuations_equals_brute_force(rows, limit):
         passing = [row for row in rows if tuple(row[0][: len(path)]) == path]
         siblings = [weight for other, weight in trie.items() if len(other) == len(path) and other[:-1] == path[:-1]]
         share = np.float32(trie[path] / (trie[path[:-1]] if len(path) > 1 else total))
-        length, vote, similarity, rank, drafted = tree.evidence[node]
+        length, vote, similarity, rank, drafted, again = tree.evidence[node]
         assert tree.probability[node] == vote == share
         assert length == max(row[1] for row in passing) + len(path) - 1
         assert similarity == np.float32(max(row[3] for row in passing))
-        assert drafted == 0, "no draft model has seen it"
+        assert drafted == again == 0, "no model has seen it"
         assert (
             sum(weight > trie[path] for weight in siblings) <= rank < sum(weight >= trie[path] for weight in siblings)
         )

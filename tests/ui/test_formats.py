@@ -123,10 +123,10 @@ def test_the_chosen_format_is_used_and_taken_back(
         tab.ask("And three animals?")
         tab.assert_quiet()
         # The disk space is given back; the file is made again when it is wanted again.
-        assert found.path is None
+        assert not (tuned.folder_of(found.fingerprint) / found.file).exists()
         press(tab, f"Use {found.chosen} now")
         expect(status).to_contain_text(f"tuned: {found.chosen}", timeout=2 * LONG)
-        assert found.path is not None
+        assert (tuned.folder_of(found.fingerprint) / found.file).is_file()
         tab.page.context.close()
     finally:
         app.close()

@@ -30,6 +30,8 @@ MAX_ROWS = 65
 """Rows of one verification batch: root + 64 draft nodes, the published tree size (RASD, REST)."""
 MAX_LEAVES = 64
 """Leaves of one tree: at most one per draft node. llama.cpp's own bound on sequences is 256 in this version."""
+_NEAR_LOGITS = 7.0
+"""Logits this far below the highest belong to tokens a thousandth as likely."""
 _MOVING = MAX_LEAVES
 """The sequence that cells pass through when an accepted path is moved together."""
 DEFAULT_CONTEXT = 8192
@@ -64,6 +66,7 @@ class LlamaModel(Weights):
         self.threads = settings.threads or default_threads()
         self._context: Any = None
         self._cached: list[int] = []
+        self._stretched = 0
         self._states_on = False
         try:
             self._load_context(settings.context)
@@ -115,8 +118,34 @@ class LlamaModel(Weights):
         """Empty the KV cache, so that the next request starts afresh."""
         llama_cpp.llama_memory_clear(self._memory, True)
         self._cached.clear()
+        self._stretched = 0
         self._state_known[:] = False
         self._pending = None
+
+    def stretch(self, cells: int) -> None:
+        """Fill the KV cache up to `cells` cells with copies of what it holds. The text it knows stays the same, but a
+        decode attends over all of the cells: so times at a long context are measured without reading one.
+
+        Afterwards only `discard`, measured decodes and `forget` make sense. Raises ModelError where it cannot be copied.
+        """
+        if not self._cached:
+            raise ModelError("There is nothing in the cache to copy.")
+        self.discard()
+        memory = self._memory
+        held = max(self._stretched, len(self._cached))
+        while held < cells:
+            llama_cpp.llama_memory_seq_cp(memory, 0, _MOVING, -1, -1)
+            size = llama_cpp.llama_state_seq_get_size(self._context, _MOVING)
+            data = (ctypes.c_uint8 * size)()
+            llama_cpp.llama_state_seq_get_data(self._context, data, size, _MOVING)
+            llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
+            if 2 * held > self.context_size or llama_cpp.llama_state_seq_set_data(self._context, data, size, _MOVING) == 0:
+                self.forget()
+                raise ModelError(f"The cache of {self.path.name} cannot be copied.")
+            llama_cpp.llama_memory_seq_cp(memory, _MOVING, 0, -1, -1)
+            llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
+            held *= 2
+        self._stretched = held
 
     def common_prefix(self, tokens: Sequence[int] | NDArray[np.int32]) -> int:
         """How many leading tokens of a request the KV cache already holds."""
@@ -259,6 +288,17 @@ class LlamaModel(Weights):
         """Logits [rows, vocabulary] of the last decode: a view, overwritten by the next one."""
         pointer = llama_cpp.llama_get_logits(self._context)
         return view(pointer, rows, self.vocabulary_size)
+
+    def likeliest(self, row: int, count: int) -> tuple[list[int], list[float]]:
+        """The likeliest tokens behind row `row` of the last decode, likeliest first, and their probabilities; fewer
+        than `count` where the others are hopeless. Tens of microseconds: only logits near the highest are sorted, and
+        what lies further below it is left out of the sum."""
+        logits = view(llama_cpp.llama_get_logits_ith(self._context, row), 1, self.vocabulary_size)[0]
+        highest = float(logits.max())
+        near = np.flatnonzero(logits > highest - _NEAR_LOGITS)
+        chances = np.exp(logits[near] - highest)
+        best = np.argsort(-chances, kind="stable")[:count]
+        return near[best].tolist(), (chances[best] / chances.sum()).tolist()
 
     def states(self, rows: int) -> NDArray[np.float32]:
         """Post-norm last-layer states [rows, state_size] of the last decode (with states on): a view."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from localspec.speculation.decode import Context, Retrieval, Step
 from localspec.speculation.drafters.weights import LEAST_SHARE, similarity_weights
+from localspec.speculation.sightings import Sighting
 from localspec.speculation.tree import PADDING, SOURCE_DRESD, DraftTree, from_continuations
 from localspec.stores.states import StateStore
 
@@ -55,18 +56,9 @@ class DresdDrafter:
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """What followed the nearest states, nearer ones counting more; empty when none of them led to the root."""
-        states, known = context.states
-        if len(known) == 0 or not known[-1]:
+        continuations, similarity = self.neighbours(context)
+        if len(similarity) == 0:
             return DraftTree.empty()
-        root = int(context.tokens[-1])
-        continuations, similarity = self._from_store(states[-1], root)
-        if not self._paper:
-            own, own_similarity = self._from_context(context.tokens, states, known)
-            continuations = np.concatenate([continuations, own])
-            similarity = np.concatenate([similarity, own_similarity])
-            near = similarity >= LEAST_SIMILARITY
-            continuations, similarity = continuations[near], similarity[near]
-        self.retrieval.count(similarity)
         return from_continuations(
             continuations,
             np.zeros(len(similarity), np.int16),
@@ -77,6 +69,29 @@ class DresdDrafter:
             least_share=0.0 if self._paper else LEAST_SHARE,
             decay=PAPER_DECAY if self._paper else 1.0,
         )
+
+    def neighbours(self, context: Context) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """What followed the root where states were near [m, c], padded with -1, and their similarities [m]."""
+        states, known = context.states
+        if len(known) == 0 or not known[-1]:
+            return self._nothing
+        root = int(context.tokens[-1])
+        continuations, similarity = self._from_store(states[-1], root)
+        if not self._paper:
+            own, own_similarity = self._from_context(context.tokens, states, known)
+            continuations = np.concatenate([continuations, own])
+            similarity = np.concatenate([similarity, own_similarity])
+            near = similarity >= LEAST_SIMILARITY
+            continuations, similarity = continuations[near], similarity[near]
+        self.retrieval.count(similarity)
+        return continuations, similarity
+
+    def sightings(self, context: Context) -> list[Sighting]:
+        """The same as sightings, nearer ones counting more."""
+        continuations, similarity = self.neighbours(context)
+        votes = similarity_weights(similarity).tolist()
+        rows = zip(continuations.tolist(), similarity.tolist(), votes, strict=True)
+        return [Sighting(text, 0, 0, near, vote, SOURCE_DRESD) for text, near, vote in rows]
 
     def observe(self, step: Step) -> None:
         """The stores do not change while a reply is decoded."""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from localspec.errors import ModelError
 from localspec.models.draft import Choices, DraftModel
 from localspec.speculation.decode import Context, DraftTimes, Step
+from localspec.speculation.growth import Guess
 from localspec.speculation.tree import DRAFT_PROBABILITY, EVIDENCE, SIBLING_RANK, SOURCE_DRAFT, DraftTree
 
 
@@ -80,6 +81,25 @@ class ModelDrafter:
         return DraftTree(
             grown.tokens, grown.parents, np.full(count, SOURCE_DRAFT, np.uint8), evidence, grown.probabilities
         )
+
+    def guesses(
+        self, tokens: NDArray[np.int32], limit: int, least: float, seconds_per_token: float
+    ) -> dict[int, list[Guess]]:
+        """Its tree as guesses by the node they hang below, -1 = the root; none where it cannot tell."""
+        started = perf_counter()
+        below: dict[int, list[Guess]] = {}
+        try:
+            first = self._model.follow(tokens) if self._usable else None
+            if first is not None:
+                grown = self._model.grow(first, limit, least, seconds_per_token)
+                nodes = zip(grown.tokens.tolist(), grown.parents.tolist(), grown.probabilities.tolist(), strict=True)
+                for node, (token, parent, probability) in enumerate(nodes):
+                    below.setdefault(parent, []).append(Guess(token, probability, node))
+        except ModelError as error:
+            self._give_up(error)
+            below = {}
+        self.times.drafting += perf_counter() - started
+        return below
 
     def knows(self, token: int) -> bool:
         """True for tokens that the draft model can propose."""

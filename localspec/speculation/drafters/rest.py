@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from localspec.speculation.decode import Context, Step
 from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
+from localspec.speculation.sightings import Sighting
 from localspec.speculation.tree import SOURCE_REST, DraftTree, from_continuations
 from localspec.stores.ngrams import NgramStore
 
 LONGEST = 16
 SHORTEST = 2
 CONTINUATION = 10
+LONG_CONTINUATION = 24
+"""Where a tree is cut by what is known of acceptance: long copies pay on every device."""
 PAPER_MATCHES = 5000
 """As published in the authors' code."""
 DEVICE_MATCHES = 32
@@ -48,6 +52,20 @@ class RestDrafter:
         return from_continuations(
             matches.continuations, matches.lengths, weights, SOURCE_REST, limit, least_share=least_share
         )
+
+    def sightings(self, tokens: NDArray[np.int32]) -> list[Sighting]:
+        """Where the last of `tokens` [n] stood in the library, longest match first."""
+        matches = self._store.lookup(
+            tokens[-LONGEST:],
+            longest=LONGEST,
+            shortest=SHORTEST,
+            matches=DEVICE_MATCHES,
+            continuation=LONG_CONTINUATION,
+            all_lengths=True,
+        )
+        votes = suffix_weights(matches.lengths).tolist()
+        rows = zip(matches.continuations.tolist(), matches.lengths.tolist(), votes, strict=True)
+        return [Sighting(text, 0, length, 0.0, vote, SOURCE_REST) for text, length, vote in rows]
 
     def observe(self, step: Step) -> None:
         """The store does not change while a reply is decoded."""

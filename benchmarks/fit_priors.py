@@ -1,0 +1,177 @@
+"""Fits the priors of the acceptance model on recorded replies, and tells how well they hold on others.
+
+    python -m benchmarks.fit_priors --recordings FILE [FILE …] [--library NAME] [--write]
+
+Every reply is replayed with trees of all sources; each node whose parent was visited is a trial. Weights are fitted by
+ridge logistic regression (Newton's method), and their precision is the curvature of the fit scaled down, so that a few
+replies of another kind outweigh it. Half of the prompts fit, the other half tell the calibration error; `--write` then
+fits on all and replaces `localspec/speculation/priors.json` and `typical_offers.json`. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.recordings import Recording, Recordings, ReplayDraft, ReplayTarget, load
+from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, calibration_error, features
+from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes, least_price
+from localspec.speculation.decode import generate
+from localspec.speculation.drafters.auto import AutoDrafter
+from localspec.speculation.drafters.dresd import DresdDrafter
+from localspec.speculation.drafters.model import ModelDrafter
+from localspec.speculation.drafters.recycling import RecycledTokens
+from localspec.speculation.drafters.rest import RestDrafter
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.tree import path_probabilities
+
+PRIORS = Path(__file__).resolve().parents[1] / "localspec" / "speculation" / "priors.json"
+OFFERS = PRIORS.with_name("typical_offers.json")
+NODES = 12
+"""Of the trees that are fitted on: as on devices where rows are cheap, so that unlikely nodes are tried too."""
+RIDGE = 2.0
+"""Precision of the zero-mean Gaussian that keeps weights of rare features small."""
+TRUST = 0.02
+"""Part of the curvature that the shipped precision has: a prior as firm as that many of the trials."""
+FIRMEST = 60.0
+OFFERED = 15
+SAMPLED = 400
+
+
+@dataclass(slots=True)
+class Trials:
+    """Nodes whose parent was visited."""
+
+    vectors: list[NDArray[np.float64]]
+    accepted: list[NDArray[np.bool_]]
+    expected: list[NDArray[np.float64]]
+    offers: list[list[float]]
+
+    def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Features [t, f], accepted [t], expected [t]."""
+        return (
+            np.concatenate(self.vectors),
+            np.concatenate(self.accepted).astype(np.float64),
+            np.concatenate(self.expected),
+        )
+
+
+class Replay:
+    """Auto over recorded replies, one after the other, as one engine would."""
+
+    def __init__(
+        self,
+        recordings: Recordings,
+        acceptance: Acceptance,
+        *,
+        nodes: int = 0,
+        rest: RestDrafter | None = None,
+        dense: DresdDrafter | None = None,
+        recycle: bool = True,
+        draft: bool = True,
+    ) -> None:
+        """`nodes` > 0: trees of that size; else sized by the recording's T(k)."""
+        self._recordings = recordings
+        self._acceptance = acceptance
+        self._nodes = nodes
+        self._parts = rest, dense
+        self._recycle = recycle
+        self._draft = draft
+        self.trials = Trials([], [], [], [])
+        self.metrics: dict[str, ReplyMetrics] = {}
+
+    def run(self, replies: list[Recording]) -> None:
+        """Replay."""
+        seconds = self._recordings.decode_seconds
+        rest, dense = self._parts
+        budget: Budget = FixedBudget(self._nodes) if self._nodes else CostBudget(SteadyTimes(seconds), None, 65)
+        for reply in replies:
+            target = ReplayTarget(reply, seconds)
+            draft = None
+            if reply.drafts and self._draft:
+                least, worth = (0.0, 0.0) if self._nodes else (least_price(seconds), float(seconds[1]))
+                draft = ModelDrafter(ReplayDraft(reply, self._recordings.draft_seconds), least, worth)
+                draft.begin = lambda context: None  # type: ignore[method-assign]
+            recycled = RecycledTokens(target.likeliest) if self._recycle else None
+            auto = AutoDrafter(self._acceptance, budget, rest=rest, dense=dense, draft=draft, recycled=recycled)
+            count = len(reply.tokens) - reply.reply_start
+            if count < 2:
+                continue
+            prompt = reply.tokens[: reply.reply_start]
+            for step in generate(target, target, [auto], prompt, budget, count, target.clock):
+                for category in ("all", reply.category):
+                    self.metrics.setdefault(category, ReplyMetrics(float(seconds[1]))).add(step)
+                if len(step.tree):
+                    visited = np.flatnonzero(np.isin(step.tree.parents, [-1, *step.path.tolist()]))
+                    self.trials.vectors.append(features(step.tree, self._acceptance.luck)[visited])
+                    self.trials.accepted.append(np.isin(visited, step.path))
+                    self.trials.expected.append(step.tree.probability[visited].astype(np.float64))
+                gains = np.sort(path_probabilities(step.tree))[::-1]
+                self.trials.offers.append([round(float(gain), 3) for gain in gains[:OFFERED]])
+
+
+def fit(vectors: NDArray[np.float64], accepted: NDArray[np.float64]) -> Priors:
+    """Weights [f] and their precision [f]."""
+    weights = np.zeros(vectors.shape[1])
+    curvature = np.eye(len(weights))
+    for _ in range(30):
+        chance = 1.0 / (1.0 + np.exp(-np.clip(vectors @ weights, -30, 30)))
+        slope = vectors.T @ (accepted - chance) - RIDGE * weights
+        curvature = (vectors * (chance * (1 - chance))[:, None]).T @ vectors + RIDGE * np.eye(len(weights))
+        step = np.linalg.solve(curvature, slope)
+        weights += step
+        if np.abs(step).max() < 1e-6:
+            break
+    return Priors(weights, np.clip(np.diag(curvature) * TRUST, 2.0, FIRMEST))
+
+
+def main() -> None:
+    """Fit, tell, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recordings", type=Path, nargs="+", required=True)
+    parser.add_argument("--write", action="store_true")
+    options = parser.parse_args()
+    every = [load(file) for file in options.recordings]
+    halves: list[Trials] = [Trials([], [], [], []), Trials([], [], [], [])]
+    for recordings in every:
+        for half in (0, 1):
+            replay = Replay(recordings, Acceptance(), nodes=NODES)
+            replay.run(recordings.replies[half::2])
+            halves[half].vectors += replay.trials.vectors
+            halves[half].accepted += replay.trials.accepted
+            halves[half].expected += replay.trials.expected
+    fitted = fit(*halves[0].arrays()[:2])
+    figures: dict[str, float] = {}
+    for recordings in every:
+        replay = Replay(recordings, Acceptance(fitted))
+        replay.run(recordings.replies[1::2])
+        _, accepted, expected = replay.trials.arrays()
+        whole = replay.metrics["all"]
+        plain = whole.tokens * whole.plain_seconds
+        figures["calibration error on the other half"] = calibration_error(expected, accepted)
+        figures["tokens per step"] = whole.tokens_per_step
+        figures["speedup by T(k)"] = plain / whole.seconds
+        for category, metrics in sorted(replay.metrics.items()):
+            print(
+                f"{category:16s} {metrics.tokens * metrics.plain_seconds / metrics.seconds:.3f}×"
+                f" {metrics.tokens_per_step:.2f} tokens/step, {metrics.drafted / metrics.steps:.2f} drafted,"
+                f" propose {metrics.propose_seconds / metrics.steps * 1e3:.2f} ms"
+            )
+    if options.write:
+        vectors, accepted, _ = (np.concatenate(pair) for pair in zip(halves[0].arrays(), halves[1].arrays()))
+        prior = fit(vectors, accepted)
+        shipped = {
+            name: [round(float(weight), 4), round(float(precision), 2)]
+            for name, weight, precision in zip(FEATURES, *prior, strict=True)
+        }
+        PRIORS.write_text(json.dumps({"weights": shipped}, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()

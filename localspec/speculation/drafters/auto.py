@@ -1,0 +1,120 @@
+"""Auto: all sources in one tree on one scale of acceptance, each asked only where it pays for its time."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.budget import Budget
+from localspec.speculation.decode import Context, DraftTimes, Retrieval, Step
+from localspec.speculation.drafters.dresd import DresdDrafter
+from localspec.speculation.drafters.model import ModelDrafter
+from localspec.speculation.drafters.recycling import RecycledTokens
+from localspec.speculation.drafters.rest import RestDrafter
+from localspec.speculation.drafters.weights import suffix_weights
+from localspec.speculation.economy import SourceEconomy
+from localspec.speculation.growth import Soil, grow
+from localspec.speculation.sightings import ContextIndex
+from localspec.speculation.tree import DraftTree
+
+_EXACT, _NEAR, _DRAFT = 0, 1, 2
+_VOTES = [float(vote) for vote in suffix_weights(np.arange(64, dtype=np.int16))]
+
+
+class AutoDrafter:
+    """Prompt lookup and recycled tokens always; the library's n-grams, nearest states and the draft model at steps of
+    a kind where what they bring is worth what they take. Trees come calibrated, best node first."""
+
+    name = "auto"
+
+    def __init__(
+        self,
+        acceptance: Acceptance,
+        budget: Budget,
+        *,
+        rest: RestDrafter | None = None,
+        dense: DresdDrafter | None = None,
+        draft: ModelDrafter | None = None,
+        recycled: RecycledTokens | None = None,
+    ) -> None:
+        """`budget` sizes the trees; it must not calibrate them again."""
+        self.needs_states = dense is not None
+        self._acceptance = acceptance
+        self._budget = budget
+        self._rest = rest
+        self._dense = dense
+        self._draft = draft
+        self._recycled = recycled
+        self._index = ContextIndex(_VOTES)
+        self._economies = [SourceEconomy(), SourceEconomy(), SourceEconomy()]
+        self._root = -1
+
+    @property
+    def retrieval(self) -> Retrieval | None:
+        """What the search by state found."""
+        return self._dense.retrieval if self._dense is not None else None
+
+    @property
+    def times(self) -> DraftTimes | None:
+        """Where the time went, with a draft model."""
+        return self._draft.times if self._draft is not None else None
+
+    def begin(self, context: Context) -> None:
+        """A new reply starts."""
+        self._acceptance.begin()
+        self._index = ContextIndex(_VOTES)
+        self._index.follow(context.tokens.tolist())
+        for drafter in (self._rest, self._dense, self._draft):
+            if drafter is not None:
+                drafter.begin(context)
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        """What is known for nothing, then what is worth asking."""
+        index = self._index
+        tokens = context.tokens
+        index.follow(tokens[len(index.tokens) :].tolist())
+        self._root = index.tokens[-1]
+        budget = self._budget
+        cached = len(tokens) - 1
+        pace = budget.pace(cached)
+        least = budget.least(cached)
+        chance = self._acceptance.chance()
+        luck = self._acceptance.luck
+        soil = Soil(self._root, index.sightings(), look_up=index.sightings)
+        if self._recycled is not None:
+            soil.recycled = self._recycled.behind
+        tree, paths = grow(soil, chance, limit, least, limit)
+        likely = paths[0] if paths else 0.0
+        worth = budget.surplus(np.array(paths), cached)
+
+        def credit(source: int, started: float) -> None:
+            """Grow anew with what a source brought, and tell its economy."""
+            nonlocal tree, paths, worth
+            tree, paths = grow(soil, chance, limit, least, limit)
+            before, worth = worth, budget.surplus(np.array(paths), cached)
+            self._economies[source].observe(likely, luck[source], worth - before, perf_counter() - started, pace)
+
+        def wanted(source: int) -> bool:
+            return self._economies[source].wants(likely, luck[source], pace)
+
+        if self._rest is not None and wanted(_EXACT):
+            started = perf_counter()
+            soil.sightings += self._rest.sightings(tokens)
+            credit(_EXACT, started)
+        if self._dense is not None and wanted(_NEAR):
+            started = perf_counter()
+            soil.sightings += self._dense.sightings(context)
+            credit(_NEAR, started)
+        if self._draft is not None and wanted(_DRAFT):
+            started = perf_counter()
+            soil.guesses = self._draft.guesses(tokens, limit, least, 1.0 / pace if pace > 0 else 0.0)
+            credit(_DRAFT, started)
+        return tree
+
+    def observe(self, step: Step) -> None:
+        """Learn what became of the tree, and what the target held to be likely on the way."""
+        self._acceptance.observe(step.tree, step.path)
+        if self._recycled is not None:
+            self._recycled.refresh(self._root, step)

@@ -1,0 +1,59 @@
+"""Which searches and models are worth asking at a step: each costs time, and brings much here and nothing there."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+BOUNDS = (0.02, 0.15, 0.35, 0.55, 0.7, 0.82, 0.92)
+"""Steps are told apart by how likely the first token of what is known for nothing is."""
+_FADING = 0.04
+"""Weight of the newest step in what a source brings and costs."""
+_TRIES = 3
+"""Steps of a kind in which a source is asked whatever it may bring, before what it brought decides."""
+_FIRST_PAUSE, _LONGEST_PAUSE = 4, 64
+"""Steps of a kind between two trials of a source that doesn't pay; doubled while it doesn't."""
+
+
+@dataclass(slots=True)
+class _Worth:
+    tokens: float = 0.0
+    asked: int = 0
+    pause: int = _FIRST_PAUSE
+    waited: int = 0
+
+
+@dataclass(slots=True)
+class SourceEconomy:
+    """Follows what one source brings, in tokens beyond what the step had without it, and what it costs, in seconds."""
+
+    seconds: float = 0.0
+    """mean cost"""
+    asked: int = 0
+    _worth: dict[int, _Worth] = field(default_factory=dict)
+
+    def wants(self, chance: float, luck: float, pace: float) -> bool:
+        """Whether to ask it now. `chance`: of the first token that is known for nothing; `luck`: the source's own
+        lately; `pace`: tokens per second that the time would bring otherwise."""
+        worth = self._worth.setdefault(_kind(chance, luck), _Worth())
+        if worth.asked < _TRIES or worth.tokens > self.seconds * pace:
+            return True
+        worth.waited += 1
+        return worth.waited >= worth.pause
+
+    def observe(self, chance: float, luck: float, tokens: float, seconds: float, pace: float) -> None:
+        """It was asked, and brought and cost so much."""
+        self.asked += 1
+        self.seconds += max(_FADING, 1.0 / self.asked) * (seconds - self.seconds)
+        worth = self._worth.setdefault(_kind(chance, luck), _Worth())
+        worth.asked += 1
+        worth.tokens += max(_FADING, 1.0 / worth.asked) * (tokens - worth.tokens)
+        if worth.tokens > self.seconds * pace:
+            worth.pause = _FIRST_PAUSE
+        elif worth.waited >= worth.pause:
+            worth.pause = min(_LONGEST_PAUSE, 2 * worth.pause)
+        worth.waited = 0
+
+
+def _kind(chance: float, luck: float) -> int:
+    return 3 * bisect_right(BOUNDS, chance) + (1 + (luck > 0.05) - (luck < -0.05))

@@ -1,0 +1,58 @@
+"""Which sources are asked: those that bring more than they cost, and now and then the others."""
+
+from __future__ import annotations
+
+import pytest
+
+from localspec.speculation.economy import SourceEconomy
+
+PACE = 100.0
+
+
+def asked_of(economy: SourceEconomy, steps: int, tokens: float, seconds: float, chance: float = 0.5) -> int:
+    """Steps at which it is asked, of so many alike."""
+    asked = 0
+    for _ in range(steps):
+        if economy.wants(chance, 0.0, PACE):
+            asked += 1
+            economy.observe(chance, 0.0, tokens, seconds, PACE)
+    return asked
+
+
+def test_what_pays_is_asked_always():
+    assert asked_of(SourceEconomy(), 200, tokens=0.2, seconds=0.001) == 200
+
+
+def test_what_doesnt_pay_is_asked_ever_more_rarely_but_never_forgotten():
+    economy = SourceEconomy()
+    assert 3 < asked_of(economy, 100, tokens=0.05, seconds=0.001) < 15
+    late = asked_of(economy, 640, tokens=0.05, seconds=0.001)
+    assert 5 <= late <= 15
+
+
+def test_it_comes_back_when_the_text_changes():
+    economy = SourceEconomy()
+    asked_of(economy, 300, tokens=0.0, seconds=0.001)
+    asked_of(economy, 700, tokens=1.0, seconds=0.001)
+    assert asked_of(economy, 100, tokens=1.0, seconds=0.001) == 100
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0019, True), (0.0021, False)])
+def test_its_price_is_what_the_time_brings_otherwise(seconds, expected):
+    economy = SourceEconomy()
+    asked_of(economy, 3, tokens=0.2, seconds=seconds)
+    assert economy.wants(0.5, 0.0, PACE) is expected
+
+
+def test_steps_are_told_apart():
+    economy = SourceEconomy()
+    asked_of(economy, 50, tokens=0.0, seconds=0.001, chance=0.95)
+    assert asked_of(economy, 50, tokens=0.5, seconds=0.001, chance=0.1) == 50
+    assert asked_of(economy, 50, tokens=0.0, seconds=0.001, chance=0.95) < 10
+
+
+def test_where_time_doesnt_count_anything_that_brings_is_asked():
+    economy = SourceEconomy()
+    for _ in range(20):
+        assert economy.wants(0.5, 0.0, 0.0)
+        economy.observe(0.5, 0.0, 0.001, 1.0, 0.0)
