@@ -195,6 +195,7 @@ def test_tune_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(formats, "TRIED", ("Q8_0",))
     monkeypatch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
     monkeypatch.setattr(weight_formats, "LEAST_GAIN", 0.0)
+    monkeypatch.setattr(weight_formats, "_MIXED_TYPES", 0)
     nothing = run("tune", "--undo", "--threads", "1")
     assert isinstance(nothing.exception, ModelError)
     assert "not been tuned" in nothing.exception.message

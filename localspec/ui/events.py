@@ -20,6 +20,7 @@ from localspec.ui.options import Number, load_settings, reply_options
 from localspec.ui.page import Page
 from localspec.ui.replying import Reply, View
 from localspec.ui.state import Application, Conversation, DraftState, Shown
+from localspec.ui.tuning import PRESSES
 
 Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
@@ -154,9 +155,12 @@ class Events:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
         conversation = self._conversation(request)
         name, own = pressed(wanted)
-        if name in formats.PRESSES:
-            self._press_format(name)
-        if own != conversation.library or name in formats.PRESSES:
+        if name in PRESSES:
+            try:
+                self.application.tuner.press(name)  # what comes of it is told by the next tick
+            except LocalSpecError as error:
+                gr.Warning(markup.lines(str(error)))
+        if own != conversation.library or name in PRESSES:
             return tuple(gr.skip() for _ in LIBRARY_PARTS)
 
         def change(library: Library) -> None:
@@ -219,19 +223,6 @@ class Events:
         for part in MODEL_PARTS:
             seen.pop(part, None)
         return status(self.application), draft_status(self.application.models.draft)
-
-    def _press_format(self, name: str) -> None:
-        """One of the buttons about the weight format. What comes of it is told by the next tick."""
-        tuner = self.application.tuner
-        try:
-            if name == formats.STOP:
-                tuner.stop()
-            elif name == formats.USE_ORIGINAL:
-                tuner.go_back()
-            else:
-                tuner.begin(again=name == formats.MEASURE_AGAIN)
-        except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
 
     def look_at_draft(self, name: str | None, file: str, draft: str | None) -> str:
         """Whether the draft that was picked fits the target that is picked, as far as their files tell."""

@@ -5,11 +5,7 @@ from __future__ import annotations
 from localspec.chat.weight_formats import SHOWN_ROWS
 from localspec.models.tuned import Figures, Tuning
 from localspec.ui import markup, texts
-from localspec.ui.tuning import TuningState
-
-TUNE, MEASURE_AGAIN, STOP, USE_CHOSEN, USE_ORIGINAL = "tune", "retune", "untune", "use-tuned", "use-original"
-PRESSES = (TUNE, MEASURE_AGAIN, STOP, USE_CHOSEN, USE_ORIGINAL)
-"""Names of the buttons inside this part."""
+from localspec.ui.tuning import MEASURE_AGAIN, STOP, TUNE, USE_CHOSEN, USE_ORIGINAL, TuningState
 
 
 def formats(state: TuningState | None) -> str:

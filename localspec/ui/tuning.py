@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+TUNE, MEASURE_AGAIN, STOP, USE_CHOSEN, USE_ORIGINAL = "tune", "retune", "untune", "use-tuned", "use-original"
+PRESSES = (TUNE, MEASURE_AGAIN, STOP, USE_CHOSEN, USE_ORIGINAL)
+"""Names of the buttons on the page."""
 _FRESH_SECONDS = 30.0
 """What is on disk is looked at so often; what is done on the page is seen at once."""
 BIG_FILE = 2 * 10**9
@@ -85,6 +88,15 @@ class Tuner:
     def begin_by_itself(self) -> None:
         """Once the default model is loaded: try formats, unless that was done before. In the background."""
         threading.Thread(target=self._begin_by_itself, name="tuning-start", daemon=True).start()
+
+    def press(self, name: str) -> None:
+        """One of the buttons `PRESSES`. Raises ModelError."""
+        if name == STOP:
+            self.stop()
+        elif name == USE_ORIGINAL:
+            self.go_back()
+        else:
+            self.begin(again=name == MEASURE_AGAIN)
 
     def begin(self, *, asked: bool = True, again: bool = False) -> None:
         """Try the formats of the loaded model. The result is used at once where the person `asked`. With what is known
