@@ -30,7 +30,7 @@ from localspec.models.check import check
 from localspec.models.formats import ATTENTION, FEED_FORWARD, HEAD, Format, Layout, convert, layout, worth_trying
 from localspec.models.header import read_header
 from localspec.models.llama import LlamaModel, LoadSettings, Weights
-from localspec.models.quality import HOPELESS, Quality, compare, held_texts
+from localspec.models.quality import HOPELESS, Quality, Reference, compare, held_texts
 from localspec.models.tuned import Figures, Tuning
 from localspec.models.tuning import interpolate, measure
 from localspec.speculation.expectation import expected_speed, typical_offers
@@ -45,6 +45,8 @@ ORIGINAL, CHOSEN, SLOWER, TOO_FAR = "original", "chosen", "slower", "loses too m
 NO_GAIN = "gains too little"
 _CONTEXT = 1024
 """Positions of the contexts that are measured in: enough for `measure`, with little memory."""
+_LONGEST_TEXT = 100
+"""Tokens of each piece of held text that are compared: about 3,000 in all."""
 _SPARE_DISK = 64 * 2**20
 _IN_MEMORY = 2.1
 """Times its file that a model takes: llama.cpp keeps a rearranged copy beside the mapped file."""
@@ -164,6 +166,7 @@ class _Search:
         self._best = Format()
         self._best_file: Path | None = None
         self._original: Weights | None = None
+        self._reference: Reference | None = None
         self._texts: list[NDArray[np.int32]] = []
         self._total = 1
 
@@ -185,6 +188,8 @@ class _Search:
 
     def close(self) -> None:
         """Free what is loaded."""
+        if self._reference is not None:
+            self._reference.close()
         if self._original is not None:
             self._original.close()
             self._original = None
@@ -254,9 +259,10 @@ class _Search:
         _make_sure_of_memory(path.name, size + (self._entry.bytes if self._original is None else 0))
         if self._original is None:
             self._original = Weights(self._entry.path, self._settings.gpu_layers)
+        if self._reference is None:
+            self._reference = Reference(self._original, self._texts, self._threads)
         with closing(Weights(path, self._settings.gpu_layers)) as candidate:
-            limit = float("inf") if self._thorough else MOST_DIVERGENCE
-            return compare(self._original, candidate, self._texts, self._threads, limit)
+            return compare(self._reference, candidate, MOST_DIVERGENCE)
 
     # -- which ones ---------------------------------------------------------------------------------------------
 
@@ -339,7 +345,7 @@ def _tokens(model: LlamaModel) -> Iterator[NDArray[np.int32]]:
         else:
             prompt = template.tokens([Message("user", text.question)], model)
             tokens = np.concatenate([prompt, model.tokenize(text.answer)])
-        yield tokens[: model.context_size]
+        yield tokens[: min(_LONGEST_TEXT, model.context_size)]
 
 
 def _make_sure_of_space(path: Path, wanted: int) -> None:

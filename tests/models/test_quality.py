@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from localspec.models.llama import LOGIT_ROWS, LlamaModel, LogitReader, Weights
-from localspec.models.quality import LEAST_POSITIONS, compare, divergence, held_texts
+from localspec.models.quality import LEAST_POSITIONS, Reference, compare, divergence, held_texts
 
 ROWS = arrays(np.float32, (4, 7), elements=st.floats(-30, 30, width=32))
 
@@ -66,12 +66,18 @@ def test_rows_are_those_of_the_model(model: LlamaModel) -> None:
 def test_a_model_against_itself_and_a_wider_form(model: LlamaModel, wide_model_path: Path) -> None:
     texts = [model.tokenize(text.document or text.answer) for text in held_texts()[:5]]
     done: list[float] = []
-    same = compare(model, model, texts, 2, tick=done.append)
+    reference = Reference(model, texts, 2)
+    same = compare(reference, model, tick=done.append)
     assert same.mean_divergence < 1e-6
     assert (same.agreement, same.positions) == (1.0, sum(map(len, texts)))
     assert done[-1] == 1.0
     wide = Weights(wide_model_path, 0)
-    found = compare(model, wide, texts, 2)
+    found = compare(reference, wide)
+    # What is kept of the original is as good as what it computes.
+    reference._kept.clear()
+    reference._keeps = False
+    assert compare(reference, wide).mean_divergence == pytest.approx(found.mean_divergence, abs=3e-5)
+    reference.close()
     assert 0 < found.mean_divergence < 0.02
     assert 0.9 < found.agreement < 1.0
     wide.close()
@@ -80,6 +86,8 @@ def test_a_model_against_itself_and_a_wider_form(model: LlamaModel, wide_model_p
 def test_a_hopeless_format_is_given_up_early(model: LlamaModel, wide_model_path: Path) -> None:
     texts = [model.tokenize(text.document or text.answer) for text in held_texts()]
     wide = Weights(wide_model_path, 0)
-    found = compare(model, wide, texts, 2, limit=1e-9)
+    reference = Reference(model, texts, 2)
+    found = compare(reference, wide, limit=1e-9)
+    reference.close()
     assert LEAST_POSITIONS <= found.positions < LEAST_POSITIONS + 400
     wide.close()
