@@ -269,16 +269,16 @@ class _Search:
     def _fastest_types(self, name: str) -> list[str]:
         """Types for one class, by how fast all layers were in them; left out are what the best format has, and types
         that are so far from the original that a part of them is, too."""
+        named = self._source.format if self._source.uniform else Format()
         measured = {
-            wanted.of(name): found.tokens_per_second
+            wanted.of(name) or named.of(name): found.tokens_per_second
             for wanted, found in self._figures.items()
             if found.tokens_per_second > 0
             and wanted.attention == wanted.feed_forward
             and (found.mean_divergence or 0.0) <= HOPELESS * MOST_DIVERGENCE
         }
-        own = self._best.of(name) or self._source.format.of(name)
-        kinds = sorted(measured, key=lambda kind: -measured[kind])
-        return [kind for kind in kinds if kind != own and (kind or self._source.format.of(name)) != own][:_MIXED_TYPES]
+        own = self._best.of(name) or named.of(name)
+        return sorted(measured.keys() - {own}, key=lambda kind: -measured[kind])[:_MIXED_TYPES]
 
     def _basis(self) -> Format:
         """The best format so far, with the names of the types that the file has itself."""

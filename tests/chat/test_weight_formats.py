@@ -51,7 +51,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Tun
     home = tmp_path_factory.mktemp("tuned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALSPEC_HOME", str(home))
-        patch.setattr(weight_formats, "_MIXED_TYPES", 0)
+        patch.setattr(weight_formats, "_MIXED_TYPES", 1)
         patch.setattr(formats, "TRIED", ("BF16", "Q4_0"))
         patch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
         # Which of the two is faster is the machine's business; here BF16 has to be chosen.
@@ -75,6 +75,8 @@ def test_what_was_measured(chosen: tuple[Path, Tuning, list[Progress]]) -> None:
         assert set(SHOWN_ROWS) <= set(one.seconds), one
         assert all(seconds > 0 for seconds in one.seconds.values())
         assert one.bytes > 50_000_000
+    assert len({one.format for one in found.figures}) == len(found.figures)
+    assert not any("mixed" in one.format for one in found.figures)
     by_name = {one.format: one for one in others}
     near, far = by_name["BF16, head Q8_0"], by_name["Q4_0, head Q8_0"]
     assert near.mean_divergence is not None
