@@ -43,6 +43,8 @@ def main() -> int:
     sys.stdout.write(f"{texts.RUNNING.format(port=port)}\n{texts.STOP_HINT}\n")
     sys.stdout.flush()
     application.models.load(arguments.model)
+    if config.tunes_by_itself():
+        application.tuner.begin_by_itself()
     if not arguments.no_browser and has_display():
         webbrowser.open(address)
     # A wait with a limit, because without one Windows delivers no Ctrl-C.

@@ -186,7 +186,12 @@ def summary(engine: Engine, contestants: Sequence[Contestant]) -> dict[str, Any]
             }
             for category, score in contestant.scores.items()
         }
-    return {"model": engine.name, "device": device(engine), "methods": methods}
+    return {
+        "model": engine.name,
+        "format": engine.format_name or engine.model.description,
+        "device": device(engine),
+        "methods": methods,
+    }
 
 
 def device(engine: Engine) -> str:

@@ -28,7 +28,7 @@ from localspec.chat.libraries import collect_files, ingest, library_of_files, op
 from localspec.chat.methods import DEFAULT_METHOD, check_method, has_states, listed  # noqa: E402
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
-from localspec.errors import LocalSpecError, StoreError  # noqa: E402
+from localspec.errors import LocalSpecError, SettingsError, StoreError  # noqa: E402
 from localspec.model_commands import ContextSize, models  # noqa: E402
 from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available  # noqa: E402
 from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info  # noqa: E402
@@ -47,6 +47,9 @@ Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF
 Draft = Annotated[str, typer.Option(help="Draft model: a name, a GGUF file, auto, or none.")]
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 = physical cores.")]
 GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = all, where the build has one.")]
+WeightFormat = Annotated[
+    str, typer.Option("--format", help="tuned: the format chosen for this computer. original: the file as it is.")
+]
 LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
 Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
 MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(listed())}.")]
@@ -75,13 +78,14 @@ def ask(
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
+    weight_format: WeightFormat = "tuned",
     learns: Learns = True,
     as_json: AsJson = False,
 ) -> None:
     """Answer one question, about documents if any are named."""
     files = collect_files(doc)
     options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
-    engine = _engine(model, threads, gpu_layers, context, draft)
+    engine = _engine(model, threads, gpu_layers, context, draft, weight_format)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
     try:
         failures = _index(opened, files) if opened is not None else []
@@ -110,12 +114,13 @@ def chat(
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
+    weight_format: WeightFormat = "tuned",
     learns: Learns = True,
 ) -> None:
     """Talk, question after question. An empty line or end of input leaves."""
     files = collect_files(doc)
     options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
-    engine = _engine(model, threads, gpu_layers, context, draft)
+    engine = _engine(model, threads, gpu_layers, context, draft, weight_format)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
     try:
         if opened is not None:
@@ -148,12 +153,13 @@ def index(
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
+    weight_format: WeightFormat = "tuned",
 ) -> None:
     """Read documents into a library, so that answers and drafts can use them."""
     if not files and not states:
         raise typer.BadParameter("Name documents, or give --states.", param_hint="FILES")
     found = collect_files(files)
-    engine = _engine(model, threads, gpu_layers, context)
+    engine = _engine(model, threads, gpu_layers, context, weight_format=weight_format)
     opened = open_library(engine, library, create=bool(files))
     if states:
         if opened.rebuild_needed():  # states need n-grams of this model's tokenizer
@@ -183,12 +189,13 @@ def learn_command(
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
+    weight_format: WeightFormat = "tuned",
     as_json: AsJson = False,
 ) -> None:
     """Let the model answer prompts, many at once, and add what it says to a library: drafts of its own making."""
     questions = [prompt.text for prompt in read_prompts(prompts, limit_per_category)]
     sampling = _sampling(temperature, seed)
-    engine = _engine(model, threads, gpu_layers, context)
+    engine = _engine(model, threads, gpu_layers, context, weight_format=weight_format)
     opened = open_library(engine, library)
     try:
         single = one_by_one(engine, questions[:compare], max_tokens, sampling) if compare else 0.0
@@ -252,10 +259,11 @@ def doctor(
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
+    weight_format: WeightFormat = "tuned",
     as_json: AsJson = False,
 ) -> None:
     """Show what this computer offers: backend, models, and T(k), the time of one decode by rows."""
-    engine = _engine(model, threads, gpu_layers, context, draft)
+    engine = _engine(model, threads, gpu_layers, context, draft, weight_format)
     report: dict[str, Any] = {
         "backend": "GPU" if gpu_offload_available() else "CPU",
         "llama_cpp_python": library_version(),
@@ -266,6 +274,7 @@ def doctor(
         "loaded": {
             "name": engine.name,
             "description": engine.model.description,
+            "format": engine.format_name or "the file's own",
             "context": engine.model.context_size,
             "chat_template": not engine.template.is_plain,
             "trees": engine.model.can_rewind,
@@ -299,6 +308,7 @@ def bench(
     threads: Threads = 0,
     gpu_layers: GpuLayers = -1,
     context: ContextSize = 0,
+    weight_format: WeightFormat = "tuned",
     as_json: AsJson = False,
 ) -> None:
     """Run plain and each method on every prompt in turn; print a table and, last, a line of JSON."""
@@ -307,7 +317,7 @@ def bench(
         check_method(name, preset)
     settings = BenchSettings(chosen, preset, rows, max_tokens, limit_per_category, _sampling(temperature, seed))
     texts = read_prompts(prompts, limit_per_category)
-    engine = _engine(model, threads, gpu_layers, context, draft)
+    engine = _engine(model, threads, gpu_layers, context, draft, weight_format)
     opened = open_library(engine, library, create=False) if library else None
     if opened is not None:
         prepare_drafts(opened)
@@ -370,9 +380,15 @@ def _looks_like_a_document(word: str) -> bool:
     return Path(word).suffix.lower() in SUPPORTED_SUFFIXES and " " not in word
 
 
-def _engine(model: str, threads: int, gpu_layers: int, context: int, draft: str = NO_DRAFT) -> Engine:
+def _engine(
+    model: str, threads: int, gpu_layers: int, context: int, draft: str = NO_DRAFT, weight_format: str = "tuned"
+) -> Engine:
+    if weight_format not in ("tuned", "original"):
+        raise SettingsError(f"There is no choice called {weight_format!r}.", "Give --format tuned or original.")
     with errors.status("Loading the model …"):
-        engine = Engine(model, LoadSettings(context, threads, gpu_layers), draft)
+        engine = Engine(model, LoadSettings(context, threads, gpu_layers, weight_format == "original"), draft)
+    if engine.format_problem:
+        errors.print(escape(f"In the file's own format: {engine.format_problem}"), style="yellow", soft_wrap=True)
     if engine.draft_problem and draft != AUTOMATIC:
         errors.print(escape(f"Without a draft model: {engine.draft_problem}"), style="yellow", soft_wrap=True)
     return engine

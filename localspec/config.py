@@ -42,6 +42,11 @@ def default_threads() -> int:
     return max(1, psutil.cpu_count(logical=False) or os.cpu_count() or 1)
 
 
+def tunes_by_itself() -> bool:
+    """False where the person forbids the application to choose a weight format unasked (`LOCALSPEC_TUNE=off`)."""
+    return os.environ.get("LOCALSPEC_TUNE", "").strip().lower() not in ("off", "0", "no", "false")
+
+
 def go_offline() -> None:
     """Switch off telemetry and hub look-ups of the libraries. Call before they are imported."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")

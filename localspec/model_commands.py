@@ -1,4 +1,4 @@
-"""The commands `models list`, `models download` and `models check`. Lists go to stdout, all else to stderr."""
+"""The commands `models list`, `download`, `check` and `tune`. Lists and tables go to stdout, all else to stderr."""
 
 from __future__ import annotations
 
@@ -15,8 +15,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from localspec import config
-from localspec.errors import DownloadStoppedError, ModelFileError
-from localspec.models import check
+from localspec.chat.libraries import states_of
+from localspec.chat.weight_formats import SHOWN_ROWS, plan, tune
+from localspec.chat.weight_formats import Progress as TuningProgress
+from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
+from localspec.models import check, tuned
 from localspec.models.catalogue import (
     DEFAULT_MODEL,
     ModelEntry,
@@ -29,7 +32,7 @@ from localspec.models.catalogue import (
     resolve_draft,
 )
 from localspec.models.download import download
-from localspec.models.llama import Weights
+from localspec.models.llama import LoadSettings, Weights
 from localspec.models.memory import MemoryReport, draft_of, footprint, memory_report
 from localspec.models.pairing import pair
 
@@ -41,6 +44,12 @@ NameOrFile = Annotated[str, typer.Argument(help="Name of a model on this compute
 DraftName = Annotated[str, typer.Option("--draft", help="A model or file that is to draft for it.")]
 ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
 WithDraft = Annotated[bool, typer.Option("--with-draft/--no-draft", help="Also the model that drafts for it.")]
+DefaultName = Annotated[str, typer.Argument(help="Name of a model on this computer; none is the default model.")]
+Undo = Annotated[bool, typer.Option("--undo", help="Go back to the file's own format.")]
+Again = Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")]
+Thorough = Annotated[bool, typer.Option("--all", help="Compare the outputs of slow formats, too.")]
+Threads = Annotated[int, typer.Option(min=0, help="Processor threads to tune for; 0 = physical cores.")]
+GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU to tune for; -1 = all, where the build has one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 
 
@@ -114,6 +123,114 @@ def check_command(name: NameOrFile, draft: DraftName = "", context: ContextSize 
     _say(report)
     if not report.fits:
         raise typer.Exit(1)
+
+
+@models.command(name="tune")
+def tune_command(
+    name: DefaultName = "",
+    undo: Undo = False,
+    again: Again = False,
+    thorough: Thorough = False,
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the weight format that answers fastest on this computer among those that stay near the original."""
+    entry = resolve(name)
+    settings = LoadSettings(0, threads, gpu_layers)
+    if all(entry.path != listed.path for listed in available()):
+        raise ModelError(
+            f"{entry.path} is no model of the list: a file that is named is always used as it is.",
+            f"Put it into {config.models_folder()}, and name it as models list does.",
+        )
+    if undo:
+        found = _undo(entry, settings)
+    else:
+        needs = plan(entry)
+        errors.print(
+            f"While formats are tried, up to {_gigabytes(needs.disk)} of disk ({_gigabytes(needs.free_disk)} free) and"
+            f" {needs.memory / 2**30:.1f} GiB of memory ({needs.free_memory / 2**30:.1f} GiB free) are needed.",
+            soft_wrap=True,
+        )
+        with errors.status("Looking at the model …") as status:
+
+            def show(progress: TuningProgress) -> None:
+                status.update(escape(f"{progress.format} ({progress.done} of at most {progress.total}) …"))
+
+            found = tune(entry, settings, again=again, thorough=thorough, report=show)
+        found = tuned.use(found, bool(found.file))
+    if as_json:
+        sys.stdout.write(json.dumps(tuning_figures(found), ensure_ascii=False) + "\n")
+    else:
+        Console(width=120, highlight=False).print(_tuning_table(found))
+    errors.print(escape(tuning_sentence(found)), soft_wrap=True)
+    other = found.fingerprint if found.in_use else ""
+    if other and (libraries := states_of(other)):
+        errors.print(
+            f"Drafts by meaning of {', '.join(map(escape, libraries))} were read in the file's own format and belong to"
+            " it: have the libraries read again (index --states), or go back (models tune --undo).",
+            soft_wrap=True,
+        )
+
+
+def _undo(entry: ModelEntry, settings: LoadSettings) -> tuned.Tuning:
+    """Back to the file's own format. Raises ModelError where no other was chosen."""
+    found = tuned.read(check.check(entry.path, config.cache_folder()).weights_fingerprint, settings)
+    if found is None:
+        raise ModelError(f"{entry.name} has not been tuned on this computer.", "There is nothing to undo.")
+    undone = tuned.use(found, False)
+    tuned.remove_file(found)
+    return undone
+
+
+def tuning_sentence(found: tuned.Tuning) -> str:
+    """What was chosen, in words."""
+    if not found.file:
+        return f"{found.model} stays as it is: no other format that stays near it answers faster here."
+    chosen = f"{found.chosen}, expected {found.speedup:.2f} times as fast as the file's own {found.original.format}"
+    if not found.in_use:
+        return f"{found.model} is used as it is. The best format here was {chosen}: models tune uses it again."
+    return f"{found.model} is used in {chosen}, from the next start on. Back to the file as it is: models tune --undo"
+
+
+def tuning_figures(found: tuned.Tuning) -> dict[str, Any]:
+    """The figures as JSON has them."""
+    return {
+        "model": found.model,
+        "chosen": found.chosen or found.original.format,
+        "in_use": found.in_use,
+        "file": str(found.path) if found.path is not None else "",
+        "speedup": found.speedup,
+        "formats": [
+            {
+                "format": one.format,
+                "bytes": one.bytes,
+                "milliseconds": {rows: round(seconds * 1000, 2) for rows, seconds in one.seconds.items()},
+                "mean_divergence": one.mean_divergence,
+                "agreement": one.agreement,
+                "positions": one.positions,
+                "tokens_per_second": one.tokens_per_second,
+                "note": one.note,
+            }
+            for one in found.figures
+        ],
+    }
+
+
+def _tuning_table(found: tuned.Tuning) -> Table:
+    shown = Table("format", "size", *(f"T({rows})" for rows in SHOWN_ROWS), "KL", "same word", "tokens/s", "")
+    for one in found.figures:
+        times = [f"{one.seconds[rows] * 1000:.1f}" if rows in one.seconds else "–" for rows in SHOWN_ROWS]
+        shown.add_row(
+            one.format,
+            _gigabytes(one.bytes),
+            *times,
+            "–" if one.mean_divergence is None else f"{one.mean_divergence:.4f}",
+            "–" if one.agreement is None else f"{one.agreement:.1%}",
+            f"{one.tokens_per_second:.0f}" if one.tokens_per_second else "–",
+            escape(one.note),
+        )
+    return shown
 
 
 def draft_report(target: ModelEntry, drafter: ModelEntry) -> str:

@@ -16,11 +16,13 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from localspec import model_commands
+from localspec.chat import weight_formats
 from localspec.cli import application
-from localspec.errors import DownloadError, ModelFileError
-from localspec.models import catalogue, memory
+from localspec.errors import DownloadError, ModelError, ModelFileError
+from localspec.models import catalogue, formats, memory
 from localspec.models import download as downloads
 from localspec.models.catalogue import DEFAULT_MODEL, Offer, resolve
+from localspec.models.quality import held_texts
 from tests.models.hub import CONTENT, Hub, offer_of, running_hub
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -186,6 +188,41 @@ def test_too_little_memory_for_it(home: Path, monkeypatch: pytest.MonkeyPatch) -
     done = run("check", DEFAULT_MODEL)
     assert done.exit_code == 1
     assert "does not fit" in one_line(done.stderr)
+
+
+def test_tune_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One other type and two pieces of text; whichever is faster here, the commands tell the same figures."""
+    monkeypatch.setattr(formats, "TRIED", ("Q8_0",))
+    monkeypatch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
+    monkeypatch.setattr(weight_formats, "LEAST_GAIN", 0.0)
+    monkeypatch.setattr(weight_formats, "_MIXED_TYPES", 0)
+    nothing = run("tune", "--undo", "--threads", "1")
+    assert isinstance(nothing.exception, ModelError)
+    assert "not been tuned" in nothing.exception.message
+
+    done = run("tune", "--threads", "1", "--all", "--json")
+    assert done.exit_code == 0, done.output
+    assert "GB of disk" in one_line(done.stderr)
+    found = json.loads(done.stdout)
+    original, other = found["formats"]
+    assert (original["format"], original["note"]) == ("Q4_1, head Q8_0", "original")
+    assert other["format"] == "Q8_0"
+    assert 0 < other["mean_divergence"] < 0.02
+    assert {"1", "2", "4", "8", "16"} <= set(other["milliseconds"])
+    assert found["in_use"] == bool(found["file"])
+
+    again = run("tune", "--threads", "1")
+    assert again.exit_code == 0, again.output
+    for text in ("Q4_1, head Q8_0", "T(16)", f"{other['mean_divergence']:.4f}"):
+        assert text in again.stdout
+    if found["file"]:
+        assert "from the next start on" in one_line(again.stderr)
+        undone = run("tune", "--undo", "--threads", "1", "--json")
+        assert undone.exit_code == 0
+        assert json.loads(undone.stdout)["in_use"] is False
+        assert not Path(found["file"]).exists()
+    else:
+        assert "stays as it is" in one_line(again.stderr)
 
 
 def test_what_is_no_model(hub: Hub, home: Path) -> None:

@@ -37,6 +37,8 @@ def test_every_command_of_the_readme_exists(command: str):
     group = typer.main.get_command(application)
     assert isinstance(group, TyperGroup)
     subcommand = group.commands[words[0]]
+    if isinstance(subcommand, TyperGroup):
+        subcommand = subcommand.commands[words[1]]
     known = {option for parameter in subcommand.params for option in parameter.opts}
     assert {word for word in words if word.startswith("--")} <= known
 

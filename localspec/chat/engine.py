@@ -13,10 +13,19 @@ from numpy.typing import NDArray
 from localspec.chat.template import ChatTemplate
 from localspec.config import cache_folder
 from localspec.errors import LocalSpecError, ModelError, ModelFileError
-from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, ModelEntry, drafts_for, resolve, resolve_draft
-from localspec.models.check import check
+from localspec.models.catalogue import (
+    AUTOMATIC,
+    NO_DRAFT,
+    ModelEntry,
+    drafts_for,
+    names_a_file,
+    resolve,
+    resolve_draft,
+)
+from localspec.models.check import Verdict, check
 from localspec.models.draft import DraftModel
 from localspec.models.llama import LlamaModel, LoadSettings, StateReader
+from localspec.models.tuned import Tuning, read
 from localspec.models.tuning import decode_times, remember
 from localspec.speculation.acceptance import Acceptance
 
@@ -62,9 +71,22 @@ class Engine:
         entry = resolve(model)
         verdict = check(entry.path, cache_folder())
         self.name = entry.name
+        self.entry = entry
+        """the model as it is listed, whatever format of it is loaded"""
+        self.original_fingerprint = verdict.weights_fingerprint
+        """SHA-256 of the file that is listed"""
+        self.tuning: Tuning | None = None
+        """the weight format that is in use in place of the file's own"""
+        self.format_problem = ""
+        """why the format that was chosen for this computer cannot be used"""
+        self.settings = settings or LoadSettings()
+        self.listed = not names_a_file(model)
+        """False where a file was named, which is meant as it is"""
+        as_chosen = self.listed and not self.settings.original
+        chosen = read(verdict.weights_fingerprint, self.settings) if as_chosen else None
+        verdict, self.model = self._load_weights(entry, verdict, chosen, self.settings)
         self.tokenizer_fingerprint = verdict.tokenizer_fingerprint
         self.weights_fingerprint = verdict.weights_fingerprint
-        self.model = LlamaModel(entry.path, settings)
         try:
             if not self.model.has_tokenizer:
                 raise ModelFileError(
@@ -79,7 +101,7 @@ class Engine:
         self.draft_name = ""
         self.draft_problem = ""
         self._loaded_draft: DraftModel | None = None
-        self._load_draft(draft, entry, settings or LoadSettings())
+        self._load_draft(draft, entry, self.settings)
         begin = [self.model.bos] if self.model.adds_bos else []
         self.template = ChatTemplate(
             self.model.chat_template,
@@ -93,6 +115,24 @@ class Engine:
         self.state_reader = EngineStates(self.model, self.weights_fingerprint, self._lock)
         self._wanted = 0
         self._count_lock = threading.Lock()
+
+    def _load_weights(
+        self, entry: ModelEntry, verdict: Verdict, chosen: Tuning | None, settings: LoadSettings
+    ) -> tuple[Verdict, LlamaModel]:
+        """The model in the format that was chosen for it, or as it is where there is none that can be used."""
+        if chosen is not None and chosen.in_use and chosen.file:
+            path = chosen.path
+            try:
+                if path is None:
+                    raise ModelFileError(f"The file {chosen.file} is gone.", "Tune the model again.")
+                other = check(path, cache_folder())
+                model = LlamaModel(path, settings)
+            except ModelError as error:
+                self.format_problem = str(error)
+            else:
+                self.tuning = chosen
+                return other, model
+        return verdict, LlamaModel(entry.path, settings)
 
     def _load_draft(self, wanted: str, target: ModelEntry, settings: LoadSettings) -> None:
         if wanted == NO_DRAFT or not self.model.can_rewind:
@@ -141,6 +181,11 @@ class Engine:
     def tokenize(self, text: str) -> NDArray[np.int32]:
         """Ids of what people or documents say; needs no turn."""
         return self.model.tokenize(text)
+
+    @property
+    def format_name(self) -> str:
+        """The weight format in use in place of the file's own, with what it brings; "" where there is none."""
+        return f"{self.tuning.chosen}, {self.tuning.speedup:.2f}×" if self.tuning is not None else ""
 
     @property
     def decode_seconds(self) -> NDArray[np.float64]:

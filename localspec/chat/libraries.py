@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from localspec.chat.engine import Engine
 from localspec.config import stores_folder
-from localspec.errors import DocumentError, SettingsError
+from localspec.errors import DocumentError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
 from localspec.stores.documents import SUPPORTED_SUFFIXES, content_hash
 from localspec.stores.library import Library, Progress, library_name, list_libraries
+from localspec.stores.overview import overview
 
 
 def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Embedder | None = None) -> Library:
@@ -86,6 +88,18 @@ def _described(progress: Progress) -> str:
     if progress.stage == "states" and progress.seconds_left is not None:
         return f"{text}, about {max(1, round(progress.seconds_left))} s left"
     return text
+
+
+def states_of(fingerprint: str) -> list[str]:
+    """The libraries that hold states of the model with this fingerprint, by name. Those that cannot be read are left
+    out: whoever opens them is told why."""
+    found = []
+    stores = stores_folder()
+    for name in list_libraries(stores):
+        with contextlib.suppress(StoreError):
+            if any(fingerprint.startswith(target) for target in overview(stores / name).states):
+                found.append(name)
+    return found
 
 
 def prepare_drafts(library: Library) -> None:

@@ -96,7 +96,8 @@ def available(folder: Path | None = None) -> list[ModelEntry]:
 
 
 def _files(folder: Path) -> list[ModelEntry]:
-    files = sorted(path for path in folder.rglob("*.gguf") if path.is_file())
+    # Hidden folders hold forms of other models (`tuned.py`), which are no models of their own.
+    files = sorted(path for path in folder.rglob("*.gguf") if path.is_file() and not _is_hidden(path, folder))
     plain = {path: _plain_name(path, folder) for path in files}
     offered = {offer.path(folder): offer.name for offer in offers()}
     taken = set(plain.values())
@@ -249,6 +250,18 @@ def _plain_name(path: Path, folder: Path) -> str:
     if not path.is_relative_to(folder):
         return path.stem  # the packaged model
     return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])
+
+
+def names_a_file(wanted: str, folder: Path | None = None) -> bool:
+    """True where a file is named, by its name or its path, instead of a model of the list: it means exactly that file,
+    whatever format was chosen for the model."""
+    folder = folder or models_folder()
+    names = [(entry.name, entry.path.stem, _plain_name(entry.path, folder)) for entry in available(folder)]
+    return wanted.endswith(".gguf") or not any((wanted or DEFAULT_MODEL) in known for known in names)
 
 
 def _exists(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Reads what a GGUF file says about its model, without llama.cpp and without loading it.
 
-Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Metadata come first: a key, a type, a value.
+Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md. Metadata come first: a key, a type, a value. Behind
+them each tensor is described: its name, its lengths, its type.
 """
 
 from __future__ import annotations
@@ -23,6 +24,17 @@ _LONGEST_KEPT = 2**12
 """Strings up to so many bytes and arrays up to so many entries are kept: names, and figures by layer."""
 _TOKENS = "tokenizer.ggml.tokens"
 
+_MOST_DIMENSIONS = 8
+"""More than any tensor has (ggml.h, GGML_MAX_DIMS, is 4)."""
+TYPE_NAMES = {
+    0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K",
+    13: "Q5_K", 14: "Q6_K", 16: "IQ2_XXS", 17: "IQ2_XS", 18: "IQ3_XXS", 19: "IQ1_S", 20: "IQ4_NL", 21: "IQ3_S",
+    22: "IQ2_S", 23: "IQ4_XS", 28: "F64", 29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
+}  # fmt: skip
+"""ggml's numbers of the types of weights (ggml.h, enum ggml_type) and their names."""
+WIDE_TYPES = frozenset({"F32", "F16", "BF16", "F64"})
+"""Types whose matrix products depend on the number of rows computed at once."""
+
 Value = int | float | str | list[int | float]
 
 
@@ -38,6 +50,22 @@ class Header:
     """Bytes of a 16-bit KV cache for one position: the same as `Weights.kv_bytes(1)`"""
     has_tokenizer: bool = True
     """False for draft models with a vocabulary of their own"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """What a file says about one tensor."""
+
+    name: str
+    lengths: tuple[int, ...]
+    """of its dimensions, that of a row first; ones at the end are left out"""
+    type: str
+    """its type's name, or "type N" for one that is not known here"""
+
+    @property
+    def is_matrix(self) -> bool:
+        """True for what rows are multiplied with, or looked up in; norms and biases are none."""
+        return len(self.lengths) > 1
 
 
 def read_header(path: Path) -> Header:
@@ -95,6 +123,37 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, list[int | float] 
     except (ValueError, struct.error) as error:
         raise ModelFileError(f"{path.name} is damaged ({error}).", "Download it again.") from error
     return found
+
+
+def read_tensors(path: Path) -> list[Tensor]:
+    """The tensors of `path` in the file's order; of a model in several files, those of this one. Raises
+    ModelFileError."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            count = min(_HEAD.unpack(_exactly(file, _HEAD.size))[2], size)
+            file.seek(0)
+            for _ in range(_entries(file, size)):
+                _value(file, _key(file)[1], size)
+            return [_tensor(file) for _ in range(count)]
+    except OSError as error:
+        reason = error.strerror or error
+        raise ModelFileError(f"The model file {path} cannot be read ({reason}).", "Check the path.") from error
+    except (ValueError, struct.error) as error:
+        raise ModelFileError(f"{path.name} is damaged ({error}).", "Download it again.") from error
+
+
+def _tensor(file: BinaryIO) -> Tensor:
+    """The next tensor's description. A name is stored as a key is; the number of dimensions follows it."""
+    name, dimensions = _key(file)
+    if dimensions > _MOST_DIMENSIONS:
+        raise ValueError("a tensor has too many dimensions")
+    lengths = [int(_number(file, "Q")) for _ in range(dimensions)]
+    while len(lengths) > 1 and lengths[-1] == 1:
+        lengths.pop()
+    kind = int(_number(file, "I"))
+    _number(file, "Q")  # where its data lie
+    return Tensor(name, tuple(lengths), TYPE_NAMES.get(kind, f"type {kind}"))
 
 
 def _whole_array(file: BinaryIO, size: int) -> list[int | float] | list[bytes]:

@@ -4,8 +4,8 @@
   let presses = 0;
 
   // A document's × writes its id, and other buttons inside markup their name, into the hidden field that the server
-  // listens to; a count makes every press different, and the library it was made for stands behind it: another one may
-  // have been picked a moment ago.
+  // listens to; a count makes every press different, and the library it was made for stands behind it, if it is about one:
+  // another one may have been picked a moment ago.
   document.addEventListener("click", (event) => {
     const button = event.target.closest ? event.target.closest("[data-remove], [data-press]") : null;
     if (!button) return;
@@ -13,10 +13,10 @@
     const name = removes ? "removal" : "press";
     const field = document.querySelector(`#${name} textarea, #${name} input`);
     const part = button.closest("[data-library]");
-    if (!field || !part) return;
+    if (!field || (removes && !part)) return;
     button.disabled = removes;
     presses += 1;
-    field.value = `${removes ? button.dataset.remove : button.dataset.press} ${presses} ${part.dataset.library}`;
+    field.value = `${removes ? button.dataset.remove : button.dataset.press} ${presses} ${part ? part.dataset.library : ""}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
   });
 

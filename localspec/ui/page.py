@@ -43,6 +43,7 @@ class Page:
     model_file: gr.Textbox
     draft: gr.Dropdown
     draft_status: gr.Markdown
+    formats: gr.Markdown
     context: gr.Number
     gpu_layers: gr.Number
     threads: gr.Number
@@ -124,6 +125,7 @@ def build(model: str = "") -> Page:
                     elem_id="draft",
                 )
                 draft_status = gr.Markdown(sanitize_html=False, elem_id="draft-status")
+                formats = gr.Markdown(sanitize_html=False, elem_id="formats")
                 with gr.Row():
                     context = gr.Number(0, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90)
                     threads = gr.Number(0, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
@@ -133,8 +135,8 @@ def build(model: str = "") -> Page:
                 _advanced(settings)
     return Page(
         status, chat, entry, new_chat, method, alone, panel_html, library, indexing, meaning, documents, removal,
-        learning, learnt, press, model_list, model_file, draft, draft_status, context, gpu_layers, threads, load,
-        [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
+        learning, learnt, press, model_list, model_file, draft, draft_status, formats, context, gpu_layers, threads,
+        load, [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library, list_libraries
 from localspec.ui import texts
+from localspec.ui.tuning import Tuner
 
 if TYPE_CHECKING:
     from localspec.ui.replying import Reply
@@ -140,6 +141,17 @@ class Models:
         return self._engine is not None and not self.loading
 
     @property
+    def engine(self) -> Engine | None:
+        """The loaded model, to be looked at; `use` keeps it open. None while one is loading."""
+        with self._condition:
+            return None if self.loading or self._closing else self._engine
+
+    def reload(self) -> None:
+        """Load what is loaded again, in the format that is chosen now; replies being written end first. Raises
+        SettingsError while another load is under way."""
+        self.load(*self._used_with)
+
+    @property
     def description(self) -> str:
         """The loaded model in a line; empty when there is none."""
         with self._condition:
@@ -148,7 +160,8 @@ class Models:
                 return ""
             model = engine.model
             threads = f"{model.threads} thread{'s' if model.threads != 1 else ''}"
-            return f"{engine.name} · {model.description} · context {model.context_size:,} · {threads}"
+            tuned = f" · {texts.TUNED.format(format=engine.format_name)}" if engine.format_name else ""
+            return f"{engine.name} · {model.description}{tuned} · context {model.context_size:,} · {threads}"
 
     @property
     def draft(self) -> DraftState | None:
@@ -223,11 +236,29 @@ class Application:
 
     def __init__(self) -> None:
         self.models = Models(self._close_libraries)
+        self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
         self._embedder = Embedder()
         self._libraries: dict[str, Library] = {}
         self._lock = threading.RLock()
         self._questions: dict[str, int] = {}
         self._conversations: dict[str, Conversation] = {}
+
+    @property
+    def is_busy(self) -> bool:
+        """True while there is other work for the processor than trying weight formats: replies, documents, loading."""
+        engine = self.models.engine
+        if engine is None or engine.busy:
+            return True
+        with self._lock:
+            libraries = list(self._libraries.values())
+        return any(not library.progress.done and library.progress.stage for library in libraries)
+
+    @property
+    def is_untouched(self) -> bool:
+        """True while nothing was asked in any open tab."""
+        with self._lock:
+            conversations = list(self._conversations.values())
+        return all(one.session is None and one.reply is None for one in conversations)
 
     def conversation(self, key: str) -> Conversation:
         """The conversation of a tab."""
@@ -275,6 +306,7 @@ class Application:
 
     def close(self) -> None:
         """Stop replies and background work and close everything."""
+        self.tuner.close()
         with self._lock:
             conversations = list(self._conversations.values())
         for conversation in conversations:

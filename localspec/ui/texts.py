@@ -48,6 +48,52 @@ GPU_LAYERS = "GPU layers"
 GPU_LAYERS_INFO = "-1 puts all of them on the GPU, if there is one."
 THREADS = "Threads"
 THREADS_INFO = "0 uses every core."
+TUNED = "tuned: {format}"
+TUNE = "Tune for this computer"
+TUNE_AGAIN = "Measure again"
+STOP = "Stop"
+USE_CHOSEN = "Use {format} now"
+USE_ORIGINAL = "Use the original"
+KEEP_ORIGINAL = "Keep the original"
+FORMAT = "format"
+FORMAT_SIZE = "size"
+FORMAT_DIVERGENCE = "KL"
+FORMAT_AGREEMENT = "same word"
+FORMAT_SPEED = "tokens/s"
+FORMAT_WHY = (
+    "How fast this model answers depends on how its numbers are stored, and computers differ in what suits them."
+    " Trying it out takes {time} and up to {disk} GB of disk; you can go on chatting: answers come first. The model is"
+    " then loaded again in the fastest form that says nearly the same as the original."
+)
+FORMAT_SHORT = "a few minutes"
+FORMAT_LONG = "a quarter of an hour or more"
+FORMAT_RUNNING = "Looking for the form of this model that suits this computer best. Answers come first."
+FORMAT_TRYING = "Trying {format}"
+FORMAT_HALTED = "Waiting while something else is done"
+FORMAT_USED = "This model is used in the form {format}, expected {speedup} times as fast here as the original."
+FORMAT_OFFERED = (
+    "The form {format} is expected to be {speedup} times as fast here. The original is in use: nothing changes unless"
+    " you want it."
+)
+FORMAT_NEXT = (
+    "The form {format} is expected to be {speedup} times as fast here. It is used from the next start on, so that your"
+    " chat need not be read again now."
+)
+FORMAT_ORIGINAL_BEST = "Tried: no other form that says nearly the same is faster here. The original is in use."
+FORMAT_STALE = (
+    "Drafts by meaning belong to the form they were read in: {libraries} would have to be read again for the other one."
+    " What was read stays, for the original."
+)
+FORMAT_FILE = "This file was named by its path, so it is used as it is."
+FORMAT_IMPOSSIBLE = "No other form can be made of this file."
+FORMAT_PROBLEM = "The form of the model was not changed: {problem}"
+FORMAT_TABLE = "Figures"
+FORMAT_LEGEND = (
+    "T(k): milliseconds to compute k tokens at once. KL: how far the probabilities are from the original's (at most"
+    " 0.01 is allowed). Same word: how often the likeliest token is the same. Tokens/s: expected with drafts."
+)
+FORMAT_NOTES = {"original": "original", "chosen": "chosen", "slower": "slower", "loses too much": "loses too much",
+                "gains too little": "gains too little"}  # fmt: skip
 LOAD = "Load this model"
 DOCUMENTS = "Documents"
 ADVANCED = "Advanced"

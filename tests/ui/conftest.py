@@ -29,13 +29,15 @@ BROWSER_FLAGS = (
 class RunningApp:
     """`app.py` as people start it, with its output in a file."""
 
-    def __init__(self, home: Path, *arguments: str) -> None:
+    def __init__(self, home: Path, *arguments: str, tunes: bool = False) -> None:
+        """`tunes`: it may try weight formats by itself, which takes the processor from everything else."""
         self.home = home
         self.log = home / "app.log"
         self.port = _free_port()
         # A machine's own settings must not decide what is tested.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}
         environment |= {"LOCALSPEC_HOME": str(home), "GRADIO_SHARE": "True", "HF_HUB_OFFLINE": "1"}
+        environment["LOCALSPEC_TUNE"] = "on" if tunes else "off"
         self.started = time.perf_counter()
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(

@@ -8,6 +8,7 @@ from localspec.models.llama.backend import (
     system_info,
 )
 from localspec.models.llama.branches import MOST_BRANCHES, BranchingContext
+from localspec.models.llama.logits import LOGIT_ROWS, LogitReader
 from localspec.models.llama.model import DEFAULT_CONTEXT, MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.reader import WINDOW, StateReader
 from localspec.models.llama.sampler import Sampler
@@ -16,6 +17,7 @@ from localspec.models.llama.weights import Weights
 
 __all__ = [
     "DEFAULT_CONTEXT",
+    "LOGIT_ROWS",
     "MAX_LEAVES",
     "MAX_ROWS",
     "MOST_BRANCHES",
@@ -24,6 +26,7 @@ __all__ = [
     "BranchingContext",
     "LlamaModel",
     "LoadSettings",
+    "LogitReader",
     "ReplyStreams",
     "Sampler",
     "StateReader",

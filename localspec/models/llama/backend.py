@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import ctypes
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -87,15 +88,34 @@ def halves(states: NDArray[np.float32]) -> NDArray[np.float16]:
     return np.clip(states, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
 
 
-def requantize(source: Path, destination: Path, file_type: int, threads: int = 0) -> None:
+def requantize(
+    source: Path,
+    destination: Path,
+    file_type: int,
+    threads: int = 0,
+    *,
+    tensor_types: Sequence[tuple[str, int]] = (),
+) -> None:
     """Write `source` in another weight format (`file_type`: llama.cpp's LLAMA_FTYPE number, e.g. 32 = BF16).
 
-    Raises ModelFileError when llama.cpp refuses.
+    `tensor_types` are regular expressions of tensor names, each with a ggml type (enum ggml_type) for what matches; the
+    first that matches counts. llama.cpp looks at them for quantized file types only. A tensor that has its type already
+    is copied as it is.
+    Raises ModelFileError when llama.cpp refuses, or cannot write.
     """
     parameters = llama_cpp.llama_model_quantize_default_params()
     parameters.ftype = file_type
     parameters.nthread = threads or default_threads()
     parameters.allow_requantize = True
+    overrides = None
+    if tensor_types:
+        parameters.pure = True  # no types of llama.cpp's own choice for what no expression matches
+        overrides = (llama_cpp.llama_model_tensor_override * (len(tensor_types) + 1))()
+        for place, (pattern, kind) in enumerate(tensor_types):
+            overrides[place].pattern = pattern.encode()
+            overrides[place].type = kind
+        parameters.tt_overrides = ctypes.cast(overrides, type(parameters.tt_overrides))
+    clear_log()
     code = llama_cpp.llama_model_quantize(str(source).encode(), str(destination).encode(), ctypes.byref(parameters))
     if code != 0:
         destination.unlink(missing_ok=True)

@@ -44,11 +44,13 @@ STATE_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class LoadSettings:
-    """How a model is loaded. `context` 0 = the model's own length, at most 8,192; `gpu_layers` -1 = all of them."""
+    """How a model is loaded. `context` 0 = the model's own length, at most 8,192; `gpu_layers` -1 = all of them;
+    `original` = the file as it is, though another weight format was chosen for this computer."""
 
     context: int = 0
     threads: int = 0
     gpu_layers: int = -1
+    original: bool = False
 
 
 class LlamaModel(Weights):

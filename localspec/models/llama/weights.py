@@ -12,6 +12,7 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
+from localspec.models.header import WIDE_TYPES, read_tensors
 from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log
 
 _BF16 = 30
@@ -75,9 +76,14 @@ class Weights:
             raise ModelFileError(f"{self.path.name} has no vocabulary.", "Pick a file that carries its tokenizer.")
 
     def _has_wide_weights(self) -> bool:
-        """True for 16- and 32-bit weights, whose matrix products depend on the number of rows."""
+        """True where any matrix has 16 or 32 bits per weight: its products depend on the number of rows.
+
+        The file type names what most tensors are; a file of several types may have wide ones beside them.
+        """
         name = llama_cpp.llama_ftype_name(llama_cpp.llama_model_ftype(self._model))
-        return any(wide in name for wide in (b"F32", b"F16", b"BF16"))
+        if any(wide in name for wide in (b"F32", b"F16", b"BF16")):
+            return True
+        return any(tensor.is_matrix and tensor.type in WIDE_TYPES for tensor in read_tensors(self.path))
 
     def kv_bytes(self, context: int) -> int:
         """Bytes of a 16-bit KV cache of `context` tokens."""
