@@ -6,6 +6,8 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ from localspec.models.check import Verdict, check
 from localspec.models.draft import DraftModel
 from localspec.models.llama import LlamaModel, LoadSettings, StateReader
 from localspec.models.tuned import Tuning, read
-from localspec.models.tuning import decode_times, remember
+from localspec.models.tuning import decode_times, fastest_attention, remember
 from localspec.speculation.acceptance import Acceptance
 
 
@@ -126,13 +128,13 @@ class Engine:
                 if path is None:
                     raise ModelFileError(f"The file {chosen.file} is gone.", "Tune the model again.")
                 other = check(path, cache_folder())
-                model = LlamaModel(path, settings)
+                model = _load(path, settings)
             except ModelError as error:
                 self.format_problem = str(error)
             else:
                 self.tuning = chosen
                 return other, model
-        return verdict, LlamaModel(entry.path, settings)
+        return verdict, _load(entry.path, settings)
 
     def _load_draft(self, wanted: str, target: ModelEntry, settings: LoadSettings) -> None:
         if wanted == NO_DRAFT or not self.model.can_rewind:
@@ -212,3 +214,10 @@ class Engine:
                 self._loaded_draft.close()
             self.draft = None
             model.close()
+
+
+def _load(path: Path, settings: LoadSettings) -> LlamaModel:
+    """The model, attending as is fastest here."""
+    if not settings.attention:
+        settings = replace(settings, attention=fastest_attention(path, settings, cache_folder()))
+    return LlamaModel(path, settings)

@@ -29,6 +29,8 @@ FIRST_HIT = 0.6
 """About how often a likely node is followed by the draft's first choice; for deciding whether a level is worth it."""
 _FADING = 0.1
 """Weight of the newest measurement in the running mean of decode times."""
+_ATTENTION = "flash, K in BF16, V in F16"
+"""The fastest for the shipped draft, whose rows are single (docs/log.md)."""
 _NEAR, _FAR = 1e-3, 1e-5
 """As parts of the likeliest token's probability."""
 _FEW = 256
@@ -70,7 +72,7 @@ class DraftModel:
     def __init__(self, path: Path, target: Weights, context: int, threads: int, gpu_layers: int = -1) -> None:
         """`context`: tokens of the target's context, which the draft follows as far as it was trained."""
         self.path = path
-        self._weights = Weights(path, gpu_layers)
+        self._weights = Weights(path, gpu_layers, attention=_ATTENTION)
         self._context: BranchingContext | None = None
         try:
             pairing = pair(target, self._weights)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,13 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError
-from localspec.models.llama import MAX_ROWS, LlamaModel, library_version, system_info
+from localspec.models.llama import MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings, library_version, system_info
 
 MEASURED_ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 """Every row count up to 6, where most trees end and the curve has its steps; then wider ones."""
 REPEATS = 4
 BANDS = (128, 1024, 2048, 4096)
 """Positions in the KV cache while measuring: attention takes longer over longer contexts, and more so for more rows."""
+ROWS_OF_ATTENTION = (1, 4)
+"""Row counts by which ways to attend are compared: plain decoding, and a usual draft."""
 ROWS_OF_LONGER = (1, 4, 16)
 """Row counts measured at the longer contexts; what these take longer is drawn out over the others."""
 SHORTEST_UNTIL, LONGER_UNTIL = 1.3, 1.9
@@ -114,6 +119,40 @@ def remember(model: LlamaModel, cache: Path, times: DecodeTimes) -> None:
     _write(_file(model, cache), times)
 
 
+def fastest_attention(path: Path, settings: LoadSettings, cache: Path) -> str:
+    """The name of the way to attend that is fastest on this device for this model, measured once with a context of
+    about a thousand tokens; "" where there is no choice. Takes about a second. Raises what loading the model raises."""
+    file = cache / f"attention-{_key([_file_key(path), settings.threads, settings.gpu_layers, settings.context])}.json"
+    try:
+        known = json.loads(file.read_text(encoding="utf-8"))["attention"]
+        if isinstance(known, str):
+            return known
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # never measured, or not readable
+    seconds: dict[str, float] = {}
+    for name in _attentions(path, settings):
+        model = LlamaModel(path, replace(settings, attention=name))
+        try:
+            _fill(model, min(BANDS[0], model.context_size // 2))
+            with contextlib.suppress(ModelError):  # a short context is measured as it is
+                model.stretch(min(BANDS[1], model.context_size // 2))
+            times = _rounds(model, ROWS_OF_ATTENTION, 2, perf_counter() + SHORTEST_UNTIL)
+        finally:
+            model.close()
+        seconds[name] = sum(taken / rows for rows, taken in times.items())
+    fastest = min(seconds, key=lambda name: seconds[name], default="")
+    _replace(file, {"attention": fastest, "seconds": seconds})
+    return fastest
+
+
+def _attentions(path: Path, settings: LoadSettings) -> list[str]:
+    model = LlamaModel(path, settings)
+    try:
+        return [each.name for each in model.attentions(model.context_size, PREFILL_ROWS)]
+    finally:
+        model.close()
+
+
 def measure_all(model: LlamaModel) -> Measured:
     """Decode times at the shortest context, and at longer ones while there is time."""
     begun = perf_counter()
@@ -199,20 +238,32 @@ def _curves(measured: Measured) -> list[NDArray[np.float64]]:
 
 
 def _file(model: LlamaModel, cache: Path) -> Path:
-    status = model.path.stat()
-    key = json.dumps(
-        [str(model.path), status.st_size, status.st_mtime_ns, model.threads, model.gpu_layers,
-         model.context_size, library_version(), system_info(), MEASURED_ROWS, BANDS]
-    )  # fmt: skip
-    return cache / f"decode-times-{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    key = _key(
+        [_file_key(model.path), model.threads, model.gpu_layers, model.context_size, model.attention, MEASURED_ROWS, BANDS]
+    )
+    return cache / f"decode-times-{key}.json"
+
+
+def _file_key(path: Path) -> list[object]:
+    status = path.stat()
+    return [str(path), status.st_size, status.st_mtime_ns]
+
+
+def _key(parts: list[object]) -> str:
+    """Of a measurement of this build of llama.cpp."""
+    whole = json.dumps([*parts, library_version(), system_info(), os.environ.get("GOMP_SPINCOUNT", "")])
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def _write(file: Path, times: DecodeTimes) -> None:
-    temporary = file.with_suffix(".part")
     common, live = times.live()
+    _replace(file, {"measured": times.measured, "common": common, "live": live})
+
+
+def _replace(file: Path, content: dict[str, Any]) -> None:
+    temporary = file.with_suffix(".part")
     try:
-        content = json.dumps({"measured": times.measured, "common": common, "live": live})
-        temporary.write_text(content, encoding="utf-8")
+        temporary.write_text(json.dumps(content), encoding="utf-8")
         temporary.replace(file)
     except OSError:
         temporary.unlink(missing_ok=True)  # measuring again costs two seconds

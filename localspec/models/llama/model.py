@@ -51,6 +51,8 @@ class LoadSettings:
     threads: int = 0
     gpu_layers: int = -1
     original: bool = False
+    attention: str = ""
+    """name of the way to attend, see `attention.py`; "" = the one that is likely to be fast"""
 
 
 class LlamaModel(Weights):
@@ -62,7 +64,9 @@ class LlamaModel(Weights):
 
     def __init__(self, path: Path, settings: LoadSettings | None = None, *, plain_buffers: bool = False) -> None:
         settings = settings or LoadSettings()
-        super().__init__(path, settings.gpu_layers, plain_buffers=plain_buffers)
+        super().__init__(
+            path, settings.gpu_layers, plain_buffers=plain_buffers, attention=settings.attention
+        )
         self.threads = settings.threads or default_threads()
         self._context: Any = None
         self._cached: list[int] = []

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
 from localspec.models.header import WIDE_TYPES, read_tensors
+from localspec.models.llama.attention import Attention, choices
 from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log
 
-_BF16 = 30
-"""ggml's number of the type (ggml.h, enum ggml_type)."""
 LEAST_CELLS = 256
 """llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
 
@@ -24,9 +23,13 @@ LEAST_CELLS = 256
 class Weights:
     """One loaded GGUF. Its methods may be called from any thread. Raises ModelFileError, OutOfMemoryError."""
 
-    def __init__(self, path: Path, gpu_layers: int = -1, *, plain_buffers: bool = False) -> None:
-        """`gpu_layers` -1 = all of them; `plain_buffers` keeps the weights as they lie in the file."""
+    def __init__(
+        self, path: Path, gpu_layers: int = -1, *, plain_buffers: bool = False, attention: str = ""
+    ) -> None:
+        """`gpu_layers` -1 = all of them; `plain_buffers` keeps the weights as they lie in the file; `attention` names
+        the way to attend, where it is possible."""
         self.path = path
+        self.attention = attention
         self.gpu_layers = gpu_layers if gpu_offload_available() else 0
         self._model: Any = None
         try:
@@ -128,18 +131,31 @@ class Weights:
         parameters.no_perf = True
         if watch is not None:
             parameters.cb_eval = watch
-        if self.bitwise:
-            # With K and V both 16-bit floats llama.cpp attends to more than 256 positions by another summation for
-            # one row than for several, and the logits of a draft part from plain ones by up to 1. With unlike types
-            # one kernel serves every number of rows (ops.cpp, use_split_kv_path): equal bit for bit, as fast.
-            parameters.type_k = _BF16
+        if self.gpu_layers == 0:
+            self._attention(cells, rows).apply(parameters)
         context = llama_cpp.llama_init_from_model(self._model, parameters)
+        if not context and self.gpu_layers == 0:  # some kinds of models know one kernel only
+            parameters.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO
+            context = llama_cpp.llama_init_from_model(self._model, parameters)
         if not context:
             raise OutOfMemoryError(
                 f"No context of {cells} tokens could be made for {self.path.name} ({recent_log()}).",
                 "Choose a smaller context, fewer GPU layers, or a smaller model.",
             )
         return context
+
+    def attentions(self, cells: int, rows: int) -> tuple[Attention, ...]:
+        """How a context of `cells` positions and batches of `rows` rows can attend; one way only where there is a GPU,
+        whose driver knows best."""
+        if self.gpu_layers != 0:
+            return ()
+        heads = int(llama_cpp.llama_model_n_head(self._model))
+        return choices(bitwise=self.bitwise, heads=heads, cells=cells, rows=rows)
+
+    def _attention(self, cells: int, rows: int) -> Attention:
+        """The one that was measured to be the fastest, or the likeliest to be."""
+        possible = self.attentions(cells, rows)
+        return next((each for each in possible if each.name == self.attention), possible[0])
 
     @property
     def trained_context(self) -> int:
