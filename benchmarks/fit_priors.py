@@ -14,11 +14,13 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.recordings import Recording, Recordings, ReplayDraft, ReplayTarget, load
+from localspec.models.draft import DraftModel
 from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, calibration_error, features
 from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes, least_price
 from localspec.speculation.decode import generate
@@ -95,8 +97,8 @@ class Replay:
             draft = None
             if reply.drafts and self._draft:
                 least, worth = (0.0, 0.0) if self._nodes else (least_price(seconds), float(seconds[1]))
-                draft = ModelDrafter(ReplayDraft(reply, self._recordings.draft_seconds), least, worth)
-                draft.begin = lambda context: None  # type: ignore[method-assign]
+                replayed = cast(DraftModel, ReplayDraft(reply, self._recordings.draft_seconds))
+                draft = ModelDrafter(replayed, least, worth)
             recycled = RecycledTokens(target.likeliest) if self._recycle else None
             auto = AutoDrafter(self._acceptance, budget, rest=rest, dense=dense, draft=draft, recycled=recycled)
             count = len(reply.tokens) - reply.reply_start

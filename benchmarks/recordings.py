@@ -1,6 +1,6 @@
 """Recorded replies with what the target and the draft model held to be likely at each place, and their replay.
 
-    python -m benchmarks.recordings --prompts FILE.jsonl --output FILE.npz [--model FILE.gguf] [--limit-per-category N]
+    python -m benchmarks.recordings --prompts FILE.jsonl --output FILE.pickle [--model FILE.gguf] [--limit-per-category N]
 
 A greedy reply does not depend on drafts, so drafters, acceptance and budgets can be tried on recorded ones in seconds
 instead of minutes: the real loop runs, the target's decodes take the time T(k) of the recording on a clock that is set
@@ -161,6 +161,9 @@ class ReplayDraft:
         self.knows = np.ones(2**18, np.bool_)
         self._root = 0
 
+    def work_alone(self, alone: bool) -> None:
+        """It takes the recorded time anyway."""
+
     def follow(
         self, tokens: NDArray[np.int32], count: int = 0, meanwhile: Callable[[], object] | None = None
     ) -> Choices | None:
@@ -170,10 +173,13 @@ class ReplayDraft:
         self._root = len(tokens) - self._recording.reply_start
         if not 0 <= self._root < len(self._recording.drafts):
             return None
-        _wait(self._seconds)
+        if self._root:  # the prompt is read before the reply starts
+            _wait(self._seconds)
         return self._recording.drafts[self._root][0]
 
-    def grow(self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0) -> Growth:
+    def grow(
+        self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0, row_price: float | None = None
+    ) -> Growth:
         """The recorded tree, cut at the level where a further one would not be worth its time."""
         recorded = self._recording.drafts[self._root][1]
         paths: list[float] = []
@@ -184,7 +190,7 @@ class ReplayDraft:
         deepest = 1
         while deepest < max(depth, default=0):
             level = sorted((path for path, at in zip(paths, depth, strict=True) if at == deepest), reverse=True)[:8]
-            gain = sum(max(0.0, path * FIRST_HIT - least) for path in level)
+            gain = sum(max(0.0, path * FIRST_HIT - (least if row_price is None else row_price)) for path in level)
             if target_seconds > 0 and gain * target_seconds < self._seconds:
                 break
             _wait(self._seconds)
@@ -233,4 +239,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    from benchmarks import recordings  # so that what is pickled belongs to the module, not to the script
+
+    recordings.main()

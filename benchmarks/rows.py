@@ -28,7 +28,7 @@ from localspec import config
 from localspec.bench import ALL, BenchSettings, Contestant, Score, compete, contestant_of, read_prompts
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library, prepare_drafts
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, check_method
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, check_method, plan, sources_of
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.acceptance import Acceptance
@@ -40,6 +40,9 @@ ROWS = (4, 8, 16, 32, 64)
 
 def at_rows(engine: Engine, library: Library | None, method: str, rows: int, settings: BenchSettings) -> Contestant:
     """A method that fills batches of `rows`, root included."""
+    if METHODS[method].sized_by_itself:
+        drafters, budget = plan(sources_of(engine, library), method, "paper", rows, Acceptance())
+        return Contestant(f"{method} {rows}", drafters, budget)
     contestant = contestant_of(engine, library, method, settings)
     contestant.name = f"{method} {rows}"
     contestant.budget = FixedBudget(rows - 1, Acceptance())

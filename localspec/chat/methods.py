@@ -78,7 +78,7 @@ def _prompt(sources: Sources, paper: bool) -> list[Drafter]:
     return [PromptDrafter()]
 
 
-def _model_drafter(sources: Sources, paper: bool) -> ModelDrafter | None:
+def _model_drafter(sources: Sources, paper: bool, *, alone: bool = True) -> ModelDrafter | None:
     engine = sources.engine
     if engine.draft is None:
         return None
@@ -87,6 +87,7 @@ def _model_drafter(sources: Sources, paper: bool) -> ModelDrafter | None:
         0.0 if paper else least_price(engine.decode_seconds),
         0.0 if paper else engine.plain_seconds,
         engine.give_up_draft,
+        alone=alone,
     )
 
 
@@ -100,7 +101,7 @@ def _rasd_with(searching: Callable[[Sources, bool], list[Drafter]]) -> Callable[
 
     def drafters(sources: Sources, paper: bool) -> list[Drafter]:
         searches = searching(sources, paper)
-        drafter = _model_drafter(sources, paper)
+        drafter = _model_drafter(sources, paper, alone=False)
         return [RasdDrafter(drafter, searches, paper=paper)] if drafter is not None else searches
 
     return drafters

@@ -133,15 +133,19 @@ class DraftModel:
         logits = self._live.follow(own, meanwhile)
         if self._live.followed <= WIDTH:
             self._measured(self._live.followed, perf_counter() - started)
-        return self._choices(logits, count)
+        return self._choices(logits, count, exactly=count > WIDTH)
 
-    def grow(self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0) -> Growth:
+    def grow(
+        self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0, row_price: float | None = None
+    ) -> Growth:
         """A tree of up to `limit` nodes below the text that was followed last, begun with its choices.
 
         Nodes with a path probability below `least` are not wanted. A further level is decoded only while it can add
         to the best `limit` nodes and, with `target_seconds` (the target's time for a token) given, while what it is
-        expected to win is more than it takes.
+        expected to win is more than it takes, with `row_price` tokens for each row that is to verify it (as much as
+        `least` unless given).
         """
+        price_of_row = least if row_price is None else row_price
         tree = _Tree(limit, least)
         tree.add(first, -1)
         ends: dict[int, int] = {-1: 0}
@@ -152,7 +156,7 @@ class DraftModel:
                 break
             price = self.seconds(len(nodes))
             # A further level wins what its nodes bring beyond the rows that verify them.
-            gain = sum(max(0.0, tree.paths[node] * FIRST_HIT - least) for node in nodes)
+            gain = sum(max(0.0, tree.paths[node] * FIRST_HIT - price_of_row) for node in nodes)
             if target_seconds > 0 and gain * target_seconds < price:
                 break
             started = perf_counter()
@@ -168,6 +172,10 @@ class DraftModel:
             self._measured(len(nodes), perf_counter() - started)
         self._live.drop_branches()
         return tree.best()
+
+    def work_alone(self, alone: bool) -> None:
+        """Whether nothing else computes while it does: it then takes all the threads that make it faster."""
+        self._live.work_alone(alone)
 
     def forget(self) -> None:
         """Empty the KV cache."""

@@ -224,7 +224,7 @@ def doubted_nodes(tree: DraftTree) -> NDArray[np.bool_]:
         looked = np.zeros(len(tree) + 1, np.bool_)
         looked[tree.parents[drafted]] = True
         doubted |= looked[tree.parents]
-    return doubted & ~drafted
+    return np.asarray(doubted & ~drafted)
 
 
 def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float64], bins: int = 10) -> float:

@@ -18,6 +18,11 @@ SURE = 0.98
 """Acceptance of a draft that copies: nodes beyond what pays then never do, and are not even proposed."""
 LEAST_LIMIT = 8
 """Nodes that are proposed on any device: measured times may be wrong."""
+CAUTION = 0.95
+"""What is expected of chosen nodes counts as a little less: the most promising of many estimates are too high on average
+(the optimizer's curse, Smith and Winkler 2006)."""
+SMALL_BATCH = 6
+"""Rows of a usual batch on a device where rows have a price."""
 LEAST_CHANCE = 0.03
 """Nodes that are less likely to be accepted are not looked at: on a device where rows are free there is no end of them."""
 
@@ -76,12 +81,18 @@ class Budget(Protocol):
     def pace(self, cached: int) -> float:
         """Tokens per second that time brings otherwise; 0 where time doesn't count."""
 
-    def surplus(self, gains: NDArray[np.float64], cached: int) -> float:
-        """Tokens that the best tree of nodes with these path probabilities [n], descending, brings beyond a plain step
-        and beyond what its time would bring otherwise."""
+    def size(self, gains: NDArray[np.float64], cached: int) -> int:
+        """How many of the nodes with these path probabilities [n], descending, are worth sending."""
+
+    def worth(self, gains: NDArray[np.float64], size: int, cached: int) -> float:
+        """Tokens that `size` nodes with these path probabilities [n] bring beyond a plain step and beyond what their
+        time would bring otherwise."""
 
     def least(self, cached: int) -> float:
         """Path probability below which no node can pay."""
+
+    def row_price(self, cached: int) -> float:
+        """Tokens that the time of one more row in a small batch would bring otherwise."""
 
 
 class FixedBudget:
@@ -107,12 +118,20 @@ class FixedBudget:
         """Time doesn't count."""
         return 0.0
 
-    def surplus(self, gains: NDArray[np.float64], cached: int) -> float:
+    def size(self, gains: NDArray[np.float64], cached: int) -> int:
         """All that fits is sent."""
-        return float(gains[: self.limit].sum())
+        return min(len(gains), self.limit)
+
+    def worth(self, gains: NDArray[np.float64], size: int, cached: int) -> float:
+        """What is likely to be accepted."""
+        return float(gains[:size].sum())
 
     def least(self, cached: int) -> float:
         """Anything may fill the tree."""
+        return 0.0
+
+    def row_price(self, cached: int) -> float:
+        """Rows are free."""
         return 0.0
 
 
@@ -146,7 +165,7 @@ class CostBudget:
             tree = self._acceptance.calibrate(tree)
         ranked = Ranked(tree, deepest)
         gains = ranked.gains[: min(self.limit, room)]
-        return ranked.best(best_size(gains, self._times.at(cached), self._overhead, self.pace(cached)))
+        return ranked.best(self.size(gains, cached))
 
     def observe(self, tree: DraftTree, path: NDArray[np.int32], spent: Spent = NOTHING_SPENT) -> None:
         """Correct the acceptance estimates, T(k) and the pace."""
@@ -159,19 +178,27 @@ class CostBudget:
         """Tokens per second that time brings otherwise."""
         return self._pace.of(self._times.at(cached))
 
-    def surplus(self, gains: NDArray[np.float64], cached: int) -> float:
-        """With T(k) as measured."""
-        seconds = self._times.at(cached)
-        pace = self.pace(cached)
-        size = best_size(gains, seconds, self._overhead, pace)
+    def size(self, gains: NDArray[np.float64], cached: int) -> int:
+        """By T(k) as measured and the pace."""
+        return best_size(gains * CAUTION, self._times.at(cached), self._overhead, self.pace(cached))
+
+    def worth(self, gains: NDArray[np.float64], size: int, cached: int) -> float:
+        """By T(k) as measured and the pace."""
         if size == 0:
             return 0.0
-        return float(gains[:size].sum() - pace * (seconds[size + 1] - seconds[1] + self._overhead))
+        seconds = self._times.at(cached)
+        return float(gains[:size].sum() - self.pace(cached) * (seconds[size + 1] - seconds[1] + self._overhead))
 
     def least(self, cached: int) -> float:
         """Path probability below which no node can pay."""
         seconds = self._times.at(cached)
         return max(LEAST_CHANCE, least_price(seconds) * self.pace(cached) * float(seconds[1]))
+
+    def row_price(self, cached: int) -> float:
+        """On average up to `SMALL_BATCH` rows."""
+        seconds = self._times.at(cached)
+        rows = min(SMALL_BATCH, len(seconds) - 1)
+        return max(0.0, self.pace(cached) * float(seconds[rows] - seconds[1]) / max(1, rows - 1))
 
 
 class Pace:

@@ -18,6 +18,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 4, 64
 @dataclass(slots=True)
 class _Worth:
     tokens: float = 0.0
+    """brought, on average"""
+    seconds: float = 0.0
+    """cost, on average: where much is to be had, more is asked for"""
     asked: int = 0
     pause: int = _FIRST_PAUSE
     waited: int = 0
@@ -27,8 +30,6 @@ class _Worth:
 class SourceEconomy:
     """Follows what one source brings, in tokens beyond what the step had without it, and what it costs, in seconds."""
 
-    seconds: float = 0.0
-    """mean cost"""
     asked: int = 0
     _worth: dict[int, _Worth] = field(default_factory=dict)
 
@@ -36,7 +37,7 @@ class SourceEconomy:
         """Whether to ask it now. `chance`: of the first token that is known for nothing; `luck`: the source's own
         lately; `pace`: tokens per second that the time would bring otherwise."""
         worth = self._worth.setdefault(_kind(chance, luck), _Worth())
-        if worth.asked < _TRIES or worth.tokens > self.seconds * pace:
+        if worth.asked < _TRIES or worth.tokens > worth.seconds * pace:
             return True
         worth.waited += 1
         return worth.waited >= worth.pause
@@ -44,11 +45,12 @@ class SourceEconomy:
     def observe(self, chance: float, luck: float, tokens: float, seconds: float, pace: float) -> None:
         """It was asked, and brought and cost so much."""
         self.asked += 1
-        self.seconds += max(_FADING, 1.0 / self.asked) * (seconds - self.seconds)
         worth = self._worth.setdefault(_kind(chance, luck), _Worth())
         worth.asked += 1
-        worth.tokens += max(_FADING, 1.0 / worth.asked) * (tokens - worth.tokens)
-        if worth.tokens > self.seconds * pace:
+        weight = max(_FADING, 1.0 / worth.asked)
+        worth.tokens += weight * (tokens - worth.tokens)
+        worth.seconds += weight * (seconds - worth.seconds)
+        if worth.tokens > worth.seconds * pace:
             worth.pause = _FIRST_PAUSE
         elif worth.waited >= worth.pause:
             worth.pause = min(_LONGEST_PAUSE, 2 * worth.pause)

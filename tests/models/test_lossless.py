@@ -18,15 +18,18 @@ from numpy.typing import NDArray
 
 from localspec.models import catalogue
 from localspec.models.draft import DraftModel
-from localspec.models.llama import LlamaModel, LoadSettings
+from localspec.models.llama import MAX_ROWS, LlamaModel, LoadSettings
 from localspec.models.sampling import SamplingSettings
-from localspec.speculation.budget import FixedBudget
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes
 from localspec.speculation.decode import Drafter, generate
+from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
+from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
@@ -35,8 +38,10 @@ from localspec.stores.states import STATE_MIGRATIONS, StateStore
 FULL = os.environ.get("LOCALSPEC_PARITY") == "full"
 PROMPTS, WIDE_PROMPTS, TOKENS = (40, 40, 128) if FULL else (12, 6, 48)
 SAMPLINGS = {"greedy": SamplingSettings(), "temperature 0.7": SamplingSettings(temperature=0.7, seed=1234)}
-RUNS = (("exact", 15), ("dresd", 15), ("hybrid", 64), ("draft", 15), ("rasd", 31))
-"""Drafters, and nodes of their trees."""
+RUNS = (("exact", 15), ("dresd", 15), ("hybrid", 64), ("draft", 15), ("rasd", 31), ("auto", 0))
+"""Drafters, and nodes of their trees; 0 = sized by the costs measured here."""
+CHEAP_ROWS = 0.010 + 0.001 * np.arange(MAX_ROWS + 1, dtype=np.float64)
+"""T(k) in seconds for trees that are sized by cost: wide ones, so that there is something to verify."""
 CONTEXT = 2048
 NOTHING = np.empty(0, np.int32)
 
@@ -61,14 +66,18 @@ class Reply:
 
 
 def reply(
-    model: LlamaModel, prompt: Prompt, drafters: Sequence[Drafter], sampling: SamplingSettings, nodes: int = 0
+    model: LlamaModel,
+    prompt: Prompt,
+    drafters: Sequence[Drafter],
+    sampling: SamplingSettings,
+    budget: Budget | None = None,
 ) -> Reply:
     model.begin(prompt, states=any(drafter.needs_states for drafter in drafters))
     sampler = model.sampler(sampling)
     result = Reply()
     try:
         for step in generate(
-            model, sampler, drafters, prompt, FixedBudget(nodes), TOKENS, keep_states=not drafters
+            model, sampler, drafters, prompt, budget or FixedBudget(0), TOKENS, keep_states=not drafters
         ):
             result.tokens += step.emitted.tolist()
             result.steps += 1
@@ -115,6 +124,8 @@ def partings(
     total = {(name, nodes): Reply() for name, nodes in RUNS}
     (shipped,) = (entry for entry in catalogue.drafts(folder) if entry.name == catalogue.SHIPPED_DRAFT)
     draft = DraftModel(shipped.path, model, CONTEXT, model.threads)
+    budget = CostBudget(SteadyTimes(CHEAP_ROWS), None, MAX_ROWS)
+    acceptance = Acceptance()
     try:
         store = NgramStore(database, "tokenizer")
         states = StateStore(database, folder, "library", "target", model.state_size)
@@ -131,10 +142,22 @@ def partings(
                 "dresd": [DresdDrafter(states, paper=True)],
                 "hybrid": [HybridDrafter(exact, DresdDrafter(states))],
                 "draft": [ModelDrafter(draft)],
+                "auto": [
+                    AutoDrafter(
+                        acceptance,
+                        budget,
+                        rest=RestDrafter(store),
+                        dense=DresdDrafter(states),
+                        draft=ModelDrafter(draft),
+                        recycled=RecycledTokens(model.likeliest),
+                    )
+                ],
                 "rasd": [RasdDrafter(ModelDrafter(draft), [HybridDrafter(exact, DresdDrafter(states))])],
             }
             for name, nodes in RUNS:
-                drafted = reply(model, prompt, drafters[name], sampling, nodes)
+                drafted = reply(
+                    model, prompt, drafters[name], sampling, FixedBudget(nodes) if nodes else budget
+                )
                 compared += 1
                 total[name, nodes].steps += drafted.steps
                 total[name, nodes].drafted += drafted.drafted

@@ -132,6 +132,13 @@ class ScriptedTarget:
         order = self._script[1]
         return tuple(history[-order:])
 
+    def likeliest(self, row: int, count: int) -> tuple[list[int], list[float]]:
+        """The likeliest tokens behind a row, as `LlamaModel.likeliest`; readable until the next decode."""
+        assert 0 <= row < len(self._rows)
+        chances = softmax(self.logits_after(self._rows[row]))
+        best = np.argsort(-chances, kind="stable")[:count]
+        return best.tolist(), chances[best].tolist()
+
     def record(self, row: int, token: int) -> None:
         """A sampler tells what it drew."""
         assert row not in self.sampled_rows, f"row {row} was sampled twice"
@@ -185,6 +192,9 @@ class ScriptedDraft:
         """Itself, as drafters take it."""
         return cast(DraftModel, self)
 
+    def work_alone(self, alone: bool) -> None:
+        self._check_thread()
+
     def follow(
         self,
         tokens: NDArray[np.int32],
@@ -211,7 +221,9 @@ class ScriptedDraft:
         self._first = self.choices_after(self._text, count)
         return self._first
 
-    def grow(self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0) -> Growth:
+    def grow(
+        self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0, row_price: float | None = None
+    ) -> Growth:
         self._check_thread()
         assert first is self._first, "the draft does not begin with what the text was followed by, or begins twice"
         assert limit > 0, "asked for a draft where none fits"

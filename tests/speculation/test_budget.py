@@ -8,7 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import PAPER_NODES, SURE, CostBudget, FixedBudget, Spent, SteadyTimes, best_size, least_price
+from localspec.speculation.budget import (
+    CAUTION,
+    PAPER_NODES,
+    SURE,
+    CostBudget,
+    FixedBudget,
+    Spent,
+    SteadyTimes,
+    best_size,
+    least_price,
+)
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, cut, depths, path_probabilities
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
@@ -88,14 +98,14 @@ def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room,
 
     def surplus(size: int) -> float:
         """Tokens beyond what the same time brings plainly."""
-        expected = 1.0 + float(path_probabilities(cut(possible, size)).sum())
+        expected = 1.0 + CAUTION * float(path_probabilities(cut(possible, size)).sum())
         return float(expected - (seconds[size + 1] + (0.01 if size else 0.0)) / seconds[1])
 
     best = max(surplus(size) for size in range(len(possible) + 1))
     assert surplus(len(chosen)) == pytest.approx(best, rel=1e-6, abs=1e-9)
     assert set(paths_of(chosen)) == set(paths_of(cut(possible, len(chosen))))
     gains = np.sort(path_probabilities(possible))[::-1]
-    assert budget.surplus(gains, 0) == pytest.approx(max(0.0, best), abs=1e-6)
+    assert budget.worth(gains * CAUTION, budget.size(gains, 0), 0) == pytest.approx(max(0.0, best), abs=1e-6)
 
 
 @given(CURVES, st.lists(st.tuples(st.integers(1, 9), st.floats(0.01, 3)), max_size=30))
@@ -114,12 +124,13 @@ def test_a_fast_pace_makes_time_dear():
     times = SteadyTimes(np.array([0.0, 1.0, 1.5]))
     tree = make_tree([1], [-1], [0.6])
     budget = CostBudget(times, None, 2, overhead=0.0)
-    assert len(budget.choose(tree, 9, 9)) == 1
+    assert len(budget.choose(tree, 9, 9)) == 1, "0.6 tokens for half a step"
     for _ in range(200):
         budget.observe(tree, np.array([0, 1], np.int32), Spent(0, 1.0, 1.0))
     assert budget.pace(0) == pytest.approx(3.0, rel=0.05)
     assert len(budget.choose(tree, 9, 9)) == 0
-    assert budget.surplus(np.array([0.6]), 0) == 0
+    assert budget.size(np.array([0.6]), 0) == budget.worth(np.array([0.6]), 0, 0) == 0
+    assert budget.worth(np.array([0.6]), 1, 0) == pytest.approx(0.6 - 3.0 * 0.5, rel=0.05)
     assert budget.least(0) > 0.6
 
 
@@ -138,7 +149,8 @@ def test_decode_times_are_observed_at_their_place():
 def test_a_fixed_budget_knows_no_time():
     budget = FixedBudget(2)
     assert budget.pace(0) == budget.least(0) == 0
-    assert budget.surplus(np.array([0.5, 0.25, 0.125]), 0) == 0.75
+    gains = np.array([0.5, 0.25, 0.125])
+    assert budget.worth(gains, budget.size(gains, 0), 0) == 0.75
 
 
 def test_no_more_is_proposed_than_can_pay():

@@ -17,11 +17,13 @@ from localspec.errors import ModelError
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes
 from localspec.speculation.decode import Context, Drafter, Step, generate
+from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
+from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, DraftTree
 from localspec.speculation.verify import Walk, walk
 from tests.speculation.scripted import ScriptedDraft, ScriptedSampler, ScriptedTarget, draw, make_tree, softmax
@@ -186,7 +188,7 @@ def assert_same_reply(drafted: Sequence[Step], plain: Sequence[Step]) -> None:
     failing=st.sampled_from(["", "", "", "closed", "follow", "grow"]),
     fails_after=st.integers(0, 5),
     searches=st.sets(st.sampled_from(["wishful", "prompt", "states"])),
-    method=st.sampled_from(["draft", "rasd", "paper"]),
+    method=st.sampled_from(["draft", "rasd", "paper", "auto", "auto"]),
 )
 def test_lossless_with_a_draft_model(
     wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, accuracy, known, longest,
@@ -217,12 +219,55 @@ def test_lossless_with_a_draft_model(
     searching = [every[name] for name in sorted(searches)]
     fused = RasdDrafter(model, searching, paper=method == "paper")
     drafters: list[Drafter] = [model, *searching] if method == "draft" else [fused]
-    drafted = run(target, sampler, drafters, make_budget(), max_tokens)
+    budget = make_budget()
+    if method == "auto":
+        drafters = [auto_drafter(target, budget, model, with_states="states" in searches)]
+    drafted = run(target, sampler, drafters, budget, max_tokens)
 
     assert_same_reply(drafted, plain)
     assert sampler.draws == len(text(plain))
     assert len(failures) <= 1
     assert failing or not failures
+
+
+def auto_drafter(
+    target: ScriptedTarget, budget: Budget, model: ModelDrafter | None, *, with_states: bool = False
+) -> AutoDrafter:
+    return AutoDrafter(
+        Acceptance(),
+        budget,
+        dense=DresdDrafter(None) if with_states else None,
+        draft=model,
+        recycled=RecycledTokens(target.likeliest),
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_auto_saves_steps_and_asks_a_draft_model_only_where_it_pays(seed):
+    """On a text that repeats, a draft model that is never right is hardly asked, one that always is saves more."""
+    asked: dict[float, float] = {}
+    steps_with: dict[float, int] = {}
+    for accuracy in (0.0, 1.0):
+        target = ScriptedTarget(VOCABULARY, order=2, seed=seed)
+        plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 150))
+        draft = ScriptedDraft(target, accuracy)
+        # A target so fast that the time everything else takes here is as long as none brings back.
+        budget = CostBudget(SteadyTimes(1e-6 + 1e-7 * np.arange(20.0)), None, 12, overhead=0.0)
+        auto = auto_drafter(target, budget, ModelDrafter(draft.model))
+        steps = run(target, ScriptedSampler(target), [auto], budget, 150)
+        assert text(steps) == plain
+        assert len(steps) < len(plain) / 1.5
+        asked[accuracy], steps_with[accuracy] = len(draft.asked) / len(steps), len(steps)
+    assert asked[0.0] <= asked[1.0]
+    assert steps_with[1.0] <= steps_with[0.0]
+
+
+def test_auto_drafts_nothing_where_nothing_can_be_guessed():
+    target = ScriptedTarget(VOCABULARY, order=50)  # no text comes twice
+    budget = CostBudget(SteadyTimes(np.arange(20.0)), None, 12)  # and rows cost as much as steps
+    auto = auto_drafter(target, budget, None)
+    steps = run(target, ScriptedSampler(target, temperature=2.0), [auto], budget, 200)
+    assert sum(len(step.tree) > 0 for step in steps[50:]) == 0
 
 
 def test_right_drafts_save_steps():

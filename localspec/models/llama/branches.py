@@ -21,7 +21,7 @@ _PREFILL_ROWS = 512
 _TRIALS = 4
 """Decodes per number of threads; the smallest time counts."""
 _GAIN = 1.5
-"""Times as fast that all threads must be, for them not to be left to others."""
+"""Times as fast that all threads must be, for them not to be left to the searches beside it."""
 
 
 class BranchingContext:
@@ -146,17 +146,22 @@ class BranchingContext:
                 "Load the model again, or choose another draft.",
             )
 
-    def _choose_threads(self, most: int) -> None:
-        """A small model runs as fast on one thread as on several that wait for each other, and leaves a core to the
-        searches beside it: measure which."""
-        if most == 1:
-            self.threads = self.batch_threads = 1
-            return
-        self.threads = self._fastest(1, most)
-        self.batch_threads = self._fastest(4, most)
+    def work_alone(self, alone: bool) -> None:
+        """Whether nothing else computes meanwhile: then it takes the fastest number of threads, else it leaves a core
+        to the searches beside it unless several threads are much faster."""
+        self.threads, self.batch_threads = self._alone if alone else self._beside
         llama_cpp.llama_set_n_threads(self._context, self.threads, self.batch_threads)
 
-    def _fastest(self, rows: int, most: int) -> int:
+    def _choose_threads(self, most: int) -> None:
+        """A small model runs hardly faster on several threads that wait for each other than on one: measure it."""
+        self._alone = self._beside = (1, 1)
+        if most > 1:
+            one, batch = self._seconds_by_threads(1, most), self._seconds_by_threads(4, most)
+            self._alone = _fastest(one, 1.0), _fastest(batch, 1.0)
+            self._beside = _fastest(one, _GAIN), _fastest(batch, _GAIN)
+        self.work_alone(False)
+
+    def _seconds_by_threads(self, rows: int, most: int) -> dict[int, float]:
         seconds: dict[int, float] = {}
         for _ in range(_TRIALS + 1):
             for threads in (1, most):
@@ -166,4 +171,10 @@ class BranchingContext:
                 self.follow(np.zeros(rows, np.int32))
                 seconds[threads] = min(seconds.get(threads, 1e9), perf_counter() - started)
         self.forget()
-        return most if seconds[most] * _GAIN < seconds[1] else 1
+        return seconds
+
+
+def _fastest(seconds: dict[int, float], gain: float) -> int:
+    """The number of threads, where several must be `gain` times as fast as one."""
+    most = max(seconds)
+    return most if seconds[most] * gain < seconds[1] else 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Budget
@@ -87,14 +88,17 @@ class AutoDrafter:
             soil.recycled = self._recycled.behind
         tree, paths = grow(soil, chance, limit, least, limit)
         likely = paths[0] if paths else 0.0
-        worth = budget.surplus(np.array(paths), cached)
 
         def credit(source: int, started: float) -> None:
-            """Grow anew with what a source brought, and tell its economy."""
-            nonlocal tree, paths, worth
+            """Grow anew with what a source brought, and tell its economy what that changes: by what is known now, the
+            tree that would have been sent without it against the one that will be."""
+            nonlocal tree, paths
+            before, size = tree, budget.size(np.array(paths), cached)
             tree, paths = grow(soil, chance, limit, least, limit)
-            before, worth = worth, budget.surplus(np.array(paths), cached)
-            self._economies[source].observe(likely, luck[source], worth - before, perf_counter() - started, pace)
+            without = budget.worth(_known_now(before, size, tree, paths), size, cached)
+            now = np.array(paths)
+            gain = budget.worth(now, budget.size(now, cached), cached) - without
+            self._economies[source].observe(likely, luck[source], gain, perf_counter() - started, pace)
 
         def wanted(source: int) -> bool:
             return self._economies[source].wants(likely, luck[source], pace)
@@ -109,7 +113,9 @@ class AutoDrafter:
             credit(_NEAR, started)
         if self._draft is not None and wanted(_DRAFT):
             started = perf_counter()
-            soil.guesses = self._draft.guesses(tokens, limit, least, 1.0 / pace if pace > 0 else 0.0)
+            soil.guesses = self._draft.guesses(
+                tokens, limit, least, budget.row_price(cached), 1.0 / pace if pace > 0 else 0.0
+            )
             credit(_DRAFT, started)
         return tree
 
@@ -118,3 +124,22 @@ class AutoDrafter:
         self._acceptance.observe(step.tree, step.path)
         if self._recycled is not None:
             self._recycled.refresh(self._root, step)
+
+
+def _known_now(before: DraftTree, size: int, now: DraftTree, paths: list[float]) -> NDArray[np.float64]:
+    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one; 0 for those that are
+    not in it."""
+    places = {
+        (parent, token): node
+        for node, (parent, token) in enumerate(zip(now.parents.tolist(), now.tokens.tolist(), strict=True))
+    }
+    chances = np.zeros(size)
+    place: list[int] = []
+    pairs = zip(before.parents[:size].tolist(), before.tokens[:size].tolist(), strict=True)
+    for node, (parent, token) in enumerate(pairs):
+        above = place[parent] if parent >= 0 else -1
+        found = places.get((above, token), -2) if above >= -1 else -2
+        place.append(found)
+        if found >= 0:
+            chances[node] = paths[found]
+    return chances

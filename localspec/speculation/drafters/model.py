@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError
-from localspec.models.draft import Choices, DraftModel
+from localspec.models.draft import WIDTH, Choices, DraftModel
 from localspec.speculation.decode import Context, DraftTimes, Step
 from localspec.speculation.growth import Guess
 from localspec.speculation.tree import DRAFT_PROBABILITY, EVIDENCE, SIBLING_RANK, SOURCE_DRAFT, DraftTree
@@ -28,13 +28,17 @@ class ModelDrafter:
         least: float = 0.0,
         target_seconds: float = 0.0,
         failed: Callable[[ModelError], None] = lambda _: None,
+        *,
+        alone: bool = True,
     ) -> None:
         """`least`: path probability below which no node can pay; `target_seconds`: the target's time for one token (0:
-        levels are drafted whatever they take). `failed` is told when the model fails."""
+        levels are drafted whatever they take). `failed` is told when the model fails. Unless `alone`, searches run
+        beside it."""
         self._model = model
         self._least = least
         self._target_seconds = target_seconds
         self._failed = failed
+        self._alone = alone
         self._usable = True
         self.times = DraftTimes()
 
@@ -43,6 +47,10 @@ class ModelDrafter:
         self.times = DraftTimes()
         self._usable = True
         started = perf_counter()
+        try:
+            self._model.work_alone(self._alone)
+        except ModelError as error:
+            self._give_up(error)
         self.first(context.tokens)
         self.times.prefill = perf_counter() - started
 
@@ -83,15 +91,17 @@ class ModelDrafter:
         )
 
     def guesses(
-        self, tokens: NDArray[np.int32], limit: int, least: float, seconds_per_token: float
+        self, tokens: NDArray[np.int32], limit: int, least: float, row_price: float, seconds_per_token: float
     ) -> dict[int, list[Guess]]:
-        """Its tree as guesses by the node they hang below, -1 = the root; none where it cannot tell."""
+        """Its tree as guesses by the node they hang below, -1 = the root; none where it cannot tell. Nodes less likely
+        than `least` are left out; a further level must bring more than the time of its rows, `row_price` tokens each,
+        and its own."""
         started = perf_counter()
         below: dict[int, list[Guess]] = {}
         try:
-            first = self._model.follow(tokens) if self._usable else None
+            first = self._model.follow(tokens, WIDTH) if self._usable else None
             if first is not None:
-                grown = self._model.grow(first, limit, least, seconds_per_token)
+                grown = self._model.grow(first, limit, least, seconds_per_token, row_price)
                 nodes = zip(grown.tokens.tolist(), grown.parents.tolist(), grown.probabilities.tolist(), strict=True)
                 for node, (token, parent, probability) in enumerate(nodes):
                     below.setdefault(parent, []).append(Guess(token, probability, node))
