@@ -55,6 +55,11 @@ class Method:
     for_measuring: bool = False
     """a part of another method, to compare it with: benchmarks know it, people are not asked to choose it"""
 
+    @property
+    def drafts_with_model(self) -> bool:
+        """A draft model takes part where there is one."""
+        return self.needs_draft or self.sized_by_itself
+
 
 def _plain(sources: Sources, paper: bool) -> list[Drafter]:
     return []

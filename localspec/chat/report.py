@@ -12,6 +12,9 @@ SLOWER = 0.98
 UNKNOWN_DRAFT = "no small model of its kind is known here."
 NO_STATES = "No library here has states of this model yet: drafts by meaning come from the chat alone."
 SEARCHES_ALONE = "No draft model is in use: drafts came from searches alone."
+LONG_IDLE = 48
+"""Tokens without a draft after which a method that decides for itself says so."""
+IDLE = "Nothing was drafted for the last {tokens} tokens: nothing known continues them likely enough to pay for itself."
 DRAFT_ALONE = "draft"
 """Name of the method that has nothing but the draft model."""
 
@@ -28,12 +31,14 @@ def verdict(
             said.append(SEARCHES_ALONE)
         if known.uses_states and not has_states:
             said.append(NO_STATES)
+        if known.sized_by_itself and metrics.drafted and metrics.idle_tokens >= LONG_IDLE:
+            said.append(IDLE.format(tokens=metrics.idle_tokens))
     return " ".join(said)
 
 
 def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_draft: bool) -> str:
     label = METHODS[method].label if method in METHODS else method
-    with_draft = method in METHODS and METHODS[method].needs_draft and has_draft
+    with_draft = method in METHODS and METHODS[method].drafts_with_model and has_draft
     if method == "plain":
         return "Speculation is off: the method is Plain, so every token is the model's own step."
     if method == DRAFT_ALONE:

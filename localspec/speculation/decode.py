@@ -95,6 +95,7 @@ class Step:
     path: NDArray[np.int32]
     """[a] accepted nodes"""
     propose_seconds: float
+    """drafters at work: proposing, and learning from what became of it"""
     decode_seconds: float
     sample_seconds: float
     rest_seconds: float
@@ -246,10 +247,13 @@ def generate(
         accepted = min(len(path), len(emitted))
         source[:accepted] = tree.source[path[:accepted]]
         budget.observe(tree, path, Spent(cached, sampled - proposed, sampled - started))
-        step = Step(emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, 0.0, finish)
-        for drafter in drafters:
-            drafter.observe(step)
-        step = replace(step, rest_seconds=clock() - sampled)
+        rest = clock() - sampled
+        step = Step(emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish)
+        if drafters:
+            kept = clock()
+            for drafter in drafters:
+                drafter.observe(step)
+            step = replace(step, propose_seconds=step.propose_seconds + clock() - kept)
         yield step
         if finish:
             return

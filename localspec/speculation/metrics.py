@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from localspec.speculation.decode import Drafter, DraftTimes, Retrieval, Step, retrieval_of, times_of
 from localspec.speculation.tree import SOURCE_NAMES, SOURCE_TARGET
 
+_BINS = 10
 ENOUGH_PLAIN_STEPS = 5
 """From so many undrafted steps on, a reply's own plain step time is trusted more than the table's."""
 
@@ -35,6 +36,8 @@ class ReplyMetrics:
     reused_tokens: int = 0
     by_source: dict[str, int] = field(default_factory=dict)
     accepted_per_step: list[int] = field(default_factory=list)
+    idle_tokens: int = 0
+    """tokens since the last step with a draft"""
     retrieval: Retrieval | None = None
     """of searches by state, where the method makes them"""
     times: DraftTimes | None = None
@@ -42,6 +45,9 @@ class ReplyMetrics:
     drafted_by_source: dict[str, int] = field(default_factory=dict)
     accepted_by_source: dict[str, int] = field(default_factory=dict)
     """nodes by who proposed them; one that several proposed counts for each"""
+    tried: NDArray[np.float64] = field(default_factory=lambda: np.zeros((_BINS, 2)), compare=False)
+    """[10, 2] nodes whose parent was visited, by tenths of their expected acceptance: how many, and the sum of expected
+    minus accepted"""
     _plain_steps: list[float] = field(default_factory=list)
 
     def add(self, step: Step) -> None:
@@ -61,8 +67,21 @@ class ReplyMetrics:
                 self.by_source[name] = self.by_source.get(name, 0) + 1
         _count(self.drafted_by_source, step.tree.source)
         _count(self.accepted_by_source, step.tree.source[step.path])
-        if len(step.tree) == 0:
+        self.idle_tokens = 0 if len(step.tree) else self.idle_tokens + len(step.emitted)
+        if len(step.tree):
+            self._calibrate(step)
+        else:
             self._plain_steps.append(step.seconds - step.propose_seconds)
+
+    def _calibrate(self, step: Step) -> None:
+        visited = {-1, *step.path.tolist()}
+        accepted = visited - {-1}
+        pairs = zip(step.tree.parents.tolist(), step.tree.probability.tolist(), strict=True)
+        for node, (parent, expected) in enumerate(pairs):
+            if parent in visited:
+                bin_ = self.tried[min(int(expected * _BINS), _BINS - 1)]
+                bin_[0] += 1.0
+                bin_[1] += expected - (node in accepted)
 
     def take(self, drafters: Sequence[Drafter]) -> None:
         """Take over what the drafters tell of the reply so far."""
@@ -90,6 +109,7 @@ class ReplyMetrics:
             for source, nodes in theirs.items():
                 counts[source] = counts.get(source, 0) + nodes
         self.accepted_per_step += other.accepted_per_step
+        self.idle_tokens = other.idle_tokens if other.drafted_steps else self.idle_tokens + other.idle_tokens
         if other.retrieval is not None:
             searches = self.retrieval or Retrieval()
             self.retrieval = Retrieval(
@@ -97,7 +117,15 @@ class ReplyMetrics:
                 searches.kept + other.retrieval.kept,
                 searches.similarity + other.retrieval.similarity,
             )
+        self.tried = self.tried + other.tried
         self._plain_steps += other._plain_steps
+
+    @property
+    def calibration_error(self) -> float:
+        """Expected calibration error of the acceptance estimates (see `acceptance.calibration_error`): the mean distance
+        between expected and actual acceptance; 0 where nothing was drafted."""
+        count = self.tried[:, 0].sum()
+        return float(np.abs(self.tried[:, 1]).sum() / count) if count else 0.0
 
     @property
     def seconds(self) -> float:
@@ -168,6 +196,7 @@ class ReplyMetrics:
             "overlapped_seconds": self._proposing().overlapped,
             "draft_prefill_seconds": self._proposing().prefill,
             "verification_seconds": self.decode_seconds + self.sample_seconds,
+            "calibration_error": self.calibration_error,
             **self._found(),
         }
 

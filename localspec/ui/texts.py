@@ -165,6 +165,7 @@ SOURCES = {
     "REST": "your documents",
     "DReSD": "documents, by meaning",
     "draft": "draft model",
+    "recycled": "the model's earlier choices",
 }
 STATUS = {
     "queued": "waiting",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localspec.chat.methods import METHODS
-from localspec.chat.report import NO_STATES, SEARCHES_ALONE, verdict
+from localspec.chat.report import LONG_IDLE, NO_STATES, SEARCHES_ALONE, verdict
 from localspec.speculation.metrics import ReplyMetrics
 
 
@@ -85,3 +85,16 @@ def test_a_missing_draft_model_is_said() -> None:
 
 def test_a_method_that_is_gone_keeps_its_name() -> None:
     assert verdict(metrics(1.5), "older", has_documents=True).startswith("older made")
+
+
+def test_auto_says_when_it_has_drafted_nothing_for_long() -> None:
+    made = metrics(1.2)
+    made.idle_tokens = LONG_IDLE
+    said = verdict(made, "auto", has_documents=True)
+    assert said.startswith("Auto made this reply 1.20×")
+    assert f"Nothing was drafted for the last {LONG_IDLE} tokens" in said
+    assert "Nothing was drafted for" not in verdict(made, "rest", has_documents=True)
+    made.idle_tokens = LONG_IDLE - 1
+    assert "Nothing was drafted for" not in verdict(made, "auto", has_documents=True)
+    never = verdict(metrics(1.0, 0, 0), "auto", has_documents=False)
+    assert "Auto drafted nothing: neither the draft model nor anything in this chat" in never

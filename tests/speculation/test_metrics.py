@@ -6,7 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from localspec.speculation.acceptance import calibration_error
 from localspec.speculation.decode import Context, Drafter, DraftTimes, Retrieval, Step
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
@@ -15,6 +18,7 @@ from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.metrics import ENOUGH_PLAIN_STEPS, ReplyMetrics
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCE_PROMPT, SOURCE_REST
 from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
+from tests.speculation.strategies import draft_trees
 
 
 def step(
@@ -63,6 +67,7 @@ def test_figures():
         "overlapped_seconds": 0.0,
         "draft_prefill_seconds": 0.0,
         "verification_seconds": pytest.approx(3.2),
+        "calibration_error": metrics.calibration_error,
     }
     assert metrics.drafted_steps == 3
     assert metrics.accepted_per_step == [3, 1, 0, 0]
@@ -216,3 +221,28 @@ def test_a_reply_without_a_draft_model_keeps_its_time_of_searching_when_merged()
         together.merge(second)
         assert together.retrieval_seconds == 0.75
         assert together.drafting_seconds == 0.75
+
+
+@given(st.lists(st.tuples(draft_trees(), st.integers(0, 99)), max_size=6))
+def test_the_calibration_error_is_that_of_the_nodes_that_were_tried(drafts):
+    whole, halves = ReplyMetrics(), [ReplyMetrics(), ReplyMetrics()]
+    expected: list[float] = []
+    came: list[bool] = []
+    for number, (tree, seed) in enumerate(drafts):
+        stream = np.random.default_rng(seed)
+        path: list[int] = []
+        while len(below := np.flatnonzero(tree.parents == (path[-1] if path else -1))) and stream.random() < 0.7:
+            path.append(int(stream.choice(below)))
+        for node, parent in enumerate(tree.parents.tolist()):
+            if parent in (-1, *path):
+                expected.append(float(tree.probability[node]))
+                came.append(node in path)
+        accepted = np.array(path, np.int32)
+        emitted = np.zeros(len(path) + 1, np.int32)
+        made = Step(emitted, emitted.astype(np.uint8), tree, accepted, 0.1, 0.1, 0.1, 0.1, "")
+        whole.add(made)
+        halves[number % 2].add(made)
+    halves[0].merge(halves[1])
+    error = calibration_error(np.array(expected), np.array(came, np.float64))
+    assert whole.calibration_error == pytest.approx(error)
+    assert halves[0].calibration_error == pytest.approx(error)
