@@ -1,6 +1,6 @@
 """Fits the priors of the acceptance model on recorded replies, and tells how well they hold on others.
 
-    python -m benchmarks.fit_priors --recordings FILE [FILE …] [--library NAME] [--write]
+    python -m benchmarks.fit_priors --recordings FILE [FILE …] [--with-library FILE LIBRARY --model FILE] [--write]
 
 Every reply is replayed with trees of all sources; each node whose parent was visited is a trial. Weights are fitted by
 ridge logistic regression (Newton's method), and their precision is the curvature of the fit scaled down, so that a few
@@ -14,23 +14,26 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.recordings import Recording, Recordings, ReplayDraft, ReplayTarget, load
+from localspec.chat.engine import Engine
+from localspec.chat.libraries import open_library, prepare_drafts
 from localspec.models.draft import DraftModel
-from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, calibration_error, features
+from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, features
 from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes, least_price
-from localspec.speculation.decode import generate
+from localspec.speculation.decode import Context, generate
 from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.speculation.tree import path_probabilities
+from localspec.speculation.tree import DraftTree, path_probabilities
+from localspec.stores.library import Library
 
 PRIORS = Path(__file__).resolve().parents[1] / "localspec" / "speculation" / "priors.json"
 OFFERS = PRIORS.with_name("typical_offers.json")
@@ -43,6 +46,7 @@ TRUST = 0.02
 FIRMEST = 60.0
 OFFERED = 15
 SAMPLED = 400
+ROUNDS = 3
 
 
 @dataclass(slots=True)
@@ -63,44 +67,55 @@ class Trials:
         )
 
 
+class Offered(AutoDrafter):
+    """Auto, keeping what it offers."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.offers: list[list[float]] = []
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        """As it does."""
+        tree = super().propose(context, limit)
+        gains = path_probabilities(tree)
+        self.offers.append([round(float(gain), 3) for gain in gains[:OFFERED]])
+        return tree
+
+
 class Replay:
     """Auto over recorded replies, one after the other, as one engine would."""
 
     def __init__(
-        self,
-        recordings: Recordings,
-        acceptance: Acceptance,
-        *,
-        nodes: int = 0,
-        rest: RestDrafter | None = None,
-        dense: DresdDrafter | None = None,
-        recycle: bool = True,
-        draft: bool = True,
+        self, recordings: Recordings, acceptance: Acceptance, library: Library | None = None, *, nodes: int = 0
     ) -> None:
         """`nodes` > 0: trees of that size; else sized by the recording's T(k)."""
         self._recordings = recordings
         self._acceptance = acceptance
         self._nodes = nodes
-        self._parts = rest, dense
-        self._recycle = recycle
-        self._draft = draft
+        self._rest = RestDrafter(library.ngrams) if library is not None else None
+        self._dense = DresdDrafter(library.states) if library is not None else None
         self.trials = Trials([], [], [], [])
         self.metrics: dict[str, ReplyMetrics] = {}
 
     def run(self, replies: list[Recording]) -> None:
         """Replay."""
         seconds = self._recordings.decode_seconds
-        rest, dense = self._parts
+        economies = None
         budget: Budget = FixedBudget(self._nodes) if self._nodes else CostBudget(SteadyTimes(seconds), None, 65)
         for reply in replies:
             target = ReplayTarget(reply, seconds)
-            draft = None
-            if reply.drafts and self._draft:
-                least, worth = (0.0, 0.0) if self._nodes else (least_price(seconds), float(seconds[1]))
-                replayed = cast(DraftModel, ReplayDraft(reply, self._recordings.draft_seconds))
-                draft = ModelDrafter(replayed, least, worth)
-            recycled = RecycledTokens(target.likeliest) if self._recycle else None
-            auto = AutoDrafter(self._acceptance, budget, rest=rest, dense=dense, draft=draft, recycled=recycled)
+            least, worth = (0.0, 0.0) if self._nodes else (least_price(seconds), float(seconds[1]))
+            replayed = cast(DraftModel, ReplayDraft(reply, self._recordings.draft_seconds))
+            auto = Offered(
+                self._acceptance,
+                budget,
+                rest=self._rest,
+                dense=self._dense,
+                draft=ModelDrafter(replayed, least, worth) if reply.drafts else None,
+                recycled=RecycledTokens(target.likeliest),
+                economies=economies,
+            )
+            economies = auto.economies
             count = len(reply.tokens) - reply.reply_start
             if count < 2:
                 continue
@@ -113,8 +128,7 @@ class Replay:
                     self.trials.vectors.append(features(step.tree, self._acceptance.luck)[visited])
                     self.trials.accepted.append(np.isin(visited, step.path))
                     self.trials.expected.append(step.tree.probability[visited].astype(np.float64))
-                gains = np.sort(path_probabilities(step.tree))[::-1]
-                self.trials.offers.append([round(float(gain), 3) for gain in gains[:OFFERED]])
+            self.trials.offers += auto.offers
 
 
 def fit(vectors: NDArray[np.float64], accepted: NDArray[np.float64]) -> Priors:
@@ -136,42 +150,58 @@ def main() -> None:
     """Fit, tell, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recordings", type=Path, nargs="+", required=True)
+    parser.add_argument("--with-library", nargs=2, metavar=("FILE", "LIBRARY"), action="append", default=[])
+    parser.add_argument("--model", default="", help="whose states the libraries hold")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    every = [load(file) for file in options.recordings]
-    halves: list[Trials] = [Trials([], [], [], []), Trials([], [], [], [])]
-    for recordings in every:
-        for half in (0, 1):
-            replay = Replay(recordings, Acceptance(), nodes=NODES)
-            replay.run(recordings.replies[half::2])
-            halves[half].vectors += replay.trials.vectors
-            halves[half].accepted += replay.trials.accepted
-            halves[half].expected += replay.trials.expected
-    fitted = fit(*halves[0].arrays()[:2])
-    figures: dict[str, float] = {}
-    for recordings in every:
-        replay = Replay(recordings, Acceptance(fitted))
+    engine = Engine(options.model, draft="none") if options.with_library else None
+    parts: list[tuple[str, Recordings, Library | None]] = [(file.stem, load(file), None) for file in options.recordings]
+    for file, name in options.with_library:
+        assert engine is not None
+        opened = open_library(engine, name, create=False)
+        prepare_drafts(opened)
+        parts.append((Path(file).stem, load(Path(file)), opened))
+    prior = Acceptance().prior
+    for _ in range(ROUNDS):  # what luck is depends on what was expected
+        halves = [Trials([], [], [], []), Trials([], [], [], [])]
+        for _, recordings, library in parts:
+            for half in (0, 1):
+                replay = Replay(recordings, Acceptance(prior), library, nodes=NODES)
+                replay.run(recordings.replies[half::2])
+                halves[half].vectors += replay.trials.vectors
+                halves[half].accepted += replay.trials.accepted
+                halves[half].expected += replay.trials.expected
+        prior = fit(*halves[0].arrays()[:2])
+    figures: dict[str, dict[str, float]] = {}
+    offers: list[list[float]] = []
+    for name, recordings, library in parts:
+        replay = Replay(recordings, Acceptance(prior), library)
         replay.run(recordings.replies[1::2])
-        _, accepted, expected = replay.trials.arrays()
+        offers += replay.trials.offers if library is None else []
         whole = replay.metrics["all"]
-        plain = whole.tokens * whole.plain_seconds
-        figures["calibration error on the other half"] = calibration_error(expected, accepted)
-        figures["tokens per step"] = whole.tokens_per_step
-        figures["speedup by T(k)"] = plain / whole.seconds
+        figures[name] = {
+            "calibration error": whole.calibration_error,
+            "tokens per step": whole.tokens_per_step,
+            "speedup by T(k)": whole.tokens * whole.plain_seconds / whole.seconds,
+        }
         for category, metrics in sorted(replay.metrics.items()):
             print(
-                f"{category:16s} {metrics.tokens * metrics.plain_seconds / metrics.seconds:.3f}×"
+                f"{name} {category:16s} {metrics.tokens * metrics.plain_seconds / metrics.seconds:.3f}×"
                 f" {metrics.tokens_per_step:.2f} tokens/step, {metrics.drafted / metrics.steps:.2f} drafted,"
-                f" propose {metrics.propose_seconds / metrics.steps * 1e3:.2f} ms"
+                f" propose {metrics.propose_seconds / metrics.steps * 1e3:.2f} ms,"
+                f" calibration error {metrics.calibration_error:.3f}"
             )
     if options.write:
-        vectors, accepted, _ = (np.concatenate(pair) for pair in zip(halves[0].arrays(), halves[1].arrays()))
-        prior = fit(vectors, accepted)
+        both = [np.concatenate(pair) for pair in zip(halves[0].arrays(), halves[1].arrays(), strict=True)]
+        prior = fit(both[0], both[1])
         shipped = {
             name: [round(float(weight), 4), round(float(precision), 2)]
             for name, weight, precision in zip(FEATURES, *prior, strict=True)
         }
         PRIORS.write_text(json.dumps({"weights": shipped}, indent=1) + "\n", encoding="utf-8")
+        about = "Path probabilities of what auto offers per step, before sizing; benchmarks/fit_priors.py."
+        sample = [offers[place] for place in np.linspace(0, len(offers) - 1, SAMPLED).astype(int)]
+        OFFERS.write_text(json.dumps({"about": about, "offers": sample}) + "\n", encoding="utf-8")
     print(json.dumps(figures))
 
 

@@ -121,6 +121,7 @@ def _all_retrieval(sources: Sources, paper: bool) -> list[Drafter]:
 def _auto(sources: Sources, paper: bool) -> list[Drafter]:
     engine = sources.engine
     ngrams, states = sources.ngrams, sources.states
+    of_engine = sources.acceptance is None  # a benchmark's contestant learns for itself
     return [
         AutoDrafter(
             sources.acceptance or engine.acceptance,
@@ -128,7 +129,8 @@ def _auto(sources: Sources, paper: bool) -> list[Drafter]:
             rest=RestDrafter(ngrams) if ngrams is not None and ngrams.count() > 0 else None,
             dense=DresdDrafter(states) if states is not None and states.count() > 0 else None,
             draft=_model_drafter(sources, paper),
-            recycled=RecycledTokens(engine.model.likeliest),
+            recycled=engine.recycled if of_engine else RecycledTokens(engine.model.likeliest),
+            economies=engine.economies if of_engine else None,
         )
     ]
 
@@ -225,7 +227,12 @@ def budget_of(
     if preset == "paper":
         fuses = known is not None and known.needs_draft
         return FixedBudget(min(PAPER_NODES, most - 1), estimates if fuses else None)
-    return CostBudget(engine.times, None if known is not None and known.sized_by_itself else estimates, most)
+    return CostBudget(
+        engine.times,
+        None if known is not None and known.sized_by_itself else estimates,
+        most,
+        pace=engine.pace if acceptance is None else None,
+    )
 
 
 def plan(

@@ -99,7 +99,7 @@ class Acceptance:
     """P(accepted | parent accepted) of draft nodes. Not thread-safe."""
 
     def __init__(self, prior: Priors | None = None) -> None:
-        prior = prior or priors()
+        self.prior = prior = prior or priors()
         self.weights = prior.weights.copy()
         """[f] of the features"""
         self._start = prior.precision.copy()

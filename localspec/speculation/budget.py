@@ -144,13 +144,15 @@ class CostBudget:
         acceptance: Acceptance | None,
         rows: int,
         overhead: float = 0.0003,
+        pace: Pace | None = None,
     ) -> None:
-        """`rows` caps a batch, root included; `overhead` is the time a drafted step takes beyond its decode, in seconds.
-        Without `acceptance` trees come calibrated and best node first, and their drafter learns from them."""
+        """`rows` caps a batch, root included; `overhead` is the time a drafted step takes beyond its decode, in seconds;
+        `pace` is that of earlier replies. Without `acceptance` trees come calibrated, and their drafter learns from
+        them."""
         self._times = times
         self._acceptance = acceptance
         self._overhead = overhead
-        self._pace = Pace()
+        self._pace = pace or Pace()
         seconds = times.at(0)
         self.limit = min(rows, len(seconds) - 1) - 1
         if acceptance is not None:

@@ -21,6 +21,8 @@ from localspec.speculation.sightings import ContextIndex
 from localspec.speculation.tree import DraftTree
 
 _EXACT, _NEAR, _DRAFT = 0, 1, 2
+Economies = tuple[SourceEconomy, SourceEconomy, SourceEconomy]
+"""Of the library's n-grams, of nearest states and of the draft model."""
 _VOTES = [float(vote) for vote in suffix_weights(np.arange(64, dtype=np.int16))]
 
 
@@ -39,8 +41,10 @@ class AutoDrafter:
         dense: DresdDrafter | None = None,
         draft: ModelDrafter | None = None,
         recycled: RecycledTokens | None = None,
+        economies: Economies | None = None,
     ) -> None:
-        """`budget` sizes the trees; it must not calibrate them again."""
+        """`budget` sizes the trees; it must not calibrate them again. `economies`: what earlier replies have told of the
+        sources."""
         self.needs_states = dense is not None
         self._acceptance = acceptance
         self._budget = budget
@@ -49,7 +53,7 @@ class AutoDrafter:
         self._draft = draft
         self._recycled = recycled
         self._index = ContextIndex(_VOTES)
-        self._economies = [SourceEconomy(), SourceEconomy(), SourceEconomy()]
+        self.economies: Economies = economies or (SourceEconomy(), SourceEconomy(), SourceEconomy())
         self._root = -1
 
     @property
@@ -98,10 +102,10 @@ class AutoDrafter:
             without = budget.worth(_known_now(before, size, tree, paths), size, cached)
             now = np.array(paths)
             gain = budget.worth(now, budget.size(now, cached), cached) - without
-            self._economies[source].observe(likely, luck[source], gain, perf_counter() - started, pace)
+            self.economies[source].observe(likely, luck[source], gain, perf_counter() - started, pace)
 
         def wanted(source: int) -> bool:
-            return self._economies[source].wants(likely, luck[source], pace)
+            return self.economies[source].wants(likely, luck[source], pace)
 
         if self._rest is not None and wanted(_EXACT):
             started = perf_counter()
