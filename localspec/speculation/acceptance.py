@@ -58,6 +58,8 @@ _LEAST, _MOST = 0.002, 0.995
 """Probabilities are kept within these bounds: nothing is certain."""
 LUCK_FADING = 0.15
 """Weight of the newest trial in a kind's luck: the mean of what came minus what was expected, over the last dozen."""
+START_LUCK = -0.04
+"""Luck at the beginning of a reply: where nothing can be guessed the first guesses would be paid for (docs/log.md)."""
 LARGEST_STEP = 0.3
 """A weight moves by no more than this at one trial."""
 FORGETTING = 0.9995
@@ -104,7 +106,7 @@ class Acceptance:
         """[f] of the features"""
         self._start = prior.precision.copy()
         self._precision = prior.precision.copy()
-        self.luck = [0.0] * len(KINDS)
+        self.luck = [START_LUCK] * len(KINDS)
         """of each kind lately: what came minus what was expected"""
         self.trials = 0
         """nodes whose fate it has learnt from"""
@@ -116,7 +118,7 @@ class Acceptance:
 
     def begin(self) -> None:
         """A new reply: luck is of the text at hand."""
-        self.luck = [0.0] * len(KINDS)
+        self.luck = [START_LUCK] * len(KINDS)
 
     def calibrate(self, tree: DraftTree) -> DraftTree:
         """The tree with what is known of its nodes turned into acceptance probabilities."""
