@@ -6,19 +6,30 @@ import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, Sources, budget_of, drafters_of, listed
+from localspec.chat.methods import (
+    DEFAULT_METHOD,
+    METHODS,
+    PRESETS,
+    Sources,
+    budget_of,
+    drafters_of,
+    listed,
+    plan,
+    sources_of,
+)
 from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import PAPER_NODES, least_price
 from localspec.speculation.decode import Context
+from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.rest import RestDrafter
-from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, depths
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, depths, path_probabilities
 from localspec.stores.library import Library
 from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
 
@@ -126,7 +137,8 @@ FUSING = [name for name in METHODS if name.startswith("rasd")]
 
 
 def test_people_choose_from_whole_methods() -> None:
-    assert listed() == ["plain", "rest", "dresd", "draft", "rasd"]
+    assert listed() == ["auto", "plain", "rest", "dresd", "draft", "rasd"]
+    assert DEFAULT_METHOD == "auto"
     assert DEFAULT_METHOD in listed()
     hidden = set(METHODS) - set(listed())
     assert hidden == {"prompt", "rasd-prompt", "rasd-rest", "rasd-dresd"}
@@ -218,3 +230,30 @@ def test_the_published_size_is_filled_by_estimates_where_kinds_are_mixed(engine:
         budget.observe(tree, np.array([0], np.int32))
     assert budget.choose(tree, 9, 9).tokens.tolist() == [1]
     assert float(own.calibrate(tree).probability[0]) > 0.9
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_auto_draws_on_everything_there_is(engine: Engine, harbour: Library, draft: ScriptedDraft, preset: str) -> None:
+    assert names("auto", engine, harbour, preset) == names("auto", engine, None, preset) == [AutoDrafter.name]
+    tokens = engine.tokenize("The lighthouse of Velm was built in 1874. The lighthouse of")
+    (drafter,), budget = plan(sources_of(engine, harbour), "auto", preset)
+    context = Context(tokens, 10)
+    drafter.begin(context)
+    tree = drafter.propose(context, 40)
+    if preset == "paper":  # where time doesn't count, whatever is known is in the tree
+        assert np.bitwise_or.reduce(tree.source) == SOURCE_PROMPT | SOURCE_REST | SOURCE_DRAFT
+    assert drafter.times is not None
+    assert np.bitwise_or.reduce(tree.source) & (SOURCE_PROMPT | SOURCE_REST)
+    gains = path_probabilities(tree)
+    assert (np.diff(gains) <= 1e-6).all(), "calibrated, best node first"
+    assert len(budget.choose(tree, 40, 40)) <= len(tree)
+
+
+def test_auto_goes_on_from_what_earlier_replies_taught(engine: Engine) -> None:
+    def auto(acceptance: Acceptance | None) -> AutoDrafter:
+        (drafter,), _ = plan(sources_of(engine, None), "auto", acceptance=acceptance)
+        assert isinstance(drafter, AutoDrafter)
+        return drafter
+
+    assert auto(None).economies is engine.economies
+    assert auto(Acceptance()).economies is not engine.economies, "a benchmark's contestant learns for itself"
