@@ -13,8 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,9 +71,10 @@ class Trials:
 class Offered(AutoDrafter):
     """Auto, keeping what it offers."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.offers: list[list[float]] = []
+    @cached_property
+    def offers(self) -> list[list[float]]:
+        """Path probabilities, one row per step."""
+        return []
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """As it does."""

@@ -1,6 +1,7 @@
 """Recorded replies with what the target and the draft model held to be likely at each place, and their replay.
 
-    python -m benchmarks.recordings --prompts FILE.jsonl --output FILE.pickle [--model FILE.gguf] [--limit-per-category N]
+    python -m benchmarks.recordings --prompts FILE.jsonl --output FILE.pickle [--model FILE.gguf]
+        [--limit-per-category N]
 
 A greedy reply does not depend on drafts, so drafters, acceptance and budgets can be tried on recorded ones in seconds
 instead of minutes: the real loop runs, the target's decodes take the time T(k) of the recording on a clock that is set
@@ -93,9 +94,14 @@ def record(engine: Engine, prompts: list[tuple[str, str]], max_tokens: int) -> R
             draft_seconds = engine.draft.seconds(1)
         replies.append(
             Recording(
-                prompts[order[reply.prompt]][0], reply.tokens, reply.reply_start, reply.states,
-                reply.choices, reply.chances, drafts,
-            )  # fmt: skip
+                prompts[order[reply.prompt]][0],
+                reply.tokens,
+                reply.reply_start,
+                reply.states,
+                reply.choices,
+                reply.chances,
+                drafts,
+            )
         )
     return Recordings(engine.times.at(0), draft_seconds, replies)
 
@@ -178,7 +184,12 @@ class ReplayDraft:
         return self._recording.drafts[self._root][0]
 
     def grow(
-        self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0, row_price: float | None = None
+        self,
+        first: Choices,
+        limit: int,
+        least: float = 0.0,
+        target_seconds: float = 0.0,
+        row_price: float | None = None,
     ) -> Growth:
         """The recorded tree, cut at the level where a further one would not be worth its time."""
         recorded = self._recording.drafts[self._root][1]

@@ -136,7 +136,12 @@ class DraftModel:
         return self._choices(logits, count, exactly=count > WIDTH)
 
     def grow(
-        self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0, row_price: float | None = None
+        self,
+        first: Choices,
+        limit: int,
+        least: float = 0.0,
+        target_seconds: float = 0.0,
+        row_price: float | None = None,
     ) -> Growth:
         """A tree of up to `limit` nodes below the text that was followed last, begun with its choices.
 

@@ -46,7 +46,8 @@ _REFRESH = 8
 Measured = dict[int, dict[int, float]]
 """Seconds by positions in the cache and rows."""
 Live = tuple[float, list[dict[int, tuple[float, float]]]]
-"""Mean logarithm of live time ÷ measured time over all decodes, and per band by rows: that mean and how many there were."""
+"""Mean logarithm of live time ÷ measured time over all decodes, and per band by rows: that mean and how many there
+were."""
 
 
 class DecodeTimes:
@@ -239,7 +240,15 @@ def _curves(measured: Measured) -> list[NDArray[np.float64]]:
 
 def _file(model: LlamaModel, cache: Path) -> Path:
     key = _key(
-        [_file_key(model.path), model.threads, model.gpu_layers, model.context_size, model.attention, MEASURED_ROWS, BANDS]
+        [
+            _file_key(model.path),
+            model.threads,
+            model.gpu_layers,
+            model.context_size,
+            model.attention,
+            MEASURED_ROWS,
+            BANDS,
+        ]
     )
     return cache / f"decode-times-{key}.json"
 

@@ -19,12 +19,12 @@ SURE = 0.98
 LEAST_LIMIT = 8
 """Nodes that are proposed on any device: measured times may be wrong."""
 CAUTION = 0.95
-"""What is expected of chosen nodes counts as a little less: the most promising of many estimates are too high on average
-(the optimizer's curse, Smith and Winkler 2006)."""
+"""What is expected of chosen nodes counts as a little less: the most promising of many estimates are too high on
+average (the optimizer's curse, Smith and Winkler 2006)."""
 SMALL_BATCH = 6
 """Rows of a usual batch on a device where rows have a price."""
 LEAST_CHANCE = 0.03
-"""Nodes that are less likely to be accepted are not looked at: on a device where rows are free there is no end of them."""
+"""Nodes that are less likely to be accepted are not looked at: where rows are free there is no end of them."""
 
 
 class DecodeTimes(Protocol):
@@ -146,7 +146,7 @@ class CostBudget:
         overhead: float = 0.0003,
         pace: Pace | None = None,
     ) -> None:
-        """`rows` caps a batch, root included; `overhead` is the time a drafted step takes beyond its decode, in seconds;
+        """`rows` caps a batch, root included; `overhead`: seconds that a drafted step takes beyond its decode;
         `pace` is that of earlier replies. Without `acceptance` trees come calibrated, and their drafter learns from
         them."""
         self._times = times
@@ -235,7 +235,9 @@ def least_price(decode_seconds: NDArray[np.float64]) -> float:
     return max(0.0, float(np.min((decode_seconds[2:] - decode_seconds[1]) / (rows - 1)) / decode_seconds[1]))
 
 
-def best_size(gains: NDArray[np.float64], decode_seconds: NDArray[np.float64], overhead: float, pace: float = 0.0) -> int:
+def best_size(
+    gains: NDArray[np.float64], decode_seconds: NDArray[np.float64], overhead: float, pace: float = 0.0
+) -> int:
     """How many of the nodes to send: every k is tried, for T is stepped (a wider batch can cost less).
 
     `gains` [n] are path probabilities, descending, so that k nodes bring 1 + (sum of the first k) tokens in

@@ -248,7 +248,9 @@ def generate(
         source[:accepted] = tree.source[path[:accepted]]
         budget.observe(tree, path, Spent(cached, sampled - proposed, sampled - started))
         rest = clock() - sampled
-        step = Step(emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish)
+        step = Step(
+            emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish
+        )
         if drafters:
             kept = clock()
             for drafter in drafters:

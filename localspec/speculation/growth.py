@@ -16,7 +16,7 @@ import numpy as np
 
 from localspec.speculation.acceptance import EXACT, Evidence
 from localspec.speculation.sightings import Sighting
-from localspec.speculation.tree import DOUBTED, SOURCE_DRAFT, SOURCE_DRESD, SOURCE_RECYCLED, DraftTree
+from localspec.speculation.tree import DOUBTED, SOURCE_DRAFT, SOURCE_RECYCLED, DraftTree
 
 
 class Guess(NamedTuple):

@@ -122,8 +122,8 @@ class ReplyMetrics:
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error of the acceptance estimates (see `acceptance.calibration_error`): the mean distance
-        between expected and actual acceptance; 0 where nothing was drafted."""
+        """Expected calibration error of the acceptance estimates (see `acceptance.calibration_error`): the mean
+        distance between expected and actual acceptance; 0 where nothing was drafted."""
         count = self.tried[:, 0].sum()
         return float(np.abs(self.tried[:, 1]).sum() / count) if count else 0.0
 

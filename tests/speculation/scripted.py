@@ -222,7 +222,12 @@ class ScriptedDraft:
         return self._first
 
     def grow(
-        self, first: Choices, limit: int, least: float = 0.0, target_seconds: float = 0.0, row_price: float | None = None
+        self,
+        first: Choices,
+        limit: int,
+        least: float = 0.0,
+        target_seconds: float = 0.0,
+        row_price: float | None = None,
     ) -> Growth:
         self._check_thread()
         assert first is self._first, "the draft does not begin with what the text was followed by, or begins twice"

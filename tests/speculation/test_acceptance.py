@@ -43,7 +43,9 @@ NOTHING = np.empty(0, np.int32)
 TAKEN = np.array([0], np.int32)
 
 
-def node(source: int, *, length: float = 0, share: float = 0, near: float = 0, guess: float = 0, again: float = 0) -> DraftTree:
+def node(
+    source: int, *, length: float = 0, share: float = 0, near: float = 0, guess: float = 0, again: float = 0
+) -> DraftTree:
     """A tree of one node."""
     return make_tree([7], [-1], source=source, evidence=[[length, share, near, 0, guess, again]])
 

@@ -160,7 +160,9 @@ GUESSES = st.dictionaries(
 @given(
     SEEN,
     GUESSES,
-    st.dictionaries(st.integers(0, 3), st.lists(st.builds(Guess, st.integers(0, 3), st.floats(0.01, 0.9), st.just(-1)))),
+    st.dictionaries(
+        st.integers(0, 3), st.lists(st.builds(Guess, st.integers(0, 3), st.floats(0.01, 0.9), st.just(-1)))
+    ),
     st.integers(0, 12),
     st.sampled_from([0.0, 0.05, 0.3]),
     st.integers(1, 5),

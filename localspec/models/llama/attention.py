@@ -1,5 +1,5 @@
-"""How llama.cpp attends on the processor: which kernel, and how keys and values are kept. Its speed differs by a factor of
-two from one to the other, and which is faster depends on the processor, so that `models.tuning` measures it."""
+"""How llama.cpp attends on the processor: which kernel, and how keys and values are kept. One is twice as fast as the
+other, and which depends on the processor: `models.tuning` measures it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Attention:
         parameters.type_v = self.values
 
 
-# With K and V both F16 llama.cpp attends to more than 256 positions by another summation for one row than for several, and
-# the logits of a draft part from plain ones by up to 1. With K in BF16 one kernel serves every number of rows (ops.cpp,
-# use_split_kv_path): equal bit for bit.
+# With K and V both F16 llama.cpp attends to more than 256 positions by another summation for one row than for several,
+# and the logits of a draft part from plain ones by up to 1. With K in BF16 one kernel serves every number of rows
+# (ops.cpp, use_split_kv_path): equal bit for bit.
 BITWISE = (
     Attention("flash, K and V in BF16", True, _BF16, _BF16),
     Attention("flash, K in BF16, V in F16", True, _BF16, _F16),

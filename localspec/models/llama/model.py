@@ -130,7 +130,8 @@ class LlamaModel(Weights):
         """Fill the KV cache up to `cells` cells with copies of what it holds. The text it knows stays the same, but a
         decode attends over all of the cells: so times at a long context are measured without reading one.
 
-        Afterwards only `discard`, measured decodes and `forget` make sense. Raises ModelError where it cannot be copied.
+        Afterwards only `discard`, measured decodes and `forget` make sense. Raises ModelError where it cannot be
+        copied.
         """
         if not self._cached:
             raise ModelError("There is nothing in the cache to copy.")
@@ -143,7 +144,8 @@ class LlamaModel(Weights):
             data = (ctypes.c_uint8 * size)()
             llama_cpp.llama_state_seq_get_data(self._context, data, size, _MOVING)
             llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
-            if 2 * held > self.context_size or llama_cpp.llama_state_seq_set_data(self._context, data, size, _MOVING) == 0:
+            fits = 2 * held <= self.context_size
+            if not fits or llama_cpp.llama_state_seq_set_data(self._context, data, size, _MOVING) == 0:
                 self.forget()
                 raise ModelError(f"The cache of {self.path.name} cannot be copied.")
             llama_cpp.llama_memory_seq_cp(memory, _MOVING, 0, -1, -1)

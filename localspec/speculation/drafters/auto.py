@@ -43,8 +43,8 @@ class AutoDrafter:
         recycled: RecycledTokens | None = None,
         economies: Economies | None = None,
     ) -> None:
-        """`budget` sizes the trees; it must not calibrate them again. `economies`: what earlier replies have told of the
-        sources."""
+        """`budget` sizes the trees; it must not calibrate them again. `economies`: what earlier replies have told of
+        the sources."""
         self.needs_states = dense is not None
         self._acceptance = acceptance
         self._budget = budget
@@ -131,8 +131,8 @@ class AutoDrafter:
 
 
 def _known_now(before: DraftTree, size: int, now: DraftTree, paths: list[float]) -> NDArray[np.float64]:
-    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one; 0 for those that are
-    not in it."""
+    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one; 0 for those that
+    are not in it."""
     places = {
         (parent, token): node
         for node, (parent, token) in enumerate(zip(now.parents.tolist(), now.tokens.tolist(), strict=True))
