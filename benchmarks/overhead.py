@@ -3,7 +3,8 @@
 usage: python -m benchmarks.overhead [--model FILE.gguf] [--tokens N] [--rounds N]
 
 Both generate from the same file, prompt and thread count, greedy, in turn, several rounds in one run; the ratio is of
-the medians. The drafted steps verify trees of 15 nodes (16 rows), whatever they bring. The last line is JSON.
+the medians. The drafted steps verify trees of 15 nodes (16 rows), whatever they bring: Auto's, of all its sources but
+the draft model, whose time is llama.cpp's own. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ from localspec.chat.template import ChatTemplate, Message
 from localspec.models.catalogue import resolve
 from localspec.models.llama import LlamaModel, LoadSettings
 from localspec.models.sampling import SamplingSettings
+from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import Drafter, Step, generate
-from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.auto import AutoDrafter
+from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
@@ -74,13 +77,15 @@ def main() -> None:
     prompt = template.tokens([Message("user", QUESTION)], model)
     speeds: dict[str, list[float]] = {"Llama": [], "plain": [], "drafted": []}
     drafted: list[Step] = []
-    drafters: list[Drafter] = [PromptDrafter()]
     folder = tempfile.TemporaryDirectory()
     database = StoreDatabase(Path(folder.name) / "ngrams.db", NGRAM_MIGRATIONS)
+    rest: RestDrafter | None = None
     if options.text is not None:
         store = NgramStore(database, "overhead")
         store.add(1, model.tokenize(options.text.read_text(encoding="utf-8", errors="replace")))
-        drafters.append(RestDrafter(store))
+        rest = RestDrafter(store)
+    recycled = RecycledTokens(model.likeliest)
+    drafters: list[Drafter] = [AutoDrafter(Acceptance(), FixedBudget(15), rest=rest, recycled=recycled)]
     for _ in range(options.rounds):
         speeds["Llama"].append(theirs(llama, prompt.tolist(), options.tokens))
         for name, used in (("plain", []), ("drafted", drafters)):

@@ -55,7 +55,7 @@ def in_page(page: Page, question: str, method: str) -> tuple[float, float]:
     page.locator("#entry textarea").press("Enter")
     expect(page.locator("#panel section:not([data-old])[data-state=done]")).to_be_visible()
     seconds = time.perf_counter() - started
-    return float(page.locator("[data-figure=speed]").inner_text().replace(",", "")), seconds
+    return float(page.locator("[data-figure=tokens-per-second]").inner_text().replace(",", "")), seconds
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from localspec.chat.engine import Engine
+from localspec.chat.methods import DEFAULT_METHOD
 from localspec.chat.session import ReplyOptions, Session, Turn, Update
 from localspec.errors import ContextTooLongError, ModelError, SettingsError
 from localspec.models.llama import LoadSettings
@@ -76,7 +77,7 @@ def test_an_answer_cites_the_page_it_rests_on(engine: Engine, harbour: Library) 
     assert turn.citations[0].place == "harbour.pdf, page 1"
     assert "Ada Torrent" in turn.citations[0].passage
     assert turn.finish in ("end", "length")
-    assert turn.method == "rest"
+    assert turn.method == DEFAULT_METHOD
     assert turn.metrics.prompt_tokens > 50
     assert turn.metrics.tokens == len(turn.reply_tokens) + (turn.finish == "end")
     assert turn.metrics.plain_seconds == engine.plain_seconds
