@@ -60,12 +60,20 @@ class StoreError(LocalSpecError):
     """A library or another store cannot be opened, read or written."""
 
 
+class DamagedStoreError(StoreError):
+    """The database of a store is damaged."""
+
+
 class LibraryInUseError(StoreError):
-    """Another running instance holds the library."""
+    """Another running instance holds the library or the chats."""
 
 
 class DiskFullError(StoreError):
     """Nothing more can be written; what was committed before is intact."""
+
+
+class ChatFileError(LocalSpecError):
+    """A file of chats cannot be imported; nothing of it was."""
 
 
 class EmbedderError(LocalSpecError):

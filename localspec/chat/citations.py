@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from localspec.stores.library import FoundPassage
 
@@ -24,6 +24,8 @@ class Citation:
     page: int | None
     section: str
     passage: str
+    source: int = field(default=0, compare=False)
+    """id of the passage in its library; 0 where unknown"""
 
     @property
     def place(self) -> str:
@@ -35,7 +37,7 @@ class Citation:
 
 def citation(number: int, found: FoundPassage) -> Citation:
     """The citation of a stored passage."""
-    return Citation(number, found.name, found.page, found.section, found.text)
+    return Citation(number, found.name, found.page, found.section, found.text, found.id)
 
 
 def cited(answer: str, given: Sequence[Citation]) -> list[Citation]:

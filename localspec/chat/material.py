@@ -46,6 +46,12 @@ class Given:
         """As it is now, to return to when a question fails."""
         return Given(set(self.documents), dict(self.numbers), list(self.citations))
 
+    def add(self, citation: Citation) -> None:
+        """A passage that was numbered before, by whatever conversation this one goes on with."""
+        for number in range(len(self.citations) + 1, citation.number + 1):
+            self.citations.append(Citation(number, "", None, "", ""))
+        self.citations[citation.number - 1] = citation
+
     def cite(self, found: FoundPassage) -> Citation:
         """The citation of a passage, with a number of its own."""
         if found.id in self.numbers:

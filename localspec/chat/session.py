@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from time import perf_counter
 
 import numpy as np
@@ -31,6 +32,8 @@ LEAST_LEARNT = 8
 """Shorter replies teach nothing that is worth a place in the stores."""
 SYSTEM_TOKENS = 128
 """Room for the system prompt and the template's own tokens."""
+CUT = ("length", "context", "stopped", "interrupted")
+"""How an answer ends that can be gone on with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,24 @@ class Turn:
     metrics: ReplyMetrics = field(default_factory=ReplyMetrics)
     method: str = ""
     finish: str = ""
-    """"end", "length", "context", "stopped", or "" while it is being written"""
+    """"end", "length", "context", "stopped", "interrupted" (the program ended), or "" while it is being written"""
+    asked: str = field(default_factory=lambda: datetime.now(timezone.utc).isoformat(timespec="seconds"))
+    """ISO 8601, UTC"""
+    tokenizer: str = ""
+    """fingerprint of the tokenizer of `reply_tokens`"""
+    library: str = ""
+    """identity of the library that `documents` and the citations' sources belong to"""
+    documents: tuple[int, ...] = ()
+    """ids of those whose whole text was first sent with this question"""
+    files: tuple[str, ...] = ()
+    """names of the documents that came with the question"""
+    problems: list[str] = field(default_factory=list)
+    """what could not be done for this answer"""
+
+    @property
+    def is_cut(self) -> bool:
+        """True when the answer ends before the model ended it."""
+        return self.finish in CUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +101,116 @@ class Session:
     """One conversation with the engine's model over at most one library."""
 
     def __init__(
-        self, engine: Engine, library: Library | None = None, system: str = "", *, learns: bool = True
+        self,
+        engine: Engine,
+        library: Library | None = None,
+        system: str = "",
+        *,
+        learns: bool = True,
+        turns: list[Turn] | None = None,
     ) -> None:
-        """`system` replaces the built-in system prompt. Without `learns`, the library learns nothing from this one."""
+        """`system` replaces the built-in system prompt. Without `learns`, the library learns nothing from this one.
+
+        `turns` are those of a conversation that is gone on with; the list stays the caller's, who sees what is added.
+        """
         self.learns = learns
         self.engine = engine
         self.library = library
         self.system = system
-        self.turns: list[Turn] = []
-        self._given = Given()
+        self.turns: list[Turn] = turns if turns is not None else []
+        for turn in self.turns:
+            self._adopt(turn)
         self._forgotten = 0
+        self._given = self._known()
 
-    def ask(self, question: str, options: ReplyOptions | None = None) -> Generator[Update, None, None]:
+    def ask(
+        self, question: str, options: ReplyOptions | None = None, *, instead_of: int | None = None
+    ) -> Generator[Update, None, None]:
         """Answer `question`. Closing the iterator early keeps the text so far, with `finish` "stopped".
 
-        Raises LocalSpecError. Without a word of an answer, the conversation then is as it was before the question.
+        It takes the place of the turn at `instead_of` and of all after it, where that is given. Raises LocalSpecError.
+        Without a word of an answer, the conversation then is as it was before the question.
         """
         options = options or ReplyOptions()
-        engine = self.engine
-        library = self.library
+        before = list(self.turns), self._forgotten, self._given.copy()
+        turn: Turn | None = None
+
+        def begin(model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
+            nonlocal turn
+            if instead_of is not None:
+                self.cut(instead_of)
+            turn, prompt = self._compose(question, options, model)
+            self.turns.append(turn)
+            return turn, prompt
+
+        def settle() -> None:
+            if turn is None or not (turn.finish or turn.reply_tokens):
+                self.turns[:], self._forgotten, self._given = before
+            elif not turn.finish:
+                self._stop(turn)
+
+        yield from self._answer(options, begin, settle)
+
+    def go_on(self, options: ReplyOptions | None = None) -> Generator[Update, None, None]:
+        """Write on at the last answer, which was cut. Closing the iterator early keeps the text so far.
+
+        The figures are those of the new part until it is done, then those of the whole answer. Raises LocalSpecError,
+        SettingsError when there is no answer that was cut. Without another word, the answer then is as it was.
+        """
+        options = options or ReplyOptions()
+        if not self.turns or not self.turns[-1].is_cut:
+            raise SettingsError("There is no answer that was cut short.", "Ask a question.")
+        turn = self.turns[-1]
+        forgotten, count = self._forgotten, len(turn.reply_tokens)
+        before = turn.finish, turn.notices, turn.metrics, turn.method
+        whole = ReplyMetrics(plain_seconds=turn.metrics.plain_seconds)
+        whole.merge(turn.metrics)
+
+        def begin(model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
+            prompt = self._compose_on(turn, options, model)
+            turn.notices = [notice for notice in turn.notices if notice != _ending(turn)]
+            turn.finish, turn.method = "", options.method
+            turn.metrics = ReplyMetrics(plain_seconds=self.engine.plain_seconds)
+            return turn, prompt
+
+        def settle() -> None:
+            if not turn.finish and len(turn.reply_tokens) == count:
+                turn.finish, turn.notices, turn.metrics, turn.method = before
+                self._forgotten = forgotten
+            elif not turn.finish:
+                whole.merge(turn.metrics)
+                turn.metrics = whole
+                self._stop(turn)
+            self._given = self._known()
+
+        yield from self._answer(options, begin, settle, whole)
+
+    def cut(self, turns: int) -> None:
+        """Take back all but the first `turns` turns."""
+        del self.turns[turns:]
+        if self._forgotten >= turns:
+            self._forgotten = 0
+        self._given = self._known()
+
+    def _answer(
+        self,
+        options: ReplyOptions,
+        begin: Callable[[LlamaModel], tuple[Turn, NDArray[np.int32]]],
+        settle: Callable[[], None],
+        earlier: ReplyMetrics | None = None,
+    ) -> Iterator[Update]:
+        """Decode behind the prompt that `begin` gives, into its turn. Where its reply began before, `earlier` are the
+        figures of that part. Whatever happens, `settle` comes last."""
+        engine, library = self.engine, self.library
         drafters, budget = plan(sources_of(engine, library), options.method, options.preset, options.rows)
         learns = self.learns and library is not None and library.learns
         with engine.turn() as model:
             sampler = model.sampler(options.sampling)
-            before = len(self.turns), self._forgotten, self._given.copy()
             prompt, written = np.empty(0, np.int32), []
             try:
-                turn, prompt = self._compose(question, options, model)
-                self.turns.append(turn)
+                turn, prompt = begin(model)
                 yield from self._read(model, prompt, turn, need_states(drafters))
-                stream = TextStream(model.piece)
+                stream = TextStream(model.piece, turn.reply_tokens, turn.reply)
                 steps = generate(
                     model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=learns
                 )
@@ -128,12 +228,15 @@ class Session:
                     turn.finish = step.finish
                 delta = stream.finish()
                 turn.reply = stream.text
+                if earlier is not None:
+                    earlier.merge(turn.metrics)
+                    turn.metrics = earlier
                 self._conclude(turn)
                 yield Update("done", turn, delta, 1.0)
             finally:
                 sampler.close()
                 engine.remember()
-                self._settle(*before)
+                settle()
                 if learns:
                     self._learn(model, prompt, written)
 
@@ -161,9 +264,19 @@ class Session:
         self._forget(forgotten)
         while True:
             room = self._room(self._forgotten, question, reserve)
+            known = set(self._given.documents)
             material = compose(question, self.library, self._given, max(0, room), self._count)
-            turn = Turn(question, material.content, material.citations, notices=list(material.notices))
-            prompt = self._prompt(turn)
+            sent = self._given.documents - known
+            turn = Turn(
+                question,
+                material.content,
+                material.citations,
+                notices=list(material.notices),
+                tokenizer=self.engine.tokenizer_fingerprint,
+                library=self._library_identity,
+                documents=tuple(sorted(sent)),
+            )
+            prompt = self._prompt(self.turns[self._forgotten :], turn)
             if len(prompt) + min(reserve, LEAST_REPLY) < size:
                 break
             if self._forgotten >= len(self.turns):
@@ -181,6 +294,57 @@ class Session:
             )
         return turn, prompt
 
+    def _compose_on(self, turn: Turn, options: ReplyOptions, model: LlamaModel) -> NDArray[np.int32]:
+        """The prompt that ends with the last answer so far. The oldest turns are left out when room runs short."""
+        size = model.context_size
+        reserve = min(options.max_tokens, max(LEAST_REPLY, size // 8))
+        last = len(self.turns) - 1
+        reply = np.array(turn.reply_tokens, dtype=np.int32)
+        while True:
+            prompt = np.concatenate([self._prompt(self.turns[self._forgotten : last], turn), reply])
+            if len(prompt) + reserve < size:
+                return prompt
+            if self._forgotten >= last:
+                break
+            self._forgotten += 1
+        if len(prompt) + min(reserve, LEAST_REPLY) < size:
+            return prompt
+        raise ContextTooLongError(
+            f"The question with its answer is {len(prompt)} tokens long; the context holds {size}.",
+            "Start a new chat, or load the model with a larger context.",
+        )
+
+    def _adopt(self, turn: Turn) -> None:
+        """Make a turn from elsewhere one of this model's: a reply's tokens mean nothing to another tokenizer."""
+        own = self.engine.tokenizer_fingerprint
+        size = self.engine.model.vocabulary_size
+        if turn.tokenizer != own or not all(0 <= token < size for token in turn.reply_tokens):
+            turn.reply_tokens = self.engine.tokenize(turn.reply).tolist()
+            turn.tokenizer = own
+
+    @property
+    def _library_identity(self) -> str:
+        return self.library.identity if self.library is not None else ""
+
+    def _known(self) -> Given:
+        """What the turns that are not left out were sent with."""
+        given = Given()
+        first: dict[int, int] = {}
+        for position, turn in enumerate(self.turns):
+            for made in turn.given:
+                given.add(made)
+            # A turn without an answer is in no prompt, so its text was not sent.
+            if turn.library != self._library_identity or not turn.reply_tokens:
+                continue
+            for made in turn.given:
+                first.setdefault(made.number, position)
+            if position >= self._forgotten:
+                given.documents.update(turn.documents)
+        for citation in given.citations:
+            if citation.source and first.get(citation.number, -1) >= self._forgotten:
+                given.numbers[citation.source] = citation.number
+        return given
+
     def _count(self, text: str) -> int:
         return len(self.engine.tokenize(text))
 
@@ -195,8 +359,8 @@ class Session:
             self._forgotten = turns
             self._given.forget()
 
-    def _prompt(self, last: Turn) -> NDArray[np.int32]:
-        kept = self.turns[self._forgotten :]
+    def _prompt(self, earlier: Sequence[Turn], last: Turn) -> NDArray[np.int32]:
+        kept = [turn for turn in earlier if turn.reply_tokens]
         about_documents = any(turn.given or turn.content != turn.question for turn in [*kept, last])
         system = self.system or (DOCUMENT_SYSTEM if about_documents else PLAIN_SYSTEM)
         messages = [Message("system", system)]
@@ -217,20 +381,10 @@ class Session:
             turn.metrics.prefill_seconds = perf_counter() - started
             yield Update("reading", turn, progress=done / max(1, total))
 
-    def _settle(self, turns: int, forgotten: int, given: Given) -> None:
-        """After a stop or an error: keep what was written; a turn without a word leaves no trace.
-
-        The arguments are as they were before the question.
-        """
-        if len(self.turns) > turns and self.turns[-1].finish:
-            return
-        if len(self.turns) > turns and self.turns[-1].reply_tokens:
-            turn = self.turns[-1]
-            turn.finish = "stopped"
-            turn.citations = cited(turn.reply, turn.given)
-            return
-        del self.turns[turns:]
-        self._forgotten, self._given = forgotten, given
+    def _stop(self, turn: Turn) -> None:
+        """After a stop or an error in the middle: what was written stays."""
+        turn.finish = "stopped"
+        turn.citations = cited(turn.reply, turn.given)
 
     def _tell_of_draft(self, turn: Turn) -> None:
         """Why a method that needs a draft model goes without one."""
@@ -243,7 +397,14 @@ class Session:
     def _conclude(self, turn: Turn) -> None:
         self._tell_of_draft(turn)
         turn.citations = cited(turn.reply, turn.given)
-        if turn.finish == "context":
-            turn.notices.append("The answer stopped because the model's context is full. Start a new chat to go on.")
-        elif turn.finish == "length":
-            turn.notices.append(f"The answer stopped at {turn.metrics.tokens} tokens, the most that was asked for.")
+        if ending := _ending(turn):
+            turn.notices.append(ending)
+
+
+def _ending(turn: Turn) -> str:
+    """What is said about how an answer ends; "" where nothing is."""
+    if turn.finish == "context":
+        return "The answer stopped because the model's context is full. Start a new chat to go on."
+    if turn.finish == "length":
+        return f"The answer stopped at {turn.metrics.tokens} tokens, the most that was asked for."
+    return ""

@@ -5,14 +5,20 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterable
 
+_CUT = "\ufffd"
+"""What `finish` writes for a cut character."""
+
 
 class TextStream:
     """Joins the bytes of tokens into text; a character whose bytes are split over tokens appears when it is whole."""
 
-    def __init__(self, piece: Callable[[int], bytes]) -> None:
+    def __init__(self, piece: Callable[[int], bytes], tokens: Iterable[int] = (), text: str = "") -> None:
+        """Go on behind `tokens`, which were shown as `text`: a character that was cut there can still become whole."""
         self._piece = piece
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.text = ""
+        whole = self.add(tokens)
+        self.text = whole if text == whole + _CUT else text
 
     def add(self, tokens: Iterable[int]) -> str:
         """The text that these tokens completed."""

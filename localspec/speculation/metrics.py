@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -200,6 +201,51 @@ class ReplyMetrics:
             **self._found(),
         }
 
+    def record(self) -> dict[str, Any]:
+        """All that is needed to show the figures again, as JSON holds it; `of_record` reads it."""
+        own = median(self._plain_steps) if len(self._plain_steps) >= ENOUGH_PLAIN_STEPS else 0.0
+        return {
+            **{name: getattr(self, name) for name in (*_ADDED, "plain_seconds", "idle_tokens")},
+            "own_plain_seconds": own,
+            **{name: dict(getattr(self, name)) for name in _BY_SOURCE},
+            "accepted_per_step": list(self.accepted_per_step),
+            "retrieval": asdict(self.retrieval) if self.retrieval is not None else None,
+            "times": asdict(self.times) if self.times is not None else None,
+            "tried": [[round(value, 6) for value in row] for row in self.tried.tolist()],
+        }
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> ReplyMetrics:
+        """The metrics that `record` gave; what is missing is 0. Raises ValueError for what cannot be."""
+        made = cls()
+        for name in (*_ADDED, "plain_seconds", "idle_tokens"):
+            like = getattr(made, name)
+            setattr(made, name, type(like)(_quantity(record.get(name, 0), name, whole=isinstance(like, int))))
+        own = float(_quantity(record.get("own_plain_seconds", 0), "own_plain_seconds"))
+        made._plain_steps = [own] * ENOUGH_PLAIN_STEPS if own else []
+        for name in _BY_SOURCE:
+            counts = _mapping(record.get(name, {}), name)
+            setattr(made, name, {key: int(_quantity(counts[key], name, whole=True)) for key in _known(counts)})
+        made.accepted_per_step = [
+            int(_quantity(value, "accepted_per_step", whole=True))
+            for value in _row(record.get("accepted_per_step", []), "accepted_per_step", _MOST_STEPS)
+        ]
+        for name, kind in (("retrieval", Retrieval), ("times", DraftTimes)):
+            if record.get(name) is not None:
+                parts = _mapping(record[name], name)
+                amounts: dict[str, Any] = {
+                    each.name: _quantity(parts.get(each.name, 0), each.name, whole=isinstance(each.default, int))
+                    for each in fields(kind)
+                }
+                setattr(made, name, kind(**amounts))
+        rows = _row(record.get("tried", []), "tried", _BINS)
+        if rows:
+            values = [[_quantity(value, "tried", signed=True) for value in _row(row, "tried", 2)] for row in rows]
+            if [len(row) for row in values] != [2] * _BINS:
+                raise ValueError(f"tried must be {_BINS} rows of 2 numbers")
+            made.tried = np.array(values, np.float64)
+        return made
+
     def _found(self) -> dict[str, float]:
         if self.retrieval is None:
             return {}
@@ -213,6 +259,36 @@ _ADDED = (
     "tokens", "steps", "drafted_steps", "drafted", "accepted", "propose_seconds", "decode_seconds", "sample_seconds",
     "rest_seconds", "prefill_seconds", "prompt_tokens", "reused_tokens",
 )  # fmt: skip
+
+_BY_SOURCE = ("by_source", "drafted_by_source", "accepted_by_source")
+_MOST_STEPS = 1_000_000
+_MOST = 1e12
+"""Whatever is counted or timed is less."""
+
+
+def _quantity(value: object, name: str, *, whole: bool = False, signed: bool = False) -> float | int:
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        raise ValueError(f"{name} must be a {'whole ' if whole else ''}number")
+    if not (-_MOST if signed else 0) <= value <= _MOST:  # also false for NaN
+        raise ValueError(f"{name} is out of range")
+    return value
+
+
+def _mapping(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be an object")
+    return value
+
+
+def _row(value: object, name: str, longest: int) -> list[Any]:
+    if not isinstance(value, list) or len(value) > longest:
+        raise ValueError(f"{name} must be a list of at most {longest}")
+    return value
+
+
+def _known(counts: dict[str, Any]) -> list[str]:
+    """The sources in `counts` that there are."""
+    return [name for name in SOURCE_NAMES.values() if name in counts]
 
 
 def _count(counts: dict[str, int], source: NDArray[np.uint8]) -> None:

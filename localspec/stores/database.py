@@ -16,9 +16,13 @@ from typing import NamedTuple
 
 from sqlite_utils import Database
 
-from localspec.errors import DiskFullError, LibraryInUseError, StoreError
+from localspec.errors import DamagedStoreError, DiskFullError, LibraryInUseError, StoreError
 
 BUSY_MILLISECONDS = 10_000
+_INCREMENTAL = 2
+"""SQLite's number for that kind of vacuum."""
+_IF_DAMAGED = "Move the folder aside and index its documents again; nothing else uses it."
+_IF_NEWER = "Update LocalSpec, or choose another library."
 
 
 class Migration(NamedTuple):
@@ -31,48 +35,66 @@ class Migration(NamedTuple):
 class StoreDatabase:
     """A SQLite file with one writer and a read-only connection per further thread.
 
-    Raises StoreError when the file is no database, is corrupt, or was written by a newer version.
+    Raises DamagedStoreError when the file is no database or corrupt, StoreError when a newer version wrote it.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[Migration]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        migrations: Sequence[Migration],
+        *,
+        if_damaged: str = _IF_DAMAGED,
+        if_newer: str = _IF_NEWER,
+    ) -> None:
+        """`if_damaged` and `if_newer` tell the person what to do then; by default, of a library's database."""
         self.path = path
+        self._if_damaged = if_damaged
+        self._if_newer = if_newer
         self._lock = threading.RLock()
         self._local = threading.local()
         # A lock of its own: a thread's first read must not wait for the writer's transaction to end.
         self._readers_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
         self._after_commit: list[Callable[[], None]] = []
-        with mapped_errors(path):
+        with mapped_errors(path, if_damaged):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._connect(read_only=False)
-            self._writer = Database(self._connection)
-            self._check()
-            self._migrate(migrations)
+            try:
+                self._writer = Database(self._connection)
+                self._check()
+                self._migrate(migrations)
+            except BaseException:
+                self._connection.close()
+                raise
 
     def _connect(self, *, read_only: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, check_same_thread=False, isolation_level=None, timeout=BUSY_MILLISECONDS / 1000
         )
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
-        connection.execute("PRAGMA foreign_keys = ON")
-        if read_only:
-            connection.execute("PRAGMA query_only = ON")
-            connection.execute("PRAGMA wal_autocheckpoint = 0")
-        else:
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            # Removed rows are overwritten on pages that stay in use; whole free pages go with `reclaim`.
-            connection.execute("PRAGMA secure_delete = FAST")
+        try:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_MILLISECONDS}")
+            connection.execute("PRAGMA foreign_keys = ON")
+            if read_only:
+                connection.execute("PRAGMA query_only = ON")
+                connection.execute("PRAGMA wal_autocheckpoint = 0")
+            else:
+                # Setting it writes to the file, which may be one to be left as it is.
+                if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+                    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+                # Removed rows are overwritten on pages that stay in use; whole free pages go with `reclaim`.
+                connection.execute("PRAGMA secure_delete = FAST")
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     def _check(self) -> None:
         verdict = self._connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
-            raise StoreError(
-                f"The database {self.path} is damaged ({verdict}).",
-                "Move the folder aside and index its documents again; nothing else uses it.",
-            )
+            verdict = " ".join(verdict.split())
+            raise DamagedStoreError(f"The database {self.path} is damaged ({verdict}).", self._if_damaged)
 
     def _migrate(self, migrations: Sequence[Migration]) -> None:
         with self.write() as database:
@@ -82,7 +104,7 @@ class StoreDatabase:
             if unknown:
                 raise StoreError(
                     f"{self.path} was written by a newer version of LocalSpec ({', '.join(sorted(unknown))}).",
-                    "Update LocalSpec, or choose another library.",
+                    self._if_newer,
                 )
             for migration in migrations:
                 if migration.name not in done:
@@ -95,7 +117,7 @@ class StoreDatabase:
 
         Nests: an inner block that fails is undone alone, so that the outer one may catch the error and go on.
         """
-        with self._lock, mapped_errors(self.path):
+        with self._lock, mapped_errors(self.path, self._if_damaged):
             nested = self._connection.in_transaction
             actions_before = len(self._after_commit)
             self._connection.execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
@@ -126,7 +148,7 @@ class StoreDatabase:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """A read-only connection of the calling thread; it sees the last committed state."""
-        with mapped_errors(self.path):
+        with mapped_errors(self.path, self._if_damaged):
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._connect(read_only=True)
@@ -140,7 +162,7 @@ class StoreDatabase:
 
         Inside `write()` it happens after the commit.
         """
-        with self._lock, mapped_errors(self.path):
+        with self._lock, mapped_errors(self.path, self._if_damaged):
             if self._connection.in_transaction:
                 self.after_commit(self.reclaim)
                 return
@@ -164,12 +186,12 @@ class StoreDatabase:
 
 
 @contextmanager
-def mapped_errors(path: Path) -> Iterator[None]:
+def mapped_errors(path: Path, if_damaged: str = _IF_DAMAGED) -> Iterator[None]:
     """Turn SQLite's and the system's errors into the application's own, naming the file."""
     try:
         yield
     except sqlite3.Error as error:
-        raise _mapped(error, path) from error
+        raise _mapped(error, path, if_damaged) from error
     except OSError as error:
         raise disk_error(error, path) from error
 
@@ -184,7 +206,7 @@ def disk_error(error: OSError, path: Path) -> StoreError:
     return StoreError(f"{path} could not be read or written: {error.strerror or error}.")
 
 
-def _mapped(error: sqlite3.Error, path: Path) -> StoreError:
+def _mapped(error: sqlite3.Error, path: Path, if_damaged: str) -> StoreError:
     text = str(error)
     if "disk is full" in text or "disk I/O error" in text:
         return DiskFullError(
@@ -196,8 +218,5 @@ def _mapped(error: sqlite3.Error, path: Path) -> StoreError:
             f"{path} is locked by another program.", "Close the other LocalSpec window or program and try again."
         )
     if "malformed" in text or "not a database" in text:
-        return StoreError(
-            f"The database {path} is damaged ({text}).",
-            "Move the folder aside and index its documents again; nothing else uses it.",
-        )
+        return DamagedStoreError(f"The database {path} is damaged ({text}).", if_damaged)
     return StoreError(f"{path}: {text}.")

@@ -120,6 +120,8 @@ class Library:
             )
             with self._database.read() as connection:
                 (identity,) = connection.execute("SELECT id FROM library").fetchone()
+            self.identity = str(identity)
+            """names it for good, whatever its folder is called"""
             self.ngrams = NgramStore(self._database, tokenizer_fingerprint)
             # Without a reader it names no target: nothing is found then, but what other targets have is removed.
             target, dimension = (state_reader.fingerprint, state_reader.dimension) if state_reader else ("", 1)

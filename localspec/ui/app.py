@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from localspec.errors import SettingsError
 from localspec.ui import page, texts
 from localspec.ui.events import Events
+from localspec.ui.exports import Exports
 from localspec.ui.guard import Guard
 from localspec.ui.state import Application
 
@@ -80,7 +81,7 @@ def serve(application: Application, port: int, model: str = "") -> gr.Blocks:
         max_file_size=LARGEST_UPLOAD,
         allowed_paths=[],
         app_kwargs={
-            "middleware": [Middleware(Guard, scripts=[script])],
+            "middleware": [Middleware(Guard, scripts=[script]), Middleware(Exports, application=application)],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

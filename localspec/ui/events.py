@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
-from localspec.errors import LocalSpecError, SettingsError
+from localspec.errors import LocalSpecError
 from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, resolve, resolve_draft
 from localspec.models.llama import MAX_ROWS
 from localspec.models.pairing import compare_files
 from localspec.stores.library import Library, library_name
-from localspec.ui import formats, markup, panel, texts
-from localspec.ui.options import Number, load_settings, reply_options
+from localspec.ui import formats, markup, texts
+from localspec.ui.conversations import CHAT_PARTS, Chats, Update
+from localspec.ui.options import Number, load_settings
 from localspec.ui.page import Page
-from localspec.ui.replying import Reply, View
-from localspec.ui.state import Application, Conversation, DraftState, Shown
+from localspec.ui.state import LIBRARY_PARTS, Application, Conversation, DraftState
 from localspec.ui.tuning import PRESSES
-
-Update = Any
-"""A component's new value, or what `gr.update` makes; Gradio types neither."""
 
 MODEL_PARTS = ("status", "draft", "formats", "alone")
 """The parts of the page that tell of the loaded models."""
-LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt")
-"""The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
 
 
 class Events:
@@ -36,19 +30,13 @@ class Events:
 
     def __init__(self, application: Application) -> None:
         self.application = application
+        self.chats = Chats(application)
 
     def connect(self, page: Page) -> None:
         """Tie the handlers to the components. Inside the Blocks that holds them."""
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-        # One limit per handler: what happens beside a running reply never waits for it. Replies take turns on the
-        # engine's own lock, so that a second tab sees what it waits for.
-        reply_outputs = [page.chat, page.panel, page.entry]
-        page.entry.submit(
-            self.reply, [page.entry, *page.settings], reply_outputs, **{**quick, "concurrency_limit": 8}
-        )
-        page.entry.stop(self.stop, None, None, **quick)
-        page.new_chat.click(self.new_chat, None, reply_outputs, **quick)
-        page.chat.clear(self.new_chat, None, reply_outputs, **quick)
+        # One limit per handler: what happens beside a running reply never waits for it.
+        self.chats.connect(page, quick)
         page.method.change(explain, page.method, page.method, **quick)
         shown = [page.indexing, page.meaning, page.documents, page.learnt]
         page.library.input(self.pick_library, page.library, [page.library, *shown], **quick)
@@ -64,70 +52,11 @@ class Events:
             **quick,
         )
         page.draft.input(self.look_at_draft, [page.model, page.model_file, page.draft], page.draft_status, **quick)
-        told = [page.status, page.draft_status, page.formats, page.alone, *shown, page.learning, page.library]
+        told = [
+            *(page.status, page.draft_status, page.formats, page.alone, *shown),
+            *(page.below, page.chats, page.learning, page.library),
+        ]
         page.timer.tick(self.refresh, page.method, told, **quick)
-
-    # -- replies ------------------------------------------------------------------------------------------------
-
-    def reply(self, request: gr.Request, entry: dict[str, Any], *settings: Any) -> Iterator[tuple[Update, ...]]:  # noqa: ANN401
-        """Answer what was sent; files join the library. Whatever goes wrong, what was typed comes back."""
-        conversation = self._conversation(request)
-        question = (entry.get("text") or "").strip()
-        files = [Path(path) for path in entry.get("files") or []]
-        try:
-            reply = self._begin(conversation, question, files, settings)
-        except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)), title=texts.NOT_ANSWERED)
-            yield gr.skip(), gr.skip(), gr.skip()
-            return
-        # Shortened like the names that Gradio gives uploads on disk; the library shows the same.
-        asked = Shown("user", markup.question(question, [path.name for path in files]))
-        conversation.messages += [asked, Shown("assistant", "")]
-        messages, answer = conversation.messages, conversation.messages[-1]
-        busy: Update = gr.MultimodalTextbox(value=None, submit_btn=False, stop_btn=True)
-        ready = gr.MultimodalTextbox(submit_btn=True, stop_btn=False)
-        shown: Update = gr.skip()
-        reply.start()
-        try:
-            for view in reply.views():
-                if reply.discarded:
-                    break
-                answer.content = _answer(view)
-                shown = _panel(view, shown)
-                end = ready if view.is_final else gr.skip()
-                if view.state == "failed":
-                    end = gr.MultimodalTextbox(
-                        value={"text": question, "files": []}, submit_btn=True, stop_btn=False
-                    )
-                yield _sent(messages), shown, busy if busy is not None else end
-                if busy is not None and view.is_final:
-                    yield gr.skip(), gr.skip(), end
-                busy = None
-                shown = gr.skip()
-        finally:
-            # Also when the tab is closed: nobody waits for this answer any more.
-            reply.stop()
-
-    def stop(self, request: gr.Request) -> None:
-        """End the running reply; its text stays."""
-        reply = self._conversation(request).reply
-        if reply is not None:
-            reply.stop()
-
-    def new_chat(self, request: gr.Request) -> tuple[Update, ...]:
-        """An empty conversation over the same library."""
-        self._conversation(request).clear()
-        return [], panel.empty(), gr.MultimodalTextbox(value=None, submit_btn=True, stop_btn=False)
-
-    def _begin(
-        self, conversation: Conversation, question: str, files: list[Path], settings: tuple[Any, ...]
-    ) -> Reply:
-        if not question and not files:
-            raise SettingsError(texts.NOTHING_SENT)
-        if conversation.reply is not None and not conversation.reply.is_over:
-            raise SettingsError(texts.BUSY, texts.BUSY_ADVICE)
-        conversation.reply = Reply(self.application, conversation, question, files, reply_options(*settings))
-        return conversation.reply
 
     # -- documents ----------------------------------------------------------------------------------------------
 
@@ -135,12 +64,10 @@ class Events:
         """Switch to a library, or begin one. What was shown of the one before goes; the next tick shows this one."""
         conversation = self._conversation(request)
         try:
-            conversation.library = library_name(name or "")
+            conversation.use_library(library_name(name or ""))
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
-        conversation.forgetting = ""
-        # A new one: a tick under way still writes what it sent of the library before into the old one.
-        conversation.seen = {}
+            conversation.use_library(conversation.library)
         return conversation.library, *("" for _ in LIBRARY_PARTS)
 
     def remove(self, wanted: str, method: str, request: gr.Request) -> tuple[Update, ...]:
@@ -252,10 +179,11 @@ class Events:
             "formats": formats.formats(self.application.tuner.state()),
             "alone": alone(draft, method),
             **self._library_parts(conversation, method),
+            **self.chats.beside(conversation),
         }
         names = self.application.library_names()
         updates: list[Update] = []
-        for part in (*MODEL_PARTS, *LIBRARY_PARTS, "learning"):
+        for part in (*MODEL_PARTS, *LIBRARY_PARTS, *CHAT_PARTS, "learning"):
             changed = part in parts and seen.get(part) != parts[part]
             told: Update = parts.get(part)
             if part == "learning":
@@ -361,26 +289,6 @@ def _typed(path: str | None) -> str:
     return (path or "").strip().strip('"')
 
 
-def _answer(view: View) -> str:
-    """The assistant's message at this moment."""
-    parts = [markup.answer(view.text)]
-    if not view.is_final and not view.text:
-        if view.fraction is None:
-            parts.append(markup.note(view.activity, "activity"))
-        else:
-            parts.append(markup.meter(f"{view.activity} {view.fraction:.0%}", view.fraction))
-    if view.state == "stopped":
-        parts.append(markup.note(texts.STOPPED if view.text else texts.STOPPED_EARLY))
-    if view.is_final:
-        parts.append(markup.citations(view.citations))
-        parts += [markup.note(problem, "problem") for problem in view.problems]
-        parts += [markup.note(notice) for notice in view.notices]
-    if view.error is not None:
-        parts.append(markup.note(f"{texts.NOT_ANSWERED}: {view.error}", "problem"))
-    # Blank lines end Markdown's paragraphs and lists, so that what follows is markup of its own.
-    return "\n\n".join(part for part in parts if part)
-
-
 def _meaning(library: Library, engine: Engine) -> str:
     """What there is to say about drafts by meaning where they are chosen."""
     missing = library.states_missing()
@@ -402,20 +310,3 @@ def _documents(library: Library) -> str:
 def _box(ticked: bool) -> str:
     """A box as `Conversation.seen` remembers it."""
     return "on" if ticked else "off"
-
-
-def _panel(view: View, before: Update) -> Update:
-    if view.metrics is None or not view.method:
-        return before
-    return panel.panel(
-        view.metrics,
-        view.method,
-        has_documents=view.has_documents,
-        state=view.state,
-        has_states=view.has_states,
-        has_draft=view.has_draft,
-    )
-
-
-def _sent(messages: list[Shown]) -> list[dict[str, str]]:
-    return [{"role": shown.role, "content": shown.content} for shown in messages]

@@ -70,11 +70,15 @@ def citations(cited: Sequence[Citation]) -> str:
     return f'<div class="citations">{items}</div>'
 
 
-def question(text: str, files: Sequence[str]) -> str:
-    """What the person sent."""
+def question(text: str, files: Sequence[str], number: int | None = None) -> str:
+    """What the person sent, with a button to edit it where it has a `number` in its chat."""
     chips = "".join(f'<span class="chip">{literal(name)}</span>' for name in files)
     shown = f'<div class="chips">{chips}</div>' if chips else ""
-    return shown + (f'<div class="question">{lines(text)}</div>' if text else "")
+    edit = ""
+    if number is not None and text:
+        # By name and not as data, because the chat's own cleaning keeps only attributes that it knows.
+        edit = f'<button type="button" class="act" name="edit {number}" title="{texts.EDIT_THIS}">{texts.EDIT}</button>'
+    return shown + (f'<div class="question">{lines(text)}{edit}</div>' if text else "")
 
 
 def meter(label: str, fraction: float) -> str:

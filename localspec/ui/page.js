@@ -1,4 +1,4 @@
-// Two things that the components cannot do by themselves. Runs as it stands, with no library.
+// What the components cannot do by themselves. Runs as it stands, with no library.
 (() => {
   "use strict";
   let presses = 0;
@@ -18,6 +18,53 @@
     presses += 1;
     field.value = `${removes ? button.dataset.remove : button.dataset.press} ${presses} ${part ? part.dataset.library : ""}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+
+  // Buttons about chats write a count, their name and what they are about into a field of their own. Inside answers only
+  // the attribute "name" survives the cleaning.
+  const act = (wanted) => {
+    const field = document.querySelector("#act textarea, #act input");
+    if (!field) return;
+    presses += 1;
+    field.value = `${presses} ${wanted}`;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const focusSoon = (selector, tries = 60) => {
+    const found = document.querySelector(selector);
+    if (found) found.select ? found.select() : found.focus();
+    if (found && found.focus) found.focus();
+    if (!found && tries) setTimeout(() => focusSoon(selector, tries - 1), 50);
+  };
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest ? event.target.closest("[data-act], #chat button.act") : null;
+    if (!button) return;
+    const wanted = button.dataset.act || button.getAttribute("name") || "";
+    const [name, about] = wanted.split(" ");
+    const title = name === "title" ? document.querySelector(`input[data-title="${about}"]`) : null;
+    act(title ? `${wanted} ${title.value}` : wanted);
+    if (name === "rename") focusSoon(`input[data-title="${about}"]`);
+    if (name === "edit") focusSoon("#entry textarea");
+  });
+  document.addEventListener("keydown", (event) => {
+    const title = event.target.dataset ? event.target.dataset.title : undefined;
+    if (title === undefined || event.isComposing) return;
+    if (event.key === "Enter") act(`title ${title} ${event.target.value}`);
+    if (event.key === "Escape") act("keep");
+  });
+
+  // The list of chats is shown where there is room, unless the person has said otherwise.
+  const remembered = () => { try { return localStorage.getItem("chats"); } catch { return null; } };
+  const showChats = (on) => {
+    document.documentElement.classList.toggle("no-chats", !on);
+    const button = document.querySelector("#toggle-chats");
+    if (button) button.setAttribute("aria-expanded", String(on));
+  };
+  showChats(window.innerWidth > 1000 && remembered() !== "closed");
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest || !event.target.closest("#toggle-chats")) return;
+    const on = document.documentElement.classList.contains("no-chats");
+    showChats(on);
+    try { localStorage.setItem("chats", on ? "open" : "closed"); } catch { /* it is not remembered */ }
   });
 
   // Files dropped anywhere on the page go where files dropped on the entry go.

@@ -25,7 +25,15 @@ class Page:
     status: gr.Markdown
     chat: gr.Chatbot
     entry: gr.MultimodalTextbox
+    below: gr.Markdown
+    """Between chat and entry: what can be done about the last answer"""
     new_chat: gr.Button
+    search: gr.Textbox
+    chats: gr.Markdown
+    """The list of those that are kept"""
+    act: gr.Textbox
+    """A count, the name of the button about chats that was pressed, and what it is about"""
+    importing: gr.UploadButton
     method: gr.Radio
     alone: gr.Markdown
     """Why the chosen method goes without the draft model that it needs"""
@@ -57,8 +65,29 @@ def build(model: str = "") -> Page:
     """Make the components inside the current Blocks. `model` is the one that is loaded first."""
     settings: dict[str, gr.components.Component] = {}
     with gr.Row(elem_id="columns"):
+        with gr.Column(scale=0, min_width=200, elem_id="chats-column"):
+            search = gr.Textbox(
+                label=texts.SEARCH_CHATS,
+                show_label=False,
+                placeholder=texts.SEARCH_CHATS,
+                container=False,
+                max_lines=1,
+                elem_id="search-chats",
+            )
+            chats = gr.Markdown(sanitize_html=False, elem_id="chats")
+            act = gr.Textbox(visible="hidden", elem_id="act")
+            with gr.Row(elem_id="chats-foot"):
+                gr.Markdown(
+                    f'<div class="exports">{texts.EXPORT_ALL} <a href="/export/all.md" download>Markdown</a>'
+                    ' <a href="/export/all.json" download>JSON</a></div>',
+                    sanitize_html=False,
+                )
+                importing = gr.UploadButton(
+                    texts.IMPORT, file_types=[".json"], size="sm", scale=0, min_width=70, elem_id="import-chats"
+                )
         with gr.Column(scale=7, min_width=320, elem_id="chat-column"):
             with gr.Row(elem_id="heading"):
+                gr.Button(texts.CHATS, size="sm", scale=0, min_width=70, elem_id="toggle-chats")
                 gr.Markdown(f"<h1>{texts.TITLE}</h1>", sanitize_html=False, elem_id="title")
                 status = gr.Markdown(sanitize_html=False, elem_id="status")
                 new_chat = gr.Button(texts.NEW_CHAT, size="sm", scale=0, min_width=90, elem_id="new-chat")
@@ -73,6 +102,7 @@ def build(model: str = "") -> Page:
                 buttons=["copy"],
                 layout="bubble",
             )
+            below = gr.Markdown(sanitize_html=False, elem_id="below")
             entry = gr.MultimodalTextbox(
                 elem_id="entry",
                 show_label=False,
@@ -134,9 +164,9 @@ def build(model: str = "") -> Page:
             with _closed(texts.ADVANCED, "advanced-part"):
                 _advanced(settings)
     return Page(
-        status, chat, entry, new_chat, method, alone, panel_html, library, indexing, meaning, documents, removal,
-        learning, learnt, press, model_list, model_file, draft, draft_status, formats, context, gpu_layers, threads,
-        load, [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
+        status, chat, entry, below, new_chat, search, chats, act, importing, method, alone, panel_html, library,
+        indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
+        formats, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
     )  # fmt: skip
 
 

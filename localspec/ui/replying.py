@@ -12,6 +12,7 @@ from time import monotonic
 
 from localspec.chat.citations import Citation
 from localspec.chat.engine import Engine
+from localspec.chat.history import Recording
 from localspec.chat.methods import has_states
 from localspec.chat.session import ReplyOptions, Turn, Update
 from localspec.errors import LocalSpecError
@@ -77,9 +78,19 @@ class Reply:
         question: str,
         files: Sequence[Path],
         options: ReplyOptions,
+        *,
+        instead_of: int | None = None,
+        goes_on: bool = False,
     ) -> None:
+        """`instead_of` is the turn whose place it takes; one that `goes_on` writes on at the last answer."""
         self._application = application
-        self._conversation = conversation
+        self.conversation = conversation
+        """the tab that asked"""
+        self._chat = conversation.chat
+        self._instead_of = instead_of
+        self._goes_on = goes_on
+        self.turn: Turn | None = None
+        """the answer in the chat, once it is over and a word was written"""
         self._library_name = conversation.library
         self._question = question
         self._files = list(files)
@@ -89,6 +100,8 @@ class Reply:
         self._version = 0
         self._view = View()
         self._known = _Progress()
+        if goes_on:
+            self._known.view = View(text=self._chat.turns[-1].reply)
         self.discarded = False
         self._thread = threading.Thread(target=self._run, name="reply", daemon=True)
 
@@ -109,6 +122,11 @@ class Reply:
     def is_over(self) -> bool:
         """True when nothing follows."""
         return self._view.is_final
+
+    def wait(self, seconds: float) -> bool:
+        """Until all is over and kept; False when that takes longer than `seconds`."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def views(self) -> Iterator[View]:
         """The latest view whenever there is a newer one, a few per second; the final one always."""
@@ -205,7 +223,8 @@ class Reply:
             self._known.problems.append(library.progress.problem)
 
     def _ask(self, engine: Engine, library: Library | None) -> None:
-        session = self._conversation.session_with(engine, library)
+        session = self._chat.session_with(engine, library)
+        self._chat.library = self._library_name
         documents = library.documents() if library is not None else []
         has_documents = any(info.passages > 0 for info in documents)
         waits = engine.busy
@@ -216,19 +235,27 @@ class Reply:
             has_states=has_states(library),
             has_draft=engine.draft is not None,
         )
-        updates = session.ask(self._question, self._options)
+        recording = self._recording()
+        if self._goes_on:
+            updates = session.go_on(self._options)
+        else:
+            updates = session.ask(self._question, self._options, instead_of=self._instead_of)
         turn: Turn | None = None
         try:
             for update in updates:
                 turn = update.turn
+                turn.files = turn.files or tuple(path.name for path in self._files)
+                recording.note(turn)
+                self._identify(recording)
                 self._show(update)
                 if self._stopping.is_set():
                     break
         finally:
             updates.close()
+            self._keep(recording, turn)
         if turn is not None:
             written = bool(turn.reply_tokens)
-            self._known.notices += turn.notices
+            self._known.notices, self._known.problems = turn.notices, turn.problems
             self._publish(
                 state="done" if turn.finish in ("end", "length", "context") else "stopped",
                 text=turn.reply,
@@ -238,6 +265,36 @@ class Reply:
                 # It may have failed on the way.
                 has_draft=engine.draft is not None,
             )
+
+    def _recording(self) -> Recording:
+        """Keeps the answer on disk while it is written."""
+        turns = len(self._chat.turns)
+        position = turns - 1 if self._goes_on else turns if self._instead_of is None else self._instead_of
+        return self._application.history.recording(
+            self._chat.identity,
+            self._library_name,
+            position,
+            replaces=self._instead_of is not None,
+            goes_on=self._goes_on,
+        )
+
+    def _identify(self, recording: Recording) -> None:
+        """Other tabs that open this chat share it as soon as it is kept."""
+        if recording.conversation != self._chat.identity:
+            self._chat.identity = recording.conversation
+            if recording.conversation:
+                self._application.keep(self._chat)
+
+    def _keep(self, recording: Recording, turn: Turn | None) -> None:
+        """What is said under the answer belongs to it; all of it is kept, if there was a word."""
+        if turn is not None:
+            turn.notices = [*self._known.notices, *turn.notices]
+            turn.problems = list(dict.fromkeys([*turn.problems, *self._known.problems]))
+        self.turn = turn if turn is not None and any(turn is one for one in self._chat.turns) else None
+        problem = recording.end(self.turn)
+        self._identify(recording)
+        if problem and turn is not None:
+            turn.problems.append(texts.NOT_KEPT.format(problem=problem))
 
     def _show(self, update: Update) -> None:
         if monotonic() - self._known.published < UPDATE_SECONDS:

@@ -6,65 +6,58 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
 from localspec import config
 from localspec.chat.engine import Engine
+from localspec.chat.history import History
 from localspec.chat.libraries import open_library
-from localspec.chat.session import Session
 from localspec.errors import LocalSpecError, ModelError, SettingsError
 from localspec.models.catalogue import AUTOMATIC
 from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library, list_libraries
 from localspec.ui import texts
+from localspec.ui.chat_list import ListState
+from localspec.ui.chats import Chat
 from localspec.ui.tuning import Tuner
-
-if TYPE_CHECKING:
-    from localspec.ui.replying import Reply
 
 _logger = logging.getLogger(__name__)
 
-
-@dataclass(slots=True)
-class Shown:
-    """One message as the page shows it: Markdown that is safe to render."""
-
-    role: str
-    content: str
+LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt")
+"""The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
 
 
 @dataclass(slots=True)
 class Conversation:
-    """One tab's chat."""
+    """One tab: the chat it shows, and what else it shows beside."""
 
     library: str = config.DEFAULT_LIBRARY
-    messages: list[Shown] = field(default_factory=list)
-    session: Session | None = None
-    reply: Reply | None = None
+    chat: Chat = field(default_factory=Chat)
+    listed: ListState = field(default_factory=ListState)
+    editing: int | None = None
+    """The question that is in the entry to be sent anew, counted from 0"""
     forgetting: str = ""
     """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
     seen: dict[str, str] = field(default_factory=dict)
     """What the tab was last sent of each part of the page that is refreshed regularly."""
 
-    def session_with(self, engine: Engine, library: Library | None) -> Session:
-        """The session over this model and library; another model or library takes the chat so far over."""
-        if self.session is None or self.session.engine is not engine or self.session.library is not library:
-            fresh = Session(engine, library)
-            for turn in self.session.turns if self.session is not None else []:
-                # A reply's own tokens mean nothing to another model.
-                fresh.turns.append(replace(turn, reply_tokens=engine.tokenize(turn.reply).tolist()))
-            self.session = fresh
-        return self.session
+    def use_library(self, name: str) -> None:
+        """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
+        self.library = name
+        self.forgetting = ""
+        # A new one: a tick under way still writes what it sent of the library before into the old one.
+        self.seen = {}
 
-    def clear(self) -> None:
-        """Begin anew. A running reply is stopped and its end is not shown."""
-        if self.reply is not None:
-            self.reply.discard()
-        self.messages = []
-        self.session = None
-        self.reply = None
+    def show(self, chat: Chat) -> None:
+        """Show another chat. A reply that this tab began in the one before is stopped, and its end is not shown."""
+        if chat is self.chat:
+            return
+        reply = self.chat.reply
+        if reply is not None and reply.conversation is self:
+            reply.discard()
+        self.chat = chat
+        self.editing = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +235,8 @@ class Application:
         self._lock = threading.RLock()
         self._questions: dict[str, int] = {}
         self._conversations: dict[str, Conversation] = {}
+        self._chats: dict[int, Chat] = {}
+        self._history: History | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -258,7 +253,52 @@ class Application:
         """True while nothing was asked in any open tab."""
         with self._lock:
             conversations = list(self._conversations.values())
-        return all(one.session is None and one.reply is None for one in conversations)
+        return all(one.chat.session is None and one.chat.reply is None for one in conversations)
+
+    @property
+    def history(self) -> History:
+        """The chats that are kept, opened when first asked for."""
+        with self._lock:
+            if self._history is None:
+                self._history = History(config.stores_folder())
+            return self._history
+
+    def chat(self, identity: int) -> Chat:
+        """The kept chat of this id; tabs that show it share it. Raises StoreError when it cannot be read."""
+        with self._lock:
+            # Those that no tab shows are read again when they are wanted.
+            shown = [one.chat for one in self._conversations.values()]
+            self._chats = {key: one for key, one in self._chats.items() if one in shown or not one.is_idle}
+            chat = self._chats.get(identity)
+        if chat is None:
+            chat = Chat.restored(identity, self.history.store.load(identity))
+        chat.settle()
+        with self._lock:
+            return self._chats.setdefault(identity, chat)
+
+    def keep(self, chat: Chat) -> None:
+        """Let tabs that open this chat from now on share it: it has an id now."""
+        with self._lock:
+            self._chats[chat.identity] = chat
+
+    def forget(self, chat: Chat) -> None:
+        """It is kept no longer: what is asked in it next begins a new one."""
+        with self._lock:
+            self._chats.pop(chat.identity, None)
+        chat.identity = 0
+
+    def delete_chat(self, identity: int) -> None:
+        """Delete a chat for good; tabs that show it begin a new one. Raises StoreError."""
+        with self._lock:
+            chat = self._chats.pop(identity, None)
+            showing = [one for one in self._conversations.values() if chat is not None and one.chat is chat]
+        if chat is not None:
+            if chat.reply is not None:
+                chat.reply.discard()
+            chat.settle()
+        self.history.delete(identity)
+        for conversation in showing:
+            conversation.show(Chat())
 
     def conversation(self, key: str) -> Conversation:
         """The conversation of a tab."""
@@ -266,11 +306,11 @@ class Application:
             return self._conversations.setdefault(key, Conversation())
 
     def leave(self, key: str) -> None:
-        """The tab is gone: its reply is of no use any more."""
+        """The tab is gone: nobody waits for its reply any more; what is written of it is kept."""
         with self._lock:
             conversation = self._conversations.pop(key, None)
         if conversation is not None:
-            conversation.clear()
+            conversation.show(Chat())
 
     def library_names(self) -> list[str]:
         """All libraries, the default one first."""
@@ -309,9 +349,12 @@ class Application:
         self.tuner.close()
         with self._lock:
             conversations = list(self._conversations.values())
+            history = self._history
         for conversation in conversations:
-            conversation.clear()
-        self.models.close()
+            conversation.show(Chat())
+        self.models.close()  # waits for the replies
+        if history is not None:
+            history.close()
 
     def _question_next(self, name: str) -> bool:
         """True when a question waits and only vectors are left to make."""

@@ -301,3 +301,134 @@ def test_a_system_prompt_of_ones_own_replaces_the_built_in_one(engine: Engine) -
             last(Session(engine, system=system).ask("Hello.", ReplyOptions(max_tokens=1))).metrics.prompt_tokens
         )
     assert prompts[1] > prompts[0] + 40
+
+
+# ---- taken back, asked anew, gone on with ----
+
+STORY = "Tell me everything about the harbour."
+
+
+def test_a_cut_answer_goes_on_as_if_it_had_not_been_cut(engine: Engine, harbour: Library) -> None:
+    for method in ("plain", DEFAULT_METHOD):
+        fresh(engine)
+        whole = last(Session(engine, harbour).ask(STORY, ReplyOptions(method, max_tokens=40)))
+        fresh(engine)
+        session = Session(engine, harbour)
+        turn = last(session.ask(STORY, ReplyOptions(method, max_tokens=17)))
+        assert turn.finish == "length"
+        assert any("17 tokens" in notice for notice in turn.notices)
+        updates = list(session.go_on(ReplyOptions(method, max_tokens=23)))
+        assert session.turns == [turn]
+        assert updates[-1].turn is turn
+        assert turn.reply_tokens == whole.reply_tokens
+        assert turn.reply == whole.reply
+        assert turn.reply.endswith("".join(update.delta for update in updates))
+        assert turn.metrics.tokens == whole.metrics.tokens == len(whole.reply_tokens) + (whole.finish == "end")
+        assert turn.finish == whole.finish
+        assert not any("17 tokens" in notice for notice in turn.notices)
+        assert turn.metrics.reused_tokens > turn.metrics.prompt_tokens // 2 - 40, "the prompt was read again"
+
+
+def test_an_answer_that_was_stopped_goes_on_and_can_be_stopped_again(engine: Engine, harbour: Library) -> None:
+    fresh(engine)
+    whole = last(Session(engine, harbour).ask(STORY, ReplyOptions("plain", max_tokens=30)))
+    fresh(engine)
+    session = Session(engine, harbour)
+    updates = session.ask(STORY, ReplyOptions("plain", max_tokens=30))
+    until(updates, "writing", 5)
+    updates.close()
+    updates = session.go_on(ReplyOptions("plain", max_tokens=25))
+    until(updates, "reading")
+    updates.close()
+    (turn,) = session.turns
+    assert (turn.finish, len(turn.reply_tokens), turn.metrics.tokens) == ("stopped", 5, 5)
+    updates = session.go_on(ReplyOptions("plain", max_tokens=25))
+    until(updates, "writing", 6)
+    updates.close()
+    assert (turn.finish, turn.metrics.tokens) == ("stopped", 11)
+    last(session.go_on(ReplyOptions("plain", max_tokens=19)))
+    assert turn.reply_tokens == whole.reply_tokens
+    assert turn.citations
+    assert last(session.ask(TIDE, SHORT)).content == TIDE
+
+
+def test_only_a_cut_answer_can_be_gone_on_with(engine: Engine) -> None:
+    session = Session(engine)
+    with pytest.raises(SettingsError, match="no answer"):
+        last(session.go_on(SHORT))
+    turn = last(session.ask("Say hello.", ReplyOptions(max_tokens=200)))
+    assert turn.finish == "end"
+    with pytest.raises(SettingsError, match="no answer"):
+        last(session.go_on(SHORT))
+    assert not engine.busy
+
+
+def test_an_answer_that_filled_the_context_says_so_when_it_should_go_on(small_engine: Engine) -> None:
+    endless = SamplingSettings(grammar='root ::= "a" root')
+    session = Session(small_engine)
+    last(session.ask("Go on.", ReplyOptions("plain", max_tokens=60, sampling=endless)))
+    turn = last(session.ask("And on.", ReplyOptions("plain", max_tokens=600, sampling=endless)))
+    assert turn.finish == "context"
+    forgotten, length = [session._forgotten], len(turn.reply_tokens)
+    last(session.go_on(ReplyOptions("plain", max_tokens=12, sampling=endless)))
+    forgotten.append(session._forgotten)
+    assert forgotten == [0, 1], "the question before is left out to make room"
+    assert len(turn.reply_tokens) == length + 12
+    before = snapshot(session)
+    with pytest.raises(ContextTooLongError, match="512"):
+        last(session.go_on(ReplyOptions("plain", max_tokens=600, sampling=endless)))
+    assert snapshot(session) == before
+
+
+def test_a_question_in_place_of_others_takes_them_back(engine: Engine, harbour: Library) -> None:
+    session = Session(engine, harbour)
+    for question in (WHEN, TIDE, "Who is the pilot?"):
+        last(session.ask(question, SHORT))
+    first = session.turns[0]
+    edited = last(session.ask("How tall is the lighthouse?", SHORT, instead_of=1))
+    assert session.turns == [first, edited]
+    assert edited.content == edited.question, "the document was sent again"
+    anew = last(session.ask(WHEN, SHORT, instead_of=0))
+    assert session.turns == [anew]
+    assert "Ada Torrent" in anew.content, "the document was not sent"
+    assert [made.number for made in anew.given] == [1, 2]
+
+
+@pytest.mark.parametrize("how", ["stopped", "wrong"])
+def test_a_question_in_place_of_others_leaves_them_when_nothing_comes_of_it(
+    engine: Engine, harbour: Library, how: str
+) -> None:
+    session = Session(engine, harbour)
+    for question in (WHEN, TIDE):
+        last(session.ask(question, SHORT))
+    before, turns = snapshot(session), list(session.turns)
+    if how == "stopped":
+        updates = session.ask("Another?", SHORT, instead_of=0)
+        until(updates, "reading")
+        updates.close()
+    else:
+        with pytest.raises(ContextTooLongError):
+            last(session.ask("Why is the sea salt? " * 600, SHORT, instead_of=0))
+    assert session.turns == turns
+    assert snapshot(session) == before
+
+
+def test_what_was_taken_back_is_sent_again(engine: Engine, harbour: Library) -> None:
+    session = Session(engine, harbour)
+    first = last(session.ask(WHEN, SHORT))
+    last(session.ask(TIDE, SHORT))
+    session.cut(1)
+    assert session.turns == [first]
+    assert last(session.ask(TIDE, SHORT)).content == TIDE
+    session.cut(0)
+    assert "Ada Torrent" in last(session.ask(TIDE, SHORT)).content
+
+
+def test_a_question_without_an_answer_is_in_no_prompt(engine: Engine, harbour: Library) -> None:
+    turn = Turn(WHEN, WHEN, finish="interrupted", library=harbour.identity, documents=(1,))
+    session = Session(engine, harbour, turns=[turn])
+    later = last(session.ask(TIDE, SHORT))
+    assert "Ada Torrent" in later.content, "the text that came with the other question was never read"
+    assert later.metrics.prompt_tokens == last(Session(engine, harbour).ask(TIDE, SHORT)).metrics.prompt_tokens
+    alone = Session(engine, turns=[Turn("Say hello.", "Say hello.", finish="interrupted")])
+    assert last(alone.go_on(SHORT)).reply.strip()

@@ -52,3 +52,20 @@ def test_tokens_of_the_real_model_join_to_their_text(engine: Engine) -> None:
     deltas = [stream.add([token]) for token in tokens]
     assert "".join(deltas) == stream.text == text
     assert "" in deltas, "no character was split over tokens: the text is too simple"
+
+
+def test_a_reply_is_gone_on_with_inside_a_character() -> None:
+    pieces = {0: b"caf", 1: b"\xc3", 2: b"\xa9 ", 3: b"noir"}
+    stream = TextStream(pieces.__getitem__)
+    stream.add([0, 1])
+    for shown in ("caf", "caf\ufffd"):  # stopped, or ended there with a mark in place of what was cut
+        later = TextStream(pieces.__getitem__, [0, 1], shown)
+        assert later.text == "caf"
+        assert later.add([2, 3]) == "é noir"
+        assert later.text == "café noir"
+
+
+def test_a_reply_keeps_its_text_whatever_its_tokens_say() -> None:
+    later = TextStream({0: b" leading"}.__getitem__, [0], "leading")
+    later.add([0])
+    assert later.text == "leading leading"

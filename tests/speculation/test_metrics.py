@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 import numpy as np
@@ -246,3 +247,46 @@ def test_the_calibration_error_is_that_of_the_nodes_that_were_tried(drafts):
     error = calibration_error(np.array(expected), np.array(came, np.float64))
     assert whole.calibration_error == pytest.approx(error)
     assert halves[0].calibration_error == pytest.approx(error)
+
+
+def full_metrics(plain_steps: int) -> ReplyMetrics:
+    metrics = ReplyMetrics(plain_seconds=0.7, prompt_tokens=30, reused_tokens=4, prefill_seconds=0.3)
+    metrics.add(step(3, [SOURCE_REST, SOURCE_DRAFT]))
+    for _ in range(plain_steps):
+        metrics.add(step())
+    metrics.retrieval = Retrieval(4, 2, 1.5)
+    metrics.times = DraftTimes(0.1, 0.2, 0.3, 0.05)
+    return metrics
+
+
+@pytest.mark.parametrize("plain_steps", [1, ENOUGH_PLAIN_STEPS + 2])
+def test_a_record_gives_the_same_figures_again(plain_steps: int) -> None:
+    metrics = full_metrics(plain_steps)
+    read = ReplyMetrics.of_record(json.loads(json.dumps(metrics.record())))
+    assert read.figures() == pytest.approx(metrics.figures())
+    assert read.speedup == pytest.approx(metrics.speedup)
+    assert read.baseline_seconds == pytest.approx(metrics.baseline_seconds)
+    assert read.record() == metrics.record()
+    read.merge(metrics)  # an answer that is gone on with
+    assert read.tokens == 2 * metrics.tokens
+    assert ReplyMetrics.of_record({}) == ReplyMetrics()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tokens", "many"), ("tokens", 1.5), ("tokens", -1), ("tokens", True), ("tokens", 10**30),
+        ("decode_seconds", float("nan")), ("decode_seconds", float("inf")), ("decode_seconds", None),
+        ("by_source", []), ("by_source", {"REST": "x"}), ("accepted_per_step", "123"), ("accepted_per_step", [None]),
+        ("retrieval", 3), ("retrieval", {"searches": 0.5}), ("times", {"drafting": "x"}), ("own_plain_seconds", "x"),
+        ("tried", [[1, 2]]), ("tried", [["a", "b"]] * 10), ("tried", 5),
+    ],
+)  # fmt: skip
+def test_a_record_that_cannot_be_is_refused(name: str, value: object) -> None:
+    with pytest.raises(ValueError, match=r"must be|out of range"):
+        ReplyMetrics.of_record({**full_metrics(1).record(), name: value})
+
+
+def test_a_record_holds_known_sources_only() -> None:
+    read = ReplyMetrics.of_record({"by_source": {"REST": 2, "<script>": 3}})
+    assert read.by_source == {"REST": 2}

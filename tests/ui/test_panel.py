@@ -27,10 +27,10 @@ from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOUR
 from localspec.stores.library import DocumentInfo, Progress
 from localspec.ui import markup, panel, texts
 from localspec.ui import page as page_module
-from localspec.ui.events import LIBRARY_PARTS, Events, alone, draft_status, explain, pressed, status
+from localspec.ui.events import Events, alone, draft_status, explain, pressed, status
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import draft_choices
-from localspec.ui.state import Application, Conversation, DraftState, Models
+from localspec.ui.state import LIBRARY_PARTS, Application, Conversation, DraftState, Models
 from tests.ui.conftest import foreign_draft
 
 HOSTILE = '<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`'

@@ -1,0 +1,275 @@
+"""Chats that outlive the program: turns to the store and back, and replies kept while they are written.
+
+A reply is written to disk by a thread of its own, about once a second, so that decoding never waits for the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from localspec.chat.citations import Citation
+from localspec.chat.session import Turn
+from localspec.errors import LocalSpecError, StoreError
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.stores.conversations import Conversations, KeptCitation, KeptConversation, KeptTurn
+
+_logger = logging.getLogger(__name__)
+
+SAVE_SECONDS = 1.0
+"""What a kill can take of a reply."""
+TITLE_CHARACTERS = 60
+"""Of a title that is made from the first question."""
+_TOKENS = np.dtype("<i4")
+
+
+class History:
+    """The conversations of a folder. Any thread may call any method.
+
+    Where they cannot be opened, `problem` says why and nothing is kept: chatting goes on.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._notice = ""
+        self._failing = ""
+        self._store: Conversations | None = None
+        self._condition = threading.Condition()
+        self._pending: dict[Recording, Callable[[], None]] = {}
+        self._closing = False
+        self._writing = threading.Lock()
+        try:
+            self._store = Conversations(folder)
+        except LocalSpecError as error:
+            _logger.warning("Chats are not kept: %s", error)
+            self._notice = str(error)
+            return
+        if self._store.set_aside is not None:
+            self._notice = (
+                f"The chats kept so far cannot be read: their file is damaged. It was set aside as"
+                f" {self._store.set_aside.name}, and a new one was begun."
+            )
+        self._thread = threading.Thread(target=self._write, name="chats", daemon=True)
+        self._thread.start()
+
+    @property
+    def problem(self) -> str:
+        """Why chats are not kept now, or what became of earlier ones; "" where all is well."""
+        return self._failing or self._notice
+
+    @property
+    def is_open(self) -> bool:
+        """True when chats are kept."""
+        return self._store is not None
+
+    @property
+    def store(self) -> Conversations:
+        """Where they are kept. Raises StoreError when that cannot be opened."""
+        if self._store is None:
+            raise StoreError(self.problem)
+        return self._store
+
+    def recording(
+        self, conversation: int, library: str, position: int, *, replaces: bool = False, goes_on: bool = False
+    ) -> Recording:
+        """Keeps the reply at `position` of a conversation, 0 for one that begins with it. One that `replaces` others
+        does so with its first word; one that `goes_on` stands there already."""
+        return Recording(self, conversation, library, position, replaces=replaces, goes_on=goes_on)
+
+    def delete(self, conversation: int) -> None:
+        """Delete a conversation for good; its traces on disk go in the background. Raises StoreError."""
+        self.store.delete(conversation)
+        threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
+
+    def close(self) -> None:
+        """Write what is pending, and close."""
+        if self._store is None:
+            return
+        with self._condition:
+            self._closing = True
+            self._condition.notify_all()
+        self._thread.join()
+        self._store.close()
+        self._store = None
+
+    # -- for recordings -----------------------------------------------------------------------------------------
+
+    def later(self, recording: Recording, write: Callable[[], None]) -> None:
+        """Write in the thread for that, in place of what waits there for this recording."""
+        with self._condition:
+            self._pending[recording] = write
+            self._condition.notify_all()
+
+    def now(self, recording: Recording, write: Callable[[], None]) -> str:
+        """Write in this thread, in place of what waits for this recording; returns why that failed, or ""."""
+        with self._condition:
+            self._pending.pop(recording, None)
+        with self._writing:
+            return self._do(write)
+
+    def _do(self, write: Callable[[], None]) -> str:
+        """Write, while `_writing` is held."""
+        try:
+            write()
+        except LocalSpecError as error:
+            _logger.warning("A chat was not kept: %s", error)
+            self._failing = str(error)
+        else:
+            self._failing = ""
+        return self._failing
+
+    def _write(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._pending or self._closing)
+                if not self._pending:
+                    return
+            # Held from before it is taken until it is written, so that `now` comes wholly before or wholly after.
+            with self._writing:
+                with self._condition:
+                    write = self._pending.pop(next(iter(self._pending))) if self._pending else None
+                if write is not None:
+                    self._do(write)
+
+    def _tidy(self) -> None:
+        try:
+            self.store.tidy()
+        except LocalSpecError as error:
+            _logger.info("Deleted chats are overwritten later: %s", error)
+
+
+class Recording:
+    """One reply on its way into the store. No method raises: `History.problem` tells what could not be kept."""
+
+    def __init__(
+        self, history: History, conversation: int, library: str, position: int, *, replaces: bool, goes_on: bool
+    ) -> None:
+        self.conversation = conversation
+        """its id, 0 while there is none"""
+        self._history = history
+        self._library = library
+        self._position = position
+        self._replaces = replaces
+        self._begun = goes_on
+        self._was_there = goes_on or replaces
+        self._saved = -SAVE_SECONDS
+
+    def note(self, turn: Turn) -> None:
+        """The reply as far as it is. Cheap: most calls only look at the clock."""
+        now = monotonic()
+        if now - self._saved < SAVE_SECONDS or not self._history.is_open:
+            return
+        if self._begun:
+            write = partial(self._write_on, turn.reply, _ids(turn))
+            self._history.later(self, write)
+        elif not self._replaces or turn.reply_tokens:
+            write = partial(self._put, *kept(turn))
+            # A question is on disk before the model reads it; nothing is decoded yet.
+            if turn.reply_tokens:
+                self._history.later(self, write)
+            else:
+                self._history.now(self, write)
+        else:
+            return
+        self._saved = now
+
+    def end(self, turn: Turn | None) -> str:
+        """The whole turn, or None when not a word was written, which leaves no trace; returns why it failed, or ""."""
+        if not self._history.is_open:
+            return ""
+        if turn is not None:
+            return self._history.now(self, partial(self._put, *kept(turn)))
+        return self._history.now(self, self._take_back)
+
+    def _put(self, turn: KeptTurn, citations: Sequence[KeptCitation]) -> None:
+        store = self._history.store
+        if not self.conversation:
+            self.conversation = store.begin(title_of(turn), self._library)
+        store.put(self.conversation, self._position, turn, citations, library=self._library, cut=True)
+        self._begun = True
+
+    def _write_on(self, reply: str, tokens: bytes) -> None:
+        self._history.store.write_on(self.conversation, self._position, reply, tokens)
+
+    def _take_back(self) -> None:
+        if self._begun and not self._was_there:
+            self._history.store.cut(self.conversation, self._position)
+            if self._position == 0:
+                self.conversation = 0
+
+
+def kept(turn: Turn) -> tuple[KeptTurn, list[KeptCitation]]:
+    """A turn as the store has it, and the passages it was given."""
+    made = KeptTurn(
+        turn.question,
+        turn.content,
+        turn.reply,
+        _ids(turn),
+        turn.tokenizer,
+        turn.library,
+        turn.method,
+        turn.finish,
+        turn.asked,
+        turn.files,
+        tuple(turn.notices),
+        tuple(turn.problems),
+        turn.documents,
+        tuple(made.number for made in turn.given),
+        tuple(made.number for made in turn.citations),
+        turn.metrics.record() if turn.finish else {},
+    )
+    given = [KeptCitation(one.number, one.file, one.page, one.section, one.passage, one.source) for one in turn.given]
+    return made, given
+
+
+def restored(conversation: KeptConversation) -> list[Turn]:
+    """The turns of a kept conversation, to go on with."""
+    citations = {
+        one.number: Citation(one.number, one.file, one.page, one.section, one.passage, one.source)
+        for one in conversation.citations
+    }
+    return [_restored(turn, citations) for turn in conversation.turns]
+
+
+def _restored(turn: KeptTurn, citations: dict[int, Citation]) -> Turn:
+    try:
+        metrics = ReplyMetrics.of_record(turn.metrics)
+    except ValueError as error:
+        _logger.warning("Figures of a kept reply are left out: %s", error)
+        metrics = ReplyMetrics()
+    return Turn(
+        turn.question,
+        turn.content,
+        tuple(citations[number] for number in turn.given if number in citations),
+        turn.reply,
+        np.frombuffer(turn.tokens[: len(turn.tokens) // _TOKENS.itemsize * _TOKENS.itemsize], _TOKENS).tolist(),
+        [citations[number] for number in turn.cited if number in citations],
+        list(turn.notices),
+        metrics,
+        turn.method,
+        turn.finish or "interrupted",
+        turn.asked,
+        turn.tokenizer,
+        turn.library,
+        turn.documents,
+        turn.files,
+        list(turn.problems),
+    )
+
+
+def title_of(turn: KeptTurn) -> str:
+    """What a conversation that begins with this turn is called: the beginning of its question."""
+    text = " ".join(turn.question.split()) or ", ".join(turn.files)
+    if len(text) <= TITLE_CHARACTERS:
+        return text
+    cut = text[:TITLE_CHARACTERS]
+    return (cut.rsplit(" ", 1)[0] if " " in cut[TITLE_CHARACTERS // 2 :] else cut).rstrip(" ,;:") + "…"
+
+
+def _ids(turn: Turn) -> bytes:
+    return np.array(turn.reply_tokens, _TOKENS).tobytes()

@@ -1,0 +1,273 @@
+"""Chats in files that people keep or hand on: Markdown to be read, JSON to be read back in.
+
+A file that is read may be anybody's: all of it is checked before anything is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, NoReturn
+
+from localspec.chat.methods import METHODS
+from localspec.chat.session import CUT
+from localspec.errors import ChatFileError
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
+
+FORMAT = "localspec-chats"
+VERSION = 1
+LARGEST_FILE = 256 * 2**20
+"""Bytes; 500 conversations of 50 messages are about 50 MB."""
+MOST_CONVERSATIONS = 100_000
+MOST_TURNS = 100_000
+"""of one conversation"""
+LONGEST_TEXT = 4_000_000
+"""characters"""
+_SHORT = 1_000
+_MOST_ITEMS = 10_000
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(\+00:00|Z)")
+_ADVICE = "Choose a file that LocalSpec exported as JSON. Nothing was imported."
+
+
+def as_json(conversations: Iterable[KeptConversation]) -> Iterator[str]:
+    """A file of these conversations, in pieces: one line each, so that large files need little memory."""
+    written = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    yield f'{{"format": "{FORMAT}", "version": {VERSION}, "exported": "{written}", "conversations": ['
+    between = "\n"
+    for kept in conversations:
+        yield between + json.dumps(_conversation(kept), ensure_ascii=False)
+        between = ",\n"
+    yield "\n]}\n"
+
+
+def as_markdown(conversations: Iterable[KeptConversation]) -> Iterator[str]:
+    """A text of these conversations, in pieces: one each."""
+    between = ""
+    for kept in conversations:
+        yield between + _markdown(kept)
+        between = "\n---\n\n"
+
+
+def read_json(path: Path) -> list[KeptConversation]:
+    """The conversations of a file that `as_json` gave. Raises ChatFileError for any other, saying where it is wrong."""
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            _refuse(f"it is {size / 2**20:.0f} MB large, and {LARGEST_FILE // 2**20} MB is the most")
+        data = json.loads(path.read_bytes(), parse_constant=_no_number)
+    except (ValueError, RecursionError, MemoryError) as error:  # UnicodeDecodeError is a ValueError
+        raise ChatFileError(f"The file {path.name} holds no chats: it is no JSON ({error}).", _ADVICE) from error
+    except OSError as error:
+        raise ChatFileError(f"The file {path.name} cannot be read ({error.strerror or error}).", _ADVICE) from error
+    if not isinstance(data, dict) or data.get("format") != FORMAT:
+        _refuse("it was not exported by LocalSpec")
+    version = data.get("version")
+    if version != VERSION:
+        raise ChatFileError(
+            f"These chats cannot be imported: the file is of version {str(version)[:20]}, and this LocalSpec reads"
+            f" {VERSION}.",
+            "Update LocalSpec. Nothing was imported.",
+        )
+    listed = _items(data, "conversations", "the file", MOST_CONVERSATIONS)
+    return [_read(entry, f"chat {number}") for number, entry in enumerate(listed, start=1)]
+
+
+# -- writing ------------------------------------------------------------------------------------------------------
+
+
+def _conversation(kept: KeptConversation) -> dict[str, Any]:
+    return {
+        "title": kept.title,
+        "library": kept.library,
+        "created": kept.created,
+        "changed": kept.changed,
+        "turns": [_turn(turn) for turn in kept.turns],
+        "citations": [
+            {"number": one.number, "file": one.file, "page": one.page, "section": one.section, "passage": one.passage}
+            for one in kept.citations
+        ],
+    }
+
+
+def _turn(turn: KeptTurn) -> dict[str, Any]:
+    return {
+        "question": turn.question,
+        **({"sent": turn.content} if turn.content != turn.question else {}),
+        "reply": turn.reply,
+        "asked": turn.asked,
+        "method": turn.method,
+        "finish": turn.finish,
+        **{name: list(getattr(turn, name)) for name in ("files", "notices", "problems", "given", "cited")},
+        "metrics": turn.metrics,
+        "figures": _figures(turn),
+    }
+
+
+def _figures(turn: KeptTurn) -> dict[str, float | int]:
+    """Speeds and rates that follow from the metrics, for those who read the file; empty where there are none."""
+    metrics = _metrics(turn)
+    return {**metrics.figures(), "speedup": metrics.speedup} if metrics.steps else {}
+
+
+def _metrics(turn: KeptTurn) -> ReplyMetrics:
+    try:
+        return ReplyMetrics.of_record(turn.metrics)
+    except ValueError:
+        return ReplyMetrics()
+
+
+def _markdown(kept: KeptConversation) -> str:
+    about = " · ".join(part for part in (kept.created[:10], f"library {kept.library}" if kept.library else "") if part)
+    parts = [f"# {' '.join(kept.title.split())}", about]
+    places = {one.number: one for one in kept.citations}
+    for number, turn in enumerate(kept.turns, start=1):
+        files = f"*{', '.join(turn.files)}*" if turn.files else ""
+        parts += [f"## Question {number}", files, turn.question, "### Answer", turn.reply]
+        for found in (places[one] for one in turn.cited if one in places):
+            place = f"page {found.page}" if found.page is not None else found.section
+            parts.append(f"> [{found.number}] {found.file}{f', {place}' if place else ''}")
+        parts += [f"> {' '.join(notice.split())}" for notice in (*turn.problems, *turn.notices)]
+        parts.append(_timings(turn))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _timings(turn: KeptTurn) -> str:
+    metrics = _metrics(turn)
+    if not metrics.steps:
+        return ""
+    label = METHODS[turn.method].label if turn.method in METHODS else turn.method
+    said = [
+        f"{metrics.tokens} tokens in {metrics.seconds:.1f} s",
+        f"{metrics.tokens_per_second:.1f} tokens/s",
+        *([f"{metrics.speedup:.2f}× plain"] if metrics.speedup else []),
+        *([f"{metrics.acceptance_rate:.0%} of {metrics.drafted} drafts accepted"] if metrics.drafted else []),
+        f"read {metrics.prompt_tokens} tokens in {metrics.prefill_seconds:.1f} s",
+        label,
+    ]
+    return f"> {' · '.join(said)}"
+
+
+# -- reading ------------------------------------------------------------------------------------------------------
+
+
+def _read(entry: object, where: str) -> KeptConversation:
+    if not isinstance(entry, dict):
+        _refuse(f"{where} is no object")
+    turns = _items(entry, "turns", where, MOST_TURNS)
+    citations = [
+        _read_citation(one, f"{where}, citation {number}")
+        for number, one in enumerate(_items(entry, "citations", where, _MOST_ITEMS, optional=True), start=1)
+    ]
+    numbers = {one.number for one in citations}
+    if len(numbers) < len(citations):
+        _refuse(f"{where} has two citations of one number")
+    return KeptConversation(
+        _text(entry, "title", where, _SHORT),
+        _text(entry, "library", where, _SHORT, optional=True),
+        tuple(_read_turn(one, f"{where}, question {number}", numbers) for number, one in enumerate(turns, start=1)),
+        tuple(citations),
+        _date(entry, "created", where),
+        _date(entry, "changed", where),
+    )
+
+
+def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
+    if not isinstance(entry, dict):
+        _refuse(f"{where} is no object")
+    question = _text(entry, "question", where, LONGEST_TEXT)
+    finish = _text(entry, "finish", where, _SHORT, optional=True)
+    if finish not in ("", "end", *CUT):
+        _refuse(f"{where}: “finish” says something unknown")
+    metrics = entry.get("metrics", {})
+    if not isinstance(metrics, dict):
+        _refuse(f"{where}: “metrics” is no object")
+    try:
+        # What is kept is what was understood, and nothing else.
+        record = ReplyMetrics.of_record(metrics).record() if metrics else {}
+    except ValueError as error:
+        _refuse(f"{where}: {error}")
+    numbers = {name: _numbers(entry, name, where, citations) for name in ("given", "cited")}
+    return KeptTurn(
+        question,
+        _text(entry, "sent", where, LONGEST_TEXT, optional=True) or question,
+        _text(entry, "reply", where, LONGEST_TEXT),
+        method=_text(entry, "method", where, _SHORT, optional=True),
+        finish=finish,
+        asked=_date(entry, "asked", where),
+        files=_texts(entry, "files", where),
+        notices=_texts(entry, "notices", where),
+        problems=_texts(entry, "problems", where),
+        given=numbers["given"],
+        cited=numbers["cited"],
+        metrics=record,
+    )
+
+
+def _read_citation(entry: object, where: str) -> KeptCitation:
+    if not isinstance(entry, dict):
+        _refuse(f"{where} is no object")
+    number: Any = entry.get("number")
+    page: Any = entry.get("page")
+    if not _is_whole(number, 1, _MOST_ITEMS):
+        _refuse(f"{where}: “number” must be from 1 to {_MOST_ITEMS}")
+    if page is not None and not _is_whole(page, 0, 10**9):
+        _refuse(f"{where}: “page” must be a whole number")
+    texts = [_text(entry, name, where, LONGEST_TEXT) for name in ("file", "section", "passage")]
+    return KeptCitation(number, texts[0], page, texts[1], texts[2])
+
+
+def _text(entry: Mapping[str, Any], name: str, where: str, longest: int, *, optional: bool = False) -> str:
+    value = entry.get(name, "" if optional else None)
+    if not isinstance(value, str):
+        _refuse(f"{where}: “{name}” must be a text")
+    if len(value) > longest:
+        _refuse(f"{where}: “{name}” is longer than {longest:,} characters")
+    return value
+
+
+def _texts(entry: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
+    values = _items(entry, name, where, _MOST_ITEMS, optional=True)
+    if not all(isinstance(value, str) and len(value) <= LONGEST_TEXT for value in values):
+        _refuse(f"{where}: “{name}” must be texts")
+    return tuple(values)
+
+
+def _numbers(entry: Mapping[str, Any], name: str, where: str, known: set[int]) -> tuple[int, ...]:
+    values = _items(entry, name, where, _MOST_ITEMS, optional=True)
+    if not all(_is_whole(value, 1, _MOST_ITEMS) and value in known for value in values):
+        _refuse(f"{where}: “{name}” must be numbers of citations")
+    return tuple(dict.fromkeys(values))
+
+
+def _items(
+    entry: Mapping[str, Any], name: str, where: str, most: int, *, optional: bool = False
+) -> list[Any]:
+    value = entry.get(name, [] if optional else None)
+    if not isinstance(value, list):
+        _refuse(f"{where}: “{name}” must be a list")
+    if len(value) > most:
+        _refuse(f"{where}: “{name}” has more than {most:,} entries")
+    return value
+
+
+def _date(entry: Mapping[str, Any], name: str, where: str) -> str:
+    value = _text(entry, name, where, _SHORT, optional=True)
+    if value and not _DATE.fullmatch(value):
+        _refuse(f"{where}: “{name}” must be a time in UTC")
+    return min(value, datetime.now(timezone.utc).isoformat(timespec="milliseconds"))
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number")
+
+
+def _refuse(why: str) -> NoReturn:
+    raise ChatFileError(f"These chats cannot be imported: {why}.", _ADVICE)

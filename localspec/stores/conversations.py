@@ -1,0 +1,535 @@
+"""Chats on disk: every question with its answer, in one file for all of them, found again by their words.
+
+When something is written, the caller decides: a question before the model reads it, an answer about once a second.
+Texts are kept as they are, but for lone surrogates, which no file can hold.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlite_utils import Database
+
+from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
+from localspec.stores.database import Migration, StoreDatabase, mapped_errors
+
+_logger = logging.getLogger(__name__)
+
+DATABASE = "conversations.db"
+MARK, UNMARK = "\x02", "\x03"
+"""Around the found words of a snippet. A text may hold them, too."""
+TITLE_CHARACTERS = 120
+QUERY_CHARACTERS = 300
+"""Of a search, what comes after is not looked at."""
+_QUERY_WORDS = 16
+_SNIPPET_WORDS = 14
+_SNIPPET_CHARACTERS = 40
+"""On each side of what was found, where it is no word."""
+_IF_DAMAGED = "Start LocalSpec again: it sets the file aside and begins a new one."
+_IF_NEWER = "Update LocalSpec. The file is left as it is, and this version keeps no chats meanwhile."
+
+
+def _create(database: Database) -> None:
+    database.execute(
+        """
+        CREATE TABLE conversations (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            title TEXT NOT NULL,
+            library TEXT NOT NULL,
+            created TEXT NOT NULL,
+            changed TEXT NOT NULL
+        )
+        """
+    )
+    database.execute("CREATE INDEX conversations_changed ON conversations (changed)")
+    # What searches and lists read stands in front: the rest of a row lies on pages of its own when it is long.
+    database.execute(
+        """
+        CREATE TABLE turns (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            position INTEGER NOT NULL,   -- 0, 1, ...
+            asked TEXT NOT NULL,
+            method TEXT NOT NULL,
+            finish TEXT NOT NULL,        -- '' while it is written
+            library TEXT NOT NULL,       -- identity of the library that `details` tells of
+            question TEXT NOT NULL,
+            reply TEXT NOT NULL,
+            content TEXT,                -- as sent to the model, where that is not the question alone
+            tokenizer TEXT NOT NULL,
+            tokens BLOB NOT NULL,        -- ids of the reply, int32 little-endian
+            details TEXT NOT NULL,       -- JSON
+            metrics TEXT NOT NULL,       -- JSON
+            UNIQUE (conversation, position)
+        )
+        """
+    )
+    database.execute(
+        """
+        CREATE TABLE citations (
+            conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            position INTEGER NOT NULL,   -- of the turn that was first given it
+            source INTEGER NOT NULL,     -- id of the passage in that turn's library, 0 where unknown
+            file TEXT NOT NULL,
+            page INTEGER,
+            section TEXT NOT NULL,
+            passage TEXT NOT NULL,
+            PRIMARY KEY (conversation, number)
+        ) WITHOUT ROWID
+        """
+    )
+    database.execute(
+        "CREATE VIRTUAL TABLE words USING fts5(question, reply, content = 'turns', content_rowid = 'id',"
+        " tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3')"
+    )
+    remove = "INSERT INTO words (words, rowid, question, reply) VALUES ('delete', old.id, old.question, old.reply);"
+    add = "INSERT INTO words (rowid, question, reply) VALUES (new.id, new.question, new.reply);"
+    database.execute(f"CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN {add} END")
+    database.execute(f"CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN {remove} END")
+    database.execute(f"CREATE TRIGGER turns_changed AFTER UPDATE OF question, reply ON turns BEGIN {remove} {add} END")
+
+
+_MIGRATIONS = (Migration("conversations-1-chats", _create),)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCitation:
+    """A numbered passage with its place, once per conversation."""
+
+    number: int
+    file: str
+    page: int | None
+    section: str
+    passage: str
+    source: int = 0
+    """id of the passage in its library; 0 where unknown"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptTurn:
+    """One question with its answer."""
+
+    question: str
+    content: str
+    """as sent to the model"""
+    reply: str = ""
+    tokens: bytes = b""
+    """ids of the reply, int32 little-endian; empty where unknown"""
+    tokenizer: str = ""
+    """fingerprint of the tokenizer of `tokens`"""
+    library: str = ""
+    """identity of the library that `documents` and the citations' sources belong to"""
+    method: str = ""
+    finish: str = ""
+    """why the answer ends; "" while it is being written, or for good when that was broken off"""
+    asked: str = ""
+    """ISO 8601, UTC"""
+    files: tuple[str, ...] = ()
+    """names of the documents sent with the question"""
+    notices: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    documents: tuple[int, ...] = ()
+    """ids of those whose whole text stands in `content`"""
+    given: tuple[int, ...] = ()
+    """numbers of the passages that could be cited"""
+    cited: tuple[int, ...] = ()
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptConversation:
+    """A whole conversation."""
+
+    title: str
+    library: str
+    """name of the library it was held over"""
+    turns: tuple[KeptTurn, ...]
+    citations: tuple[KeptCitation, ...] = ()
+    created: str = ""
+    changed: str = ""
+    """ISO 8601, UTC"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationInfo:
+    """What a list shows of a conversation."""
+
+    id: int
+    title: str
+    library: str
+    created: str
+    changed: str
+    snippet: str = ""
+    """of a search: where the words stand, between `MARK` and `UNMARK`; empty where they stand in the title alone"""
+
+
+class Conversations:
+    """The conversations of a folder, open in this process and in no other. Any thread may call any method.
+
+    Methods raise StoreError when the file cannot be read or written, and DiskFullError when the disk is full; what was
+    written before is intact then.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Open them, or begin. A damaged file is set aside (`set_aside`), and a new one begun in its place.
+
+        Raises LibraryInUseError when another instance holds them, StoreError when a newer version wrote them.
+        """
+        self.set_aside: Path | None = None
+        """where a damaged file lies now"""
+        self.version = 0
+        """changes with what a list shows"""
+        with mapped_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            self._lock = FileLock(folder / ".conversations.lock", timeout=0, thread_local=False)
+            try:
+                self._lock.acquire()
+            except Timeout as error:
+                raise LibraryInUseError(
+                    "The chats are open in another LocalSpec, so this one keeps none.",
+                    "Close the other one and start this one again.",
+                ) from error
+        try:
+            try:
+                self._database = _open(folder / DATABASE)
+            except DamagedStoreError as error:
+                _logger.warning("%s", error)
+                self.set_aside = _set_aside(folder / DATABASE)
+                self._database = _open(folder / DATABASE)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """How many there are."""
+        with self._database.read() as connection:
+            return int(connection.execute("SELECT count(*) FROM conversations").fetchone()[0])
+
+    def newest(self, limit: int = -1) -> list[ConversationInfo]:
+        """The conversations, the one that changed last first; at most `limit` of them unless that is negative."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT id, title, library, created, changed FROM conversations ORDER BY changed DESC, id DESC LIMIT ?",
+                [limit],
+            ).fetchall()
+        return [ConversationInfo(*row) for row in rows]
+
+    def search(self, text: str, limit: int = 100) -> list[ConversationInfo]:
+        """Those that hold every word of `text` in their title, or in one question with its answer: titles first, then
+        the one that changed last. The last word may only have begun; what is no word is looked for as it stands.
+
+        There are at most `limit`, those with the newest questions. No text raises anything.
+        """
+        wanted = _writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
+        if not wanted:
+            return self.newest(limit)
+        words = wanted.casefold().split()
+        query = prefix_query(wanted)
+        infos = self.newest()
+        titled = {info.id for info in infos if all(word in info.title.casefold() for word in words)}
+        with self._database.read() as connection:
+            found: dict[int, int] = {}
+            for turn, conversation in connection.execute(_MATCHING, [query]) if query else ():
+                found.setdefault(conversation, turn)
+                if len(found) == limit:
+                    break
+            by_words = bool(found)
+            if not found and not titled:
+                found = dict(connection.execute(_CONTAINING, [wanted, wanted]).fetchall())
+            hits = [info for info in infos if info.id in titled] + [
+                info for info in infos if info.id in found and info.id not in titled
+            ]
+            result = []
+            for info in hits[:limit]:
+                snippet = ""
+                if info.id in found and by_words:
+                    row = connection.execute(_SNIPPET, [MARK, UNMARK, _SNIPPET_WORDS, query, found[info.id]]).fetchone()
+                    snippet = row[0] if row else ""
+                elif info.id in found:
+                    row = connection.execute(
+                        "SELECT question || char(10) || reply FROM turns WHERE id = ?", [found[info.id]]
+                    ).fetchone()
+                    snippet = _excerpt(row[0], wanted) if row else ""
+                result.append(
+                    ConversationInfo(info.id, info.title, info.library, info.created, info.changed, snippet)
+                )
+        return result
+
+    def load(self, conversation: int) -> KeptConversation:
+        """A whole conversation. Raises StoreError when there is none of this id."""
+        with self._database.read() as connection:
+            # One transaction, so that all of it is of the same moment.
+            connection.execute("BEGIN")
+            try:
+                head = connection.execute(
+                    "SELECT title, library, created, changed FROM conversations WHERE id = ?", [conversation]
+                ).fetchone()
+                turns = connection.execute(
+                    f"SELECT {_COLUMNS} FROM turns WHERE conversation = ? ORDER BY position", [conversation]
+                ).fetchall()
+                citations = connection.execute(
+                    "SELECT number, file, page, section, passage, source FROM citations WHERE conversation = ?"
+                    " ORDER BY number",
+                    [conversation],
+                ).fetchall()
+            finally:
+                connection.execute("COMMIT")
+        if head is None:
+            raise _gone()
+        title, library, created, changed = head
+        try:
+            kept = tuple(_turn(row) for row in turns)
+        except (ValueError, TypeError, KeyError) as error:
+            raise DamagedStoreError(f"The chat “{title}” is damaged ({error}).", "Delete it.") from error
+        return KeptConversation(
+            title, library, kept, tuple(KeptCitation(*row) for row in citations), created, changed
+        )
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def begin(self, title: str, library: str) -> int:
+        """A new conversation, without a question yet; returns its id."""
+        with self._changing() as database:
+            return _begin(database, KeptConversation(title, library, ()))
+
+    def put(
+        self,
+        conversation: int,
+        position: int,
+        turn: KeptTurn,
+        citations: Sequence[KeptCitation] = (),
+        *,
+        library: str | None = None,
+        cut: bool = False,
+    ) -> None:
+        """Write the turn at `position`, with the citations it was given; with `cut` those after it go. `library` is the
+        one that the conversation is held over from now on.
+
+        Raises StoreError when the conversation is not there any more.
+        """
+        with self._changing() as database:
+            updated = database.execute(
+                "UPDATE conversations SET changed = ?, library = coalesce(?, library) WHERE id = ?",
+                [_now(), library, conversation],
+            ).rowcount
+            if not updated:
+                raise _gone()
+            if cut:
+                _cut(database, conversation, position + 1)
+            _put(database, conversation, position, turn, citations)
+
+    def write_on(self, conversation: int, position: int, reply: str, tokens: bytes) -> None:
+        """The answer at `position` as far as it is written; nothing where that turn is gone."""
+        with self._database.write() as database:
+            database.execute(
+                "UPDATE turns SET reply = ?, tokens = ? WHERE conversation = ? AND position = ?",
+                [_writable(reply), tokens, conversation, position],
+            )
+
+    def cut(self, conversation: int, turns: int) -> None:
+        """Keep the first `turns` turns only; without any, the conversation goes."""
+        with self._changing() as database:
+            if turns < 1:
+                database.execute("DELETE FROM conversations WHERE id = ?", [conversation])
+            else:
+                _cut(database, conversation, turns)
+
+    def rename(self, conversation: int, title: str) -> None:
+        """Give it another title, on one line; an empty one changes nothing."""
+        clean = one_line(title)
+        if clean:
+            with self._changing() as database:
+                database.execute("UPDATE conversations SET title = ? WHERE id = ?", [clean, conversation])
+
+    def delete(self, conversation: int) -> None:
+        """Delete it for good."""
+        with self._changing() as database:
+            database.execute("DELETE FROM conversations WHERE id = ?", [conversation])
+
+    def tidy(self) -> None:
+        """Overwrite what was deleted, and give its space back. Takes up to seconds."""
+        with self._database.write() as database:
+            database.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self._database.reclaim()
+
+    def add(self, conversations: Iterable[KeptConversation]) -> int:
+        """Add whole conversations, all of them or none; returns how many."""
+        added = 0
+        with self._changing() as database:
+            for kept in conversations:
+                identity = _begin(database, kept)
+                citations = {made.number: made for made in kept.citations}
+                for position, turn in enumerate(kept.turns):
+                    given = [citations[number] for number in turn.given if number in citations]
+                    _put(database, identity, position, turn, given)
+                added += 1
+        return added
+
+    def close(self) -> None:
+        """Close the file and give the lock back."""
+        try:
+            self._database.close()
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def _changing(self) -> Iterator[Database]:
+        """A transaction after which lists are other than before."""
+
+        def changed() -> None:
+            self.version += 1
+
+        with self._database.write() as database:
+            self._database.after_commit(changed)
+            yield database
+
+
+_COLUMNS = "question, content, reply, tokens, tokenizer, library, method, finish, asked, details, metrics"
+_MATCHING = (
+    "SELECT turns.id, turns.conversation FROM words JOIN turns ON turns.id = words.rowid WHERE words MATCH ?"
+    " ORDER BY words.rowid DESC"
+)
+_SNIPPET = "SELECT snippet(words, -1, ?, ?, '…', ?) FROM words WHERE words MATCH ? AND rowid = ?"
+_CONTAINING = (
+    "SELECT conversation, max(id) FROM turns WHERE instr(question, ?) OR instr(reply, ?) GROUP BY conversation"
+)
+_LISTS = ("files", "notices", "problems", "documents", "given", "cited")
+
+
+def prefix_query(text: str) -> str:
+    """An FTS5 query for texts that hold all words of `text`, of which the last may only have begun; empty when there is
+    no word in it. Words are quoted, so that no character or operator of the query language reaches FTS5."""
+    words = dict.fromkeys(re.findall(r"[^\W_]+", text.casefold()))
+    query = " ".join(f'"{word}"' for word in [*words][:_QUERY_WORDS])
+    return f"{query}*" if query else ""
+
+
+def one_line(text: str) -> str:
+    """`text` as a title: one line of at most `TITLE_CHARACTERS` characters."""
+    line = " ".join(_writable(text).replace("\0", " ").split())
+    return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rstrip() + "…"
+
+
+def _open(path: Path) -> StoreDatabase:
+    return StoreDatabase(path, _MIGRATIONS, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a damaged database with its log, which belongs to it; returns its new name."""
+    stamp = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+    aside = path.with_name(f"{path.stem}-damaged-{stamp}{path.suffix}")
+    with mapped_errors(path):
+        for ending in ("-wal", "-shm", ""):
+            part = path.with_name(path.name + ending)
+            if part.exists():
+                part.rename(aside.with_name(aside.name + ending))
+    return aside
+
+
+def _begin(database: Database, kept: KeptConversation) -> int:
+    now = _now()
+    identity = database.execute(
+        "INSERT INTO conversations (title, library, created, changed) VALUES (?, ?, ?, ?)",
+        [one_line(kept.title) or "…", _writable(kept.library), kept.created or now, kept.changed or now],
+    ).lastrowid
+    assert identity is not None
+    return identity
+
+
+def _put(
+    database: Database, conversation: int, position: int, turn: KeptTurn, citations: Sequence[KeptCitation]
+) -> None:
+    names = f"conversation, position, {_COLUMNS}"
+    columns = names.split(", ")
+    values = [
+        conversation,
+        position,
+        _writable(turn.question),
+        None if turn.content == turn.question else _writable(turn.content),
+        _writable(turn.reply),
+        turn.tokens,
+        turn.tokenizer,
+        turn.library,
+        turn.method,
+        turn.finish,
+        turn.asked or _now(),
+        json.dumps({name: list(getattr(turn, name)) for name in _LISTS}),
+        json.dumps(turn.metrics),
+    ]
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
+    database.execute(
+        f"INSERT INTO turns ({names}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT (conversation, position) DO UPDATE SET {changes}",
+        values,
+    )
+    # A turn that took another's place was given other passages.
+    database.execute("DELETE FROM citations WHERE conversation = ? AND position = ?", [conversation, position])
+    for made in citations:
+        database.execute(
+            "INSERT OR IGNORE INTO citations (conversation, number, position, source, file, page, section, passage)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                *(conversation, made.number, position, made.source),
+                *(_writable(made.file), made.page, _writable(made.section), _writable(made.passage)),
+            ],
+        )
+
+
+def _cut(database: Database, conversation: int, turns: int) -> None:
+    for table in ("turns", "citations"):
+        database.execute(f"DELETE FROM {table} WHERE conversation = ? AND position >= ?", [conversation, turns])
+
+
+def _turn(row: Sequence[Any]) -> KeptTurn:
+    question, content, reply, tokens, tokenizer, library, method, finish, asked, details, metrics = row
+    lists = json.loads(details)
+    return KeptTurn(
+        question,
+        question if content is None else content,
+        reply,
+        tokens,
+        tokenizer,
+        library,
+        method,
+        finish,
+        asked,
+        **{name: tuple(lists[name]) for name in _LISTS},
+        metrics=json.loads(metrics),
+    )
+
+
+def _excerpt(text: str, wanted: str) -> str:
+    """The surroundings of `wanted` in `text`, with marks as a snippet has them."""
+    start = text.find(wanted)
+    if start < 0:
+        return ""
+    end = start + len(wanted)
+    before, after = text[max(0, start - _SNIPPET_CHARACTERS) : start], text[end : end + _SNIPPET_CHARACTERS]
+    cut_before = "…" if start > _SNIPPET_CHARACTERS else ""
+    cut_after = "…" if end + _SNIPPET_CHARACTERS < len(text) else ""
+    return f"{cut_before}{before}{MARK}{wanted}{UNMARK}{after}{cut_after}"
+
+
+def _writable(text: str) -> str:
+    """`text` without lone surrogates, which UTF-8 cannot hold."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+def _gone() -> StoreError:
+    return StoreError("This chat is not there any more.", "Begin a new one.")

@@ -1,0 +1,185 @@
+"""Chats to files and back: what people read, what is read back in, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from localspec.chat import transfer
+from localspec.chat.engine import Engine
+from localspec.chat.history import kept
+from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.transfer import as_json, as_markdown, read_json
+from localspec.errors import ChatFileError
+from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
+from localspec.stores.library import Library
+from tests.chat.test_session import WHEN, last
+
+TURN = KeptTurn(
+    "How is the lamp cleaned?", "Text.\n\nQuestion: How is the lamp cleaned?", "With vinegar [1].", method="auto",
+    finish="length", asked="2026-01-02T03:04:05+00:00", files=("a.pdf",), notices=("It stopped.",),
+    problems=("b: bad",), given=(1, 2), cited=(1,),
+)  # fmt: skip
+LAMP = KeptConversation(
+    "The lamp", "documents", (TURN, KeptTurn("And now?", "And now?", "Nothing.", finish="end")),
+    (KeptCitation(1, "a.pdf", 3, "", "Clean it with vinegar."), KeptCitation(2, "b.md", None, "Horn", "Loud.")),
+    "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05.123+00:00",
+)  # fmt: skip
+
+
+def file_of(folder: Path, data: object) -> Path:
+    path = folder / "chats.json"
+    path.write_text(data if isinstance(data, str) else json.dumps(data), encoding="utf-8")
+    return path
+
+
+def exported(*conversations: KeptConversation) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads("".join(as_json(conversations)))
+    return data
+
+
+def test_what_is_exported_is_imported(tmp_path: Path) -> None:
+    for conversations in ([], [LAMP], [LAMP, LAMP]):
+        text = "".join(as_json(conversations))
+        assert read_json(file_of(tmp_path, text)) == conversations
+        assert text.count("\n") == len(conversations) + 2
+
+
+def test_a_real_answer_is_exported_with_its_timings(engine: Engine, harbour: Library, tmp_path: Path) -> None:
+    session = Session(engine, harbour)
+    turn = last(session.ask(WHEN, ReplyOptions(max_tokens=24)))
+    made, citations = kept(turn)
+    conversation = KeptConversation("Velm", "harbour", (made,), tuple(citations))
+    data = exported(conversation)
+    (written,) = data["conversations"][0]["turns"]
+    assert written["figures"]["tokens"] == turn.metrics.tokens
+    assert written["figures"]["tokens_per_second"] == pytest.approx(turn.metrics.tokens_per_second)
+    assert written["metrics"]["prefill_seconds"] == turn.metrics.prefill_seconds
+    assert "tokens" not in written, "ids mean nothing to another model"
+    (read,) = read_json(file_of(tmp_path, data))
+    assert (read.turns[0].question, read.turns[0].content, read.turns[0].reply) == (WHEN, turn.content, turn.reply)
+    assert read.turns[0].metrics == made.metrics
+    assert exported(read)["conversations"] == data["conversations"]
+    text = "".join(as_markdown([conversation]))
+    for part in ("# Velm", WHEN, turn.reply, "> [1] harbour.pdf, page 1", "tokens/s", "library harbour"):
+        assert part in text
+
+
+def test_markdown_is_to_be_read() -> None:
+    text = "".join(as_markdown([LAMP, LAMP]))
+    assert text.startswith("# The lamp\n\n2026-01-02 · library documents\n\n## Question 1\n\n*a.pdf*\n\nHow is")
+    assert "> [1] a.pdf, page 3" in text
+    assert "> It stopped." in text
+    assert text.count("# The lamp\n") == 2
+    assert "Text.\n\n" not in text, "what was sent with a question is no part of what was said"
+
+
+def changed(path: list[str | int], value: object) -> dict[str, Any]:
+    """An export of LAMP with one thing changed; a value of `...` takes it away."""
+    data = copy.deepcopy(exported(LAMP))
+    place: Any = data
+    for step in path[:-1]:
+        place = place[step]
+    if value is ...:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return data
+
+
+CHAT: list[str | int] = ["conversations", 0]
+FIRST: list[str | int] = [*CHAT, "turns", 0]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (["format"], "other", "not exported by LocalSpec"),
+        (["format"], ..., "not exported by LocalSpec"),
+        (["version"], 2, "version 2"),
+        (["version"], "x" * 10_000, "version xx"),
+        (["conversations"], {}, "must be a list"),
+        (["conversations"], ..., "must be a list"),
+        (CHAT, [], "chat 1 is no object"),
+        ([*CHAT, "title"], 5, "chat 1: “title” must be a text"),
+        ([*CHAT, "title"], "x" * 2000, "longer than 1,000"),
+        ([*CHAT, "turns"], None, "“turns” must be a list"),
+        ([*CHAT, "created"], "yesterday", "“created” must be a time"),
+        (FIRST, "text", "question 1 is no object"),
+        ([*FIRST, "question"], ..., "question 1: “question” must be a text"),
+        ([*FIRST, "reply"], None, "“reply” must be a text"),
+        ([*FIRST, "finish"], "<script>", "“finish” says something unknown"),
+        ([*FIRST, "files"], [1], "“files” must be texts"),
+        ([*FIRST, "given"], [3], "numbers of citations"),
+        ([*FIRST, "cited"], ["1"], "numbers of citations"),
+        ([*FIRST, "cited"], [True], "numbers of citations"),
+        ([*FIRST, "metrics"], [], "“metrics” is no object"),
+        ([*FIRST, "metrics"], {"tokens": -1}, "tokens is out of range"),
+        ([*FIRST, "metrics"], {"tokens": 10**400}, "is no JSON|out of range"),
+        ([*CHAT, "citations", 0, "number"], 10**9, "“number” must be"),
+        ([*CHAT, "citations", 0, "number"], 2, "two citations of one number"),
+        ([*CHAT, "citations", 0, "page"], "3", "“page” must be"),
+        ([*CHAT, "citations", 0, "passage"], ..., "“passage” must be a text"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, path: list[str | int], value: object, said: str) -> None:
+    with pytest.raises(ChatFileError, match=said) as caught:
+        read_json(file_of(tmp_path, changed(path, value)))
+    assert "Nothing was imported" in caught.value.advice
+    assert len(str(caught.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[" * 100_000, "null", "5", '"text"', "[]", '{"format": NaN}', '{"a": Infinity}', "\ufeff{}", "9" * 5000],
+    ids=lambda text: repr(text[:12]),
+)
+def test_what_is_no_export_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ChatFileError):
+        read_json(file_of(tmp_path, text))
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "binary.json").write_bytes(bytes(range(256)))
+    for path in (tmp_path / "binary.json", tmp_path / "missing.json", tmp_path):
+        with pytest.raises(ChatFileError):
+            read_json(path)
+    monkeypatch.setattr(transfer, "LARGEST_FILE", 100)
+    with pytest.raises(ChatFileError, match="the most"):
+        read_json(file_of(tmp_path, exported(LAMP)))
+
+
+def test_a_time_to_come_is_now(tmp_path: Path) -> None:
+    (read,) = read_json(file_of(tmp_path, changed([*CHAT, "changed"], "9999-01-01T00:00:00Z")))
+    assert read.changed < "9000", "the chat would stay on top for good"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=8,
+)
+PLACES = st.sampled_from(
+    [
+        *(CHAT, FIRST, [*CHAT, "turns"], [*CHAT, "citations"], [*CHAT, "citations", 1], [*CHAT, "library"]),
+        *([*FIRST, name] for name in ("question", "sent", "reply", "asked", "method", "finish", "files", "given")),
+        [*FIRST, "metrics"],
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
+@given(PLACES, JSON)
+def test_anything_is_read_or_refused(tmp_path: Path, path: list[str | int], value: object) -> None:
+    try:
+        conversations = read_json(file_of(tmp_path, changed(path, value)))
+    except ChatFileError:
+        return
+    assert exported(*conversations)
+    assert "".join(as_markdown(conversations))

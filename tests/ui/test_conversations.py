@@ -1,0 +1,450 @@
+"""Chats that are kept, in a real browser: listed, found, renamed, deleted, gone on with, exported, imported."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, expect
+
+from localspec.stores.conversations import Conversations, KeptConversation, KeptTurn
+from localspec.ui import texts
+from tests.ui.conftest import RunningApp
+from tests.ui.test_browser import LONG, Visit
+
+pytestmark = pytest.mark.browser
+
+STORY = "Write a very long story about a lighthouse and its keeper."
+SHORT = 12
+HOSTILE = '<img src="http://evil.example/p.png" onerror="alert(1)"> ![p](http://evil.example/q.png) <b>x</b>'
+
+
+class ChatVisit(Visit):
+    """A tab, with its list of chats."""
+
+    @property
+    def rows(self) -> Locator:
+        return self.page.locator("#chats .chat")
+
+    @property
+    def questions(self) -> Locator:
+        return self.page.locator("#chat .user.message")
+
+    def row(self, title: str) -> Locator:
+        return self.rows.filter(has=self.page.locator(".open", has_text=title))
+
+    def open(self, title: str) -> None:
+        self.row(title).locator(".open").click()
+        expect(self.row(title)).to_have_class(re.compile("current"))
+
+    def choose_action(self, title: str, action: str) -> None:
+        self.row(title).get_by_label("More about").click()
+        self.row(title).get_by_text(action, exact=True).click()
+
+    def new_chat(self) -> None:
+        self.page.locator("#new-chat").click()
+        expect(self.answers).to_have_count(0)
+
+    def find(self, text: str) -> None:
+        self.page.get_by_placeholder(texts.SEARCH_CHATS).fill(text)
+
+    def begin_story(self, seconds: float = 0.0) -> Locator:
+        """Ask for more than there is time for, and wait until some of it is there."""
+        self.longest(2000)
+        before = self.answers.count()
+        self.send(STORY)
+        growing = self.answers.nth(before)
+        limit = time.monotonic() + 2 * LONG / 1000
+        written = 0.0
+        while not written or time.monotonic() - written < seconds or len(self.letters(growing)) < 30:
+            assert time.monotonic() < limit
+            self.page.wait_for_timeout(50)
+            if not written and self.letters(growing) and self.panel.get_attribute("data-state") == "writing":
+                written = time.monotonic()
+        return growing
+
+    def text_of(self, answer: Locator) -> str:
+        """The answer as it was written, without what is said about it."""
+        found = answer.evaluate(
+            "node => { const copy = node.querySelector('.md').cloneNode(true);"
+            " copy.querySelectorAll('.note, .problem, .citations, .activity, .meter').forEach((one) => one.remove());"
+            " return copy.textContent; }"
+        )
+        return re.sub(r"[^a-zA-Z]", "", str(found))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("chats")
+
+
+@pytest.fixture(scope="module")
+def app(home: Path) -> Iterator[RunningApp]:
+    """One application for the tests that need no start of their own."""
+    started = RunningApp(home)
+    try:
+        started.wait_until_served()
+        yield started
+    finally:
+        started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, app: RunningApp) -> Iterator[ChatVisit]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    visited = ChatVisit(context, app)
+    visited.longest(SHORT)
+    yield visited
+    context.close()
+
+
+def started(home: Path) -> RunningApp:
+    app = RunningApp(home)
+    app.wait_until_served()
+    return app
+
+
+def test_a_chat_is_there_again_after_a_restart_and_goes_on(browser: Browser, tmp_path: Path) -> None:
+    app = started(tmp_path)
+    try:
+        tab = ChatVisit(browser.new_context(), app)
+        expect(tab.page.locator("#chats")).to_contain_text("No chats yet")
+        tab.longest(SHORT)
+        tab.ask("When was the first lighthouse built?")
+        growing = tab.begin_story()
+        tab.page.locator("#entry .stop-button").click()
+        tab.wait()
+        tab.ends("stopped")
+        written = tab.text_of(growing)
+        shown = [tab.text_of(tab.answers.nth(0)), written]
+        assert all(shown)
+        tab.page.context.close()
+        app.close()
+        assert "Traceback" not in app.log.read_text()
+
+        app = started(tmp_path)
+        tab = ChatVisit(browser.new_context(), app)
+        expect(tab.rows).to_have_count(1)
+        tab.open("When was the first lighthouse built?")
+        expect(tab.answers).to_have_count(2)
+        assert [tab.text_of(tab.answers.nth(number)) for number in range(2)] == shown
+        expect(tab.questions.nth(1)).to_contain_text(STORY)
+        expect(tab.answers.nth(1)).to_contain_text(texts.STOPPED)
+        assert int(tab.figure("tokens")) > 0, "the figures of the last answer are kept"
+        tab.longest(20)
+        tab.page.get_by_role("button", name=texts.GO_ON).click()
+        tab.ends("done")
+        tab.wait()
+        longer = tab.text_of(tab.answers.nth(1))
+        assert longer.startswith(written)
+        assert len(longer) > len(written)
+        tab.ask("And the second one?")
+        expect(tab.questions).to_have_count(3)
+        expect(tab.rows).to_have_count(1)
+        tab.assert_quiet()
+    finally:
+        app.close()
+
+
+def test_a_kill_in_the_middle_of_an_answer_leaves_chat_and_answer(browser: Browser, tmp_path: Path) -> None:
+    app = started(tmp_path)
+    try:
+        tab = ChatVisit(browser.new_context(), app)
+        tab.longest(SHORT)
+        first = tab.text_of(tab.ask("Say hello."))
+        growing = tab.begin_story(seconds=2.5)
+        written = tab.text_of(growing)
+        app.process.kill()
+        app.process.wait()
+        tab.page.context.close()
+
+        app = started(tmp_path)
+        tab = ChatVisit(browser.new_context(), app)
+        tab.open("Say hello.")
+        assert tab.text_of(tab.answers.nth(0)) == first
+        expect(tab.answers.nth(1)).to_contain_text(texts.INTERRUPTED)
+        kept = tab.text_of(tab.answers.nth(1))
+        assert len(kept) > 20
+        assert kept.startswith(written[:20])
+        tab.longest(20)
+        tab.page.get_by_role("button", name=texts.GO_ON).click()
+        tab.ends("done")
+        assert tab.text_of(tab.answers.nth(1)).startswith(kept)
+        assert len(tab.text_of(tab.answers.nth(1))) > len(kept)
+        expect(tab.answers.nth(1)).not_to_contain_text(texts.INTERRUPTED)
+        tab.assert_quiet()
+    finally:
+        app.close()
+
+
+def test_a_closed_tab_leaves_what_was_written(browser: Browser, app: RunningApp, visit: ChatVisit) -> None:
+    context = browser.new_context()
+    other = ChatVisit(context, app)
+    other.longest(SHORT)
+    other.ask("Closing this tab soon.")
+    written = other.text_of(other.begin_story())
+    context.close()
+    expect(visit.rows).not_to_have_count(0)
+    visit.open("Closing this tab soon.")
+    expect(visit.answers.nth(1)).to_contain_text(texts.STOPPED)
+    assert visit.text_of(visit.answers.nth(1)).startswith(written[:20])
+    # Another chat, while an answer is written: what was written so far is kept as well.
+    visit.new_chat()
+    visit.longest(SHORT)
+    visit.ask("Leaving this chat soon.")
+    written = visit.text_of(visit.begin_story())
+    visit.open("Closing this tab soon.")
+    visit.open("Leaving this chat soon.")
+    expect(visit.answers.nth(1)).to_contain_text(texts.STOPPED)
+    assert visit.text_of(visit.answers.nth(1)).startswith(written[:20])
+    visit.assert_quiet()
+
+
+def test_chats_are_listed_found_renamed_and_deleted(visit: ChatVisit) -> None:
+    visit.ask("What is a zebra?")
+    visit.new_chat()
+    visit.ask(f"What is a giraffe? {HOSTILE}")
+    expect(visit.rows.first).to_contain_text("What is a giraffe?")
+    expect(visit.row("What is a giraffe?")).to_have_class(re.compile("current"))
+
+    # By words of the question, with the place where they stand; signs are no more than text.
+    visit.find("zebr")
+    expect(visit.rows).to_have_count(1)
+    expect(visit.rows.locator("mark")).to_have_text("zebra")
+    for query in ('"zebra AND (', "zebra*", "'; DROP TABLE turns --", HOSTILE):
+        visit.find(query)
+        expect(visit.page.locator("#chats")).not_to_contain_text("Traceback")
+    visit.find("giraffe")
+    expect(visit.rows).to_have_count(1)
+    expect(visit.rows.locator("mark")).to_have_text("giraffe")
+    visit.find("no such word anywhere")
+    expect(visit.page.locator("#chats")).to_contain_text(texts.NOTHING_FOUND)
+    visit.find("")
+    expect(visit.row("zebra")).to_be_visible()
+
+    # With the keyboard alone.
+    menu = visit.row("zebra").get_by_label("More about")
+    menu.focus()
+    menu.press("Enter")
+    visit.page.keyboard.press("Tab")
+    visit.page.keyboard.press("Enter")
+    title = visit.page.get_by_label(texts.NEW_TITLE)
+    expect(title).to_be_focused()
+    visit.page.keyboard.press("Escape")
+    expect(visit.row("What is a zebra?")).to_be_visible()
+    visit.choose_action("zebra", texts.RENAME)
+    expect(title).to_be_focused()
+    title.fill(f"Stripes {HOSTILE}")
+    visit.page.wait_for_timeout(1500)  # what is being typed is not lost to a list that is shown anew
+    expect(title).to_have_value(f"Stripes {HOSTILE}"[:120])
+    title.press("Enter")
+    expect(visit.row("Stripes <img")).to_be_visible()
+    visit.choose_action("Stripes", texts.RENAME)
+    title.fill("Only stripes")
+    visit.page.get_by_role("button", name=texts.SAVE).click()
+    visit.open("Only stripes")
+    expect(visit.questions).to_have_text(re.compile("What is a zebra"))
+
+    # It is asked before a chat goes; the open one leaves an empty page.
+    number = visit.rows.count()
+    visit.choose_action("Only stripes", texts.DELETE)
+    visit.page.get_by_role("button", name=texts.DELETE_NOT).click()
+    expect(visit.row("Only stripes")).to_be_visible()
+    visit.choose_action("Only stripes", texts.DELETE)
+    visit.page.get_by_role("button", name=texts.DELETE_NOW).click()
+    expect(visit.rows).to_have_count(number - 1)
+    expect(visit.answers).to_have_count(0)
+    expect(visit.row("Only stripes")).to_have_count(0)
+    visit.ask("A new one begins.")
+    expect(visit.rows).to_have_count(number)
+    expect(visit.page.locator("#chats img, #chats script, #chats b")).to_have_count(0)
+    visit.assert_quiet()
+
+
+def test_the_list_can_be_closed_and_stays_so(visit: ChatVisit) -> None:
+    column, button = visit.page.locator("#chats-column"), visit.page.locator("#toggle-chats")
+    expect(column).to_be_visible()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    button.focus()
+    button.press("Enter")
+    expect(column).to_be_hidden()
+    expect(button).to_have_attribute("aria-expanded", "false")
+    visit.page.reload()
+    expect(visit.entry).to_be_visible()
+    expect(column).to_be_hidden()
+    button.click()
+    expect(column).to_be_visible()
+
+
+def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) -> None:
+    visit.choose("Plain")
+    visit.ask("Name a colour.")
+    first = visit.text_of(visit.answers.first)
+    visit.ask("Name an animal.")
+    visit.ask("Name a town.")
+    expect(visit.questions).to_have_count(3)
+
+    # Retry: the last answer anew; with the same settings it is the same, and that is said.
+    before = visit.text_of(visit.answers.last)
+    visit.page.get_by_role("button", name="Retry").click()
+    expect(visit.page.locator(".toast-body")).to_contain_text("The same answer came again")
+    visit.wait()
+    expect(visit.questions).to_have_count(3)
+    assert visit.text_of(visit.answers.last) == before
+    visit.longest(SHORT - 7)
+    visit.page.get_by_role("button", name="Retry").click()
+    expect(visit.answers.last).to_contain_text("stopped at 5 tokens")
+    visit.wait()
+    assert before.startswith(visit.text_of(visit.answers.last))
+
+    # Edit: the question is in the entry; what follows it goes when it is sent, and not before.
+    visit.questions.nth(1).get_by_role("button", name=texts.EDIT).click()
+    expect(visit.entry).to_have_value("Name an animal.")
+    expect(visit.page.locator("#below")).to_contain_text("its answer, and 1 question after it, will be replaced")
+    visit.page.locator("#below").get_by_role("button", name=texts.CANCEL).click()
+    expect(visit.entry).to_have_value("")
+    expect(visit.questions).to_have_count(3)
+    visit.questions.nth(1).get_by_role("button", name=texts.EDIT).click()
+    expect(visit.entry).to_have_value("Name an animal.")
+    visit.send("Name a plant.")
+    expect(visit.questions).to_have_count(2)
+    visit.wait()
+    expect(visit.questions.nth(1)).to_contain_text("Name a plant.")
+    assert visit.text_of(visit.answers.first) == first
+
+    # An edit of which nothing comes leaves what was there.
+    visit.questions.first.get_by_role("button", name=texts.EDIT).click()
+    expect(visit.entry).to_have_value("Name a colour.")
+    visit.grammar("root ::= (")
+    visit.send("Name a number.")
+    expect(visit.page.locator(".toast-body").last).to_contain_text(texts.KEPT_BEFORE)
+    expect(visit.entry).to_have_value("Name a number.")
+    expect(visit.questions).to_have_count(2)
+    assert visit.text_of(visit.answers.first) == first
+    visit.grammar("")
+    visit.page.locator("#below").get_by_role("button", name=texts.CANCEL).click()
+    expect(visit.entry).to_have_value("")
+
+    # Undo: the last question stands in the entry again.
+    visit.page.get_by_role("button", name="Undo").click()
+    expect(visit.entry).to_have_value("Name a plant.")
+    expect(visit.questions).to_have_count(1)
+    # All of it is so on disk.
+    visit.new_chat()
+    visit.open("Name a colour.")
+    expect(visit.questions).to_have_count(1)
+    assert visit.text_of(visit.answers.first) == first
+    visit.page.get_by_role("button", name="Undo").click()
+    expect(visit.row("Name a colour.")).to_have_count(0)
+    expect(visit.entry).to_have_value("Name a colour.")
+    visit.assert_quiet()
+
+
+def test_chats_are_exported_and_imported(visit: ChatVisit, tmp_path: Path) -> None:
+    visit.ask("Export this, please.")
+    visit.page.wait_for_timeout(100)
+
+    def download(link: Locator) -> Path:
+        with visit.page.expect_download() as event:
+            link.click()
+        path = tmp_path / event.value.suggested_filename
+        event.value.save_as(path)
+        return path
+
+    row = visit.row("Export this, please.")
+    row.get_by_label("More about").click()
+    text = download(row.get_by_text(texts.EXPORT_MARKDOWN))
+    one = download(row.get_by_text(texts.EXPORT_JSON))
+    assert text.name == "Export-this-please.md"
+    assert re.search(r"## Question 1\n\nExport this, please\.\n\n### Answer\n\n.+\n\n>.*tokens/s", text.read_text(), re.DOTALL)
+    (conversation,) = json.loads(one.read_text())["conversations"]
+    assert conversation["turns"][0]["figures"]["tokens_per_second"] > 0
+    everything = download(visit.page.locator(".exports a", has_text="JSON"))
+    assert len(json.loads(everything.read_text())["conversations"]) == visit.rows.count()
+    assert "# Export this, please." in download(visit.page.locator(".exports a", has_text="Markdown")).read_text()
+
+    def bring(path: Path) -> None:
+        visit.page.locator("#chats-column input[type=file]").set_input_files(path)
+
+    number = visit.rows.count()
+    conversation["title"] = "Brought from elsewhere"
+    edited = tmp_path / "edited.json"
+    edited.write_text(json.dumps({**json.loads(one.read_text()), "conversations": [conversation]}))
+    bring(edited)
+    expect(visit.page.locator(".toast-body")).to_contain_text("1 chat imported.")
+    expect(visit.rows).to_have_count(number + 1)
+    visit.open("Brought from elsewhere")
+    expect(visit.questions).to_contain_text("Export this, please.")
+    visit.ask("It goes on.")
+    expect(visit.questions).to_have_count(2)
+
+    broken = tmp_path / "broken.json"
+    conversation["turns"][0]["reply"] = 5
+    broken.write_text(json.dumps({**json.loads(one.read_text()), "conversations": [conversation]}))
+    bring(broken)
+    expect(visit.page.locator(".toast-body").last).to_contain_text("question 1: “reply” must be a text")
+    expect(visit.rows).to_have_count(number + 1)
+    visit.assert_quiet()
+
+
+def test_addresses_of_exports_are_for_our_own_page(app: RunningApp) -> None:
+    assert app.request("GET", "/export/all.json").status == 200
+    assert app.request("GET", "/export/all.json", {"Host": "evil.example"}).status == 403
+    assert app.request("GET", "/export/all.json", {"Origin": "http://evil.example"}).status == 403
+    assert app.request("GET", "/export/999999.md").status == 404
+    assert app.request("GET", "/export/../secret.md").status != 200
+    answer = app.request("GET", "/export/all.json")
+    assert answer.getheader("content-disposition", "").startswith("attachment;")
+    assert answer.getheader("cache-control") == "no-store"
+
+
+def test_five_hundred_chats_are_shown_in_parts(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "stores").mkdir()
+    store = Conversations(tmp_path / "stores")
+    store.add(
+        KeptConversation(
+            f"Chat {number}", "documents", (KeptTurn("Question", "Question", f"Answer {number}", finish="end"),),
+            changed=f"2026-01-01T{number // 60:02}:{number % 60:02}:00+00:00",
+        )
+        for number in range(500)
+    )  # fmt: skip
+    store.close()
+    app = started(tmp_path)
+    try:
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        tab = ChatVisit(context, app)
+        expect(tab.rows).to_have_count(100)
+        expect(tab.rows.first).to_contain_text("Chat 499")
+        tab.page.get_by_role("button", name=texts.MORE_CHATS).click()
+        expect(tab.rows).to_have_count(200)
+        tab.find("answer 7")
+        expect(tab.row("Chat 7").first).to_be_visible()
+        tab.find("Chat 123")
+        expect(tab.rows.first).to_contain_text("Chat 123")
+        tab.open("Chat 123")
+        expect(tab.answers).to_have_text(re.compile("Answer 123"))
+        tab.assert_quiet()
+        context.close()
+    finally:
+        app.close()
+
+
+def test_a_damaged_file_is_told_and_chatting_goes_on(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "stores").mkdir()
+    (tmp_path / "stores" / "conversations.db").write_bytes(b"no database" * 1000)
+    app = started(tmp_path)
+    try:
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        tab = ChatVisit(context, app)
+        expect(tab.page.locator("#chats .problem")).to_contain_text("set aside as conversations-damaged-")
+        tab.longest(SHORT)
+        tab.ask("Does it work?")
+        expect(tab.row("Does it work?")).to_be_visible()
+        tab.assert_quiet()
+        context.close()
+    finally:
+        app.close()
