@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Chats:
 
     def __init__(self, application: Application) -> None:
         self.application = application
+        self._beginning = threading.Lock()
         self._actions: dict[str, Callable[[Conversation, str], Updates]] = {
             "open": self._open,
             "rename": self._ask_title,
@@ -60,7 +62,7 @@ class Chats:
         page.chat.clear(self.new_chat, None, outputs, **quick)
         # Not "always_last": one action may be an answer that goes on for minutes.
         page.act.change(self.act, [page.act, *page.settings], everything, trigger_mode="multiple", **quick)
-        page.search.input(self.search, page.search, page.chats, trigger_mode="always_last", **quick)
+        page.search.change(self.search, page.search, page.chats, **quick)
         page.importing.upload(self.import_file, page.importing, page.chats, **quick)
 
     # -- replies ------------------------------------------------------------------------------------------------
@@ -89,13 +91,13 @@ class Chats:
     def undo(self, request: gr.Request) -> Updates:
         """Take the last question back, with its answer: it stands in the entry again."""
         conversation = self._conversation(request)
-        chat = conversation.chat
-        if not chat.exchanges or not chat.is_idle:
-            gr.Warning(texts.NOTHING_TO_UNDO if chat.is_idle else f"{texts.BUSY} {texts.BUSY_ADVICE}")
-            return _updates(REPLY_PARTS)
-        question = chat.exchanges[-1].question
         try:
-            self._cut(chat, len(chat.exchanges) - 1)
+            with self._beginning:
+                chat = _idle(conversation)
+                if not chat.exchanges:
+                    raise SettingsError(texts.NOTHING_TO_UNDO)
+                question = chat.exchanges[-1].question
+                self._cut(chat, len(chat.exchanges) - 1)
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
             return _updates(REPLY_PARTS)
@@ -198,20 +200,19 @@ class Chats:
         *,
         goes_on: bool,
     ) -> Reply:
-        chat = conversation.chat
         if not question and not files and not goes_on:
             raise SettingsError(texts.NOTHING_SENT)
-        if not chat.is_idle:
-            raise SettingsError(texts.BUSY, texts.BUSY_ADVICE)
-        position = None
-        if instead_of is not None:
-            replaced = [one.turn for one in chat.exchanges[instead_of:] if one.turn is not None]
-            position = chat.turns.index(replaced[0]) if replaced else None
-        chat.reply = Reply(
-            self.application, conversation, question, files, reply_options(*settings),
-            instead_of=position, goes_on=goes_on,
-        )  # fmt: skip
-        return chat.reply
+        options = reply_options(*settings)
+        with self._beginning:  # tabs may show the same chat
+            chat = _idle(conversation)
+            position = None
+            if instead_of is not None:
+                replaced = [one.turn for one in chat.exchanges[instead_of:] if one.turn is not None]
+                position = chat.turns.index(replaced[0]) if replaced else None
+            chat.reply = Reply(
+                self.application, conversation, question, files, options, instead_of=position, goes_on=goes_on
+            )
+            return chat.reply
 
     def _cut(self, chat: Chat, exchanges: int) -> None:
         """Take back all but the first exchanges, on disk as well. Raises StoreError, and then nothing is changed."""
@@ -321,7 +322,7 @@ class Chats:
 
     def _delete(self, conversation: Conversation, about: str) -> Updates:
         identity, shown = _identity(about), conversation.chat
-        if conversation.listed.deleting != identity:
+        if not identity or conversation.listed.deleting != identity:
             return self._keep(conversation)
         self.application.delete_chat(identity)
         conversation.listed.settle()
@@ -338,9 +339,7 @@ class Chats:
     # -- editing ------------------------------------------------------------------------------------------------
 
     def _edit(self, conversation: Conversation, about: str) -> Updates:
-        chat, number = conversation.chat, _identity(about)
-        if not chat.is_idle:
-            raise SettingsError(texts.BUSY, texts.BUSY_ADVICE)
+        chat, number = _idle(conversation), _identity(about)
         if number >= len(chat.exchanges):
             raise SettingsError(texts.NOTHING_TO_EDIT)
         conversation.editing = number
@@ -371,6 +370,15 @@ class Chats:
 
     def _conversation(self, request: gr.Request) -> Conversation:
         return self.application.conversation(str(request.session_hash))
+
+
+def _idle(conversation: Conversation) -> Chat:
+    """The chat of a tab, when no answer is being made in it. Raises SettingsError, StoreError."""
+    chat = conversation.chat
+    chat.settle()
+    if not chat.is_idle:
+        raise SettingsError(texts.BUSY, texts.BUSY_ADVICE)
+    return chat
 
 
 def _updates(names: Sequence[str], **parts: Update) -> Updates:

@@ -125,6 +125,8 @@ class Reply:
 
     def wait(self, seconds: float) -> bool:
         """Until all is over and kept; False when that takes longer than `seconds`."""
+        if self._thread.ident is None:  # about to begin
+            return False
         self._thread.join(seconds)
         return not self._thread.is_alive()
 

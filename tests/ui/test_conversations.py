@@ -214,13 +214,13 @@ def test_chats_are_listed_found_renamed_and_deleted(visit: ChatVisit) -> None:
     # By words of the question, with the place where they stand; signs are no more than text.
     visit.find("zebr")
     expect(visit.rows).to_have_count(1)
-    expect(visit.rows.locator("mark")).to_have_text("zebra")
+    expect(visit.rows.locator("mark").first).to_have_text("zebra")
     for query in ('"zebra AND (', "zebra*", "'; DROP TABLE turns --", HOSTILE):
         visit.find(query)
         expect(visit.page.locator("#chats")).not_to_contain_text("Traceback")
     visit.find("giraffe")
     expect(visit.rows).to_have_count(1)
-    expect(visit.rows.locator("mark")).to_have_text("giraffe")
+    expect(visit.rows.locator("mark").first).to_have_text("giraffe")
     visit.find("no such word anywhere")
     expect(visit.page.locator("#chats")).to_contain_text(texts.NOTHING_FOUND)
     visit.find("")
@@ -360,7 +360,8 @@ def test_chats_are_exported_and_imported(visit: ChatVisit, tmp_path: Path) -> No
     text = download(row.get_by_text(texts.EXPORT_MARKDOWN))
     one = download(row.get_by_text(texts.EXPORT_JSON))
     assert text.name == "Export-this-please.md"
-    assert re.search(r"## Question 1\n\nExport this, please\.\n\n### Answer\n\n.+\n\n>.*tokens/s", text.read_text(), re.DOTALL)
+    assert "## Question 1\n\nExport this, please.\n\n### Answer\n\n" in text.read_text()
+    assert "tokens/s" in text.read_text()
     (conversation,) = json.loads(one.read_text())["conversations"]
     assert conversation["turns"][0]["figures"]["tokens_per_second"] > 0
     everything = download(visit.page.locator(".exports a", has_text="JSON"))
