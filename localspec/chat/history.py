@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from time import monotonic
@@ -42,6 +42,7 @@ class History:
         self._condition = threading.Condition()
         self._pending: dict[Recording, Callable[[], None]] = {}
         self._closing = False
+        self._missed: list[Turn] = []
         self._writing = threading.Lock()
         try:
             self._store = Conversations(folder)
@@ -75,11 +76,23 @@ class History:
         return self._store
 
     def recording(
-        self, conversation: int, library: str, position: int, *, replaces: bool = False, goes_on: bool = False
+        self,
+        conversation: int,
+        library: str,
+        turns: list[Turn],
+        *,
+        instead_of: int | None = None,
+        goes_on: bool = False,
     ) -> Recording:
-        """Keeps the reply at `position` of a conversation, 0 for one that begins with it. One that `replaces` others
-        does so with its first word; one that `goes_on` stands there already."""
-        return Recording(self, conversation, library, position, replaces=replaces, goes_on=goes_on)
+        """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns`.
+
+        One that takes the place of the turn at `instead_of`, and of all after it, does so with its first word; one that
+        `goes_on` is the last one.
+        """
+        position = len(turns) - 1 if goes_on else len(turns) if instead_of is None else instead_of
+        return Recording(
+            self, conversation, library, turns, position, replaces=instead_of is not None, goes_on=goes_on
+        )
 
     def delete(self, conversation: int) -> None:
         """Delete a conversation for good; its traces on disk go in the background. Raises StoreError."""
@@ -111,6 +124,19 @@ class History:
             self._pending.pop(recording, None)
         with self._writing:
             return self._do(write)
+
+    def miss(self, turn: Turn) -> None:
+        """Remember a turn that could not be written: the next one of its conversation takes it along."""
+        self._missed.append(turn)
+
+    def missed(self, turn: Turn) -> bool:
+        """Whether it could not be written."""
+        return any(one is turn for one in self._missed)
+
+    def catch_up(self, turns: Iterable[Turn]) -> None:
+        """These are written now."""
+        for turn in turns:
+            self._missed[:] = [one for one in self._missed if one is not turn]
 
     def _do(self, write: Callable[[], None]) -> str:
         """Write, while `_writing` is held."""
@@ -147,12 +173,21 @@ class Recording:
     """One reply on its way into the store. No method raises: `History.problem` tells what could not be kept."""
 
     def __init__(
-        self, history: History, conversation: int, library: str, position: int, *, replaces: bool, goes_on: bool
+        self,
+        history: History,
+        conversation: int,
+        library: str,
+        turns: list[Turn],
+        position: int,
+        *,
+        replaces: bool,
+        goes_on: bool,
     ) -> None:
         self.conversation = conversation
         """its id, 0 while there is none"""
         self._history = history
         self._library = library
+        self._turns = turns
         self._position = position
         self._replaces = replaces
         self._begun = goes_on
@@ -183,15 +218,32 @@ class Recording:
         if not self._history.is_open:
             return ""
         if turn is not None:
-            return self._history.now(self, partial(self._put, *kept(turn)))
+            problem = self._history.now(self, partial(self._put, *kept(turn)))
+            self._history.catch_up([turn])
+            if problem:
+                self._history.miss(turn)
+            return problem
         return self._history.now(self, self._take_back)
 
     def _put(self, turn: KeptTurn, citations: Sequence[KeptCitation]) -> None:
-        store = self._history.store
-        if not self.conversation:
-            self.conversation = store.begin(title_of(turn), self._library)
-        store.put(self.conversation, self._position, turn, citations, library=self._library, cut=True)
+        store, conversation = self._history.store, self.conversation
+        with store.together():
+            if not conversation:
+                first = kept(self._turns[0])[0] if self._position else turn
+                conversation = store.begin(title_of(first), self._library)
+            # Those that could not be written when their time was, such as on a full disk.
+            length = store.length(conversation)
+            missed = [
+                (position, earlier)
+                for position, earlier in enumerate(self._turns[: self._position])
+                if position >= length or self._history.missed(earlier)
+            ]
+            for position, earlier in missed:
+                store.put(conversation, position, *kept(earlier))
+            store.put(conversation, self._position, turn, citations, library=self._library, cut=True)
+        self.conversation = conversation
         self._begun = True
+        self._history.catch_up(earlier for _, earlier in missed)
 
     def _write_on(self, reply: str, tokens: bytes) -> None:
         self._history.store.write_on(self.conversation, self._position, reply, tokens)

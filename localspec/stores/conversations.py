@@ -267,6 +267,12 @@ class Conversations:
                 )
         return result
 
+    def length(self, conversation: int) -> int:
+        """How many turns it has, those included that are being written `together` with others."""
+        with self._database.write() as database:
+            row = database.execute("SELECT count(*) FROM turns WHERE conversation = ?", [conversation]).fetchone()
+        return int(row[0])
+
     def load(self, conversation: int) -> KeptConversation:
         """A whole conversation. Raises StoreError when there is none of this id."""
         with self._database.read() as connection:
@@ -298,6 +304,12 @@ class Conversations:
         )
 
     # -- writing ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What this thread writes inside is written all of it, or none."""
+        with self._database.write():
+            yield
 
     def begin(self, title: str, library: str) -> int:
         """A new conversation, without a question yet; returns its id."""

@@ -237,7 +237,10 @@ class Reply:
             has_states=has_states(library),
             has_draft=engine.draft is not None,
         )
-        recording = self._recording()
+        chat = self._chat
+        recording = self._application.history.recording(
+            chat.identity, self._library_name, chat.turns, instead_of=self._instead_of, goes_on=self._goes_on
+        )
         if self._goes_on:
             updates = session.go_on(self._options)
         else:
@@ -267,18 +270,6 @@ class Reply:
                 # It may have failed on the way.
                 has_draft=engine.draft is not None,
             )
-
-    def _recording(self) -> Recording:
-        """Keeps the answer on disk while it is written."""
-        turns = len(self._chat.turns)
-        position = turns - 1 if self._goes_on else turns if self._instead_of is None else self._instead_of
-        return self._application.history.recording(
-            self._chat.identity,
-            self._library_name,
-            position,
-            replaces=self._instead_of is not None,
-            goes_on=self._goes_on,
-        )
 
     def _identify(self, recording: Recording) -> None:
         """Other tabs that open this chat share it as soon as it is kept."""
