@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from localspec.chat.methods import DEFAULT_METHOD
 from localspec.cli import _repeat_documents
 from localspec.models.catalogue import resolve
 from tests.builders import make_docx, make_pdf
@@ -95,7 +96,7 @@ def test_a_question_about_two_documents(home: Path) -> None:
     assert (best["file"], best["page"]) == ("harbour.pdf", 1)
     assert "built in 1874" in one_line(best["passage"])
     assert f"[{best['number']}] harbour.pdf, page 1" in done.stderr
-    assert found["method"] == "rest"
+    assert found["method"] == DEFAULT_METHOD
 
 
 def test_documents_that_fail_are_named_and_the_others_answer(home: Path) -> None:
