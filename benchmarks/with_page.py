@@ -22,6 +22,8 @@ from statistics import median
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from localspec.chat.methods import METHODS
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
@@ -48,12 +50,12 @@ def from_command_line(question: str, method: str, environment: dict[str, str]) -
 def in_page(page: Page, question: str, method: str) -> tuple[float, float]:
     """Tokens per second as the panel shows, and seconds of the whole reply."""
     page.get_by_role("button", name="New chat").click()
-    page.locator(f"#method input[value={method}]").check()
+    page.locator("#method").get_by_label(METHODS[method].label, exact=True).check()
     page.evaluate("document.querySelector('#panel section').dataset.old = ''")
     page.locator("#entry textarea").fill(question)
     started = time.perf_counter()
     page.locator("#entry textarea").press("Enter")
-    expect(page.locator("#panel section:not([data-old])[data-state=done]")).to_be_visible()
+    expect(page.locator("#panel section:not([data-old])[data-state=done]")).to_be_attached()
     seconds = time.perf_counter() - started
     return float(page.locator("[data-figure=tokens-per-second]").inner_text().replace(",", "")), seconds
 

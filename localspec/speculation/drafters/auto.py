@@ -71,9 +71,12 @@ class AutoDrafter:
         self._acceptance.begin()
         self._index = ContextIndex(_VOTES)
         self._index.follow(context.tokens.tolist())
-        for drafter in (self._rest, self._dense, self._draft):
+        for drafter in (self._rest, self._dense):
             if drafter is not None:
                 drafter.begin(context)
+        if self._draft is not None:
+            # A draft model that is hardly ever asked reads the prompt only when it is.
+            self._draft.begin(context, read=self.economies[_DRAFT].in_use)
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """What is known for nothing, then what is worth asking."""
@@ -116,6 +119,7 @@ class AutoDrafter:
             soil.sightings += self._dense.sightings(context)
             credit(_NEAR, started)
         if self._draft is not None and wanted(_DRAFT):
+            self._draft.catch_up(tokens)
             started = perf_counter()
             soil.guesses = self._draft.guesses(
                 tokens, limit, least, budget.row_price(cached), 1.0 / pace if pace > 0 else 0.0
