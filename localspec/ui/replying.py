@@ -26,6 +26,8 @@ UPDATE_SECONDS = 0.08
 """The page is sent at most 12 updates per second: on a small computer the browser that draws them takes its time from
 the model."""
 _POLL_SECONDS = 0.05
+_TOLD_SECONDS = 1.0
+"""A page that takes longer is not waited for: nothing of the reply depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Reply:
         self._files = list(files)
         self._options = options
         self._stopping = threading.Event()
+        self._told = threading.Event()
+        """whoever follows the views has the last one, or follows no more"""
         self._condition = threading.Condition()
         self._version = 0
         self._view = View()
@@ -105,6 +109,12 @@ class Reply:
         self.discarded = True
         self.stop()
 
+    def wait(self, limit: float) -> None:
+        """Wait until it is over and kept, `limit` seconds at most, and until its page was given the end."""
+        if self._thread.is_alive():
+            self._thread.join(limit)
+        self._told.wait(_TOLD_SECONDS)
+
     @property
     def is_over(self) -> bool:
         """True when nothing follows."""
@@ -113,13 +123,16 @@ class Reply:
     def views(self) -> Iterator[View]:
         """The latest view whenever there is a newer one, a few per second; the final one always."""
         seen = 0
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda seen=seen: self._version > seen)  # type: ignore[misc]
-                seen, view = self._version, self._view
-            yield view
-            if view.is_final:
-                return
+        try:
+            while True:
+                with self._condition:
+                    self._condition.wait_for(lambda seen=seen: self._version > seen)  # type: ignore[misc]
+                    seen, view = self._version, self._view
+                yield view
+                if view.is_final:
+                    return
+        finally:
+            self._told.set()
 
     # -- in the thread ------------------------------------------------------------------------------------------
 
