@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localspec.speculation.economy import SourceEconomy
+from localspec.speculation.economy import MODEL, SourceEconomy
 
 PACE = 100.0
 
@@ -25,9 +25,16 @@ def test_what_pays_is_asked_always():
 
 def test_what_doesnt_pay_is_asked_ever_more_rarely_but_never_forgotten():
     economy = SourceEconomy()
-    assert 3 < asked_of(economy, 100, tokens=0.05, seconds=0.001) < 10
-    late = asked_of(economy, 2560, tokens=0.05, seconds=0.001)
+    assert 3 < asked_of(economy, 100, tokens=0.05, seconds=0.001) < 15
+    late = asked_of(economy, 640, tokens=0.05, seconds=0.001)
     assert 5 <= late <= 15
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [(0.14, False), (0.16, True)])
+def test_a_draft_model_must_bring_half_as_much_again(tokens, expected):
+    economy = SourceEconomy(MODEL)
+    asked_of(economy, 3, tokens=tokens, seconds=0.001)
+    assert economy.wants(0.5, 0.0, PACE) is expected
 
 
 def test_whether_it_is_in_use():
@@ -46,7 +53,7 @@ def test_it_comes_back_when_the_text_changes():
     assert asked_of(economy, 100, tokens=1.0, seconds=0.001) == 100
 
 
-@pytest.mark.parametrize(("seconds", "expected"), [(0.0013, True), (0.0014, False)])
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0019, True), (0.0021, False)])
 def test_its_price_is_what_the_time_brings_otherwise(seconds, expected):
     economy = SourceEconomy()
     asked_of(economy, 3, tokens=0.2, seconds=seconds)

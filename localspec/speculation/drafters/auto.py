@@ -15,7 +15,7 @@ from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.drafters.weights import suffix_weights
-from localspec.speculation.economy import SourceEconomy
+from localspec.speculation.economy import MODEL, SourceEconomy
 from localspec.speculation.growth import Soil, grow
 from localspec.speculation.sightings import ContextIndex
 from localspec.speculation.tree import DraftTree
@@ -24,6 +24,11 @@ _EXACT, _NEAR, _DRAFT = 0, 1, 2
 Economies = tuple[SourceEconomy, SourceEconomy, SourceEconomy]
 """Of the library's n-grams, of nearest states and of the draft model."""
 _VOTES = [float(vote) for vote in suffix_weights(np.arange(64, dtype=np.int16))]
+
+
+def new_economies() -> Economies:
+    """Before anything is known."""
+    return SourceEconomy(), SourceEconomy(), SourceEconomy(MODEL)
 
 
 class AutoDrafter:
@@ -53,8 +58,9 @@ class AutoDrafter:
         self._draft = draft
         self._recycled = recycled
         self._index = ContextIndex(_VOTES)
-        self.economies: Economies = economies or (SourceEconomy(), SourceEconomy(), SourceEconomy())
+        self.economies: Economies = economies or new_economies()
         self._root = -1
+        self._cached = 0
 
     @property
     def retrieval(self) -> Retrieval | None:
@@ -85,7 +91,7 @@ class AutoDrafter:
         index.follow(tokens[len(index.tokens) :].tolist())
         self._root = index.tokens[-1]
         budget = self._budget
-        cached = len(tokens) - 1
+        cached = self._cached = len(tokens) - 1
         pace = budget.pace(cached)
         least = budget.least(cached)
         chance = self._acceptance.chance()
@@ -131,7 +137,7 @@ class AutoDrafter:
         """Learn what became of the tree, and what the target held to be likely on the way."""
         self._acceptance.observe(step.tree, step.path)
         if self._recycled is not None:
-            self._recycled.refresh(self._root, step)
+            self._recycled.refresh(self._root, step, self._budget.pace(self._cached))
 
 
 def _known_now(before: DraftTree, size: int, now: DraftTree, paths: list[float]) -> NDArray[np.float64]:
