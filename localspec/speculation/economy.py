@@ -13,6 +13,8 @@ _FADING = 0.04
 _LATELY = 0.01
 """Weight of the newest step in how often a source is asked."""
 _FEW = 0.06
+_RESTING = 4
+"""Where drafting doesn't pay, one step in so many tries."""
 
 
 class Terms(NamedTuple):
@@ -84,6 +86,38 @@ class SourceEconomy:
 
     def _pays(self, worth: _Worth, pace: float) -> bool:
         return worth.tokens > worth.seconds * pace * self.terms.margin
+
+
+@dataclass(slots=True)
+class Alertness:
+    """Whether drafting as a whole has been worth its time in this reply. Where it has not, only some steps try: looking
+    for drafts costs time, too, also where nothing is found."""
+
+    _surplus: float = 0.05
+    """tokens per step tried, beyond a plain step and what the time would bring"""
+    _plain: float = 0.0
+    """seconds of a decode without a draft, lately"""
+    _idle: int = 0
+    _found: bool = False
+
+    def tries(self) -> bool:
+        """Whether to look for drafts at this step."""
+        if self._surplus >= 0.0 or self._found:
+            return True
+        self._idle += 1
+        if self._idle < _RESTING:
+            return False
+        self._idle = 0
+        return True
+
+    def observe(self, tokens: int, decode: float, overhead: float, *, drafted: bool, tried: bool) -> None:
+        """A step brought `tokens`; its decode took `decode` seconds, and all about its draft `overhead` seconds."""
+        if not drafted:
+            self._plain += (_FADING if self._plain else 1.0) * (decode - self._plain)
+        if tried and self._plain > 0:
+            seconds = overhead + (decode - self._plain if drafted else 0.0)
+            self._surplus += _FADING * (tokens - 1 - seconds / self._plain - self._surplus)
+            self._found = tokens > 1
 
 
 def _kind(chance: float, luck: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localspec.speculation.economy import MODEL, SourceEconomy
+from localspec.speculation.economy import MODEL, Alertness, SourceEconomy
 
 PACE = 100.0
 
@@ -72,3 +72,33 @@ def test_where_time_doesnt_count_anything_that_brings_is_asked():
     for _ in range(20):
         assert economy.wants(0.5, 0.0, 0.0)
         economy.observe(0.5, 0.0, 0.001, 1.0, 0.0)
+
+
+def tries_of(alertness: Alertness, steps: int, tokens: int, decode: float) -> int:
+    """Steps that look for drafts, of so many in which a plain decode takes 10 ms and looking 0.5 ms."""
+    tried = 0
+    for _ in range(steps):
+        looks = alertness.tries()
+        tried += looks
+        drafted = looks and tokens > 0
+        alertness.observe(
+            max(1, tokens) if drafted else 1, decode if drafted else 0.01, 0.0005, drafted=drafted, tried=looks
+        )
+    return tried
+
+
+def test_where_nothing_is_found_few_steps_look_for_it():
+    assert tries_of(Alertness(), 400, tokens=0, decode=0.01) < 140
+
+
+def test_where_drafts_are_accepted_but_cost_more_it_looks_on_only_while_they_are():
+    alertness = Alertness()
+    tries_of(alertness, 2, tokens=0, decode=0.01)
+    assert tries_of(alertness, 200, tokens=1, decode=0.015) < 90
+    assert tries_of(alertness, 100, tokens=3, decode=0.015) > 90
+
+
+def test_where_drafts_pay_every_step_looks():
+    alertness = Alertness()
+    tries_of(alertness, 2, tokens=0, decode=0.01)
+    assert tries_of(alertness, 200, tokens=2, decode=0.015) == 200

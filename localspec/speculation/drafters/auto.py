@@ -15,7 +15,7 @@ from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.drafters.weights import suffix_weights
-from localspec.speculation.economy import MODEL, SourceEconomy
+from localspec.speculation.economy import MODEL, Alertness, SourceEconomy
 from localspec.speculation.growth import Soil, grow
 from localspec.speculation.sightings import ContextIndex
 from localspec.speculation.tree import DraftTree
@@ -60,7 +60,9 @@ class AutoDrafter:
         self._index = ContextIndex(_VOTES)
         self.economies: Economies = economies or new_economies()
         self._root = -1
-        self._cached = 0
+        self._pace = 0.0
+        self._alertness = Alertness()
+        self._tried = False
 
     @property
     def retrieval(self) -> Retrieval | None:
@@ -75,6 +77,8 @@ class AutoDrafter:
     def begin(self, context: Context) -> None:
         """A new reply starts."""
         self._acceptance.begin()
+        self._alertness = Alertness()
+        self._tried = False
         self._index = ContextIndex(_VOTES)
         self._index.follow(context.tokens.tolist())
         for drafter in (self._rest, self._dense):
@@ -86,13 +90,16 @@ class AutoDrafter:
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """What is known for nothing, then what is worth asking."""
-        index = self._index
         tokens = context.tokens
+        budget = self._budget
+        cached = len(tokens) - 1
+        pace = self._pace = budget.pace(cached)
+        self._tried = pace <= 0.0 or self._alertness.tries()
+        if not self._tried:
+            return DraftTree.empty()
+        index = self._index
         index.follow(tokens[len(index.tokens) :].tolist())
         self._root = index.tokens[-1]
-        budget = self._budget
-        cached = self._cached = len(tokens) - 1
-        pace = budget.pace(cached)
         least = budget.least(cached)
         chance = self._acceptance.chance()
         luck = self._acceptance.luck
@@ -135,9 +142,16 @@ class AutoDrafter:
 
     def observe(self, step: Step) -> None:
         """Learn what became of the tree, and what the target held to be likely on the way."""
-        self._acceptance.observe(step.tree, step.path)
-        if self._recycled is not None:
-            self._recycled.refresh(self._root, step, self._budget.pace(self._cached))
+        started = perf_counter()
+        tried, self._tried = self._tried, False
+        if tried:
+            self._acceptance.observe(step.tree, step.path)
+            if self._recycled is not None:
+                self._recycled.refresh(self._root, step, self._pace)
+        overhead = step.propose_seconds + perf_counter() - started
+        self._alertness.observe(
+            len(step.emitted), step.decode_seconds, overhead, drafted=len(step.tree) > 0, tried=tried
+        )
 
 
 def _known_now(before: DraftTree, size: int, now: DraftTree, paths: list[float]) -> NDArray[np.float64]:
