@@ -56,9 +56,9 @@ class SourceEconomy:
 
     def wants(self, chance: float, luck: float, pace: float) -> bool:
         """Whether to ask it now. `chance`: of the first token that is known for nothing; `luck`: the source's own
-        lately; `pace`: tokens per second that the time would bring otherwise."""
+        lately; `pace`: tokens per second that the time would bring otherwise, 0 where time doesn't count."""
         worth = self._worth.setdefault(_kind(chance, luck), _Worth(pause=self.terms.first_pause))
-        wanted = worth.asked < self.terms.tries or self._pays(worth, pace)
+        wanted = pace <= 0.0 or worth.asked < self.terms.tries or self._pays(worth, pace)
         if not wanted:
             worth.waited += 1
             wanted = worth.waited >= worth.pause

@@ -67,11 +67,11 @@ def test_steps_are_told_apart():
     assert asked_of(economy, 50, tokens=0.0, seconds=0.001, chance=0.95) < 10
 
 
-def test_where_time_doesnt_count_anything_that_brings_is_asked():
+def test_where_time_doesnt_count_all_are_asked():
     economy = SourceEconomy()
     for _ in range(20):
         assert economy.wants(0.5, 0.0, 0.0)
-        economy.observe(0.5, 0.0, 0.001, 1.0, 0.0)
+        economy.observe(0.5, 0.0, -0.001, 1.0, 0.0)
 
 
 def tries_of(alertness: Alertness, steps: int, tokens: int, decode: float) -> int:
