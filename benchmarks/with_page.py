@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -70,29 +69,24 @@ def main() -> None:
     command_line: list[float] = []
     page_speeds: list[float] = []
     whole: list[float] = []
-    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-        probe.close()
+    with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"LOCALSPEC_HOME": home, "LOCALSPEC_TUNE": "off"}
         application = subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "app.py"), "--no-browser", "--port", str(port)],
+            [sys.executable, str(REPOSITORY / "app.py"), "--no-browser"],
             cwd=REPOSITORY,
             env=environment,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            text=True,
         )
         try:
+            assert application.stdout is not None
+            address = application.stdout.readline().split()[-1]  # "LocalSpec is running at …"
             with sync_playwright() as playwright:
                 expect.set_options(timeout=PATIENCE)
                 browser = playwright.chromium.launch(executable_path=options.chromium, args=list(FLAGS))
                 page = browser.new_page()
-                for _ in range(600):
-                    with socket.socket() as knocking:
-                        if knocking.connect_ex(("127.0.0.1", port)) == 0:
-                            break
-                    time.sleep(0.1)
-                page.goto(f"http://127.0.0.1:{port}")
+                page.goto(address)
                 expect(page.locator("#status [data-model=ready]")).to_be_visible()
                 for number in range(options.rounds):
                     question = QUESTION.format(number=number + 1)
