@@ -108,6 +108,7 @@ def test_later_turns_reuse_the_cache_of_earlier_ones(engine: Engine, harbour: Li
     assert turns[1].citations[0].page == 2
 
 
+@pytest.mark.usefixtures("drafting_pays")
 def test_plain_and_rest_write_the_same_words(engine: Engine, harbour: Library) -> None:
     questions = (WHEN, "Tell me everything about the harbour and its tides.", TIDE)
     replies: dict[str, list[list[int]]] = {}
