@@ -1,19 +1,21 @@
-"""Starts LocalSpec and opens it in the browser."""
+"""Starts LocalSpec and opens its window."""
 
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import threading
-import webbrowser
 
 from localspec import config
+from localspec.errors import LocalSpecError
+from localspec.ui import texts, window
+from localspec.ui.instance import Instance, Note, claim
 
 
 def main() -> int:
-    """Serve the page, then load the model beside it; Ctrl-C ends both."""
+    """Serve the page, then load the model beside it, until the person quits; or open a window at the LocalSpec that
+    runs already for this folder."""
     parser = argparse.ArgumentParser(description="LocalSpec: chat with a local model and your documents.")
     parser.add_argument("--port", type=int, default=0, help="port to serve at (default: 7860, or the next free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
@@ -21,45 +23,83 @@ def main() -> int:
     arguments = parser.parse_args()
     config.go_offline()
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-
-    # These take seconds to import: not before --help and wrong arguments are dealt with, nor before go_offline.
-    from localspec.errors import LocalSpecError
-    from localspec.ui import environment
-
-    environment.keep_to_this_computer()
-    from localspec.ui import app, texts
-    from localspec.ui.state import Application
-
-    application = Application()
+    _end_by_signals(stopped)
     try:
-        port = app.free_port(arguments.port or app.DEFAULT_PORT)
-        page = app.serve(application, port, arguments.model)
+        found = claim(stopped.is_set, lambda: _say(texts.STARTING_ALREADY))
+        if found is None:
+            return 0
+        if isinstance(found, Note):
+            _hand_over(found, arguments)
+            return 0
+        try:
+            _run(arguments, found, stopped)
+        finally:
+            found.close()
     except LocalSpecError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    address = f"http://{app.ADDRESS}:{port}"
-    sys.stdout.write(f"{texts.RUNNING.format(port=port)}\n{texts.STOP_HINT}\n")
-    sys.stdout.flush()
-    application.models.load(arguments.model)
-    if config.tunes_by_itself():
-        application.tuner.begin_by_itself()
-    if not arguments.no_browser and has_display():
-        webbrowser.open(address)
-    # A wait with a limit, because without one Windows delivers no Ctrl-C.
-    while not stopped.wait(0.5):
-        pass
-    page.close(verbose=False)
-    application.close()
     return 0
 
 
-def has_display() -> bool:
-    """True when a browser window can open: always on macOS and Windows, elsewhere with a display."""
-    if sys.platform in ("darwin", "win32"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.Event) -> None:
+    # These take seconds to import: not before wrong arguments and a second start are dealt with, nor before go_offline.
+    from localspec.ui import environment
+
+    environment.keep_to_this_computer()
+    from localspec.ui import app
+    from localspec.ui.routes import routes
+    from localspec.ui.state import Application
+
+    application = Application()
+    page, address = app.serve(
+        application, arguments.port or app.DEFAULT_PORT, arguments.model, routes(instance.identity, stopped.set)
+    )
+    instance.publish(address)
+    _say(texts.RUNNING.format(address=address), texts.STOP_HINT)
+    application.models.load(arguments.model)
+    if config.tunes_by_itself():
+        application.tuner.begin_by_itself()
+    if not arguments.no_browser:
+        _open(address)
+    # A wait with a limit, because without one Windows delivers no Ctrl-C.
+    while not stopped.wait(0.5):
+        pass
+    instance.withdraw()
+    # While the page is still served, so that it shows how they ended.
+    application.end_replies()
+    page.close(verbose=False)
+    application.close()
+
+
+def _hand_over(running: Note, arguments: argparse.Namespace) -> None:
+    """A second start: what the person wanted is there already."""
+    said = [texts.RUNNING_ALREADY.format(address=running.address)]
+    if not arguments.no_browser and _open(running.address):
+        said.append(texts.WINDOW_OPENED)
+    if arguments.model:
+        said.append(texts.MODEL_LATER)
+    _say(" ".join(said))
+
+
+def _open(address: str) -> bool:
+    computer = window.Computer()
+    opened = window.show(address, computer)
+    if not opened and computer.has_display:
+        _say(texts.OPEN_YOURSELF.format(address=address))
+    return opened
+
+
+def _end_by_signals(stopped: threading.Event) -> None:
+    # The last two: the terminal it was started in was closed. Where nohup has that ignored, it stays so.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is not None and not (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+            signal.signal(number, lambda *_: stopped.set())
+
+
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

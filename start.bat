@@ -138,7 +138,7 @@ exit /b 0
 :usage
 echo LocalSpec: chat with a local model and your documents.
 echo.
-echo   start.bat                            open the application in the browser
+echo   start.bat                            open the application's window; it runs until you quit it
 echo   start.bat ask "..." --doc FILE       ask in the terminal; any arguments go to python -m localspec
 echo   start.bat --setup-only               install, and stop there
 echo.

@@ -6,9 +6,10 @@ usage() {
     cat <<'TEXT'
 LocalSpec: chat with a local model and your documents.
 
-  ./start.sh                          open the application in the browser
+  ./start.sh                          open the application's window; it runs until you quit it
   ./start.sh ask "…" --doc FILE       ask in the terminal; any arguments go to `python -m localspec`
   ./start.sh ARGUMENTS --help         help of that command
+  ./start.sh desktop install          add it to the applications menu (Linux); desktop remove takes it out
   ./start.sh --setup-only             install, and stop there
   ./start.sh --help                   this text
 
@@ -18,6 +19,7 @@ this computer. Later starts are immediate.
 Settings (environment variables)
   LOCALSPEC_BACKEND=cpu|cuda|metal    how llama.cpp is built; chosen by itself when unset
   LOCALSPEC_HOME=FOLDER               keep models/ and stores/ in another folder
+  BROWSER=COMMAND                     open a page in this browser instead of a window
   LOCALSPEC_VERBOSE=1                 show all that pip says while installing
   PYTHON=COMMAND                      the Python to make .venv with (3.10 or newer)
   CMAKE_ARGS=…                        added when llama.cpp is built

@@ -24,7 +24,7 @@ from benchmarks.recordings import Recording, Recordings, ReplayDraft, ReplayTarg
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library, prepare_drafts
 from localspec.models.draft import DraftModel
-from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, features
+from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, evidence_of, features
 from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes, least_price
 from localspec.speculation.decode import Context, generate
 from localspec.speculation.drafters.auto import AutoDrafter
@@ -127,10 +127,19 @@ class Replay:
                     self.metrics.setdefault(category, ReplyMetrics(float(seconds[1]))).add(step)
                 if len(step.tree):
                     visited = np.flatnonzero(np.isin(step.tree.parents, [-1, *step.path.tolist()]))
-                    self.trials.vectors.append(features(step.tree, self._acceptance.luck)[visited])
+                    self.trials.vectors.append(vectors_of(step.tree, self._acceptance.luck)[visited])
                     self.trials.accepted.append(np.isin(visited, step.path))
                     self.trials.expected.append(step.tree.probability[visited].astype(np.float64))
             self.trials.offers += auto.offers
+
+
+def vectors_of(tree: DraftTree, luck: list[float]) -> NDArray[np.float64]:
+    """The features of every node [n, f]."""
+    vectors = np.zeros((len(tree), len(FEATURES)))
+    for node, known in enumerate(evidence_of(tree)):
+        for place, value in features(known, luck):
+            vectors[node, place] = value
+    return vectors
 
 
 def fit(vectors: NDArray[np.float64], accepted: NDArray[np.float64]) -> Priors:

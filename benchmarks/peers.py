@@ -2,7 +2,7 @@
 
 usage: python -m benchmarks.peers --server LLAMA_SERVER --model FILE.gguf [--model FILE2.gguf …] --prompts FILE.jsonl
        [--methods auto,rest,…] [--library NAME] [--limit-per-category 10] [--max-tokens 128] [--threads 2]
-       [--without WORDS …] [--plots FOLDER] [--json FILE.json]
+       [--without PATTERN …] [--plots FOLDER] [--json FILE.json]
 
 Everything is loaded once and idle between its turns. Prompt by prompt each contender answers once, greedy, with nothing
 kept from before; who begins changes from prompt to prompt, so that drift of the machine hits all alike. Speed is that
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -88,7 +89,7 @@ def team_of(
     draft: str,
     stack: ExitStack,
 ) -> Team:
-    """Load a model for everybody but the peers whose names hold one of `without`; `stack` ends them all.
+    """Load a model for everybody but the peers whose names match a pattern of `without`; `stack` ends them all.
 
     Raises LocalSpecError.
     """
@@ -109,7 +110,7 @@ def team_of(
     ]
 
     def invited(kind: str, mode: str) -> bool:
-        return not any(words in f"{kind} {mode}" for words in without)
+        return not any(re.search(pattern, f"{kind} {mode}") for pattern in without)
 
     for mode, tokens in LIBRARY_MODES.items():
         if not invited(LIBRARY, mode):
@@ -267,7 +268,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--methods", default=DEFAULT_METHOD, help="ours, separated by commas; plain always runs")
     parser.add_argument("--library", default="")
     parser.add_argument("--draft", default="auto", help="the draft model: a name, a file, auto or none")
-    parser.add_argument("--without", action="append", default=[], help="leave out peers whose names hold this")
+    parser.add_argument("--without", action="append", default=[], help="leave out peers whose names match")
     parser.add_argument("--limit-per-category", type=int, default=10)
     parser.add_argument("--max-tokens", type=int, default=128)
     parser.add_argument("--threads", type=int, default=config.default_threads())

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,8 @@ from pathlib import Path
 from statistics import median
 
 from playwright.sync_api import Page, expect, sync_playwright
+
+from localspec.chat.methods import METHODS
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FLAGS = (
@@ -48,12 +49,12 @@ def from_command_line(question: str, method: str, environment: dict[str, str]) -
 def in_page(page: Page, question: str, method: str) -> tuple[float, float]:
     """Tokens per second as the panel shows, and seconds of the whole reply."""
     page.get_by_role("button", name="New chat").click()
-    page.locator(f"#method input[value={method}]").check()
+    page.locator("#method").get_by_label(METHODS[method].label, exact=True).check()
     page.evaluate("document.querySelector('#panel section').dataset.old = ''")
     page.locator("#entry textarea").fill(question)
     started = time.perf_counter()
     page.locator("#entry textarea").press("Enter")
-    expect(page.locator("#panel section:not([data-old])[data-state=done]")).to_be_visible()
+    expect(page.locator("#panel section:not([data-old])[data-state=done]")).to_be_attached()
     seconds = time.perf_counter() - started
     return float(page.locator("[data-figure=tokens-per-second]").inner_text().replace(",", "")), seconds
 
@@ -68,29 +69,24 @@ def main() -> None:
     command_line: list[float] = []
     page_speeds: list[float] = []
     whole: list[float] = []
-    with tempfile.TemporaryDirectory() as home, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-        probe.close()
+    with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"LOCALSPEC_HOME": home, "LOCALSPEC_TUNE": "off"}
         application = subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "app.py"), "--no-browser", "--port", str(port)],
+            [sys.executable, str(REPOSITORY / "app.py"), "--no-browser"],
             cwd=REPOSITORY,
             env=environment,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            text=True,
         )
         try:
+            assert application.stdout is not None
+            address = application.stdout.readline().split()[-1]  # "LocalSpec is running at …"
             with sync_playwright() as playwright:
                 expect.set_options(timeout=PATIENCE)
                 browser = playwright.chromium.launch(executable_path=options.chromium, args=list(FLAGS))
                 page = browser.new_page()
-                for _ in range(600):
-                    with socket.socket() as knocking:
-                        if knocking.connect_ex(("127.0.0.1", port)) == 0:
-                            break
-                    time.sleep(0.1)
-                page.goto(f"http://127.0.0.1:{port}")
+                page.goto(address)
                 expect(page.locator("#status [data-model=ready]")).to_be_visible()
                 for number in range(options.rounds):
                     question = QUESTION.format(number=number + 1)

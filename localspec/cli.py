@@ -1,4 +1,4 @@
-"""The command line: ask, chat, index, learn, libraries, models, doctor, bench.
+"""The command line: ask, chat, index, learn, libraries, models, doctor, desktop, bench.
 
 Answers go to stdout, all else to stderr.
 """
@@ -28,6 +28,7 @@ from localspec.chat.libraries import collect_files, ingest, library_of_files, op
 from localspec.chat.methods import DEFAULT_METHOD, check_method, has_states, listed  # noqa: E402
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
+from localspec.desktop_commands import desktop  # noqa: E402
 from localspec.errors import LocalSpecError, SettingsError, StoreError  # noqa: E402
 from localspec.model_commands import ContextSize, models  # noqa: E402
 from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available  # noqa: E402
@@ -36,11 +37,13 @@ from localspec.models.sampling import RANDOM_SEED, SamplingSettings  # noqa: E40
 from localspec.stores.documents import SUPPORTED_SUFFIXES  # noqa: E402
 from localspec.stores.library import Library, list_libraries  # noqa: E402
 from localspec.stores.overview import LibraryOverview, overview  # noqa: E402
+from localspec.ui import window  # noqa: E402
 
 application = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="LocalSpec on the command line."
 )
 application.add_typer(models, name="models")
+application.add_typer(desktop, name="desktop")
 errors = Console(stderr=True, highlight=False)
 
 Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF file.")]
@@ -270,6 +273,7 @@ def doctor(
         "system": system_info(),
         "device": device(engine),
         "home": str(config.home()),
+        "window": window.description(window.Computer()),
         "models": [{"name": entry.name, "file": str(entry.path), "bytes": entry.bytes} for entry in available()],
         "loaded": {
             "name": engine.name,

@@ -56,6 +56,10 @@ class DownloadStoppedError(DownloadError):
     """A download ended because the person wanted it to; the next one goes on from there."""
 
 
+class InstanceError(LocalSpecError):
+    """The application cannot be the one of its folder."""
+
+
 class StoreError(LocalSpecError):
     """A library or another store cannot be opened, read or written."""
 

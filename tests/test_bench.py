@@ -128,7 +128,7 @@ def test_files_without_prompts(tmp_path: Path) -> None:
 
 def check_shape(figures: dict[str, Any], methods: list[str], categories: list[str]) -> None:
     """Hold the figures against the form that scripts rely on."""
-    assert set(figures) == {"model", "device", "methods"}
+    assert set(figures) == {"model", "format", "device", "methods"}
     assert figures["model"] == "smollm2-135m"
     assert "1 threads" in figures["device"]
     assert list(figures["methods"]) == methods

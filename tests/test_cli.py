@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from localspec.chat.methods import DEFAULT_METHOD
 from localspec.cli import _repeat_documents
 from localspec.models.catalogue import resolve
+from localspec.ui import window
 from tests.builders import make_docx, make_pdf
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -95,7 +97,7 @@ def test_a_question_about_two_documents(home: Path) -> None:
     assert (best["file"], best["page"]) == ("harbour.pdf", 1)
     assert "built in 1874" in one_line(best["passage"])
     assert f"[{best['number']}] harbour.pdf, page 1" in done.stderr
-    assert found["method"] == "rest"
+    assert found["method"] == DEFAULT_METHOD
 
 
 def test_documents_that_fail_are_named_and_the_others_answer(home: Path) -> None:
@@ -207,12 +209,25 @@ def test_doctor_reports_the_machine(home: Path) -> None:
     report = json.loads(done.stdout)
     assert report["backend"] in ("CPU", "GPU")
     assert report["home"] == str(home.resolve())
+    assert report["window"] == window.description(window.Computer())
     assert report["models"][0]["name"] == "smollm2-135m"
     assert report["models"][0]["bytes"] > 1_000_000
     assert report["loaded"]["context"] == 1024
     assert report["loaded"]["chat_template"] is True
     assert set(report["decode_milliseconds"]) >= {"1", "2", "4", "64"}
     assert all(value > 0 for value in report["decode_milliseconds"].values())
+
+
+def test_the_applications_menu(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+    file = tmp_path / "data" / "applications" / "localspec.desktop"
+    done = command(home, "desktop", "install")
+    assert (done.returncode, done.stdout) == (0, f"LocalSpec is in your applications menu now: {file}\n")
+    assert f"LOCALSPEC_HOME={home}" in file.read_text()
+    assert str(ROOT / "start.sh") in file.read_text()
+    assert f"Removed: {file}\n" in command(home, "desktop", "remove").stdout
+    assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert command(home, "desktop", "remove").stdout == "LocalSpec was not in your applications menu.\n"
 
 
 def test_a_talk(home: Path) -> None:

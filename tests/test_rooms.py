@@ -11,13 +11,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "localspec"
 
-FOUNDATION = ("localspec.errors", "localspec.config")
+FOUNDATION = ("localspec.errors", "localspec.config", "localspec.locks")
 DRAFTER_SOURCES = ("localspec.stores.ngrams", "localspec.stores.states", "localspec.models.draft")
 EVERYTHING = ("localspec",)
 
 TABLE: dict[str, tuple[str, ...]] = {
     "localspec.errors": (),
     "localspec.config": (),
+    "localspec.locks": (),
     "localspec.models": (*FOUNDATION, "localspec.models"),
     "localspec.stores": (*FOUNDATION, "localspec.stores"),
     "localspec.speculation": ("localspec.errors", "localspec.speculation"),
@@ -32,6 +33,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "localspec.ui": EVERYTHING,
     "localspec.cli": EVERYTHING,
     "localspec.model_commands": EVERYTHING,
+    "localspec.desktop_commands": EVERYTHING,
     "localspec.bench": EVERYTHING,
     "localspec.__main__": EVERYTHING,
 }
@@ -43,6 +45,7 @@ WALLS: dict[str, str] = {
     "hnswlib": "localspec.stores.vectors",
     "gradio": "localspec.ui",
     "httpx": "localspec.models.download",
+    "filelock": "localspec.locks",
 }
 """Libraries with one importer, so that only one place depends on what they do."""
 
@@ -157,6 +160,8 @@ def test_the_walls_stand_around_modules_that_use_the_library():
         ("localspec.stores.states", "import hnswlib"),
         ("localspec.chat.session", "import gradio as gr"),
         ("localspec.cli", "import gradio"),
+        ("localspec.locks", "from localspec.errors import StoreError"),
+        ("localspec.ui.instance", "from filelock import FileLock"),
     ],
 )
 def test_a_forbidden_import_is_found(module, source):

@@ -31,9 +31,8 @@ from localspec.models.tuned import Tuning, read
 from localspec.models.tuning import decode_times, fastest_attention, remember
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Pace
-from localspec.speculation.drafters.auto import Economies
+from localspec.speculation.drafters.auto import Economies, new_economies
 from localspec.speculation.drafters.recycling import RecycledTokens
-from localspec.speculation.economy import SourceEconomy
 
 
 class EngineStates:
@@ -118,7 +117,7 @@ class Engine:
         self._acceptance_file = cache_folder() / f"acceptance-{self.weights_fingerprint[:16]}.json"
         self.acceptance = Acceptance.load(self._acceptance_file)
         self.pace = Pace()
-        self.economies: Economies = (SourceEconomy(), SourceEconomy(), SourceEconomy())
+        self.economies: Economies = new_economies()
         self.recycled = RecycledTokens(self.model.likeliest)
         """what replies teach for as long as the model is loaded: its pace, what each source brings and costs, and which
         tokens it held to be likely"""

@@ -11,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from filelock import FileLock, Timeout
-
 from localspec.errors import DownloadError
+from localspec.locks import try_lock
 
 _CHUNK = 2**20
 
@@ -29,14 +28,11 @@ class Partial:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Keep every other download, in this process or another, from this file. Raises DownloadError."""
-        # Not thread-local: a generator may be closed by another thread. The system lifts the lock when a process dies.
-        lock = FileLock(self.target.with_name(f".{self.target.name}.lock"), timeout=0, thread_local=False)
-        try:
-            lock.acquire()
-        except Timeout as error:
+        lock = try_lock(self.target.with_name(f".{self.target.name}.lock"))
+        if lock is None:
             raise DownloadError(
                 f"{self.target.name} is being downloaded already.", "Wait for that download, or stop it first."
-            ) from error
+            )
         try:
             yield
         finally:

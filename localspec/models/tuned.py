@@ -17,10 +17,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from localspec.config import default_threads, models_folder
 from localspec.errors import ModelError
+from localspec.locks import try_lock
 from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info
 
 FOLDER = ".tuned"
@@ -180,13 +179,9 @@ def locked(fingerprint: str) -> Iterator[None]:
     folder = folder_of(fingerprint)
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock", timeout=0, thread_local=False)
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise ModelError(
-                "This model is being tuned already.", "Wait for that to finish, or stop it first."
-            ) from error
+        lock = try_lock(folder / ".lock")
+    if lock is None:
+        raise ModelError("This model is being tuned already.", "Wait for that to finish, or stop it first.")
     try:
         yield
     finally:

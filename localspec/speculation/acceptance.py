@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib import resources
@@ -23,18 +23,12 @@ from numpy.typing import NDArray
 
 from localspec.speculation.tree import (
     DOUBTED,
-    DRAFT_PROBABILITY,
-    MATCH_LENGTH,
-    RECYCLED_PROBABILITY,
-    SIMILARITY,
     SOURCE_DRAFT,
     SOURCE_DRESD,
     SOURCE_PROMPT,
     SOURCE_RECYCLED,
     SOURCE_REST,
-    VOTE_SHARE,
     DraftTree,
-    depths,
 )
 
 LONGEST = 32
@@ -52,7 +46,14 @@ FEATURES = (
     "exact and near", "exact and recycled", "near and draft", "draft and recycled",
     "REST alone", "prompt and REST", "doubted exact", "doubted near", "doubted recycled", "depth", "depth of draft",
 )  # fmt: skip
-_AT = {name: place for place, name in enumerate(FEATURES)}
+_EXACT, _NEAR, _DRAFT, _RECYCLED = (FEATURES.index(name) for name in ("exact", "near", "draft", "recycled"))
+_EXACT_DRAFT, _EXACT_NEAR, _EXACT_RECYCLED, _NEAR_DRAFT, _DRAFT_RECYCLED, _REST_ALONE, _BOTH, _DOUBTED, _DEPTH = (
+    FEATURES.index(name)
+    for name in (
+        "exact and draft", "exact and near", "exact and recycled", "near and draft", "draft and recycled",
+        "REST alone", "prompt and REST", "doubted exact", "depth",
+    )
+)  # fmt: skip
 
 _LEAST, _MOST = 0.002, 0.995
 """Probabilities are kept within these bounds: nothing is certain."""
@@ -70,7 +71,7 @@ class Evidence(NamedTuple):
     """What is known of one node, for `Acceptance.chance`."""
 
     bits: int
-    length: int
+    length: float
     share: float
     similarity: float
     draft_probability: float
@@ -98,23 +99,22 @@ def priors() -> Priors:
 
 
 class Acceptance:
-    """P(accepted | parent accepted) of draft nodes. Not thread-safe."""
+    """P(accepted | parent accepted) of draft nodes. Not thread-safe.
+
+    Plain lists, not arrays: a verification brings a few trials of some eight features each, and between two decodes,
+    with cold caches, a call into numpy costs more than that.
+    """
 
     def __init__(self, prior: Priors | None = None) -> None:
         self.prior = prior = prior or priors()
-        self.weights = prior.weights.copy()
-        """[f] of the features"""
-        self._start = prior.precision.copy()
-        self._precision = prior.precision.copy()
+        self.weights: list[float] = prior.weights.tolist()
+        """of the features"""
+        self._start: list[float] = prior.precision.tolist()
+        self._precision = self._start.copy()
         self.luck = [START_LUCK] * len(KINDS)
         """of each kind lately: what came minus what was expected"""
         self.trials = 0
         """nodes whose fate it has learnt from"""
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Take over weights that were set from outside."""
-        self._weights_as_list: list[float] = self.weights.tolist()
 
     def begin(self) -> None:
         """A new reply: luck is of the text at hand."""
@@ -124,43 +124,45 @@ class Acceptance:
         """The tree with what is known of its nodes turned into acceptance probabilities."""
         if len(tree) == 0:
             return tree
-        odds = features(tree, self.luck) @ self.weights
-        return replace(tree, probability=_sigmoid(odds).astype(np.float32))
+        return replace(tree, probability=np.array([*map(self.chance(), evidence_of(tree))], np.float32))
 
     def chance(self) -> Callable[[Evidence], float]:
-        """The same for one node at a time, as it stands now: for trees while they grow, where arrays are too slow."""
-        return _scalar(self._weights_as_list, self.luck)
+        """The same for one node at a time, as it stands now."""
+        return _chance(self.weights, self.luck)
 
     def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
         """Learn from a verification: every node whose parent was visited is a trial."""
         if len(tree) == 0:
             return
-        visited = [-1, *path.tolist()]
-        tried = np.flatnonzero(np.isin(tree.parents, visited))
-        accepted = np.isin(tried, path).astype(np.float64)
-        vectors = features(tree, self.luck)[tried]
-        expected = _sigmoid(vectors @ self.weights)
-        self._precision = np.maximum(self._start, self._precision * FORGETTING)
-        for vector, came, chance in zip(vectors, accepted, expected, strict=True):
-            self._precision += vector * vector * chance * (1.0 - chance)
-            step = (came - chance) * vector / self._precision
-            self.weights += np.clip(step, -LARGEST_STEP, LARGEST_STEP)
-        self.refresh()
-        self.trials += len(tried)
-        self._follow_luck(tree.source[tried], accepted, expected)
-
-    def _follow_luck(
-        self, source: NDArray[np.uint8], accepted: NDArray[np.float64], expected: NDArray[np.float64]
-    ) -> None:
+        taken = set(path.tolist())
+        known = evidence_of(tree)
+        tried = [node for node, parent in enumerate(tree.parents.tolist()) if parent < 0 or parent in taken]
+        chance = self.chance()
+        weights, start = self.weights, self._start
+        precision = self._precision = [
+            max(least, acquired * FORGETTING) for least, acquired in zip(start, self._precision, strict=True)
+        ]
+        surprises = [0.0] * len(KINDS)
+        met = 0
+        for node, expected in [(node, chance(known[node])) for node in tried]:
+            surprise = (1.0 if node in taken else 0.0) - expected
+            certainty = expected * (1.0 - expected)
+            for place, value in features(known[node], self.luck):
+                precision[place] += value * value * certainty
+                step = surprise * value / precision[place]
+                weights[place] += min(max(step, -LARGEST_STEP), LARGEST_STEP)
+            met |= known[node].bits
+            for kind, bits in enumerate(KINDS):
+                if known[node].bits & bits:
+                    surprises[kind] += surprise
         for kind, bits in enumerate(KINDS):
-            of_kind = (source & bits) != 0
-            if of_kind.any():
-                surprise = float(accepted[of_kind].sum() - expected[of_kind].sum())
-                self.luck[kind] += LUCK_FADING * (max(-1.0, min(1.0, surprise)) - self.luck[kind])
+            if met & bits:
+                self.luck[kind] += LUCK_FADING * (max(-1.0, min(1.0, surprises[kind])) - self.luck[kind])
+        self.trials += len(tried)
 
     def save(self, file: Path) -> None:
         """Write what was learnt. Raises OSError."""
-        acquired = zip(FEATURES, self.weights.tolist(), self._precision.tolist(), strict=True)
+        acquired = zip(FEATURES, self.weights, self._precision, strict=True)
         temporary = file.with_suffix(".part")
         temporary.write_text(
             json.dumps({"weights": {name: [weight, precision] for name, weight, precision in acquired}}),
@@ -174,59 +176,65 @@ class Acceptance:
         acceptance = Acceptance()
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))["weights"]
-            weights = np.array([float(stored[name][0]) for name in FEATURES])
-            precision = np.array([float(stored[name][1]) for name in FEATURES])
+            weights = [float(stored[name][0]) for name in FEATURES]
+            precision = [float(stored[name][1]) for name in FEATURES]
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return acceptance
-        if np.isfinite(weights).all() and np.isfinite(precision).all() and (np.abs(weights) < 100).all():
+        if all(map(math.isfinite, precision)) and all(abs(weight) < 100 for weight in weights):
             acceptance.weights = weights
-            acceptance._precision = np.maximum(acceptance._start, precision)
-            acceptance.refresh()
+            acceptance._precision = [*map(max, acceptance._start, precision)]
         return acceptance
 
 
-def features(tree: DraftTree, luck: list[float]) -> NDArray[np.float64]:
-    """What is known of every node as numbers [n, f], in the order of `FEATURES`."""
-    count = len(tree)
-    source = tree.source
-    exact = ((source & EXACT) != 0).astype(np.float64)
-    near = ((source & SOURCE_DRESD) != 0).astype(np.float64)
-    draft = ((source & SOURCE_DRAFT) != 0).astype(np.float64)
-    recycled = ((source & SOURCE_RECYCLED) != 0).astype(np.float64)
-    length = np.log2(np.clip(tree.evidence[:, MATCH_LENGTH], 1.0, LONGEST))
-    share = np.log(np.clip(tree.evidence[:, VOTE_SHARE], 0.01, 1.0))
-    similarity = tree.evidence[:, SIMILARITY] * 10.0 - 7.0
-    guessed = _log_odds(tree.evidence[:, DRAFT_PROBABILITY])
-    again = _log_odds(tree.evidence[:, RECYCLED_PROBABILITY])
-    doubted = doubted_nodes(tree).astype(np.float64)
-    depth = np.log2(depths(tree).astype(np.float64))
-    prompt = (source & SOURCE_PROMPT) != 0
-    rest = (source & SOURCE_REST) != 0
-    result = np.empty((count, len(FEATURES)))
-    columns = (
-        exact, exact * length, exact * share, exact * luck[0],
-        near, near * similarity, near * share, near * luck[1],
-        draft, draft * guessed, draft * luck[2],
-        recycled, recycled * again, recycled * luck[3],
-        exact * draft, exact * length * draft, exact * draft * guessed,
-        exact * near, exact * recycled, near * draft, draft * recycled,
-        rest & ~prompt, rest & prompt, doubted * exact, doubted * near, doubted * recycled, depth, depth * draft,
-    )  # fmt: skip
-    for place, column in enumerate(columns):
-        result[:, place] = column
-    return result
+def evidence_of(tree: DraftTree) -> list[Evidence]:
+    """What is known of each node. Doubted are those of which the tree says so, and the siblings of nodes that the draft
+    model proposed."""
+    parents, source = tree.parents.tolist(), tree.source.tolist()
+    looked = {parent for parent, bits in zip(parents, source, strict=True) if bits & SOURCE_DRAFT}
+    known: list[Evidence] = []
+    for parent, bits, row in zip(parents, source, tree.evidence.tolist(), strict=True):
+        length, share, similarity, _, guess, again = row
+        doubted = not bits & SOURCE_DRAFT and (guess == DOUBTED or parent in looked)
+        depth = known[parent].depth + 1 if parent >= 0 else 1
+        known.append(Evidence(bits, length, share, similarity, guess, again, doubted, depth))
+    return known
 
 
-def doubted_nodes(tree: DraftTree) -> NDArray[np.bool_]:
-    """Which nodes [n] the draft model did not propose though it had looked at their parent: those that say so, and the
-    siblings of its own."""
-    drafted = (tree.source & SOURCE_DRAFT) != 0
-    doubted = tree.evidence[:, DRAFT_PROBABILITY] == DOUBTED
-    if drafted.any():
-        looked = np.zeros(len(tree) + 1, np.bool_)
-        looked[tree.parents[drafted]] = True
-        doubted |= looked[tree.parents]
-    return np.asarray(doubted & ~drafted)
+def features(known: Evidence, luck: Sequence[float]) -> list[tuple[int, float]]:
+    """The features of a node that are not 0: (index in `FEATURES`, value)."""
+    bits, length, share, similarity, guess, again, doubted, depth = known
+    exact, near = bits & EXACT, bits & SOURCE_DRESD
+    draft, recycled = bits & SOURCE_DRAFT, bits & SOURCE_RECYCLED
+    steps = math.log2(depth)
+    matched = math.log2(min(max(length, 1.0), LONGEST))
+    voted = math.log(min(max(share, 0.01), 1.0))
+    found: list[tuple[int, float]] = [(_DEPTH, steps)]
+    if exact:
+        found += ((_EXACT, 1.0), (_EXACT + 1, matched), (_EXACT + 2, voted), (_EXACT + 3, luck[0]))
+        if bits & SOURCE_REST:
+            found.append((_BOTH if bits & SOURCE_PROMPT else _REST_ALONE, 1.0))
+    if near:
+        found += ((_NEAR, 1.0), (_NEAR + 1, similarity * 10.0 - 7.0), (_NEAR + 2, voted), (_NEAR + 3, luck[1]))
+        if exact:
+            found.append((_EXACT_NEAR, 1.0))
+    if draft:
+        guessed = _log_odds(guess)
+        found += ((_DRAFT, 1.0), (_DRAFT + 1, guessed), (_DRAFT + 2, luck[2]), (_DEPTH + 1, steps))
+        if exact:
+            found += ((_EXACT_DRAFT, 1.0), (_EXACT_DRAFT + 1, matched), (_EXACT_DRAFT + 2, guessed))
+        if near:
+            found.append((_NEAR_DRAFT, 1.0))
+    if recycled:
+        found += ((_RECYCLED, 1.0), (_RECYCLED + 1, _log_odds(again)), (_RECYCLED + 2, luck[3]))
+        if exact:
+            found.append((_EXACT_RECYCLED, 1.0))
+        if draft:
+            found.append((_DRAFT_RECYCLED, 1.0))
+    if doubted:
+        for source, place in ((exact, _DOUBTED), (near, _DOUBTED + 1), (recycled, _DOUBTED + 2)):
+            if source:
+                found.append((place, 1.0))
+    return found
 
 
 def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float64], bins: int = 10) -> float:
@@ -239,8 +247,9 @@ def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float6
     return float(np.abs(difference).sum() / len(expected))
 
 
-def _scalar(weights: list[float], luck: list[float]) -> Callable[[Evidence], float]:
-    """`features` and the logistic function for one node. A test holds the two against each other."""
+def _chance(weights: Sequence[float], luck: Sequence[float]) -> Callable[[Evidence], float]:
+    """The logistic function of `features` times weights, without the lists in between: trees grow by hundreds of calls.
+    A test holds the two against each other."""
     (
         w_exact, w_length, w_share, w_exact_luck, w_near, w_similarity, w_near_share, w_near_luck,
         w_draft, w_guessed, w_draft_luck, w_recycled, w_again, w_recycled_luck,
@@ -264,7 +273,7 @@ def _scalar(weights: list[float], luck: list[float]) -> Callable[[Evidence], flo
         share = log(max(share, 0.01)) if share < 1.0 else 0.0
         matched = 0.0
         if exact:
-            matched = log2(min(max(length, 1), LONGEST))
+            matched = log2(min(max(length, 1.0), LONGEST))
             odds += exact_base + w_length * matched + w_share * share
             if bits & SOURCE_REST:
                 odds += w_both if bits & SOURCE_PROMPT else w_rest_alone
@@ -298,10 +307,6 @@ def _scalar(weights: list[float], luck: list[float]) -> Callable[[Evidence], flo
     return chance
 
 
-def _log_odds(probability: NDArray[np.float32]) -> NDArray[np.float64]:
-    bounded = np.clip(probability.astype(np.float64), _LEAST, _MOST)
-    return np.asarray(np.log(bounded / (1.0 - bounded)))
-
-
-def _sigmoid(odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.clip(1.0 / (1.0 + np.exp(-np.clip(odds, -30.0, 30.0))), _LEAST, _MOST)
+def _log_odds(probability: float) -> float:
+    bounded = min(max(probability, _LEAST), _MOST)
+    return math.log(bounded / (1.0 - bounded))

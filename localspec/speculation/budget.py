@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.tree import DraftTree, Ranked, cut
+from localspec.speculation.tree import DraftTree, Ranked, cut, path_probabilities
 
 PAPER_NODES = 64
 """Tree size of REST and RASD as published (arXiv 2311.08252, 2503.03434)."""
@@ -154,6 +154,8 @@ class CostBudget:
         self._overhead = overhead
         self._pace = pace or Pace()
         seconds = times.at(0)
+        self._priced = seconds
+        self._least_price = least_price(seconds)
         self.limit = min(rows, len(seconds) - 1) - 1
         if acceptance is not None:
             longest = best_size(np.power(SURE, np.arange(1, self.limit + 1), dtype=np.float64), seconds, overhead)
@@ -165,6 +167,8 @@ class CostBudget:
             return tree
         if self._acceptance is not None:
             tree = self._acceptance.calibrate(tree)
+        elif self.size(path_probabilities(tree)[:room], cached) == 0:
+            return DraftTree.empty()  # as most often: such trees are sorted
         ranked = Ranked(tree, deepest)
         gains = ranked.gains[: min(self.limit, room)]
         return ranked.best(self.size(gains, cached))
@@ -194,7 +198,9 @@ class CostBudget:
     def least(self, cached: int) -> float:
         """Path probability below which no node can pay."""
         seconds = self._times.at(cached)
-        return max(LEAST_CHANCE, least_price(seconds) * self.pace(cached) * float(seconds[1]))
+        if seconds is not self._priced:
+            self._priced, self._least_price = seconds, least_price(seconds)
+        return max(LEAST_CHANCE, self._least_price * self.pace(cached) * float(seconds[1]))
 
     def row_price(self, cached: int) -> float:
         """On average up to `SMALL_BATCH` rows."""

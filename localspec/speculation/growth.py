@@ -7,9 +7,9 @@ choices hang their guesses below the same nodes. Behind a node that only a model
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,9 @@ import numpy as np
 from localspec.speculation.acceptance import EXACT, Evidence
 from localspec.speculation.sightings import Sighting
 from localspec.speculation.tree import DOUBTED, SOURCE_DRAFT, SOURCE_RECYCLED, DraftTree
+
+LEAST_GUESS = 0.01
+"""What the target itself held to be less likely is not proposed again on that ground alone."""
 
 
 class Guess(NamedTuple):
@@ -96,25 +99,25 @@ def grow(
             entry[8].append(seen)
         guesses = soil.guesses.get(drafted) if drafted >= -1 else None
         if guesses:
-            for guess in guesses:
-                if above * guess.probability < least and guess.token not in found:
-                    continue
-                entry = found.get(guess.token)
+            for token, guessed, deeper in guesses:
+                entry = found.get(token)
                 if entry is None:
-                    found[guess.token] = entry = [0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, -1, []]
+                    if above * guessed < least:
+                        continue
+                    found[token] = entry = [0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, -1, []]
                 entry[0] |= SOURCE_DRAFT
-                entry[5] = guess.probability
-                entry[7] = guess.below
+                entry[5] = guessed
+                entry[7] = deeper
         again = soil.recycled(last)
         if again:
-            for guess in again:
-                entry = found.get(guess.token)
+            for token, guessed, _ in again:
+                entry = found.get(token)
                 if entry is None:
-                    if above * guess.probability < least:
+                    if guessed < LEAST_GUESS or above * guessed < least:
                         continue
-                    found[guess.token] = entry = [0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, -1, []]
+                    found[token] = entry = [0, 0, 0.0, 0.0, 0.0, 0.0, 0.0, -1, []]
                 entry[0] |= SOURCE_RECYCLED
-                entry[6] = guess.probability
+                entry[6] = guessed
         for token, (bits, length, exact_weight, similarity, near_weight, guessed, before, below, own) in found.items():
             share = exact_weight / exact_votes if exact_weight else 0.0
             if near_weight:
@@ -123,16 +126,15 @@ def grow(
                 bits, length, share, similarity, guessed, before, bool(guesses) and not bits & SOURCE_DRAFT, depth
             )
             probability = chance(known)
-            if above * probability >= least:
-                heapq.heappush(
-                    heap, (-above * probability, pushed, parent, token, probability, known, below, own, depth)
-                )
+            path = above * probability
+            if path >= least:
+                heappush(heap, (-path, pushed, parent, token, probability, known, below, own, depth))
                 pushed += 1
 
     expand(-1, soil.root, soil.sightings, -1)
     ranks: dict[int, int] = {}
     while heap and len(tokens) < limit:
-        path, _, parent, token, probability, known, below, own, depth = heapq.heappop(heap)
+        path, _, parent, token, probability, known, below, own, depth = heappop(heap)
         node = len(tokens)
         rank = ranks.get(parent, 0)
         ranks[parent] = rank + 1

@@ -16,10 +16,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
 from sqlite_utils import Database
 
 from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
+from localspec.locks import try_lock
 from localspec.stores.database import Migration, StoreDatabase, mapped_errors
 
 _logger = logging.getLogger(__name__)
@@ -191,14 +191,13 @@ class Conversations:
         """changes with what a list shows"""
         with mapped_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(folder / ".conversations.lock", timeout=0, thread_local=False)
-            try:
-                self._lock.acquire()
-            except Timeout as error:
-                raise LibraryInUseError(
-                    "The chats are open in another LocalSpec, so this one keeps none.",
-                    "Close the other one and start this one again.",
-                ) from error
+            lock = try_lock(folder / ".conversations.lock")
+        if lock is None:
+            raise LibraryInUseError(
+                "The chats are open in another LocalSpec, so this one keeps none.",
+                "Close the other one and start this one again.",
+            )
+        self._lock = lock
         try:
             try:
                 self._database = _open(folder / DATABASE)

@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 
 from localspec.errors import EmbedderError, LibraryInUseError, SettingsError, StoreError
+from localspec.locks import try_lock
 from localspec.stores.copies import Copies
 from localspec.stores.database import StoreDatabase, mapped_errors
 from localspec.stores.documents import content_hash
@@ -98,14 +98,12 @@ class Library:
         self.name = folder.name
         self._copies = Copies(folder / "files")
         with mapped_errors(folder):
-            # Not thread-local: whichever thread closes the library gives the lock back.
-            self._lock = FileLock(folder / ".lock", timeout=0, thread_local=False)
-            try:
-                self._lock.acquire()
-            except Timeout as error:
-                raise LibraryInUseError(
-                    f"The library '{self.name}' is open in another LocalSpec.", "Close the other window, or use that."
-                ) from error
+            lock = try_lock(folder / ".lock")
+        if lock is None:
+            raise LibraryInUseError(
+                f"The library '{self.name}' is open in another LocalSpec.", "Close the other window, or use that."
+            )
+        self._lock = lock
         try:
             self._database = StoreDatabase(
                 folder / DATABASE,

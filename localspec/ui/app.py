@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
 
 from localspec.errors import SettingsError
 from localspec.ui import page, texts
@@ -19,7 +21,9 @@ from localspec.ui.state import Application
 ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
+SCRIPTS = ("page.js", "quit.js")
 LARGEST_UPLOAD = "512mb"
+_STARTS_TRIED = 4
 _HERE = Path(__file__).parent
 
 
@@ -60,10 +64,29 @@ def _theme() -> gr.themes.Default:
     )  # fmt: skip
 
 
-def serve(application: Application, port: int, model: str = "") -> gr.Blocks:
-    """Serve the page at `port` in background threads; returns when it answers. `close()` of the result ends it."""
+def serve(
+    application: Application, first_port: int, model: str = "", routes: Sequence[BaseRoute] = ()
+) -> tuple[gr.Blocks, str]:
+    """Serve the page, and `routes` beside it, at the first free port from `first_port` on, in background threads.
+
+    Returns when it answers, with the page, whose `close()` ends it, and its address. Raises SettingsError when there
+    is no free port.
+    """
+    port = first_port
+    for _ in range(_STARTS_TRIED):
+        port = free_port(port)
+        try:
+            return _launch(application, port, model, routes), f"http://{ADDRESS}:{port}"
+        except OSError:
+            if free_port(port) == port:
+                raise
+            port += 1  # another program took it a moment ago; another LocalSpec, for example
+    raise SettingsError(texts.PORT_TAKEN.format(first=first_port))
+
+
+def _launch(application: Application, port: int, model: str, routes: Sequence[BaseRoute]) -> gr.Blocks:
     blocks = build(application, model)
-    script = (_HERE / "page.js").read_text(encoding="utf-8")
+    script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
         server_name=ADDRESS,
         server_port=port,
@@ -82,6 +105,7 @@ def serve(application: Application, port: int, model: str = "") -> gr.Blocks:
         allowed_paths=[],
         app_kwargs={
             "middleware": [Middleware(Guard, scripts=[script]), Middleware(Exports, application=application)],
+            "routes": list(routes),
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
@@ -89,6 +113,7 @@ def serve(application: Application, port: int, model: str = "") -> gr.Blocks:
         theme=_theme(),
         css_paths=[_HERE / "style.css"],
         head=f"<script>{script}</script>",
+        favicon_path=_HERE / "icon.svg",
     )
     return blocks
 

@@ -146,6 +146,23 @@ def press(name: str, label: str, kind: str = "quiet") -> str:
     return f'<button type="button" class="press {kind}" data-press="{name}">{literal(label)}</button>'
 
 
+def quitting() -> str:
+    """The button that ends LocalSpec, and the dialog that `quit.js` takes from step to step."""
+    said = f"<h2>{texts.QUIT_SURE}</h2><p>{texts.QUIT_WHAT}</p>"
+    buttons = (
+        f'<button type="button" class="press warm" data-quit="now">{texts.QUIT}</button>'
+        f'<button type="button" class="press quiet" data-quit="not" autofocus>{texts.QUIT_NOT}</button>'
+    )
+    first = f'<button type="button" class="press quiet" data-quit="ask" aria-label="{texts.QUIT_NAME}">'
+    return (
+        f"<div>{first}{texts.QUIT}</button>"
+        f'<dialog data-step="ask" aria-label="{texts.QUIT_NAME}"><div class="ask">{said}{buttons}</div>'
+        f'<div class="stopping" role="status"><p class="activity">{texts.QUITTING}</p></div>'
+        f'<div class="stopped" role="status"><h2>{texts.QUIT_DONE}</h2><p>{texts.QUIT_DONE_ADVICE}</p></div>'
+        "</dialog></div>"
+    )
+
+
 def _of(library: str) -> str:
     """The attribute that says to `page.js` what library the buttons inside an element belong to."""
     return f' data-library="{literal(library)}"'

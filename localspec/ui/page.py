@@ -14,7 +14,7 @@ from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available, drafts
 from localspec.models.llama import MAX_ROWS
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.documents import SUPPORTED_SUFFIXES
-from localspec.ui import panel, texts
+from localspec.ui import markup, panel, texts
 from localspec.ui.options import SAMPLING_ORDER
 
 
@@ -91,6 +91,7 @@ def build(model: str = "") -> Page:
                 gr.Markdown(f"<h1>{texts.TITLE}</h1>", sanitize_html=False, elem_id="title")
                 status = gr.Markdown(sanitize_html=False, elem_id="status")
                 new_chat = gr.Button(texts.NEW_CHAT, size="sm", scale=0, min_width=90, elem_id="new-chat")
+                gr.Markdown(markup.quitting(), sanitize_html=False, elem_id="quit")
             chat = gr.Chatbot(
                 elem_id="chat",
                 show_label=False,

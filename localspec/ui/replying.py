@@ -27,6 +27,8 @@ UPDATE_SECONDS = 0.08
 """The page is sent at most 12 updates per second: on a small computer the browser that draws them takes its time from
 the model."""
 _POLL_SECONDS = 0.05
+_TOLD_SECONDS = 1.0
+"""A page that takes longer is not waited for: nothing of the reply depends on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,8 @@ class Reply:
         self._files = list(files)
         self._options = options
         self._stopping = threading.Event()
+        self._told = threading.Event()
+        """whoever follows the views has the last one, or follows no more"""
         self._condition = threading.Condition()
         self._version = 0
         self._view = View()
@@ -130,16 +134,23 @@ class Reply:
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
+    def wait_told(self) -> None:
+        """Until its page was given the end, or takes too long for it."""
+        self._told.wait(_TOLD_SECONDS)
+
     def views(self) -> Iterator[View]:
         """The latest view whenever there is a newer one, a few per second; the final one always."""
         seen = 0
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda seen=seen: self._version > seen)  # type: ignore[misc]
-                seen, view = self._version, self._view
-            yield view
-            if view.is_final:
-                return
+        try:
+            while True:
+                with self._condition:
+                    self._condition.wait_for(lambda seen=seen: self._version > seen)  # type: ignore[misc]
+                    seen, view = self._version, self._view
+                yield view
+                if view.is_final:
+                    return
+        finally:
+            self._told.set()
 
     # -- in the thread ------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,10 @@ _logger = logging.getLogger(__name__)
 
 LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt")
 """The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
+END_SECONDS = 20.0
+"""A step takes far less; a batch of a long prompt on a slow computer takes some."""
+_SENDING_SECONDS = 0.3
+"""What a page is given goes out at its server's next look."""
 
 
 @dataclass(slots=True)
@@ -343,6 +348,21 @@ class Application:
         finally:
             with self._lock:
                 self._questions[library] -= 1
+
+    def end_replies(self, limit: float = END_SECONDS) -> None:
+        """End the replies being written after the step at work, as Stop does, and wait until what they wrote is kept;
+        about `limit` seconds at most."""
+        with self._lock:
+            replies = {one.chat.reply for one in self._conversations.values()}
+        running = [reply for reply in replies if reply is not None and not reply.is_over]
+        for reply in running:
+            reply.stop()
+        end = time.monotonic() + limit
+        for reply in running:
+            reply.wait(max(0.0, end - time.monotonic()))
+            reply.wait_told()
+        if running:
+            time.sleep(_SENDING_SECONDS)
 
     def close(self) -> None:
         """Stop replies and background work and close everything."""

@@ -3,9 +3,48 @@
 from __future__ import annotations
 
 TITLE = "LocalSpec"
-RUNNING = "LocalSpec is running at http://127.0.0.1:{port}"
-STOP_HINT = "Press Ctrl-C to stop it."
+RUNNING = "LocalSpec is running at {address}"
+STOP_HINT = "Closing its window leaves it running. Press Ctrl-C here, or “Quit” in the window, to stop it."
 NO_PORT = "No free port from {first} to {last}. Close another program, or choose one with --port."
+PORT_TAKEN = "Another program took the ports from {first} on while LocalSpec was starting. Start it again."
+STARTING_ALREADY = "LocalSpec is just starting or ending for this folder: waiting for it."
+RUNNING_ALREADY = "LocalSpec is running already at {address} for this folder."
+WINDOW_OPENED = "Another window of it was opened."
+OPEN_YOURSELF = "No browser could be opened: open {address} yourself."
+MODEL_LATER = "Pick the other model there, or quit LocalSpec first."
+PROCESS = "process {pid}"
+PROCESS_UNKNOWN = "another process"
+NOT_ANSWERING = "LocalSpec is running already for the folder {folder} ({process}), but does not answer."
+NOT_ANSWERING_ADVICE = "End that process and start again, or use another folder with LOCALSPEC_HOME."
+FOLDER_NOT_WRITABLE = "The folder {folder} cannot be written ({error})."
+FOLDER_NOT_WRITABLE_ADVICE = "Free some space, make it writable, or use another one with LOCALSPEC_HOME."
+
+WINDOW_OWN = "a window of its own, by {name} ({program})"
+WINDOW_TAB = "a page in your default browser"
+WINDOW_NONE = "none: there is no display"
+
+QUIT = "Quit"
+QUIT_NAME = "Quit LocalSpec"
+QUIT_SURE = "Quit LocalSpec?"
+QUIT_WHAT = (
+    "An answer that is being written ends where it is. Documents that are not indexed yet go on at the next start."
+)
+QUIT_NOT = "Cancel"
+QUITTING = "LocalSpec is stopping …"
+QUIT_DONE = "LocalSpec has stopped"
+QUIT_DONE_ADVICE = "You can close this window. Start LocalSpec again to go on."
+
+MENU_COMMENT = "Chat with a local model and your documents"
+MENU_KEYWORDS = ("Chat", "AI", "LLM", "Documents", "PDF")
+MENU_ADDED = "LocalSpec is in your applications menu now: {file}"
+MENU_REMOVED = "Removed: {file}"
+MENU_NOTHING = "LocalSpec was not in your applications menu."
+MENU_LINUX_ONLY = "An entry in the applications menu can be made on Linux only."
+MENU_ELSEWHERE = "On macOS double-click start.command, on Windows start.bat."
+MENU_NO_STARTER = "{file} is missing."
+MENU_NO_STARTER_ADVICE = "Run this command in the folder that LocalSpec was unpacked to."
+MENU_NOT_WRITTEN = "{file} could not be written ({error})."
+MENU_NOT_WRITTEN_ADVICE = "Free some space, or make the folder writable."
 
 PLACEHOLDER = """### Chat with your documents, faster
 

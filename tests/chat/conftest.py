@@ -11,6 +11,9 @@ from localspec.chat.engine import Engine
 from localspec.chat.libraries import ingest
 from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
+from localspec.models.tuning import DecodeTimes
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.budget import Pace
 from localspec.stores.library import Library
 from tests.builders import make_pdf
 
@@ -67,6 +70,24 @@ def engine(home: Path) -> Iterator[Engine]:
         loaded = Engine("", LoadSettings(context=CONTEXT, threads=1))
     yield loaded
     loaded.close()
+
+
+class CheapRows(DecodeTimes):
+    """A computer on which a further row costs a hundredth of a decode, whatever else it is busy with."""
+
+    def __init__(self) -> None:
+        super().__init__({256: {1: 0.02, 64: 0.0326}})
+
+    def observe(self, rows: int, cached: int, seconds: float) -> None:
+        """Stay as it is."""
+
+
+@pytest.fixture
+def drafting_pays(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that need drafts: neither this computer's rows nor earlier tests decide whether any are made."""
+    monkeypatch.setattr(engine, "times", CheapRows())
+    monkeypatch.setattr(engine, "pace", Pace())
+    monkeypatch.setattr(engine, "acceptance", Acceptance())
 
 
 @pytest.fixture(scope="session")

@@ -142,6 +142,7 @@ def plainly(engine: Engine) -> str:
     return answer(engine, "plain")[0]
 
 
+@pytest.mark.usefixtures("drafting_pays")
 def test_the_default_model_comes_with_its_draft(engine: Engine, plainly: str) -> None:
     assert engine.draft_name == "smollm2-135m-draft"
     assert engine.draft_problem == ""

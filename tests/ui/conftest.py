@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -29,19 +29,30 @@ BROWSER_FLAGS = (
 class RunningApp:
     """`app.py` as people start it, with its output in a file."""
 
-    def __init__(self, home: Path, *arguments: str, tunes: bool = False) -> None:
-        """`tunes`: it may try weight formats by itself, which takes the processor from everything else."""
+    def __init__(
+        self,
+        home: Path,
+        *arguments: str,
+        tunes: bool = False,
+        port: int = 0,
+        log: str = "app.log",
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        """`tunes`: it may try weight formats by itself, which takes the processor from everything else. `port`: the
+        first it may take. `extra`: environment variables; with one of them a window may open."""
         self.home = home
-        self.log = home / "app.log"
-        self.port = _free_port()
+        self.log = home / log
+        self.port = port or free_port()
         # A machine's own settings must not decide what is tested.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("GRADIO_")}
         environment |= {"LOCALSPEC_HOME": str(home), "GRADIO_SHARE": "True", "HF_HUB_OFFLINE": "1"}
         environment["LOCALSPEC_TUNE"] = "on" if tunes else "off"
+        environment |= extra or {}
+        quiet = [] if extra else ["--no-browser"]
         self.started = time.perf_counter()
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(REPOSITORY / "app.py"), "--no-browser", "--port", str(self.port), *arguments],
+                [sys.executable, str(REPOSITORY / "app.py"), *quiet, "--port", str(self.port), *arguments],
                 env=environment,
                 cwd=REPOSITORY,
                 stdout=output,
@@ -62,6 +73,18 @@ class RunningApp:
             except OSError:
                 time.sleep(0.05)
         raise AssertionError(f"No answer within {limit} s:\n{self.log.read_text(errors='replace')}")
+
+    def said(self, text: str, limit: float = 120.0) -> bool:
+        """Wait until it has printed `text`, or is over; whether it has."""
+        end = time.perf_counter() + limit
+        while time.perf_counter() < end:
+            over = self.process.poll() is not None  # looked at first, so that nothing is printed in between
+            if text in self.log.read_text(errors="replace"):
+                return True
+            if over:
+                return False
+            time.sleep(0.05)
+        return False
 
     def request(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
@@ -85,7 +108,7 @@ class RunningApp:
             raise
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from localspec.errors import SettingsError
-from localspec.ui import app
+from localspec.ui import app, texts
 from tests.ui.conftest import REPOSITORY, RunningApp
+from tests.ui.test_window import recorder, started
 
 
 def test_page_is_up_soon_and_says_where_and_ctrl_c_ends_it(running: RunningApp, tmp_path: Path) -> None:
     # `running` has started before, so that this start is a warm one.
-    started = RunningApp(tmp_path)
+    warm = RunningApp(tmp_path)
     try:
-        seconds = started.wait_until_served()
+        seconds = warm.wait_until_served()
         print(f"the page answered {seconds:.2f} s after a warm start")  # noqa: T201
         assert seconds < 15  # 5 on an idle machine; the machines that run tests are busy
         # The server answers a moment before the address is printed.
-        said = f"LocalSpec is running at {started.address}\n"
-        limit = time.perf_counter() + 60
-        while said not in started.log.read_text() and time.perf_counter() < limit:
-            time.sleep(0.1)
-        assert said in started.log.read_text()
-        started.process.send_signal(signal.SIGINT)
-        assert started.process.wait(60) == 0
-        assert "Traceback" not in started.log.read_text()
+        assert warm.said(f"LocalSpec is running at {warm.address}\n")
+        warm.process.send_signal(signal.SIGINT)
+        assert warm.process.wait(60) == 0
+        assert "Traceback" not in warm.log.read_text()
     finally:
-        started.close()
+        warm.close()
 
 
 def test_nothing_heavy_is_imported_before_the_page_is_served() -> None:
@@ -57,3 +55,68 @@ def test_no_free_port_is_said() -> None:
         taken.listen()
         with pytest.raises(SettingsError, match="No free port"):
             app.free_port(65535)
+
+
+def note(home: Path) -> dict[str, Any]:
+    known: dict[str, Any] = json.loads((home / "stores" / ".cache" / "instance.json").read_text())
+    return known
+
+
+def test_a_second_start_opens_a_window_at_the_first(running: RunningApp, tmp_path: Path) -> None:
+    known = note(running.home)
+    assert known["pid"] == running.process.pid
+    assert known["address"] == running.address
+    answer = json.loads(running.request("GET", "/localspec/instance").read())
+    assert answer == {"application": "LocalSpec", "instance": known["identity"]}
+
+    browser = recorder(tmp_path / "bin", "google-chrome", "exit 0")
+    with_display = {"PATH": str(browser.parent), "DISPLAY": ":99", "BROWSER": "", "HOME": str(tmp_path)}
+    second = RunningApp(running.home, log="second.log", extra=with_display)
+    assert second.process.wait(60) == 0
+    assert started(browser.parent) == [str(browser), f"--app={running.address}"]
+    said = texts.RUNNING_ALREADY.format(address=running.address)
+    assert second.log.read_text() == f"{said} {texts.WINDOW_OPENED}\n"
+
+    # Without a display there is nothing to open, and with --no-browser nothing to be opened.
+    third = RunningApp(running.home, "--model", "other", log="third.log")
+    assert third.process.wait(60) == 0
+    assert third.log.read_text() == f"{said} {texts.MODEL_LATER}\n"
+    assert running.request("GET", "/").status == 200
+
+
+def test_a_killed_one_is_replaced_and_other_folders_have_their_own(tmp_path: Path) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    for home in (here, there):
+        home.mkdir()
+    browser = recorder(tmp_path / "bin", "google-chrome", "exec /bin/sleep 6")
+    with_display = {"PATH": str(browser.parent), "DISPLAY": ":99", "BROWSER": "", "HOME": str(tmp_path)}
+    apps = [RunningApp(here, log="killed.log")]
+    try:
+        apps[0].wait_until_served()
+        assert apps[0].said("Press Ctrl-C")
+        port, left = apps[0].port, note(here)
+        apps[0].process.kill()
+        apps[0].process.wait()
+        assert note(here) == left
+
+        apps += [RunningApp(here, port=port, extra=with_display), RunningApp(there, port=port)]
+        addresses = set()
+        for app in apps[1:]:
+            assert app.said("LocalSpec is running at "), app.log.read_text()
+            addresses.add(note(app.home)["address"])
+            assert f"LocalSpec is running at {note(app.home)['address']}\n" in app.log.read_text()
+            assert note(app.home)["pid"] == app.process.pid
+        assert len(addresses) == 2
+        assert f"http://127.0.0.1:{port}" in addresses
+        assert note(here)["identity"] != left["identity"]
+        assert started(browser.parent) == [str(browser), f"--app={note(here)['address']}"]
+
+        for app in apps[1:]:
+            app.process.send_signal(signal.SIGTERM)
+        for app in apps[1:]:
+            assert app.process.wait(60) == 0
+            assert not (app.home / "stores" / ".cache" / "instance.json").exists()
+            assert "Traceback" not in app.log.read_text()
+    finally:
+        for app in apps:
+            app.close()

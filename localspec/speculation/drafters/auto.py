@@ -15,7 +15,7 @@ from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.drafters.weights import suffix_weights
-from localspec.speculation.economy import SourceEconomy
+from localspec.speculation.economy import MODEL, Alertness, SourceEconomy
 from localspec.speculation.growth import Soil, grow
 from localspec.speculation.sightings import ContextIndex
 from localspec.speculation.tree import DraftTree
@@ -24,6 +24,11 @@ _EXACT, _NEAR, _DRAFT = 0, 1, 2
 Economies = tuple[SourceEconomy, SourceEconomy, SourceEconomy]
 """Of the library's n-grams, of nearest states and of the draft model."""
 _VOTES = [float(vote) for vote in suffix_weights(np.arange(64, dtype=np.int16))]
+
+
+def new_economies() -> Economies:
+    """Before anything is known."""
+    return SourceEconomy(), SourceEconomy(), SourceEconomy(MODEL)
 
 
 class AutoDrafter:
@@ -53,8 +58,11 @@ class AutoDrafter:
         self._draft = draft
         self._recycled = recycled
         self._index = ContextIndex(_VOTES)
-        self.economies: Economies = economies or (SourceEconomy(), SourceEconomy(), SourceEconomy())
+        self.economies: Economies = economies or new_economies()
         self._root = -1
+        self._pace = 0.0
+        self._alertness = Alertness()
+        self._tried = False
 
     @property
     def retrieval(self) -> Retrieval | None:
@@ -69,21 +77,29 @@ class AutoDrafter:
     def begin(self, context: Context) -> None:
         """A new reply starts."""
         self._acceptance.begin()
+        self._alertness = Alertness()
+        self._tried = False
         self._index = ContextIndex(_VOTES)
         self._index.follow(context.tokens.tolist())
-        for drafter in (self._rest, self._dense, self._draft):
+        for drafter in (self._rest, self._dense):
             if drafter is not None:
                 drafter.begin(context)
+        if self._draft is not None:
+            # A draft model that is hardly ever asked reads the prompt only when it is.
+            self._draft.begin(context, read=self.economies[_DRAFT].in_use)
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """What is known for nothing, then what is worth asking."""
-        index = self._index
         tokens = context.tokens
-        index.follow(tokens[len(index.tokens) :].tolist())
-        self._root = index.tokens[-1]
         budget = self._budget
         cached = len(tokens) - 1
-        pace = budget.pace(cached)
+        pace = self._pace = budget.pace(cached)
+        self._tried = pace <= 0.0 or self._alertness.tries()
+        if not self._tried:
+            return DraftTree.empty()
+        index = self._index
+        index.follow(tokens[len(index.tokens) :].tolist())
+        self._root = index.tokens[-1]
         least = budget.least(cached)
         chance = self._acceptance.chance()
         luck = self._acceptance.luck
@@ -116,6 +132,7 @@ class AutoDrafter:
             soil.sightings += self._dense.sightings(context)
             credit(_NEAR, started)
         if self._draft is not None and wanted(_DRAFT):
+            self._draft.catch_up(tokens)
             started = perf_counter()
             soil.guesses = self._draft.guesses(
                 tokens, limit, least, budget.row_price(cached), 1.0 / pace if pace > 0 else 0.0
@@ -125,9 +142,16 @@ class AutoDrafter:
 
     def observe(self, step: Step) -> None:
         """Learn what became of the tree, and what the target held to be likely on the way."""
-        self._acceptance.observe(step.tree, step.path)
-        if self._recycled is not None:
-            self._recycled.refresh(self._root, step)
+        started = perf_counter()
+        tried, self._tried = self._tried, False
+        if tried:
+            self._acceptance.observe(step.tree, step.path)
+            if self._recycled is not None:
+                self._recycled.refresh(self._root, step, self._pace)
+        overhead = step.propose_seconds + perf_counter() - started
+        self._alertness.observe(
+            len(step.emitted), step.decode_seconds, overhead, drafted=len(step.tree) > 0, tried=tried
+        )
 
 
 def _known_now(before: DraftTree, size: int, now: DraftTree, paths: list[float]) -> NDArray[np.float64]:

@@ -40,10 +40,19 @@ class ModelDrafter:
         self._failed = failed
         self._alone = alone
         self._usable = True
+        self._unread = False
         self.times = DraftTimes()
 
-    def begin(self, context: Context) -> None:
-        """Read the prompt with the draft model."""
+    def catch_up(self, tokens: NDArray[np.int32]) -> None:
+        """Read what `begin` left unread, once for the rest of the reply."""
+        if self._unread:
+            self._unread = False
+            started = perf_counter()
+            self.first(tokens)
+            self.times.prefill += perf_counter() - started
+
+    def begin(self, context: Context, *, read: bool = True) -> None:
+        """Read the prompt with the draft model; without `read`, only when it is first asked."""
         self.times = DraftTimes()
         self._usable = True
         started = perf_counter()
@@ -51,7 +60,9 @@ class ModelDrafter:
             self._model.work_alone(self._alone)
         except ModelError as error:
             self._give_up(error)
-        self.first(context.tokens)
+        self._unread = not read
+        if read:
+            self.first(context.tokens)
         self.times.prefill = perf_counter() - started
 
     def propose(self, context: Context, limit: int) -> DraftTree:

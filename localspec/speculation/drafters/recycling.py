@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
 
 from localspec.speculation.decode import Step
 from localspec.speculation.growth import Guess
+from localspec.speculation.tree import SOURCE_RECYCLED
 
 LIKELIEST = 8
 """As published."""
+SELDOM = 4
+"""Where it doesn't pay, one step in so many is taken over all the same, so that the table stays of use."""
+_FADING = 0.01
+_ROW = 0.5
+"""Of an accepted token that nobody else proposed, what is left when the rows that were not are paid, about."""
 
 Likeliest = Callable[[int, int], tuple[list[int], list[float]]]
 """The likeliest tokens behind a row of the target's last decode, and their probabilities: (row, count) → lists."""
@@ -20,20 +29,31 @@ class RecycledTokens:
     def __init__(self, likeliest: Likeliest) -> None:
         self._likeliest = likeliest
         self._table: dict[int, list[Guess]] = {}
+        self._brought = 0.1
+        """tokens a step that no other source proposed, lately"""
+        self._seconds = 0.0
+        """of a refresh, lately"""
+        self._steps = 0
 
     def behind(self, token: int) -> list[Guess] | None:
         """What was likely behind `token`; None where it never stood."""
         return self._table.get(token)
 
-    def refresh(self, root: int, step: Step) -> None:
-        """Take over what the rows of the accepted path tell, while the target still has them."""
+    def refresh(self, root: int, step: Step, pace: float = 0.0) -> None:
+        """Take over what the rows of the accepted path tell, while the target still has them. With a `pace` (tokens per
+        second that the time would bring otherwise) only seldom where it costs more than it brings."""
+        alone = int(np.count_nonzero(step.tree.source[step.path] == SOURCE_RECYCLED)) if len(step.path) else 0
+        self._brought += _FADING * (alone - self._brought)
+        self._steps += 1
+        if self._brought * _ROW < self._seconds * pace and self._steps % SELDOM:
+            return
+        started = perf_counter()
         last = root
         row = 0
         for place, token in enumerate(step.emitted.tolist()):
             tokens, probabilities = self._likeliest(row, LIKELIEST)
-            self._table[last] = [
-                Guess(*guess, -1) for guess in zip(tokens, probabilities, strict=True)
-            ]
+            self._table[last] = [Guess(*guess, -1) for guess in zip(tokens, probabilities, strict=True)]
             if place < len(step.path):
                 row = int(step.path[place]) + 1
             last = token
+        self._seconds += (_FADING if self._seconds else 1.0) * (perf_counter() - started - self._seconds)
