@@ -14,6 +14,7 @@ from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library
 from localspec.chat.session import Session
+from localspec.endpoint.service import Service
 from localspec.errors import LocalSpecError, ModelError, SettingsError
 from localspec.models.catalogue import AUTOMATIC
 from localspec.models.embedder import Embedder
@@ -243,6 +244,7 @@ class Application:
     def __init__(self) -> None:
         self.models = Models(self._close_libraries)
         self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
+        self.endpoint = Service(self.models.use, self.library)
         self._embedder = Embedder()
         self._libraries: dict[str, Library] = {}
         self._lock = threading.RLock()
@@ -261,7 +263,9 @@ class Application:
 
     @property
     def is_untouched(self) -> bool:
-        """True while nothing was asked in any open tab."""
+        """True while nothing was asked in any open tab, nor by another program."""
+        if self.endpoint.was_asked:
+            return False
         with self._lock:
             conversations = list(self._conversations.values())
         return all(one.session is None and one.reply is None for one in conversations)
@@ -321,6 +325,7 @@ class Application:
         end = time.monotonic() + limit
         for reply in running:
             reply.wait(max(0.0, end - time.monotonic()))
+        self.endpoint.close(max(0.0, end - time.monotonic()))
         if running:
             time.sleep(_SENDING_SECONDS)
 
@@ -331,6 +336,7 @@ class Application:
             conversations = list(self._conversations.values())
         for conversation in conversations:
             conversation.clear()
+        self.endpoint.close(END_SECONDS)
         self.models.close()
 
     def _question_next(self, name: str) -> bool:
