@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect
 from localspec.endpoint.service import Service
 from localspec.ui import texts
 from localspec.ui.endpoint import OFF, ON, PRESSES, RENEW, press, shown
+from localspec.ui.state import Application
 from tests.ui.conftest import RunningApp
 from tests.ui.test_browser import Visit
 from tests.ui.test_panel import HOSTILE, Tags
@@ -152,3 +153,10 @@ def test_every_button_does_what_it_says(tmp_path: Path, monkeypatch: pytest.Monk
     assert states == [True, True, False]
     assert tokens[0] != tokens[1] == tokens[2]
     assert not service.was_asked
+
+
+def test_a_request_counts_as_something_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    application = Application()
+    assert application.is_untouched
+    monkeypatch.setattr(Service, "was_asked", True)
+    assert not application.is_untouched
