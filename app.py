@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=0, help="port to serve at (default: 7860, or the next free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
     parser.add_argument("--model", default="", help="name of a model, or path of a GGUF file")
+    parser.add_argument("--endpoint", action="store_true", help="let other programs ask, by OpenAI's protocol")
     arguments = parser.parse_args()
     config.go_offline()
     stopped = threading.Event()
@@ -56,6 +57,9 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
     )
     instance.publish(address)
     _say(texts.RUNNING.format(address=address), texts.STOP_HINT)
+    if arguments.endpoint:
+        application.endpoint.switch(True)
+        _say(texts.ENDPOINT_STARTED.format(url=application.endpoint.base_url, token=application.endpoint.token))
     application.models.load(arguments.model)
     if config.tunes_by_itself():
         application.tuner.begin_by_itself()
@@ -78,6 +82,8 @@ def _hand_over(running: Note, arguments: argparse.Namespace) -> None:
         said.append(texts.WINDOW_OPENED)
     if arguments.model:
         said.append(texts.MODEL_LATER)
+    if arguments.endpoint:
+        said.append(texts.ENDPOINT_LATER.format(part=texts.ENDPOINT))
     _say(" ".join(said))
 
 

@@ -121,9 +121,12 @@ goto build
 :ready
 set "PYTHONPATH=%ROOT%;%PYTHONPATH%"
 if "%~1"=="--setup-only" goto only_setup
-if not "%~1"=="" goto arguments
+if "%~1"=="" goto application
+set "FIRST=%~1"
+if not "%FIRST:~0,1%"=="-" goto arguments
+:application
 echo llama.cpp on the %BACKEND% backend (%WHY%). 1>&2
-"%PY%" "%ROOT%app.py"
+"%PY%" "%ROOT%app.py" %*
 if errorlevel 1 goto stopped
 exit /b 0
 
@@ -139,6 +142,7 @@ exit /b 0
 echo LocalSpec: chat with a local model and your documents.
 echo.
 echo   start.bat                            open the application's window; it runs until you quit it
+echo   start.bat --endpoint                 the same, and other programs can ask it; also --port N, --model NAME
 echo   start.bat ask "..." --doc FILE       ask in the terminal; any arguments go to python -m localspec
 echo   start.bat --setup-only               install, and stop there
 echo.

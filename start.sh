@@ -7,6 +7,7 @@ usage() {
 LocalSpec: chat with a local model and your documents.
 
   ./start.sh                          open the application's window; it runs until you quit it
+  ./start.sh --endpoint               the same, and other programs can ask it; also --port N, --model NAME, --no-browser
   ./start.sh ask "…" --doc FILE       ask in the terminal; any arguments go to `python -m localspec`
   ./start.sh ARGUMENTS --help         help of that command
   ./start.sh desktop install          add it to the applications menu (Linux); desktop remove takes it out
@@ -43,11 +44,13 @@ set_up
 
 # The caller's folder stays the current one, so that relative file arguments keep working.
 export PYTHONPATH="$root${PYTHONPATH:+:$PYTHONPATH}"
-if [ $# -eq 0 ]; then
-    say "llama.cpp on the $backend backend ($backend_why)."
-    exec "$python" "$root/app.py"
-elif [ "$1" = --setup-only ]; then
-    printf 'LocalSpec is ready: llama.cpp on the %s backend (%s). Start it with ./start.sh\n' "$backend" "$backend_why"
-else
-    exec "$python" -m localspec "$@"
-fi
+case ${1:--} in
+    --setup-only)
+        printf 'LocalSpec is ready: llama.cpp on the %s backend (%s). Start it with ./start.sh\n' "$backend" "$backend_why"
+        ;;
+    -*)
+        say "llama.cpp on the $backend backend ($backend_why)."
+        exec "$python" "$root/app.py" "$@"
+        ;;
+    *) exec "$python" -m localspec "$@" ;;
+esac

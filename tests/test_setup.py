@@ -410,6 +410,13 @@ def test_arguments_go_to_the_command_line(machine: Machine, tmp_path: Path) -> N
     assert answer.stderr == ""  # nothing beside the answer
 
 
+def test_options_go_to_the_application(machine: Machine) -> None:
+    machine.set_up_by_hand()
+    answer = machine.start("--endpoint", "--port", "8000")
+    assert answer.stdout.splitlines()[:2] == ["__main__", str(["--endpoint", "--port", "8000"])]
+    assert answer.stderr.startswith("llama.cpp on the cpu backend")
+
+
 def test_exit_status_is_the_applications(machine: Machine) -> None:
     machine.set_up_by_hand()
     (machine.root / "localspec" / "__main__.py").write_text("raise SystemExit(7)")

@@ -21,7 +21,7 @@ from localspec.ui.state import Application
 ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("page.js", "quit.js")
+SCRIPTS = ("page.js", "quit.js", "copy.js")
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
 _HERE = Path(__file__).parent
@@ -76,11 +76,14 @@ def serve(
     for _ in range(_STARTS_TRIED):
         port = free_port(port)
         try:
-            return _launch(application, port, model, routes), f"http://{ADDRESS}:{port}"
+            blocks = _launch(application, port, model, routes)
         except OSError:
             if free_port(port) == port:
                 raise
             port += 1  # another program took it a moment ago; another LocalSpec, for example
+        else:
+            application.endpoint.address = f"http://{ADDRESS}:{port}"
+            return blocks, application.endpoint.address
     raise SettingsError(texts.PORT_TAKEN.format(first=first_port))
 
 
@@ -105,7 +108,7 @@ def _launch(application: Application, port: int, model: str, routes: Sequence[Ba
         allowed_paths=[],
         app_kwargs={
             "middleware": [Middleware(Guard, scripts=[script]), Middleware(Exports, application=application)],
-            "routes": list(routes),
+            "routes": [*routes, *application.endpoint.routes()],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

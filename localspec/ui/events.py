@@ -14,15 +14,17 @@ from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, resolve, resolve_dra
 from localspec.models.llama import MAX_ROWS
 from localspec.models.pairing import compare_files
 from localspec.stores.library import Library, library_name
-from localspec.ui import formats, markup, texts
+from localspec.ui import endpoint, formats, markup, texts
 from localspec.ui.conversations import CHAT_PARTS, Chats, Update
 from localspec.ui.options import Number, load_settings
 from localspec.ui.page import Page
 from localspec.ui.state import LIBRARY_PARTS, Application, Conversation, DraftState
-from localspec.ui.tuning import PRESSES
+from localspec.ui.tuning import PRESSES as TUNING_PRESSES
 
 MODEL_PARTS = ("status", "draft", "formats", "alone")
 """The parts of the page that tell of the loaded models."""
+OTHER_PARTS = ("endpoint",)
+"""The parts of the page that tell of the application."""
 
 
 class Events:
@@ -53,7 +55,7 @@ class Events:
         )
         page.draft.input(self.look_at_draft, [page.model, page.model_file, page.draft], page.draft_status, **quick)
         told = [
-            *(page.status, page.draft_status, page.formats, page.alone, *shown),
+            *(page.status, page.draft_status, page.formats, page.alone, page.endpoint, *shown),
             *(page.below, page.chats, page.learning, page.library),
         ]
         page.timer.tick(self.refresh, page.method, told, **quick)
@@ -82,12 +84,14 @@ class Events:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
         conversation = self._conversation(request)
         name, own = pressed(wanted)
-        if name in PRESSES:
+        if name in TUNING_PRESSES:
             try:
                 self.application.tuner.press(name)  # what comes of it is told by the next tick
             except LocalSpecError as error:
                 gr.Warning(markup.lines(str(error)))
-        if own != conversation.library or name in PRESSES:
+        elif name in endpoint.PRESSES:
+            endpoint.press(self.application.endpoint, name)
+        if own != conversation.library or name in (*TUNING_PRESSES, *endpoint.PRESSES):
             return tuple(gr.skip() for _ in LIBRARY_PARTS)
 
         def change(library: Library) -> None:
@@ -178,12 +182,13 @@ class Events:
             "draft": draft_status(draft),
             "formats": formats.formats(self.application.tuner.state()),
             "alone": alone(draft, method),
+            "endpoint": endpoint.shown(self.application.endpoint, draft.target if draft is not None else ""),
             **self._library_parts(conversation, method),
             **self.chats.beside(conversation),
         }
         names = self.application.library_names()
         updates: list[Update] = []
-        for part in (*MODEL_PARTS, *LIBRARY_PARTS, *CHAT_PARTS, "learning"):
+        for part in (*MODEL_PARTS, *OTHER_PARTS, *LIBRARY_PARTS, *CHAT_PARTS, "learning"):
             changed = part in parts and seen.get(part) != parts[part]
             told: Update = parts.get(part)
             if part == "learning":

@@ -141,6 +141,16 @@ def learnt(library: str, replies: int, tokens: int, *, learns: bool, asking: boo
     return f'<div class="learnt" data-learns="{"on" if learns else "off"}"{_of(library)}>{said}</div>'
 
 
+def copied(name: str, value: str) -> str:
+    """A value with a button that copies it."""
+    label = f'aria-label="{literal(texts.COPY_NAME.format(name=name))}"'
+    button = (
+        f'<button type="button" class="press quiet" data-copy="{literal(value)}" data-copied="{literal(texts.COPIED)}"'
+        f" {label}>{literal(texts.COPY)}</button>"
+    )
+    return f'<div class="copied"><span class="quiet">{literal(name)}</span><code>{literal(value)}</code>{button}</div>'
+
+
 def press(name: str, label: str, kind: str = "quiet") -> str:
     """A button of which the server hears by its name. It stands inside an element that names the library."""
     return f'<button type="button" class="press {kind}" data-press="{name}">{literal(label)}</button>'

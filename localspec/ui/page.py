@@ -58,6 +58,7 @@ class Page:
     load: gr.Button
     settings: list[gr.components.Component]
     """As `SAMPLING_ORDER` says."""
+    endpoint: gr.Markdown
     timer: gr.Timer
 
 
@@ -164,10 +165,13 @@ def build(model: str = "") -> Page:
                 load = gr.Button(texts.LOAD, elem_id="load")
             with _closed(texts.ADVANCED, "advanced-part"):
                 _advanced(settings)
+            with _closed(texts.ENDPOINT, "endpoint-part"):
+                endpoint = gr.Markdown(sanitize_html=False, elem_id="endpoint")
     return Page(
         status, chat, entry, below, new_chat, search, chats, act, importing, method, alone, panel_html, library,
         indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
-        formats, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
+        formats, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], endpoint,
+        gr.Timer(0.7),
     )  # fmt: skip
 
 

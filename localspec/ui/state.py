@@ -13,6 +13,7 @@ from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.history import History
 from localspec.chat.libraries import open_library
+from localspec.endpoint.service import Service
 from localspec.errors import LocalSpecError, ModelError, SettingsError
 from localspec.models.catalogue import AUTOMATIC
 from localspec.models.embedder import Embedder
@@ -235,6 +236,7 @@ class Application:
     def __init__(self) -> None:
         self.models = Models(self._close_libraries)
         self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
+        self.endpoint = Service(self.models.use, self.library)
         self._embedder = Embedder()
         self._libraries: dict[str, Library] = {}
         self._lock = threading.RLock()
@@ -255,7 +257,9 @@ class Application:
 
     @property
     def is_untouched(self) -> bool:
-        """True while nothing was asked in any open tab."""
+        """True while nothing was asked in any open tab, nor by another program."""
+        if self.endpoint.was_asked:
+            return False
         with self._lock:
             conversations = list(self._conversations.values())
         return all(one.chat.session is None and one.chat.reply is None for one in conversations)
@@ -361,6 +365,7 @@ class Application:
         for reply in running:
             reply.wait(max(0.0, end - time.monotonic()))
             reply.wait_told()
+        self.endpoint.close(max(0.0, end - time.monotonic()))
         if running:
             time.sleep(_SENDING_SECONDS)
 
@@ -372,6 +377,7 @@ class Application:
             history = self._history
         for conversation in conversations:
             conversation.show(Chat())
+        self.endpoint.close(END_SECONDS)
         self.models.close()  # waits for the replies
         if history is not None:
             history.close()

@@ -1,0 +1,80 @@
+"""Who may ask: nobody until it is switched on, then whoever has the token."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from localspec.config import cache_folder
+from localspec.endpoint.protocol import RequestError
+
+_TOKEN = re.compile("sk-localspec-[A-Za-z0-9_-]{43}")
+_SCHEME = b"bearer "
+
+
+class Access:
+    """The switch and the token. The token outlives the application, so that other programs need to be told it once;
+    the switch does not."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.token = ""
+        """Empty until it was first switched on"""
+
+    def switch(self, on: bool) -> None:
+        """Let others ask, or no longer."""
+        if on and not self.token:
+            self.token = _kept(_file()) or self._drawn()
+        self.is_on = on
+
+    def renew(self) -> None:
+        """Draw another token; the one before is worth nothing from now on."""
+        self.token = self._drawn()
+
+    def check(self, authorization: Sequence[bytes]) -> None:
+        """Raises RequestError unless it is on and the one header among `authorization` carries the token."""
+        if not self.is_on:
+            raise RequestError(
+                404, "LocalSpec answers no other programs. Switch that on in its window.", code="endpoint_off"
+            )
+        given = authorization[0] if len(authorization) == 1 else b""
+        if not given[: len(_SCHEME)].lower() == _SCHEME:
+            raise RequestError(
+                401, "Send the token that LocalSpec's window shows, as “Authorization: Bearer …”.", code="no_api_key"
+            )
+        if not secrets.compare_digest(given[len(_SCHEME) :].strip(), self.token.encode()):
+            raise RequestError(401, "This is not the token that LocalSpec's window shows.", code="invalid_api_key")
+
+    def _drawn(self) -> str:
+        token = f"sk-localspec-{secrets.token_urlsafe(32)}"
+        # Where it cannot be written, the next start draws another one.
+        with contextlib.suppress(OSError):
+            _keep(_file(), token)
+        return token
+
+
+def _file() -> Path:
+    return cache_folder() / "endpoint-token"
+
+
+def _kept(file: Path) -> str:
+    """The token in `file`; empty where there is none."""
+    try:
+        token = file.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+    return token if _TOKEN.fullmatch(token) else ""
+
+
+def _keep(file: Path, token: str) -> None:
+    unfinished = file.with_suffix(".tmp")
+    unfinished.unlink(missing_ok=True)
+    # Nobody else on this computer can read it, at no moment.
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as output:
+        output.write(f"{token}\n")
+    unfinished.replace(file)

@@ -1,0 +1,253 @@
+"""The requests that are being answered: one thread each, taking turns with the chat on the engine's lock."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from localspec.chat.engine import Engine
+from localspec.chat.methods import has_states
+from localspec.chat.report import verdict
+from localspec.chat.session import Turn
+from localspec.chat.single import SingleReply
+from localspec.chat.text import TextStream
+from localspec.config import DEFAULT_LIBRARY, stores_folder
+from localspec.endpoint.protocol import ANY_MODEL, ChatRequest, RequestError, usage
+from localspec.endpoint.stops import StopText
+from localspec.errors import ContextTooLongError, LocalSpecError, SettingsError
+from localspec.stores.library import Library, library_name, list_libraries
+
+_logger = logging.getLogger(__name__)
+
+MOST_REQUESTS = 16
+"""Answered or waiting at the same time; more are refused"""
+RETRY_SECONDS = 5
+_FIGURES = ("acceptance_rate", "tokens_per_step", "tokens_per_second", "steps", "drafted", "accepted")
+
+UseEngine = Callable[[Callable[[], bool]], AbstractContextManager[Engine | None]]
+"""The loaded engine, waited for and kept open; None once the function that is given is true"""
+OpenLibrary = Callable[[str, Engine], Library]
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """It is this request's turn."""
+
+    model: str
+    fingerprint: str
+    """of the weights"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Nothing follows. `finish` is "end", "stop", "length" or "context"."""
+
+    finish: str
+    usage: dict[str, Any]
+
+
+Event = Begun | str | Ended | RequestError
+"""`Begun`, then pieces of text, then `Ended`; or, at any time, why there is no more."""
+
+
+class Answers:
+    """All requests of one application."""
+
+    def __init__(self, use: UseEngine, library: OpenLibrary) -> None:
+        self._use = use
+        self._library = library
+        self._lock = threading.Lock()
+        self._running: set[Answer] = set()
+        self._closed = False
+        self.asked = 0
+        """Requests so far"""
+
+    def begin(self, request: ChatRequest, tell: Callable[[Event], None]) -> Answer:
+        """Answer in a thread; `tell` is called there. Raises RequestError when there are too many."""
+        answer = Answer(self._use, self._library, request, tell, self._over)
+        with self._lock:
+            if self._closed:
+                raise _stopped()
+            if len(self._running) >= MOST_REQUESTS:
+                raise RequestError(
+                    429, f"{MOST_REQUESTS} requests wait already.", code="too_many_requests", retry_after=RETRY_SECONDS
+                )
+            self._running.add(answer)
+            self.asked += 1
+        answer.start()
+        return answer
+
+    def model(self) -> str:
+        """Name of the model that answers. Raises RequestError while there is none."""
+        with self._use(lambda: True) as engine:
+            if engine is None:
+                raise RequestError(
+                    503, "No model is loaded yet.", code="model_not_loaded", retry_after=RETRY_SECONDS
+                )
+            return engine.name
+
+    def stop(self) -> None:
+        """End all of them after the step at work."""
+        with self._lock:
+            running = list(self._running)
+        for answer in running:
+            answer.stop()
+
+    def close(self, limit: float) -> None:
+        """End all of them, take no others, and wait until they are over, `limit` seconds at most."""
+        with self._lock:
+            self._closed = True
+            running = list(self._running)
+        self.stop()
+        end = time.monotonic() + limit
+        for answer in running:
+            answer.join(max(0.0, end - time.monotonic()))
+
+    def _over(self, answer: Answer) -> None:
+        with self._lock:
+            self._running.discard(answer)
+
+
+class Answer:
+    """One request on its way to an answer."""
+
+    def __init__(
+        self,
+        use: UseEngine,
+        library: OpenLibrary,
+        request: ChatRequest,
+        tell: Callable[[Event], None],
+        over: Callable[[Answer], None],
+    ) -> None:
+        self._use = use
+        self._open = library
+        self._request = request
+        self._tell = tell
+        self._over = over
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="answer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step at work. One that waits for its turn gives it up when it comes."""
+        self._stopping.set()
+
+    def join(self, limit: float) -> None:
+        """Wait until it is over, `limit` seconds at most."""
+        self._thread.join(limit)
+
+    # -- in the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            with self._use(self._stopping.is_set) as engine:
+                if engine is not None and self._write(engine):
+                    return
+            self._tell(_stopped())
+        except RequestError as error:
+            self._tell(error)
+        except ContextTooLongError as error:
+            self._tell(RequestError(400, str(error), param="messages", code="context_length_exceeded"))
+        except SettingsError as error:
+            self._tell(RequestError(400, str(error)))
+        except LocalSpecError as error:
+            self._tell(RequestError(503, str(error), code="unavailable"))
+        except Exception as error:  # the client must hear of it, and the application go on
+            _logger.exception("A request failed")
+            self._tell(RequestError(500, f"Something went wrong inside LocalSpec ({type(error).__name__})."))
+        finally:
+            self._over(self)
+
+    def _write(self, engine: Engine) -> bool:
+        """Write the answer. False when it was stopped before its end."""
+        request = self._request
+        if request.model not in (ANY_MODEL, engine.name):
+            raise RequestError(
+                404, f"The loaded model is {engine.name!r}, not {request.model[:64]!r}.",
+                param="model", code="model_not_found",
+            )  # fmt: skip
+        library = self._library(engine)
+        reply = SingleReply(engine, request.messages, library)
+        options = replace(request.options, max_tokens=min(request.options.max_tokens, engine.model.context_size))
+        stops = StopText(request.stop)
+        begun = False
+        updates = reply.write(options)
+        try:
+            for update in updates:
+                if self._stopping.is_set():
+                    return False
+                if not begun:
+                    begun = True
+                    self._tell(Begun(engine.name, engine.weights_fingerprint))
+                turn = update.turn
+                text = stops.add(update.delta)
+                if update.stage == "done":
+                    text += stops.finish()
+                if text:
+                    self._tell(text)
+                if stops.found:
+                    break
+        finally:
+            updates.close()
+        metrics = turn.metrics
+        written = _tokens_until(engine, turn, stops.length) if stops.found else metrics.tokens
+        figures = self._figures(engine, turn, library)
+        used = usage(metrics.prompt_tokens, metrics.reused_tokens, written, figures)
+        self._tell(Ended("stop" if stops.found else turn.finish, used))
+        return True
+
+    def _library(self, engine: Engine) -> Library | None:
+        """What drafts come from. A library that nobody named and that cannot be opened is gone without."""
+        wanted = self._request.library
+        if wanted == "":
+            return None
+        name = DEFAULT_LIBRARY if wanted is None else library_name(wanted)
+        if name not in list_libraries(stores_folder()):
+            if wanted is None:
+                return None
+            raise RequestError(
+                404, f"There is no library called {name!r}.", param="localspec.library", code="library_not_found"
+            )
+        try:
+            return self._open(name, engine)
+        except LocalSpecError:
+            if wanted is None:
+                return None
+            raise
+
+    def _figures(self, engine: Engine, turn: Turn, library: Library | None) -> dict[str, Any]:
+        metrics = turn.metrics
+        known = metrics.figures()
+        said = verdict(
+            metrics, turn.method, has_documents=library is not None, has_states=has_states(library),
+            has_draft=engine.draft is not None,
+        )  # fmt: skip
+        return {
+            "method": turn.method,
+            "speedup": metrics.speedup,
+            **{name: known[name] for name in _FIGURES},
+            "prompt_seconds": metrics.prefill_seconds,
+            "verdict": said,
+        }
+
+
+def _stopped() -> RequestError:
+    return RequestError(503, "LocalSpec has stopped this answer.", code="stopped")
+
+
+def _tokens_until(engine: Engine, turn: Turn, length: int) -> int:
+    """How many of the reply's tokens its first `length` characters took."""
+    stream = TextStream(engine.model.piece)
+    for number, token in enumerate(turn.reply_tokens, start=1):
+        stream.add([token])
+        if len(stream.text) >= length:
+            return number
+    return len(turn.reply_tokens)

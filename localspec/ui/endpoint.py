@@ -1,0 +1,33 @@
+"""The part of the page about other programs that use the model: a switch, and what to give them."""
+
+from __future__ import annotations
+
+from localspec.endpoint.service import Service
+from localspec.ui import markup, texts
+
+ON, OFF, RENEW = "endpoint-on", "endpoint-off", "endpoint-token"
+PRESSES = (ON, OFF, RENEW)
+"""Names of the buttons on the page."""
+
+
+def press(service: Service, name: str) -> None:
+    """Do what a button says."""
+    if name == RENEW:
+        service.renew()
+    else:
+        service.switch(name == ON)
+
+
+def shown(service: Service, model: str) -> str:
+    """Where the switch stands. `model` is the loaded one, "" where there is none."""
+    if not service.is_on:
+        return _part("off", texts.ENDPOINT_OFF, markup.press(ON, texts.SWITCH_ON))
+    values = [(texts.ENDPOINT_URL, service.base_url), (texts.ENDPOINT_TOKEN, service.token)]
+    values += [(texts.ENDPOINT_MODEL, model)] if model else []
+    said = texts.ENDPOINT_ON.format(model=model or texts.ENDPOINT_NO_MODEL)
+    rows = "".join(markup.copied(name, value) for name, value in values)
+    return _part("on", said, rows, markup.press(OFF, texts.SWITCH_OFF), markup.press(RENEW, texts.NEW_TOKEN))
+
+
+def _part(state: str, said: str, *more: str) -> str:
+    return f'<div class="endpoint" data-endpoint="{state}"><p>{markup.lines(said)}</p>{"".join(more)}</div>'
