@@ -1,6 +1,6 @@
 """Searching beside the draft model's first step: each alone, one after the other, and both at once, in turn.
 
-    python -m benchmarks.overlap --library NAME [--prompts FILE] [--model NAME]
+python -m benchmarks.overlap --library NAME [--prompts FILE] [--model NAME]
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ def main() -> None:
         "search": lambda context: [drafter.propose(context, LIMIT) for drafter in searching],
         "both at once": lambda context: together.search_beside(context, LIMIT),
     }
+
     def whole(first: Choices | None) -> object:
         return stepping.grown(first, LIMIT)
 

@@ -35,7 +35,7 @@ GPU = "echo 'GPU 0: NVIDIA Test Card (UUID: GPU-1)'"
 
 # The build backend inside the package that stands for llama-cpp-python: it keeps what it was asked to build with, and
 # fails where a test wants CUDA to fail. It needs no other package, so pip builds it with no network.
-BUILD_BACKEND = '''
+BUILD_BACKEND = """
 import os, pathlib, zipfile
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
@@ -53,7 +53,7 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         wheel.writestr(info + "RECORD", "".join(f"{entry},,\\n" for entry in (*wheel.namelist(), info + "RECORD")))
     return name
-'''
+"""
 
 # The Python below a virtual environment, as on a machine that has none yet.
 PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"

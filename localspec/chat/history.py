@@ -90,9 +90,7 @@ class History:
         `goes_on` is the last one.
         """
         position = len(turns) - 1 if goes_on else len(turns) if instead_of is None else instead_of
-        return Recording(
-            self, conversation, library, turns, position, replaces=instead_of is not None, goes_on=goes_on
-        )
+        return Recording(self, conversation, library, turns, position, replaces=instead_of is not None, goes_on=goes_on)
 
     def delete(self, conversation: int) -> None:
         """Delete a conversation for good; its traces on disk go in the background. Raises StoreError."""

@@ -113,9 +113,7 @@ def prompts_of(engine: Engine, questions: Sequence[str]) -> list[NDArray[np.int3
     return [engine.template.tokens([Message("user", question)], engine.model) for question in questions]
 
 
-def fitting(
-    engine: Engine, prompts: Sequence[NDArray[np.int32]], max_tokens: int
-) -> list[NDArray[np.int32]]:
+def fitting(engine: Engine, prompts: Sequence[NDArray[np.int32]], max_tokens: int) -> list[NDArray[np.int32]]:
     """The prompts that leave room for a reply in the model's context."""
     longest = min(engine.model.trained_context, engine.model.context_size)
     return [prompt for prompt in prompts if len(prompt) + max_tokens < longest]

@@ -211,9 +211,7 @@ class Session:
                 turn, prompt = begin(model)
                 yield from self._read(model, prompt, turn, need_states(drafters))
                 stream = TextStream(model.piece, turn.reply_tokens, turn.reply)
-                steps = generate(
-                    model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=learns
-                )
+                steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=learns)
                 for step in steps:
                     turn.metrics.add(step)
                     turn.metrics.take(drafters)
@@ -370,9 +368,7 @@ class Session:
         messages.append(Message("user", last.content))
         return self.engine.template.tokens(messages, self.engine.model)
 
-    def _read(
-        self, model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states: bool
-    ) -> Iterator[Update]:
+    def _read(self, model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:
         started = perf_counter()
         turn.metrics.prompt_tokens = len(prompt)
         turn.metrics.reused_tokens = min(model.common_prefix(prompt), len(prompt) - 1)

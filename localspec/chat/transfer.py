@@ -243,9 +243,7 @@ def _numbers(entry: Mapping[str, Any], name: str, where: str, known: set[int]) -
     return tuple(dict.fromkeys(values))
 
 
-def _items(
-    entry: Mapping[str, Any], name: str, where: str, most: int, *, optional: bool = False
-) -> list[Any]:
+def _items(entry: Mapping[str, Any], name: str, where: str, most: int, *, optional: bool = False) -> list[Any]:
     value = entry.get(name, [] if optional else None)
     if not isinstance(value, list):
         _refuse(f"{where}: “{name}” must be a list")

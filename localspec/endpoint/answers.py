@@ -86,9 +86,7 @@ class Answers:
         """Name of the model that answers. Raises RequestError while there is none."""
         with self._use(lambda: True) as engine:
             if engine is None:
-                raise RequestError(
-                    503, "No model is loaded yet.", code="model_not_loaded", retry_after=RETRY_SECONDS
-                )
+                raise RequestError(503, "No model is loaded yet.", code="model_not_loaded", retry_after=RETRY_SECONDS)
             return engine.name
 
     def stop(self) -> None:

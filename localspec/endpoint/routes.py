@@ -107,9 +107,7 @@ class _Endpoint:
 class _Reply(Response):
     """An answer, whole or as a stream. A client that goes away ends it."""
 
-    def __init__(
-        self, answer: Answer, events: asyncio.Queue[Event], request: ChatRequest, wait_seconds: float
-    ) -> None:
+    def __init__(self, answer: Answer, events: asyncio.Queue[Event], request: ChatRequest, wait_seconds: float) -> None:
         super().__init__()
         self._answer = answer
         self._events = events
@@ -142,9 +140,7 @@ class _Reply(Response):
             await _refusal(first)(scope, receive, send)
             return
         assert isinstance(first, Begun)
-        head = Head(
-            f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), first.model, f"fp_{first.fingerprint[:12]}"
-        )
+        head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), first.model, f"fp_{first.fingerprint[:12]}")
         if self._request.stream:
             await self._stream(head, send)
         else:

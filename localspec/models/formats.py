@@ -224,4 +224,3 @@ def _size(tensor: Tensor) -> int:
     for length in tensor.lengths:
         count *= length
     return count
-

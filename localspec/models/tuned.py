@@ -216,4 +216,3 @@ def _parsed(stored: dict[str, Any]) -> Tuning:
     if Path(str(values["file"])).name != values["file"]:
         raise ValueError("a file outside the folder")
     return Tuning(**{**values, "figures": figures})
-

@@ -93,9 +93,7 @@ def priors() -> Priors:
     """Those that ship with the package."""
     text = resources.files("localspec.speculation").joinpath("priors.json").read_text(encoding="utf-8")
     stored = json.loads(text)["weights"]
-    return Priors(
-        np.array([stored[name][0] for name in FEATURES]), np.array([stored[name][1] for name in FEATURES])
-    )
+    return Priors(np.array([stored[name][0] for name in FEATURES]), np.array([stored[name][1] for name in FEATURES]))
 
 
 class Acceptance:

@@ -261,9 +261,7 @@ class Conversations:
                         "SELECT question || char(10) || reply FROM turns WHERE id = ?", [found[info.id]]
                     ).fetchone()
                     snippet = _excerpt(row[0], wanted) if row else ""
-                result.append(
-                    ConversationInfo(info.id, info.title, info.library, info.created, info.changed, snippet)
-                )
+                result.append(ConversationInfo(info.id, info.title, info.library, info.created, info.changed, snippet))
         return result
 
     def length(self, conversation: int) -> int:
@@ -298,9 +296,7 @@ class Conversations:
             kept = tuple(_turn(row) for row in turns)
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedStoreError(f"The chat “{title}” is damaged ({error}).", "Delete it.") from error
-        return KeptConversation(
-            title, library, kept, tuple(KeptCitation(*row) for row in citations), created, changed
-        )
+        return KeptConversation(title, library, kept, tuple(KeptCitation(*row) for row in citations), created, changed)
 
     # -- writing ------------------------------------------------------------------------------------------------
 

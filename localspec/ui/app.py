@@ -119,4 +119,3 @@ def _launch(application: Application, port: int, model: str, routes: Sequence[Ba
         favicon_path=_HERE / "icon.svg",
     )
     return blocks
-

@@ -56,7 +56,7 @@ def _row(info: ConversationInfo, state: ListState, current: int) -> str:
     elif state.deleting == info.id:
         # No button stands where the first one stood, for a double click.
         inside = (
-            f'<p>{markup.lines(texts.DELETE_SURE.format(title=info.title))}</p>'
+            f"<p>{markup.lines(texts.DELETE_SURE.format(title=info.title))}</p>"
             f'<div class="buttons">{_act("keep", texts.DELETE_NOT)}'
             f"{_act('delete', texts.DELETE_NOW, info.id, 'warm')}</div>"
         )

@@ -352,9 +352,7 @@ class Chats:
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
-    def _all(
-        self, conversation: Conversation, names: Sequence[str], question: str = "", **switched: Update
-    ) -> Updates:
+    def _all(self, conversation: Conversation, names: Sequence[str], question: str = "", **switched: Update) -> Updates:
         """Everything about the chat that the tab shows now, with `question` in the entry."""
         chat = conversation.chat
         value: Any = {"text": question, "files": []} if question else None

@@ -44,9 +44,7 @@ class Events:
         page.library.input(self.pick_library, page.library, [page.library, *shown], **quick)
         page.removal.change(self.remove, [page.removal, page.method], shown, **quick)
         page.press.change(self.press, [page.press, page.method], shown, **quick)
-        page.learning.input(
-            self.set_learning, [page.learning, page.method], shown, trigger_mode="always_last", **quick
-        )
+        page.learning.input(self.set_learning, [page.learning, page.method], shown, trigger_mode="always_last", **quick)
         page.load.click(
             self.load_model,
             [page.model, page.model_file, page.draft, page.context, page.gpu_layers, page.threads],

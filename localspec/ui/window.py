@@ -43,9 +43,7 @@ _FAMILY = (
         ("google-chrome", "google-chrome-stable", "chrome", "com.google.Chrome"),
         r"Google\Chrome\Application\chrome.exe",
     ),
-    _Kind(
-        "Chromium", ("chromium", "chromium-browser", "org.chromium.Chromium"), r"Chromium\Application\chrome.exe"
-    ),
+    _Kind("Chromium", ("chromium", "chromium-browser", "org.chromium.Chromium"), r"Chromium\Application\chrome.exe"),
     _Kind(
         "Brave Browser",
         ("brave-browser", "brave-browser-stable", "brave", "com.brave.Browser"),

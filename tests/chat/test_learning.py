@@ -122,9 +122,7 @@ def test_one_by_one_is_timed_and_stores_nothing(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("method", ["plain", "rest", "dresd"])
-def test_a_chat_teaches_its_library(
-    engine: Engine, make_library: Callable[[list[Path]], Library], method: str
-) -> None:
+def test_a_chat_teaches_its_library(engine: Engine, make_library: Callable[[list[Path]], Library], method: str) -> None:
     library = make_library([])
     assert library.states is not None
     library.start()

@@ -56,9 +56,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Tun
         patch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
         # Which of the two is faster is the machine's business; here BF16 has to be chosen.
         patch.setattr(weight_formats, "LEAST_GAIN", 0.0)
-        patch.setattr(
-            weight_formats, "_speed", lambda seconds: 100.0 + (next(_RISING) if seconds else 0.0)
-        )
+        patch.setattr(weight_formats, "_speed", lambda seconds: 100.0 + (next(_RISING) if seconds else 0.0))
         found = tune(resolve(""), SETTINGS, thorough=True, report=told.append)
     yield home, found, told
 
@@ -148,9 +146,7 @@ def test_the_engine_loads_what_was_chosen(
     assert time.monotonic() - begun < 60
 
 
-def test_too_little_memory_leaves_the_original(
-    own_home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_little_memory_leaves_the_original(own_home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weight_formats, "_WORKING_MEMORY", 2**60)
     found = tune(resolve(""), SETTINGS)
     assert (found.file, found.chosen) == ("", "")

@@ -155,9 +155,7 @@ def partings(
                 "rasd": [RasdDrafter(ModelDrafter(draft), [HybridDrafter(exact, DresdDrafter(states))])],
             }
             for name, nodes in RUNS:
-                drafted = reply(
-                    model, prompt, drafters[name], sampling, FixedBudget(nodes) if nodes else budget
-                )
+                drafted = reply(model, prompt, drafters[name], sampling, FixedBudget(nodes) if nodes else budget)
                 compared += 1
                 total[name, nodes].steps += drafted.steps
                 total[name, nodes].drafted += drafted.drafted

@@ -197,9 +197,7 @@ def test_an_unreadable_measurement_counts_as_none(tmp_path, content):
     assert _read(file) is None
     file.write_bytes(content)
     assert _read(file) is None
-    file.write_text(
-        json.dumps({"measured": {"256": {"1": 0.5, "2": 0.75}}, "common": 0.2, "live": [{"2": [0.1, 3]}]})
-    )
+    file.write_text(json.dumps({"measured": {"256": {"1": 0.5, "2": 0.75}}, "common": 0.2, "live": [{"2": [0.1, 3]}]}))
     times = _read(file)
     assert times is not None
     assert times.measured == {256: {1: 0.5, 2: 0.75}}

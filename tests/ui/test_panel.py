@@ -33,7 +33,7 @@ from localspec.ui.page import draft_choices
 from localspec.ui.state import LIBRARY_PARTS, Application, Conversation, DraftState, Models
 from tests.ui.conftest import foreign_draft
 
-HOSTILE = '<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`'
+HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`"
 
 
 def step(accepted: int, drafted: int, seconds: float = 0.02, source: int = SOURCE_REST) -> Step:
@@ -489,7 +489,7 @@ def test_marks_are_escaped_once() -> None:
 
 
 def test_settings_reach_the_reply() -> None:
-    options = reply_options("rest", "paper", 16, 99, 0.7, 20, 0.9, 0.1, 1.1, 5, " root ::= \"a\" ")
+    options = reply_options("rest", "paper", 16, 99, 0.7, 20, 0.9, 0.1, 1.1, 5, ' root ::= "a" ')
     assert (options.method, options.preset, options.rows, options.max_tokens) == ("rest", "paper", 16, 99)
     assert (options.sampling.temperature, options.sampling.seed, options.sampling.grammar) == (0.7, 5, 'root ::= "a"')
     assert reply_options("rest", "device", 0, 1, 0, 40, 1, 0, 1, None, "").sampling.seed == RANDOM_SEED

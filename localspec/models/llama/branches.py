@@ -50,9 +50,7 @@ class BranchingContext:
         """The tokens [n] that the KV cache holds."""
         return self._cached
 
-    def follow(
-        self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None
-    ) -> NDArray[np.float32]:
+    def follow(self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None) -> NDArray[np.float32]:
         """Make the KV cache hold `tokens` [n > 0]; logits [v] behind the last of them, a view.
 
         What the cache holds already is reused, but for the last token, whose logits are asked for. `meanwhile` is
@@ -83,9 +81,7 @@ class BranchingContext:
         logits = view(llama_cpp.llama_get_logits_ith(self._context, -1), 1, self._weights.vocabulary_size)
         return logits.reshape(-1)
 
-    def grow(
-        self, tokens: Sequence[int], branches: Sequence[int], depth: int
-    ) -> tuple[NDArray[np.float32], list[int]]:
+    def grow(self, tokens: Sequence[int], branches: Sequence[int], depth: int) -> tuple[NDArray[np.float32], list[int]]:
         """Decode one level: `tokens` [w] each behind the end of a branch (0 = the trunk), `depth` levels below it.
 
         Returns logits [w, v], a view, and the branch [w] that each token is now the end of: the first one that

@@ -64,9 +64,7 @@ class LlamaModel(Weights):
 
     def __init__(self, path: Path, settings: LoadSettings | None = None, *, plain_buffers: bool = False) -> None:
         settings = settings or LoadSettings()
-        super().__init__(
-            path, settings.gpu_layers, plain_buffers=plain_buffers, attention=settings.attention
-        )
+        super().__init__(path, settings.gpu_layers, plain_buffers=plain_buffers, attention=settings.attention)
         self.threads = settings.threads or default_threads()
         self._context: Any = None
         self._cached: list[int] = []

@@ -23,9 +23,7 @@ LEAST_CELLS = 256
 class Weights:
     """One loaded GGUF. Its methods may be called from any thread. Raises ModelFileError, OutOfMemoryError."""
 
-    def __init__(
-        self, path: Path, gpu_layers: int = -1, *, plain_buffers: bool = False, attention: str = ""
-    ) -> None:
+    def __init__(self, path: Path, gpu_layers: int = -1, *, plain_buffers: bool = False, attention: str = "") -> None:
         """`gpu_layers` -1 = all of them; `plain_buffers` keeps the weights as they lie in the file; `attention` names
         the way to attend, where it is possible."""
         self.path = path
