@@ -173,6 +173,18 @@ def quitting() -> str:
     )
 
 
+def keys() -> str:
+    """The button that shows what the keyboard can do, and the dialog that `keys.js` opens."""
+    rows = "".join(f"<dt><kbd>{literal(key)}</kbd></dt><dd>{literal(does)}</dd>" for key, does in texts.KEYS_LIST)
+    first = f'<button type="button" class="press quiet" data-keys="show" aria-label="{texts.KEYS_NAME}">'
+    return (
+        f"<div>{first}{texts.KEYS}</button>"
+        f'<dialog aria-label="{texts.KEYS_NAME}"><h2>{texts.KEYS}</h2><dl>{rows}</dl><p>{texts.KEYS_MAC}</p>'
+        f'<button type="button" class="press quiet" data-keys="close" autofocus>{texts.KEYS_CLOSE}</button>'
+        "</dialog></div>"
+    )
+
+
 def _of(library: str) -> str:
     """The attribute that says to `page.js` what library the buttons inside an element belong to."""
     return f' data-library="{literal(library)}"'

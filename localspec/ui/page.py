@@ -92,6 +92,7 @@ def build(model: str = "") -> Page:
                 gr.Markdown(f"<h1>{texts.TITLE}</h1>", sanitize_html=False, elem_id="title")
                 status = gr.Markdown(sanitize_html=False, elem_id="status")
                 new_chat = gr.Button(texts.NEW_CHAT, size="sm", scale=0, min_width=90, elem_id="new-chat")
+                gr.Markdown(markup.keys(), sanitize_html=False, elem_id="keys")
                 gr.Markdown(markup.quitting(), sanitize_html=False, elem_id="quit")
             chat = gr.Chatbot(
                 elem_id="chat",

@@ -36,6 +36,21 @@ QUITTING = "LocalSpec is stopping …"
 QUIT_DONE = "LocalSpec has stopped"
 QUIT_DONE_ADVICE = "You can close this window. Start LocalSpec again to go on."
 
+KEYS = "Keys"
+KEYS_NAME = "Keys of the keyboard"
+KEYS_CLOSE = "Close"
+KEYS_LIST = (
+    ("Enter", "send"),
+    ("Shift + Enter", "begin a new line"),
+    ("Esc", "stop the answer; else go to the entry"),
+    ("/", "go to the entry"),
+    ("Ctrl + Shift + O", "new chat"),
+    ("Ctrl + K", "search the chats"),
+    ("Ctrl + B", "show or hide the chats"),
+    ("?", "show these keys"),
+)
+KEYS_MAC = "On a Mac, ⌘ stands for Ctrl."
+
 MENU_COMMENT = "Chat with a local model and your documents"
 MENU_KEYWORDS = ("Chat", "AI", "LLM", "Documents", "PDF")
 MENU_ADDED = "LocalSpec is in your applications menu now: {file}"
