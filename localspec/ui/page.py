@@ -137,7 +137,7 @@ def build(model: str = "") -> Page:
     return Page(
         status, chat, entry, new_chat, method, alone, panel_html, library, indexing, meaning, documents, removal,
         learning, learnt, press, model_list, model_file, draft, draft_status, formats, context, gpu_layers, threads,
-        load, [settings[name] for name in SAMPLING_ORDER], gr.Timer(0.7),
+        load, [settings[name] for name in SAMPLING_ORDER], gr.Timer(1.5),
     )  # fmt: skip
 
 
