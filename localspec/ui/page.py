@@ -172,7 +172,7 @@ def build(model: str = "") -> Page:
         status, chat, entry, below, new_chat, search, chats, act, importing, method, alone, panel_html, library,
         indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
         formats, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], endpoint,
-        gr.Timer(0.7),
+        gr.Timer(1.5),
     )  # fmt: skip
 
 

@@ -23,9 +23,9 @@ from localspec.ui.state import Application, Conversation, is_unsearchable
 
 _logger = logging.getLogger(__name__)
 
-UPDATE_SECONDS = 0.08
-"""The page is sent at most 12 updates per second: on a small computer the browser that draws them takes its time from
-the model."""
+UPDATE_SECONDS = 0.3
+"""The page is sent at most 3 updates per second: on a small computer the browser that draws them takes its time from
+the model (docs/log.md)."""
 _POLL_SECONDS = 0.05
 _TOLD_SECONDS = 1.0
 """A page that takes longer is not waited for: nothing of the reply depends on it."""
