@@ -211,8 +211,12 @@ class Engine:
 
     @property
     def plain_seconds(self) -> float:
-        """Measured T(1) in seconds."""
-        return float(self.decode_seconds[1])
+        """Measured T(1) in seconds at the shortest context that was measured."""
+        return self.plain_seconds_at(0)
+
+    def plain_seconds_at(self, cached: int) -> float:
+        """T(1) in seconds below a text of `cached` positions: a longer one takes longer to attend to."""
+        return float(self.times.at(cached)[1])
 
     def close(self) -> None:
         """Wait for the running request and free the model."""

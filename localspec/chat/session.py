@@ -284,7 +284,7 @@ class Session:
                 )
             self._forget(len(self.turns))
         turn.method = options.method
-        turn.metrics.plain_seconds = self.engine.plain_seconds
+        turn.metrics.plain_seconds = self.engine.plain_seconds_at(len(prompt))
         self._tell_of_draft(turn)
         if self._forgotten:
             turn.notices.append(

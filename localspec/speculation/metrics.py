@@ -20,7 +20,8 @@ ENOUGH_PLAIN_STEPS = 5
 
 @dataclass(slots=True)
 class ReplyMetrics:
-    """Counts and seconds of one reply. `plain_seconds` is T(1) as measured on this device before the reply."""
+    """Counts and seconds of one reply. `plain_seconds` is T(1) as known on this device before the reply, at its
+    prompt's length."""
 
     plain_seconds: float = 0.0
     tokens: int = 0

@@ -16,6 +16,7 @@ from localspec.chat.session import ReplyOptions, Session, Turn, Update
 from localspec.errors import ContextTooLongError, ModelError, SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.models.sampling import SamplingSettings
+from localspec.models.tuning import DecodeTimes
 from localspec.stores.library import Library
 from tests.chat.conftest import CONTEXT
 
@@ -83,6 +84,16 @@ def test_an_answer_cites_the_page_it_rests_on(engine: Engine, harbour: Library) 
     assert turn.metrics.tokens == len(turn.reply_tokens) + (turn.finish == "end")
     assert turn.metrics.plain_seconds == baseline, "as measured before the reply, which refreshes it"
     assert not engine.busy
+
+
+def test_the_baseline_is_that_of_the_prompts_length(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "times", DecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
+    options = ReplyOptions("plain", max_tokens=2)
+    short = last(Session(engine).ask("Say hello.", options)).metrics
+    monkeypatch.setattr(engine, "times", DecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
+    long = last(Session(engine).ask("sea " * 600, options)).metrics
+    assert short.prompt_tokens < 200 < 600 < long.prompt_tokens
+    assert [short.plain_seconds, long.plain_seconds] == pytest.approx([0.01, 0.5])
 
 
 def test_without_a_library_it_is_a_plain_chat(engine: Engine) -> None:
