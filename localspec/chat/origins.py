@@ -37,7 +37,7 @@ class Origins:
         self.sources += bytes(source for source, _ in zip(sources, parts, strict=False))
 
     def fit(self, characters: int) -> None:
-        """Make them those of a text of so many characters: what is missing is of unknown origin, what is too much goes."""
+        """Make them those of a text of so many characters: what is missing is of unknown origin, what is over goes."""
         missing = characters - sum(self.lengths)
         while missing < 0:
             cut = min(self.lengths[-1], -missing)
@@ -64,7 +64,7 @@ class Origins:
         return found
 
     def counts(self) -> dict[str, int]:
-        """Tokens by who proposed them first, as `ReplyMetrics.by_source` counts; those of unknown origin are left out."""
+        """Tokens by who proposed them, as `ReplyMetrics.by_source` counts; those of unknown origin are left out."""
         counts: dict[str, int] = {}
         for source in self.sources:
             for name in names(source)[:1]:
@@ -112,12 +112,7 @@ class Origins:
         if not isinstance(record, list):
             raise ValueError("origins must be a list")
         for run in record:
-            if (
-                not isinstance(run, list)
-                or len(run) != 2
-                or not isinstance(run[0], str)
-                or not isinstance(run[1], list)
-            ):
+            if not isinstance(run, list) or [type(part) for part in run] != [str, list]:
                 raise ValueError("origins must be pairs of a name and a list")
             source, lengths = _bits(run[0]), run[1]
             if len(made.sources) + len(lengths) > MOST_TOKENS:

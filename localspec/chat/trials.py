@@ -85,7 +85,7 @@ class Trials(Session):
         return turn, self._tokens
 
     def _last_prompt(self) -> NDArray[np.int32]:
-        """What the last answer was written behind. Where the chat was read from disk, so much is left out as must be."""
+        """What the last answer was written behind. Of a chat read from disk, so much is left out as must be."""
         last = len(self.turns) - 1
         turn = replace(self.turns[last], reply="", reply_tokens=[])
         forgotten = min(self._forgotten, last)
@@ -131,7 +131,7 @@ class Trials(Session):
 
 
 def contenders(engine: Engine) -> tuple[list[str], dict[str, str]]:
-    """The methods that can be compared here, plain first and the default one last, and of the others why they cannot."""
+    """The methods that can be compared here, plain first and Auto last, and of the others why they cannot."""
     order = sorted(listed(), key=lambda name: (name != PLAIN, METHODS[name].sized_by_itself))
     left_out = {}
     for name in order:

@@ -13,6 +13,8 @@ from localspec.ui.panel import names_to_class
 
 _BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _JOINER = "\u200d"
+_VIRAMA = 9
+"""Canonical combining class of signs that join a letter to the next one."""
 
 
 def answer(text: str, origins: Origins) -> str:
@@ -73,6 +75,8 @@ def _whole(pieces: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
 
 def _continues(before: str, character: str) -> bool:
     if before[-1] == _JOINER or character == _JOINER or unicodedata.category(character) in ("Mn", "Me", "Mc"):
+        return True
+    if unicodedata.combining(before[-1]) == _VIRAMA and character.isalpha():
         return True
     if "\U0001f3fb" <= character <= "\U0001f3ff":  # tones of skin
         return True

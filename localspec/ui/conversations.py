@@ -188,9 +188,8 @@ class Chats:
                         conversation.editing = instead_of if typed and failed else None
                 parts = self.parts(conversation) if busy is not None or view.is_final else {}
                 first = busy if busy is not None else end
-                yield _updates(
-                    REPLY_PARTS, chat=chat.messages(conversation.coloured), panel=shown, entry=first, **parts
-                )
+                messages = chat.messages(conversation.coloured)
+                yield _updates(REPLY_PARTS, chat=messages, panel=shown, entry=first, **parts)
                 if busy is not None and view.is_final:
                     yield _updates(REPLY_PARTS, entry=end)
                 busy = None

@@ -38,7 +38,8 @@ def panel(
     has_draft: bool = True,
     chat: Totals | None = None,
 ) -> str:
-    """The panel of a reply, with the figures of its whole `chat`. `state` ("reading", "writing", "done", "stopped") stands in the element for styles."""
+    """The panel of a reply, with the figures of its whole `chat`. `state` ("reading", "writing", "done", "stopped")
+    stands in the element for styles."""
     sentence = html.escape(
         verdict(metrics, method, has_documents=has_documents, has_states=has_states, has_draft=has_draft)
     )
@@ -200,12 +201,9 @@ def rate_plot(metrics: ReplyMetrics) -> str:
     for time, rate in found:
         # Each stretch is level, as long as it took.
         height = _HEIGHT * (1 - rate / top)
-        points += [
-            f"{_WIDTH * passed / whole:.1f},{height:.1f}",
-            f"{_WIDTH * (passed + time) / whole:.1f},{height:.1f}",
-        ]
+        points += [f"{_WIDTH * at / whole:.1f},{height:.1f}" for at in (passed, passed + time)]
         passed += time
-    line = ""
+    curve, line = " ".join(points), ""
     said = texts.PLOT_RATE_EXTENT
     if plain:
         height = _HEIGHT * (1 - plain / top)
@@ -215,8 +213,8 @@ def rate_plot(metrics: ReplyMetrics) -> str:
     return (
         f'<h4>{texts.PLOT_RATE} <span class="quiet">{extent}</span></h4>'
         f'<svg class="plot rate" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{texts.PLOT_RATE}, {extent}"><polygon points="0,{_HEIGHT} {" ".join(points)} {_WIDTH},{_HEIGHT}"/>'
-        f'<polyline points="{" ".join(points)}"/>{line}</svg>'
+        f'aria-label="{texts.PLOT_RATE}, {extent}"><polygon points="0,{_HEIGHT} {curve} {_WIDTH},{_HEIGHT}"/>'
+        f'<polyline points="{curve}"/>{line}</svg>'
     )
 
 

@@ -367,8 +367,8 @@ RATE = "{rate} tokens/s"
 ACCEPTED_SHARE = "{rate} of drafts accepted"
 BARS = "Upper bar: speed; lower bar: share of drafts accepted. Reading the question is not counted."
 BARS_WITH_MARK = (
-    "Upper bar: speed, with a mark where plain decoding stands; lower bar: share of drafts accepted. Reading the question"
-    " is not counted."
+    "Upper bar: speed, with a mark where plain decoding stands; lower bar: share of drafts accepted. Reading the"
+    " question is not counted."
 )
 
 
