@@ -229,8 +229,10 @@ def _chat(chat: Totals | None) -> str:
         ("tokens", texts.TOKENS, f"{chat.tokens:,}"),
         ("replies", texts.CHAT_REPLIES, f"{chat.replies:,}"),
     )
+    slower = ' class="slower"' if 0 < chat.speedup < SLOWER else ""
     cells = "".join(
-        f'<div class="figure"><b data-chat="{name}">{value}</b><span>{label}</span></div>'
+        f'<div class="figure"><b{slower if name == "speedup" else ""} data-chat="{name}">{value}</b>'
+        f"<span>{label}</span></div>"
         for name, label, value in figures
     )
     saved = chat.saved_seconds

@@ -310,9 +310,9 @@ TIME_READING = "reading first"
 TIME_DRAFT_READING = "draft model, too"
 TOKENS_READ = "{tokens}, {reused} kept from before"
 
-PLOT_RATE = "Tokens per second over the answer"
-PLOT_RATE_EXTENT = "{least} to {most}"
-PLOT_RATE_PLAIN = "{least} to {most}; dashed: plain, {plain}"
+PLOT_RATE = "Speed over the answer"
+PLOT_RATE_EXTENT = "{least}–{most} tokens/s"
+PLOT_RATE_PLAIN = "{least}–{most} tokens/s, dashed: plain {plain}"
 WHOLE_CHAT = "The whole chat"
 CHAT_REPLIES = "answers"
 CHAT_SAVED = "About {time} saved so far against plain decoding."
@@ -357,6 +357,12 @@ COMPARE_LEARNT = (
     "This library has learnt answers, perhaps this very one: methods that draft from it can look faster here than they"
     " are for a new question."
 )
+MEASURE_LOAD = (
+    "This computer was {word} when the answer was written: plain decoding ran at about {then} tokens/s, now at {now}."
+    " Ask again for figures of one moment."
+)
+MEASURE_WAS_SLOWER = "slower"
+MEASURE_WAS_FASTER = "faster"
 PLAIN_FACTOR = "{method} wrote this answer {factor} as fast as plain decoding."
 PLAIN_SAME = "Plain decoding wrote the same text, token for token."
 PLAIN_OTHER = "Plain decoding wrote another text, which must not be: please report it."

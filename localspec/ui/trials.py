@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from localspec.chat.methods import METHODS
+from localspec.chat.report import SLOWER
 from localspec.chat.trials import PLAIN
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.ui import markup, texts
 from localspec.ui.measuring import Measured, Row
 
 _QUESTION_CHARACTERS = 140
+_OTHER_LOAD = 1.25
+"""Plain decoding that ran so much faster or slower then is a sign that other programs were at work."""
 
 
 def hint() -> str:
@@ -57,6 +60,7 @@ def _said(measured: Measured) -> str:
     if plain.same is not None:
         unsure = texts.PLAIN_OTHER_UNSURE if measured.notes else texts.PLAIN_OTHER
         said.append(texts.PLAIN_SAME if plain.same else unsure)
+    said += _load(given, plain)
     same = {True: "yes", False: "no", None: ""}[plain.same]
     return f'<p class="verdict" data-same="{same}" role="status">{markup.literal(" ".join(said))}</p>'
 
@@ -66,6 +70,17 @@ def _verdict(given: Row, plain: Row) -> str:
         return ""
     factor = given.metrics.tokens_per_second / plain.metrics.tokens_per_second
     return texts.PLAIN_FACTOR.format(method=_label(given.method), factor=f"{factor:.2f}×")
+
+
+def _load(given: Row, plain: Row) -> list[str]:
+    """That the two were not measured alike, if they were not."""
+    if given.metrics is None or plain.metrics is None or given.metrics.baseline_seconds <= 0:
+        return []
+    then, now = 1 / given.metrics.baseline_seconds, plain.metrics.tokens_per_second
+    if not now or 1 / _OTHER_LOAD <= then / now <= _OTHER_LOAD:
+        return []
+    word = texts.MEASURE_WAS_SLOWER if then < now else texts.MEASURE_WAS_FASTER
+    return [texts.MEASURE_LOAD.format(word=word, then=f"{then:.1f}", now=f"{now:.1f}")]
 
 
 def _base(measured: Measured) -> float:
@@ -88,7 +103,8 @@ def _row(row: Row, measured: Measured, top: float, base: float) -> str:
         rate = metrics.tokens_per_second
         speed = texts.RATE.format(rate=f'<span data-figure="tokens-per-second">{rate:.1f}</span>')
         if base > 0:
-            factor = f'<span class="factor" data-figure="speedup">{rate / base:.2f}×</span>'
+            slow = " slower" if rate / base < SLOWER else ""
+            factor = f'<span class="factor{slow}" data-figure="speedup">{rate / base:.2f}×</span>'
         bars = _bars(metrics, top, base)
     return (
         f'<li data-method="{row.method}" data-state="{row.state}"><div class="name"><b>{label}</b>'
@@ -101,7 +117,7 @@ def _bars(metrics: ReplyMetrics, top: float, base: float) -> str:
     """Speed against the fastest, with a mark where plain decoding stands, and the share of drafts accepted."""
     share = 100 * metrics.tokens_per_second / top if top > 0 else 0.0
     mark = f'<i style="left:{min(100.0, 100 * base / top):.1f}%"></i>' if 0 < base <= top else ""
-    slow = " slower" if base > 0 and metrics.tokens_per_second < base else ""
+    slow = " slower" if base > 0 and metrics.tokens_per_second / base < SLOWER else ""
     speed = f'<div class="track speed"><div class="fill{slow}" style="width:{share:.1f}%"></div>{mark}</div>'
     if not metrics.drafted:
         return speed

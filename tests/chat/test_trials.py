@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
@@ -33,7 +32,7 @@ def talk(engine: Engine, library: Library | None, *questions: str, **options: ob
     return session
 
 
-@pytest.mark.parametrize("sampling", [SamplingSettings(), SamplingSettings(temperature=0.9, seed=7)])
+@pytest.mark.parametrize("sampling", [SamplingSettings(seed=1), SamplingSettings(temperature=0.9, seed=7)])
 def test_plain_decoding_writes_the_last_answer_again(
     engine: Engine, harbour: Library, sampling: SamplingSettings
 ) -> None:
@@ -154,4 +153,3 @@ def test_equal_means_the_same_tokens_and_the_same_end() -> None:
     assert one.equals(replace(one, finish="stopped"))
     assert not one.equals(replace(one, finish="end"))
     assert not one.equals(replace(one, tokens=(1, 2, 3)))
-    assert isinstance(np.array(one.tokens), np.ndarray)

@@ -85,7 +85,9 @@ def test_any_text_is_shown_as_it_was(pieces: list[tuple[str, int]]) -> None:
     if text and made:
         assert "\n" not in page, "a blank line would end the element"
         answer = page.split('<div class="origins-legend">')[0].replace("<br>", "\n")
-        assert html.unescape(re.sub(r"<[^>]*>", "", answer)) == "\n".join(re.split("[\n\v\f\x1c-\x1e\x85\u2028\u2029]", text))
+        assert html.unescape(re.sub(r"<[^>]*>", "", answer)) == "\n".join(
+            re.split("[\n\v\f\x1c-\x1e\x85\u2028\u2029]", text)
+        )
 
 
 def test_an_answer_of_unknown_origin_stays_as_it_is_and_says_so() -> None:
