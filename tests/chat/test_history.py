@@ -40,8 +40,8 @@ def record(recording: Recording, updates: Iterator[Update]) -> Turn:
 
 
 def assert_same(read: list[Turn], turns: list[Turn]) -> None:
-    """All is as it was, but for the figures, of which a record keeps less than a reply at work has, and for the settings,
-    which are not kept."""
+    """All is as it was, but for the figures, of which a record keeps less than a reply at work has, and for the
+    settings, which are not kept."""
     assert len(read) == len(turns)
     for one, other in zip(read, turns, strict=True):
         for each in fields(Turn):
