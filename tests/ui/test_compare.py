@@ -37,12 +37,12 @@ class Measuring(ChatVisit):
     def ended(self, state: str = "done") -> None:
         expect(self.page.locator(f"#measured section[data-state={state}]")).to_be_visible(timeout=3 * LONG)
 
-    def row(self, method: str) -> Locator:  # type: ignore[override]
+    def line(self, method: str) -> Locator:
         return self.measured.locator(f"li[data-method={method}]")
 
     def said(self) -> list[str]:
         """The chat as it is shown."""
-        return self.page.locator("#chat .message").all_inner_texts()
+        return [*self.questions.all_inner_texts(), *self.answers.all_inner_texts()]
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,9 @@ def test_words_are_marked_by_where_they_came_from(visit: Measuring, browser: Bro
     visit.longest(64)
     visit.grammar(f'root ::= "{SIGNS}"')
     visit.ask("Write the signs.")
-    answer = visit.answers.last
+    answer = visit.answers.first
     expect(answer.locator("strong")).to_have_text("bold")
-    before = visit.said()
+    before = answer.inner_text()
     visit.mark(True)
     assert written(answer) == SIGNS, "not a sign may be another, or be drawn as something else"
     expect(answer.locator(".origins b, .origins strong, .origins .katex")).to_have_count(0)
@@ -101,7 +101,7 @@ def test_words_are_marked_by_where_they_came_from(visit: Measuring, browser: Bro
     assert len(marked) > 20
 
     visit.mark(False)
-    assert visit.said()[:2] == before
+    assert visit.answers.first.inner_text() == before
     visit.assert_quiet()
 
     # All of it is there again where the chat is opened anew.
@@ -118,7 +118,7 @@ def test_an_answer_that_came_from_elsewhere_is_not_marked_and_says_so(visit: Mea
     chats = {"format": "localspec-chats", "version": 1, "conversations": [{"title": "Brought", "turns": [turn]}]}
     file = tmp_path / "chats.json"
     file.write_text(json.dumps(chats), encoding="utf-8")
-    visit.page.locator("#import-chats input[type=file], input[type=file][accept='.json']").first.set_input_files(file)
+    visit.page.locator("#chats-column input[type=file]").set_input_files(file)
     visit.open("Brought")
     visit.page.locator("#show-origins input").check()
     expect(visit.answers.last).to_contain_text("is not known")
@@ -146,8 +146,8 @@ def test_an_answer_is_measured_beside_plain_decoding(visit: Measuring, app: Runn
     expect(visit.measured.locator(".verdict")).to_contain_text(texts.PLAIN_SAME)
     expect(visit.measured.locator(".verdict")).to_have_attribute("data-same", "yes")
     for method in ("auto", "plain"):
-        assert float(visit.row(method).locator("[data-figure=tokens-per-second]").inner_text()) > 0
-        expect(visit.row(method).locator("[data-figure=tokens]")).to_have_text(f"{tokens} tokens")
+        assert float(visit.line(method).locator("[data-figure=tokens-per-second]").inner_text()) > 0
+        expect(visit.line(method).locator("[data-figure=tokens]")).to_have_text(f"{tokens} tokens")
     assert visit.said() == before
     visit.measured.locator("[data-act=unmeasure]").click()
     expect(visit.measured).to_have_count(0)
@@ -171,10 +171,10 @@ def test_methods_are_compared_on_what_is_typed_and_the_chat_stays(visit: Measuri
     methods = [name for name, method in METHODS.items() if not method.for_measuring]
     expect(visit.measured.locator("li[data-state=done]")).to_have_count(len(methods))
     for method in methods:
-        assert float(visit.row(method).locator("[data-figure=speedup]").inner_text().rstrip("×")) > 0
-        expect(visit.row(method).locator(".track.speed")).to_be_attached()
+        assert float(visit.line(method).locator("[data-figure=speedup]").inner_text().rstrip("×")) > 0
+        expect(visit.line(method).locator(".track.speed")).to_be_attached()
         if method != "plain":
-            expect(visit.row(method)).to_contain_text(texts.SAME_AS_PLAIN)
+            expect(visit.line(method)).to_contain_text(texts.SAME_AS_PLAIN)
     expect(visit.entry).to_have_value(REPEAT)
     expect(visit.answers).to_have_count(0)
     assert not visit.page.locator("#chats .chat.current").count()
@@ -183,7 +183,7 @@ def test_methods_are_compared_on_what_is_typed_and_the_chat_stays(visit: Measuri
     visit.longest(256)
     visit.entry.fill("Write a very long story about a lighthouse and its keeper.")
     visit.page.locator("#compare-methods").click()
-    expect(visit.row("plain").locator("[data-figure=tokens]")).to_be_visible()
+    expect(visit.line("plain").locator("[data-figure=tokens]")).to_be_visible()
     visit.page.locator("#measure-plain").click()
     expect(visit.page.locator(".toast-body").last).to_contain_text(re.compile("measured already|no answer"))
     visit.measured.locator("[data-act=halt]").click()
