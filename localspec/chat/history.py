@@ -15,6 +15,7 @@ from time import monotonic
 import numpy as np
 
 from localspec.chat.citations import Citation
+from localspec.chat.origins import Origins
 from localspec.chat.session import Turn
 from localspec.errors import LocalSpecError, StoreError
 from localspec.speculation.metrics import ReplyMetrics
@@ -198,7 +199,7 @@ class Recording:
         if now - self._saved < SAVE_SECONDS or not self._history.is_open:
             return
         if self._begun:
-            write = partial(self._write_on, turn.reply, _ids(turn))
+            write = partial(self._write_on, turn.reply, _ids(turn), turn.origins.pack())
             self._history.later(self, write)
         elif not self._replaces or turn.reply_tokens:
             write = partial(self._put, *kept(turn))
@@ -243,8 +244,8 @@ class Recording:
         self._begun = True
         self._history.catch_up(earlier for _, earlier in missed)
 
-    def _write_on(self, reply: str, tokens: bytes) -> None:
-        self._history.store.write_on(self.conversation, self._position, reply, tokens)
+    def _write_on(self, reply: str, tokens: bytes, origins: bytes) -> None:
+        self._history.store.write_on(self.conversation, self._position, reply, tokens, origins)
 
     def _take_back(self) -> None:
         if self._begun and not self._was_there:
@@ -272,6 +273,7 @@ def kept(turn: Turn) -> tuple[KeptTurn, list[KeptCitation]]:
         tuple(made.number for made in turn.given),
         tuple(made.number for made in turn.citations),
         turn.metrics.record() if turn.finish else {},
+        turn.origins.pack(),
     )
     given = [KeptCitation(one.number, one.file, one.page, one.section, one.passage, one.source) for one in turn.given]
     return made, given
@@ -292,6 +294,11 @@ def _restored(turn: KeptTurn, citations: dict[int, Citation]) -> Turn:
     except ValueError as error:
         _logger.warning("Figures of a kept reply are left out: %s", error)
         metrics = ReplyMetrics()
+    try:
+        origins = Origins.unpack(turn.origins)
+    except ValueError as error:
+        _logger.warning("Where the words of a kept reply came from is left out: %s", error)
+        origins = Origins()
     return Turn(
         turn.question,
         turn.content,
@@ -309,6 +316,7 @@ def _restored(turn: KeptTurn, citations: dict[int, Citation]) -> Turn:
         turn.documents,
         turn.files,
         list(turn.problems),
+        origins,
     )
 
 

@@ -14,12 +14,14 @@ from localspec.chat.citations import Citation, cited
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, compose
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method, plan, sources_of
+from localspec.chat.origins import Origins
 from localspec.chat.template import Message
 from localspec.chat.text import TextStream
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
 from localspec.models.sampling import SamplingSettings
-from localspec.speculation.decode import Step, generate, need_states
+from localspec.speculation.budget import Budget
+from localspec.speculation.decode import Drafter, Step, generate, need_states
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
@@ -52,6 +54,15 @@ class ReplyOptions:
             raise SettingsError(f"An answer of {self.max_tokens} tokens is not possible.", "Choose 1 or more.")
 
 
+@dataclass(frozen=True, slots=True)
+class MadeWith:
+    """What an answer follows from, beside its prompt."""
+
+    options: ReplyOptions
+    weights: str
+    """fingerprint of the model's"""
+
+
 @dataclass(slots=True)
 class Turn:
     """One question with its answer, as shown and as sent."""
@@ -79,6 +90,10 @@ class Turn:
     """names of the documents that came with the question"""
     problems: list[str] = field(default_factory=list)
     """what could not be done for this answer"""
+    origins: Origins = field(default_factory=Origins)
+    """where each token of the reply came from; empty where that is not known"""
+    made_with: MadeWith | None = None
+    """None where that is not known any more: it is not kept on disk"""
 
     @property
     def is_cut(self) -> bool:
@@ -140,6 +155,7 @@ class Session:
             if instead_of is not None:
                 self.cut(instead_of)
             turn, prompt = self._compose(question, options, model)
+            turn.made_with = MadeWith(options, self.engine.weights_fingerprint)
             self.turns.append(turn)
             return turn, prompt
 
@@ -162,7 +178,7 @@ class Session:
             raise SettingsError("There is no answer that was cut short.", "Ask a question.")
         turn = self.turns[-1]
         forgotten, count = self._forgotten, len(turn.reply_tokens)
-        before = turn.finish, turn.notices, turn.metrics, turn.method
+        before = turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with
         whole = ReplyMetrics(plain_seconds=turn.metrics.plain_seconds)
         whole.merge(turn.metrics)
 
@@ -170,12 +186,13 @@ class Session:
             prompt = self._compose_on(turn, options, model)
             turn.notices = [notice for notice in turn.notices if notice != _ending(turn)]
             turn.finish, turn.method = "", options.method
+            turn.made_with = self._made_on(turn.made_with, options)
             turn.metrics = ReplyMetrics(plain_seconds=self.engine.plain_seconds)
             return turn, prompt
 
         def settle() -> None:
             if not turn.finish and len(turn.reply_tokens) == count:
-                turn.finish, turn.notices, turn.metrics, turn.method = before
+                turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with = before
                 self._forgotten = forgotten
             elif not turn.finish:
                 whole.merge(turn.metrics)
@@ -202,15 +219,16 @@ class Session:
         """Decode behind the prompt that `begin` gives, into its turn. Where its reply began before, `earlier` are the
         figures of that part. Whatever happens, `settle` comes last."""
         engine, library = self.engine, self.library
-        drafters, budget = plan(sources_of(engine, library), options.method, options.preset, options.rows)
         learns = self.learns and library is not None and library.learns
         with engine.turn() as model:
+            drafters, budget = self._plan(options)
             sampler = model.sampler(options.sampling)
             prompt, written = np.empty(0, np.int32), []
             try:
                 turn, prompt = begin(model)
                 yield from self._read(model, prompt, turn, need_states(drafters))
                 stream = TextStream(model.piece, turn.reply_tokens, turn.reply)
+                turn.origins.fit(len(stream.text))
                 steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=learns)
                 for step in steps:
                     turn.metrics.add(step)
@@ -220,12 +238,15 @@ class Session:
                     if step.finish == "end":
                         emitted = emitted[:-1]
                     turn.reply_tokens += emitted
-                    delta = stream.add(emitted)
-                    turn.reply = stream.text
+                    parts = stream.add_each(emitted)
+                    turn.origins.add(step.source.tolist(), parts)
+                    turn.reply, delta = stream.text, "".join(parts)
                     yield Update("writing", turn, delta, 1.0, step)
                     turn.finish = step.finish
                 delta = stream.finish()
                 turn.reply = stream.text
+                if delta:
+                    turn.origins.lengths[-1] += len(delta)
                 if earlier is not None:
                     earlier.merge(turn.metrics)
                     turn.metrics = earlier
@@ -237,6 +258,17 @@ class Session:
                 settle()
                 if learns:
                     self._learn(model, prompt, written)
+
+    def _plan(self, options: ReplyOptions) -> tuple[list[Drafter], Budget]:
+        """The drafters of a reply, and what sizes their trees. In the turn of this conversation."""
+        return plan(sources_of(self.engine, self.library), options.method, options.preset, options.rows)
+
+    def _made_on(self, before: MadeWith | None, options: ReplyOptions) -> MadeWith | None:
+        """What an answer follows from that is gone on with: where words are drawn, two streams of chance made it."""
+        now = MadeWith(options, self.engine.weights_fingerprint)
+        if before is None or before.weights != now.weights:
+            return None
+        return now if before.options.sampling.is_greedy and options.sampling.is_greedy else None
 
     def _learn(self, model: LlamaModel, prompt: NDArray[np.int32], written: list[int]) -> None:
         """Hand a reply and its states, which the decoder has computed already, to the library."""

@@ -22,9 +22,13 @@ class TextStream:
 
     def add(self, tokens: Iterable[int]) -> str:
         """The text that these tokens completed."""
-        delta = self._decoder.decode(b"".join(self._piece(token) for token in tokens))
-        self.text += delta
-        return delta
+        return "".join(self.add_each(tokens))
+
+    def add_each(self, tokens: Iterable[int]) -> list[str]:
+        """The same, token by token."""
+        parts = [self._decoder.decode(self._piece(token)) for token in tokens]
+        self.text += "".join(parts)
+        return parts
 
     def finish(self) -> str:
         """What is left of a cut character, as a replacement mark."""

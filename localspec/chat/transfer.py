@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from localspec.chat.methods import METHODS
+from localspec.chat.origins import Origins
 from localspec.chat.session import CUT
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
@@ -104,7 +105,17 @@ def _turn(turn: KeptTurn) -> dict[str, Any]:
         **{name: list(getattr(turn, name)) for name in ("files", "notices", "problems", "given", "cited")},
         "metrics": turn.metrics,
         "figures": _figures(turn),
+        **_origins(turn),
     }
+
+
+def _origins(turn: KeptTurn) -> dict[str, Any]:
+    """Where the tokens came from; nothing where that is not known."""
+    try:
+        record = Origins.unpack(turn.origins).record()
+    except ValueError:
+        return {}
+    return {"origins": record} if record else {}
 
 
 def _figures(turn: KeptTurn) -> dict[str, float | int]:
@@ -188,6 +199,7 @@ def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
     try:
         # What is kept is what was understood, and nothing else.
         record = ReplyMetrics.of_record(metrics).record() if metrics else {}
+        origins = Origins.of_record(entry.get("origins", [])).pack()
     except ValueError as error:
         _refuse(f"{where}: {error}")
     numbers = {name: _numbers(entry, name, where, citations) for name in ("given", "cited")}
@@ -204,6 +216,7 @@ def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
         given=numbers["given"],
         cited=numbers["cited"],
         metrics=record,
+        origins=origins,
     )
 
 

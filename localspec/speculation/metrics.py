@@ -38,6 +38,8 @@ class ReplyMetrics:
     reused_tokens: int = 0
     by_source: dict[str, int] = field(default_factory=dict)
     accepted_per_step: list[int] = field(default_factory=list)
+    step_seconds: list[float] = field(default_factory=list)
+    """of the same steps; none where an earlier version kept the reply"""
     idle_tokens: int = 0
     """tokens since the last step with a draft"""
     retrieval: Retrieval | None = None
@@ -64,6 +66,7 @@ class ReplyMetrics:
         self.sample_seconds += step.sample_seconds
         self.rest_seconds += step.rest_seconds
         self.accepted_per_step.append(step.accepted)
+        self.step_seconds.append(step.seconds)
         for bits in step.source.tolist():
             for name in _names(bits):
                 self.by_source[name] = self.by_source.get(name, 0) + 1
@@ -111,6 +114,7 @@ class ReplyMetrics:
             for source, nodes in theirs.items():
                 counts[source] = counts.get(source, 0) + nodes
         self.accepted_per_step += other.accepted_per_step
+        self.step_seconds += other.step_seconds
         self.idle_tokens = other.idle_tokens if other.drafted_steps else self.idle_tokens + other.idle_tokens
         if other.retrieval is not None:
             searches = self.retrieval or Retrieval()
@@ -210,6 +214,7 @@ class ReplyMetrics:
             "own_plain_seconds": own,
             **{name: dict(getattr(self, name)) for name in _BY_SOURCE},
             "accepted_per_step": list(self.accepted_per_step),
+            "step_times": [round(seconds / _TICK) for seconds in self.step_seconds],
             "retrieval": asdict(self.retrieval) if self.retrieval is not None else None,
             "times": asdict(self.times) if self.times is not None else None,
             "tried": [[round(value, 6) for value in row] for row in self.tried.tolist()],
@@ -230,6 +235,10 @@ class ReplyMetrics:
         made.accepted_per_step = [
             int(_quantity(value, "accepted_per_step", whole=True))
             for value in _row(record.get("accepted_per_step", []), "accepted_per_step", _MOST_STEPS)
+        ]
+        made.step_seconds = [
+            _quantity(value, "step_times", whole=True) * _TICK
+            for value in _row(record.get("step_times", []), "step_times", _MOST_STEPS)
         ]
         for name, kind in (("retrieval", Retrieval), ("times", DraftTimes)):
             if record.get(name) is not None:
@@ -263,6 +272,8 @@ _ADDED = (
 
 _BY_SOURCE = ("by_source", "drafted_by_source", "accepted_by_source")
 _MOST_STEPS = 1_000_000
+_TICK = 1e-4
+"""Seconds; times of steps are kept as whole numbers of these."""
 _MOST = 1e12
 """Whatever is counted or timed is less."""
 

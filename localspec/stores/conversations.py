@@ -99,7 +99,12 @@ def _create(database: Database) -> None:
     database.execute(f"CREATE TRIGGER turns_changed AFTER UPDATE OF question, reply ON turns BEGIN {remove} {add} END")
 
 
-_MIGRATIONS = (Migration("conversations-1-chats", _create),)
+def _add_origins(database: Database) -> None:
+    # Of which sources the tokens of a reply came, as `chat.origins` packs it; empty where that is not known.
+    database.execute("ALTER TABLE turns ADD COLUMN origins BLOB NOT NULL DEFAULT x''")
+
+
+_MIGRATIONS = (Migration("conversations-1-chats", _create), Migration("conversations-2-origins", _add_origins))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,8 @@ class KeptTurn:
     """numbers of the passages that could be cited"""
     cited: tuple[int, ...] = ()
     metrics: dict[str, Any] = field(default_factory=dict)
+    origins: bytes = b""
+    """where the reply's tokens came from; empty where unknown"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,12 +344,15 @@ class Conversations:
                 _cut(database, conversation, position + 1)
             _put(database, conversation, position, turn, citations)
 
-    def write_on(self, conversation: int, position: int, reply: str, tokens: bytes) -> None:
+    def write_on(
+        self, conversation: int, position: int, reply: str, tokens: bytes, origins: bytes | None = None
+    ) -> None:
         """The answer at `position` as far as it is written; nothing where that turn is gone."""
         with self._database.write() as database:
             database.execute(
-                "UPDATE turns SET reply = ?, tokens = ? WHERE conversation = ? AND position = ?",
-                [_writable(reply), tokens, conversation, position],
+                "UPDATE turns SET reply = ?, tokens = ?, origins = coalesce(?, origins)"
+                " WHERE conversation = ? AND position = ?",
+                [_writable(reply), tokens, origins, conversation, position],
             )
 
     def cut(self, conversation: int, turns: int) -> None:
@@ -403,7 +413,7 @@ class Conversations:
             yield database
 
 
-_COLUMNS = "question, content, reply, tokens, tokenizer, library, method, finish, asked, details, metrics"
+_COLUMNS = "question, content, reply, tokens, tokenizer, library, method, finish, asked, details, metrics, origins"
 _MATCHING = (
     "SELECT turns.id, turns.conversation FROM words JOIN turns ON turns.id = words.rowid WHERE words MATCH ?"
     " ORDER BY words.rowid DESC"
@@ -474,6 +484,7 @@ def _put(
         turn.asked or _now(),
         json.dumps({name: list(getattr(turn, name)) for name in _LISTS}),
         json.dumps(turn.metrics),
+        turn.origins,
     ]
     changes = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
     database.execute(
@@ -500,7 +511,7 @@ def _cut(database: Database, conversation: int, turns: int) -> None:
 
 
 def _turn(row: Sequence[Any]) -> KeptTurn:
-    question, content, reply, tokens, tokenizer, library, method, finish, asked, details, metrics = row
+    question, content, reply, tokens, tokenizer, library, method, finish, asked, details, metrics, origins = row
     lists = json.loads(details)
     return KeptTurn(
         question,
@@ -514,6 +525,7 @@ def _turn(row: Sequence[Any]) -> KeptTurn:
         asked,
         **{name: tuple(lists[name]) for name in _LISTS},
         metrics=json.loads(metrics),
+        origins=origins,
     )
 
 

@@ -14,9 +14,10 @@ from localspec.chat.session import Session, Turn
 from localspec.errors import StoreError
 from localspec.stores.conversations import KeptConversation
 from localspec.stores.library import Library
-from localspec.ui import markup, texts
+from localspec.ui import colours, markup, texts
 
 if TYPE_CHECKING:
+    from localspec.ui.measuring import Measurement
     from localspec.ui.replying import Reply, View
 
 _SETTLE_SECONDS = 30.0
@@ -33,6 +34,21 @@ class Exchange:
     """Markdown that is safe to render"""
     turn: Turn | None = None
     """None where the chat holds none of it: files alone, or no word of an answer"""
+    _coloured: tuple[str, str] = ("", "")
+    """an answer, and the same with its words marked"""
+
+    def shown(self, coloured: bool) -> str:
+        """The answer, `coloured` with its words marked by where they came from once it is complete."""
+        turn = self.turn
+        if not coloured or turn is None or not turn.finish:
+            return self.answer
+        if self._coloured[0] is not self.answer:
+            plain = markup.answer(turn.reply)
+            # While it is not the whole answer yet that is shown, it is not marked.
+            told = self.answer.startswith(plain)
+            marked = colours.answer(turn.reply, turn.origins) + self.answer[len(plain) :] if told else self.answer
+            self._coloured = (self.answer, marked)
+        return self._coloured[1]
 
 
 @dataclass(slots=True, eq=False)
@@ -47,6 +63,8 @@ class Chat:
     exchanges: list[Exchange] = field(default_factory=list)
     session: Session | None = None
     reply: Reply | None = None
+    measurement: Measurement | None = None
+    """what was measured besides, the last time"""
 
     @classmethod
     def restored(cls, identity: int, kept: KeptConversation) -> Chat:
@@ -89,12 +107,12 @@ class Chat:
         else:
             del self.turns[position:]
 
-    def messages(self) -> list[dict[str, str]]:
-        """What Gradio's chatbot shows."""
+    def messages(self, coloured: bool = False) -> list[dict[str, str]]:
+        """What Gradio's chatbot shows; `coloured` with the words of answers marked by where they came from."""
         shown = []
         for number, exchange in enumerate(self.exchanges):
             asked = markup.question(exchange.question, exchange.files, number)
-            shown += [{"role": "user", "content": asked}, {"role": "assistant", "content": exchange.answer}]
+            shown += [{"role": "user", "content": asked}, {"role": "assistant", "content": exchange.shown(coloured)}]
         return shown
 
     def _draw(self) -> None:

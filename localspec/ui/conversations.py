@@ -11,8 +11,11 @@ from typing import Any
 import gradio as gr
 
 from localspec.chat.transfer import read_json
+from localspec.chat.trials import with_seed
 from localspec.errors import LocalSpecError, SettingsError
-from localspec.ui import chat_list, markup, panel, texts
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.totals import Totals, totals
+from localspec.ui import chat_list, markup, panel, texts, trials
 from localspec.ui.chat_list import PAGE
 from localspec.ui.chats import Chat, Exchange, answer
 from localspec.ui.options import reply_options
@@ -24,7 +27,7 @@ Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
 Updates = tuple[Update, ...]
 
-CHAT_PARTS = ("below", "chats")
+CHAT_PARTS = ("below", "chats", "measured")
 """The parts of the page beside the chat that are refreshed regularly."""
 REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
 ALL_PARTS = (*REPLY_PARTS, "library", *LIBRARY_PARTS)
@@ -46,13 +49,15 @@ class Chats:
             "more": self._more,
             "edit": self._edit,
             "unedit": self._unedit,
+            "halt": self._halt,
+            "unmeasure": self._unmeasure,
         }
 
     def connect(self, page: Page, quick: dict[str, Any]) -> None:
         """Tie the handlers to the components; `quick` are the options of every handler on the page."""
         # Replies take turns on the engine's own lock, so that a second tab sees what it waits for.
         patient = {**quick, "concurrency_limit": 8}
-        outputs = [page.chat, page.panel, page.entry, page.below, page.chats]
+        outputs = [page.chat, page.panel, page.entry, page.below, page.chats, page.measured]
         everything = [*outputs, page.library, page.indexing, page.meaning, page.documents, page.learnt]
         page.entry.submit(self.reply, [page.entry, *page.settings], outputs, **patient)
         page.entry.stop(self.stop, None, None, **quick)
@@ -146,6 +151,7 @@ class Chats:
             yield _updates(REPLY_PARTS)
             return
         before = list(chat.exchanges)
+        earlier = totals(one.turn.metrics for one in before[:instead_of] if one.turn is not None)
         if goes_on:
             exchange, shown_before = before[-1], before[-1].answer
         else:
@@ -163,7 +169,8 @@ class Chats:
                 if reply.discarded:
                     break
                 exchange.answer = answer(view)
-                shown = _panel(view, shown)
+                now = earlier.plus(view.metrics or ReplyMetrics(), replies=int(not goes_on))
+                shown = _panel(view, shown, _totals(chat) if view.is_final else now)
                 end: Update = gr.skip()
                 if view.is_final:
                     exchange.turn, end = reply.turn, ready
@@ -181,7 +188,8 @@ class Chats:
                         conversation.editing = instead_of if typed and failed else None
                 parts = self.parts(conversation) if busy is not None or view.is_final else {}
                 first = busy if busy is not None else end
-                yield _updates(REPLY_PARTS, chat=chat.messages(), panel=shown, entry=first, **parts)
+                messages = chat.messages(conversation.coloured)
+                yield _updates(REPLY_PARTS, chat=messages, panel=shown, entry=first, **parts)
                 if busy is not None and view.is_final:
                     yield _updates(REPLY_PARTS, entry=end)
                 busy = None
@@ -202,7 +210,7 @@ class Chats:
     ) -> Reply:
         if not question and not files and not goes_on:
             raise SettingsError(texts.NOTHING_SENT)
-        options = reply_options(*settings)
+        options = with_seed(reply_options(*settings))
         with self._beginning:  # tabs may show the same chat
             chat = _idle(conversation)
             position = None
@@ -248,7 +256,7 @@ class Chats:
         state = conversation.listed
         state.query, state.limit = text or "", PAGE
         state.settle()
-        return self.parts(conversation)["chats"]
+        return self._list(conversation)
 
     def import_file(self, path: str | None, request: gr.Request) -> Update:
         """Add the chats of an exported file, all or none."""
@@ -258,7 +266,12 @@ class Chats:
             gr.Warning(markup.lines(str(error)))
         else:
             gr.Info(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
-        return self.parts(self._conversation(request))["chats"]
+        return self._list(self._conversation(request))
+
+    def _list(self, conversation: Conversation) -> str:
+        """The list alone, to be sent."""
+        conversation.seen["chats"] = self._listed(conversation)
+        return conversation.seen["chats"]
 
     def parts(self, conversation: Conversation) -> dict[str, Update]:
         """What stands beside the chat now, to be sent: the next tick need not send it again."""
@@ -274,6 +287,7 @@ class Chats:
         return {
             "below": chat_list.below(conversation.editing, len(chat.exchanges), can_go_on),
             "chats": self._listed(conversation),
+            "measured": _measured(chat),
         }
 
     def _listed(self, conversation: Conversation) -> str:
@@ -336,6 +350,19 @@ class Chats:
         conversation.listed.limit += PAGE
         return _updates(ALL_PARTS, **self.parts(conversation))
 
+    # -- what is measured besides (begun in `compare.py`) --------------------------------------------------------
+
+    def _halt(self, conversation: Conversation, about: str) -> Updates:
+        if conversation.chat.measurement is not None:
+            conversation.chat.measurement.stop()  # the next tick shows its end
+        return _updates(ALL_PARTS)
+
+    def _unmeasure(self, conversation: Conversation, about: str) -> Updates:
+        measurement = conversation.chat.measurement
+        if measurement is not None and measurement.is_over:
+            conversation.chat.measurement = None
+        return _updates(ALL_PARTS, **self.parts(conversation))
+
     # -- editing ------------------------------------------------------------------------------------------------
 
     def _edit(self, conversation: Conversation, about: str) -> Updates:
@@ -359,7 +386,7 @@ class Chats:
         idle = chat.is_idle
         return _updates(
             names,
-            chat=chat.messages(),
+            chat=chat.messages(conversation.coloured),
             panel=_last_panel(chat),
             entry=gr.MultimodalTextbox(value=value, submit_btn=idle, stop_btn=not idle),
             **self.parts(conversation),
@@ -389,7 +416,20 @@ def _identity(text: str) -> int:
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
 
 
-def _panel(view: View, before: Update) -> Update:
+def _measured(chat: Chat) -> str:
+    """What was measured besides; or, once that is of another answer than the last one, what could be."""
+    measurement = chat.measurement
+    if measurement is None or not measurement.is_of_this_chat:
+        return trials.hint()
+    return trials.shown(measurement.measured)
+
+
+def _totals(chat: Chat) -> Totals:
+    """Of all answers of a chat that has none at work."""
+    return totals(turn.metrics for turn in chat.turns)
+
+
+def _panel(view: View, before: Update, whole: Totals) -> Update:
     if view.metrics is None or not view.method:
         return before
     return panel.panel(
@@ -399,6 +439,7 @@ def _panel(view: View, before: Update) -> Update:
         state=view.state,
         has_states=view.has_states,
         has_draft=view.has_draft,
+        chat=whole,
     )
 
 
@@ -406,6 +447,6 @@ def _last_panel(chat: Chat) -> str:
     """The figures of the last answer, which may have been written long ago."""
     turn = chat.turns[-1] if chat.turns else None
     if turn is None or not turn.metrics.steps:
-        return panel.empty()
+        return panel.empty(_totals(chat))
     state = "done" if turn.finish in ("end", "length", "context") else "stopped"
-    return panel.panel(turn.metrics, turn.method, has_documents=bool(turn.given), state=state)
+    return panel.panel(turn.metrics, turn.method, has_documents=bool(turn.given), state=state, chat=_totals(chat))

@@ -15,6 +15,7 @@ from localspec.models.llama import MAX_ROWS
 from localspec.models.pairing import compare_files
 from localspec.stores.library import Library, library_name
 from localspec.ui import endpoint, formats, markup, texts
+from localspec.ui.compare import Measures
 from localspec.ui.conversations import CHAT_PARTS, Chats, Update
 from localspec.ui.options import Number, load_settings
 from localspec.ui.page import Page
@@ -33,12 +34,14 @@ class Events:
     def __init__(self, application: Application) -> None:
         self.application = application
         self.chats = Chats(application)
+        self.measures = Measures(application, self.chats)
 
     def connect(self, page: Page) -> None:
         """Tie the handlers to the components. Inside the Blocks that holds them."""
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         # One limit per handler: what happens beside a running reply never waits for it.
         self.chats.connect(page, quick)
+        self.measures.connect(page, quick)
         page.method.change(explain, page.method, page.method, **quick)
         shown = [page.indexing, page.meaning, page.documents, page.learnt]
         page.library.input(self.pick_library, page.library, [page.library, *shown], **quick)
@@ -54,7 +57,7 @@ class Events:
         page.draft.input(self.look_at_draft, [page.model, page.model_file, page.draft], page.draft_status, **quick)
         told = [
             *(page.status, page.draft_status, page.formats, page.alone, page.endpoint, *shown),
-            *(page.below, page.chats, page.learning, page.library),
+            *(page.below, page.chats, page.measured, page.learning, page.library),
         ]
         page.timer.tick(self.refresh, page.method, told, **quick)
 

@@ -14,7 +14,7 @@ from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available, drafts
 from localspec.models.llama import MAX_ROWS
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.documents import SUPPORTED_SUFFIXES
-from localspec.ui import markup, panel, texts
+from localspec.ui import markup, panel, texts, trials
 from localspec.ui.options import SAMPLING_ORDER
 
 
@@ -60,6 +60,12 @@ class Page:
     """As `SAMPLING_ORDER` says."""
     endpoint: gr.Markdown
     timer: gr.Timer
+    origins: gr.Checkbox
+    """Whether answers show where each word came from"""
+    measure: gr.Button
+    compare: gr.Button
+    measured: gr.Markdown
+    """What was measured besides the chat"""
 
 
 def build(model: str = "") -> Page:
@@ -126,6 +132,11 @@ def build(model: str = "") -> Page:
             )
             alone = gr.Markdown(sanitize_html=False, elem_id="alone")
             panel_html = gr.Markdown(panel.empty(), sanitize_html=False, elem_id="panel")
+            origins = gr.Checkbox(False, label=texts.SHOW_ORIGINS, container=False, elem_id="show-origins")
+            with gr.Row(elem_id="measures"):
+                measure = gr.Button(texts.MEASURE_PLAIN, size="sm", min_width=110, elem_id="measure-plain")
+                compare = gr.Button(texts.COMPARE, size="sm", min_width=110, elem_id="compare-methods")
+            measured = gr.Markdown(trials.hint(), sanitize_html=False, elem_id="measured")
             with gr.Accordion(texts.DOCUMENTS, open=True, elem_id="documents-part"):
                 library = gr.Dropdown(
                     [DEFAULT_LIBRARY],
@@ -172,7 +183,7 @@ def build(model: str = "") -> Page:
         status, chat, entry, below, new_chat, search, chats, act, importing, method, alone, panel_html, library,
         indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
         formats, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], endpoint,
-        gr.Timer(1.5),
+        gr.Timer(1.5), origins, measure, compare, measured,
     )  # fmt: skip
 
 

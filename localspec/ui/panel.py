@@ -9,17 +9,23 @@ from collections.abc import Sequence
 from localspec.chat.report import SLOWER, verdict
 from localspec.speculation.decode import Retrieval
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.totals import Totals
 from localspec.ui import texts
 
 PLOTTED_STEPS = 100
 _WIDTH, _HEIGHT = 400, 72
 _SHOWN_SECONDS = 0.0005
 """Shorter times would be shown as 0 ms."""
+_TOLD_SECONDS = 0.5
+"""Less saved or lost is not worth a sentence."""
+_STRETCHES = 60
+_LEAST_STRETCH = 4
+"""Steps of which the speed is taken at least: single ones are noise."""
 
 
-def empty() -> str:
-    """The panel before the first reply."""
-    return f'<section class="panel" data-state="empty"><p class="quiet">{texts.PANEL_EMPTY}</p></section>'
+def empty(chat: Totals | None = None) -> str:
+    """The panel where the last reply has no figures, with those of the `chat` so far."""
+    return f'<section class="panel" data-state="empty"><p class="quiet">{texts.PANEL_EMPTY}</p>{_chat(chat)}</section>'
 
 
 def panel(
@@ -30,8 +36,10 @@ def panel(
     state: str,
     has_states: bool = True,
     has_draft: bool = True,
+    chat: Totals | None = None,
 ) -> str:
-    """The panel of a reply. `state` ("reading", "writing", "done", "stopped") stands in the element for styles."""
+    """The panel of a reply, with the figures of its whole `chat`. `state` ("reading", "writing", "done", "stopped")
+    stands in the element for styles."""
     sentence = html.escape(
         verdict(metrics, method, has_documents=has_documents, has_states=has_states, has_draft=has_draft)
     )
@@ -42,7 +50,7 @@ def panel(
         f"{_figures(metrics)}"
         f'<p class="verdict" data-figure="verdict">{sentence}</p>'
         f"{_baseline(metrics)}{_sources(metrics)}{_neighbours(metrics.retrieval)}"
-        f"{plot(metrics.accepted_per_step)}{_times(metrics)}"
+        f"{plot(metrics.accepted_per_step)}{rate_plot(metrics)}{_times(metrics)}{_chat(chat)}"
         "</section>"
     )
 
@@ -161,6 +169,77 @@ def plot(accepted: Sequence[int]) -> str:
         f'<svg class="plot" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
         f'aria-label="{texts.PLOT}, {extent}">{"".join(bars)}</svg>'
     )
+
+
+def rates(metrics: ReplyMetrics) -> list[tuple[float, float]]:
+    """Tokens per second along a reply: stretches of several steps, each with its seconds; empty while there are too few
+    steps to tell, or where their times were not kept."""
+    accepted, seconds = metrics.accepted_per_step, metrics.step_seconds
+    count = min(len(accepted), len(seconds))
+    if len(accepted) != len(seconds) or count < 2 * _LEAST_STRETCH:
+        return []
+    stretches = min(_STRETCHES, count // _LEAST_STRETCH)
+    found = []
+    for number in range(stretches):
+        start, end = number * count // stretches, (number + 1) * count // stretches
+        time = sum(seconds[start:end])
+        if time > 0:
+            found.append((time, (sum(accepted[start:end]) + end - start) / time))
+    return found
+
+
+def rate_plot(metrics: ReplyMetrics) -> str:
+    """SVG line of the speed over the whole reply, with that of plain decoding; empty while there is too little."""
+    found = rates(metrics)
+    if not found:
+        return ""
+    plain = 1 / metrics.baseline_seconds if metrics.baseline_seconds > 0 else 0.0
+    speeds = [rate for _, rate in found]
+    top = 1.08 * max(*speeds, plain)
+    whole = sum(time for time, _ in found)
+    points, passed = [], 0.0
+    for time, rate in found:
+        # Each stretch is level, as long as it took.
+        height = _HEIGHT * (1 - rate / top)
+        points += [f"{_WIDTH * at / whole:.1f},{height:.1f}" for at in (passed, passed + time)]
+        passed += time
+    curve, line = " ".join(points), ""
+    said = texts.PLOT_RATE_EXTENT
+    if plain:
+        height = _HEIGHT * (1 - plain / top)
+        line = f'<line class="plain" x1="0" x2="{_WIDTH}" y1="{height:.1f}" y2="{height:.1f}"/>'
+        said = texts.PLOT_RATE_PLAIN
+    extent = said.format(least=f"{min(speeds):.1f}", most=f"{max(speeds):.1f}", plain=f"{plain:.1f}")
+    return (
+        f'<h4>{texts.PLOT_RATE} <span class="quiet">{extent}</span></h4>'
+        f'<svg class="plot rate" viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{texts.PLOT_RATE}, {extent}"><polygon points="0,{_HEIGHT} {curve} {_WIDTH},{_HEIGHT}"/>'
+        f'<polyline points="{curve}"/>{line}</svg>'
+    )
+
+
+def _chat(chat: Totals | None) -> str:
+    """The figures of all replies of a chat."""
+    if chat is None or not chat.replies:
+        return ""
+    figures = (
+        ("speedup", texts.SPEEDUP, f"{chat.speedup:.2f}×" if chat.speedup else "–"),
+        ("tokens-per-second", texts.TOKENS_PER_SECOND, f"{chat.tokens_per_second:.1f}"),
+        ("acceptance", texts.ACCEPTANCE, f"{chat.acceptance_rate:.0%}" if chat.drafted else "–"),
+        ("tokens", texts.TOKENS, f"{chat.tokens:,}"),
+        ("replies", texts.CHAT_REPLIES, f"{chat.replies:,}"),
+    )
+    slower = ' class="slower"' if 0 < chat.speedup < SLOWER else ""
+    cells = "".join(
+        f'<div class="figure"><b{slower if name == "speedup" else ""} data-chat="{name}">{value}</b>'
+        f"<span>{label}</span></div>"
+        for name, label, value in figures
+    )
+    saved = chat.saved_seconds
+    time = f'<span data-chat="saved">{texts.seconds(abs(saved))}</span>'
+    worth = texts.CHAT_SAVED if saved > 0 else texts.CHAT_LOST
+    said = f'<p class="quiet">{worth.format(time=time)}</p>' if abs(saved) >= _TOLD_SECONDS else ""
+    return f'<h4>{texts.WHOLE_CHAT}</h4><div class="figures whole-chat">{cells}</div>{said}'
 
 
 def _times(metrics: ReplyMetrics) -> str:

@@ -331,6 +331,7 @@ def _copy(metrics: ReplyMetrics) -> ReplyMetrics:
         drafted_by_source=dict(metrics.drafted_by_source),
         accepted_by_source=dict(metrics.accepted_by_source),
         accepted_per_step=list(metrics.accepted_per_step),
+        step_seconds=list(metrics.step_seconds),
         retrieval=copy(metrics.retrieval),
         times=copy(metrics.times),
     )

@@ -41,6 +41,8 @@ class Conversation:
     library: str = config.DEFAULT_LIBRARY
     chat: Chat = field(default_factory=Chat)
     listed: ListState = field(default_factory=ListState)
+    coloured: bool = False
+    """Whether the words of its answers are marked by where they came from"""
     editing: int | None = None
     """The question that is in the entry to be sent anew, counted from 0"""
     forgetting: str = ""
@@ -62,6 +64,9 @@ class Conversation:
         reply = self.chat.reply
         if reply is not None and reply.conversation is self:
             reply.discard()
+        measurement = self.chat.measurement
+        if measurement is not None and measurement.conversation is self:
+            measurement.stop()
         self.chat = chat
         self.editing = None
 

@@ -325,6 +325,73 @@ TIME_READING = "reading first"
 TIME_DRAFT_READING = "draft model, too"
 TOKENS_READ = "{tokens}, {reused} kept from before"
 
+PLOT_RATE = "Speed over the answer"
+PLOT_RATE_EXTENT = "{least}–{most} tokens/s"
+PLOT_RATE_PLAIN = "{least}–{most} tokens/s, dashed: plain {plain}"
+WHOLE_CHAT = "The whole chat"
+CHAT_REPLIES = "answers"
+CHAT_SAVED = "About {time} saved so far against plain decoding."
+CHAT_LOST = "About {time} lost so far against plain decoding."
+
+SHOW_ORIGINS = "Show where each word came from"
+ORIGINS_LEGEND = "As the model wrote it, without formatting:"
+ORIGINS_UNKNOWN = (
+    "Where the words of this answer came from is not known: it was written by an earlier version, or elsewhere."
+)
+ORIGIN_UNKNOWN = "not known"
+ORIGIN_ALSO = ", also: "
+
+MEASURE_PLAIN = "Measure plain"
+COMPARE = "Compare methods"
+MEASURE_HINT = (
+    "“Measure plain” writes the last answer once more without drafts, and shows both speeds. “Compare methods” answers"
+    " the last question, or what you have typed, with every method. The chat stays as it is."
+)
+MEASURED_PLAIN = "Beside plain decoding"
+COMPARED = "Methods compared"
+MEASURED_ANSWER = "This answer ({method})"
+MEASURE_CLOSE = "Close"
+MEASURE_WAITING = "Measuring: waiting for the model …"
+MEASURE_NEXT = "waiting"
+MEASURE_WRITING = "being measured …"
+MEASURE_BROKEN_OFF = "broken off"
+MEASURE_STOPPED = "Stopped. What was measured so far is below."
+MEASURE_AGAIN_LATER = "Measure again; the chat is as it was."
+MEASURE_BUSY = "Something is being measured already."
+MEASURE_BUSY_ADVICE = "Stop it, or wait until it is done."
+MEASURE_NOTHING = "There is no answer to measure yet."
+MEASURE_NOTHING_ADVICE = "Ask something first."
+COMPARE_NOTHING = "There is nothing to compare the methods on yet."
+COMPARE_NOTHING_ADVICE = "Ask something, or type a question and leave it unsent."
+COMPARE_NO_FILES = "Files are not part of a comparison: send them with a question first."
+MEASURE_NO_FIGURES = "The figures of this answer were not kept, so there is only the speed of plain decoding."
+MEASURE_SETTINGS = (
+    "The settings and the model that wrote this answer are not known any more, so the present ones are used."
+)
+COMPARE_LEARNT = (
+    "This library has learnt answers, perhaps this very one: methods that draft from it can look faster here than they"
+    " are for a new question."
+)
+MEASURE_LOAD = (
+    "This computer was {word} when the answer was written: plain decoding ran at about {then} tokens/s, now at {now}."
+    " Ask again for figures of one moment."
+)
+MEASURE_WAS_SLOWER = "slower"
+MEASURE_WAS_FASTER = "faster"
+PLAIN_FACTOR = "{method} wrote this answer {factor} as fast as plain decoding."
+PLAIN_SAME = "Plain decoding wrote the same text, token for token."
+PLAIN_OTHER = "Plain decoding wrote another text, which must not be: please report it."
+PLAIN_OTHER_UNSURE = "Plain decoding wrote another text: the settings or the model are not those of the answer."
+SAME_AS_PLAIN = "same text as plain"
+OTHER_THAN_PLAIN = "another text than plain"
+RATE = "{rate} tokens/s"
+ACCEPTED_SHARE = "{rate} of drafts accepted"
+BARS = "Upper bar: speed; lower bar: share of drafts accepted. Reading the question is not counted."
+BARS_WITH_MARK = (
+    "Upper bar: speed, with a mark where plain decoding stands; lower bar: share of drafts accepted. Reading the"
+    " question is not counted."
+)
+
 
 def added(name: str, pages: int | None, passages: int) -> str:
     """A document that joined the library, in words."""

@@ -40,11 +40,12 @@ def record(recording: Recording, updates: Iterator[Update]) -> Turn:
 
 
 def assert_same(read: list[Turn], turns: list[Turn]) -> None:
-    """All is as it was, but for the figures, of which a record keeps less than a reply at work has."""
+    """All is as it was, but for the figures, of which a record keeps less than a reply at work has, and for the
+    settings, which are not kept."""
     assert len(read) == len(turns)
     for one, other in zip(read, turns, strict=True):
         for each in fields(Turn):
-            if each.name != "metrics":
+            if each.name not in ("metrics", "made_with"):
                 assert getattr(one, each.name) == getattr(other, each.name), each.name
 
 
@@ -160,9 +161,9 @@ def test_nothing_is_written_more_than_once_a_second(engine: Engine, history: His
     store = history.store
     plain = store.write_on
 
-    def counted(conversation: int, position: int, reply: str, tokens: bytes) -> None:
+    def counted(conversation: int, position: int, reply: str, tokens: bytes, origins: bytes | None = None) -> None:
         writes.append(reply)
-        plain(conversation, position, reply, tokens)
+        plain(conversation, position, reply, tokens, origins)
 
     store.write_on = counted  # type: ignore[method-assign]
     session = Session(engine)

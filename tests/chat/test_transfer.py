@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from localspec.chat import transfer
 from localspec.chat.engine import Engine
 from localspec.chat.history import kept
+from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.session import ReplyOptions, Session
 from localspec.chat.transfer import as_json, as_markdown, read_json
 from localspec.errors import ChatFileError
@@ -25,6 +26,7 @@ TURN = KeptTurn(
     "How is the lamp cleaned?", "Text.\n\nQuestion: How is the lamp cleaned?", "With vinegar [1].", method="auto",
     finish="length", asked="2026-01-02T03:04:05+00:00", files=("a.pdf",), notices=("It stopped.",),
     problems=("b: bad",), given=(1, 2), cited=(1,),
+    origins=Origins(bytearray([0, 2, 10, UNKNOWN]), [5, 8, 0, 4]).pack(),
 )  # fmt: skip
 LAMP = KeptConversation(
     "The lamp", "documents", (TURN, KeptTurn("And now?", "And now?", "Nothing.", finish="end")),

@@ -1,0 +1,122 @@
+"""Words marked by where they came from: the text stays what it was, and nothing in it can act."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localspec.chat.origins import UNKNOWN, Origins
+from localspec.chat.session import Turn
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, SOURCE_TARGET
+from localspec.ui import colours, markup, texts
+from localspec.ui.chats import Chat, Exchange
+from tests.ui.test_panel import HOSTILE, Tags
+
+
+def origins(*pieces: tuple[str, int]) -> tuple[str, Origins]:
+    """A text in tokens of these sources."""
+    made = Origins()
+    for text, source in pieces:
+        made.add([source], [text])
+    return "".join(text for text, _ in pieces), made
+
+
+def text_in(page: str) -> str:
+    """What the marked answer says, without its legend."""
+    return Tags(page.split('<div class="origins-legend">')[0].replace("<br>", "\n")).text
+
+
+def test_tokens_of_a_word_stand_together_in_runs_of_one_source() -> None:
+    page = colours.answer(
+        *origins(("The ", SOURCE_TARGET), ("light", SOURCE_REST), ("house", SOURCE_REST), ("s", SOURCE_DRAFT))
+    )
+    assert '<span class="from from-rest" title="your documents"><span>light</span><span>house</span></span>' in page
+    assert text_in(page) == "The lighthouses"
+    assert re.findall(r"from-(\w+)", page.split("origins-legend")[0]) == ["target", "rest", "draft"]
+    assert not Tags(page).open
+
+
+def test_the_legend_names_and_counts_the_sources_in_words() -> None:
+    page = colours.answer(*origins(("a", SOURCE_PROMPT), ("b", SOURCE_PROMPT), ("c", SOURCE_TARGET), ("d", UNKNOWN)))
+    legend = Tags(page.partition('<div class="origins-legend">')[2].removesuffix("</div>")).text
+    assert f"{texts.SOURCES['prompt']} 2 tokens" in legend
+    assert f"{texts.SOURCES['target']} 1 token" in legend
+    assert texts.ORIGIN_UNKNOWN in legend
+    assert texts.SOURCES["REST"] not in legend
+
+
+def test_several_that_proposed_a_token_are_all_named() -> None:
+    page = colours.answer(*origins(("a", SOURCE_REST | SOURCE_DRAFT)))
+    assert f'title="{texts.SOURCES["REST"]}, also&#58; {texts.SOURCES["draft"]}"' in page
+
+
+def test_signs_are_not_torn_apart() -> None:
+    for sign in ("e\u0301", "👩\u200d🚀", "👍🏽", "🇩🇪", "❤\ufe0f", "क\u094d\u0937"):
+        pieces = [(character, 1 + number % 2) for number, character in enumerate(sign)]
+        page = colours.answer(*origins(("x", 0), *pieces, ("y", 0)))
+        assert text_in(page) == f"x{sign}y"
+        assert sign in page, f"{sign} lies in two elements"
+    page = colours.answer(*origins(("🇩", 1), ("🇪", 2), ("🇫", 1), ("🇷", 2)))
+    assert re.findall(r"<span>([^<]+)</span>", page)[:2] == ["🇩🇪", "🇫🇷"]
+
+
+def test_hostile_text_is_shown_not_run() -> None:
+    cut = [(HOSTILE[place : place + 3], place % 4) for place in range(0, len(HOSTILE), 3)]
+    page = colours.answer(*origins(*cut))
+    tags = Tags(page)
+    assert set(tags.tags) <= {"div", "span", "br"}
+    assert set(tags.attributes) <= {"class", "title"}
+    assert text_in(page) == HOSTILE
+    for meaning in ("![", "$$", "`", "<img"):
+        assert meaning not in page
+
+
+# A break of two characters may lie in two tokens; it is shown as two then.
+ONE_BREAK = st.text(st.characters(exclude_characters="\r", exclude_categories=["Cs"]), max_size=6)
+
+
+@given(st.lists(st.tuples(ONE_BREAK, st.sampled_from([0, 1, 2, 8, 10, UNKNOWN])), max_size=20))
+def test_any_text_is_shown_as_it_was(pieces: list[tuple[str, int]]) -> None:
+    text, made = origins(*pieces)
+    page = colours.answer(text, made)
+    if text and made:
+        assert "\n" not in page, "a blank line would end the element"
+        answer = page.split('<div class="origins-legend">')[0].replace("<br>", "\n")
+        assert html.unescape(re.sub(r"<[^>]*>", "", answer)) == "\n".join(
+            re.split("[\n\v\f\x1c-\x1e\x85\u2028\u2029]", text)
+        )
+
+
+def test_an_answer_of_unknown_origin_stays_as_it_is_and_says_so() -> None:
+    page = colours.answer("**Bold** words", Origins())
+    assert page.startswith(markup.answer("**Bold** words"))
+    assert html.unescape(page).count(texts.ORIGINS_UNKNOWN.split(":")[0]) == 1
+    assert colours.answer("", Origins()) == ""
+
+
+def exchange(turn: Turn, answer: str) -> Exchange:
+    return Exchange(turn.question, answer=answer, turn=turn)
+
+
+def test_only_complete_answers_are_marked_and_what_stands_below_stays() -> None:
+    text, made = origins(("A **", SOURCE_TARGET), ("bold", SOURCE_REST), ("** word", SOURCE_TARGET))
+    turn = Turn("Q", "Q", reply=text, origins=made, finish="end")
+    shown = exchange(turn, f"{markup.answer(text)}\n\n{markup.note('Below')}")
+    assert shown.shown(False) == shown.answer
+    marked = shown.shown(True)
+    assert text_in(marked.split("\n\n")[0]) == text
+    assert marked.endswith(markup.note("Below"))
+    assert shown.shown(True) is marked, "it is made once, not for every update"
+    turn.finish = ""
+    assert shown.shown(True) == shown.answer, "it is being written on"
+    turn.finish = "end"
+    early = exchange(turn, markup.answer(text[:4]))
+    assert early.shown(True) == early.answer, "not all of it is on the page yet"
+    early.answer = markup.answer(text)
+    assert "from-rest" in early.shown(True)
+    chat = Chat(exchanges=[shown])
+    assert chat.messages()[1]["content"] == shown.answer
+    assert "from-rest" in chat.messages(coloured=True)[1]["content"]
