@@ -123,6 +123,11 @@ class FolderRows:
         with self._database.write() as database:
             database.execute("UPDATE folders SET watched = ? WHERE id = ?", [int(on), folder])
 
+    def again(self, folder: int) -> None:
+        """It is to be looked through once more."""
+        with self._database.write() as database:
+            database.execute("UPDATE folders SET done = 0 WHERE id = ?", [folder])
+
     def set_removes(self, folder: int, on: bool) -> None:
         """Remove documents when their files are gone, or tell of it."""
         with self._database.write() as database:

@@ -44,8 +44,8 @@ class Progress:
     fraction: float = 1.0
     """Of the round's work, 0 to 1. States are work of their own: they take minutes, and all else is ready before."""
     seconds_left: float | None = None
-    """Estimate of the time until all can be asked, while documents wait to be read, else until the work at hand is done.
-    None while there is none."""
+    """Estimate: until all can be asked while documents wait to be read, else until the work at hand is done. None while
+    there is none."""
     problem: str = ""
     """What stopped the work, for the person to read. It goes on with the next added document or start."""
     states_left: int = 0

@@ -80,6 +80,11 @@ class Watching:
         self._rows.watch(folder, on)
         self.wake()
 
+    def again(self, folder: int) -> None:
+        """Look through a folder soon, once more."""
+        self._rows.again(folder)
+        self.wake()
+
     def set_removes(self, folder: int, on: bool) -> None:
         """Remove documents when their files are gone, or tell of it."""
         self._rows.set_removes(folder, on)
