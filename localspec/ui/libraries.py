@@ -66,7 +66,7 @@ class Libraries:
             [fields.add.click, fields.path.submit],
             self.add_folder,
             [fields.path, fields.watched, fields.removes, page.method],
-            [fields.path, *page.library_parts],
+            [fields.path, fields.watched, fields.removes, *page.library_parts],
             **quick,
         )
 
@@ -171,7 +171,7 @@ class Libraries:
     ) -> tuple[Update, ...]:
         """Take in the folder, or the one file, whose path was typed."""
         conversation = self._conversation(request)
-        typed: Update = gr.skip()
+        typed: list[Update] = [gr.skip()] * 3
 
         def change(library: Library) -> None:
             nonlocal typed
@@ -181,10 +181,10 @@ class Libraries:
                 gr.Info(markup.lines(texts.FILE_ADDED.format(name=info.name)))
             else:
                 library.watching.add(wanted, watched=watched, removes=removes)
-            typed = ""
+            typed = ["", False, False]
 
         shown = self._changed(conversation, method, change)
-        return typed, *shown
+        return *typed, *shown
 
     def _add_dropped(self, name: str, action: dict[str, Any]) -> None:
         """The files of a folder that was dropped on the page, which Gradio has taken in already."""
@@ -277,7 +277,7 @@ class Libraries:
 
     # -- helpers ------------------------------------------------------------------------------------------------------
 
-    def _change(self, name: str, change: Callable[[Library], None]) -> None:
+    def _change(self, name: str, change: Callable[[Library], object]) -> None:
         """Change the library `name`. Raises LocalSpecError."""
         with self.application.models.use() as engine:
             if engine is not None:

@@ -233,7 +233,7 @@ def _folder(info: FolderInfo, paused: bool) -> str:
         buttons = button("unwatch", texts.FOLDER_WATCH_OFF, about=info.id)
     else:
         buttons = button("watch", texts.FOLDER_WATCH_ON, about=info.id)
-        buttons += button("look", texts.FOLDER_LOOK, about=info.id)
+    buttons += button("look", texts.FOLDER_LOOK, about=info.id)
     forget = texts.FOLDER_FORGET_NAME.format(path=info.path)
     return (
         f'<li class="folder" data-folder="{info.id}" data-state="{state}"><div class="about">'

@@ -232,7 +232,7 @@ INDEX_ALL_SURE = (
 )
 INDEX_ALL_NOW = "Yes, index all again"
 INDEX_ALL_NOT = "Leave them"
-REMOVE_FAILED = "Remove what failed"
+REMOVE_FAILED = "Remove failed"
 FAILED_DOCUMENTS = "{number} not readable"
 STEPS = {
     "passages": "Passages, to be found and cited",
@@ -414,11 +414,10 @@ def forget_sure(answers: int) -> str:
 
 def delete_sure(library: str, documents: int, answers: int) -> str:
     """What is asked before a library is deleted."""
-    learnt = f" and {counted(answers, 'learnt answer')}" if answers else ""
-    return (
-        f"Delete the library “{library}” for good, with {counted(documents, 'document')}{learnt}? Your own files and"
-        " the chats stay."
-    )
+    held = [counted(documents, "document")] if documents else []
+    held += [counted(answers, "learnt answer")] if answers else []
+    with_these = f", with {' and '.join(held)}" if held else ""
+    return f"Delete the library “{library}” for good{with_these}? Your own files and the chats stay."
 
 
 def vanished(documents: int) -> str:

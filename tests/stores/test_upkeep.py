@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
-from localspec.stores.library import Library, list_libraries
+from localspec.stores.library import Library, Progress, list_libraries
 from localspec.stores.naming import delete_library, rename_library, sweep_deleted
 from localspec.stores.stages import STAGE_MIGRATIONS
 from tests.builders import make_pdf
@@ -72,11 +72,11 @@ def test_a_paused_library_stays_paused_and_answers_with_what_is_there(tmp_path: 
     assert library.wait(30)
     assert statuses(library) == {"first.pdf": "ready", "second.pdf": "ready"}
     assert library.progress.done
-    assert not library.progress.paused
+    assert library.progress == Progress(documents_done=1, documents_total=1, seconds_left=0.0)
     library.close()
 
 
-def test_pausing_between_batches_of_vectors_and_going_on(tmp_path: Path, write) -> None:  # type: ignore[no-untyped-def]
+def test_pausing_between_batches_of_vectors_and_going_on(tmp_path: Path, write) -> None:
     embedder = WordEmbedder()
     library = open_library(tmp_path / "library", embedder=embedder)
     document = library.add(write("long.txt", long_text("long", 300)))
@@ -84,7 +84,7 @@ def test_pausing_between_batches_of_vectors_and_going_on(tmp_path: Path, write) 
     paused = threading.Event()
     embed = embedder.embed
 
-    def embed_slowly(texts):  # type: ignore[no-untyped-def]
+    def embed_slowly(texts):
         at_work.set()
         assert paused.wait(30)
         return embed(texts)
@@ -105,7 +105,7 @@ def test_pausing_between_batches_of_vectors_and_going_on(tmp_path: Path, write) 
     library.close()
 
 
-def test_an_ingest_that_is_asked_for_does_not_heed_the_pause(library: Library, write) -> None:  # type: ignore[no-untyped-def]
+def test_an_ingest_that_is_asked_for_does_not_heed_the_pause(library: Library, write) -> None:
     library.pause(True)
     library.add(write("one.txt", long_text("one", 2)))
     library.ingest()
@@ -137,7 +137,7 @@ library.wait(60)
 """
 
 
-def test_a_kill_after_a_pause_loses_nothing(tmp_path: Path, write) -> None:  # type: ignore[no-untyped-def]
+def test_a_kill_after_a_pause_loses_nothing(tmp_path: Path, write) -> None:
     folder = tmp_path / "library"
     library = open_library(folder)
     for name in ("one", "two"):
@@ -225,7 +225,7 @@ def test_indexing_again_takes_what_changed_in_a_file_of_this_computer(tmp_path: 
     assert b"quince" not in bytes_of(library.folder)
 
 
-def test_indexing_again_while_the_worker_is_at_it(library: Library, write) -> None:  # type: ignore[no-untyped-def]
+def test_indexing_again_while_the_worker_is_at_it(library: Library, write) -> None:
     for name in ("one", "two", "three"):
         library.add(write(f"{name}.txt", long_text(name, 60)))
     library.start()
@@ -240,7 +240,7 @@ def test_indexing_again_while_the_worker_is_at_it(library: Library, write) -> No
         assert info.passages == len(library.passages(info.id)) > 0
 
 
-def test_memory_is_what_the_open_indexes_hold(library: Library, write) -> None:  # type: ignore[no-untyped-def]
+def test_memory_is_what_the_open_indexes_hold(library: Library, write) -> None:
     library.add(write("one.txt", long_text("one", 100)))
     assert library.memory_bytes() == 0
     library.ingest()
@@ -250,7 +250,7 @@ def test_memory_is_what_the_open_indexes_hold(library: Library, write) -> None: 
     assert least < library.memory_bytes() < 2 * least + 50 * 1024 + 300 * passages
 
 
-def test_a_library_from_before_gets_sizes(tmp_path: Path, write) -> None:  # type: ignore[no-untyped-def]
+def test_a_library_from_before_gets_sizes(tmp_path: Path, write) -> None:
     library = open_library(tmp_path / "library")
     document = library.add(write("one.txt", "One word."))
     library.close()
@@ -268,7 +268,7 @@ def test_a_library_from_before_gets_sizes(tmp_path: Path, write) -> None:  # typ
     library.close()
 
 
-def test_time_left_until_all_can_be_asked(library: Library, write) -> None:  # type: ignore[no-untyped-def]
+def test_time_left_until_all_can_be_asked(library: Library, write) -> None:
     for name in ("one", "two", "three"):
         library.add(write(f"{name}.txt", long_text(name, 20)))
     left: list[float | None] = []
@@ -312,7 +312,7 @@ def test_a_renamed_library_has_all_it_had(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="folders with open files cannot be moved")
-def test_a_library_is_safe_to_rename_in_the_middle_of_indexing(tmp_path: Path, write) -> None:  # type: ignore[no-untyped-def]
+def test_a_library_is_safe_to_rename_in_the_middle_of_indexing(tmp_path: Path, write) -> None:
     library = open_library(tmp_path / "busy")
     for name in ("one", "two", "three"):
         library.add(write(f"{name}.txt", long_text(name, 100)))

@@ -325,7 +325,7 @@ def test_what_cannot_be_seen_is_not_taken_for_gone(library: Library, home: Path)
     (home / "sub").chmod(0o700)
 
 
-def test_watching_goes_on_after_a_restart_and_gives_way(tmp_path: Path, home: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+def test_watching_goes_on_after_a_restart_and_gives_way(tmp_path: Path, home: Path, monkeypatch) -> None:
     monkeypatch.setattr(watching, "POLL_SECONDS", 0.05)
     library = open_library(tmp_path / "stores" / "library")
     library.watching.add(home, watched=True)
@@ -355,7 +355,7 @@ def test_watching_goes_on_after_a_restart_and_gives_way(tmp_path: Path, home: Pa
     library.close()
 
 
-def wait_for(reached) -> None:  # type: ignore[no-untyped-def]
+def wait_for(reached) -> None:
     limit = time.monotonic() + 30
     while not reached():
         assert time.monotonic() < limit
