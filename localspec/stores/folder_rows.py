@@ -124,9 +124,9 @@ class FolderRows:
             database.execute("UPDATE folders SET watched = ? WHERE id = ?", [int(on), folder])
 
     def again(self, folder: int) -> None:
-        """It is to be looked through once more."""
+        """It is to be looked through once more; one that is watched is, anyway."""
         with self._database.write() as database:
-            database.execute("UPDATE folders SET done = 0 WHERE id = ?", [folder])
+            database.execute("UPDATE folders SET done = 0 WHERE id = ? AND NOT watched", [folder])
 
     def set_removes(self, folder: int, on: bool) -> None:
         """Remove documents when their files are gone, or tell of it."""

@@ -207,7 +207,10 @@ def folders(library: str, infos: Sequence[FolderInfo], *, paused: bool) -> str:
 
 def _folder(info: FolderInfo, paused: bool) -> str:
     works = info.watched or not info.done
-    state = "watched" if info.watched and info.done else "once" if info.done else "paused" if paused else "waiting"
+    if info.done:
+        state = "watched" if info.watched else "once"
+    else:
+        state = "paused" if paused else "stuck" if info.problem else "waiting"
     said = [texts.FOLDER_STATES[state], texts.counted(info.files, "document")]
     if info.wanted:
         said.append(texts.FOLDER_TAKING.format(taken=info.taken, wanted=info.wanted))

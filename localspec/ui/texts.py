@@ -260,6 +260,7 @@ FOLDER_STATES = {
     "watched": "watched",
     "once": "added once",
     "waiting": "is looked through",
+    "stuck": "not taken in yet",
     "paused": "waits: indexing is paused",
 }
 FOLDER_TAKING = "{taken} of {wanted} files taken"

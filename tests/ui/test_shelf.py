@@ -152,6 +152,7 @@ def test_folders_say_how_they_stand() -> None:
     assert "7 could not be taken" in failures
     assert "… and 2 more." in failures
     assert "The folder is not there" in text(problem="The folder is not there now.")
+    assert "not taken in yet" in text(done=False, problem="The folder is not there now.")
     assert "not there" not in text(problem="not there now", watched=False)
 
 
