@@ -226,6 +226,7 @@ def test_indexing_is_paused_survives_a_kill_and_goes_on(browser: Browser, tmp_pa
         visit.ask("")
         visit.press("Pause")
         paused = visit.page.locator("#indexing .paused")
+        expect(paused).to_be_visible()
         expect(paused).to_contain_text("Indexing is paused.")
         expect(visit.page.locator("#indexing .meter")).to_have_count(0)
         vectors = visit.row("long.md").locator("[data-step=vectors]")
