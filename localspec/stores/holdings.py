@@ -135,14 +135,13 @@ class Holdings:
             source = ""
         known = self._by_hash(sha256)
         if known is not None and known.status != "failed":
-            with self._database.write() as database:
-                if replaced not in (None, known.id):
-                    self._remove(database, [replaced or 0])
-                if source and not (known.source and Path(known.source).is_file()):
-                    # It was moved, or came from somewhere else before.
+            if source and not (known.source and Path(known.source).is_file()):
+                # It was moved, or came from somewhere else before.
+                with self._database.write() as database:
                     update = [name, source, known.id]
                     database.execute("UPDATE documents SET name = ?, source = ? WHERE id = ?", update)
-            self._news()
+            if replaced is not None and replaced != known.id:
+                self.remove(replaced)
             return self._by_hash(sha256) or known
         file = self._copies.add(path, sha256)
         with self._database.write() as database:
