@@ -38,6 +38,7 @@ from localspec.stores.documents import SUPPORTED_SUFFIXES  # noqa: E402
 from localspec.stores.library import Library, list_libraries  # noqa: E402
 from localspec.stores.overview import LibraryOverview, overview  # noqa: E402
 from localspec.ui import window  # noqa: E402
+from localspec.ui.texts import left_out  # noqa: E402
 
 application = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="LocalSpec on the command line."
@@ -161,7 +162,7 @@ def index(
     """Read documents into a library, so that answers and drafts can use them."""
     if not files and not states:
         raise typer.BadParameter("Name documents, or give --states.", param_hint="FILES")
-    found = collect_files(files)
+    found = collect_files(files, _tell_left_out)
     engine = _engine(model, threads, gpu_layers, context, weight_format=weight_format)
     opened = open_library(engine, library, create=bool(files))
     if states:
@@ -415,6 +416,11 @@ def _sampling(temperature: float, seed: int) -> SamplingSettings:
 
 def _open(engine: Engine, name: str) -> Library | None:
     return open_library(engine, name) if name else None
+
+
+def _tell_left_out(folder: Path, counts: dict[str, int]) -> None:
+    if said := left_out(counts):
+        errors.print(escape(f"{folder}: {said}"), style="yellow", soft_wrap=True)
 
 
 def _index(library: Library, files: Sequence[Path], *, states: bool = False) -> list[str]:

@@ -11,7 +11,8 @@ from localspec.chat.engine import Engine
 from localspec.config import stores_folder
 from localspec.errors import DocumentError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
-from localspec.stores.documents import SUPPORTED_SUFFIXES, content_hash
+from localspec.stores.documents import content_hash
+from localspec.stores.folders import contents
 from localspec.stores.library import Library, Progress, library_name, list_libraries
 from localspec.stores.overview import overview
 
@@ -37,13 +38,17 @@ def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Em
     )
 
 
-def collect_files(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those of known kinds inside folders named, in order and once each."""
+def collect_files(
+    paths: Sequence[Path], report: Callable[[Path, dict[str, int]], None] = lambda folder, counts: None
+) -> list[Path]:
+    """The files named, and the documents inside folders named, in order and once each. `report` is told of each folder
+    what was left out there, as `Contents.counts` gives it. Raises DocumentError for a folder that may not be read."""
     found: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUPPORTED_SUFFIXES)
-            found.update(dict.fromkeys(file for file in inside if file.is_file()))
+            inside = contents(path)
+            found.update(dict.fromkeys(file.path for file in inside.files))
+            report(path, inside.counts())
         else:
             found[path] = None
     return list(found)

@@ -370,6 +370,11 @@ class Conversations:
             with self._changing() as database:
                 database.execute("UPDATE conversations SET title = ? WHERE id = ?", [clean, conversation])
 
+    def rename_library(self, library: str, name: str) -> None:
+        """A library has another name: the chats held over it follow it."""
+        with self._changing() as database:
+            database.execute("UPDATE conversations SET library = ? WHERE library = ?", [name, library])
+
     def delete(self, conversation: int) -> None:
         """Delete it for good."""
         with self._changing() as database:

@@ -56,6 +56,8 @@ class StoreDatabase:
         self._readers_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
         self._after_commit: list[Callable[[], None]] = []
+        self.commits = 0
+        """Transactions so far: what was read at the same number is still true."""
         with mapped_errors(path, if_damaged):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._connection = self._connect(read_only=False)
@@ -133,6 +135,7 @@ class StoreDatabase:
                         self._connection.execute("RELEASE nested")
                 raise
             if not nested:
+                self.commits += 1
                 actions, self._after_commit = self._after_commit, []
                 for action in actions:
                     action()

@@ -1,7 +1,8 @@
 """Brings a library's documents from file to searchable, one small committed step after the other, in the background.
 
 Passages and n-grams of all documents come first, for with them a person can ask; their vectors follow, and then the
-states of those libraries for which they were wanted. Learnt replies are stored in between.
+states of those libraries for which they were wanted. Learnt replies are stored in between; while the work is paused,
+they are all that is.
 """
 
 from __future__ import annotations
@@ -43,11 +44,14 @@ class Progress:
     fraction: float = 1.0
     """Of the round's work, 0 to 1. States are work of their own: they take minutes, and all else is ready before."""
     seconds_left: float | None = None
-    """Estimate; None while it cannot be known."""
+    """Estimate: until all can be asked while documents wait to be read, else until the work at hand is done. None while
+    there is none."""
     problem: str = ""
     """What stopped the work, for the person to read. It goes on with the next added document or start."""
     states_left: int = 0
     """Tokens whose states are wanted and missing."""
+    paused: bool = False
+    """The person wants the background worker to leave documents alone."""
 
     @property
     def done(self) -> bool:
@@ -86,7 +90,30 @@ class Ingestion:
         self._embedding_seconds = 0.0
         self._warm = False
         self._embedder_error: EmbedderError | None = None
-        self.progress = Progress()
+        self._bytes_read = 0
+        self._reading_seconds = 0.0
+        with database.read() as connection:
+            (paused,) = connection.execute("SELECT paused FROM library").fetchone()
+        self._paused = bool(paused)
+        self._pauses = False
+        self.progress = Progress(paused=self._paused)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the background worker leaves documents alone, in this session and later ones."""
+        return self._paused
+
+    def pause(self, on: bool) -> None:
+        """Leave documents alone after the step at work, or go on."""
+
+        def remember() -> None:
+            self._paused = on
+            self.progress = replace(self.progress, paused=on)
+
+        with self._database.write() as database:
+            database.execute("UPDATE library SET paused = ?", [int(on)])
+            self._database.after_commit(remember)
+        self.wake()
 
     def run(
         self,
@@ -94,17 +121,20 @@ class Ingestion:
         report: Callable[[Progress], None] | None = None,
         *,
         states: bool = True,
+        pauses: bool = False,
     ) -> set[int]:
         """Take steps until none is left or `stop` is called; the documents that became ready or failed.
 
         `should_yield` is asked before each step, and while it is true nothing happens. Without `states`, those that are
-        missing stay so. Raises StoreError, DiskFullError or ModelError: what was committed stays, and the next run goes
-        on there. Raises EmbedderError when all but the vectors is done.
+        missing stay so. With `pauses` documents are left alone while the person wants that. Raises StoreError,
+        DiskFullError or ModelError: what was committed stays, and the next run goes on there. Raises EmbedderError when
+        all but the vectors is done.
         """
         with self._working:
             self._embedded, self._embedding_seconds = 0, 0.0
             self._unprepared = True
             self._embedder_error = None
+            self._pauses = pauses
             self.progress = replace(self.progress, problem="")
             unfinished = self._stages.unfinished()
             try:
@@ -175,7 +205,7 @@ class Ingestion:
                     return
                 self._wanted, self._busy = False, True
             try:
-                self.run(should_yield)
+                self.run(should_yield, pauses=True)
                 if not self._stopping.is_set():
                     self._database.reclaim()
             except LocalSpecError as error:
@@ -205,16 +235,21 @@ class Ingestion:
     def _take_step(
         self, should_yield: Callable[[], bool], report: Callable[[Progress], None] | None, states: bool
     ) -> bool:
-        queued = self._stages.next()
+        halted = self._pauses and self._paused
+        queued = self._stages.next() if not halted else None
         if queued is not None:
             self._show(queued.name, queued.work, report)
+            start = time.perf_counter()
             self._stages.advance(queued)
+            self._reading_seconds += time.perf_counter() - start
+            if queued.stage == "passages":
+                self._bytes_read += queued.bytes
             return True
         if self._replies.store_next():
             self._unprepared = True
             return True
         try:
-            if self._embedder_error is None and self._embed(report):
+            if self._embedder_error is None and not halted and self._embed(report):
                 return True
         except EmbedderError as error:
             self._embedder_error = error  # nothing else needs the embedder
@@ -222,7 +257,7 @@ class Ingestion:
             self._show("", "", report)
             self._unprepared = not self._prepare(self._interrupted(should_yield))
             return True
-        return states and self._read(self._interrupted(should_yield), report)
+        return states and not halted and self._read(self._interrupted(should_yield), report)
 
     def _interrupted(self, should_yield: Callable[[], bool]) -> Callable[[], bool]:
         """Whether a longer step must give way: to a reply, to the end, or to work that came since it began."""
@@ -288,8 +323,8 @@ class Ingestion:
 
     def _show(self, name: str, work: str, report: Callable[[Progress], None] | None) -> None:
         with self._database.read() as connection:
-            rows = connection.execute("SELECT id, stage, passages FROM documents").fetchall()
-        stages = {document: (stage, passages) for document, stage, passages in rows}
+            rows = connection.execute("SELECT id, stage, passages, bytes FROM documents").fetchall()
+        stages = {document: (stage, passages) for document, stage, passages, _ in rows}
         unfinished = {document for document, (stage, _) in stages.items() if stage not in ("ready", "failed")}
         if unfinished and self._round_over:
             self._round = set()
@@ -311,8 +346,11 @@ class Ingestion:
             seconds_left = 0.0
         elif self._embedded and not waiting:
             seconds_left = left * self._embedding_seconds / self._embedded
+        elif waiting and self._bytes_read:
+            unread = sum(size for _, stage, _, size in rows if stage in ("queued", "parsed", "passages"))
+            seconds_left = unread * self._reading_seconds / self._bytes_read
         self._round_over = finished == len(ours)
-        now = Progress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left)
+        now = Progress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left, paused=self._paused)
         if self._reading is not None and self._reading.wanted:
             outlook = self._reading.outlook()
             now = replace(now, states_left=outlook.missing)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +14,10 @@ from localspec.errors import EmbedderError, LibraryInUseError, SettingsError, St
 from localspec.locks import try_lock
 from localspec.stores.copies import Copies
 from localspec.stores.database import StoreDatabase, mapped_errors
-from localspec.stores.documents import content_hash
+from localspec.stores.folder_rows import WATCHING_MIGRATIONS, FolderInfo
+from localspec.stores.holdings import DocumentInfo, Holdings
 from localspec.stores.ingestion import Ingestion, Progress
-from localspec.stores.naming import DATABASE, library_name, list_libraries
+from localspec.stores.naming import DATABASE, LOCK, library_name, list_libraries
 from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
 from localspec.stores.overview import folder_bytes
 from localspec.stores.reading import READING_MIGRATIONS, StateReaderLike, StateReading
@@ -33,10 +32,12 @@ from localspec.stores.search import (
 )
 from localspec.stores.stages import STAGE_MIGRATIONS, Stages, read_document
 from localspec.stores.states import STATE_MIGRATIONS, StateStore
+from localspec.stores.watching import Watching
 
 __all__ = [
     "DocumentInfo",
     "EmbedderLike",
+    "FolderInfo",
     "FoundPassage",
     "Library",
     "Progress",
@@ -50,26 +51,16 @@ _logger = logging.getLogger(__name__)
 _CACHE = "passages.hnsw"
 
 
-@dataclass(frozen=True, slots=True)
-class DocumentInfo:
-    """What a person sees of a document."""
-
-    id: int
-    name: str
-    """File name as added."""
-    kind: str
-    """'pdf', 'docx', ... as it truly is; empty before it was read."""
-    status: str
-    """'queued', 'parsed', 'passages' or 'ngrams' (the last step done), 'ready', or 'failed'."""
-    reason: str
-    """Why it failed; else the warnings of its reader, one per line."""
-    pages: int | None
-    characters: int
-    passages: int
-    tokens: int
-    """Under the tokenizer its n-grams were last made with."""
-    added: str
-    """ISO 8601, UTC."""
+MIGRATIONS = (
+    *STAGE_MIGRATIONS,
+    *SEARCH_MIGRATIONS,
+    *NGRAM_MIGRATIONS,
+    *STATE_MIGRATIONS,
+    *READING_MIGRATIONS,
+    *REPLY_MIGRATIONS,
+    *WATCHING_MIGRATIONS,
+)
+"""Of a library's database."""
 
 
 class Library:
@@ -98,24 +89,14 @@ class Library:
         self.name = folder.name
         self._copies = Copies(folder / "files")
         with mapped_errors(folder):
-            lock = try_lock(folder / ".lock")
+            lock = try_lock(folder / LOCK)
         if lock is None:
             raise LibraryInUseError(
                 f"The library '{self.name}' is open in another LocalSpec.", "Close the other window, or use that."
             )
         self._lock = lock
         try:
-            self._database = StoreDatabase(
-                folder / DATABASE,
-                (
-                    *STAGE_MIGRATIONS,
-                    *SEARCH_MIGRATIONS,
-                    *NGRAM_MIGRATIONS,
-                    *STATE_MIGRATIONS,
-                    *READING_MIGRATIONS,
-                    *REPLY_MIGRATIONS,
-                ),
-            )
+            self._database = StoreDatabase(folder / DATABASE, MIGRATIONS)
             with self._database.read() as connection:
                 (identity,) = connection.execute("SELECT id FROM library").fetchone()
             self.identity = str(identity)
@@ -134,6 +115,11 @@ class Library:
                 self._database, self._copies.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
             )
             self._ingestion = Ingestion(self._database, self._stages, vectors, self._replies, self._reading)
+            self._holdings = Holdings(self._database, self._copies, self._stages, self._ingestion.wake)
+            self.watching = Watching(
+                self._database, self._holdings, without=[folder.parent], halted=lambda: self._ingestion.paused
+            )
+            """the folders that documents come from"""
             with self._database.read() as connection:
                 files = connection.execute("SELECT file FROM documents").fetchall()
             self._copies.sweep({file for (file,) in files})
@@ -146,51 +132,56 @@ class Library:
         """Where the work on the documents stands."""
         return self._ingestion.progress
 
-    def add(self, path: Path) -> DocumentInfo:
+    @property
+    def changes(self) -> int:
+        """Transactions so far: documents and what they have are the same while the number is."""
+        return self._database.commits
+
+    def add(self, path: Path, *, name: str = "", keeps_source: bool = False) -> DocumentInfo:
         """Copy a file into the library and queue it; a running worker takes it from there.
 
-        A file with the same content as one that is there gives that one; if that had failed, it is tried again.
-        Raises DocumentError when the file cannot be read.
+        It is shown under its own name, or `name`. With `keeps_source` its place on this computer is kept, so that
+        `index_again` finds what has changed there. A file with the same content as one that is there gives that one; if
+        that had failed, it is tried again. Raises DocumentError when the file cannot be read.
         """
-        sha256 = content_hash(path)
-        known = self._by_hash(sha256)
-        if known is not None and known.status != "failed":
-            return known
-        file = self._copies.add(path, sha256)
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        with self._database.write() as database:
-            database.execute(
-                "INSERT INTO documents (sha256, name, file, stage, added)"
-                " VALUES (:sha256, :name, :file, 'queued', :now)"
-                " ON CONFLICT (sha256) DO UPDATE SET stage = 'queued', reason = '', name = :name, file = :file"
-                " WHERE stage = 'failed'",
-                {"sha256": sha256, "name": _printable(path.name), "file": file.name, "now": now},
-            )
-            if not file.exists():  # `remove` deletes the copy under the same lock
-                raise StoreError(f"{path.name} was removed from the library while it was added.", "Add it again.")
-        self._ingestion.wake()
-        added = self._by_hash(sha256)
-        if added is None:
-            raise StoreError(f"{path.name} was removed from the library right after it was added.", "Add it again.")
-        return added
+        return self._holdings.add(path, name=name, keeps_source=keeps_source)
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, oldest first."""
-        with self._database.read() as connection:
-            return [_info(row) for row in connection.execute(f"{_SELECT} ORDER BY id").fetchall()]
+        return self._holdings.all()
 
     def remove(self, document: int) -> None:
         """Delete a document with everything that was made from it. An unknown one is no error."""
-        with self._database.write() as database:
-            row = database.execute("SELECT sha256 FROM documents WHERE id = ?", [document]).fetchone()
-            if row is None:
-                return
-            self._stages.forget(database, document)
-            database.execute("DELETE FROM documents WHERE id = ?", [document])
-            copies = self._copies.of(row[0])
-            self._database.after_commit(lambda: self._copies.delete(copies))
-        self._database.reclaim()
-        self._ingestion.wake()  # the worker writes the vectors' file anew
+        self._holdings.remove(document)
+
+    def remove_failed(self) -> int:
+        """Delete all documents that failed; how many."""
+        return self._holdings.remove_failed()
+
+    def index_again(self, document: int | None = None) -> None:
+        """Read a document anew, or all of them: the file, where it is known to lie and has changed, else the library's
+        copy. All that was made of it is made again. Raises DocumentError when a changed file cannot be read."""
+        if document is None:
+            self._holdings.all_again()
+        else:
+            self._holdings.again(document)
+
+    def embedded(self) -> dict[int, int]:
+        """Passages with a vector, of documents that have some of them. Raises EmbedderError."""
+        return self._vectors.embedded_by_document()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the background worker leaves documents alone."""
+        return self._ingestion.paused
+
+    def pause(self, on: bool) -> None:
+        """Have the background worker leave documents alone after the step at work, now and in later sessions, or go on.
+
+        What is there can be searched and drafted from meanwhile, and replies are learnt.
+        """
+        self._ingestion.pause(on)
+        self.watching.wake()
 
     def ingest(
         self,
@@ -199,7 +190,7 @@ class Library:
         progress: Callable[[Progress], None] | None = None,
         states: bool = True,
     ) -> list[DocumentInfo]:
-        """Do all unfinished work in this thread; the documents that became ready or failed by it.
+        """Do all unfinished work in this thread, paused or not; the documents that became ready or failed by it.
 
         Before each step (one stage of a document, 32 vectors, or 1024 states) it waits while `should_yield` is true. It
         may be killed at any moment, and goes on there the next time. Without `states`, wanted states are left for
@@ -210,15 +201,19 @@ class Library:
         return [document for document in self.documents() if document.id in finished]
 
     def start(self, *, should_yield: Callable[[], bool] = lambda: False) -> None:
-        """Start the background worker: it does what `ingest` does, whenever there is something to do."""
+        """Start the background workers: one does what `ingest` does whenever there is something to do, one looks at the
+        library's folders."""
         self._ingestion.start(should_yield)
+        self.watching.start(should_yield)
 
     def stop(self) -> None:
-        """Stop the worker, or an `ingest` in another thread, after its current step."""
+        """Stop the workers, or an `ingest` in another thread, after their current step."""
+        self.watching.stop()
         self._ingestion.stop()
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the worker has nothing to do or `progress.problem` says why not; False after `timeout` seconds."""
+        """Wait until the worker has nothing to do, is paused, or `progress.problem` says why it stopped; False after
+        `timeout` seconds."""
         return self._ingestion.wait(timeout)
 
     def search(self, question: str, limit: int = 8, *, exclude: Collection[int] = ()) -> list[FoundPassage]:
@@ -269,6 +264,12 @@ class Library:
     def disk_bytes(self) -> int:
         """Bytes of everything in the library's folder."""
         return folder_bytes(self.folder)
+
+    def memory_bytes(self) -> int:
+        """Memory that the open indexes hold: n-grams, passage vectors and states, by the formulas of their stores. An
+        estimate; what was not used yet is not loaded. SQLite's page caches (2 MB per thread at most) are left out."""
+        states = self.states.memory_bytes if self.states is not None else 0
+        return self.ngrams.memory_bytes + self._vectors.memory_bytes + states
 
     @property
     def states_wanted(self) -> bool:
@@ -330,8 +331,8 @@ class Library:
         self._ingestion.wake()
 
     def close(self) -> None:
-        """Stop the worker after its current step, learn the replies that wait, and close everything."""
-        self._ingestion.stop()
+        """Stop the workers after their current step, learn the replies that wait, and close everything."""
+        self.stop()
         try:
             while self._replies.store_next():
                 pass
@@ -345,25 +346,6 @@ class Library:
         with self._database.read() as connection:
             rows = connection.execute("SELECT id FROM documents WHERE stage IN ('ngrams', 'ready')").fetchall()
         return sorted({document for (document,) in rows} - self.ngrams.documents())
-
-    def _by_hash(self, sha256: str) -> DocumentInfo | None:
-        with self._database.read() as connection:
-            row = connection.execute(f"{_SELECT} WHERE sha256 = ?", [sha256]).fetchone()
-        return _info(row) if row else None
-
-
-_SELECT = "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, warnings FROM documents"
-
-
-def _info(row: tuple[int, str, str, str, str, int | None, int, int, int, str, str]) -> DocumentInfo:
-    document, name, kind, stage, reason, pages, characters, passages, tokens, added, warnings = row
-    shown = reason if stage == "failed" else "\n".join(json.loads(warnings))
-    return DocumentInfo(document, name, kind, stage, shown, pages, characters, passages, tokens, added)
-
-
-def _printable(name: str) -> str:
-    """A file name that SQLite can store: bytes that are no UTF-8 become question marks."""
-    return name.encode("utf-8", "replace").decode("utf-8")
 
 
 def _count(number: int, noun: str) -> str:

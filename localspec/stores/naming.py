@@ -1,15 +1,26 @@
-"""Libraries in a folder, and what a library may be called: its name is the name of its folder on every system."""
+"""Libraries in a folder: what one may be called (its name is the name of its folder on every system), renaming one, and
+deleting one."""
 
 from __future__ import annotations
 
+import logging
+import os
 import re
+import shutil
 import unicodedata
+import uuid
 from pathlib import Path
 
-from localspec.errors import SettingsError
+from localspec.errors import LibraryInUseError, SettingsError
+from localspec.locks import Lock, try_lock
 from localspec.stores.database import mapped_errors
 
+_logger = logging.getLogger(__name__)
+
 DATABASE = "library.db"
+LOCK = ".lock"
+"""The file in a library's folder that whoever has it open holds."""
+_DELETED = ".deleted-"
 _NAME_CHARACTERS = 64
 _FILE_NAME_BYTES = 255
 """Longest file name of the common file systems."""
@@ -43,3 +54,63 @@ def library_name(text: str) -> str:
     if len(name) > _NAME_CHARACTERS or len(name.encode()) > _FILE_NAME_BYTES:
         raise SettingsError(f"The name of a library must not be longer than {_NAME_CHARACTERS} characters.", advice)
     return name
+
+
+def rename_library(stores: Path, name: str, wanted: str) -> str:
+    """Give a library that nobody has open another name; what that is. All that is in it stays.
+
+    Raises SettingsError when it cannot be called that, LibraryInUseError and StoreError.
+    """
+    new = library_name(wanted)
+    source, target = stores / name, stores / new
+    if new == name:
+        return name
+    with mapped_errors(source):
+        if not (source / DATABASE).is_file():
+            raise SettingsError(f"There is no library called {name!r}.")
+        if target.exists() and not target.samefile(source):  # the same where the system knows no capitals
+            raise SettingsError(f"There is something called {new!r} already.", "Choose another name.")
+        _move(source, target, _locked(source))
+    return new
+
+
+def delete_library(stores: Path, name: str) -> None:
+    """Delete a library that nobody has open, with the copies of its documents and all that it has learnt. The person's
+    own files stay as they are.
+
+    Raises SettingsError when there is none, LibraryInUseError and StoreError.
+    """
+    source = stores / library_name(name)
+    with mapped_errors(source):
+        if not (source / DATABASE).is_file():
+            raise SettingsError(f"There is no library called {name!r}.")
+        # At once and as a whole, whatever happens while its files go.
+        _move(source, stores / f"{_DELETED}{uuid.uuid4().hex}", _locked(source))
+    sweep_deleted(stores)
+
+
+def sweep_deleted(stores: Path) -> None:
+    """Delete what is left of deleted libraries, as after a kill. What cannot be deleted is logged, and tried again."""
+    for path in stores.glob(f"{_DELETED}*"):
+        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            _logger.warning("%s could not be deleted wholly", path)
+
+
+def _locked(folder: Path) -> Lock:
+    lock = try_lock(folder / LOCK)
+    if lock is None:
+        raise LibraryInUseError(
+            f"The library '{folder.name}' is open in another LocalSpec.", "Close the other one and try again."
+        )
+    return lock
+
+
+def _move(source: Path, target: Path, lock: Lock) -> None:
+    """Give a folder another name while its lock is held; Windows moves no folder with an open file."""
+    try:
+        if os.name == "nt":
+            lock.release()
+        source.rename(target)
+    finally:
+        lock.release()

@@ -175,6 +175,11 @@ class NgramStore:
             ).fetchone()
             return int(row[0])
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that look-ups hold; 0 before the first."""
+        return sum(index.memory_bytes for index in (self._indexes or {}).values())
+
     def compact(self) -> None:
         """Merge into as few runs as their largest size allows: look-ups get a little faster. One transaction."""
         with self._change() as connection:

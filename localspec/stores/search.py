@@ -229,6 +229,22 @@ class PassageVectors:
             ).fetchone()
         return int(row[0])
 
+    def embedded_by_document(self) -> dict[int, int]:
+        """The same, by document."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT document, count(*) FROM documents JOIN passages ON passages.document = documents.id"
+                " JOIN embeddings ON passage = passages.id WHERE stage = 'ngrams' AND embedder = ? GROUP BY document",
+                [self.embedder_row(connection)],
+            ).fetchall()
+        return dict(rows)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of the index, an estimate; 0 before it was loaded."""
+        index = self._index
+        return index.memory_bytes if index is not None else 0
+
     def prepare(self) -> None:
         """Load the index, and write its file if there is something new. The file is a cache: failures are logged."""
         try:

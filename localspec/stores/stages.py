@@ -64,7 +64,16 @@ def _create(database: Database) -> None:
     )
 
 
-STAGE_MIGRATIONS: tuple[Migration, ...] = (Migration("library-1-documents", _create),)
+def _add_sources(database: Database) -> None:
+    database.execute("ALTER TABLE documents ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0")  # of the file
+    database.execute("ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT ''")  # its path, where it is known
+    database.execute("ALTER TABLE library ADD COLUMN paused INTEGER NOT NULL DEFAULT 0")
+
+
+STAGE_MIGRATIONS: tuple[Migration, ...] = (
+    Migration("library-1-documents", _create),
+    Migration("library-2-sources", _add_sources),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,8 @@ class Queued:
     file: str
     """Name of its copy."""
     stage: str
+    bytes: int
+    """Of its file."""
 
     @property
     def work(self) -> str:
@@ -111,7 +122,7 @@ class Stages:
         """The oldest document that is not searchable yet."""
         with self._database.read() as connection:
             row = connection.execute(
-                "SELECT id, name, file, stage FROM documents WHERE stage IN ('queued', 'parsed', 'passages')"
+                "SELECT id, name, file, stage, bytes FROM documents WHERE stage IN ('queued', 'parsed', 'passages')"
                 " ORDER BY id LIMIT 1"
             ).fetchone()
         return Queued(*row) if row else None
@@ -193,15 +204,19 @@ class Stages:
                 [reason, document],
             )
 
-    def forget(self, database: Database, document: int) -> None:
-        """Inside a transaction: delete everything that was made from a document, but not its row."""
-        rows = database.execute("SELECT id FROM passages WHERE document = ?", [document]).fetchall()
+    def forget(self, database: Database, *documents: int) -> None:
+        """Inside a transaction: delete everything that was made from documents, but not their rows."""
+        wanted = [json.dumps([*documents])]
+        rows = database.execute(
+            "SELECT id FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted
+        ).fetchall()
         self._vectors.forget([passage for (passage,) in rows])
-        self._ngrams.remove(document)
-        self._states.remove(document)
-        database.execute("DELETE FROM blocks WHERE document = ?", [document])
+        self._ngrams.remove(*documents)
+        for document in documents:
+            self._states.remove(document)
+        database.execute("DELETE FROM blocks WHERE document IN (SELECT value FROM json_each(?))", wanted)
         if rows:
-            database.execute("DELETE FROM passages WHERE document = ?", [document])
+            database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
             # FTS5 only notes what is deleted; merging everything is what makes it forget the words.
             database.execute("INSERT INTO passages_fts (passages_fts) VALUES ('optimize')")
 

@@ -202,6 +202,17 @@ class StateStore:
             ).fetchall()
         return {fingerprint: int(states) for fingerprint, states in rows}
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that searches hold, an estimate: the index, 4 bytes per place of the token sequence, and the transform
+        (twice 256 components of the state's width, 4 bytes each); with an index in the making, that too."""
+        tokens = self._tokens
+        total = tokens.memory_bytes if tokens is not None else 0
+        for part in (self._snapshot, self._building):
+            if part is not None:
+                total += part.index.memory_bytes + 2 * part.fitted.transform.components.nbytes
+        return total
+
     def search(self, state: NDArray[np.float32], k: int = 50) -> Neighbours:
         """The k stored states nearest to a raw state [d], fewer when there are fewer; none before `prepare`.
 

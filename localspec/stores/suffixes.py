@@ -145,6 +145,12 @@ class SuffixIndex:
             tokens[place * _WIDTH : place * _WIDTH + _WINDOW] for place in self._places[::_FENCE_STEP].tolist()
         ]
 
+    @property
+    def memory_bytes(self) -> int:
+        """Memory held: 4 bytes per token, 4 per place, and the fences, each a `bytes` object (33 + its window) and the
+        pointer to it."""
+        return len(self._tokens) + self._places.nbytes + len(self._fences) * (_WINDOW + 33 + 8)
+
     def first(self, target: bytes, low: int, high: int) -> int:
         """Index in [low, high) of the first sorted place whose window is not below `target`; else `high`."""
         fence = bisect_left(self._fences, target, -(-low // _FENCE_STEP), -(-high // _FENCE_STEP))

@@ -18,6 +18,11 @@ class TokenSequence:
         """Room for `places` labels and what follows the last."""
         self._places = np.full(places + CONTINUATION, GAP, np.int32)
 
+    @property
+    def memory_bytes(self) -> int:
+        """4 bytes per place."""
+        return self._places.nbytes
+
     def put(self, base: int, count: int, tokens: NDArray[np.int32]) -> None:
         """Enter the tokens [count to count + 20] of a chunk at its places."""
         end = base + count + CONTINUATION

@@ -43,6 +43,7 @@ _SEARCH_WIDTH = 100
 """hnswlib's `ef`, the candidates it keeps while it walks the graph; twice k where that is more."""
 _GROWTH = 1.25
 """Capacity is added in quarters: hnswlib spends 50 bytes on an element that is not there yet."""
+_ROOM_BYTES = 50
 _FORMAT = 1
 
 
@@ -94,6 +95,13 @@ class VectorIndex:
         """Vectors that are removed but still in the graph, until `compact`."""
         with self._held():
             return len(self._removed)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that the index holds, an estimate: the bytes of its file (vectors, labels and links lie in memory as
+        there; removed ones are included), and 50 for each element there is room for (locks, levels, label table)."""
+        with self._held():
+            return int(self._index.index_file_size()) + _ROOM_BYTES * int(self._index.max_elements)
 
     def labels(self) -> NDArray[np.int64]:
         """The labels that searches can find, int64 [n], ascending."""

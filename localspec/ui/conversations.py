@@ -58,7 +58,7 @@ class Chats:
         # Replies take turns on the engine's own lock, so that a second tab sees what it waits for.
         patient = {**quick, "concurrency_limit": 8}
         outputs = [page.chat, page.panel, page.entry, page.below, page.chats, page.measured]
-        everything = [*outputs, page.library, page.indexing, page.meaning, page.documents, page.learnt]
+        everything = [*outputs, page.library, *page.library_parts]
         page.entry.submit(self.reply, [page.entry, *page.settings], outputs, **patient)
         page.entry.stop(self.stop, None, None, **quick)
         page.chat.retry(self.retry, page.settings, outputs, **patient)

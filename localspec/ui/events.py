@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import LocalSpecError
 from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, resolve, resolve_draft
-from localspec.models.llama import MAX_ROWS
 from localspec.models.pairing import compare_files
-from localspec.stores.library import Library, library_name
 from localspec.ui import endpoint, formats, markup, texts
 from localspec.ui.compare import Measures
 from localspec.ui.conversations import CHAT_PARTS, Chats, Update
+from localspec.ui.libraries import Libraries, box, pressed
 from localspec.ui.options import Number, load_settings
 from localspec.ui.page import Page
 from localspec.ui.state import LIBRARY_PARTS, Application, Conversation, DraftState
@@ -35,6 +32,7 @@ class Events:
         self.application = application
         self.chats = Chats(application)
         self.measures = Measures(application, self.chats)
+        self.libraries = Libraries(application)
 
     def connect(self, page: Page) -> None:
         """Tie the handlers to the components. Inside the Blocks that holds them."""
@@ -42,12 +40,9 @@ class Events:
         # One limit per handler: what happens beside a running reply never waits for it.
         self.chats.connect(page, quick)
         self.measures.connect(page, quick)
+        self.libraries.connect(page, quick)
         page.method.change(explain, page.method, page.method, **quick)
-        shown = [page.indexing, page.meaning, page.documents, page.learnt]
-        page.library.input(self.pick_library, page.library, [page.library, *shown], **quick)
-        page.removal.change(self.remove, [page.removal, page.method], shown, **quick)
-        page.press.change(self.press, [page.press, page.method], shown, **quick)
-        page.learning.input(self.set_learning, [page.learning, page.method], shown, trigger_mode="always_last", **quick)
+        page.press.change(self.press, [page.press, page.method], page.library_parts, **quick)
         page.load.click(
             self.load_model,
             [page.model, page.model_file, page.draft, page.context, page.gpu_layers, page.threads],
@@ -56,34 +51,13 @@ class Events:
         )
         page.draft.input(self.look_at_draft, [page.model, page.model_file, page.draft], page.draft_status, **quick)
         told = [
-            *(page.status, page.draft_status, page.formats, page.alone, page.endpoint, *shown),
+            *(page.status, page.draft_status, page.formats, page.alone, page.endpoint, *page.library_parts),
             *(page.below, page.chats, page.measured, page.learning, page.library),
         ]
         page.timer.tick(self.refresh, page.method, told, **quick)
 
-    # -- documents ----------------------------------------------------------------------------------------------
-
-    def pick_library(self, name: str, request: gr.Request) -> tuple[Update, ...]:
-        """Switch to a library, or begin one. What was shown of the one before goes; the next tick shows this one."""
-        conversation = self._conversation(request)
-        try:
-            conversation.use_library(library_name(name or ""))
-        except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
-            conversation.use_library(conversation.library)
-        return conversation.library, *("" for _ in LIBRARY_PARTS)
-
-    def remove(self, wanted: str, method: str, request: gr.Request) -> tuple[Update, ...]:
-        """Remove a document; `wanted` is its id as `pressed` reads it."""
-        conversation = self._conversation(request)
-        identity, own = pressed(wanted)
-        if not identity.isdecimal() or own != conversation.library:
-            return tuple(gr.skip() for _ in LIBRARY_PARTS)
-        return self._change(conversation, own, method, lambda library: library.remove(int(identity)))
-
     def press(self, wanted: str, method: str, request: gr.Request) -> tuple[Update, ...]:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
-        conversation = self._conversation(request)
         name, own = pressed(wanted)
         if name in TUNING_PRESSES:
             try:
@@ -92,43 +66,9 @@ class Events:
                 gr.Warning(markup.lines(str(error)))
         elif name in endpoint.PRESSES:
             endpoint.press(self.application.endpoint, name)
-        if own != conversation.library or name in (*TUNING_PRESSES, *endpoint.PRESSES):
-            return tuple(gr.skip() for _ in LIBRARY_PARTS)
-
-        def change(library: Library) -> None:
-            sure = conversation.forgetting == library.name
-            conversation.forgetting = library.name if name == "ask" else ""
-            if name in ("build", "unbuild"):
-                library.want_states(name == "build")
-            elif name == "forget" and sure:
-                library.forget_replies()
-
-        return self._change(conversation, own, method, change)
-
-    def set_learning(self, on: bool, method: str, request: gr.Request) -> tuple[Update, ...]:
-        """Learn the answers given with this library, or not."""
-        conversation = self._conversation(request)
-        seen = conversation.seen
-        shown = self._change(conversation, conversation.library, method, lambda library: library.set_learning(on))
-        # What the box shows. Where the change failed, the next tick sets it back.
-        seen["learning"] = _box(on)
-        return shown
-
-    def _change(
-        self, conversation: Conversation, name: str, method: str, change: Callable[[Library], None]
-    ) -> tuple[Update, ...]:
-        """Change the library `name` and show the tab's; a problem is said."""
-        try:
-            with self.application.models.use() as engine:
-                if engine is not None:
-                    change(self.application.library(name, engine))
-        except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
-        parts = self._library_parts(conversation, method)
-        # A tick under way may send older ones after these: the next one sends them all again.
-        for part in LIBRARY_PARTS:
-            conversation.seen.pop(part, None)
-        return tuple(parts.get(part, gr.skip()) for part in LIBRARY_PARTS)
+        else:
+            return self.libraries.press(name, own, method, self._conversation(request))
+        return tuple(gr.skip() for _ in LIBRARY_PARTS)
 
     # -- model --------------------------------------------------------------------------------------------------
 
@@ -184,7 +124,7 @@ class Events:
             "formats": formats.formats(self.application.tuner.state()),
             "alone": alone(draft, method),
             "endpoint": endpoint.shown(self.application.endpoint, draft.target if draft is not None else ""),
-            **self._library_parts(conversation, method),
+            **self.libraries.parts(conversation, method),
             **self.chats.beside(conversation),
         }
         names = self.application.library_names()
@@ -193,34 +133,16 @@ class Events:
             changed = part in parts and seen.get(part) != parts[part]
             told: Update = parts.get(part)
             if part == "learning":
-                told = told == _box(True)
+                told = told == box(True)
             updates.append(told if changed else gr.skip())
         known = "\n".join(names)
-        updates.append(gr.Dropdown(choices=names) if seen.get("libraries") != known else gr.skip())
+        if conversation.switched:
+            conversation.switched = False
+            updates.append(gr.Dropdown(choices=names, value=conversation.library))
+        else:
+            updates.append(gr.Dropdown(choices=names) if seen.get("libraries") != known else gr.skip())
         seen.update({**parts, "libraries": known})
         return tuple(updates)
-
-    def _library_parts(self, conversation: Conversation, method: str) -> dict[str, str]:
-        models = self.application.models
-        if models.loading or not models.is_ready:
-            return {}
-        try:
-            # Nor does a tick wait for a load that began just now: it has to tell of it.
-            with models.use(lambda: bool(models.loading)) as engine:
-                if engine is None:
-                    return {}
-                library = self.application.library(conversation.library, engine)
-                replies, tokens = library.replies()
-                asking = conversation.forgetting == library.name
-                return {
-                    "indexing": markup.indexing(library.progress),
-                    "meaning": _meaning(library, engine) if METHODS[method].uses_states else "",
-                    "documents": _documents(library),
-                    "learnt": markup.learnt(library.name, replies, tokens, learns=library.learns, asking=asking),
-                    "learning": _box(library.learns),
-                }
-        except LocalSpecError as error:
-            return {"indexing": markup.note(str(error), "problem"), "meaning": "", "documents": "", "learnt": ""}
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
@@ -228,15 +150,6 @@ class Events:
 
     def _conversation(self, request: gr.Request) -> Conversation:
         return self.application.conversation(str(request.session_hash))
-
-
-def pressed(wanted: str) -> tuple[str, str]:
-    """What a button inside markup stands for, and the library that it was made for.
-
-    `page.js` writes both, with a count between them that makes every press different.
-    """
-    what, _, rest = wanted.partition(" ")
-    return what, rest.partition(" ")[2]
 
 
 def explain(method: str) -> Update:
@@ -293,26 +206,3 @@ def _no_draft(draft: DraftState) -> str:
 def _typed(path: str | None) -> str:
     """A path or name as typed; people paste paths in quotes."""
     return (path or "").strip().strip('"')
-
-
-def _meaning(library: Library, engine: Engine) -> str:
-    """What there is to say about drafts by meaning where they are chosen."""
-    missing = library.states_missing()
-    reading = library.states_wanted and not library.progress.problem
-    # As many rows at once as were measured; reading takes more, which is no slower.
-    seconds = missing * float(engine.decode_seconds[MAX_ROWS]) / MAX_ROWS
-    states = library.states.count() if library.states is not None else None
-    return markup.meaning(library.name, states, missing, reading=reading, seconds=seconds)
-
-
-def _documents(library: Library) -> str:
-    documents = library.documents()
-    read = library.states.positions() if library.states is not None else {}
-    # Nothing follows a document's last token, so it has no state.
-    complete = {info.id for info in documents if 0 < info.tokens - 1 <= read.get(info.id, 0)}
-    return markup.documents(library.name, documents, complete)
-
-
-def _box(ticked: bool) -> str:
-    """A box as `Conversation.seen` remembers it."""
-    return "on" if ticked else "off"

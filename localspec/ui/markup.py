@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 from localspec.chat.citations import Citation
-from localspec.stores.library import DocumentInfo, Progress
+from localspec.stores.library import Progress
 from localspec.ui import texts
 
 _MEANING = re.compile(r"""[&<>"'\\`*_{}\[\]()#+\-.!|~$:]""")
@@ -17,7 +16,6 @@ _CODE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _FENCE_LANGUAGE = re.compile(r"\A( {0,3}(?:`{3,}|~{3,}))[^\n]*")
-_SHOWN_DOCUMENTS = 200
 
 
 def literal(text: str) -> str:
@@ -100,7 +98,8 @@ def indexing(progress: Progress) -> str:
     if progress.documents_total > 1:
         label += f" · {texts.DOCUMENTS_DONE.format(done=progress.documents_done, total=progress.documents_total)}"
     if progress.seconds_left is not None:
-        label += f" · {texts.TIME_LEFT.format(time=texts.seconds(progress.seconds_left))}"
+        left = texts.TIME_TO_ASK if progress.stage in ("reading", "splitting", "n-grams") else texts.TIME_LEFT
+        label += f" · {left.format(time=texts.seconds(progress.seconds_left))}"
     return meter(label, progress.fraction)
 
 
@@ -123,7 +122,7 @@ def meaning(library: str, states: int | None, missing: int, *, reading: bool, se
 
 
 def _meaning(library: str, state: str, said: str, button: str = "") -> str:
-    return f'<div class="meaning" data-meaning="{state}"{_of(library)}><p>{lines(said)}</p>{button}</div>'
+    return f'<div class="meaning" data-meaning="{state}"{of_library(library)}><p>{lines(said)}</p>{button}</div>'
 
 
 def learnt(library: str, replies: int, tokens: int, *, learns: bool, asking: bool) -> str:
@@ -138,7 +137,7 @@ def learnt(library: str, replies: int, tokens: int, *, learns: bool, asking: boo
         said = f'<span data-figure="learnt">{lines(counts)}</span>{press("ask", texts.FORGET)}{rest}'
     else:
         said = lines(texts.NOTHING_LEARNT if learns else texts.NOT_LEARNING)
-    return f'<div class="learnt" data-learns="{"on" if learns else "off"}"{_of(library)}>{said}</div>'
+    return f'<div class="learnt" data-learns="{"on" if learns else "off"}"{of_library(library)}>{said}</div>'
 
 
 def copied(name: str, value: str) -> str:
@@ -185,7 +184,7 @@ def keys() -> str:
     )
 
 
-def _of(library: str) -> str:
+def of_library(library: str) -> str:
     """The attribute that says to `page.js` what library the buttons inside an element belong to."""
     return f' data-library="{literal(library)}"'
 
@@ -194,32 +193,3 @@ def draft(state: str, said: str, *, problem: bool = False) -> str:
     """The line about the draft model. Token texts of its file may stand in what is `said`."""
     kind = "problem" if problem else "note"
     return f'<div class="draft {kind}" data-draft="{state}">{lines(said)}</div>'
-
-
-def documents(library: str, infos: Sequence[DocumentInfo], by_meaning: Collection[int] = ()) -> str:
-    """The documents of the library with a button to remove each, newest first. Those whose ids are in `by_meaning` also
-    give drafts by meaning."""
-    if not infos:
-        return f'<p class="quiet">{texts.NO_DOCUMENTS}</p>'
-    rows = []
-    for info in list(reversed(infos))[:_SHOWN_DOCUMENTS]:
-        state = texts.STATUS.get(info.status, info.status)
-        failed = info.status == "failed"
-        also = [texts.BY_MEANING] if info.id in by_meaning else []
-        about = info.reason.removeprefix(f"{info.name}: ") if failed else " · ".join([*_size(info), state, *also])
-        warning = f'<div class="quiet">{lines(info.reason)}</div>' if info.reason and not failed else ""
-        rows.append(
-            f'<li class="document {html.escape(info.status)}" data-document="{info.id}"><div class="about">'
-            f'<div class="name">{literal(info.name)}</div><div class="quiet">{lines(about)}</div>{warning}</div>'
-            f'<button type="button" class="remove" data-remove="{info.id}" title="{texts.REMOVE}"'
-            f' aria-label="{literal(texts.REMOVE_ONE.format(name=info.name))}">×</button></li>'
-        )
-    more = len(infos) - len(rows)
-    rest = f'<p class="quiet">{texts.MORE.format(number=more)}</p>' if more else ""
-    return f'<ul class="documents"{_of(library)}>{"".join(rows)}</ul>{rest}'
-
-
-def _size(info: DocumentInfo) -> list[str]:
-    if info.pages:
-        return [texts.counted(info.pages, "page")]
-    return [texts.counted(info.characters, "character")] if info.characters else []

@@ -14,7 +14,8 @@ from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available, drafts
 from localspec.models.llama import MAX_ROWS
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.documents import SUPPORTED_SUFFIXES
-from localspec.ui import markup, panel, texts, trials
+from localspec.ui import library_part, markup, panel, texts, trials
+from localspec.ui.library_part import Shelf
 from localspec.ui.options import SAMPLING_ORDER
 
 
@@ -66,6 +67,16 @@ class Page:
     compare: gr.Button
     measured: gr.Markdown
     """What was measured besides the chat"""
+    shelf: Shelf
+
+    @property
+    def library_parts(self) -> list[gr.components.Component]:
+        """The components that tell of the library, in the order of `LIBRARY_PARTS`."""
+        shelf = self.shelf
+        return [
+            *(self.indexing, self.meaning, self.documents, self.learnt),
+            *(shelf.active, shelf.manage, shelf.folders),
+        ]
 
 
 def build(model: str = "") -> Page:
@@ -112,6 +123,7 @@ def build(model: str = "") -> Page:
                 layout="bubble",
             )
             below = gr.Markdown(sanitize_html=False, elem_id="below")
+            active = library_part.active_line()
             entry = gr.MultimodalTextbox(
                 elem_id="entry",
                 show_label=False,
@@ -146,10 +158,13 @@ def build(model: str = "") -> Page:
                     info=texts.LIBRARY_INFO,
                     elem_id="library",
                 )
+                manage = library_part.manage()
                 indexing = gr.Markdown(sanitize_html=False, elem_id="indexing")
                 meaning = gr.Markdown(sanitize_html=False, elem_id="meaning")
                 documents = gr.Markdown(sanitize_html=False, elem_id="documents")
                 removal = gr.Textbox(visible="hidden", elem_id="removal")
+                folders, fields = library_part.folder_fields()
+                shelf_act = gr.Textbox(visible="hidden", elem_id="shelf-act")
                 learning = gr.Checkbox(True, label=texts.LEARN, info=texts.LEARN_INFO, elem_id="learning")
                 learnt = gr.Markdown(sanitize_html=False, elem_id="learnt")
                 press = gr.Textbox(visible="hidden", elem_id="press")
@@ -183,7 +198,7 @@ def build(model: str = "") -> Page:
         status, chat, entry, below, new_chat, search, chats, act, importing, method, alone, panel_html, library,
         indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
         formats, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], endpoint,
-        gr.Timer(1.5), origins, measure, compare, measured,
+        gr.Timer(1.5), origins, measure, compare, measured, Shelf(active, manage, folders, fields, shelf_act),
     )  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 from localspec.ui import texts
-from localspec.ui.state import Application, Conversation, is_unsearchable
+from localspec.ui.open_libraries import is_unsearchable
+from localspec.ui.state import Application, Conversation
 
 _logger = logging.getLogger(__name__)
 
@@ -208,11 +209,12 @@ class Reply:
         return added
 
     def _wait(self, library: Library) -> None:
-        """Until every document can be searched, or failed. Vectors come later and improve the search."""
+        """Until every document can be searched, or failed, or is not to be read now. Vectors come later and improve the
+        search."""
         while not self._stopping.wait(0):
             documents = library.documents()
             waiting = [info for info in documents if is_unsearchable(info.status)]
-            if not waiting or library.progress.problem:
+            if not waiting or library.progress.problem or library.paused:
                 return
             progress = library.progress
             name = progress.name or waiting[0].name
@@ -226,9 +228,15 @@ class Reply:
         documents = {info.id: info for info in library.documents()}
         found = [documents[identity] for identity in dict.fromkeys(added) if identity in documents]
         self._known.problems += [info.reason for info in found if info.status == "failed"]
-        names = [texts.added(info.name, info.pages, info.passages) for info in found if info.status != "failed"]
+        names = [
+            info.name if is_unsearchable(info.status) else texts.added(info.name, info.pages, info.passages)
+            for info in found
+            if info.status != "failed"
+        ]
         if names:
             self._known.notices.append(f"Added to {self._library_name}: {', '.join(names)}.")
+        if any(is_unsearchable(info.status) for info in found) and library.paused:
+            self._known.notices.append(texts.WAITS_PAUSED)
         for info in found:
             if info.status != "failed" and info.reason:
                 self._known.notices.append(f"{info.name}: {info.reason}")

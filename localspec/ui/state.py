@@ -6,27 +6,26 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.history import History
-from localspec.chat.libraries import open_library
 from localspec.endpoint.service import Service
 from localspec.errors import LocalSpecError, ModelError, SettingsError
 from localspec.models.catalogue import AUTOMATIC
-from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
-from localspec.stores.library import Library, list_libraries
+from localspec.stores.library import Library
 from localspec.ui import texts
 from localspec.ui.chat_list import ListState
 from localspec.ui.chats import Chat
+from localspec.ui.open_libraries import OpenLibraries
 from localspec.ui.tuning import Tuner
 
 _logger = logging.getLogger(__name__)
 
-LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt")
+LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
 """The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
 END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
@@ -47,13 +46,17 @@ class Conversation:
     """The question that is in the entry to be sent anew, counted from 0"""
     forgetting: str = ""
     """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
+    asking: str = ""
+    """What the person is asked about the library: "new", "rename", "delete" or "again"; "" for nothing."""
+    switched: bool = False
+    """The tab was given another library: its picker is to be told."""
     seen: dict[str, str] = field(default_factory=dict)
     """What the tab was last sent of each part of the page that is refreshed regularly."""
 
     def use_library(self, name: str) -> None:
         """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
         self.library = name
-        self.forgetting = ""
+        self.forgetting = self.asking = ""
         # A new one: a tick under way still writes what it sent of the library before into the old one.
         self.seen = {}
 
@@ -239,13 +242,11 @@ class Application:
     """Everything behind the page."""
 
     def __init__(self) -> None:
-        self.models = Models(self._close_libraries)
+        self.libraries = OpenLibraries()
+        self.models = Models(self.libraries.close)
         self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
         self.endpoint = Service(self.models.use, self.library)
-        self._embedder = Embedder()
-        self._libraries: dict[str, Library] = {}
         self._lock = threading.RLock()
-        self._questions: dict[str, int] = {}
         self._conversations: dict[str, Conversation] = {}
         self._chats: dict[int, Chat] = {}
         self._history: History | None = None
@@ -254,11 +255,7 @@ class Application:
     def is_busy(self) -> bool:
         """True while there is other work for the processor than trying weight formats: replies, documents, loading."""
         engine = self.models.engine
-        if engine is None or engine.busy:
-            return True
-        with self._lock:
-            libraries = list(self._libraries.values())
-        return any(not library.progress.done and library.progress.stage for library in libraries)
+        return engine is None or engine.busy or self.libraries.are_indexing
 
     @property
     def is_untouched(self) -> bool:
@@ -328,35 +325,47 @@ class Application:
 
     def library_names(self) -> list[str]:
         """All libraries, the default one first."""
-        others = [name for name in list_libraries(config.stores_folder()) if name != config.DEFAULT_LIBRARY]
-        return [config.DEFAULT_LIBRARY, *others]
+        return self.libraries.names()
 
     def library(self, name: str, engine: Engine) -> Library:
         """The library called `name`, opened (or begun) for `engine`. Raises StoreError, SettingsError."""
-        with self._lock:
-            library = self._libraries.get(name)
-            if library is None:
-                library = open_library(engine, name, embedder=self._embedder)
-                try:
-                    if library.rebuild_needed():
-                        library.rebuild()
-                    library.start(should_yield=lambda: engine.busy or self._question_next(name))
-                except BaseException:
-                    library.close()
-                    raise
-                self._libraries[name] = library
-            return library
+        return self.libraries.get(name, engine)
 
-    @contextmanager
-    def question(self, library: str) -> Iterator[None]:
+    def question(self, library: str) -> AbstractContextManager[None]:
         """Inside, vectors are not made for `library`: a question comes as soon as its documents can be searched."""
-        with self._lock:
-            self._questions[library] = self._questions.get(library, 0) + 1
-        try:
-            yield
-        finally:
+        return self.libraries.question(library)
+
+    def rename_library(self, name: str, wanted: str) -> str:
+        """Give a library another name, which its chats and the tabs that show it follow. Raises StoreError,
+        SettingsError."""
+        new = self.libraries.rename(name, wanted, self._is_answering)
+        if new != name:
             with self._lock:
-                self._questions[library] -= 1
+                chats = {*self._chats.values(), *(one.chat for one in self._conversations.values())}
+            for chat in chats:
+                if chat.library == name:
+                    chat.library = new
+            self._switch(name, new)
+            if self.history.is_open:
+                self.history.store.rename_library(name, new)
+        return new
+
+    def delete_library(self, name: str) -> None:
+        """Delete a library for good; tabs that show it get another one. Raises StoreError, SettingsError."""
+        self.libraries.delete(name, self._is_answering)
+        self._switch(name, next((one for one in self.library_names() if one != name), config.DEFAULT_LIBRARY))
+
+    def _is_answering(self) -> bool:
+        engine = self.models.engine
+        return engine is not None and engine.busy
+
+    def _switch(self, name: str, other: str) -> None:
+        """Tabs that show a library show another one."""
+        with self._lock:
+            conversations = [one for one in self._conversations.values() if one.library == name]
+        for conversation in conversations:
+            conversation.use_library(other)
+            conversation.switched = True
 
     def end_replies(self, limit: float = END_SECONDS) -> None:
         """End the replies being written after the step at work, as Stop does, and wait until what they wrote is kept;
@@ -386,21 +395,3 @@ class Application:
         self.models.close()  # waits for the replies
         if history is not None:
             history.close()
-
-    def _question_next(self, name: str) -> bool:
-        """True when a question waits and only vectors are left to make."""
-        if not self._questions.get(name):
-            return False
-        library = self._libraries.get(name)
-        return library is not None and not any(is_unsearchable(info.status) for info in library.documents())
-
-    def _close_libraries(self) -> None:
-        with self._lock:
-            libraries, self._libraries = list(self._libraries.values()), {}
-        for library in libraries:
-            library.close()
-
-
-def is_unsearchable(status: str) -> bool:
-    """True until a document's passages and n-grams are there (or it failed)."""
-    return status in ("queued", "parsed", "passages")

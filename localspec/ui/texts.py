@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 TITLE = "LocalSpec"
 RUNNING = "LocalSpec is running at {address}"
 STOP_HINT = "Closing its window leaves it running. Press Ctrl-C here, or “Quit” in the window, to stop it."
@@ -113,7 +115,7 @@ SAME_AGAIN = (
 )
 METHOD = "Drafts"
 LIBRARY = "Library"
-LIBRARY_INFO = "Dropped documents join this library. Type a new name to begin another."
+LIBRARY_INFO = "Dropped documents join this library."
 MODEL = "Model"
 DRAFT = "Draft model"
 DRAFT_INFO = "A small model that guesses ahead, for Draft model and RASD. The path of a GGUF file can be typed, too."
@@ -213,12 +215,96 @@ ROWS_INFO = "Most tokens checked at once; 0 lets measurement decide."
 PRESET_INFO = "device: sized by what pays on this computer. paper: as published."
 GRAMMAR_INFO = "GBNF; the answer then follows it."
 
+LIBRARY_HERE = "Library"
+LIBRARY_SWITCH = "Switch"
+LIBRARY_SWITCH_NAME = "Use another library for this chat"
+LIBRARY_NEW = "New library"
+LIBRARY_NEW_NAME = "Name of the new library"
+LIBRARY_BEGIN = "Begin it"
+LIBRARY_RENAME_NAME = "New name of the library"
+LIBRARY_IS_THERE = "The library “{name}” is there already: it is used now."
+LIBRARY_GONE = "There is no library called “{name}” any more."
+LIBRARY_MOVING = "The library “{name}” is just being renamed or deleted."
+LIBRARY_MOVING_ADVICE = "Try again in a moment."
+LIBRARY_BUSY = "The library “{name}” cannot be renamed or deleted while an answer is written."
+LIBRARY_BUSY_ADVICE = "Stop the answer, or wait until it is there."
+LIBRARY_DELETED = "The library “{name}” is deleted."
+LIBRARY_DELETE_NOW = "Yes, delete the library"
+LIBRARY_DELETE_NOT = "Keep the library"
+USAGE_DISK = "{size} on disk"
+USAGE_MEMORY = "about {size} in memory"
+USAGE_WHY = "Memory: what its open search indexes hold, estimated. Disk: everything in its folder."
+PAUSE = "Pause"
+RESUME = "Go on"
+PAUSED = "Indexing is paused."
+WAITS_PAUSED = "Indexing is paused in this library: what was added is read once you press “Go on” beside its documents."
+INDEX_AGAIN = "Index again"
+INDEX_AGAIN_ONE = "Index {name} again"
+INDEX_ALL_AGAIN = "Index all again"
+INDEX_ALL_SURE = (
+    "Read all {documents} of this library again? Until that is done, answers find only what has been read again. Your"
+    " own files are not touched."
+)
+INDEX_ALL_NOW = "Yes, index all again"
+INDEX_ALL_NOT = "Leave them"
+REMOVE_FAILED = "Remove failed"
+FAILED_DOCUMENTS = "{number} not readable"
+STEPS = {
+    "passages": "Passages, to be found and cited",
+    "n-grams": "Token sequences, for drafts from equal words",
+    "vectors": "Vectors, for the search by meaning",
+    "states": "States of this model, for drafts by meaning",
+}
+STEP_DONE, STEP_PART, STEP_OPEN = "done", "being made", "not made"
+FOLDER_ADD = "Add a folder"
+FOLDER_PATH = "Folder on this computer"
+FOLDER_PATH_INFO = "Its path, or that of one file. Folders can be dropped on the page, too."
+FOLDER_PLACEHOLDER = "/home/me/papers"
+FOLDER_WATCH = "Watch it"
+FOLDER_WATCH_INFO = "New and changed files join by themselves, while LocalSpec runs."
+FOLDER_REMOVES = "Remove documents whose files are gone"
+FOLDER_GO = "Add"
+FOLDER_NONE = "Type the path of a folder."
+FOLDER_WHOLE_PATH = "Type the whole path of the folder, from its beginning."
+FOLDER_RULES = (
+    "At most {most} documents are taken from a folder and the folders inside it. Hidden files, files of other kinds and"
+    " links to folders are left out. Your files are copied, never changed."
+)
+FOLDER_TOO_MUCH = "There is more than can be taken: choose a smaller folder."
+FOLDER_STATES = {
+    "watched": "watched",
+    "once": "added once",
+    "waiting": "is looked through",
+    "stuck": "not taken in yet",
+    "paused": "waits: indexing is paused",
+}
+FOLDER_TAKING = "{taken} of {wanted} files taken"
+FOLDER_WATCH_ON = "Watch"
+FOLDER_WATCH_OFF = "Stop watching"
+FOLDER_LOOK = "Look again"
+FOLDER_FORGET = "Take off the list"
+FOLDER_FORGET_NAME = "Take {path} off the list; its documents stay"
+FOLDER_REMOVES_ON = "Documents are removed when their files are gone."
+FOLDER_REMOVES_OFF = "Documents stay when their files are gone."
+FOLDER_CHANGE = "Change"
+FOLDER_VANISHED_REMOVE = "Remove them"
+FOLDER_VANISHED_KEEP = "Keep them"
+FOLDER_FAILURES = "{number} could not be taken"
+FOLDER_SENT = "{documents} of the dropped folder joined the library “{library}”."
+FOLDER_SENT_KNOWN = "{documents} joined the library “{library}” or were there already."
+FOLDER_SENT_NONE = "The dropped folder holds no documents."
+FOLDER_UPLOADING = "Taking in the folder: {done} of {total} files"
+FOLDER_READING = "Looking through the folder …"
+FOLDER_NOT_SENT = "The folder was not taken in: {problem}"
+FILE_ADDED = "{name} joined the library."
+
 NO_DOCUMENTS = "No documents in this library yet."
 REMOVE = "Remove from the library"
 REMOVE_ONE = "Remove {name}"
 MORE = "… and {number} more."
 DOCUMENTS_DONE = "{done} of {total} documents"
 TIME_LEFT = "about {time} left"
+TIME_TO_ASK = "about {time} until you can ask all of it"
 BY_MEANING = "drafts by meaning"
 MEANING_WHY = (
     "Once that is done, places that say something similar in other words give drafts, too, which can make answers"
@@ -407,6 +493,46 @@ def forget_sure(answers: int) -> str:
         f"Delete {those} of this library for good? That includes what the command learn has written."
         " Documents and chats stay."
     )
+
+
+def delete_sure(library: str, documents: int, answers: int) -> str:
+    """What is asked before a library is deleted."""
+    held = [counted(documents, "document")] if documents else []
+    held += [counted(answers, "learnt answer")] if answers else []
+    with_these = f", with {' and '.join(held)}" if held else ""
+    return f"Delete the library “{library}” for good{with_these}? Your own files and the chats stay."
+
+
+def vanished(documents: int) -> str:
+    """What is said of documents whose files are gone."""
+    return "1 file is gone; its document is still here." if documents == 1 else (
+        f"{documents:,} files are gone; their documents are still here."
+    )  # fmt: skip
+
+
+def left_out(counts: Mapping[str, int]) -> str:
+    """What was left out of a folder, in words; empty where that is nothing."""
+    words = {
+        "hidden": "hidden",
+        "unsupported": "of other kinds",
+        "links": "links to folders",
+        "unreadable": "not readable",
+        "large": "too large",
+    }
+    parts = [f"{counts[key]:,} {said}" for key, said in words.items() if counts.get(key)]
+    said = f"Left out: {', '.join(parts)}." if parts else ""
+    return f"{said} {FOLDER_TOO_MUCH}".strip() if counts.get("truncated") else said
+
+
+def size(number: int) -> str:
+    """Bytes as people read them."""
+    if number < 1000:
+        return f"{number} bytes"
+    for unit, factor in (("KB", 1e3), ("MB", 1e6), ("GB", 1e9)):
+        if number < 999.5 * factor or unit == "GB":
+            break
+    value = number / factor
+    return f"{value:.1f} {unit}" if value < 9.95 and unit != "KB" else f"{value:.0f} {unit}"
 
 
 def meaning_missing(tokens: int) -> str:

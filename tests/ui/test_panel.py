@@ -25,11 +25,13 @@ from localspec.speculation.decode import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, Progress
-from localspec.ui import markup, panel, texts
+from localspec.ui import markup, panel, shelf, texts
 from localspec.ui import page as page_module
-from localspec.ui.events import Events, alone, draft_status, explain, pressed, status
+from localspec.ui.events import Events, alone, draft_status, explain, status
+from localspec.ui.libraries import pressed
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import draft_choices
+from localspec.ui.shelf import Parts
 from localspec.ui.state import LIBRARY_PARTS, Application, Conversation, DraftState, Models
 from tests.ui.conftest import foreign_draft
 
@@ -242,7 +244,7 @@ def test_hostile_names_and_passages_are_shown_not_run() -> None:
     info = DocumentInfo(1, f"{HOSTILE}.pdf", "pdf", "failed", f"{HOSTILE}: bad", None, 0, 0, 0, "2026-01-01")
     source = Citation(1, f"{HOSTILE}.pdf", 3, "", f"{HOSTILE}\n\n<script>alert(1)</script>")
     pages = [
-        markup.documents(HOSTILE, [info]), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]),
+        shelf.documents(HOSTILE, [info], Parts()), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]),
         markup.note(HOSTILE),
         markup.indexing(Progress(0, 1, HOSTILE, "reading", 0.5, 3.0)), markup.indexing(Progress(problem=HOSTILE)),
     ]  # fmt: skip
@@ -315,8 +317,8 @@ def test_drafts_by_meaning_that_are_there_need_no_words() -> None:
 
 def test_documents_with_drafts_by_meaning_say_so_quietly() -> None:
     infos = [DocumentInfo(each, "a.md", "md", "ready", "", None, 9, 1, 3, "2026-01-01") for each in (1, 2)]
-    rows = markup.documents("default", infos, {2}).split("<li ")[1:]
-    assert ["drafts by meaning" in row for row in rows] == [True, False]
+    rows = shelf.documents("default", infos, Parts(states={2: 2})).split("<li ")[1:]
+    assert ["ready · drafts by meaning" in html.unescape(row) for row in rows] == [True, False]
     assert all("ready" in row for row in rows)
 
 
@@ -344,7 +346,7 @@ def test_learnt_answers_are_counted_and_forgetting_asks_first() -> None:
 def test_buttons_name_their_library(name: str) -> None:
     info = DocumentInfo(7, "a.md", "md", "ready", "", None, 9, 1, 3, "2026-01-01")
     parts = [
-        markup.documents(name, [info]), markup.meaning(name, 0, 5, reading=False, seconds=None),
+        shelf.documents(name, [info], Parts()), markup.meaning(name, 0, 5, reading=False, seconds=None),
         markup.meaning(name, 0, 5, reading=True, seconds=None), markup.learnt(name, 3, 30, learns=True, asking=False),
         markup.learnt(name, 3, 30, learns=True, asking=True),
     ]  # fmt: skip
@@ -362,11 +364,11 @@ def test_presses_made_for_another_library_change_nothing() -> None:
     events = Events(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
     for wanted in ("1 1 old", "1 1", "1", "", "build 2 old", "ask 3 old", "forget 4 old"):
-        for handler in (events.remove, events.press):
+        for handler in (events.libraries.remove, events.press):
             assert handler(wanted, "rest", tab) == tuple(gr.skip() for _ in LIBRARY_PARTS)
     assert conversation.forgetting == ""
     with pytest.raises(AttributeError, match="models"):
-        events.remove("1 1 new", "rest", tab)
+        events.libraries.remove("1 1 new", "rest", tab)
     with pytest.raises(AttributeError, match="models"):
         events.press("build 1 new", "rest", tab)
 
@@ -376,7 +378,7 @@ def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
     under_way = conversation.seen
     events = Events(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
-    assert events.pick_library("new", tab) == ("new", "", "", "", "")
+    assert events.libraries.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
     # What a tick under way writes down as sent is not taken for the new library's.
     under_way["documents"] = "rows"
     assert conversation.seen == {}

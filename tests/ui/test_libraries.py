@@ -1,0 +1,263 @@
+"""Several libraries, folders and pauses in a real browser with the real model."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, expect
+
+from tests.builders import make_pdf
+from tests.ui.conftest import RunningApp
+from tests.ui.test_browser import LIGHTHOUSE, LONG, Visit
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = "<img src=x onerror=alert(1)>.md"
+
+
+class ShelfVisit(Visit):
+    """A tab, seen by what it says of its library."""
+
+    def __init__(self, context: BrowserContext, running: RunningApp) -> None:
+        super().__init__(context, running)
+        self.context = context
+        self.line = self.page.locator(".active-library")
+        self.shelf = self.page.locator("#shelf")
+        self.rows = self.page.locator("li.document")
+        self.folder = self.page.locator("li.folder")
+        expect(self.shelf.locator(".shelf")).to_be_visible()
+
+    def press(self, label: str, within: str = "#documents-part") -> None:
+        self.page.locator(within).get_by_role("button", name=label, exact=True).first.click()
+
+    def begin(self, name: str) -> None:
+        self.press("New library")
+        field = self.shelf.get_by_label("Name of the new library")
+        field.fill(name)
+        field.press("Enter")
+        self.uses(name)
+
+    def switch(self, name: str) -> None:
+        self.line.locator("summary").click()
+        self.line.get_by_role("button", name=name, exact=True).click()
+        self.uses(name)
+
+    def uses(self, name: str) -> None:
+        """The page says so in both places."""
+        expect(self.line.locator("b")).to_have_text(name)
+        expect(self.page.locator("#library input")).to_have_value(name)
+
+    def row(self, name: str) -> Locator:
+        return self.rows.filter(has=self.page.get_by_text(name, exact=True))
+
+    def drop_on_page(self, path: Path, onto: str) -> None:
+        """What a file manager does: the browser is given paths, and looks into folders itself."""
+        box = self.page.locator(onto).bounding_box()
+        assert box
+        session = self.context.new_cdp_session(self.page)
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            place = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+            session.send("Input.dispatchDragEvent", {"type": kind, **place, "data": data})
+        session.detach()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
+    started = RunningApp(tmp_path_factory.mktemp("libraries"))
+    started.wait_until_served()
+    yield started
+    started.close()
+
+
+@pytest.fixture
+def visit(browser: Browser, app: RunningApp) -> Iterator[ShelfVisit]:
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    yield ShelfVisit(context, app)
+    context.close()
+
+
+def old(path: Path) -> Path:
+    then = time.time() - 100
+    os.utime(path, (then, then))
+    return path
+
+
+def test_libraries_are_begun_switched_renamed_and_deleted(browser: Browser, visit: ShelfVisit, app: RunningApp) -> None:
+    visit.uses("documents")
+    visit.begin("Recipes")
+    visit.longest(8)
+    visit.ask("Name a vegetable.")
+    visit.switch("documents")
+    visit.begin("Travel")
+    visit.page.locator("#new-chat").click()
+    expect(visit.answers).to_have_count(0)
+
+    # A chat comes back with its library.
+    visit.page.locator("#chats .chat .open").first.click()
+    visit.uses("Recipes")
+    expect(visit.answers).to_have_count(1)
+    # So does a tab that is loaded again.
+    expect(visit.page.locator("#learnt")).to_contain_text(re.compile("answer"))
+    visit.page.wait_for_timeout(1500)
+    visit.page.reload()
+    visit.uses("Recipes")
+
+    # Another window that shows it follows when it is renamed.
+    context = browser.new_context()
+    other = ShelfVisit(context, app)
+    other.switch("Recipes")
+    visit.press("Rename")
+    field = visit.shelf.get_by_label("New name of the library")
+    expect(field).to_have_value("Recipes")
+    field.fill("Travel")
+    visit.press("Save", "#shelf")
+    expect(visit.page.get_by_text("There is something called 'Travel' already")).to_be_visible()
+    field.fill("Cooking")
+    field.press("Enter")
+    visit.uses("Cooking")
+    other.uses("Cooking")
+    assert (app.home / "stores" / "Cooking").exists()
+    assert not (app.home / "stores" / "Recipes").exists()
+    visit.switch("Travel")
+    visit.page.locator("#chats .chat .open").first.click()
+    visit.uses("Cooking")
+
+    # Deleting asks first, and takes the page to another one.
+    visit.press("Delete", "#shelf")
+    expect(visit.shelf).to_contain_text("Delete the library “Cooking” for good")
+    visit.press("Keep the library")
+    expect(visit.shelf).not_to_contain_text("for good")
+    visit.press("Delete", "#shelf")
+    visit.press("Yes, delete the library")
+    visit.uses("documents")
+    other.uses("documents")
+    assert not (app.home / "stores" / "Cooking").exists()
+    visit.line.locator("summary").click()
+    expect(visit.line.locator(".choices .press")).to_have_text(["Travel", "New library"])
+    visit.assert_quiet()
+    other.assert_quiet()
+    context.close()
+
+
+def test_folders_are_dropped_typed_and_watched(visit: ShelfVisit, tmp_path: Path) -> None:
+    visit.begin("Folders")
+    papers = tmp_path / "papers"
+    (papers / "more").mkdir(parents=True)
+    old(make_pdf(papers / "lighthouse.pdf", LIGHTHOUSE))
+    for name, text in (
+        ("more/notes.md", "The badger eats worms."),
+        (f"more/{HOSTILE}", "Nothing to see."),
+        ("more/broken.docx", "This is no Word file."),
+        (".hidden.md", "hidden"),
+        ("photo.jpg", "no document"),
+    ):
+        (papers / name).write_text(text)
+        old(papers / name)
+
+    # A folder is dropped where files are dropped.
+    visit.drop_on_page(papers, "#entry")
+    expect(visit.page.get_by_text("4 documents of the dropped folder joined the library “Folders”.")).to_be_visible()
+    expect(visit.page.get_by_text("Left out: 1 hidden, 1 of other kinds.")).to_be_visible()
+    expect(visit.rows).to_have_count(4)
+    expect(visit.line).to_contain_text("4 documents")
+    expect(visit.row("papers/lighthouse.pdf").locator("[data-step=vectors]")).to_have_attribute("data-state", "done")
+    expect(visit.row("papers/lighthouse.pdf")).to_contain_text("4 pages")
+    expect(visit.row(f"papers/more/{HOSTILE}")).to_be_visible()
+    expect(visit.row("papers/more/broken.docx")).to_contain_text("is named .docx but")
+    expect(visit.shelf).to_contain_text("on disk")
+
+    # One document is indexed again, and what failed is removed.
+    visit.page.get_by_role("button", name="Index papers/more/notes.md again").click()
+    expect(visit.row("papers/more/notes.md").locator("[data-step=vectors]")).to_have_attribute("data-state", "done")
+    visit.press("Remove failed")
+    expect(visit.rows).to_have_count(3)
+    visit.press("Index all again")
+    visit.press("Yes, index all again")
+    expect(visit.page.locator("[data-step=vectors][data-state=done]")).to_have_count(3)
+
+    # The same folder by its path, and watched.
+    visit.page.locator("#folder-part > button").click()
+    path = visit.page.get_by_label("Folder on this computer")
+    path.fill("papers")
+    visit.press("Add", "#folder-part")
+    expect(visit.page.get_by_text("Type the whole path of the folder")).to_be_visible()
+    path.fill(str(papers))
+    visit.page.get_by_label("Watch it").check()
+    visit.press("Add", "#folder-part")
+    expect(visit.folder).to_contain_text("watched · 4 documents")
+    expect(visit.folder).to_contain_text("Left out: 1 hidden, 1 of other kinds.")
+    expect(path).to_have_value("")
+
+    (papers / "new.md").write_text("The otter eats crayfish.")
+    old(papers / "new.md")
+    (papers / "more" / "notes.md").unlink()
+    visit.press("Look again")
+    expect(visit.row("papers/new.md")).to_be_visible()
+    expect(visit.folder).to_contain_text("1 file is gone; its document is still here.")
+    expect(visit.row("papers/more/notes.md")).to_be_visible()
+    visit.press("Remove them")
+    expect(visit.row("papers/more/notes.md")).to_have_count(0)
+    papers.rename(tmp_path / "moved")
+    visit.press("Look again")
+    expect(visit.folder.locator(".problem")).to_contain_text("is not there now")
+    visit.press("Stop watching")
+    expect(visit.folder).to_have_attribute("data-state", "once")
+    visit.page.get_by_role("button", name=f"Take {papers} off the list").click()
+    expect(visit.folder).to_have_count(0)
+    expect(visit.row("papers/new.md")).to_be_visible()
+    visit.assert_quiet()
+
+
+def test_indexing_is_paused_survives_a_kill_and_goes_on(browser: Browser, tmp_path: Path) -> None:
+    long = tmp_path / "long.md"
+    long.write_text("\n\n".join(f"Paragraph {number} tells of the {number}th heron. " * 12 for number in range(600)))
+    app = RunningApp(tmp_path)
+    try:
+        app.wait_until_served()
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        visit = ShelfVisit(context, app)
+        visit.drop(long)
+        visit.ask("")
+        visit.press("Pause")
+        paused = visit.page.locator("#indexing .paused")
+        expect(paused).to_be_visible()
+        expect(paused).to_contain_text("Indexing is paused.")
+        expect(visit.page.locator("#indexing .meter")).to_have_count(0)
+        vectors = visit.row("long.md").locator("[data-step=vectors]")
+        expect(vectors).not_to_have_attribute("data-state", "done")
+
+        # A question is answered with what is there; what is dropped now waits, and says so.
+        visit.longest(8)
+        short = tmp_path / "short.md"
+        short.write_text("The badger eats worms.")
+        visit.drop(short)
+        answer = visit.ask("What does paragraph 7 tell of?")
+        expect(answer).to_contain_text("Indexing is paused in this library")
+        expect(visit.row("short.md")).to_contain_text("waiting")
+        context.close()
+        app.process.kill()
+        app.process.wait()
+
+        app = RunningApp(tmp_path, log="again.log")
+        app.wait_until_served()
+        context = browser.new_context(viewport={"width": 1280, "height": 800})
+        visit = ShelfVisit(context, app)
+        expect(visit.page.locator("#indexing .paused")).to_be_visible()
+        expect(visit.row("short.md")).to_contain_text("waiting")
+        visit.press("Go on")
+        expect(visit.row("short.md").locator("[data-step=n-grams]")).to_have_attribute("data-state", "done")
+        expect(visit.page.locator("#indexing .paused")).to_have_count(0)
+        visit.page.get_by_role("button", name="Remove long.md").click()
+        expect(visit.row("short.md").locator("[data-step=vectors]")).to_have_attribute(
+            "data-state", "done", timeout=2 * LONG
+        )
+        visit.assert_quiet()
+        context.close()
+    finally:
+        app.close()
