@@ -27,8 +27,8 @@ ASKED, TRAINED, USUAL, SHORTENED = "asked", "trained", "usual", "shortened"
 """Why a context is as long as it is: the person's number; all the model was trained for; the usual part of that;
 less, because more does not fit."""
 NO_BUILD, ALL, SOME, NONE_FITS, UNMEASURED = "no build", "all", "some", "none", "unmeasured"
-"""Why so many layers lie on a GPU (or ASKED): this build can use none; all fit; some fit; none fits; all, since nothing is
-known about its memory or whether there is one."""
+"""Why so many layers lie on a GPU (or ASKED): none can be used; all fit; some fit; none fits; all, as nothing is known of
+its memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,7 @@ def ways(wanted: Fit) -> Ways:
     return Ways(shorter, fewer, without)
 
 
-def _again(
-    wanted: Fit, *, context: int = 0, gpu_layers: int | None = None, with_draft: bool = True
-) -> MemoryReport:
+def _again(wanted: Fit, *, context: int = 0, gpu_layers: int | None = None, with_draft: bool = True) -> MemoryReport:
     return memory_report(
         wanted.target,
         wanted.draft if with_draft else None,

@@ -60,9 +60,9 @@ class Room:
     total: int
     """Bytes of main memory in all"""
     offloads: bool = False
-    """True where this build of llama.cpp can use a GPU"""
+    """True where llama.cpp can use a GPU, as far as is known"""
     devices: tuple[Device, ...] = ()
-    """the GPUs it would use"""
+    """the GPUs it would use; empty where it can use one of which nothing can be found out"""
 
     @property
     def gpu(self) -> int | None:
@@ -134,8 +134,8 @@ class MemoryReport:
 
 def measure_room() -> Room:
     """The memory that is free now, here and on the GPUs."""
-    memory = psutil.virtual_memory()
-    return Room(memory.available, memory.total, gpu_offload_available(), gpu_devices())
+    memory, devices = psutil.virtual_memory(), gpu_devices()
+    return Room(memory.available, memory.total, gpu_offload_available() and devices != (), devices or ())
 
 
 def footprint(model: Offer | ModelEntry | Path) -> Footprint:
@@ -171,9 +171,11 @@ def memory_report(
     room: Room | None = None,
 ) -> MemoryReport:
     """What `target` takes with a cache of `context` tokens (0 = as many as it gets by default), and `draft` beside it
-    with a cache as long; of both models `gpu_layers` layers lie on a GPU (-1 = all). `free` is measured where neither
-    it nor `room` is given."""
+    with a cache as long; of both models `gpu_layers` layers lie on a GPU (-1 = all). Where nothing is known about the
+    memory of the GPU in `room`, all counts as main memory. `free` is measured where neither it nor `room` is given."""
     tokens = context or usual_context(target)
+    if room is None or room.gpu is None:
+        gpu_layers = 0
     parts = [
         _part("weights", target, target.file_bytes, gpu_layers),
         _part(f"cache of {tokens} tokens", target, tokens * target.kv_bytes_per_token, gpu_layers),
@@ -190,18 +192,18 @@ def memory_report(
         unknown += [f"{name} of {draft.name}" for name, figure in _uncounted(draft) if not figure]
     if embedder:
         parts.append(MemoryPart("embedding model", EMBEDDER_BYTES))
-    if gpu_layers != 0:
-        kept = GPU_RESERVE * max(1, len(room.devices) if room is not None else 1)
+    if room is not None and gpu_layers != 0:
+        kept = GPU_RESERVE * len(room.devices)
         parts.append(MemoryPart("kept free on the GPU", kept, kept))
     if free is None:
         free = room.main if room is not None else psutil.virtual_memory().available
-    on_gpu = room is not None and gpu_layers != 0
+    offloading = room is not None and gpu_layers != 0
     return MemoryReport(
         target.name,
         tuple(parts),
         free,
-        room.gpu if room is not None and on_gpu else None,
-        room is not None and on_gpu and room.is_shared,
+        room.gpu if room is not None and offloading else None,
+        room is not None and offloading and room.is_shared,
         tuple(unknown),
     )
 

@@ -7,21 +7,26 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.history import History
 from localspec.chat.libraries import open_library
 from localspec.endpoint.service import Service
-from localspec.errors import LocalSpecError, ModelError, SettingsError
+from localspec.errors import LocalSpecError, ModelError, ModelFileError, NoModelError, SettingsError
 from localspec.models.catalogue import AUTOMATIC
+from localspec.models.choice import fit_of
 from localspec.models.embedder import Embedder
+from localspec.models.fitting import NONE_FITS, SHORTENED, SOME, Fit
 from localspec.models.llama import LoadSettings
+from localspec.models.memory import Room, measure_room
 from localspec.stores.library import Library, list_libraries
-from localspec.ui import texts
+from localspec.ui import remembered, texts
 from localspec.ui.chat_list import ListState
 from localspec.ui.chats import Chat
+from localspec.ui.downloads import Downloads
+from localspec.ui.remembered import Choice
 from localspec.ui.tuning import Tuner
 
 _logger = logging.getLogger(__name__)
@@ -45,6 +50,10 @@ class Conversation:
     """The question that is in the entry to be sent anew, counted from 0"""
     forgetting: str = ""
     """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
+    picked: Choice | None = None
+    """The model and settings that stand in the tab's fields; None until it has said so"""
+    offered: str = ""
+    """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
     seen: dict[str, str] = field(default_factory=dict)
     """What the tab was last sent of each part of the page that is refreshed regularly."""
 
@@ -98,21 +107,64 @@ class Models:
         self._closing = False
         self.loading = ""
         """Name of the model being loaded, or ""."""
+        self.unloading = False
+        """True until what was unloaded has given its memory back."""
         self.error: LocalSpecError | None = None
         """Why the last load failed."""
+        self.notice = ""
+        """What is to be said about the loaded model: why it is not the one that was wanted."""
+        self.has_embedder: Callable[[], bool] = lambda: False
+        """Tells whether the embedding model has its memory already."""
+        self._taken = (0, 0)
+        """Bytes of main memory and of a GPU's that closing the loaded model gives back, about"""
 
-    def load(self, model: str = "", settings: LoadSettings | None = None, draft: str = AUTOMATIC) -> None:
-        """Load in a background thread, with a draft model beside it. When that fails, the model used before comes back
-        and `error` says why; a draft model that cannot be used is told by `draft`.
+    def load(
+        self, model: str = "", settings: LoadSettings | None = None, draft: str = AUTOMATIC, *, keep: bool = False
+    ) -> None:
+        """Load in a background thread, with a draft model beside it; what the settings leave open is chosen by the
+        memory that is free. When that fails, the model used before comes back and `error` says why; a draft model that
+        cannot be used is told by `draft`. `keep`: the next start loads it, too.
 
         Raises SettingsError while another load is under way.
         """
         with self._condition:
-            if self.loading or self._closing:
+            if self.loading or self.unloading or self._closing:
                 raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
             self.loading = model or texts.DEFAULT_MODEL
-            self.error = None
-        threading.Thread(target=self._load, args=[model, settings, draft], name="load", daemon=True).start()
+            self.error, self.notice = None, ""
+        threading.Thread(target=self._load, args=[model, settings, draft, keep], name="load", daemon=True).start()
+
+    def unload(self) -> None:
+        """Close the model in a background thread, once replies being written have ended. Nothing can be asked then.
+
+        Raises SettingsError while one is being loaded, and when none is there.
+        """
+        with self._condition:
+            if self.loading or self.unloading or self._closing:
+                raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
+            if self._engine is None:
+                raise SettingsError(texts.NOTHING_TO_UNLOAD)
+            self.unloading = True
+            self.error, self.notice = None, ""
+        threading.Thread(target=self._unload, name="unload", daemon=True).start()
+
+    def room(self) -> Room:
+        """The memory that is free for the next model: with what closing the loaded one gives back."""
+        return measure_room().with_back(*self._taken)
+
+    def fit(self, choice: Choice, settings: LoadSettings) -> Fit:
+        """Whether a choice fits into that. Raises ModelFileError."""
+        return fit_of(choice.model, choice.draft, settings, self.room(), embedder=not self.has_embedder())
+
+    @property
+    def used(self) -> Choice | None:
+        """What is loaded, or being loaded again, as it was asked for; None while there is nothing."""
+        with self._condition:
+            if self._engine is None:
+                return None
+            model, settings, draft = self._used_with
+            settings = settings or LoadSettings()
+            return Choice(model, draft, settings.context, settings.gpu_layers, settings.threads)
 
     @contextmanager
     def use(self, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Engine | None]:
@@ -125,7 +177,7 @@ class Models:
                 self._condition.wait(0.1)
             engine = None if self.loading or self._closing else self._engine
             if engine is None and not cancelled():
-                raise self.error or ModelError(f"{texts.NO_MODEL}.")
+                raise self.error or NoModelError(f"{texts.NO_MODEL}.", texts.NO_MODEL_ADVICE)
             self._users += engine is not None
         try:
             yield engine
@@ -184,14 +236,24 @@ class Models:
         """Free the model when its users are done."""
         with self._condition:
             self._closing = True
-            self._condition.wait_for(lambda: not self.loading, timeout=10)
+            self._condition.wait_for(lambda: not self.loading and not self.unloading, timeout=10)
         self._free()
 
-    def _load(self, model: str, settings: LoadSettings | None, draft: str) -> None:
+    def _unload(self) -> None:
+        try:
+            self._free()
+        finally:
+            with self._condition:
+                self.unloading = False
+                self._condition.notify_all()
+
+    def _load(self, model: str, settings: LoadSettings | None, draft: str, keep: bool = False) -> None:
         previous = self._used_with if self._engine is not None else None
         try:
             self._free()
             self._open(model, settings, draft)
+            if keep and (used := self.used) is not None:
+                remembered.keep(used)
         except LocalSpecError as error:
             self.error = error
             if previous is not None:
@@ -206,10 +268,29 @@ class Models:
                 self._condition.notify_all()
 
     def _open(self, model: str, settings: LoadSettings | None, draft: str) -> None:
-        engine = Engine(model, settings, draft)
+        before = measure_room()
+        chosen, fitted = self._chosen(model, settings or LoadSettings(), draft, before)
+        engine = Engine(model, chosen, draft)
+        after = measure_room()
         with self._condition:
             self._engine = engine
             self._used_with = (model, settings, draft)
+            if fitted is not None:  # other programs take and give memory meanwhile
+                main = min(max(0, before.main - after.main), fitted.report.needed)
+                gpu = min(max(0, (before.gpu or 0) - (after.gpu or 0)), fitted.report.needed_on_gpu)
+                self._taken = (main, gpu)
+
+    def _chosen(self, model: str, settings: LoadSettings, draft: str, room: Room) -> tuple[LoadSettings, Fit | None]:
+        """The settings with what they leave open filled in, where what it usually means does not fit."""
+        try:
+            fitted = fit_of(model, draft, settings, room, embedder=not self.has_embedder())
+        except ModelFileError:
+            return settings, None  # loading says what is wrong with it
+        if fitted.context_why == SHORTENED:
+            settings = replace(settings, context=fitted.context)
+        if fitted.layers_why in (SOME, NONE_FITS):
+            settings = replace(settings, gpu_layers=fitted.gpu_layers)
+        return settings, fitted
 
     def _restore(self, previous: tuple[str, LoadSettings | None, str]) -> None:
         try:
@@ -228,6 +309,7 @@ class Models:
         self._released()
         if engine is not None:
             engine.close()
+        self._taken = (0, 0)
 
 
 class Application:
@@ -237,7 +319,9 @@ class Application:
         self.models = Models(self._close_libraries)
         self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
         self.endpoint = Service(self.models.use, self.library)
+        self.downloads = Downloads()
         self._embedder = Embedder()
+        self.models.has_embedder = lambda: self._embedder.is_loaded
         self._libraries: dict[str, Library] = {}
         self._lock = threading.RLock()
         self._questions: dict[str, int] = {}
@@ -369,9 +453,15 @@ class Application:
         if running:
             time.sleep(_SENDING_SECONDS)
 
+    def unload(self) -> None:
+        """Give the model's memory back. Raises SettingsError."""
+        self.models.unload()
+        self.tuner.stop()
+
     def close(self) -> None:
         """Stop replies and background work and close everything."""
         self.tuner.close()
+        self.downloads.close()
         with self._lock:
             conversations = list(self._conversations.values())
             history = self._history

@@ -37,11 +37,11 @@ class Device:
     """True where its memory is the computer's own"""
 
 
-def gpu_devices() -> tuple[Device, ...]:
+def gpu_devices() -> tuple[Device, ...] | None:
     """The devices that llama.cpp puts layers on: all with memory of their own, else the integrated one.
 
-    Empty where the build can use none, where there is none, and where nothing can be found out. Asking a CUDA device
-    makes its driver reserve some memory for this process, as the first model on it would.
+    Empty where the build can use none or there is none; None where nothing can be found out. Asking a CUDA device makes
+    its driver reserve some memory for this process, as the first model on it would.
     """
     if not gpu_offload_available():
         return ()
@@ -49,7 +49,7 @@ def gpu_devices() -> tuple[Device, ...]:
         library = _library()
     except (OSError, AttributeError) as error:  # a build of another shape
         _logger.info("Nothing is known about graphics processors: %s", error)
-        return ()
+        return None
     found: dict[int, list[Device]] = {_GPU: [], _INTEGRATED: []}
     for number in range(library.count()):
         device = library.get(number)
