@@ -27,8 +27,8 @@ ASKED, TRAINED, USUAL, SHORTENED = "asked", "trained", "usual", "shortened"
 """Why a context is as long as it is: the person's number; all the model was trained for; the usual part of that;
 less, because more does not fit."""
 NO_BUILD, ALL, SOME, NONE_FITS, UNMEASURED = "no build", "all", "some", "none", "unmeasured"
-"""Why so many layers lie on a GPU (or ASKED): none can be used; all fit; some fit; none fits; all, as nothing is known of
-its memory."""
+"""Why so many layers lie on a GPU, or ASKED: none can be used; all fit; some fit; none fits; all, as nothing is known
+of its memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Downloads of models, one after the other in a thread, as the page shows them. The network is used for nothing else."""
+"""Downloads of models, one after the other in a thread, as the page shows them. Nothing else uses the network."""
 
 from __future__ import annotations
 
