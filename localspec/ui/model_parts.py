@@ -186,7 +186,7 @@ def _parts(found: Fit) -> str:
     rows = []
     for part in found.report.parts:
         figures = [part.bytes - part.on_gpu, part.on_gpu] if gpu else [part.bytes]
-        cells = "".join(f"<td>{_gib(figure)} GiB</td>" if figure else "<td>–</td>" for figure in figures)
+        cells = "".join(f"<td>{_amount(figure) if figure else '–'}</td>" for figure in figures)
         rows.append(f"<tr><th>{markup.literal(part.what)}</th>{cells}</tr>")
     return f'<table class="parts">{heads}{"".join(rows)}</table>'
 
@@ -317,6 +317,10 @@ def read_button(name: str) -> tuple[str, str] | None:
 def _p(text: str, kind: str = "", data: str = "") -> str:
     attributes = (f' class="{kind}"' if kind else "") + (f' data-figure="{data}"' if data else "")
     return f"<p{attributes}>{markup.lines(text)}</p>"
+
+
+def _amount(count: int) -> str:
+    return f"{_gib(count)} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
 
 
 def _gib(count: int) -> str:

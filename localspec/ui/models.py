@@ -59,7 +59,7 @@ class Models:
         # Whoever picks from the list means that, and not the path that was typed before.
         page.model.input(self.pick, fields, [page.model_file, page.fit], trigger_mode="always_last", **quick)
         for field in (page.model_file, page.draft, page.context, page.gpu_layers, page.threads):
-            field.input(self.look, fields, page.fit, trigger_mode="always_last", **quick)  # type: ignore[attr-defined]
+            field.input(self.look, fields, page.fit, trigger_mode="always_last", **quick)
         page.press.change(
             self.press, [page.press, *fields], [*fields, *told, page.downloads, page.offers],
             trigger_mode="multiple", **quick,

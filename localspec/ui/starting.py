@@ -33,11 +33,14 @@ class Start:
             last = Choice()
         elif model is None:
             last = self._usable(last)
-        given = {
-            "model": model, "draft": draft, "context": context, "gpu_layers": gpu_layers, "threads": threads,
-        }  # fmt: skip
         self._is_named = model is not None
-        self.choice = replace(last, **{name: value for name, value in given.items() if value is not None})
+        self.choice = Choice(
+            last.model if model is None else model,
+            last.draft if draft is None else draft,
+            last.context if context is None else context,
+            last.gpu_layers if gpu_layers is None else gpu_layers,
+            last.threads if threads is None else threads,
+        )
 
     def load(self, models: Models) -> None:
         """Begin to load it. Raises SettingsError while another load is under way."""
