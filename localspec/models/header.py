@@ -186,7 +186,9 @@ def read_places(path: Path) -> list[tuple[Tensor, int]]:
     except OSError as error:
         reason = error.strerror or error
         raise ModelFileError(f"The model file {path} cannot be read ({reason}).", "Check the path.") from error
-    except (ValueError, struct.error) as error:
+    except struct.error as error:  # a number beyond the end
+        raise ModelFileError(f"{path.name} is damaged (it is cut off).", "Download it again.") from error
+    except ValueError as error:
         raise ModelFileError(f"{path.name} is damaged ({error}).", "Download it again.") from error
     return [(tensor, start + offset) for tensor, offset in tensors]
 

@@ -42,7 +42,7 @@ def recall() -> Choice | None:
         return _parsed(stored)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         _logger.info("The last choice of a model is not known: %s", error)
         return None
 

@@ -59,7 +59,7 @@ def test_what_cannot_be_used_is_listed_with_the_reason(folder: Path, model_path:
     }  # fmt: skip
     for name, words in {
         "sub/short.gguf": "cut off: at least 100 bytes are missing",
-        "head.gguf": "does not describe its model",
+        "head.gguf": "damaged (it is cut off)",
         "empty.gguf": "is empty",
         "noise.gguf": "no GGUF file",
         "page.gguf": "a web page",
