@@ -277,8 +277,9 @@ class Models:
         under_way = tuple(state.offer.name for state in downloads if state.state in UNDER_WAY)
         shelf = self.shelf()
         known = (asked, under_way, tuple(state.state for state in downloads), shelf, int(self._looked / 30))
-        if self._offers[0] == known:
-            return self._offers[1]
+        before, made = self._offers  # one tab may replace them while another looks
+        if before == known:
+            return made
         room, models = self.application.models.room(), offered()
         here = {entry.path for entry in (*shelf.models, *shelf.drafts)}
         states = [
@@ -298,8 +299,9 @@ class Models:
                 question = _question(find_offer(asked))
             except LocalSpecError as error:
                 problem = str(error)
-        self._offers = (known, model_parts.offers(states, question, problem))
-        return self._offers[1]
+        made = model_parts.offers(states, question, problem)
+        self._offers = (known, made)
+        return made
 
     def _conversation(self, request: gr.Request) -> Conversation:
         return self.application.conversation(str(request.session_hash))

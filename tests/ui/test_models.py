@@ -200,15 +200,15 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
         expect(offer).to_contain_text("For tests.")
         expect(offer).to_contain_text(f"{size} · MIT")
         expect(offer).to_contain_text("fits")
-        offer.get_by_role("button", name="Download").click()
+        offer.get_by_role("button", name="Download", exact=True).click()
         host = hub.address.removeprefix("http://")
         expect(offer).to_contain_text(f"Download {size} from {host} (owner/Tiny-GGUF)")
         offer.get_by_role("button", name="Cancel").click()
-        expect(offer.get_by_role("button", name="Download")).to_be_visible()
+        expect(offer.get_by_role("button", name="Download", exact=True)).to_be_visible()
         assert hub.asked == [], "nothing is sent before the person says so"
 
         hub.hold_after = len(hub.content) // 2
-        offer.get_by_role("button", name="Download").click()
+        offer.get_by_role("button", name="Download", exact=True).click()
         offer.get_by_role("button", name="Yes, download").click()
         download = tab.page.locator(f"[data-download={NAME}]")
         expect(download.locator(".meter")).to_have_attribute("data-percent", "50")
