@@ -19,7 +19,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="LocalSpec: chat with a local model and your documents.")
     parser.add_argument("--port", type=int, default=0, help="port to serve at (default: 7860, or the next free one)")
     parser.add_argument("--no-browser", action="store_true", help="print the address, open nothing")
-    parser.add_argument("--model", default="", help="name of a model, or path of a GGUF file")
+    parser.add_argument("--model", help="name of a model, or path of a GGUF file (default: the one chosen last)")
+    parser.add_argument("--draft", help="draft model beside it: a name, a path, auto, or none")
+    parser.add_argument("--context", type=int, help="tokens of context; 0 chooses")
+    parser.add_argument("--gpu-layers", type=int, help="layers on the GPU; -1 chooses")
+    parser.add_argument("--threads", type=int, help="processor threads; 0 = every core")
     parser.add_argument("--endpoint", action="store_true", help="let other programs ask, by OpenAI's protocol")
     arguments = parser.parse_args()
     config.go_offline()
@@ -49,18 +53,20 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
     environment.keep_to_this_computer()
     from localspec.ui import app
     from localspec.ui.routes import routes
+    from localspec.ui.starting import Start
     from localspec.ui.state import Application
 
     application = Application()
+    start = Start(arguments.model, arguments.draft, arguments.context, arguments.gpu_layers, arguments.threads)
     page, address = app.serve(
-        application, arguments.port or app.DEFAULT_PORT, arguments.model, routes(instance.identity, stopped.set)
+        application, arguments.port or app.DEFAULT_PORT, start.choice, routes(instance.identity, stopped.set)
     )
     instance.publish(address)
     _say(texts.RUNNING.format(address=address), texts.STOP_HINT)
     if arguments.endpoint:
         application.endpoint.switch(True)
         _say(texts.ENDPOINT_STARTED.format(url=application.endpoint.base_url, token=application.endpoint.token))
-    application.models.load(arguments.model)
+    start.load(application.models)
     if config.tunes_by_itself():
         application.tuner.begin_by_itself()
     if not arguments.no_browser:

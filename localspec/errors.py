@@ -36,6 +36,10 @@ class ModelFileError(ModelError):
     """The model file is missing, truncated, corrupt, or no text model that can chat."""
 
 
+class NoModelError(ModelError):
+    """Nothing can be asked, because no model is loaded."""
+
+
 class DraftMismatchError(ModelError):
     """A draft model does not share the target's vocabulary: what it proposes would mean something else there."""
 

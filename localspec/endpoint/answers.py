@@ -19,7 +19,7 @@ from localspec.chat.text import TextStream
 from localspec.config import DEFAULT_LIBRARY, stores_folder
 from localspec.endpoint.protocol import ANY_MODEL, ChatRequest, RequestError, usage
 from localspec.endpoint.stops import StopText
-from localspec.errors import ContextTooLongError, LocalSpecError, SettingsError
+from localspec.errors import ContextTooLongError, LocalSpecError, NoModelError, SettingsError
 from localspec.stores.library import Library, library_name, list_libraries
 
 _logger = logging.getLogger(__name__)
@@ -156,6 +156,8 @@ class Answer:
             self._tell(RequestError(400, str(error), param="messages", code="context_length_exceeded"))
         except SettingsError as error:
             self._tell(RequestError(400, str(error)))
+        except NoModelError as error:
+            self._tell(RequestError(503, str(error), code="model_not_loaded"))
         except LocalSpecError as error:
             self._tell(RequestError(503, str(error), code="unavailable"))
         except Exception as error:  # the client must hear of it, and the application go on

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cache, lru_cache
 from importlib import resources
@@ -78,6 +79,8 @@ class Offer:
     revision: str = "main"
     """Branch or commit of the repository"""
     approximate: bool = False
+    about: str = ""
+    """What it is good for, in a sentence"""
 
     def path(self, folder: Path) -> Path:
         """Where the file lies below `folder` once it is downloaded."""
@@ -160,10 +163,46 @@ def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
 # -- what can be downloaded -------------------------------------------------------------------------------------------
 
 
-@cache
 def offers() -> tuple[Offer, ...]:
-    """The models of the catalogue, in its order. Raises ModelFileError when it is damaged."""
+    """The models of the catalogue, in its order; those of the person's own come first, and stand in for shipped ones of
+    the same name. Raises ModelFileError when the shipped one is damaged; a damaged one of the person's own is left out
+    (`catalogue_problem` tells why)."""
+    own = _own_offers()
+    if isinstance(own, ModelFileError) or not own:
+        return _shipped_offers()
+    names = {offer.name for offer in own}
+    return (*own, *(offer for offer in _shipped_offers() if offer.name not in names))
+
+
+def catalogue_problem() -> ModelFileError | None:
+    """Why the person's own catalogue, `models/catalogue.toml`, cannot be used; None where it can, or there is none."""
+    own = _own_offers()
+    return own if isinstance(own, ModelFileError) else None
+
+
+@cache
+def _shipped_offers() -> tuple[Offer, ...]:
     return read_offers(resources.files("localspec.models").joinpath(CATALOGUE_FILE).read_text(encoding="utf-8"))
+
+
+def _own_offers() -> tuple[Offer, ...] | ModelFileError:
+    path = models_folder() / CATALOGUE_FILE
+    try:
+        status = path.stat()
+        return _read_own(path, status.st_size, status.st_mtime_ns)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        return ModelFileError(f"{path} cannot be read ({error.strerror or error}).", "Check the file's permissions.")
+
+
+@lru_cache(maxsize=8)
+def _read_own(path: Path, size: int, changed: int) -> tuple[Offer, ...] | ModelFileError:
+    try:
+        return read_offers(path.read_text(encoding="utf-8"), [offer.name for offer in _shipped_offers()])
+    except (ModelFileError, UnicodeDecodeError) as error:
+        reason = error.message if isinstance(error, ModelFileError) else f"{path} is not UTF-8."
+        return ModelFileError(reason, f"Correct {path}, or take it away.")
 
 
 def find_offer(name: str) -> Offer:
@@ -182,8 +221,9 @@ def find_offer(name: str) -> Offer:
     )
 
 
-def read_offers(text: str) -> tuple[Offer, ...]:
-    """The models that a catalogue in TOML describes. Raises ModelFileError that names the entry and what is wrong."""
+def read_offers(text: str, others: Sequence[str] = ()) -> tuple[Offer, ...]:
+    """The models that a catalogue in TOML describes; a draft may also be one of `others`. Raises ModelFileError that
+    names the entry and what is wrong."""
     try:
         tables = tomllib.loads(text).get("model")
     except tomllib.TOMLDecodeError as error:
@@ -195,7 +235,7 @@ def read_offers(text: str) -> tuple[Offer, ...]:
     if len(set(names)) < len(names) or DEFAULT_MODEL in names:
         raise _damaged("a name is used twice")
     for offer in found:
-        if offer.draft and (offer.draft == offer.name or offer.draft not in (*names, DEFAULT_MODEL)):
+        if offer.draft and (offer.draft == offer.name or offer.draft not in (*names, *others, DEFAULT_MODEL)):
             raise _damaged(f"{offer.name}: there is no draft called {offer.draft!r}")
     return found
 

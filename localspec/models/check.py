@@ -18,6 +18,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,8 @@ _PROBE = (
     "Straße 東京タワー Привет мир ١٢٣ 🙂🚀   trailing   "
 )
 """Text on which pre-tokenizers differ: numbers, contractions, runs of spaces, line ends, other scripts."""
+_PROBLEM = "problem"
+"""In the file of results: why a file did not pass"""
 _AGAIN = "Download it again, or pick another model."
 
 
@@ -64,18 +67,56 @@ def check(path: Path, cache: Path, *, seconds: float | None = None) -> Verdict:
     """
     path = path.absolute()
     before = _look_at_header(path)
-    key = json.dumps([str(path), before.st_size, before.st_mtime_ns, library_version()])
+    key = _key(path, before)
     known = _read_cache(cache)
     remembered = _verdict(known.get(key))
     if remembered is not None:
         return remembered
     limit = seconds if seconds is not None else _PATIENCE_SECONDS + before.st_size / _SLOWEST_BYTES_PER_SECOND
     verdict = _ask_child(path, limit)
+    if isinstance(verdict, ModelError):
+        if isinstance(verdict, ModelFileError):
+            _write_cache(cache, path, key, {_PROBLEM: str(verdict)})
+        raise verdict
     after = _stat(path)
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise ModelFileError(f"{path.name} changed while it was checked.", "Wait until it is downloaded completely.")
-    _write_cache(cache, path, key, verdict)
+    _write_cache(cache, path, key, asdict(verdict))
     return verdict
+
+
+def look(path: Path) -> None:
+    """The cheap part of `check`. Raises ModelFileError for files that cannot be a model of this computer."""
+    _look_at_header(path)
+
+
+def remembered(path: Path, cache: Path) -> Verdict | None:
+    """What `check` found of a file as it is now; None where it did not pass, or never was checked."""
+    try:
+        return _verdict(_read_cache(cache).get(_key(path.absolute(), path.stat())))
+    except OSError:
+        return None
+
+
+def failures(cache: Path) -> Callable[[Path], str]:
+    """Tells why a file did not pass when it was last checked as it is now; "" where it did, or never was."""
+    known = _read_cache(cache)
+
+    def failure(path: Path) -> str:
+        path = path.absolute()
+        try:
+            status = path.stat()
+        except OSError:
+            return ""
+        found = known.get(_key(path, status))
+        problem = found.get(_PROBLEM) if isinstance(found, dict) else None
+        return problem if isinstance(problem, str) else ""
+
+    return failure
+
+
+def _key(path: Path, status: os.stat_result) -> str:
+    return json.dumps([str(path), status.st_size, status.st_mtime_ns, library_version()])
 
 
 # -- the first bytes --------------------------------------------------------------------------------------------------
@@ -151,7 +192,8 @@ def _what_else(head: bytes) -> tuple[str, str]:
 # -- the child process ------------------------------------------------------------------------------------------------
 
 
-def _ask_child(path: Path, limit: float) -> Verdict:
+def _ask_child(path: Path, limit: float) -> Verdict | ModelError:
+    """What the child says of the file: that it passes, or why not. Raises ModelError where it does not say."""
     package_parent = str(Path(__file__).resolve().parents[2])
     inherited = os.environ.get("PYTHONPATH")
     environment = os.environ | {
@@ -180,7 +222,7 @@ def _ask_child(path: Path, limit: float) -> Verdict:
     verdict = _verdict(report)
     if child.returncode == 0 and verdict is not None:
         return verdict
-    raise _failure(path, child.returncode, report, child.stderr.decode("utf-8", "replace"))
+    return _failure(path, child.returncode, report, child.stderr.decode("utf-8", "replace"))
 
 
 def _failure(path: Path, code: int, report: dict[str, Any], error_output: str) -> ModelError:
@@ -331,13 +373,13 @@ def _verdict(stored: object) -> Verdict | None:
     return None
 
 
-def _write_cache(cache: Path, path: Path, key: str, verdict: Verdict) -> None:
+def _write_cache(cache: Path, path: Path, key: str, entry: dict[str, str]) -> None:
     """Remember a verdict in place of earlier ones on the same path. A folder that cannot be written is no error: the
     check is made again next time."""
     known = {
         old: value for old, value in _read_cache(cache).items() if not old.startswith(json.dumps([str(path)])[:-1])
     }
-    known[key] = asdict(verdict)
+    known[key] = entry
     with contextlib.suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=cache, prefix=CACHE_FILE)

@@ -32,7 +32,7 @@ _SPARE_BYTES = 64 * 2**20
 """Space that stays free on the disk for everything else."""
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 _CHECK_NETWORK = "Check HF_ENDPOINT, and the proxy if there is one."
-_KEPT = "What has arrived is kept: the same command goes on from there."
+_KEPT = "What has arrived is kept: downloading it again goes on from there."
 
 
 class _TryAgainError(Exception):

@@ -55,6 +55,11 @@ class Embedder:
         return f"{name}-{_digest(folder, _files(folder))[:32]}"
 
     @property
+    def is_loaded(self) -> bool:
+        """True once its memory is taken."""
+        return self._model is not None
+
+    @property
     def dimension(self) -> int:
         """Components of a vector; read from the model's settings without loading it."""
         path = self.folder / "1_Pooling" / "config.json"

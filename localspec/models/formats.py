@@ -121,6 +121,11 @@ def class_of(tensor: Tensor, *, tied: bool) -> str:
     return FEED_FORWARD if part.startswith("ffn_") and "gate_inp" not in part else ""
 
 
+def bits_of(kind: str) -> float | None:
+    """Bits per weight of a type, scales included; None for one that is not known here."""
+    return _BITS.get(kind)
+
+
 def layout(path: Path) -> Layout:
     """What the tensors of a model file are. Raises ModelFileError for files with no class to convert, and for models
     that come in several files."""

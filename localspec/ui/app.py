@@ -16,6 +16,7 @@ from localspec.ui import page, texts
 from localspec.ui.events import Events
 from localspec.ui.exports import Exports
 from localspec.ui.guard import Guard
+from localspec.ui.remembered import Choice
 from localspec.ui.state import Application
 
 ADDRESS = "127.0.0.1"
@@ -42,14 +43,16 @@ def free_port(first: int = DEFAULT_PORT) -> int:
     raise SettingsError(texts.NO_PORT.format(first=first, last=last))
 
 
-def build(application: Application, model: str = "") -> gr.Blocks:
+def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
     """The page with its events."""
     with gr.Blocks(
         title=texts.TITLE, analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 3600)
     ) as made:
         blocks: gr.Blocks = made
         events = Events(application)
-        events.connect(page.build(model))
+        made_page = page.build(choice)
+        events.connect(made_page)
+        events.connect_opening(blocks, made_page)
         blocks.unload(events.leave)
     blocks.queue(max_size=64, default_concurrency_limit=1)
     return blocks
@@ -65,7 +68,7 @@ def _theme() -> gr.themes.Default:
 
 
 def serve(
-    application: Application, first_port: int, model: str = "", routes: Sequence[BaseRoute] = ()
+    application: Application, first_port: int, choice: Choice | None = None, routes: Sequence[BaseRoute] = ()
 ) -> tuple[gr.Blocks, str]:
     """Serve the page, and `routes` beside it, at the first free port from `first_port` on, in background threads.
 
@@ -76,7 +79,7 @@ def serve(
     for _ in range(_STARTS_TRIED):
         port = free_port(port)
         try:
-            blocks = _launch(application, port, model, routes)
+            blocks = _launch(application, port, choice, routes)
         except OSError:
             if free_port(port) == port:
                 raise
@@ -87,8 +90,8 @@ def serve(
     raise SettingsError(texts.PORT_TAKEN.format(first=first_port))
 
 
-def _launch(application: Application, port: int, model: str, routes: Sequence[BaseRoute]) -> gr.Blocks:
-    blocks = build(application, model)
+def _launch(application: Application, port: int, choice: Choice | None, routes: Sequence[BaseRoute]) -> gr.Blocks:
+    blocks = build(application, choice)
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
         server_name=ADDRESS,

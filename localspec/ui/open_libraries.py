@@ -33,6 +33,11 @@ class OpenLibraries:
         return [config.DEFAULT_LIBRARY, *others]
 
     @property
+    def has_embedder(self) -> bool:
+        """True while the embedder's memory is taken."""
+        return self._embedder.is_loaded
+
+    @property
     def are_indexing(self) -> bool:
         """True while documents of any are worked on."""
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +11,14 @@ import gradio as gr
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, listed
 from localspec.chat.session import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
-from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available, drafts
+from localspec.models.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, ModelEntry, available, drafts
 from localspec.models.llama import MAX_ROWS
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.documents import SUPPORTED_SUFFIXES
 from localspec.ui import library_part, markup, panel, texts, trials
 from localspec.ui.library_part import Shelf
 from localspec.ui.options import SAMPLING_ORDER
+from localspec.ui.remembered import Choice
 
 
 @dataclass(slots=True)
@@ -56,7 +58,13 @@ class Page:
     context: gr.Number
     gpu_layers: gr.Number
     threads: gr.Number
+    fit: gr.Markdown
+    """Whether what is picked fits into memory"""
     load: gr.Button
+    unload: gr.Button
+    unusable: gr.Markdown
+    downloads: gr.Markdown
+    offers: gr.Markdown
     settings: list[gr.components.Component]
     """As `SAMPLING_ORDER` says."""
     endpoint: gr.Markdown
@@ -79,8 +87,8 @@ class Page:
         ]
 
 
-def build(model: str = "") -> Page:
-    """Make the components inside the current Blocks. `model` is the one that is loaded first."""
+def build(choice: Choice | None = None) -> Page:
+    """Make the components inside the current Blocks. `choice` is what is loaded first."""
     settings: dict[str, gr.components.Component] = {}
     with gr.Row(elem_id="columns"):
         with gr.Column(scale=0, min_width=200, elem_id="chats-column"):
@@ -170,14 +178,14 @@ def build(model: str = "") -> Page:
                 press = gr.Textbox(visible="hidden", elem_id="press")
             with _closed(texts.MODEL, "model-part"):
                 names = [entry.name for entry in available()]
-                chosen = model if model in names else (names[0] if names and not model else None)
-                model_list = gr.Dropdown(names, value=chosen, label=texts.MODEL, elem_id="model")
-                model_file = gr.Textbox(
-                    "" if chosen else model, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file"
+                model, file, with_draft, tokens, layers, cores = fields_of(choice or Choice(), names)
+                model_list = gr.Dropdown(
+                    names, value=model, allow_custom_value=True, label=texts.MODEL, elem_id="model"
                 )
+                model_file = gr.Textbox(file, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file")
                 draft = gr.Dropdown(
                     draft_choices(),
-                    value=AUTOMATIC,
+                    value=with_draft,
                     allow_custom_value=True,
                     label=texts.DRAFT,
                     info=texts.DRAFT_INFO,
@@ -186,10 +194,26 @@ def build(model: str = "") -> Page:
                 draft_status = gr.Markdown(sanitize_html=False, elem_id="draft-status")
                 formats = gr.Markdown(sanitize_html=False, elem_id="formats")
                 with gr.Row():
-                    context = gr.Number(0, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90)
-                    threads = gr.Number(0, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
-                gpu_layers = gr.Number(-1, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0)
-                load = gr.Button(texts.LOAD, elem_id="load")
+                    context = gr.Number(
+                        tokens,
+                        label=texts.CONTEXT,
+                        info=texts.CONTEXT_INFO,
+                        precision=0,
+                        min_width=90,
+                        elem_id="context",
+                    )
+                    threads = gr.Number(cores, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
+                gpu_layers = gr.Number(
+                    layers, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0, elem_id="gpu-layers"
+                )
+                fit = gr.Markdown(sanitize_html=False, elem_id="fit")
+                with gr.Row():
+                    load = gr.Button(texts.LOAD, elem_id="load", min_width=90)
+                    unload = gr.Button(texts.UNLOAD, elem_id="unload", scale=0, min_width=90)
+                unusable = gr.Markdown(sanitize_html=False, elem_id="unusable")
+            downloads = gr.Markdown(sanitize_html=False, elem_id="downloads")
+            with _closed(texts.GET_MODELS, "offers-part"):
+                offers = gr.Markdown(sanitize_html=False, elem_id="offers")
             with _closed(texts.ADVANCED, "advanced-part"):
                 _advanced(settings)
             with _closed(texts.ENDPOINT, "endpoint-part"):
@@ -197,15 +221,31 @@ def build(model: str = "") -> Page:
     return Page(
         status, chat, entry, below, new_chat, search, chats, act, importing, method, alone, panel_html, library,
         indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
-        formats, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], endpoint,
-        gr.Timer(1.5), origins, measure, compare, measured, Shelf(active, manage, folders, fields, shelf_act),
+        formats, context, gpu_layers, threads, fit, load, unload, unusable, downloads, offers,
+        [settings[name] for name in SAMPLING_ORDER], endpoint, gr.Timer(1.5), origins, measure, compare, measured,
+        Shelf(active, manage, folders, fields, shelf_act),
     )  # fmt: skip
 
 
-def draft_choices() -> list[tuple[str, str]]:
-    """What can be picked as a draft: label and value."""
+def fields_of(choice: Choice, names: Sequence[str]) -> tuple[str | None, str, str, int, int, int]:
+    """What the fields of the part about models hold for a choice: model of the list, path, draft, context, GPU layers,
+    threads."""
+    model = choice.model or DEFAULT_MODEL
+    listed = model in names
+    return (
+        model if listed else None,
+        "" if listed else choice.model,
+        choice.draft,
+        choice.context,
+        choice.gpu_layers,
+        choice.threads,
+    )
+
+
+def draft_choices(entries: Sequence[ModelEntry] | None = None) -> list[tuple[str, str]]:
+    """What can be picked as a draft: label and value; `entries` are all draft models where they are not given."""
     special = [(texts.DRAFT_AUTOMATIC, AUTOMATIC), (texts.DRAFT_NONE, NO_DRAFT)]
-    names = dict.fromkeys(entry.name for entry in drafts())
+    names = dict.fromkeys(entry.name for entry in (drafts() if entries is None else entries))
     return special + [(name, name) for name in names if name not in (AUTOMATIC, NO_DRAFT)]
 
 

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.history import History
 from localspec.endpoint.service import Service
-from localspec.errors import LocalSpecError, ModelError, SettingsError
-from localspec.models.catalogue import AUTOMATIC
-from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library
-from localspec.ui import texts
 from localspec.ui.chat_list import ListState
 from localspec.ui.chats import Chat
+from localspec.ui.downloads import Downloads
+from localspec.ui.loaded import DraftState as DraftState
+from localspec.ui.loaded import Models as Models
 from localspec.ui.open_libraries import OpenLibraries
+from localspec.ui.remembered import Choice
 from localspec.ui.tuning import Tuner
-
-_logger = logging.getLogger(__name__)
 
 LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
 """The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
@@ -50,6 +46,10 @@ class Conversation:
     """What the person is asked about the library: "new", "rename", "delete" or "again"; "" for nothing."""
     switched: bool = False
     """The tab was given another library: its picker is to be told."""
+    picked: Choice | None = None
+    """The model and settings that stand in the tab's fields; None until it has said so"""
+    offered: str = ""
+    """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
     seen: dict[str, str] = field(default_factory=dict)
     """What the tab was last sent of each part of the page that is refreshed regularly."""
 
@@ -74,170 +74,6 @@ class Conversation:
         self.editing = None
 
 
-@dataclass(frozen=True, slots=True)
-class DraftState:
-    """What there is to say about the draft model beside the loaded target."""
-
-    target: str
-    wanted: str = AUTOMATIC
-    """What was asked for: a name, a file, "auto" or "none\""""
-    name: str = ""
-    """The draft in use; "" where there is none"""
-    knows: int = 0
-    """Tokens it can propose"""
-    tokens: int = 0
-    """Tokens the target has"""
-    problem: str = ""
-    """Why what was wanted is not in use; file-controlled text stands in it"""
-    possible: bool = True
-    """False for a target that can take no drafts back"""
-
-
-class Models:
-    """The one engine of the process: loaded in the background, never taken away while someone uses it."""
-
-    def __init__(self, released: Callable[[], None]) -> None:
-        """`released` is called before an engine is closed, when nobody uses it any more."""
-        self._released = released
-        self._condition = threading.Condition()
-        self._engine: Engine | None = None
-        self._used_with: tuple[str, LoadSettings | None, str] = ("", None, AUTOMATIC)
-        self._users = 0
-        self._closing = False
-        self.loading = ""
-        """Name of the model being loaded, or ""."""
-        self.error: LocalSpecError | None = None
-        """Why the last load failed."""
-
-    def load(self, model: str = "", settings: LoadSettings | None = None, draft: str = AUTOMATIC) -> None:
-        """Load in a background thread, with a draft model beside it. When that fails, the model used before comes back
-        and `error` says why; a draft model that cannot be used is told by `draft`.
-
-        Raises SettingsError while another load is under way.
-        """
-        with self._condition:
-            if self.loading or self._closing:
-                raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
-            self.loading = model or texts.DEFAULT_MODEL
-            self.error = None
-        threading.Thread(target=self._load, args=[model, settings, draft], name="load", daemon=True).start()
-
-    @contextmanager
-    def use(self, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Engine | None]:
-        """The engine, kept open inside the block; waits while one is loading, and gives None once `cancelled` is true.
-
-        Raises the error of the load when there is no model.
-        """
-        with self._condition:
-            while self.loading and not cancelled():
-                self._condition.wait(0.1)
-            engine = None if self.loading or self._closing else self._engine
-            if engine is None and not cancelled():
-                raise self.error or ModelError(f"{texts.NO_MODEL}.")
-            self._users += engine is not None
-        try:
-            yield engine
-        finally:
-            with self._condition:
-                self._users -= engine is not None
-                self._condition.notify_all()
-
-    @property
-    def is_ready(self) -> bool:
-        """True when there is a model to ask."""
-        return self._engine is not None and not self.loading
-
-    @property
-    def engine(self) -> Engine | None:
-        """The loaded model, to be looked at; `use` keeps it open. None while one is loading."""
-        with self._condition:
-            return None if self.loading or self._closing else self._engine
-
-    def reload(self) -> None:
-        """Load what is loaded again, in the format that is chosen now; replies being written end first. Raises
-        SettingsError while another load is under way."""
-        self.load(*self._used_with)
-
-    @property
-    def description(self) -> str:
-        """The loaded model in a line; empty when there is none."""
-        with self._condition:
-            engine = self._engine
-            if engine is None or self.loading:
-                return ""
-            model = engine.model
-            threads = f"{model.threads} thread{'s' if model.threads != 1 else ''}"
-            tuned = f" · {texts.TUNED.format(format=engine.format_name)}" if engine.format_name else ""
-            return f"{engine.name} · {model.description}{tuned} · context {model.context_size:,} · {threads}"
-
-    @property
-    def draft(self) -> DraftState | None:
-        """The draft model beside the loaded target; None while there is no target."""
-        with self._condition:
-            engine = self._engine
-            if engine is None or self.loading:
-                return None
-            draft = engine.draft
-            return DraftState(
-                engine.name,
-                self._used_with[2],
-                engine.draft_name if draft is not None else "",
-                draft.vocabulary_size if draft is not None else 0,
-                engine.model.vocabulary_size,
-                engine.draft_problem if draft is None else "",
-                engine.model.can_rewind,
-            )
-
-    def close(self) -> None:
-        """Free the model when its users are done."""
-        with self._condition:
-            self._closing = True
-            self._condition.wait_for(lambda: not self.loading, timeout=10)
-        self._free()
-
-    def _load(self, model: str, settings: LoadSettings | None, draft: str) -> None:
-        previous = self._used_with if self._engine is not None else None
-        try:
-            self._free()
-            self._open(model, settings, draft)
-        except LocalSpecError as error:
-            self.error = error
-            if previous is not None:
-                self._restore(previous)
-        except Exception as error:
-            _logger.exception("Loading failed")
-            self.error = ModelError(texts.UNEXPECTED.format(kind=type(error).__name__, error=error))
-            raise
-        finally:
-            with self._condition:
-                self.loading = ""
-                self._condition.notify_all()
-
-    def _open(self, model: str, settings: LoadSettings | None, draft: str) -> None:
-        engine = Engine(model, settings, draft)
-        with self._condition:
-            self._engine = engine
-            self._used_with = (model, settings, draft)
-
-    def _restore(self, previous: tuple[str, LoadSettings | None, str]) -> None:
-        try:
-            self._open(*previous)
-        except LocalSpecError as error:
-            self.error = error
-            return
-        if self.error is not None:
-            self.error = ModelError(texts.MODEL_KEPT.format(error=self.error))
-
-    def _free(self) -> None:
-        """Close the engine, first: two models at once may not fit into memory."""
-        with self._condition:
-            engine, self._engine = self._engine, None
-            self._condition.wait_for(lambda: self._users == 0)
-        self._released()
-        if engine is not None:
-            engine.close()
-
-
 class Application:
     """Everything behind the page."""
 
@@ -246,6 +82,8 @@ class Application:
         self.models = Models(self.libraries.close)
         self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
         self.endpoint = Service(self.models.use, self.library)
+        self.downloads = Downloads()
+        self.models.has_embedder = lambda: self.libraries.has_embedder
         self._lock = threading.RLock()
         self._conversations: dict[str, Conversation] = {}
         self._chats: dict[int, Chat] = {}
@@ -383,9 +221,15 @@ class Application:
         if running:
             time.sleep(_SENDING_SECONDS)
 
+    def unload(self) -> None:
+        """Give the model's memory back. Raises SettingsError."""
+        self.models.unload()
+        self.tuner.stop()
+
     def close(self) -> None:
         """Stop replies and background work and close everything."""
         self.tuner.close()
+        self.downloads.close()
         with self._lock:
             conversations = list(self._conversations.values())
             history = self._history

@@ -137,9 +137,9 @@ METHOD_ALONE = {
 DRAFT_PICK = "None is loaded; pick one in the part “{model}” below."
 MODEL_FILE = "…or the path of a GGUF file"
 CONTEXT = "Context length"
-CONTEXT_INFO = "Tokens; 0 chooses a sensible one."
+CONTEXT_INFO = "Tokens; 0 chooses by your memory."
 GPU_LAYERS = "GPU layers"
-GPU_LAYERS_INFO = "-1 puts all of them on the GPU, if there is one."
+GPU_LAYERS_INFO = "-1 chooses as many as fit on the GPU, if there is one; 0 keeps all on the processor."
 THREADS = "Threads"
 THREADS_INFO = "0 uses every core."
 TUNED = "tuned: {format}"
@@ -189,6 +189,85 @@ FORMAT_LEGEND = (
 FORMAT_NOTES = {"original": "original", "chosen": "chosen", "slower": "slower", "loses too much": "loses too much",
                 "gains too little": "gains too little"}  # fmt: skip
 LOAD = "Load this model"
+UNLOAD = "Unload"
+UNLOADING = "Giving the memory back …"
+NOTHING_TO_UNLOAD = "No model is loaded."
+FIT = "{name}: about {needed} GiB of memory needed, {free} GiB available. It fits."
+FIT_NOT = "{name} does not fit: about {needed} GiB of memory needed, {free} GiB available."
+FIT_GPU_NOT = "{name} does not fit: about {needed} GiB needed on the GPU, {free} GiB available there."
+FIT_ON_GPU = "On the GPU: {needed} of {free} GiB."
+FIT_LOADED = "This is loaded. It takes about {needed} GiB of memory."
+FIT_LOADED_COUNTS = "Available counts what unloading the present model gives back."
+FIT_UNKNOWN = "Whether this fits cannot be told: {problem}"
+FIT_UNCOUNTED = "Not counted, because the file does not tell: {parts}."
+FIT_CONTEXT_LONG = "{name} was trained for {trained} tokens: a longer context is not possible."
+FIT_WAYS = "What would fit:"
+FIT_NO_WAY = "No shorter context and none of the models here would fit: close other programs."
+FIT_NEVER = "This computer has {total} GiB in all: closing other programs would not be enough."
+FIT_CLOSE = "Closing other programs may be enough, too."
+FIT_REFUSED_ADVICE = "The part “{model}” says what would fit."
+FIT_SHORTER = "Context {context}"
+FIT_FEWER = "{layers} GPU layers"
+FIT_WITHOUT_DRAFT = "No draft model"
+FIT_ANYWAY = "Load it anyway"
+FIT_ANYWAY_WHY = "Model and cache alone have room: it may work, slowly, and other programs may be slow as well."
+FIT_CONTEXT = {
+    "asked": "context of {context} tokens, as you chose",
+    "trained": "context of {context} tokens, all it was trained for",
+    "usual": "context of {context} tokens; more takes more memory (it was trained for {trained})",
+    "shortened": "context of {context} tokens, because more does not fit",
+}
+FIT_LAYERS = {
+    "no build": "all layers on the processor: there is no GPU that this installation can use",
+    "all": "all layers on the GPU ({device}, {free} GiB free)",
+    "some": "{layers} of {all} layers on the GPU ({device}): more do not fit into its {free} GiB",
+    "none": "all layers on the processor: none fits on the GPU ({device}, {free} GiB free)",
+    "unmeasured": "all layers on the GPU, whose free memory cannot be found out; main memory is counted instead",
+    "asked": "{layers} layers on the GPU, as you chose",
+    "asked all": "all layers on the GPU, as you chose",
+    "asked none": "all layers on the processor, as you chose",
+}
+FIT_MAIN = "memory"
+FIT_GPU = "GPU"
+FIT_CHOSEN = "Chosen: {context}; {layers}."
+NO_MODEL_ADVICE = "Pick one in the part “Model” and press “Load this model”."
+LAST_GONE = "{model}, used last time, is not used: {problem} The default model is loaded instead."
+FILE_GONE = "its file is gone."
+LAST_DRAFT_GONE = "The draft model {draft}, used last time, is not used: {problem}"
+UNUSABLE = "Found in the folder models/, but not usable:"
+GET_MODELS = "Get models"
+OFFERS_WHY = (
+    "Open models that can be downloaded. The network is used only when you say so, and for nothing else. Other GGUF"
+    " files can be put into the folder models/ by hand."
+)
+OFFER_ABOUT = "about "
+OFFER_MEMORY = "{memory} GiB of memory"
+OFFER_FITS = {"fits": "fits", "close": "fits if other programs are closed", "never": "too big for this computer"}
+OFFER_DRAFT = "with {draft} to draft for it"
+OFFER_HERE = "on this computer"
+OFFER_PART_HERE = "{done} of it are here already"
+DOWNLOAD = "Download"
+DOWNLOAD_GO_ON = "Go on with the download"
+DOWNLOAD_ASK = "Download {size} from {host} ({repository}) into the folder models/{name}? Licence: {licence}."
+DOWNLOAD_ASK_FREE = "{free} are free on the disk."
+DOWNLOAD_NO_ROOM = "{size} are needed and {free} are free on the disk: free some space first."
+DOWNLOAD_NOW = "Yes, download {size}"
+DOWNLOAD_BOTH = "Yes, with its draft model: {size}"
+DOWNLOAD_NOT = "Cancel"
+DOWNLOAD_STOP = "Cancel"
+DOWNLOAD_USE = "Load it"
+DOWNLOAD_AGAIN = "Try again"
+DOWNLOAD_DISMISS = "Close"
+DOWNLOAD_CLOSED = "LocalSpec is just ending: nothing is downloaded any more."
+DOWNLOAD_STATES = {
+    "waiting": "waiting for the download before it",
+    "running": "{done} of {total}",
+    "checking": "checking what has arrived",
+    "stopping": "stopping …",
+    "stopped": "stopped; {done} of {total} are kept",
+    "failed": "not downloaded",
+    "done": "complete, checked, and in the list above",
+}
 DOCUMENTS = "Documents"
 ADVANCED = "Advanced"
 

@@ -27,8 +27,10 @@ from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOUR
 from localspec.stores.library import DocumentInfo, Progress
 from localspec.ui import markup, panel, shelf, texts
 from localspec.ui import page as page_module
-from localspec.ui.events import Events, alone, draft_status, explain, status
+from localspec.ui.events import Events, explain
 from localspec.ui.libraries import pressed
+from localspec.ui.model_parts import alone, draft_status, status
+from localspec.ui.models import Models as ModelHandlers
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import draft_choices
 from localspec.ui.shelf import Parts
@@ -442,7 +444,7 @@ def test_every_draft_can_be_picked_once(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_a_draft_is_looked_at_before_it_is_loaded(tmp_path: Path) -> None:
     used = DraftState(DEFAULT_MODEL, AUTOMATIC, SHIPPED_DRAFT, 16_384, 49_152)
-    events = Events(cast("Application", SimpleNamespace(models=SimpleNamespace(draft=used))))
+    events = ModelHandlers(cast("Application", SimpleNamespace(models=SimpleNamespace(draft=used))))
     assert events.look_at_draft(DEFAULT_MODEL, "", AUTOMATIC) == draft_status(used)
     for wanted in (NO_DRAFT, SHIPPED_DRAFT):
         assert 'data-draft="pending"' in events.look_at_draft(DEFAULT_MODEL, "", wanted)

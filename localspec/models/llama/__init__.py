@@ -8,6 +8,7 @@ from localspec.models.llama.backend import (
     system_info,
 )
 from localspec.models.llama.branches import MOST_BRANCHES, BranchingContext
+from localspec.models.llama.devices import Device, gpu_devices
 from localspec.models.llama.logits import LOGIT_ROWS, LogitReader
 from localspec.models.llama.model import DEFAULT_CONTEXT, MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.reader import WINDOW, StateReader
@@ -24,6 +25,7 @@ __all__ = [
     "PREFILL_ROWS",
     "WINDOW",
     "BranchingContext",
+    "Device",
     "LlamaModel",
     "LoadSettings",
     "LogitReader",
@@ -33,6 +35,7 @@ __all__ = [
     "Weights",
     "Written",
     "common_start",
+    "gpu_devices",
     "gpu_offload_available",
     "library_version",
     "recent_log",

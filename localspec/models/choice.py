@@ -1,0 +1,75 @@
+"""What a choice of model, draft and settings would take, before anything is loaded."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from localspec.config import cache_folder
+from localspec.errors import LocalSpecError, ModelError
+from localspec.models import tuned
+from localspec.models.catalogue import (
+    AUTOMATIC,
+    NO_DRAFT,
+    ModelEntry,
+    drafts_for,
+    names_a_file,
+    resolve,
+    resolve_draft,
+)
+from localspec.models.check import remembered
+from localspec.models.fitting import Fit, fit
+from localspec.models.llama import LoadSettings
+from localspec.models.memory import Footprint, Room, footprint
+from localspec.models.pairing import compare_files
+
+
+def fit_of(model: str, draft: str, settings: LoadSettings, room: Room, *, embedder: bool = True) -> Fit:
+    """Whether the model called `model` fits into `room`, with the draft called `draft` beside it. A draft that cannot
+    be used counts as none. Raises ModelFileError where there is no such model, or its file does not tell its figures.
+    """
+    target = resolve(model)
+    taken = _form(target, settings) if not names_a_file(model) and not settings.original else target.path
+    size = footprint(ModelEntry(target.name, taken))
+    return fit(
+        size,
+        draft_for(target, draft),
+        room,
+        context=settings.context,
+        gpu_layers=settings.gpu_layers,
+        embedder=embedder,
+    )
+
+
+def draft_for(target: ModelEntry, wanted: str) -> Footprint | None:
+    """The draft that would be loaded beside `target`, as far as the files tell."""
+    if wanted == NO_DRAFT:
+        return None
+    try:
+        candidates = drafts_for(target) if wanted in ("", AUTOMATIC) else [resolve_draft(wanted)]
+        fitting = next((entry for entry in candidates if _is_pair(target.path, entry.path)), None)
+        return footprint(fitting) if fitting is not None else None
+    except (LocalSpecError, OSError):
+        return None
+
+
+def _form(entry: ModelEntry, settings: LoadSettings) -> Path:
+    """The file that is loaded for an entry of the list: the form that was chosen for this computer, if there is one."""
+    verdict = remembered(entry.path, cache_folder())
+    found = tuned.read(verdict.weights_fingerprint, settings) if verdict is not None else None
+    path = found.path if found is not None and found.in_use else None
+    return path or entry.path
+
+
+def _is_pair(target: Path, draft: Path) -> bool:
+    stamps = [(status.st_size, status.st_mtime_ns) for status in (target.stat(), draft.stat())]
+    return _compared(target, draft, *stamps)
+
+
+@lru_cache(maxsize=256)
+def _compared(target: Path, draft: Path, target_stamp: tuple[int, int], draft_stamp: tuple[int, int]) -> bool:
+    try:
+        compare_files(target, draft)
+    except ModelError:
+        return False
+    return True
