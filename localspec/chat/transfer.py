@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from localspec.chat.methods import METHODS
 from localspec.chat.session import CUT
+from localspec.chat.window import Window
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
@@ -83,6 +84,7 @@ def _conversation(kept: KeptConversation) -> dict[str, Any]:
     return {
         "title": kept.title,
         "library": kept.library,
+        **({"system": kept.system} if kept.system else {}),
         "created": kept.created,
         "changed": kept.changed,
         "turns": [_turn(turn) for turn in kept.turns],
@@ -103,6 +105,7 @@ def _turn(turn: KeptTurn) -> dict[str, Any]:
         "finish": turn.finish,
         **{name: list(getattr(turn, name)) for name in ("files", "notices", "problems", "given", "cited")},
         "metrics": turn.metrics,
+        **({"window": turn.window} if turn.window else {}),
         "figures": _figures(turn),
     }
 
@@ -123,6 +126,8 @@ def _metrics(turn: KeptTurn) -> ReplyMetrics:
 def _markdown(kept: KeptConversation) -> str:
     about = " · ".join(part for part in (kept.created[:10], f"library {kept.library}" if kept.library else "") if part)
     parts = [f"# {' '.join(kept.title.split())}", about]
+    if kept.system:
+        parts += ["## System prompt", kept.system]
     places = {one.number: one for one in kept.citations}
     for number, turn in enumerate(kept.turns, start=1):
         files = f"*{', '.join(turn.files)}*" if turn.files else ""
@@ -172,6 +177,7 @@ def _read(entry: object, where: str) -> KeptConversation:
         tuple(citations),
         _date(entry, "created", where),
         _date(entry, "changed", where),
+        _text(entry, "system", where, LONGEST_TEXT, optional=True),
     )
 
 
@@ -188,6 +194,10 @@ def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
     try:
         # What is kept is what was understood, and nothing else.
         record = ReplyMetrics.of_record(metrics).record() if metrics else {}
+        window = entry.get("window") or {}
+        if not isinstance(window, dict):
+            _refuse(f"{where}: “window” is no object")
+        window = Window.of_record(window).record() if window else {}
     except ValueError as error:
         _refuse(f"{where}: {error}")
     numbers = {name: _numbers(entry, name, where, citations) for name in ("given", "cited")}
@@ -204,6 +214,7 @@ def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
         given=numbers["given"],
         cited=numbers["cited"],
         metrics=record,
+        window=window,
     )
 
 
