@@ -9,15 +9,18 @@ import gradio as gr
 
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
+from localspec.chat.presets import SETTINGS
 from localspec.errors import LocalSpecError
 from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, resolve, resolve_draft
 from localspec.models.llama import MAX_ROWS
 from localspec.models.pairing import compare_files
 from localspec.stores.library import Library, library_name
-from localspec.ui import endpoint, formats, markup, texts
+from localspec.ui import endpoint, formats, markup, texts, whole
+from localspec.ui.citing import Citing
 from localspec.ui.conversations import CHAT_PARTS, Chats, Update
-from localspec.ui.options import Number, load_settings
+from localspec.ui.options import SAMPLING_ORDER, Number, load_settings
 from localspec.ui.page import Page
+from localspec.ui.presets import PresetEvents
 from localspec.ui.state import LIBRARY_PARTS, Application, Conversation, DraftState
 from localspec.ui.tuning import PRESSES as TUNING_PRESSES
 
@@ -33,12 +36,17 @@ class Events:
     def __init__(self, application: Application) -> None:
         self.application = application
         self.chats = Chats(application)
+        self.citing = Citing(application)
+        self.presets = PresetEvents(lambda: application.presets)
 
     def connect(self, page: Page) -> None:
         """Tie the handlers to the components. Inside the Blocks that holds them."""
         quick: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
         # One limit per handler: what happens beside a running reply never waits for it.
         self.chats.connect(page, quick)
+        self.citing.connect(page, quick)
+        fields = dict(zip(SAMPLING_ORDER, page.settings, strict=True))
+        self.presets.connect(page.presets, [fields[name] for name in SETTINGS], quick)
         page.method.change(explain, page.method, page.method, **quick)
         shown = [page.indexing, page.meaning, page.documents, page.learnt]
         page.library.input(self.pick_library, page.library, [page.library, *shown], **quick)
@@ -54,7 +62,7 @@ class Events:
         page.draft.input(self.look_at_draft, [page.model, page.model_file, page.draft], page.draft_status, **quick)
         told = [
             *(page.status, page.draft_status, page.formats, page.alone, page.endpoint, *shown),
-            *(page.below, page.chats, page.learning, page.library),
+            *(page.below, page.chats, page.system, page.learning, page.library, page.read),
         ]
         page.timer.tick(self.refresh, page.method, told, **quick)
 
@@ -187,15 +195,34 @@ class Events:
         names = self.application.library_names()
         updates: list[Update] = []
         for part in (*MODEL_PARTS, *OTHER_PARTS, *LIBRARY_PARTS, *CHAT_PARTS, "learning"):
-            changed = part in parts and seen.get(part) != parts[part]
+            # The system prompt is empty at first, and somebody may be typing it already.
+            known = seen.get(part, "" if part == "system" else None)
+            changed = part in parts and known != parts[part]
             told: Update = parts.get(part)
             if part == "learning":
                 told = told == _box(True)
             updates.append(told if changed else gr.skip())
-        known = "\n".join(names)
-        updates.append(gr.Dropdown(choices=names) if seen.get("libraries") != known else gr.skip())
-        seen.update({**parts, "libraries": known})
+        listed = "\n".join(names)
+        updates.append(gr.Dropdown(choices=names) if seen.get("libraries") != listed else gr.skip())
+        updates.append(self._read(conversation))
+        seen.update({**parts, "libraries": listed})
         return tuple(updates)
+
+    def _read(self, conversation: Conversation) -> Update:
+        """What can be read whole, where that has changed. A choice made for another library goes."""
+        seen, name = conversation.seen, conversation.library
+        library = self.application.opened(name)
+        try:
+            choices = whole.choices(name, library.documents() if library is not None else ())
+        except LocalSpecError:  # told beside the documents
+            return gr.skip()
+        known = repr(choices)
+        if seen.get("read") == known:
+            return gr.skip()
+        seen["read"] = known
+        own = conversation.reading == name
+        conversation.reading = name
+        return gr.Dropdown(choices=choices) if own else gr.Dropdown(choices=choices, value=whole.PASSAGES)
 
     def _library_parts(self, conversation: Conversation, method: str) -> dict[str, str]:
         models = self.application.models

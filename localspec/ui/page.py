@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, listed
 from localspec.chat.session import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
@@ -14,7 +15,7 @@ from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, available, drafts
 from localspec.models.llama import MAX_ROWS
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.documents import SUPPORTED_SUFFIXES
-from localspec.ui import markup, panel, texts
+from localspec.ui import markup, maths, panel, presets, texts, whole
 from localspec.ui.options import SAMPLING_ORDER
 
 
@@ -60,6 +61,14 @@ class Page:
     """As `SAMPLING_ORDER` says."""
     endpoint: gr.Markdown
     timer: gr.Timer
+    cite: gr.Textbox
+    """A count and the name of the button of a cited passage that was pressed"""
+    passage: gr.Markdown
+    """That passage, in a dialog"""
+    read: gr.Dropdown
+    """What the next question is read with"""
+    system: gr.Textbox
+    presets: presets.PresetParts
 
 
 def build(model: str = "") -> Page:
@@ -103,8 +112,23 @@ def build(model: str = "") -> Page:
                 feedback_options=None,
                 buttons=["copy"],
                 layout="bubble",
+                latex_delimiters=maths.DELIMITERS,
             )
-            below = gr.Markdown(sanitize_html=False, elem_id="below")
+            cite = gr.Textbox(visible="hidden", elem_id="cite")
+            passage = gr.Markdown(sanitize_html=False, elem_id="passage")
+            with gr.Row(elem_id="asking"):
+                below = gr.Markdown(sanitize_html=False, elem_id="below")
+                read = settings["read"] = gr.Dropdown(
+                    whole.choices("", ()),
+                    value=whole.PASSAGES,
+                    label=texts.READ,
+                    show_label=False,
+                    container=False,
+                    allow_custom_value=True,
+                    scale=0,
+                    min_width=190,
+                    elem_id="read",
+                )
             entry = gr.MultimodalTextbox(
                 elem_id="entry",
                 show_label=False,
@@ -163,7 +187,19 @@ def build(model: str = "") -> Page:
                     threads = gr.Number(0, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
                 gpu_layers = gr.Number(-1, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0)
                 load = gr.Button(texts.LOAD, elem_id="load")
+            with _closed(texts.SYSTEM, "system-part"):
+                system = settings["system"] = gr.Textbox(
+                    label=texts.SYSTEM,
+                    show_label=False,
+                    info=texts.SYSTEM_INFO,
+                    placeholder=PLAIN_SYSTEM,
+                    lines=3,
+                    max_lines=12,
+                    max_length=8000,
+                    elem_id="system",
+                )
             with _closed(texts.ADVANCED, "advanced-part"):
+                preset_parts = presets.build()
                 _advanced(settings)
             with _closed(texts.ENDPOINT, "endpoint-part"):
                 endpoint = gr.Markdown(sanitize_html=False, elem_id="endpoint")
@@ -171,7 +207,7 @@ def build(model: str = "") -> Page:
         status, chat, entry, below, new_chat, search, chats, act, importing, method, alone, panel_html, library,
         indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
         formats, context, gpu_layers, threads, load, [settings[name] for name in SAMPLING_ORDER], endpoint,
-        gr.Timer(0.7),
+        gr.Timer(0.7), cite, passage, read, system, preset_parts,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.history import History
 from localspec.chat.libraries import open_library
+from localspec.chat.presets import Presets
 from localspec.endpoint.service import Service
 from localspec.errors import LocalSpecError, ModelError, SettingsError
 from localspec.models.catalogue import AUTOMATIC
@@ -41,6 +42,8 @@ class Conversation:
     library: str = config.DEFAULT_LIBRARY
     chat: Chat = field(default_factory=Chat)
     listed: ListState = field(default_factory=ListState)
+    reading: str = ""
+    """The library whose documents can be picked to be read whole"""
     editing: int | None = None
     """The question that is in the entry to be sent anew, counted from 0"""
     forgetting: str = ""
@@ -244,6 +247,7 @@ class Application:
         self._conversations: dict[str, Conversation] = {}
         self._chats: dict[int, Chat] = {}
         self._history: History | None = None
+        self._presets: Presets | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -271,6 +275,14 @@ class Application:
             if self._history is None:
                 self._history = History(config.stores_folder())
             return self._history
+
+    @property
+    def presets(self) -> Presets:
+        """Sampling settings under a name, read when first asked for."""
+        with self._lock:
+            if self._presets is None:
+                self._presets = Presets(config.stores_folder())
+            return self._presets
 
     def chat(self, identity: int) -> Chat:
         """The kept chat of this id; tabs that show it share it. Raises StoreError when it cannot be read."""
@@ -341,6 +353,11 @@ class Application:
                     raise
                 self._libraries[name] = library
             return library
+
+    def opened(self, name: str) -> Library | None:
+        """The library called `name` if it is open."""
+        with self._lock:
+            return self._libraries.get(name)
 
     @contextmanager
     def question(self, library: str) -> Iterator[None]:
