@@ -55,7 +55,7 @@ class AnswerVisit(Visit):
     def window(self) -> dict[str, int]:
         """What the context meter says."""
         found: dict[str, str] = self.page.evaluate(
-            "Object.fromEntries([...document.querySelectorAll('.window b')].map((b) => [b.dataset.window, b.innerText]))"
+            "Object.fromEntries([...document.querySelectorAll('.window b')].map(b => [b.dataset.window, b.innerText]))"
         )
         return {name: int(tokens.replace(",", "")) for name, tokens in found.items()}
 
@@ -96,7 +96,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
 
 @pytest.fixture
 def visit(browser: Browser, app: RunningApp) -> Iterator[AnswerVisit]:
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, permissions=["clipboard-read"])
+    context = browser.new_context(
+        viewport={"width": 1280, "height": 800}, permissions=["clipboard-read", "clipboard-write"]
+    )
     visited = AnswerVisit(context, app)
     visited.longest(40)
     yield visited
@@ -130,6 +132,7 @@ def test_formulas_of_a_kept_answer_are_drawn_and_nothing_else_is(visit: AnswerVi
 
     # What is copied is what was written.
     visit.page.locator("#chat").get_by_role("button", name="Copy message").last.click()
+    visit.page.wait_for_function("async () => Boolean(await navigator.clipboard.readText())")
     copied = visit.page.evaluate("navigator.clipboard.readText()")
     assert "The area is $A=\\pi r^2$ [1], and it costs $5 and $10." in copied
     assert 'price = "$x$ and \\(y\\)"' in copied
