@@ -17,6 +17,7 @@ import numpy as np
 from localspec.chat.citations import Citation
 from localspec.chat.origins import Origins
 from localspec.chat.session import Turn
+from localspec.chat.window import Window
 from localspec.errors import LocalSpecError, StoreError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.conversations import Conversations, KeptCitation, KeptConversation, KeptTurn
@@ -84,14 +85,18 @@ class History:
         *,
         instead_of: int | None = None,
         goes_on: bool = False,
+        system: str = "",
     ) -> Recording:
-        """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns`.
+        """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns` and this system prompt.
 
         One that takes the place of the turn at `instead_of`, and of all after it, does so with its first word; one that
         `goes_on` is the last one.
         """
         position = len(turns) - 1 if goes_on else len(turns) if instead_of is None else instead_of
-        return Recording(self, conversation, library, turns, position, replaces=instead_of is not None, goes_on=goes_on)
+        replaces = instead_of is not None
+        return Recording(
+            self, conversation, library, turns, position, replaces=replaces, goes_on=goes_on, system=system
+        )
 
     def delete(self, conversation: int) -> None:
         """Delete a conversation for good; its traces on disk go in the background. Raises StoreError."""
@@ -181,11 +186,13 @@ class Recording:
         *,
         replaces: bool,
         goes_on: bool,
+        system: str = "",
     ) -> None:
         self.conversation = conversation
         """its id, 0 while there is none"""
         self._history = history
         self._library = library
+        self._system = system
         self._turns = turns
         self._position = position
         self._replaces = replaces
@@ -229,7 +236,7 @@ class Recording:
         with store.together():
             if not conversation:
                 first = kept(self._turns[0])[0] if self._position else turn
-                conversation = store.begin(title_of(first), self._library)
+                conversation = store.begin(title_of(first), self._library, self._system)
             # Those that could not be written when their time was, such as on a full disk.
             length = store.length(conversation)
             missed = [
@@ -274,6 +281,7 @@ def kept(turn: Turn) -> tuple[KeptTurn, list[KeptCitation]]:
         tuple(made.number for made in turn.citations),
         turn.metrics.record() if turn.finish else {},
         turn.origins.pack(),
+        turn.window.record() if turn.window is not None else {},
     )
     given = [KeptCitation(one.number, one.file, one.page, one.section, one.passage, one.source) for one in turn.given]
     return made, given
@@ -299,6 +307,11 @@ def _restored(turn: KeptTurn, citations: dict[int, Citation]) -> Turn:
     except ValueError as error:
         _logger.warning("Where the words of a kept reply came from is left out: %s", error)
         origins = Origins()
+    try:
+        window = Window.of_record(turn.window) if turn.window else None
+    except ValueError as error:
+        _logger.warning("What filled the context of a kept reply is left out: %s", error)
+        window = None
     return Turn(
         turn.question,
         turn.content,
@@ -317,6 +330,7 @@ def _restored(turn: KeptTurn, citations: dict[int, Citation]) -> Turn:
         turn.files,
         list(turn.problems),
         origins,
+        window=window,
     )
 
 

@@ -120,6 +120,13 @@ def _whole(question: str, library: Library, documents: list[DocumentInfo], given
     missing = [info for info in documents if info.id not in given.documents]
     if any(info.tokens <= 0 for info in missing) or sum(info.tokens for info in missing) > room * WHOLE_SHARE:
         return None
+    return compose_whole(question, library, documents, given)
+
+
+def compose_whole(question: str, library: Library, documents: Sequence[DocumentInfo], given: Given) -> Material:
+    """The message for `question` with the whole texts of these documents, however long they are. Texts that an earlier
+    turn holds are not sent again."""
+    missing = [info for info in documents if info.id not in given.documents]
     parts = [f"Document {info.name}:\n{library.document_text(info.id).strip()}" for info in missing]
     given.documents.update(info.id for info in missing)
     citations = tuple(given.cite(found) for info in documents for found in library.passages(info.id))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache
 from time import perf_counter
 
 import numpy as np
@@ -12,18 +13,20 @@ from numpy.typing import NDArray
 
 from localspec.chat.citations import Citation, cited
 from localspec.chat.engine import Engine
-from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, compose
+from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, Material, compose, compose_whole
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method, plan, sources_of
 from localspec.chat.origins import Origins
 from localspec.chat.template import Message
 from localspec.chat.text import TextStream
+from localspec.chat.whole import needed, too_long, wanted
+from localspec.chat.window import Window, measure
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
 from localspec.models.sampling import SamplingSettings
 from localspec.speculation.budget import Budget
 from localspec.speculation.decode import Drafter, Step, generate, need_states
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.stores.library import Library
+from localspec.stores.library import DocumentInfo, Library
 
 LEAST_REPLY = 64
 """Tokens that must be left for an answer; earlier turns are left out to make room."""
@@ -33,7 +36,9 @@ because the cached prefix is lost each time."""
 LEAST_LEARNT = 8
 """Shorter replies teach nothing that is worth a place in the stores."""
 SYSTEM_TOKENS = 128
-"""Room for the system prompt and the template's own tokens."""
+"""Room for the built-in system prompt and the template's own tokens; one's own prompt comes on top."""
+WHOLE_MARGIN = 0.125
+"""Where turns make way for documents that are read whole, this share of the context stays free: rarely, as above."""
 CUT = ("length", "context", "stopped", "interrupted")
 """How an answer ends that can be gone on with."""
 
@@ -47,6 +52,10 @@ class ReplyOptions:
     rows: int = 0
     max_tokens: int = 512
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    whole: tuple[int, ...] | None = None
+    """ids of documents to be read whole, () for all of the library, None for what suits the question"""
+    system: str | None = None
+    """the person's own system prompt from this question on, "" for none; None leaves it as it is"""
 
     def __post_init__(self) -> None:
         check_method(self.method, self.preset)
@@ -94,6 +103,8 @@ class Turn:
     """where each token of the reply came from; empty where that is not known"""
     made_with: MadeWith | None = None
     """None where that is not known any more: it is not kept on disk"""
+    window: Window | None = None
+    """what filled the context; None where that is not known"""
 
     @property
     def is_cut(self) -> bool:
@@ -124,7 +135,8 @@ class Session:
         learns: bool = True,
         turns: list[Turn] | None = None,
     ) -> None:
-        """`system` replaces the built-in system prompt. Without `learns`, the library learns nothing from this one.
+        """`system` replaces the built-in system prompt; what to do with documents is said after it where there are any.
+        Without `learns`, the library learns nothing from this one.
 
         `turns` are those of a conversation that is gone on with; the list stays the caller's, who sees what is added.
         """
@@ -136,6 +148,9 @@ class Session:
         for turn in self.turns:
             self._adopt(turn)
         self._forgotten = 0
+        self._pinned = -1
+        """position of the turn whose documents are read whole: it stays when others before and after it are left out"""
+        self._count = lru_cache(maxsize=512)(lambda text: len(engine.tokenize(text)))
         self._given = self._known()
 
     def ask(
@@ -147,7 +162,7 @@ class Session:
         Without a word of an answer, the conversation then is as it was before the question.
         """
         options = options or ReplyOptions()
-        before = list(self.turns), self._forgotten, self._given.copy()
+        before = list(self.turns), self._forgotten, self._pinned, self._given.copy()
         turn: Turn | None = None
 
         def begin(model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
@@ -161,7 +176,7 @@ class Session:
 
         def settle() -> None:
             if turn is None or not (turn.finish or turn.reply_tokens):
-                self.turns[:], self._forgotten, self._given = before
+                self.turns[:], self._forgotten, self._pinned, self._given = before
             elif not turn.finish:
                 self._stop(turn)
 
@@ -178,7 +193,7 @@ class Session:
             raise SettingsError("There is no answer that was cut short.", "Ask a question.")
         turn = self.turns[-1]
         forgotten, count = self._forgotten, len(turn.reply_tokens)
-        before = turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with
+        before = turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with, turn.window
         whole = ReplyMetrics(plain_seconds=turn.metrics.plain_seconds)
         whole.merge(turn.metrics)
 
@@ -187,12 +202,12 @@ class Session:
             turn.notices = [notice for notice in turn.notices if notice != _ending(turn)]
             turn.finish, turn.method = "", options.method
             turn.made_with = self._made_on(turn.made_with, options)
-            turn.metrics = ReplyMetrics(plain_seconds=self.engine.plain_seconds)
+            turn.metrics = ReplyMetrics(plain_seconds=self.engine.plain_seconds_at(len(prompt)))
             return turn, prompt
 
         def settle() -> None:
             if not turn.finish and len(turn.reply_tokens) == count:
-                turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with = before
+                turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with, turn.window = before
                 self._forgotten = forgotten
             elif not turn.finish:
                 whole.merge(turn.metrics)
@@ -207,6 +222,8 @@ class Session:
         del self.turns[turns:]
         if self._forgotten >= turns:
             self._forgotten = 0
+        if self._pinned >= turns:
+            self._pinned = -1
         self._given = self._known()
 
     def _answer(
@@ -286,43 +303,105 @@ class Session:
         question = question.strip()
         if not question:
             raise SettingsError("The question is empty.", "Type something to ask.")
+        if options.system is not None:
+            self.system = options.system
         size = model.context_size
         reserve = min(options.max_tokens, max(LEAST_REPLY, size // 8))
-        forgotten = self._forgotten
-        while forgotten < len(self.turns) and self._room(forgotten, question, reserve) < size * ROOM_SHARE:
-            forgotten += 1
-        self._forget(forgotten)
+        documents, left_out = wanted(self.library, options.whole) if options.whole is not None else ([], [])
+        if documents:
+            self._make_room(documents, question, reserve)
+        else:
+            self._pin(-1)
+            forgotten = self._forgotten
+            while forgotten < len(self.turns) and self._room(forgotten, question, reserve) < size * ROOM_SHARE:
+                forgotten += 1
+            self._forget(forgotten)
         while True:
-            room = self._room(self._forgotten, question, reserve)
             known = set(self._given.documents)
-            material = compose(question, self.library, self._given, max(0, room), self._count)
+            material = self._material(question, documents, reserve)
             sent = self._given.documents - known
             turn = Turn(
                 question,
                 material.content,
                 material.citations,
-                notices=list(material.notices),
+                notices=[*left_out, *material.notices],
                 tokenizer=self.engine.tokenizer_fingerprint,
                 library=self._library_identity,
                 documents=tuple(sorted(sent)),
             )
-            prompt = self._prompt(self.turns[self._forgotten :], turn)
+            prompt = self._prompt(self._kept(), turn)
             if len(prompt) + min(reserve, LEAST_REPLY) < size:
                 break
-            if self._forgotten >= len(self.turns):
+            if self._forgotten >= len(self.turns) and self._pinned < 0:
+                if documents:
+                    raise self._too_long(documents, question, reserve)
                 raise ContextTooLongError(
                     f"The question with its text is {len(prompt)} tokens long; the context holds {size}.",
                     "Ask a shorter question, or load the model with a larger context.",
                 )
+            self._pin(-1)
             self._forget(len(self.turns))
+        turn.window = self._measured(turn, len(prompt))
         turn.method = options.method
         turn.metrics.plain_seconds = self.engine.plain_seconds_at(len(prompt))
         self._tell_of_draft(turn)
-        if self._forgotten:
+        if turn.window.forgotten:
             turn.notices.append(
-                f"This chat outgrew the model's context: its first {self._forgotten} question(s) are left out."
+                f"This chat outgrew the model's context: {turn.window.forgotten} earlier question(s) are left out."
             )
         return turn, prompt
+
+    def _material(self, question: str, documents: list[DocumentInfo], reserve: int) -> Material:
+        """What the question is sent with: these documents whole, or what suits it."""
+        if documents and self.library is not None:
+            return compose_whole(question, self.library, documents, self._given)
+        room = self._room(self._forgotten, question, reserve)
+        return compose(question, self.library, self._given, max(0, room), self._count)
+
+    def _make_room(self, documents: list[DocumentInfo], question: str, reserve: int) -> None:
+        """Leave turns out until these documents fit as a whole. A turn that was sent with all of them stays, so that
+        they are read once. Raises ContextTooLongError where they do not fit even alone."""
+        ids = {info.id for info in documents}
+        own = [
+            position
+            for position, turn in enumerate(self.turns)
+            if ids <= set(turn.documents) and turn.library == self._library_identity and turn.reply_tokens
+        ]
+        self._pin(own[-1] if own else -1)
+        margin = int(self.engine.model.context_size * WHOLE_MARGIN)
+        for pinned in dict.fromkeys((self._pinned, -1)):
+            self._pin(pinned)
+            forgotten, least = self._forgotten, LEAST_REPLY
+            while self._spare(documents, forgotten, question, reserve) < least and forgotten < len(self.turns):
+                forgotten, least = forgotten + 1, margin
+            if self._spare(documents, forgotten, question, reserve) >= 0:
+                self._forget(forgotten)
+                return
+        raise self._too_long(documents, question, reserve)
+
+    def _spare(self, documents: list[DocumentInfo], forgotten: int, question: str, reserve: int) -> int:
+        """Tokens left behind these documents when the first `forgotten` turns are left out; below 0 they do not fit."""
+        held = {
+            document
+            for turn in self._kept(forgotten)
+            if turn.library == self._library_identity and turn.reply_tokens
+            for document in turn.documents
+        }
+        return self._room(forgotten, question, reserve) - needed(documents, held, self._count)
+
+    def _too_long(self, documents: list[DocumentInfo], question: str, reserve: int) -> ContextTooLongError:
+        self._pin(-1)
+        model = self.engine.model
+        room = self._room(len(self.turns), question, reserve)
+        needs = needed(documents, (), self._count)
+        return too_long(documents, needs, min(room, needs - 1), model.context_size, model.trained_context)
+
+    def _measured(self, turn: Turn, prompt: int) -> Window:
+        """What a prompt of `prompt` tokens that ends with this turn, or its answer so far, is made of."""
+        earlier = [one for one in self._kept() if one is not turn and one.reply_tokens]
+        position = next((index for index, one in enumerate(self.turns) if one is turn), len(self.turns))
+        left_out = sum(1 for one in self.turns[:position] if one.reply_tokens) - len(earlier)
+        return measure(self.engine.model.context_size, prompt, earlier, turn, left_out, self._count)
 
     def _compose_on(self, turn: Turn, options: ReplyOptions, model: LlamaModel) -> NDArray[np.int32]:
         """The prompt that ends with the last answer so far. The oldest turns are left out when room runs short."""
@@ -331,13 +410,12 @@ class Session:
         last = len(self.turns) - 1
         reply = np.array(turn.reply_tokens, dtype=np.int32)
         while True:
-            prompt = np.concatenate([self._prompt(self.turns[self._forgotten : last], turn), reply])
-            if len(prompt) + reserve < size:
-                return prompt
-            if self._forgotten >= last:
+            prompt = np.concatenate([self._prompt(self._kept(end=last), turn), reply])
+            if len(prompt) + reserve < size or self._forgotten >= last:
                 break
             self._forgotten += 1
         if len(prompt) + min(reserve, LEAST_REPLY) < size:
+            turn.window = self._measured(turn, len(prompt) - len(reply))
             return prompt
         raise ContextTooLongError(
             f"The question with its answer is {len(prompt)} tokens long; the context holds {size}.",
@@ -368,31 +446,48 @@ class Session:
                 continue
             for made in turn.given:
                 first.setdefault(made.number, position)
-            if position >= self._forgotten:
+            if position >= self._forgotten or position == self._pinned:
                 given.documents.update(turn.documents)
         for citation in given.citations:
-            if citation.source and first.get(citation.number, -1) >= self._forgotten:
+            position = first.get(citation.number, -1)
+            if citation.source and (position >= self._forgotten or 0 <= position == self._pinned):
                 given.numbers[citation.source] = citation.number
         return given
 
-    def _count(self, text: str) -> int:
-        return len(self.engine.tokenize(text))
-
     def _room(self, forgotten: int, question: str, reserve: int) -> int:
         """Tokens left for documents when the first `forgotten` turns are left out."""
-        used = sum(self._count(turn.content) + len(turn.reply_tokens) + 16 for turn in self.turns[forgotten:])
-        return self.engine.model.context_size - reserve - used - self._count(question) - SYSTEM_TOKENS
+        used = sum(self._count(turn.content) + len(turn.reply_tokens) + 16 for turn in self._kept(forgotten))
+        system = SYSTEM_TOKENS + (self._count(self.system) if self.system else 0)
+        return self.engine.model.context_size - reserve - used - self._count(question) - system
+
+    def _kept(self, forgotten: int | None = None, end: int | None = None) -> list[Turn]:
+        """The turns before `end` that are in the prompt, or would be if the first `forgotten` were left out."""
+        first = self._forgotten if forgotten is None else forgotten
+        pinned = self.turns[self._pinned : self._pinned + 1] if 0 <= self._pinned < first else []
+        return [*pinned, *self.turns[first:end]]
 
     def _forget(self, turns: int) -> None:
-        """Leave the first `turns` turns out from now on; what they held may be sent again."""
+        """Leave the first `turns` turns out from now on, but for a pinned one; what they held may be sent again."""
         if turns > self._forgotten:
             self._forgotten = turns
-            self._given.forget()
+            if self._pinned < 0:
+                self._given.forget()
+            else:
+                self._given = self._known()
+
+    def _pin(self, position: int) -> None:
+        """Keep this turn in the prompt whatever is left out; -1 for none."""
+        if position != self._pinned:
+            out = max(position, self._pinned) < self._forgotten
+            self._pinned = position
+            if out:
+                self._given = self._known()
 
     def _prompt(self, earlier: Sequence[Turn], last: Turn) -> NDArray[np.int32]:
         kept = [turn for turn in earlier if turn.reply_tokens]
         about_documents = any(turn.given or turn.content != turn.question for turn in [*kept, last])
-        system = self.system or (DOCUMENT_SYSTEM if about_documents else PLAIN_SYSTEM)
+        builtin = DOCUMENT_SYSTEM if about_documents else PLAIN_SYSTEM
+        system = builtin if not self.system else f"{self.system}\n\n{builtin}" if about_documents else self.system
         messages = [Message("system", system)]
         for turn in kept:
             messages.append(Message("user", turn.content))

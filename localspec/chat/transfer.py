@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from localspec.chat.methods import METHODS
 from localspec.chat.origins import Origins
 from localspec.chat.session import CUT
+from localspec.chat.window import Window
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
@@ -84,6 +85,7 @@ def _conversation(kept: KeptConversation) -> dict[str, Any]:
     return {
         "title": kept.title,
         "library": kept.library,
+        **({"system": kept.system} if kept.system else {}),
         "created": kept.created,
         "changed": kept.changed,
         "turns": [_turn(turn) for turn in kept.turns],
@@ -104,6 +106,7 @@ def _turn(turn: KeptTurn) -> dict[str, Any]:
         "finish": turn.finish,
         **{name: list(getattr(turn, name)) for name in ("files", "notices", "problems", "given", "cited")},
         "metrics": turn.metrics,
+        **({"window": turn.window} if turn.window else {}),
         "figures": _figures(turn),
         **_origins(turn),
     }
@@ -134,6 +137,8 @@ def _metrics(turn: KeptTurn) -> ReplyMetrics:
 def _markdown(kept: KeptConversation) -> str:
     about = " · ".join(part for part in (kept.created[:10], f"library {kept.library}" if kept.library else "") if part)
     parts = [f"# {' '.join(kept.title.split())}", about]
+    if kept.system:
+        parts += ["## System prompt", kept.system]
     places = {one.number: one for one in kept.citations}
     for number, turn in enumerate(kept.turns, start=1):
         files = f"*{', '.join(turn.files)}*" if turn.files else ""
@@ -183,6 +188,7 @@ def _read(entry: object, where: str) -> KeptConversation:
         tuple(citations),
         _date(entry, "created", where),
         _date(entry, "changed", where),
+        _text(entry, "system", where, LONGEST_TEXT, optional=True),
     )
 
 
@@ -200,6 +206,10 @@ def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
         # What is kept is what was understood, and nothing else.
         record = ReplyMetrics.of_record(metrics).record() if metrics else {}
         origins = Origins.of_record(entry.get("origins", [])).pack()
+        window = entry.get("window") or {}
+        if not isinstance(window, dict):
+            _refuse(f"{where}: “window” is no object")
+        window = Window.of_record(window).record() if window else {}
     except ValueError as error:
         _refuse(f"{where}: {error}")
     numbers = {name: _numbers(entry, name, where, citations) for name in ("given", "cited")}
@@ -217,6 +227,7 @@ def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
         cited=numbers["cited"],
         metrics=record,
         origins=origins,
+        window=window,
     )
 
 

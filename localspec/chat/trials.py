@@ -64,7 +64,7 @@ class Trials(Session):
             learns=False,
             turns=[replace(turn) for turn in session.turns],
         )
-        self._forgotten, self._given = session._forgotten, session._given.copy()
+        self._forgotten, self._pinned, self._given = session._forgotten, session._pinned, session._given.copy()
         self._question = question.strip()
         if not self._question and not (self.turns and self.turns[-1].reply_tokens):
             raise SettingsError("There is no answer to compare with.", "Ask something first.")
@@ -81,7 +81,7 @@ class Trials(Session):
         if self._tokens is None:
             self._tokens = super()._compose(question, options, model)[1] if self._question else self._last_prompt()
         turn = Turn(question, question, method=options.method)
-        turn.metrics.plain_seconds = self.engine.plain_seconds
+        turn.metrics.plain_seconds = self.engine.plain_seconds_at(len(self._tokens))
         return turn, self._tokens
 
     def _last_prompt(self) -> NDArray[np.int32]:
@@ -92,7 +92,7 @@ class Trials(Session):
         size = self.engine.model.context_size
         room = min(LEAST_REPLY, len(self.turns[last].reply_tokens))
         while True:
-            prompt = self._prompt(self.turns[forgotten:last], turn)
+            prompt = self._prompt(self._kept(forgotten, last), turn)
             if len(prompt) + room <= size or forgotten >= last:
                 break
             forgotten += 1

@@ -104,7 +104,15 @@ def _add_origins(database: Database) -> None:
     database.execute("ALTER TABLE turns ADD COLUMN origins BLOB NOT NULL DEFAULT x''")
 
 
-_MIGRATIONS = (Migration("conversations-1-chats", _create), Migration("conversations-2-origins", _add_origins))
+def _add_system(database: Database) -> None:
+    database.execute("ALTER TABLE conversations ADD COLUMN system TEXT NOT NULL DEFAULT ''")
+
+
+_MIGRATIONS = (
+    Migration("conversations-1-chats", _create),
+    Migration("conversations-2-origins", _add_origins),
+    Migration("conversations-3-system", _add_system),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +159,8 @@ class KeptTurn:
     metrics: dict[str, Any] = field(default_factory=dict)
     origins: bytes = b""
     """where the reply's tokens came from; empty where unknown"""
+    window: dict[str, int] = field(default_factory=dict)
+    """what filled the model's context, in tokens; empty where unknown"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +175,8 @@ class KeptConversation:
     created: str = ""
     changed: str = ""
     """ISO 8601, UTC"""
+    system: str = ""
+    """the person's own system prompt; "" where there is none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +296,7 @@ class Conversations:
             connection.execute("BEGIN")
             try:
                 head = connection.execute(
-                    "SELECT title, library, created, changed FROM conversations WHERE id = ?", [conversation]
+                    "SELECT title, library, created, changed, system FROM conversations WHERE id = ?", [conversation]
                 ).fetchone()
                 turns = connection.execute(
                     f"SELECT {_COLUMNS} FROM turns WHERE conversation = ? ORDER BY position", [conversation]
@@ -298,12 +310,14 @@ class Conversations:
                 connection.execute("COMMIT")
         if head is None:
             raise _gone()
-        title, library, created, changed = head
+        title, library, created, changed, system = head
         try:
             kept = tuple(_turn(row) for row in turns)
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedStoreError(f"The chat “{title}” is damaged ({error}).", "Delete it.") from error
-        return KeptConversation(title, library, kept, tuple(KeptCitation(*row) for row in citations), created, changed)
+        return KeptConversation(
+            title, library, kept, tuple(KeptCitation(*row) for row in citations), created, changed, system
+        )
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -313,10 +327,10 @@ class Conversations:
         with self._database.write():
             yield
 
-    def begin(self, title: str, library: str) -> int:
+    def begin(self, title: str, library: str, system: str = "") -> int:
         """A new conversation, without a question yet; returns its id."""
         with self._changing() as database:
-            return _begin(database, KeptConversation(title, library, ()))
+            return _begin(database, KeptConversation(title, library, (), system=system))
 
     def put(
         self,
@@ -374,6 +388,11 @@ class Conversations:
         """A library has another name: the chats held over it follow it."""
         with self._changing() as database:
             database.execute("UPDATE conversations SET library = ? WHERE library = ?", [name, library])
+
+    def set_system(self, conversation: int, system: str) -> None:
+        """Give it another system prompt; "" for none of its own. It does not become the newest by that."""
+        with self._database.write() as database:
+            database.execute("UPDATE conversations SET system = ? WHERE id = ?", [_writable(system), conversation])
 
     def delete(self, conversation: int) -> None:
         """Delete it for good."""
@@ -463,8 +482,11 @@ def _set_aside(path: Path) -> Path:
 def _begin(database: Database, kept: KeptConversation) -> int:
     now = _now()
     identity = database.execute(
-        "INSERT INTO conversations (title, library, created, changed) VALUES (?, ?, ?, ?)",
-        [one_line(kept.title) or "…", _writable(kept.library), kept.created or now, kept.changed or now],
+        "INSERT INTO conversations (title, library, created, changed, system) VALUES (?, ?, ?, ?, ?)",
+        [
+            *(one_line(kept.title) or "…", _writable(kept.library), kept.created or now, kept.changed or now),
+            _writable(kept.system),
+        ],
     ).lastrowid
     assert identity is not None
     return identity
@@ -487,7 +509,7 @@ def _put(
         turn.method,
         turn.finish,
         turn.asked or _now(),
-        json.dumps({name: list(getattr(turn, name)) for name in _LISTS}),
+        json.dumps({**{name: list(getattr(turn, name)) for name in _LISTS}, "window": turn.window}),
         json.dumps(turn.metrics),
         turn.origins,
     ]
@@ -531,6 +553,7 @@ def _turn(row: Sequence[Any]) -> KeptTurn:
         **{name: tuple(lists[name]) for name in _LISTS},
         metrics=json.loads(metrics),
         origins=origins,
+        window=dict(lists.get("window", {})),  # turns of earlier versions have none
     )
 
 

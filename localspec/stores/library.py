@@ -27,6 +27,7 @@ from localspec.stores.search import (
     EmbedderLike,
     FoundPassage,
     PassageVectors,
+    around,
     passages_of,
     search,
 )
@@ -223,6 +224,11 @@ class Library:
     def passages(self, document: int) -> list[FoundPassage]:
         """All passages of a document in its order; none before it was read."""
         return passages_of(self._database, document)
+
+    def around(self, passage: int, text: str, name: str, reach: int = 2) -> list[FoundPassage]:
+        """A passage that was cited, with up to `reach` others of its document before and after it, in order; empty when
+        it is not there any more. Of one whose id is gone, its `text` is looked for in a document of this name."""
+        return around(self._database, passage, text, name, reach)
 
     def document_text(self, document: int) -> str:
         """The whole text of a document; empty before it was read."""

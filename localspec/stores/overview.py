@@ -58,6 +58,14 @@ def overview(folder: Path) -> LibraryOverview:
         )
 
 
+def library_identity(folder: Path) -> str:
+    """What names the library in `folder` for good. Raises StoreError when it cannot be read."""
+    path = folder / DATABASE
+    with mapped_errors(path), closing(_connect(path)) as connection:
+        row = connection.execute("SELECT id FROM library").fetchone()
+    return str(row[0]) if row else ""
+
+
 def folder_bytes(folder: Path) -> int:
     """Bytes of all files in a folder."""
     total = 0

@@ -383,6 +383,34 @@ def passages_of(database: StoreDatabase, document: int) -> list[FoundPassage]:
     return [_found(row, 0.0) for row in rows]
 
 
+def around(database: StoreDatabase, passage: int, text: str, name: str, reach: int) -> list[FoundPassage]:
+    """A passage with up to `reach` passages of its document before and after it, in order; empty when it is not there.
+
+    It is looked for by its id, and where that is gone, as after its document was added anew, by its text in a document
+    of this name. The ordinal of the one that is meant is that of the one with the same text.
+    """
+    with database.read() as connection:
+        place = connection.execute(
+            "SELECT document, ordinal FROM passages WHERE id = ? AND text = ?", [passage, text]
+        ).fetchone()
+        place = (
+            place
+            or connection.execute(
+                "SELECT document, ordinal FROM passages JOIN documents ON documents.id = document"
+                " WHERE name = ? AND text = ? LIMIT 1",
+                [name, text],
+            ).fetchone()
+        )
+        if place is None:
+            return []
+        document, ordinal = place
+        rows = connection.execute(
+            f"{_SELECT} WHERE document = ? AND ordinal BETWEEN ? AND ? ORDER BY ordinal",
+            [document, ordinal - reach, ordinal + reach],
+        ).fetchall()
+    return [_found(row, 0.0) for row in rows]
+
+
 _SELECT = (
     "SELECT passages.id, document, name, page, section, text, ordinal"
     " FROM passages JOIN documents ON documents.id = document"

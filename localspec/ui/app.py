@@ -22,7 +22,7 @@ from localspec.ui.state import Application
 ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js")
+SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js")
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
 _HERE = Path(__file__).parent

@@ -65,11 +65,13 @@ class Chat:
     reply: Reply | None = None
     measurement: Measurement | None = None
     """what was measured besides, the last time"""
+    system: str = ""
+    """the person's own system prompt; "" where there is none"""
 
     @classmethod
     def restored(cls, identity: int, kept: KeptConversation) -> Chat:
         """A chat as it was kept."""
-        chat = cls(identity, kept.library, restored(kept))
+        chat = cls(identity, kept.library, restored(kept), system=kept.system)
         chat._draw()
         return chat
 
@@ -81,7 +83,7 @@ class Chat:
     def session_with(self, engine: Engine, library: Library | None) -> Session:
         """The session over this model and library; another model or library takes the chat so far over."""
         if self.session is None or self.session.engine is not engine or self.session.library is not library:
-            self.session = Session(engine, library, turns=self.turns)
+            self.session = Session(engine, library, self.system, turns=self.turns)
         return self.session
 
     def settle(self) -> None:
@@ -121,7 +123,7 @@ class Chat:
 
 def answer(view: View) -> str:
     """The assistant's message at this moment."""
-    parts = [markup.answer(view.text)]
+    parts = [markup.answer(view.text, view.given)]
     if not view.is_final and not view.text:
         if view.fraction is None:
             parts.append(markup.note(view.activity, "activity"))
@@ -138,7 +140,7 @@ def answer(view: View) -> str:
 
 def _drawn(turn: Turn) -> str:
     """The message of an answer that was written before."""
-    parts = [markup.answer(turn.reply)]
+    parts = [markup.answer(turn.reply, {made.number for made in turn.given})]
     if turn.finish == "stopped":
         parts.append(markup.note(texts.STOPPED))
     elif turn.finish == "interrupted":

@@ -15,7 +15,7 @@ from localspec.chat.trials import with_seed
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals, totals
-from localspec.ui import chat_list, markup, panel, texts, trials
+from localspec.ui import chat_list, context_meter, markup, panel, texts, trials
 from localspec.ui.chat_list import PAGE
 from localspec.ui.chats import Chat, Exchange, answer
 from localspec.ui.options import reply_options
@@ -27,7 +27,7 @@ Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
 Updates = tuple[Update, ...]
 
-CHAT_PARTS = ("below", "chats", "measured")
+CHAT_PARTS = ("below", "chats", "measured", "system")
 """The parts of the page beside the chat that are refreshed regularly."""
 REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
 ALL_PARTS = (*REPLY_PARTS, "library", *LIBRARY_PARTS)
@@ -57,7 +57,7 @@ class Chats:
         """Tie the handlers to the components; `quick` are the options of every handler on the page."""
         # Replies take turns on the engine's own lock, so that a second tab sees what it waits for.
         patient = {**quick, "concurrency_limit": 8}
-        outputs = [page.chat, page.panel, page.entry, page.below, page.chats, page.measured]
+        outputs = [page.chat, page.panel, page.entry, page.below, page.chats, page.measured, page.system]
         everything = [*outputs, page.library, *page.library_parts]
         page.entry.submit(self.reply, [page.entry, *page.settings], outputs, **patient)
         page.entry.stop(self.stop, None, None, **quick)
@@ -68,6 +68,7 @@ class Chats:
         # Not "always_last": one action may be an answer that goes on for minutes.
         page.act.change(self.act, [page.act, *page.settings], everything, trigger_mode="multiple", **quick)
         page.search.change(self.search, page.search, page.chats, **quick)
+        page.system.blur(self.set_system, page.system, None, **quick)
         page.importing.upload(self.import_file, page.importing, page.chats, **quick)
 
     # -- replies ------------------------------------------------------------------------------------------------
@@ -210,9 +211,11 @@ class Chats:
     ) -> Reply:
         if not question and not files and not goes_on:
             raise SettingsError(texts.NOTHING_SENT)
-        options = with_seed(reply_options(*settings))
+        options = with_seed(reply_options(*settings, library=conversation.library))
         with self._beginning:  # tabs may show the same chat
             chat = _idle(conversation)
+            if not goes_on and options.system is not None:
+                chat.system = options.system
             position = None
             if instead_of is not None:
                 replaced = [one.turn for one in chat.exchanges[instead_of:] if one.turn is not None]
@@ -273,11 +276,27 @@ class Chats:
         conversation.seen["chats"] = self._listed(conversation)
         return conversation.seen["chats"]
 
+    def set_system(self, text: str, request: gr.Request) -> None:
+        """Keep the system prompt that was typed with the chat; the next question is asked with it."""
+        conversation = self._conversation(request)
+        chat, system = conversation.chat, (text or "").strip()
+        conversation.seen["system"] = system
+        if system == chat.system:
+            return
+        chat.system = system
+        if chat.identity:
+            try:
+                self.application.history.store.set_system(chat.identity, system)
+            except LocalSpecError as error:
+                gr.Warning(markup.lines(str(error)))
+
     def parts(self, conversation: Conversation) -> dict[str, Update]:
         """What stands beside the chat now, to be sent: the next tick need not send it again."""
         parts = self.beside(conversation)
+        # Somebody may be typing there.
+        same = parts["system"] == conversation.seen.get("system", "")
         conversation.seen.update(parts)
-        return dict(parts)
+        return {name: part for name, part in parts.items() if name != "system" or not same}
 
     def beside(self, conversation: Conversation) -> dict[str, str]:
         """What stands beside the chat now, as `CHAT_PARTS` names it."""
@@ -285,9 +304,11 @@ class Chats:
         last = chat.exchanges[-1].turn if chat.exchanges else None
         can_go_on = chat.is_idle and last is not None and last.is_cut
         return {
-            "below": chat_list.below(conversation.editing, len(chat.exchanges), can_go_on),
+            "below": chat_list.below(conversation.editing, len(chat.exchanges), can_go_on)
+            + context_meter.meter(chat.turns[-1] if chat.turns else None),
             "chats": self._listed(conversation),
             "measured": _measured(chat),
+            "system": chat.system,
         }
 
     def _listed(self, conversation: Conversation) -> str:

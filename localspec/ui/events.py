@@ -7,14 +7,18 @@ from typing import Any
 import gradio as gr
 
 from localspec.chat.methods import METHODS
+from localspec.chat.presets import SETTINGS
 from localspec.errors import LocalSpecError
-from localspec.ui import endpoint, formats, markup
+from localspec.ui import endpoint, formats, markup, whole
+from localspec.ui.citing import Citing
 from localspec.ui.compare import Measures
 from localspec.ui.conversations import CHAT_PARTS, Chats, Update
 from localspec.ui.libraries import Libraries, box, pressed
 from localspec.ui.model_parts import alone, draft_status, read_button, status
 from localspec.ui.models import MODEL_PARTS, PICKING_PARTS, Models
+from localspec.ui.options import SAMPLING_ORDER
 from localspec.ui.page import Page
+from localspec.ui.presets import PresetEvents
 from localspec.ui.state import LIBRARY_PARTS, Application, Conversation
 from localspec.ui.tuning import PRESSES as TUNING_PRESSES
 
@@ -31,6 +35,8 @@ class Events:
         self.measures = Measures(application, self.chats)
         self.libraries = Libraries(application)
         self.models = Models(application)
+        self.citing = Citing(application)
+        self.presets = PresetEvents(lambda: application.presets)
 
     def connect(self, page: Page) -> None:
         """Tie the handlers to the components. Inside the Blocks that holds them."""
@@ -39,12 +45,15 @@ class Events:
         self.chats.connect(page, quick)
         self.measures.connect(page, quick)
         self.libraries.connect(page, quick)
+        self.citing.connect(page, quick)
+        fields = dict(zip(SAMPLING_ORDER, page.settings, strict=True))
+        self.presets.connect(page.presets, [fields[name] for name in SETTINGS], quick)
         page.method.change(explain, page.method, page.method, **quick)
         page.press.change(self.press, [page.press, page.method], page.library_parts, **quick)
         self.models.connect(page, quick)
         told = [
             *(page.status, page.draft_status, page.formats, page.alone, page.endpoint, *page.library_parts),
-            *(page.below, page.chats, page.measured, page.learning, page.library),
+            *(page.below, page.chats, page.measured, page.system, page.learning, page.library, page.read),
             *(page.fit, page.downloads, page.offers, page.unusable, page.model, page.draft),
         ]
         page.timer.tick(self.refresh, page.method, told, **quick)
@@ -90,22 +99,41 @@ class Events:
         names = self.application.library_names()
         updates: list[Update] = []
         for part in (*MODEL_PARTS, *OTHER_PARTS, *LIBRARY_PARTS, *CHAT_PARTS, "learning"):
-            changed = part in parts and seen.get(part) != parts[part]
+            # The system prompt is empty at first, and somebody may be typing it already.
+            known = seen.get(part, "" if part == "system" else None)
+            changed = part in parts and known != parts[part]
             told: Update = parts.get(part)
             if part == "learning":
                 told = told == box(True)
             updates.append(told if changed else gr.skip())
-        known = "\n".join(names)
+        listed = "\n".join(names)
         if conversation.switched:
             conversation.switched = False
             updates.append(gr.Dropdown(choices=names, value=conversation.library))
         else:
-            updates.append(gr.Dropdown(choices=names) if seen.get("libraries") != known else gr.skip())
+            updates.append(gr.Dropdown(choices=names) if seen.get("libraries") != listed else gr.skip())
+        updates.append(self._read(conversation))
         updates += [parts[part] if seen.get(part) != parts[part] else gr.skip() for part in PICKING_PARTS]
         choices = self.models.choices()
         updates += [gr.Dropdown(choices=made) if seen.get(name) != str(made) else gr.skip() for name, made in choices]
-        seen.update({**parts, "libraries": known, **{name: str(made) for name, made in choices}})
+        seen.update({**parts, "libraries": listed, **{name: str(made) for name, made in choices}})
         return tuple(updates)
+
+    def _read(self, conversation: Conversation) -> Update:
+        """What can be read whole, where that has changed. A choice made for another library goes."""
+        seen, name = conversation.seen, conversation.library
+        library = self.application.opened(name)
+        try:
+            choices = whole.choices(name, library.documents() if library is not None else ())
+        except LocalSpecError:  # told beside the documents
+            return gr.skip()
+        known = repr(choices)
+        if seen.get("read") == known:
+            return gr.skip()
+        seen["read"] = known
+        own = conversation.reading == name
+        conversation.reading = name
+        return gr.Dropdown(choices=choices) if own else gr.Dropdown(choices=choices, value=whole.PASSAGES)
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
@@ -118,5 +146,3 @@ class Events:
 def explain(method: str) -> Update:
     """What the chosen method does, beside the switch."""
     return gr.Radio(info=METHODS[method].explanation)
-
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from starlette.concurrency import run_in_threadpool
@@ -18,7 +18,7 @@ from localspec.ui.guard import Application as Asgi
 from localspec.ui.guard import Receive, Scope, Send
 from localspec.ui.state import Application
 
-_PATH = re.compile(r"/export/(all|\d{1,18})\.(md|json)")
+_PATH = re.compile(r"/export/(all|\d{1,18})\.(md|json)|/export/(presets)\.(json)")
 _KINDS = {"md": "text/markdown; charset=utf-8", "json": "application/json"}
 _NAME_CHARACTERS = 60
 
@@ -36,10 +36,13 @@ class Exports:
         if wanted is None or scope["method"] not in ("GET", "HEAD"):
             await self.app(scope, receive, send)
             return
-        response = await run_in_threadpool(self._respond, wanted.group(1), wanted.group(2))
+        which, kind = wanted.group(1) or wanted.group(3), wanted.group(2) or wanted.group(4)
+        response = await run_in_threadpool(self._respond, which, kind)
         await response(scope, receive, send)
 
     def _respond(self, which: str, kind: str) -> Response:
+        if which == "presets":
+            return _file([self._application.presets.exported()], texts.MY_PRESETS, kind)
         try:
             store = self._application.history.store
             if which == "all":
@@ -49,16 +52,20 @@ class Exports:
                 name, conversations = kept.title, iter([kept])
         except LocalSpecError as error:
             return PlainTextResponse(str(error), status_code=404)
-        pieces = as_json(conversations) if kind == "json" else as_markdown(conversations)
-        file = file_name(name, kind)
-        plain = unicodedata.normalize("NFKD", file).encode("ascii", "ignore").decode()
-        disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file)}"
-        encoded = (piece.encode("utf-8", "replace") for piece in pieces)
-        return StreamingResponse(
-            encoded,
-            media_type=_KINDS[kind],
-            headers={"content-disposition": disposition, "cache-control": "no-store"},
-        )
+        return _file(as_json(conversations) if kind == "json" else as_markdown(conversations), name, kind)
+
+
+def _file(pieces: Iterable[str], name: str, kind: str) -> Response:
+    """A download of these pieces."""
+    file = file_name(name, kind)
+    plain = unicodedata.normalize("NFKD", file).encode("ascii", "ignore").decode()
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file)}"
+    encoded = (piece.encode("utf-8", "replace") for piece in pieces)
+    return StreamingResponse(
+        encoded,
+        media_type=_KINDS[kind],
+        headers={"content-disposition": disposition, "cache-control": "no-store"},
+    )
 
 
 def file_name(title: str, kind: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from localspec.chat.citations import Citation
 from localspec.stores.library import Progress
-from localspec.ui import texts
+from localspec.ui import maths, texts
 
 _MEANING = re.compile(r"""[&<>"'\\`*_{}\[\]()#+\-.!|~$:]""")
 _CODE = re.compile(
@@ -16,11 +16,13 @@ _CODE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _FENCE_LANGUAGE = re.compile(r"\A( {0,3}(?:`{3,}|~{3,}))[^\n]*")
+_MARKER = re.compile(r"(?<![\\!])\[(\d{1,3}(?:\s?[,;]\s?\d{1,3}){0,9})\](?!\()")
+"""Numbers of passages as models write them: [1], or [1, 2]."""
 
 
 def literal(text: str) -> str:
     """`text` shown as it is, in HTML and in Markdown alike: every character that means something is an entity."""
-    return _MEANING.sub(lambda found: f"&#{ord(found.group())};", text)
+    return _MEANING.sub(lambda found: f"&#{ord(found.group())};", maths.unmarked(text))
 
 
 def lines(text: str) -> str:
@@ -28,27 +30,49 @@ def lines(text: str) -> str:
     return "<br>".join(literal(line) for line in text.splitlines())
 
 
-def answer(text: str) -> str:
-    """The model's Markdown with its tags shown instead of run, and its pictures as text.
+def answer(text: str, numbers: Collection[int] = ()) -> str:
+    """The model's Markdown with its tags shown instead of run, its pictures as text, and its formulas marked.
 
     A document can make a model write anything: a picture from another computer would tell that computer what was
-    read. Code stays as it is (the page escapes it), but without a language that would be drawn as a diagram.
+    read. Code stays as it is (the page escapes it), but without a language that would be drawn as a diagram. Where one
+    of the `numbers` stands in brackets, it becomes a button that opens the passage.
     """
     parts: list[str] = []
     end = 0
+    text = maths.unmarked(text)
     for found in _CODE.finditer(text):
-        parts.append(_prose(text[end : found.start()]))
+        parts.append(_prose(text[end : found.start()], numbers))
         code = found.group()
         if found.group("fence") and "mermaid" in code.split("\n", 1)[0].casefold():
             code = _FENCE_LANGUAGE.sub(r"\1", code, count=1)
         parts.append(code)
         end = found.end()
-    parts.append(_prose(text[end:]))
+    parts.append(_prose(text[end:], numbers))
     return "".join(parts)
 
 
-def _prose(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("![", "!&#91;")
+def _prose(text: str, numbers: Collection[int]) -> str:
+    return "".join(maths.marked(part) if part.is_formula else _words(part.text, numbers) for part in maths.parts(text))
+
+
+def _words(text: str, numbers: Collection[int]) -> str:
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace("![", "!&#91;")
+    return _MARKER.sub(lambda found: _markers(found, numbers), safe) if numbers else safe
+
+
+def _markers(found: re.Match[str], numbers: Collection[int]) -> str:
+    """Numbers in brackets as buttons, if there is a passage for each of them."""
+    named = [int(number) for number in re.findall(r"\d+", found.group(1))]
+    if not all(number in numbers for number in named):
+        return found.group()
+    return "".join(cite(number, str(number), "marker") for number in named)
+
+
+def cite(number: int, label: str, kind: str) -> str:
+    """A button that opens the passage of this number; `label` is markup."""
+    # By name and not as data, because the chat's own cleaning keeps only attributes that it knows.
+    title = texts.OPEN_PASSAGE.format(number=number)
+    return f'<button type="button" class="cite {kind}" name="cite {number}" title="{title}">{label}</button>'
 
 
 def note(text: str, kind: str = "note") -> str:
@@ -57,12 +81,11 @@ def note(text: str, kind: str = "note") -> str:
 
 
 def citations(cited: Sequence[Citation]) -> str:
-    """Numbered sources; each opens to its passage. Empty where nothing was cited."""
+    """Numbered sources; each opens its passage. Empty where nothing was cited."""
     if not cited:
         return ""
     items = "".join(
-        f'<details class="citation"><summary><span class="number">{source.number}</span> {literal(source.place)}'
-        f'</summary><div class="passage">{lines(source.passage)}</div></details>'
+        cite(source.number, f'<span class="number">{source.number}</span> {literal(source.place)}', "citation")
         for source in cited
     )
     return f'<div class="citations">{items}</div>'

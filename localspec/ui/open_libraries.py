@@ -62,6 +62,11 @@ class OpenLibraries:
                 self._libraries[name] = library
             return library
 
+    def opened(self, name: str) -> Library | None:
+        """The library called `name` if it is open."""
+        with self._lock:
+            return self._libraries.get(name)
+
     @contextmanager
     def question(self, name: str) -> Iterator[None]:
         """Inside, vectors are not made for the library: a question comes as soon as its documents can be searched. Nor

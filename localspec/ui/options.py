@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from localspec.chat.session import ReplyOptions
+from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.models.sampling import SamplingSettings
-from localspec.ui import texts
+from localspec.ui import texts, whole
 
 Number = float | int | None
 """What a number field gives: None when it is empty."""
 
 SAMPLING_ORDER = (
     "method", "preset", "rows", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed",
-    "grammar",
+    "grammar", "read", "system",
 )  # fmt: skip
 """The fields in the order in which the page hands them to `reply_options`."""
 
@@ -30,18 +33,35 @@ def reply_options(
     repeat_penalty: Number,
     seed: Number,
     grammar: str,
+    read: str | None = None,
+    system: str | None = None,
+    *,
+    library: str = DEFAULT_LIBRARY,
 ) -> ReplyOptions:
-    """How the next answer is made. Raises SettingsError that names the field."""
+    """How the next answer is made, over this library. Raises SettingsError that names the field."""
     sampling = SamplingSettings(
-        temperature=_number("temperature", temperature),
-        top_k=_whole("top-k", top_k),
-        top_p=_number("top-p", top_p),
-        min_p=_number("min-p", min_p),
-        repeat_penalty=_number("repeat penalty", repeat_penalty),
+        **sampling_values(temperature, top_k, top_p, min_p, repeat_penalty),
         grammar=(grammar or "").strip(),
         **({} if seed is None else {"seed": _whole("seed", seed)}),
     )
-    return ReplyOptions(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), sampling)
+    return ReplyOptions(
+        *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), sampling),
+        whole=whole.chosen(read, library),
+        system=(system or "").strip(),
+    )
+
+
+def sampling_values(
+    temperature: Number, top_k: Number, top_p: Number, min_p: Number, repeat_penalty: Number
+) -> dict[str, Any]:
+    """The fields that a preset sets, by their names in `SamplingSettings`. Raises SettingsError that names one."""
+    return {
+        "temperature": _number("temperature", temperature),
+        "top_k": _whole("top-k", top_k),
+        "top_p": _number("top-p", top_p),
+        "min_p": _number("min-p", min_p),
+        "repeat_penalty": _number("repeat penalty", repeat_penalty),
+    }
 
 
 def load_settings(context: Number, gpu_layers: Number, threads: Number) -> LoadSettings:

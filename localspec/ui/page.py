@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, listed
 from localspec.chat.session import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
@@ -15,7 +16,7 @@ from localspec.models.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, Model
 from localspec.models.llama import MAX_ROWS
 from localspec.models.sampling import SamplingSettings
 from localspec.stores.documents import SUPPORTED_SUFFIXES
-from localspec.ui import library_part, markup, panel, texts, trials
+from localspec.ui import library_part, markup, maths, panel, presets, texts, trials, whole
 from localspec.ui.library_part import Shelf
 from localspec.ui.options import SAMPLING_ORDER
 from localspec.ui.remembered import Choice
@@ -76,6 +77,14 @@ class Page:
     measured: gr.Markdown
     """What was measured besides the chat"""
     shelf: Shelf
+    cite: gr.Textbox
+    """A count and the name of the button of a cited passage that was pressed"""
+    passage: gr.Markdown
+    """That passage, in a dialog"""
+    read: gr.Dropdown
+    """What the next question is read with"""
+    system: gr.Textbox
+    presets: presets.PresetParts
 
     @property
     def library_parts(self) -> list[gr.components.Component]:
@@ -129,9 +138,24 @@ def build(choice: Choice | None = None) -> Page:
                 feedback_options=None,
                 buttons=["copy"],
                 layout="bubble",
+                latex_delimiters=maths.DELIMITERS,
             )
+            cite = gr.Textbox(visible="hidden", elem_id="cite")
+            passage = gr.Markdown(sanitize_html=False, elem_id="passage")
             below = gr.Markdown(sanitize_html=False, elem_id="below")
-            active = library_part.active_line()
+            with gr.Row(elem_id="asking"):
+                active = library_part.active_line()
+                read = settings["read"] = gr.Dropdown(
+                    whole.choices("", ()),
+                    value=whole.PASSAGES,
+                    label=texts.READ,
+                    show_label=False,
+                    container=False,
+                    allow_custom_value=True,
+                    scale=0,
+                    min_width=190,
+                    elem_id="read",
+                )
             entry = gr.MultimodalTextbox(
                 elem_id="entry",
                 show_label=False,
@@ -214,7 +238,19 @@ def build(choice: Choice | None = None) -> Page:
             downloads = gr.Markdown(sanitize_html=False, elem_id="downloads")
             with _closed(texts.GET_MODELS, "offers-part"):
                 offers = gr.Markdown(sanitize_html=False, elem_id="offers")
+            with _closed(texts.SYSTEM, "system-part"):
+                system = settings["system"] = gr.Textbox(
+                    label=texts.SYSTEM,
+                    show_label=False,
+                    info=texts.SYSTEM_INFO,
+                    placeholder=PLAIN_SYSTEM,
+                    lines=3,
+                    max_lines=12,
+                    max_length=8000,
+                    elem_id="system",
+                )
             with _closed(texts.ADVANCED, "advanced-part"):
+                preset_parts = presets.build()
                 _advanced(settings)
             with _closed(texts.ENDPOINT, "endpoint-part"):
                 endpoint = gr.Markdown(sanitize_html=False, elem_id="endpoint")
@@ -223,7 +259,7 @@ def build(choice: Choice | None = None) -> Page:
         indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
         formats, context, gpu_layers, threads, fit, load, unload, unusable, downloads, offers,
         [settings[name] for name in SAMPLING_ORDER], endpoint, gr.Timer(1.5), origins, measure, compare, measured,
-        Shelf(active, manage, folders, fields, shelf_act),
+        Shelf(active, manage, folders, fields, shelf_act), cite, passage, read, system, preset_parts,
     )  # fmt: skip
 
 

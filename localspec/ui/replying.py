@@ -47,6 +47,8 @@ class View:
     """Files that could not be used, and why"""
     notices: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
+    given: frozenset[int] = frozenset()
+    """Numbers of all passages that the answer may name, once it is complete"""
     metrics: ReplyMetrics | None = None
     method: str = ""
     has_documents: bool = False
@@ -258,7 +260,10 @@ class Reply:
         )
         chat = self._chat
         recording = self._application.history.recording(
-            chat.identity, self._library_name, chat.turns, instead_of=self._instead_of, goes_on=self._goes_on
+            *(chat.identity, self._library_name, chat.turns),
+            instead_of=self._instead_of,
+            goes_on=self._goes_on,
+            system=chat.system,
         )
         if self._goes_on:
             updates = session.go_on(self._options)
@@ -284,6 +289,7 @@ class Reply:
                 state="done" if turn.finish in ("end", "length", "context") else "stopped",
                 text=turn.reply,
                 citations=tuple(turn.citations) if written else (),
+                given=frozenset(made.number for made in turn.given) if written else frozenset(),
                 metrics=_copy(turn.metrics) if written else None,
                 method=turn.method,
                 # It may have failed on the way.

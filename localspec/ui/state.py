@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.history import History
+from localspec.chat.presets import Presets
 from localspec.endpoint.service import Service
 from localspec.stores.library import Library
 from localspec.ui.chat_list import ListState
@@ -38,6 +39,8 @@ class Conversation:
     listed: ListState = field(default_factory=ListState)
     coloured: bool = False
     """Whether the words of its answers are marked by where they came from"""
+    reading: str = ""
+    """The library whose documents can be picked to be read whole"""
     editing: int | None = None
     """The question that is in the entry to be sent anew, counted from 0"""
     forgetting: str = ""
@@ -88,6 +91,7 @@ class Application:
         self._conversations: dict[str, Conversation] = {}
         self._chats: dict[int, Chat] = {}
         self._history: History | None = None
+        self._presets: Presets | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -111,6 +115,14 @@ class Application:
             if self._history is None:
                 self._history = History(config.stores_folder())
             return self._history
+
+    @property
+    def presets(self) -> Presets:
+        """Sampling settings under a name, read when first asked for."""
+        with self._lock:
+            if self._presets is None:
+                self._presets = Presets(config.stores_folder())
+            return self._presets
 
     def chat(self, identity: int) -> Chat:
         """The kept chat of this id; tabs that show it share it. Raises StoreError when it cannot be read."""
@@ -168,6 +180,10 @@ class Application:
     def library(self, name: str, engine: Engine) -> Library:
         """The library called `name`, opened (or begun) for `engine`. Raises StoreError, SettingsError."""
         return self.libraries.get(name, engine)
+
+    def opened(self, name: str) -> Library | None:
+        """The library called `name` if it is open."""
+        return self.libraries.opened(name)
 
     def question(self, library: str) -> AbstractContextManager[None]:
         """Inside, vectors are not made for `library`: a question comes as soon as its documents can be searched."""

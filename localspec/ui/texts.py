@@ -377,6 +377,58 @@ FOLDER_READING = "Looking through the folder …"
 FOLDER_NOT_SENT = "The folder was not taken in: {problem}"
 FILE_ADDED = "{name} joined the library."
 
+OPEN_PASSAGE = "Open passage {number}"
+PASSAGE = "Passage"
+PASSAGE_PAGE = "Page {page}"
+PASSAGE_GONE = "{file} is not in the library any more. This is the passage as the chat keeps it."
+PASSAGE_ELSEWHERE = "The library of this chat is not here. This is the passage as the chat keeps it."
+PASSAGE_NO_LIBRARY = "The library cannot be looked into now. This is the passage as the chat keeps it."
+PASSAGE_PROBLEM = "The library cannot be looked into: {problem} This is the passage as the chat keeps it."
+PASSAGE_UNKNOWN = "The text of this passage was not kept."
+CLOSE = "Close"
+
+WINDOW_USED = "{used} of {size} tokens of the context are used"
+WINDOW_PARTS = {
+    "system": "system prompt",
+    "documents": "documents",
+    "earlier": "earlier",
+    "question": "question",
+    "answer": "answer",
+    "free": "free",
+}
+WINDOW_MEANS = {
+    "system": "The system prompt, and the marks that tell who says what",
+    "documents": "Text of your documents, sent with this question or an earlier one",
+    "earlier": "Earlier questions and answers of this chat",
+    "question": "Your last question",
+    "answer": "The last answer",
+    "free": "Room that is left in the model's context, in tokens",
+}
+
+READ = "Read with the question"
+READ_PASSAGES = "Best passages"
+READ_ALL = "Whole library · {tokens} tokens"
+READ_ONE = "Whole: {name} · {tokens} tokens"
+READ_ELSEWHERE = "The document to read whole is not in the library {library}."
+READ_ELSEWHERE_ADVICE = "Choose another beside the entry, or the best passages."
+
+SYSTEM = "System prompt"
+SYSTEM_INFO = (
+    "Of this chat, and kept with it. Empty uses the built-in one. With documents, how to answer from them is said"
+    " after it."
+)
+SAMPLING_PRESET = "Preset"
+SAMPLING_PRESET_INFO = "Sets the fields below. Save what they say under a name of your own."
+PRESET_OWN = "As set below"
+PRESET_NAME = "Name of a preset"
+PRESET_SAVED = "“{name}” is saved."
+PRESET_REPLACED = "“{name}” is saved, in place of the one before."
+PRESET_RENAMED = "It is called “{name}” now."
+PRESET_DELETED = "“{name}” is deleted. Its settings are still in the fields: “Save” brings it back."
+MY_PRESETS = "LocalSpec presets"
+PRESETS_EXPORT = "Export my presets"
+PRESETS_IMPORTED = "{presets} imported."
+
 NO_DOCUMENTS = "No documents in this library yet."
 REMOVE = "Remove from the library"
 REMOVE_ONE = "Remove {name}"
@@ -618,6 +670,15 @@ def meaning_missing(tokens: int) -> str:
     """How much of a library gives no drafts by meaning yet."""
     have = "has" if tokens == 1 else "have"
     return f"{counted(tokens, 'token')} of this library {have} not been read for drafts by meaning."
+
+
+def forgotten(questions: int) -> str:
+    """What it means that earlier questions are not in the context any more."""
+    those, they = ("earlier question", "it was") if questions == 1 else ("earlier questions", "they were")
+    return (
+        f"{questions:,} {those} forgotten: with the answer, {they} too much for the context, so the model does not know"
+        " of that any more. You still see it here. A new chat, or a longer context, gives room."
+    )
 
 
 def editing(later: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from localspec.chat.history import kept
 from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.session import ReplyOptions, Session
 from localspec.chat.transfer import as_json, as_markdown, read_json
+from localspec.chat.window import Window
 from localspec.errors import ChatFileError
 from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
 from localspec.stores.library import Library
@@ -71,6 +73,23 @@ def test_a_real_answer_is_exported_with_its_timings(engine: Engine, harbour: Lib
     text = "".join(as_markdown([conversation]))
     for part in ("# Velm", WHEN, turn.reply, "> [1] harbour.pdf, page 1", "tokens/s", "library harbour"):
         assert part in text
+
+
+def test_a_system_prompt_and_what_filled_the_context_go_along(tmp_path: Path) -> None:
+    window = {**Window(4096, 40, 900).record()}
+    turns = tuple(replace(turn, window=window) for turn in LAMP.turns)
+    conversation = replace(LAMP, system="Be short.\n\nAnd kind.", turns=turns)
+    assert read_json(file_of(tmp_path, "".join(as_json([conversation])))) == [conversation]
+    assert "And kind." in "".join(as_markdown([conversation]))
+    for name, value in (("window", [1]), ("window", {"size": -1}), ("window", {"size": "1"})):
+        data = exported(conversation)
+        data["conversations"][0]["turns"][0][name] = value
+        with pytest.raises(ChatFileError):
+            read_json(file_of(tmp_path, data))
+    data = exported(conversation)
+    data["conversations"][0]["system"] = 3
+    with pytest.raises(ChatFileError, match="“system” must be a text"):
+        read_json(file_of(tmp_path, data))
 
 
 def test_markdown_is_to_be_read() -> None:

@@ -33,7 +33,7 @@ from localspec.stores.conversations import (
 LAMP = KeptTurn(
     "How is the lamp cleaned?", "Text.\n\nQuestion: How is the lamp cleaned?", "With vinegar [1].", b"\1\0\0\0", "tok",
     "lib", "auto", "end", "2026-01-02T03:04:05+00:00", ("a.pdf",), ("Added.",), ("b.pdf: bad",), (7,), (1, 2), (1,),
-    {"tokens": 3},
+    {"tokens": 3}, b"", {"size": 4096, "question": 7},
 )  # fmt: skip
 CITED = [KeptCitation(1, "a.pdf", 3, "", "Clean it with vinegar.", 41), KeptCitation(2, "a.pdf", None, "Horn", "Loud.")]
 
@@ -71,6 +71,40 @@ def test_what_was_put_is_loaded_also_after_a_restart(tmp_path: Path) -> None:
     assert kept.turns == (LAMP,)
     assert list(kept.citations) == CITED
     assert (kept.title, kept.library) == ("The lamp", "documents")
+    store.close()
+
+
+def test_a_system_prompt_is_kept_with_its_chat(tmp_path: Path) -> None:
+    store = Conversations(tmp_path)
+    own, other = store.begin("Own", "documents", "Be short."), begun(store, LAMP)
+    store.put(own, 0, LAMP)
+    order = [info.id for info in store.newest()]
+    store.set_system(own, "Be \ud800 long.")
+    assert [info.id for info in store.newest()] == order
+    store.close()
+    store = Conversations(tmp_path)
+    assert store.load(own).system == "Be ? long."
+    assert store.load(other).system == ""
+    store.set_system(own, "")
+    assert store.load(own).system == ""
+    store.add([KeptConversation("Imported", "documents", (LAMP,), system="Be kind.")])
+    assert store.load(store.newest(1)[0].id).system == "Be kind."
+    store.close()
+
+
+def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
+    store = Conversations(tmp_path)
+    identity = begun(store, LAMP)
+    store.close()
+    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:  # as the first version had it
+        connection.execute("ALTER TABLE conversations DROP COLUMN system")
+        connection.execute("DELETE FROM migrations WHERE name = 'conversations-2-system'")
+        connection.execute("UPDATE turns SET details = json_remove(details, '$.window')")
+        connection.commit()
+    store = Conversations(tmp_path)
+    kept = store.load(identity)
+    assert kept.system == ""
+    assert kept.turns == (replace(LAMP, window={}),)
     store.close()
 
 

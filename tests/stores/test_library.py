@@ -25,7 +25,7 @@ from localspec.errors import DocumentError, EmbedderError, LibraryInUseError, Se
 from localspec.models.embedder import Embedder
 from localspec.stores.ingestion import EMBEDDED_AT_ONCE
 from localspec.stores.library import Library, Progress, StateReaderLike, library_name, list_libraries
-from localspec.stores.overview import overview
+from localspec.stores.overview import library_identity, overview
 from localspec.stores.search import RANK_OFFSET, fuse, words_query
 from tests.builders import make_docx, make_pdf
 
@@ -748,6 +748,30 @@ def test_leftovers_of_a_kill_are_swept(tmp_path: Path, write: Callable[..., Path
     assert len(list((folder / "files").iterdir())) == 1
     assert [found.id for found in library.ingest()] == [document.id]
     library.close()
+
+
+def test_a_cited_passage_is_found_among_its_neighbours(library: Library, write: Callable[..., Path]) -> None:
+    pages = [
+        f"Page {number} tells of {word * 60}." for number, word in enumerate(("tea ", "salt ", "rope ", "tar "), 1)
+    ]
+    first = library.add(make_pdf(library.folder.parent / "stores.pdf", pages))
+    library.ingest()
+    passages = library.passages(first.id)
+    assert len(passages) == 4
+    made = passages[1]
+    assert library.around(made.id, made.text, made.name, 1) == passages[:3]
+    assert library.around(passages[0].id, passages[0].text, made.name) == passages[:3]
+    # Another text has its id, or its document was added anew: what was cited counts.
+    assert library.around(made.id, "Another text.", made.name) == []
+    library.remove(first.id)
+    assert library.around(made.id, made.text, made.name) == []
+    again = library.add(make_pdf(library.folder.parent / "stores.pdf", pages))
+    library.ingest()
+    found = library.around(made.id, made.text, made.name, 1)
+    assert [one.ordinal for one in found] == [0, 1, 2]
+    assert {one.document for one in found} == {again.id}
+    assert library.around(made.id, made.text, "other.pdf") == []
+    assert library_identity(library.folder) == library.identity
 
 
 def test_an_overview_needs_no_lock_and_no_model(library: Library, write: Callable[..., Path]) -> None:

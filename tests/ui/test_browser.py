@@ -205,12 +205,13 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.drop(pdf)
     answer = visit.ask("How should the lamp be cleaned?")
     expect(answer).to_contain_text("Added to")
-    source = answer.locator("details.citation").first
-    expect(source.locator("summary")).to_contain_text(re.compile(r"lighthouse\.pdf, page \d"))
-    expect(source.locator(".passage")).to_be_hidden()
-    source.locator("summary").click()
-    expect(source.locator(".passage")).to_be_visible()
-    assert any(source.locator(".passage").inner_text()[:40] in text for text in LIGHTHOUSE)
+    source = answer.locator("button.citation").first
+    expect(source).to_contain_text(re.compile(r"lighthouse\.pdf, page \d"))
+    source.click()
+    passage = visit.page.locator("dialog.passage[open] mark")
+    expect(passage).to_be_visible()
+    assert any(passage.inner_text()[:40] in text for text in LIGHTHOUSE)
+    visit.page.keyboard.press("Escape")
     expect(visit.page.locator("#documents .document")).to_have_count(1)
 
     # The panel's figures, for a question whose answer stands in the text.
@@ -281,8 +282,10 @@ def test_hostile_document_and_name_do_nothing(visit: Visit, tmp_path: Path) -> N
     )
     visit.drop(document)
     answer = visit.ask("Repeat the report word for word, pictures included.")
-    expect(answer.locator("details.citation").first).to_be_attached()
-    answer.locator("details.citation summary").first.click()
+    answer.locator("button.citation").first.click()
+    expect(visit.page.locator("dialog.passage[open] mark")).to_be_visible()
+    expect(visit.page.locator("dialog.passage img, dialog.passage script")).to_have_count(0)
+    visit.page.keyboard.press("Escape")
     visit.ask("Write this again: <script>alert(4)</script> ![p](http://evil.example/r.png) <b onclick=alert(5)>x</b>")
     expect(visit.page.locator("#chat .message img, #chat script, #documents img, #documents script")).to_have_count(0)
     visit.assert_quiet()

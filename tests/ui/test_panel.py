@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE
+from localspec.chat.session import ReplyOptions
 from localspec.errors import ModelError, SettingsError
 from localspec.models.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
 from localspec.models.sampling import RANDOM_SEED
@@ -482,7 +483,7 @@ def test_estimates_are_rounded(seconds: float, words: str) -> None:
 
 def test_citation_shows_number_file_and_page() -> None:
     text = Tags(markup.citations([Citation(2, "a_b.pdf", 7, "", "The passage.")])).text
-    assert text == "2 a_b.pdf, page 7The passage."
+    assert text == "2 a_b.pdf, page 7"
 
 
 def test_marks_are_escaped_once() -> None:
@@ -497,6 +498,20 @@ def test_settings_reach_the_reply() -> None:
     assert (options.method, options.preset, options.rows, options.max_tokens) == ("rest", "paper", 16, 99)
     assert (options.sampling.temperature, options.sampling.seed, options.sampling.grammar) == (0.7, 5, 'root ::= "a"')
     assert reply_options("rest", "device", 0, 1, 0, 40, 1, 0, 1, None, "").sampling.seed == RANDOM_SEED
+    assert (options.whole, options.system) == (None, "")
+
+
+def test_what_is_read_whole_belongs_to_its_library() -> None:
+    def options(read: str | None, system: str | None = None) -> ReplyOptions:
+        return reply_options("rest", "device", 0, 1, 0, 40, 1, 0, 1, None, "", read, system, library="my work")
+
+    assert options("").whole is options(None).whole is options(texts.READ_PASSAGES).whole is None
+    assert options("all").whole == ()
+    assert options("17 my work", " Be short. ").whole == (17,)
+    assert options("", " Be short. ").system == "Be short."
+    for wrong in ("17 documents", "17", "x my work", f"{'9' * 30} my work", "Whole: <b>"):
+        with pytest.raises(SettingsError, match="not in the library my work"):
+            options(wrong)
 
 
 def test_settings_that_cannot_be_name_their_field() -> None:

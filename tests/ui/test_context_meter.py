@@ -1,0 +1,55 @@
+"""The bar of what fills the context, as markup."""
+
+from __future__ import annotations
+
+import re
+
+from localspec.chat.session import Turn
+from localspec.chat.window import Window
+from localspec.ui import context_meter
+
+
+def shown(turn: Turn) -> dict[str, int]:
+    """The legend's figures."""
+    found = re.findall(r'<b data-window="(\w+)">([\d,]+)</b>', context_meter.meter(turn))
+    return {name: int(tokens.replace(",", "")) for name, tokens in found}
+
+
+def test_the_parts_add_up_to_the_context() -> None:
+    turn = Turn("Why?", "Why?", reply_tokens=[1] * 40, finish="end", window=Window(4096, 38, 1200, 300, 20))
+    assert shown(turn) == {
+        "system": 38, "documents": 1200, "earlier": 300, "question": 20, "answer": 40, "free": 4096 - 1598,
+    }  # fmt: skip
+    assert sum(shown(turn).values()) == 4096
+    markup = context_meter.meter(turn)
+    assert "1,598 of 4,096 tokens" in markup
+    widths = [float(width) for width in re.findall(r"width:([\d.]+)%", markup)]
+    assert len(widths) == 5
+    assert sum(widths) <= 100
+    assert "forgotten" not in markup
+
+
+def test_an_answer_counts_once_it_is_complete() -> None:
+    turn = Turn("Why?", "Why?", reply_tokens=[1] * 40, window=Window(4096, 38, 0, 0, 20))
+    assert "answer" not in shown(turn)
+    before = context_meter.meter(turn)
+    turn.reply_tokens += [2] * 40
+    assert context_meter.meter(turn) == before, "the bar is drawn once per turn, not per token"
+
+
+def test_what_was_left_out_is_explained() -> None:
+    for count, words in ((1, "1 earlier question forgotten"), (3, "3 earlier questions forgotten")):
+        turn = Turn("Why?", "Why?", finish="end", window=Window(4096, 38, 0, 0, 20, forgotten=count))
+        assert words in context_meter.meter(turn)
+        assert "does not know of that any more" in context_meter.meter(turn)
+
+
+def test_without_figures_there_is_no_bar() -> None:
+    assert context_meter.meter(None) == ""
+    assert context_meter.meter(Turn("Why?", "Why?")) == ""
+
+
+def test_more_than_fits_is_shown_as_full() -> None:
+    turn = Turn("Why?", "Why?", reply_tokens=[1] * 500, finish="context", window=Window(512, 38, 0, 0, 20))
+    assert shown(turn)["free"] == 0
+    assert sum(float(width) for width in re.findall(r"width:([\d.]+)%", context_meter.meter(turn))) <= 101
