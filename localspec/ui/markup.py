@@ -173,6 +173,17 @@ def quitting() -> str:
     )
 
 
+def watching() -> str:
+    """What `watch.js` shows when the server is another one than the page came from, or is silent."""
+    return (
+        f'<dialog data-step="silent" aria-label="{texts.TITLE}">'
+        f'<div class="silent" role="alert"><h2>{texts.SILENT_TITLE}</h2><p>{texts.SILENT_WHY}</p></div>'
+        f'<div class="again" role="alert"><h2>{texts.AGAIN_TITLE}</h2><p>{texts.AGAIN_WHY}</p>'
+        f'<button type="button" class="press warm" data-watch="again" autofocus>{texts.AGAIN_BUTTON}</button></div>'
+        "</dialog>"
+    )
+
+
 def _of(library: str) -> str:
     """The attribute that says to `page.js` what library the buttons inside an element belong to."""
     return f' data-library="{literal(library)}"'
