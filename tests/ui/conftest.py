@@ -105,8 +105,8 @@ class RunningApp:
     def request(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"", *, is_in: bool = True
     ) -> http.client.HTTPResponse:
-        """One request, with the cookie of a browser that `is_in`; `headers` may replace Host, which urllib would not let
-        a test do."""
+        """One request, with the cookie of a browser that `is_in`; `headers` may replace Host and Cookie, which urllib
+        would not let a test do."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"Host": f"127.0.0.1:{self.port}", "Content-Length": str(len(body))}
         given |= {"Cookie": cookie(self.token, self.port)} if is_in else {}
