@@ -24,7 +24,7 @@ from localspec.ui.entrance import cookie, with_token
 REPOSITORY = Path(__file__).resolve().parents[2]
 BROWSER_FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
+    *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP *.example 127.0.0.1"),
 )
 
 

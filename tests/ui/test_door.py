@@ -106,7 +106,7 @@ def test_a_foreign_websocket_without_the_secret_is_refused(running: RunningApp) 
                 "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13", "", "",
             )  # fmt: skip
             connection.sendall("\r\n".join(lines).encode())
-            assert connection.recv(64).startswith((b"HTTP/1.1 401", b"HTTP/1.1 403"))
+            assert connection.recv(64).startswith((b"HTTP/1.1 401", b"HTTP/1.1 403", b"HTTP/1.1 404"))
 
 
 def test_only_its_owner_can_read_where_the_secret_is(running: RunningApp) -> None:
