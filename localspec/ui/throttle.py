@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
 
@@ -29,8 +29,12 @@ class _Failures:
 class Throttle:
     """Counts the wrong guesses of each address."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """`now` and `pause` tell and take time, in seconds."""
         self._now = now
+        self._pause = pause
         self._known: dict[str, _Failures] = {}
         self._guessing = asyncio.Lock()
         self._waiting = 0
@@ -57,7 +61,7 @@ class Throttle:
                     self._known.pop(_source(address), None)
                     return None
                 self._failed(_source(address))
-                await asyncio.sleep(GUESS_SECONDS)
+                await self._pause(GUESS_SECONDS)
                 return self.wait(address)
         finally:
             self._waiting -= 1

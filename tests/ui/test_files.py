@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import socket
 import time
@@ -15,7 +14,7 @@ import pytest
 from localspec.ui import texts, uploads
 from localspec.ui.entrance import cookie
 from localspec.ui.uploads import LARGEST_REQUEST, Uploads
-from tests.ui.conftest import RunningApp
+from tests.ui.conftest import RunningApp, finished
 from tests.ui.evil import Evil
 from tests.ui.watched import attacker
 
@@ -116,7 +115,7 @@ def handled(app: RunningApp, part: str, event: str, data: object) -> dict[str, A
 
 def test_a_handler_takes_no_file_that_was_not_uploaded(running: RunningApp, attacker: Evil, tmp_path: Path) -> None:
     secret = tmp_path / "secret.md"
-    secret.write_text("secret")
+    secret.write_text("The heron is the password.")
     (program,) = upload(running, "program.exe", content=b"MZ\x90\0")
     (text,) = upload(running, "text.txt")
     meta = {"_type": "gradio.FileData"}
@@ -130,7 +129,7 @@ def test_a_handler_takes_no_file_that_was_not_uploaded(running: RunningApp, atta
         assert answer["success"] is False, path
     assert attacker.heard == []
     assert not list(running.home.rglob("*secret*"))
-    assert "secret" not in running.log.read_text()
+    assert "heron" not in running.log.read_text()
 
 
 # -- what may be put on it ------------------------------------------------------------------------------------------
@@ -206,7 +205,7 @@ def test_full_folders_and_full_disks_are_told(tmp_path: Path, monkeypatch: pytes
 
         scope = {"type": "http", "method": "POST", "path": "/gradio_api/upload",
                  "headers": [(b"content-length", str(length).encode())]}  # fmt: skip
-        asyncio.run(Uploads(taker, tmp_path / "uploads")(scope, send, send))  # type: ignore[arg-type]
+        finished(Uploads(taker, tmp_path / "uploads")(scope, send, send))  # type: ignore[arg-type]
         return (sent[0]["status"], sent[1]["body"].decode().strip(), bool(reached)) if sent else (0, "", bool(reached))
 
     folder = tmp_path / "uploads"

@@ -15,6 +15,8 @@ from tests.ui.watched import attacker, visit
 __all__ = ["attacker", "visit"]
 pytestmark = pytest.mark.browser
 
+REFUSED = "This address belongs to another page."
+
 
 @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1", "localhost"])
 def test_another_sites_page_gets_nothing_done(visit: ChatVisit, attacker: Evil, running: RunningApp, host: str) -> None:
@@ -28,7 +30,8 @@ def test_another_sites_page_gets_nothing_done(visit: ChatVisit, attacker: Evil, 
     page.wait_for_function("window.done", timeout=LONG)
     done: dict[str, str] = page.evaluate("window.done")
     assert len(done) > 40
-    leaked = {name: value for name, value in done.items() if value not in ("blocked", "opaque")}
+    # Gradio lets pages of this computer's other ports read what they are answered, and that is a refusal.
+    leaked = {name: said for name, said in done.items() if said not in ("blocked", "opaque") and REFUSED not in said}
     assert leaked == {}
     framed = [frame for frame in page.frames if frame.url.startswith(running.address) and _is_ours(frame)]
     assert framed == []

@@ -23,8 +23,8 @@ PARTS = 700
 def long_document(path: Path) -> Path:
     """A text in which every part is about something else."""
     parts = [
-        f"Station {number} lies at kilometre {number * 7 % 1000} of the line. Its keeper number {number * 13 % 997} writes"
-        f" down the wind at noon, counts {number * 31 % 500} birds, and rings the bell {number % 9 + 1} times."
+        f"Station {number} lies at kilometre {number * 7 % 1000} of the line. Keeper number {number * 13 % 997} notes"
+        f" the wind at noon, counts {number * 31 % 500} birds, and rings the bell {number % 9 + 1} times."
         for number in range(PARTS)
     ]
     parts.append(

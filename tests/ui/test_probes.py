@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -77,7 +76,8 @@ def test_the_watch_sees_what_it_should_and_the_policy_stops_it(visit: ChatVisit,
             document.body.append(made);
           }
         }""",
-        "\n".join(text for text in pictures(attacker) if text.startswith("<")),
+        # All but one: no policy keeps a page from being left.
+        "\n".join(text for text in pictures(attacker) if text.startswith("<") and "http-equiv" not in text),
     )
     answers = visit.page.evaluate(
         """async (to) => {
@@ -144,10 +144,11 @@ def test_what_the_model_says_does_nothing_while_it_is_written_nor_afterwards(vis
         # It is seen unfinished: a picture's mark without its end is what a renderer may take for something else.
         seen: set[int] = set()
         limit = time.monotonic() + 2 * LONG / 1000
-        while visit.page.locator("#entry .submit-button").count() == 0 and time.monotonic() < limit:
-            with suppress(ValueError):
-                seen.add(len(growing.inner_text()))
-            visit.page.wait_for_timeout(40)
+        done = visit.page.locator("#panel section[data-state=done]:not([data-old])")
+        while done.count() == 0 and time.monotonic() < limit:
+            if growing.count():
+                seen.add(len(visit.letters(growing)))
+            visit.page.wait_for_timeout(30)
         visit.wait()
         visit.ends("done")
         assert len(seen) > 5
@@ -185,23 +186,21 @@ def test_imported_chats_do_nothing(visit: ChatVisit, attacker: Evil, tmp_path: P
     turns = tuple(
         KeptTurn(
             f"{attack} {mixed}", attack, f"{attack}\n\n{mixed} [1]", method=attack, finish="length",
-            files=(attack,), notices=(attack,), problems=(attack,), given=(1,), cited=(1,), metrics={"verdict": attack},
+            files=(attack,), notices=(attack,), problems=(attack,), given=(1,), cited=(1,),
         )
         for attack in attacks
     )  # fmt: skip
     cited = (KeptCitation(1, f"{attacks[4]}.pdf", 3, mixed, f"{mixed}"),)
-    chats = [KeptConversation(f"cormorant {attacks[4]} {mixed}", attacks[0], turns, cited)]
+    chats = [KeptConversation(f"cormorant {attacks[4]} {mixed}"[:1000], attacks[0], turns, cited)]
     file = tmp_path / "chats.json"
     file.write_text("".join(as_json(chats)), encoding="utf-8")
     visit.page.locator("#chats-column input[type=file]").set_input_files(file)
-    expect(visit.page.locator(".toast-body")).to_contain_text(
-        re.compile("imported|nothing was imported", re.IGNORECASE)
-    )
+    expect(visit.page.locator(".toast-body")).to_contain_text("1 chat imported.")
     expect(visit.row("cormorant")).to_be_visible()
     visit.open("cormorant")
     expect(visit.answers).to_have_count(len(turns))
     opened = visit.page.locator("#chat details.citation summary")
-    if opened.count():
-        opened.first.click()
+    expect(opened).to_have_count(len(turns))
+    opened.first.click()
     visit.find("cormorant")
     assert_unharmed(visit, attacker)

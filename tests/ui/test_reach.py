@@ -12,6 +12,7 @@ import pytest
 from localspec.errors import SettingsError
 from localspec.ui.reach import PASSWORD_VARIABLE, Reach, decide
 from localspec.ui.throttle import FREE_FAILURES, LONGEST_WAIT, Throttle
+from tests.ui.conftest import finished
 
 PASSWORD = "four words and more"
 
@@ -79,17 +80,16 @@ def test_a_file_with_the_password_must_be_its_owners_alone(tmp_path: Path) -> No
         decide("0.0.0.0", password_file=tmp_path / "missing", environment={})
 
 
-def test_guessing_gets_slower_and_slower(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_guessing_gets_slower_and_slower() -> None:
     now = 1000.0
-    throttle = Throttle(lambda: now)
 
     async def at_once(_seconds: float) -> None:
         pass
 
-    monkeypatch.setattr(asyncio, "sleep", at_once)
+    throttle = Throttle(lambda: now, at_once)
 
     def guess(address: str, right: bool = False) -> float | None:
-        return asyncio.run(throttle.guess(address, lambda: right))
+        return finished(throttle.guess(address, lambda: right))
 
     waits = [guess("192.168.1.9") for _ in range(FREE_FAILURES)]
     assert waits == [0.0] * (FREE_FAILURES - 1) + [2.0]
@@ -111,23 +111,21 @@ def test_guessing_gets_slower_and_slower(monkeypatch: pytest.MonkeyPatch) -> Non
     assert guess("192.168.1.9") == 0.0, "all is forgotten once it was right"
 
 
-def test_guesses_wait_for_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    throttle = Throttle()
+def test_guesses_wait_for_each_other() -> None:
     asleep, most = 0, 0
 
     async def counted(_seconds: float) -> None:
         nonlocal asleep, most
         asleep += 1
         most = max(most, asleep)
-        await pause(0)
+        await asyncio.sleep(0)
         asleep -= 1
 
-    pause = asyncio.sleep
-    monkeypatch.setattr(asyncio, "sleep", counted)
+    throttle = Throttle(pause=counted)
 
     async def many() -> list[float | None]:
         return await asyncio.gather(*(throttle.guess(f"10.0.0.{number}", lambda: False) for number in range(40)))
 
-    waits = asyncio.run(many())
+    waits = finished(many())
     assert most == 1
     assert sum(bool(wait) for wait in waits) == 20, "no more than so many stand in line"

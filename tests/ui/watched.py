@@ -29,7 +29,8 @@ new MutationObserver((changes) => {
           if (/^on/.test(name) && /hit/.test(value)) seen.push(one.outerHTML.slice(0, 200));
           if (name === "href" && /^\\s*javascript:/i.test(value)) seen.push(one.outerHTML.slice(0, 200));
         }
-        if (/^(IFRAME|OBJECT|EMBED|BASE|FORM)$/.test(one.tagName)) seen.push(one.outerHTML.slice(0, 200));
+        const own = one.tagName === "BASE" && one.getAttribute("href") === "./";
+        if (/^(IFRAME|OBJECT|EMBED|BASE|FORM)$/.test(one.tagName) && !own) seen.push(one.outerHTML.slice(0, 200));
       }
     }
   }

@@ -25,11 +25,12 @@ def _hook(event: str, arguments: tuple[object, ...]) -> None:
     elif event in _NAMES:
         host = arguments[0]
     elif event == "subprocess.Popen":
-        host = "127.0.0.1"
+        host = None
     else:
         return
     here = _is_here(host)
-    line = f"{'here' if here else 'elsewhere'} {os.getpid()} {event} {arguments[0] if event == 'subprocess.Popen' else host}\n"
+    about = arguments[0] if event == "subprocess.Popen" else host
+    line = f"{'here' if here else 'elsewhere'} {os.getpid()} {event} {about}\n"
     file = os.open(_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(file, line.encode("utf-8", "replace"))
     os.close(file)
