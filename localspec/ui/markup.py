@@ -53,6 +53,16 @@ def _prose(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace("![", "!&#91;")
 
 
+def closed(text: str) -> str:
+    """Markdown that code may end in the middle of, so that what follows is no part of it."""
+    fences = [found for found in _CODE.finditer(text) if found.group("fence")]
+    if not fences or fences[-1].end() < len(text):
+        return text
+    mark = fences[-1].group("mark")
+    is_closed = re.search(rf"\n {{0,3}}{re.escape(mark)}[`~]*[ \t]*\Z", fences[-1].group())
+    return text if is_closed else f"{text}\n{mark}"
+
+
 def note(text: str, kind: str = "note") -> str:
     """A short line under or instead of an answer."""
     return f'<div class="{kind}">{lines(text)}</div>'
