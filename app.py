@@ -6,11 +6,14 @@ import argparse
 import signal
 import sys
 import threading
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from localspec import config
 from localspec.errors import LocalSpecError
-from localspec.ui import texts, window
+from localspec.ui import entrance, texts, window
 from localspec.ui.instance import Instance, Note, claim
+from localspec.ui.reach import Reach, decide
 
 
 def main() -> int:
@@ -25,11 +28,17 @@ def main() -> int:
     parser.add_argument("--gpu-layers", type=int, help="layers on the GPU; -1 chooses")
     parser.add_argument("--threads", type=int, help="processor threads; 0 = every core")
     parser.add_argument("--endpoint", action="store_true", help="let other programs ask, by OpenAI's protocol")
+    parser.add_argument(
+        "--host", default="", help="let other computers in, with a password, at this address; 0.0.0.0: at all"
+    )
+    parser.add_argument("--name", action="append", default=[], help="with --host: a name by which browsers may call it")
+    parser.add_argument("--password-file", type=Path, help="file with the password (else LOCALSPEC_PASSWORD)")
     arguments = parser.parse_args()
     config.go_offline()
     stopped = threading.Event()
     _end_by_signals(stopped)
     try:
+        reach = decide(arguments.host, arguments.name, arguments.password_file)
         found = claim(stopped.is_set, lambda: _say(texts.STARTING_ALREADY))
         if found is None:
             return 0
@@ -37,7 +46,7 @@ def main() -> int:
             _hand_over(found, arguments)
             return 0
         try:
-            _run(arguments, found, stopped)
+            _run(arguments, found, stopped, reach)
         finally:
             found.close()
     except LocalSpecError as error:
@@ -46,11 +55,11 @@ def main() -> int:
     return 0
 
 
-def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.Event) -> None:
+def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.Event, reach: Reach) -> None:
     # These take seconds to import: not before wrong arguments and a second start are dealt with, nor before go_offline.
     from localspec.ui import environment
 
-    environment.keep_to_this_computer()
+    environment.keep_to_this_computer([reach.host])
     from localspec.ui import app
     from localspec.ui.routes import routes
     from localspec.ui.starting import Start
@@ -59,10 +68,17 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
     application = Application()
     start = Start(arguments.model, arguments.draft, arguments.context, arguments.gpu_layers, arguments.threads)
     page, address = app.serve(
-        application, arguments.port or app.DEFAULT_PORT, start.choice, routes(instance.identity, stopped.set)
+        application,
+        arguments.port or app.DEFAULT_PORT,
+        start.choice,
+        routes(instance.identity, stopped.set),
+        entrance=entrance.Entrance(instance.token, reach.password),
+        reach=reach,
     )
     instance.publish(address)
-    _say(texts.RUNNING.format(address=address), texts.STOP_HINT)
+    _say(texts.RUNNING.format(address=_shown(address, instance.token, arguments)), texts.STOP_HINT)
+    if others := reach.others(urlsplit(address).port or 80):
+        _say(texts.REACHED_AT.format(addresses=", ".join(others)), texts.REACHED_MEANS)
     if arguments.endpoint:
         application.endpoint.switch(True)
         _say(texts.ENDPOINT_STARTED.format(url=application.endpoint.base_url, token=application.endpoint.token))
@@ -70,7 +86,7 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
     if config.tunes_by_itself():
         application.tuner.begin_by_itself()
     if not arguments.no_browser:
-        _open(address)
+        _open(address, instance.token)
     # A wait with a limit, because without one Windows delivers no Ctrl-C.
     while not stopped.wait(0.5):
         pass
@@ -83,21 +99,31 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
 
 def _hand_over(running: Note, arguments: argparse.Namespace) -> None:
     """A second start: what the person wanted is there already."""
-    said = [texts.RUNNING_ALREADY.format(address=running.address)]
-    if not arguments.no_browser and _open(running.address):
+    said = [texts.RUNNING_ALREADY.format(address=_shown(running.address, running.token, arguments))]
+    if not arguments.no_browser and _open(running.address, running.token):
         said.append(texts.WINDOW_OPENED)
     if arguments.model:
         said.append(texts.MODEL_LATER)
     if arguments.endpoint:
         said.append(texts.ENDPOINT_LATER.format(part=texts.ENDPOINT))
+    if arguments.host:
+        said.append(texts.HOST_LATER)
     _say(" ".join(said))
 
 
-def _open(address: str) -> bool:
+def _shown(address: str, token: str, arguments: argparse.Namespace) -> str:
+    """The address as it is printed: with the token where a person reads along or nothing else would let them in, and
+    not into the log of a desktop that opens a window itself."""
+    is_read = arguments.no_browser or sys.stdout.isatty() or not window.Computer().has_display
+    return entrance.with_token(address, token) if is_read else address
+
+
+def _open(address: str, token: str) -> bool:
     computer = window.Computer()
-    opened = window.show(address, computer)
+    # Everybody on the computer sees what a browser is started with: a ticket is good for one window only.
+    opened = window.show(entrance.with_ticket(address, token), computer)
     if not opened and computer.has_display:
-        _say(texts.OPEN_YOURSELF.format(address=address))
+        _say(texts.OPEN_YOURSELF.format(address=entrance.with_token(address, token)))
     return opened
 
 

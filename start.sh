@@ -8,6 +8,7 @@ LocalSpec: chat with a local model and your documents.
 
   ./start.sh                          open the application's window; it runs until you quit it
   ./start.sh --endpoint               the same, and other programs can ask it; also --port N, --model NAME, --no-browser
+  ./start.sh --host 0.0.0.0           let other computers in too, with a password: LOCALSPEC_PASSWORD or --password-file
   ./start.sh ask "…" --doc FILE       ask in the terminal; any arguments go to `python -m localspec`
   ./start.sh ARGUMENTS --help         help of that command
   ./start.sh desktop install          add it to the applications menu (Linux); desktop remove takes it out
@@ -20,6 +21,7 @@ this computer. Later starts are immediate.
 Settings (environment variables)
   LOCALSPEC_BACKEND=cpu|cuda|metal    how llama.cpp is built; chosen by itself when unset
   LOCALSPEC_HOME=FOLDER               keep models/ and stores/ in another folder
+  LOCALSPEC_PASSWORD=WORDS            lets other computers in with --host; at least 12 characters
   BROWSER=COMMAND                     open a page in this browser instead of a window
   LOCALSPEC_VERBOSE=1                 show all that pip says while installing
   PYTHON=COMMAND                      the Python to make .venv with (3.10 or newer)

@@ -28,13 +28,13 @@ def models_folder() -> Path:
 
 
 def stores_folder() -> Path:
-    """Folder of the person's libraries and chats, one folder per library; created when missing."""
-    return _existing(home() / "stores")
+    """Folder of the person's libraries and chats, one folder per library; created when missing, for nobody else."""
+    return _existing(home() / "stores", 0o700)
 
 
 def cache_folder() -> Path:
     """Folder of measurements that can be made again (decode times, file checks); created when missing."""
-    return _existing(home() / "stores" / ".cache")
+    return _existing(stores_folder() / ".cache")
 
 
 def default_threads() -> int:
@@ -55,6 +55,6 @@ def go_offline() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 
-def _existing(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+def _existing(folder: Path, mode: int = 0o777) -> Path:
+    folder.mkdir(mode, parents=True, exist_ok=True)
     return folder

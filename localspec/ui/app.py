@@ -1,4 +1,4 @@
-"""The web application on this computer: builds the page, serves it on the loopback address only."""
+"""The web application on this computer: builds the page and serves it, to nobody but its own windows."""
 
 from __future__ import annotations
 
@@ -13,30 +13,35 @@ from starlette.routing import BaseRoute
 
 from localspec.errors import SettingsError
 from localspec.ui import page, texts
+from localspec.ui.door import Door
+from localspec.ui.entrance import Entrance
+from localspec.ui.environment import uploads_folder
 from localspec.ui.events import Events
 from localspec.ui.exports import Exports
 from localspec.ui.guard import Guard
+from localspec.ui.reach import LOOPBACK, Reach
 from localspec.ui.remembered import Choice
 from localspec.ui.state import Application
+from localspec.ui.surface import Surface
+from localspec.ui.uploads import Uploads, clear
 
-ADDRESS = "127.0.0.1"
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js")
+SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js")
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
 _HERE = Path(__file__).parent
 
 
-def free_port(first: int = DEFAULT_PORT) -> int:
-    """The first port from `first` on that nothing listens on. Raises SettingsError when there is none."""
+def free_port(first: int = DEFAULT_PORT, host: str = LOOPBACK) -> int:
+    """The first port of `host` from `first` on that nothing listens on. Raises SettingsError when there is none."""
     last = min(first + PORTS_TRIED - 1, 65535)
     for port in range(first, last + 1):
-        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as candidate:
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as candidate:
             if os.name != "nt":  # as the server does, so that a port in TIME_WAIT counts as free; Windows means else
                 candidate.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                candidate.bind((ADDRESS, port))
+                candidate.bind((host, port))
             except OSError:
                 continue
             return port
@@ -68,33 +73,48 @@ def _theme() -> gr.themes.Default:
 
 
 def serve(
-    application: Application, first_port: int, choice: Choice | None = None, routes: Sequence[BaseRoute] = ()
+    application: Application,
+    first_port: int,
+    choice: Choice | None = None,
+    routes: Sequence[BaseRoute] = (),
+    *,
+    entrance: Entrance,
+    reach: Reach = Reach(),  # noqa: B008 - frozen
 ) -> tuple[gr.Blocks, str]:
     """Serve the page, and `routes` beside it, at the first free port from `first_port` on, in background threads.
 
     Returns when it answers, with the page, whose `close()` ends it, and its address. Raises SettingsError when there
     is no free port.
     """
+    clear(uploads_folder())
     port = first_port
     for _ in range(_STARTS_TRIED):
-        port = free_port(port)
+        port = free_port(port, reach.host)
         try:
-            blocks = _launch(application, port, choice, routes)
+            blocks = _launch(application, port, choice, routes, entrance, reach)
         except OSError:
-            if free_port(port) == port:
+            if free_port(port, reach.host) == port:
                 raise
             port += 1  # another program took it a moment ago; another LocalSpec, for example
         else:
-            application.endpoint.address = f"http://{ADDRESS}:{port}"
+            entrance.is_served = True
+            application.endpoint.address = reach.address(port)
             return blocks, application.endpoint.address
     raise SettingsError(texts.PORT_TAKEN.format(first=first_port))
 
 
-def _launch(application: Application, port: int, choice: Choice | None, routes: Sequence[BaseRoute]) -> gr.Blocks:
+def _launch(
+    application: Application,
+    port: int,
+    choice: Choice | None,
+    routes: Sequence[BaseRoute],
+    entrance: Entrance,
+    reach: Reach,
+) -> gr.Blocks:
     blocks = build(application, choice)
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
-        server_name=ADDRESS,
+        server_name=f"[{reach.host}]" if ":" in reach.host else reach.host,
         server_port=port,
         share=False,
         inbrowser=False,
@@ -110,7 +130,14 @@ def _launch(application: Application, port: int, choice: Choice | None, routes: 
         max_file_size=LARGEST_UPLOAD,
         allowed_paths=[],
         app_kwargs={
-            "middleware": [Middleware(Guard, scripts=[script]), Middleware(Exports, application=application)],
+            # The first stands before the others.
+            "middleware": [
+                Middleware(Guard, scripts=[script], reach=reach),
+                Middleware(Door, entrance=entrance),
+                Middleware(Surface, uploads=uploads_folder()),
+                Middleware(Uploads, folder=uploads_folder()),
+                Middleware(Exports, application=application),
+            ],
             "routes": [*routes, *application.endpoint.routes()],
             "docs_url": None,
             "redoc_url": None,

@@ -159,4 +159,5 @@ def _told(citations: Sequence[Citation], problems: Sequence[str], notices: Seque
 
 def _joined(parts: Sequence[str]) -> str:
     # Blank lines end Markdown's paragraphs and lists, so that what follows is markup of its own.
-    return "\n\n".join(part for part in parts if part)
+    text, *told = [part for part in parts if part] or [""]
+    return "\n\n".join([markup.closed(text) if told else text, *told])

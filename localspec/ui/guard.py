@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
+
+from localspec.ui.reach import Reach
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -14,7 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OWN_NAMES = ("127.0.0.1", "localhost")
+_LOCAL = Reach()
 _REFUSED = b"This address belongs to another page. Open LocalSpec at the address it printed when it started.\n"
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc\s*=)[^>]*>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 
@@ -27,9 +29,10 @@ def content_policy(script_hashes: list[str]) -> str:
     """
     scripts = " ".join(["'self'", *script_hashes])
     return (
-        f"default-src 'self'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
+        f"default-src 'none'; script-src {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; "
         "font-src 'self' data:; media-src 'self' data: blob:; connect-src 'self'; worker-src 'self' blob:; "
-        "object-src 'none'; base-uri 'self'; form-action 'self'; frame-src 'none'; frame-ancestors 'none'"
+        "manifest-src 'self'; object-src 'none'; base-uri 'self'; form-action 'none'; frame-src 'none'; "
+        "frame-ancestors 'none'"
     )
 
 
@@ -49,16 +52,17 @@ class Guard:
     """ASGI middleware. A foreign Host is what DNS rebinding looks like, a foreign Origin another site's page: both get
     403 before anything is read, so that no upload lands on disk."""
 
-    def __init__(self, app: Application, scripts: Sequence[str] = ()) -> None:
+    def __init__(self, app: Application, scripts: Sequence[str] = (), reach: Reach = _LOCAL) -> None:
         """`scripts` are texts of inline scripts that the page adds after it was loaded."""
         self.app = app
         self._hashes = [script_hash(script.encode()) for script in scripts]
+        self._reach = reach
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or websocket."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
-        elif not _is_own(scope):
+        elif not _is_own(scope, self._reach):
             await _refuse(scope, send)
         elif scope["type"] == "websocket":
             await self.app(scope, receive, send)
@@ -66,16 +70,30 @@ class Guard:
             await self.app(scope, receive, _Headers(send, self._hashes))
 
 
-def _is_own(scope: Scope) -> bool:
+def _is_own(scope: Scope, reach: Reach) -> bool:
     server = scope.get("server")
     if server is None:
         return False
-    own = {f"{name}:{server[1]}" for name in OWN_NAMES}
+    own = reach.hosts(server)
     headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
-    hosts = [value for name, value in headers if name == b"host"]
+    hosts = [value.lower() for name, value in headers if name == b"host"]
     origins = [value for name, value in headers if name == b"origin"]
     own_origins = {f"http://{name}" for name in own}
-    return len(hosts) == 1 and hosts[0] in own and all(origin in own_origins for origin in origins)
+    return (
+        len(hosts) == 1
+        and hosts[0] in own
+        and all(origin in own_origins for origin in origins)
+        and _is_asked_by_own_page(scope, dict(headers))
+    )
+
+
+def _is_asked_by_own_page(scope: Scope, headers: Mapping[bytes, str]) -> bool:
+    """False for what another site's page asks for, a picture or a form for example; its link to ours is fine. Browsers
+    say so in headers that no page can set; "same-site" is another port of this computer."""
+    if headers.get(b"sec-fetch-site", "none") in ("none", "same-origin"):
+        return True
+    is_link = headers.get(b"sec-fetch-mode") == "navigate" and headers.get(b"sec-fetch-dest") == "document"
+    return is_link and scope.get("method") in ("GET", "HEAD")
 
 
 async def _refuse(scope: Scope, send: Send) -> None:
@@ -114,10 +132,17 @@ class _Headers:
 
 
 def _with_headers(start: Message, hashes: list[str]) -> Message:
+    given = {name.lower() for name, _ in start["headers"]}
     ours = {
-        b"content-security-policy": content_policy(hashes).encode(),
         b"x-content-type-options": b"nosniff",
         b"referrer-policy": b"same-origin",
+        b"x-frame-options": b"DENY",
+        b"cross-origin-opener-policy": b"same-origin",
+        b"cross-origin-resource-policy": b"same-origin",
+        b"permissions-policy": b"camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     }
+    # What has a policy of its own has a stricter one.
+    if b"content-security-policy" not in given:
+        ours[b"content-security-policy"] = content_policy(hashes).encode()
     kept = [(name, value) for name, value in start["headers"] if name.lower() not in ours]
     return {**start, "headers": [*kept, *ours.items()]}

@@ -10,6 +10,7 @@ import http.client
 import json
 import logging
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from localspec.config import cache_folder, home
 from localspec.errors import InstanceError
 from localspec.locks import Lock, try_lock
 from localspec.ui import texts
-from localspec.ui.guard import OWN_NAMES
+from localspec.ui.entrance import cookie, drawn
+from localspec.ui.reach import LOOPBACK_NAMES, is_here
 
 _logger = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ START_SECONDS = 90.0
 """How long a start that has not finished is waited for: importing alone takes a while on a slow disk."""
 _ANSWER_SECONDS = 3.0
 _POLL_SECONDS = 0.25
+_TOKEN = re.compile("[A-Za-z0-9_-]{20,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,11 @@ class Note:
 
     pid: int
     address: str
-    """http://127.0.0.1:PORT"""
+    """http://127.0.0.1:PORT, or another address of this computer"""
     identity: str
     """Drawn anew at each start: an answer that gives it proves that the note's writer is at the address."""
+    token: str
+    """What lets this person's browsers in, until that one ends"""
 
 
 class Instance:
@@ -49,16 +54,21 @@ class Instance:
 
     def __init__(self, folder: Path, lock: Lock) -> None:
         self.identity = secrets.token_hex(16)
+        self.token = drawn()
         self._note = _note_file(folder)
         self._lock = lock
 
     def publish(self, address: str) -> None:
         """Let other starts know that it answers at `address`. Where that cannot be written they wait, and say so."""
-        note = Note(os.getpid(), address, self.identity)
+        note = Note(os.getpid(), address, self.identity, self.token)
         # Beside the lock, not in it: on Windows nobody else can read a file that is locked.
         unfinished = self._note.with_suffix(".tmp")
         try:
-            unfinished.write_text(json.dumps(asdict(note)), encoding="utf-8")
+            unfinished.unlink(missing_ok=True)
+            # Nobody else on this computer can read it, at no moment.
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as output:
+                output.write(json.dumps(asdict(note)))
             unfinished.replace(self._note)
         except OSError as error:
             _logger.warning("%s could not be written: %s", self._note, error)
@@ -125,7 +135,7 @@ def answers(note: Note) -> bool:
     # Not through urllib: a proxy that the environment names must not hear of it.
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=_ANSWER_SECONDS)
     try:
-        connection.request("GET", PATH)
+        connection.request("GET", PATH, headers={"Cookie": cookie(note.token, parts.port or 80)})
         answer = json.loads(connection.getresponse().read(4096))
     except (OSError, http.client.HTTPException, ValueError):
         return False
@@ -142,9 +152,11 @@ def _read(file: Path) -> Note | None:
     """The note; None where there is none, or what is there is none of ours."""
     try:
         known = json.loads(file.read_text(encoding="utf-8"))
-        note = Note(int(known["pid"]), str(known["address"]), str(known["identity"]))
+        note = Note(int(known["pid"]), str(known["address"]), str(known["identity"]), str(known["token"]))
         parts = urlsplit(note.address)
-        is_ours = parts.scheme == "http" and parts.hostname in OWN_NAMES and parts.port is not None
+        name = parts.hostname or ""
+        is_ours = parts.scheme == "http" and parts.port is not None and (name in LOOPBACK_NAMES or is_here(name))
+        is_ours = is_ours and bool(_TOKEN.fullmatch(note.token))
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return note if is_ours and note.identity else None

@@ -75,6 +75,16 @@ def cite(number: int, label: str, kind: str) -> str:
     return f'<button type="button" class="cite {kind}" name="cite {number}" title="{title}">{label}</button>'
 
 
+def closed(text: str) -> str:
+    """Markdown that code may end in the middle of, so that what follows is no part of it."""
+    fences = [found for found in _CODE.finditer(text) if found.group("fence")]
+    if not fences or fences[-1].end() < len(text):
+        return text
+    mark = fences[-1].group("mark")
+    is_closed = re.search(rf"\n {{0,3}}{re.escape(mark)}[`~]*[ \t]*\Z", fences[-1].group())
+    return text if is_closed else f"{text}\n{mark}"
+
+
 def note(text: str, kind: str = "note") -> str:
     """A short line under or instead of an answer."""
     return f'<div class="{kind}">{lines(text)}</div>'
@@ -204,6 +214,17 @@ def keys() -> str:
         f'<dialog aria-label="{texts.KEYS_NAME}"><h2>{texts.KEYS}</h2><dl>{rows}</dl><p>{texts.KEYS_MAC}</p>'
         f'<button type="button" class="press quiet" data-keys="close" autofocus>{texts.KEYS_CLOSE}</button>'
         "</dialog></div>"
+    )
+
+
+def watching() -> str:
+    """What `watch.js` shows when the server is another one than the page came from, or is silent."""
+    return (
+        f'<dialog data-step="silent" aria-label="{texts.TITLE}">'
+        f'<div class="silent" role="alert"><h2>{texts.SILENT_TITLE}</h2><p>{texts.SILENT_WHY}</p></div>'
+        f'<div class="again" role="alert"><h2>{texts.AGAIN_TITLE}</h2><p>{texts.AGAIN_WHY}</p>'
+        f'<button type="button" class="press warm" data-watch="again" autofocus>{texts.AGAIN_BUTTON}</button></div>'
+        "</dialog>"
     )
 
 

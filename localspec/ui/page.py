@@ -128,6 +128,7 @@ def build(choice: Choice | None = None) -> Page:
                 new_chat = gr.Button(texts.NEW_CHAT, size="sm", scale=0, min_width=90, elem_id="new-chat")
                 gr.Markdown(markup.keys(), sanitize_html=False, elem_id="keys")
                 gr.Markdown(markup.quitting(), sanitize_html=False, elem_id="quit")
+                gr.Markdown(markup.watching(), sanitize_html=False, elem_id="watch")
             chat = gr.Chatbot(
                 elem_id="chat",
                 show_label=False,

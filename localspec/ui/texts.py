@@ -23,6 +23,58 @@ NOT_ANSWERING_ADVICE = "End that process and start again, or use another folder 
 FOLDER_NOT_WRITABLE = "The folder {folder} cannot be written ({error})."
 FOLDER_NOT_WRITABLE_ADVICE = "Free some space, make it writable, or use another one with LOCALSPEC_HOME."
 
+# How to come in, and what is said when somebody may not.
+ENTRANCE_TITLE = "This window may not use LocalSpec yet"
+ENTRANCE_WHY = (
+    "LocalSpec draws a new secret at every start, so that no other person or program here can read your chats. This"
+    " window doesn't have it: it may belong to an earlier start. Your chats and documents are all there."
+)
+ENTRANCE_BY_START = "Start LocalSpec once more: it opens a window at the one that is running."
+ENTRANCE_BY_TERMINAL = "Or open the address that it printed in its terminal, which ends in ?token=…"
+ENTRANCE_ADDRESS = "Or paste that address here"
+ENTRANCE_PASSWORD = "Or type the password"
+ENTRANCE_ENTER = "Enter"
+ENTRANCE_WRONG = "That was not right."
+ENTRANCE_STALE = "This address was for an earlier start, or it was used already."
+ENTRANCE_WAIT = "Too many wrong guesses. Try again in {time}."
+ENTRANCE_REFUSED = "Open LocalSpec at the address that it printed when it started, or start it again."
+
+AGAIN_TITLE = "LocalSpec was started again"
+AGAIN_WHY = (
+    "This window belongs to the start before, so it can't go on. What was said in it is kept: open it from the list."
+)
+AGAIN_BUTTON = "Open LocalSpec here"
+SILENT_TITLE = "LocalSpec doesn't answer"
+SILENT_WHY = (
+    "It was stopped, or this computer is very busy. Start LocalSpec to go on; your chats are kept. This window notices"
+    " when it answers again."
+)
+
+UPLOAD_LENGTH = "LocalSpec takes only uploads that say how large they are."
+UPLOAD_LARGE = "More than {limit} GB at once. Add fewer documents at a time."
+UPLOAD_WAITING = "Too many documents are waiting already. Try again once they are in the library, or in an hour."
+UPLOAD_DISK = "The disk is nearly full. Free some space where {folder} lies."
+
+HOST_UNKNOWN = "--host takes an IP address of this computer, not “{host}”."
+HOST_ELSEWHERE = "“{host}” is no address of this computer."
+HOST_ADVICE = "Give one of its addresses, or 0.0.0.0 for all of them."
+HOST_WITHOUT_PASSWORD = "With --host {host} other computers could use LocalSpec, so there must be a password."
+HOST_WITHOUT_PASSWORD_ADVICE = (
+    "Set {variable}, or write the password into a file of your own and name it with --password-file; at least {least}"
+    " characters."
+)
+PASSWORD_SHORT = "The password has {given} characters; the fewest are {least}."
+PASSWORD_SHORT_ADVICE = "A few words that don't belong together are easy to remember and hard to guess."
+PASSWORD_FILE_OPEN = "Others on this computer can read the password in {file}."
+PASSWORD_FILE_OPEN_ADVICE = "Make it yours alone: chmod 600."
+PASSWORD_FILE_UNREADABLE = "The password in {file} cannot be read ({error})."
+HOST_LATER = "To let other computers in, quit LocalSpec first."
+REACHED_AT = "Other computers reach it, with the password, at: {addresses}"
+REACHED_MEANS = (
+    "Whoever has the password can read all chats and documents here and use this computer. Nothing is encrypted on its"
+    " way: do this in a network you trust only, or through a VPN or an SSH tunnel."
+)
+
 WINDOW_OWN = "a window of its own, by {name} ({program})"
 WINDOW_TAB = "a page in your default browser"
 WINDOW_NONE = "none: there is no display"

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
@@ -18,12 +22,16 @@ from playwright.sync_api import Browser, sync_playwright
 from localspec.models.catalogue import SHIPPED_DRAFT, resolve_draft
 from localspec.models.header import read_arrays
 from localspec.models.pairing import TOKENS
+from localspec.ui.entrance import cookie, with_token
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 BROWSER_FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync"),
+    *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP *.example 127.0.0.1"),
 )
+
+
+Result = TypeVar("Result")
 
 
 class RunningApp:
@@ -63,15 +71,29 @@ class RunningApp:
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    @property
+    def token(self) -> str:
+        """What lets browsers in; "" before it is served."""
+        try:
+            return str(json.loads((self.home / "stores" / ".cache" / "instance.json").read_text())["token"])
+        except FileNotFoundError:
+            return ""
+
+    @property
+    def entrance(self) -> str:
+        """The address by which a browser comes in: what it prints."""
+        return with_token(self.address, self.token)
+
     def wait_until_served(self, limit: float = 120.0) -> float:
         """Seconds from the start until the page answers."""
         while time.perf_counter() - self.started < limit:
             assert self.process.poll() is None, self.log.read_text(errors="replace")
             try:
-                if self.request("GET", "/").status == 200:
+                if self.token and self.request("GET", "/").status == 200:
                     return time.perf_counter() - self.started
             except OSError:
-                time.sleep(0.05)
+                pass  # it listens to nothing yet
+            time.sleep(0.05)
         raise AssertionError(f"No answer within {limit} s:\n{self.log.read_text(errors='replace')}")
 
     def said(self, text: str, limit: float = 120.0) -> bool:
@@ -87,11 +109,14 @@ class RunningApp:
         return False
 
     def request(
-        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b""
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: bytes = b"", *, is_in: bool = True
     ) -> http.client.HTTPResponse:
-        """One request; `headers` may replace Host, which urllib would not let a test do."""
+        """One request, with the cookie of a browser that `is_in`; `headers` may replace Host and Cookie, which urllib
+        would not let a test do."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        given = {"Host": f"127.0.0.1:{self.port}", "Content-Length": str(len(body)), **(headers or {})}
+        given = {"Host": f"127.0.0.1:{self.port}", "Content-Length": str(len(body))}
+        given |= {"Cookie": cookie(self.token, self.port)} if is_in else {}
+        given |= headers or {}
         connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         for name, value in given.items():
             connection.putheader(name, value)
@@ -106,6 +131,12 @@ class RunningApp:
             self.process.kill()
             self.process.wait()
             raise
+
+
+def finished(work: Coroutine[Any, Any, Result]) -> Result:
+    """What this comes to, in a thread of its own: the browser's loop may run in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def free_port() -> int:

@@ -77,9 +77,9 @@ def test_policy_allows_nothing_from_elsewhere(running: RunningApp) -> None:
 
 
 def test_other_answers_carry_the_policy_too(running: RunningApp) -> None:
-    for path in ("/config", "/theme.css", "/gradio_api/file=missing"):
+    for path in ("/config", "/theme.css", "/gradio_api/file=missing", "/localspec/instance"):
         policy = running.request("GET", path).getheader("Content-Security-Policy") or ""
-        assert policy.startswith("default-src 'self'; script-src 'self'"), path
+        assert policy.startswith("default-src 'none'; script-src 'self'"), path
 
 
 @pytest.mark.parametrize("path", ["app.py", "localspec/config.py", "requirements.txt"])

@@ -63,7 +63,7 @@ def test_the_first_one_is_it_and_the_next_finds_it(home: Path) -> None:
     first = claimed()
     with served(json.dumps({"instance": first.identity}).encode()) as address:
         first.publish(address)
-        assert claim(limit=5) == Note(os.getpid(), address, first.identity)
+        assert claim(limit=5) == Note(os.getpid(), address, first.identity, first.token)
     first.close()
     assert not note_file(home).exists()
     claimed().close()
@@ -80,7 +80,7 @@ def test_an_answer_of_somebody_else_proves_nothing(home: Path) -> None:
 
 
 def test_what_a_killed_one_has_left_is_no_hindrance(home: Path) -> None:
-    note = json.dumps({"pid": 1, "address": f"http://127.0.0.1:{free_port()}", "identity": "0123"})
+    note = json.dumps({"pid": 1, "address": f"http://127.0.0.1:{free_port()}", "identity": "0123", "token": "t" * 43})
     for left in (note, note[:20], "", "[]", '{"pid": "x"}', "\0" * 99):
         claimed().close()
         note_file(home).write_text(left)

@@ -14,6 +14,7 @@ import pytest
 
 from localspec.errors import SettingsError
 from localspec.ui import app, texts
+from localspec.ui.entrance import with_token
 from tests.ui.conftest import REPOSITORY, RunningApp
 from tests.ui.test_window import recorder, started
 
@@ -26,7 +27,7 @@ def test_page_is_up_soon_and_says_where_and_ctrl_c_ends_it(running: RunningApp, 
         print(f"the page answered {seconds:.2f} s after a warm start")  # noqa: T201
         assert seconds < 15  # 5 on an idle machine; the machines that run tests are busy
         # The server answers a moment before the address is printed.
-        assert warm.said(f"LocalSpec is running at {warm.address}\n")
+        assert warm.said(f"LocalSpec is running at {warm.entrance}\n")
         warm.process.send_signal(signal.SIGINT)
         assert warm.process.wait(60) == 0
         assert "Traceback" not in warm.log.read_text()
@@ -62,6 +63,12 @@ def note(home: Path) -> dict[str, Any]:
     return known
 
 
+def enters(app: RunningApp, opened: str) -> bool:
+    """Whether the address that a window was opened with lets a browser in."""
+    answer = app.request("GET", opened.removeprefix(f"--app={app.address}"), is_in=False)
+    return answer.status == 303 and app.token in (answer.getheader("Set-Cookie") or "")
+
+
 def test_a_second_start_opens_a_window_at_the_first(running: RunningApp, tmp_path: Path) -> None:
     known = note(running.home)
     assert known["pid"] == running.process.pid
@@ -73,13 +80,20 @@ def test_a_second_start_opens_a_window_at_the_first(running: RunningApp, tmp_pat
     with_display = {"PATH": str(browser.parent), "DISPLAY": ":99", "BROWSER": "", "HOME": str(tmp_path)}
     second = RunningApp(running.home, log="second.log", extra=with_display)
     assert second.process.wait(60) == 0
-    assert started(browser.parent) == [str(browser), f"--app={running.address}"]
+    program, opened = started(browser.parent)
+    assert program == str(browser)
+    # What everybody on the computer can read lets nobody in but the window, and that once.
+    assert opened.startswith(f"--app={running.address}/?ticket=")
+    assert running.token not in opened
+    assert enters(running, opened)
+    assert not enters(running, opened)
     said = texts.RUNNING_ALREADY.format(address=running.address)
     assert second.log.read_text() == f"{said} {texts.WINDOW_OPENED}\n"
 
     # Without a display there is nothing to open, and with --no-browser nothing to be opened.
     third = RunningApp(running.home, "--model", "other", log="third.log")
     assert third.process.wait(60) == 0
+    said = texts.RUNNING_ALREADY.format(address=running.entrance)
     assert third.log.read_text() == f"{said} {texts.MODEL_LATER}\n"
     assert running.request("GET", "/").status == 200
 
@@ -104,12 +118,17 @@ def test_a_killed_one_is_replaced_and_other_folders_have_their_own(tmp_path: Pat
         for app in apps[1:]:
             assert app.said("LocalSpec is running at "), app.log.read_text()
             addresses.add(note(app.home)["address"])
-            assert f"LocalSpec is running at {note(app.home)['address']}\n" in app.log.read_text()
+            # What lets browsers in is printed only where no window opens by itself.
+            address = note(app.home)["address"]
+            shown = address if app.home == here else with_token(address, app.token)
+            assert f"LocalSpec is running at {shown}\n" in app.log.read_text()
             assert note(app.home)["pid"] == app.process.pid
         assert len(addresses) == 2
         assert f"http://127.0.0.1:{port}" in addresses
         assert note(here)["identity"] != left["identity"]
-        assert started(browser.parent) == [str(browser), f"--app={note(here)['address']}"]
+        program, opened = started(browser.parent)
+        assert program == str(browser)
+        assert opened.startswith(f"--app={note(here)['address']}/?ticket=")
 
         for app in apps[1:]:
             app.process.send_signal(signal.SIGTERM)
