@@ -98,13 +98,21 @@ def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
     store.close()
     with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:  # as the first version had it
         connection.execute("ALTER TABLE conversations DROP COLUMN system")
-        connection.execute("DELETE FROM migrations WHERE name = 'conversations-2-system'")
+        connection.execute("ALTER TABLE turns DROP COLUMN origins")
+        connection.execute("DELETE FROM migrations WHERE name <> 'conversations-1-chats'")
         connection.execute("UPDATE turns SET details = json_remove(details, '$.window')")
         connection.commit()
     store = Conversations(tmp_path)
     kept = store.load(identity)
     assert kept.system == ""
     assert kept.turns == (replace(LAMP, window={}),)
+    store.set_system(identity, "Be brief.")
+    store.put(identity, 1, replace(LAMP, origins=b"\1\0\1\4"))
+    store.write_on(identity, 1, "With vin", b"\2\0\0\0", b"\1\0\1\5")
+    assert [turn.origins for turn in store.load(identity).turns] == [b"", b"\1\0\1\5"]
+    store.write_on(identity, 1, "With vine", b"\2\0\0\0")
+    assert store.load(identity).turns[1].origins == b"\1\0\1\5"
+    assert store.load(identity).system == "Be brief."
     store.close()
 
 
@@ -408,20 +416,3 @@ def test_what_was_deleted_is_gone_from_the_file(store: Conversations, tmp_path: 
         assert b"xyzzy" not in data
         assert b"plugh" not in data
     assert [info.title for info in store.search("stays")] == ["Title"]
-
-
-def test_a_file_of_the_first_version_goes_on(tmp_path: Path) -> None:
-    store = Conversations(tmp_path)
-    identity = begun(store, LAMP)
-    store.close()
-    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection, connection:
-        connection.execute("ALTER TABLE turns DROP COLUMN origins")
-        connection.execute("DELETE FROM migrations WHERE name = 'conversations-2-origins'")
-    store = Conversations(tmp_path)
-    assert store.load(identity).turns == (LAMP,)
-    store.put(identity, 1, replace(LAMP, origins=b"\1\0\1\4"))
-    store.write_on(identity, 1, "With vin", b"\2\0\0\0", b"\1\0\1\5")
-    assert [turn.origins for turn in store.load(identity).turns] == [b"", b"\1\0\1\5"]
-    store.write_on(identity, 1, "With vine", b"\2\0\0\0")
-    assert store.load(identity).turns[1].origins == b"\1\0\1\5"
-    store.close()
