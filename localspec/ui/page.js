@@ -54,10 +54,15 @@
 
   // The list of chats is shown where there is room, unless the person has said otherwise.
   const remembered = () => { try { return localStorage.getItem("chats"); } catch { return null; } };
+  const tellChats = () => {
+    const button = document.querySelector("#toggle-chats");
+    const on = !document.documentElement.classList.contains("no-chats");
+    if (button) button.setAttribute("aria-expanded", String(on));
+    else setTimeout(tellChats, 50); // the page is being made
+  };
   const showChats = (on) => {
     document.documentElement.classList.toggle("no-chats", !on);
-    const button = document.querySelector("#toggle-chats");
-    if (button) button.setAttribute("aria-expanded", String(on));
+    tellChats();
   };
   showChats(window.innerWidth > 1000 && remembered() !== "closed");
   document.addEventListener("click", (event) => {
