@@ -35,9 +35,11 @@ def main(pdf: Path, questions: list[str]) -> None:
             command, env={**os.environ, "LOCALSPEC_HOME": home}, stdout=subprocess.PIPE, text=True
         ) as app:
             try:
-                if app.stdout is not None:
-                    app.stdout.readline()  # "LocalSpec is running at …"
-                take(f"http://127.0.0.1:{port}", pdf, questions)
+                said = app.stdout.readline() if app.stdout is not None else ""  # "LocalSpec is running at …"
+                address = re.search(r"http://\S+", said)
+                if address is None:
+                    sys.exit(f"It did not start: {said}")
+                take(address.group(), pdf, questions)
             finally:
                 app.terminate()
                 app.wait()

@@ -6,18 +6,20 @@ import asyncio
 import http.client
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import Coroutine, Generator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Error as BrowserError
 
 from localspec.models.catalogue import SHIPPED_DRAFT, resolve_draft
 from localspec.models.header import read_arrays
@@ -25,6 +27,8 @@ from localspec.models.pairing import TOKENS
 from localspec.ui.entrance import cookie, with_token
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PICTURES = REPOSITORY / "docs" / "pictures" / "tests"
+"""Where every browser test leaves what was to be seen when it ended: not in the repository, for whoever runs them."""
 BROWSER_FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--host-resolver-rules=MAP *.example 127.0.0.1"),
@@ -181,3 +185,19 @@ def browser() -> Iterator[Browser]:
         launched = playwright.chromium.launch(executable_path=given, args=list(BROWSER_FLAGS))
         yield launched
         launched.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Function) -> Generator[None, object, object]:
+    """Keep a picture of every page that is open when a browser test ends, passed or failed."""
+    try:
+        return (yield)
+    finally:
+        launched = getattr(item, "funcargs", {}).get("browser")
+        pages = [page for context in launched.contexts for page in context.pages] if launched is not None else []
+        for number, page in enumerate(pages):
+            name = re.sub(r"[^A-Za-z0-9]+", "-", f"{Path(item.nodeid.split('::')[0]).stem} {item.name} {number}")
+            try:
+                page.screenshot(path=PICTURES / f"{name.removesuffix('-0')}.png", timeout=5000)
+            except BrowserError as error:  # such as one that the test closed or left without a server
+                item.add_report_section("call", "picture", str(error))
