@@ -59,7 +59,7 @@ def take(address: str, pdf: Path, questions: list[str]) -> None:
         page.get_by_text(re.compile(r"· ready\s*$")).first.wait_for(timeout=PATIENCE)
         for question in questions:
             ask(page, question)
-        source = page.locator("#chat details.citation summary").last
+        source = page.locator("#chat button.citation").last
         if source.count():
             source.click()
         page.wait_for_timeout(1500)

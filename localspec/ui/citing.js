@@ -3,11 +3,15 @@
 (() => {
   "use strict";
   let presses = 0;
-  let watching = null;
 
-  const show = () => {
-    const dialog = document.querySelector("#passage dialog.passage");
-    if (!dialog || dialog.open || dialog.dataset.count !== String(presses)) return;
+  // Looked for, not observed: the component may put another element in the place of the one that is observed.
+  const show = (press, tries = 600) => {
+    if (press !== presses) return;
+    const dialog = document.querySelector(`#passage dialog.passage[data-count="${press}"]`);
+    if (!dialog) {
+      if (tries) setTimeout(() => show(press, tries - 1), 50);
+      return;
+    }
     presses += 1; // it is opened once
     dialog.showModal();
     const cited = dialog.querySelector("mark");
@@ -17,15 +21,11 @@
     const button = event.target.closest ? event.target.closest("#chat button.cite") : null;
     if (!button) return;
     const field = document.querySelector("#cite textarea, #cite input");
-    const place = document.querySelector("#passage");
-    if (!field || !place) return;
-    if (!watching) {
-      watching = new MutationObserver(show);
-      watching.observe(place, { childList: true, subtree: true });
-    }
+    if (!field) return;
     presses += 1;
     field.value = `${presses} ${button.getAttribute("name")}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
+    show(presses);
   });
   // Escape closes it without us; so do its button, and a click beside it.
   document.addEventListener("click", (event) => {

@@ -119,8 +119,9 @@ class Chats:
     def new_chat(self, request: gr.Request) -> Updates:
         """An empty conversation over the same library."""
         conversation = self._conversation(request)
+        edited = conversation.editing is not None
         conversation.show(Chat())
-        return self._all(conversation, REPLY_PARTS)
+        return self._all(conversation, REPLY_PARTS, empties=edited)
 
     def _go_on(self, conversation: Conversation, settings: Sequence[Any]) -> Iterator[Updates]:
         """Write on at the last answer."""
@@ -332,13 +333,14 @@ class Chats:
     def _open(self, conversation: Conversation, about: str) -> Updates:
         chat = self.application.chat(_identity(about))
         conversation.listed.settle()
+        edited = conversation.editing is not None
         conversation.show(chat)
         switched: dict[str, Update] = {}
         # One that is not there, as after an import, is not begun for it.
         if chat.library != conversation.library and chat.library in self.application.library_names():
             conversation.use_library(chat.library)
             switched = {"library": chat.library, **dict.fromkeys(LIBRARY_PARTS, "")}
-        return self._all(conversation, ALL_PARTS, **switched)
+        return self._all(conversation, ALL_PARTS, empties=edited, **switched)
 
     def _ask_title(self, conversation: Conversation, about: str) -> Updates:
         conversation.listed.settle()
@@ -400,16 +402,25 @@ class Chats:
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
-    def _all(self, conversation: Conversation, names: Sequence[str], question: str = "", **switched: Update) -> Updates:
-        """Everything about the chat that the tab shows now, with `question` in the entry."""
+    def _all(
+        self,
+        conversation: Conversation,
+        names: Sequence[str],
+        question: str = "",
+        *,
+        empties: bool = False,
+        **switched: Update,
+    ) -> Updates:
+        """Everything about the chat that the tab shows now, with `question` in the entry. What is being typed there
+        stays, unless there is such a question, or it `empties` the entry."""
         chat = conversation.chat
-        value: Any = {"text": question, "files": []} if question else None
+        value: Any = {"value": {"text": question, "files": []} if question else None} if question or empties else {}
         idle = chat.is_idle
         return _updates(
             names,
             chat=chat.messages(conversation.coloured),
             panel=_last_panel(chat),
-            entry=gr.MultimodalTextbox(value=value, submit_btn=idle, stop_btn=not idle),
+            entry=gr.MultimodalTextbox(**value, submit_btn=idle, stop_btn=not idle),
             **self.parts(conversation),
             **switched,
         )

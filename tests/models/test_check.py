@@ -15,7 +15,7 @@ import pytest
 
 from localspec.errors import ModelFileError, OutOfMemoryError
 from localspec.models import check as guard
-from localspec.models.check import CACHE_FILE, Verdict, check, tokenizer_fingerprint
+from localspec.models.check import CACHE_FILE, Verdict, check, remembered, tokenizer_fingerprint
 from localspec.models.llama import LlamaModel
 from tests.models import gguf
 
@@ -36,7 +36,9 @@ def refusal(path: Path, cache: Path) -> str:
         check(path, cache)
     assert path.name in caught.value.message
     assert caught.value.advice
-    assert not (cache / CACHE_FILE).exists(), "only what passed is remembered"
+    assert remembered(path, cache) is None, "only what passed counts as checked"
+    with pytest.raises(ModelFileError):
+        check(path, cache)
     return str(caught.value)
 
 

@@ -280,6 +280,20 @@ def test_the_list_can_be_closed_and_stays_so(visit: ChatVisit) -> None:
     expect(column).to_be_visible()
 
 
+def test_what_is_typed_stays_when_another_chat_is_begun_or_opened(visit: ChatVisit) -> None:
+    visit.ask("Name a metal.")
+    visit.entry.fill("Half a ques")
+    visit.new_chat()
+    visit.entry.press_sequentially("tion")
+    visit.open("Name a metal.")
+    expect(visit.answers).to_have_count(1)
+    expect(visit.entry).to_have_value("Half a question")
+    visit.questions.last.get_by_text(texts.EDIT, exact=True).click()
+    expect(visit.entry).to_have_value("Name a metal.")
+    visit.new_chat()
+    expect(visit.entry).to_have_value("")
+
+
 def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) -> None:
     visit.choose("Plain")
     visit.ask("Name a colour.")

@@ -123,9 +123,12 @@ def test_what_documents_and_their_names_say_does_nothing(
     visit.drop(document, broken)
     answer = visit.ask("What does the heron do?")
     expect(answer.locator(".problem")).to_contain_text("svg onload")
-    expect(answer.locator("details.citation").first).to_be_attached()
-    for number in range(answer.locator("details.citation").count()):
-        answer.locator("details.citation summary").nth(number).click()
+    sources = answer.locator("button.citation")
+    expect(sources.first).to_be_attached()
+    for number in range(sources.count()):
+        sources.nth(number).click()
+        expect(visit.page.locator("dialog.passage[open] mark")).to_be_visible()
+        visit.page.keyboard.press("Escape")
     expect(visit.page.locator("#documents .document")).to_have_count(2)
     assert_unharmed(visit, attacker)
 
@@ -199,8 +202,10 @@ def test_imported_chats_do_nothing(visit: ChatVisit, attacker: Evil, tmp_path: P
     expect(visit.row("cormorant")).to_be_visible()
     visit.open("cormorant")
     expect(visit.answers).to_have_count(len(turns))
-    opened = visit.page.locator("#chat details.citation summary")
+    opened = visit.page.locator("#chat button.citation")
     expect(opened).to_have_count(len(turns))
     opened.first.click()
+    expect(visit.page.locator("dialog.passage[open]")).to_be_visible()
+    visit.page.keyboard.press("Escape")
     visit.find("cormorant")
     assert_unharmed(visit, attacker)
