@@ -245,7 +245,7 @@ def test_chats_are_listed_found_renamed_and_deleted(visit: ChatVisit) -> None:
     expect(visit.row("Stripes <img")).to_be_visible()
     visit.choose_action("Stripes", texts.RENAME)
     title.fill("Only stripes")
-    visit.page.get_by_role("button", name=texts.SAVE).click()
+    visit.page.locator("#chats").get_by_role("button", name=texts.SAVE).click()
     visit.open("Only stripes")
     expect(visit.questions).to_have_text(re.compile("What is a zebra"))
 

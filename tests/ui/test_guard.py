@@ -37,17 +37,17 @@ def test_foreign_origin_is_refused(running: RunningApp, origin: str) -> None:
 
 def test_cross_site_upload_leaves_nothing_on_disk(running: RunningApp) -> None:
     body = (
-        b'--x\r\nContent-Disposition: form-data; name="files"; filename="planted.txt"\r\n'
+        b'--x\r\nContent-Disposition: form-data; name="files"; filename="from-elsewhere.txt"\r\n'
         b"Content-Type: text/plain\r\n\r\nplanted\r\n--x--\r\n"
     )
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     refused = running.request("POST", "/gradio_api/upload", {**kind, "Origin": "http://evil.example"}, body)
     assert refused.status == 403
-    assert not list(running.home.rglob("planted.txt"))
+    assert not list(running.home.rglob("from-elsewhere.txt"))
     # The same upload from the page itself works, so the test above tests the guard.
     passed = running.request("POST", "/gradio_api/upload", {**kind, "Origin": running.address}, body)
     assert passed.status == 200
-    assert list(running.home.rglob("planted.txt"))
+    assert list(running.home.rglob("from-elsewhere.txt"))
 
 
 def test_foreign_websocket_is_refused(running: RunningApp) -> None:
