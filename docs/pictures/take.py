@@ -2,7 +2,8 @@
 
     python docs/pictures/take.py PDF "QUESTION" [MORE QUESTIONS …]
 
-Writes chat.png (1280 × 800) beside this file. CHROMIUM names the browser where it is not found.
+Writes chat.png and, of a passage that the answer cites, passage.png (1280 × 800 each) beside this file.
+CHROMIUM names the browser where it is not found.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from playwright.sync_api import Page, sync_playwright
 
 HERE = Path(__file__).resolve().parent
 PICTURE = HERE / "chat.png"
+PASSAGE = HERE / "passage.png"
 PATIENCE = 240_000
 """Milliseconds for the first load, which measures this computer, and for each answer."""
 
@@ -59,12 +61,14 @@ def take(address: str, pdf: Path, questions: list[str]) -> None:
         page.get_by_text(re.compile(r"· ready\s*$")).first.wait_for(timeout=PATIENCE)
         for question in questions:
             ask(page, question)
-        source = page.locator("#chat button.citation").last
-        if source.count():
-            source.click()
         page.wait_for_timeout(1500)
         page.locator("#chat .message").last.scroll_into_view_if_needed()
         page.screenshot(path=PICTURE)
+        source = page.locator("#chat button.citation").last
+        if source.count():
+            source.click()
+            page.locator("dialog.passage[open]").wait_for(timeout=PATIENCE)
+            page.screenshot(path=PASSAGE)
         browser.close()
 
 
