@@ -28,9 +28,19 @@ ROWS_OF_ATTENTION = (1, 4)
 """Row counts by which ways to attend are compared: plain decoding, and a usual draft."""
 ROWS_OF_LONGER = (1, 4, 16)
 """Row counts measured at the longer contexts; what these take longer is drawn out over the others."""
-SHORTEST_UNTIL, LONGER_UNTIL = 1.3, 1.9
+SHORTEST_UNTIL, LONGER_UNTIL = 1.4, 2.0
 """Seconds from the start after which no further decode of the shortest context, or of longer ones, is begun (but every
 row count is measured once): on a busy machine fewer rounds must do, and live decodes tell the rest."""
+
+NARROW = 8
+"""Row counts up to this are measured `REPEATS` times, wider ones once: these take most of the time, and few trees are
+so wide."""
+_STEADY = 1.15
+"""The second fastest decode of one row takes at most so many times as long as the fastest on a machine at rest (2% to
+4% were seen; beside a browser that opens a page, 30% and more)."""
+_AT_MOST = 1.1
+"""A batch takes at most so many times as long as a wider one: where it seemed to, something else held it up. Some
+formats have wider batches that are a little faster (Q4_0 repacked, 6 and 8 rows: 16.2 and 15.9 ms)."""
 
 _FADING = 0.05
 """Weight of a live decode in the running mean of its kind."""
@@ -54,9 +64,11 @@ class DecodeTimes:
     """T(k) by context length: as measured, corrected by what decodes take while replies are written. Stepped curves
     keep their steps: a row count is corrected by its own live times, and by what all have in common."""
 
-    def __init__(self, measured: Measured, live: Live | None = None) -> None:
-        """`measured` holds one band at least."""
+    def __init__(self, measured: Measured, live: Live | None = None, *, calm: bool = True) -> None:
+        """`measured` holds one band at least; `calm` is False where other programs seemed to disturb them."""
         self.measured = measured
+        self.calm = calm
+        """Whether the measurement is worth keeping for the next start."""
         self._bands = sorted(measured)
         self._curves = _curves(measured)
         self._common, self._live = live or (0.0, [{} for _ in self._bands])
@@ -110,7 +122,8 @@ def decode_times(model: LlamaModel, cache: Path) -> DecodeTimes:
     file = _file(model, cache)
     times = _read(file)
     if times is None:
-        times = DecodeTimes(measure_all(model))
+        measured, calm = measure_all(model)
+        times = DecodeTimes(measured, calm=calm)
         _write(file, times)
     return times
 
@@ -137,7 +150,7 @@ def fastest_attention(path: Path, settings: LoadSettings, cache: Path) -> str:
             _fill(model, min(BANDS[0], model.context_size // 2))
             with contextlib.suppress(ModelError):  # a short context is measured as it is
                 model.stretch(min(BANDS[1], model.context_size // 2))
-            times = _rounds(model, ROWS_OF_ATTENTION, 2, perf_counter() + SHORTEST_UNTIL)
+            times, _ = _rounds(model, ROWS_OF_ATTENTION, 2, perf_counter() + SHORTEST_UNTIL)
         finally:
             model.close()
         seconds[name] = sum(taken / rows for rows, taken in times.items())
@@ -154,12 +167,14 @@ def _attentions(path: Path, settings: LoadSettings) -> list[str]:
         model.close()
 
 
-def measure_all(model: LlamaModel) -> Measured:
-    """Decode times at the shortest context, and at longer ones while there is time."""
+def measure_all(model: LlamaModel) -> tuple[Measured, bool]:
+    """Decode times at the shortest context, and at longer ones while there is time; and whether no other program
+    seemed to hold the processor meanwhile."""
     begun = perf_counter()
     shortest = min(BANDS[0], model.context_size // 2)
     _fill(model, shortest)
-    measured: Measured = {shortest: _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)}
+    times, calm = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
+    measured: Measured = {shortest: times}
     for positions in BANDS[1:]:
         if positions + MAX_ROWS > model.context_size or not model.can_rewind or perf_counter() > begun + LONGER_UNTIL:
             break
@@ -167,17 +182,16 @@ def measure_all(model: LlamaModel) -> Measured:
             model.stretch(positions)
         except ModelError:
             break
-        found = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL)
-        measured[positions] = found
+        measured[positions], _ = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL)
     model.forget()
-    return measured
+    return measured, calm
 
 
 def measure(model: LlamaModel) -> dict[int, float]:
     """The smallest of up to four decode times per row count at a short context, in seconds. Empties the KV cache."""
     begun = perf_counter()
     _fill(model, min(BANDS[0], model.context_size // 2))
-    times = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
+    times, _ = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
     model.forget()
     return times
 
@@ -187,18 +201,32 @@ def _fill(model: LlamaModel, positions: int) -> None:
     model.begin(np.full(positions + 1, model.bos, dtype=np.int32))
 
 
-def _rounds(model: LlamaModel, counts: Sequence[int], repeats: int, until: float) -> dict[int, float]:
-    """The smallest time per row count. They take turns, so that a passing load of the machine does not hit one of them
-    alone."""
-    times: dict[int, float] = {}
+def _rounds(model: LlamaModel, counts: Sequence[int], repeats: int, until: float) -> tuple[dict[int, float], bool]:
+    """The smallest time per row count, and whether the machine seemed to be at rest. They take turns, so that a passing
+    load of the machine does not hit one of them alone."""
+    taken: dict[int, list[float]] = {}
     _decode(model, max(counts))  # warms caches and buffers up
-    for _ in range(repeats):
+    for turn in range(repeats):
         for rows in counts:
-            if model.cached + rows >= model.context_size or (rows in times and perf_counter() > until):
+            late = rows in taken and rows > 1 and (perf_counter() > until or (turn > 0 and rows > NARROW))
+            if late or model.cached + rows >= model.context_size:
                 continue
-            elapsed = _decode(model, rows)
-            times[rows] = min(times.get(rows, elapsed), elapsed)
-    return times
+            taken.setdefault(rows, []).append(_decode(model, rows))
+    times = {rows: min(seconds) for rows, seconds in taken.items()}
+    single = sorted(taken.get(1, []))
+    steady = len(single) < 2 or single[1] <= _STEADY * single[0]
+    cleaned = plausible(times)
+    return cleaned, steady and cleaned == times
+
+
+def plausible(times: dict[int, float]) -> dict[int, float]:
+    """`times` by row count without those that something else held up: no batch takes much longer than a wider one."""
+    most = math.inf
+    result: dict[int, float] = {}
+    for rows in sorted(times, reverse=True):
+        result[rows] = min(times[rows], most * _AT_MOST)
+        most = min(most, times[rows])
+    return dict(sorted(result.items()))
 
 
 def _decode(model: LlamaModel, rows: int) -> float:
@@ -266,7 +294,7 @@ def _key(parts: list[object]) -> str:
 
 def _write(file: Path, times: DecodeTimes) -> None:
     common, live = times.live()
-    _replace(file, {"measured": times.measured, "common": common, "live": live})
+    _replace(file, {"measured": times.measured, "common": common, "live": live, "calm": times.calm})
 
 
 def _replace(file: Path, content: dict[str, Any]) -> None:
@@ -290,10 +318,11 @@ def _read(file: Path) -> DecodeTimes | None:
             for band in stored["live"]
         ]
         common = float(stored["common"])
+        calm = stored["calm"] is True
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never measured, or not readable: measuring again costs two seconds
     shortest = measured[min(measured)] if measured else {}
     positive = all(value > 0 for times in measured.values() for value in times.values())
-    if 1 not in shortest or not positive or len(live) != len(measured) or abs(common) > _WILDEST:
+    if not calm or 1 not in shortest or not positive or len(live) != len(measured) or abs(common) > _WILDEST:
         return None
     return DecodeTimes(measured, (common, live))

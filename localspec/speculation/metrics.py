@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from localspec.speculation.tree import SOURCE_NAMES, SOURCE_TARGET
 _BINS = 10
 ENOUGH_PLAIN_STEPS = 5
 """From so many undrafted steps on, a reply's own plain step time is trusted more than the table's."""
+_OUTLIER = 3.0
+"""An undrafted step counts as at most so many medians of them: one held up by another program is no measure."""
 
 
 @dataclass(slots=True)
@@ -174,11 +176,16 @@ class ReplyMetrics:
 
     @property
     def baseline_seconds(self) -> float:
-        """Seconds per token of plain decoding here: the median of this reply's own undrafted steps when there are
-        enough of them (same context length, same load of the machine), else the measured T(1)."""
-        if len(self._plain_steps) >= ENOUGH_PLAIN_STEPS:
-            return median(self._plain_steps)
-        return self.plain_seconds
+        """Seconds per token of plain decoding here: the mean of this reply's own undrafted steps when there are
+        enough of them (same context length, same load of the machine), else the measured T(1).
+
+        The mean, because a load of the machine that comes and goes lengthens drafted and plain steps alike: against
+        their median Plain itself would be slower than plain.
+        """
+        if len(self._plain_steps) < ENOUGH_PLAIN_STEPS:
+            return self.plain_seconds
+        most = _OUTLIER * median(self._plain_steps)
+        return fmean(min(seconds, most) for seconds in self._plain_steps)
 
     @property
     def speedup(self) -> float:
@@ -208,7 +215,7 @@ class ReplyMetrics:
 
     def record(self) -> dict[str, Any]:
         """All that is needed to show the figures again, as JSON holds it; `of_record` reads it."""
-        own = median(self._plain_steps) if len(self._plain_steps) >= ENOUGH_PLAIN_STEPS else 0.0
+        own = self.baseline_seconds if len(self._plain_steps) >= ENOUGH_PLAIN_STEPS else 0.0
         return {
             **{name: getattr(self, name) for name in (*_ADDED, "plain_seconds", "idle_tokens")},
             "own_plain_seconds": own,

@@ -23,8 +23,9 @@ from localspec.stores.states import DamagedStatesError
 
 _logger = logging.getLogger(__name__)
 
-EMBEDDED_AT_ONCE = 32
-"""Passages per batch: 1.5 s on two cores with all-MiniLM-L6-v2, which is how long a question may have to wait."""
+EMBEDDED_AT_ONCE = 4
+"""Passages per batch: 0.12 s on two cores with all-MiniLM-L6-v2, which is how long a reply has company at its start.
+More at once are no faster (32 took 1.0 s), and with the model's threads beside them six times that."""
 _YIELD_SECONDS = 0.05
 _SHARE_BEFORE_VECTORS = 0.1
 """Part of the progress bar for reading, passages and n-grams: more than their time, so that it moves at once."""

@@ -193,7 +193,7 @@ class Library:
     ) -> list[DocumentInfo]:
         """Do all unfinished work in this thread, paused or not; the documents that became ready or failed by it.
 
-        Before each step (one stage of a document, 32 vectors, or 1024 states) it waits while `should_yield` is true. It
+        Before each step (one stage of a document, 4 vectors, or 1024 states) it waits while `should_yield` is true. It
         may be killed at any moment, and goes on there the next time. Without `states`, wanted states are left for
         later: they take minutes. Also raises EmbedderError, when all but the vectors is done, and ModelError, when only
         states are missing.

@@ -22,6 +22,7 @@ from localspec.models.tuning import (
     decode_times,
     interpolate,
     measure_all,
+    plausible,
     remember,
 )
 
@@ -68,15 +69,34 @@ def test_a_measurement_is_positive_and_made_once(model, tmp_path: Path):
     assert set(stored["measured"][shortest]) == {str(rows) for rows in MEASURED_ROWS}
     # T(k) = k seconds, which no measurement would give.
     stored["live"] = [{}]
+    stored["calm"] = True
     stored["measured"] = {shortest: {rows: float(rows) for rows in stored["measured"][shortest]}}
     file.write_text(json.dumps(stored))
     again = decode_times(model, tmp_path)
     assert again.at(0)[1:].tolist() == pytest.approx(list(range(1, MAX_ROWS + 1))), "taken from the file"
 
 
+def test_what_a_busy_machine_gave_is_measured_again_at_the_next_start(model, tmp_path):
+    decode_times(model, tmp_path)
+    (file,) = tmp_path.iterdir()
+    stored = json.loads(file.read_text())
+    file.write_text(json.dumps({**stored, "measured": {"128": {"1": 1000.0}}, "live": [{}], "calm": False}))
+    assert decode_times(model, tmp_path).at(0)[1] < 1000
+
+
+def test_a_batch_that_was_held_up_is_no_slower_than_a_wider_one():
+    measured = {1: 12.9, 2: 71.5, 3: 41.1, 4: 42.4, 5: 37.1, 6: 40.1, 8: 49.8}
+    cleaned = plausible(measured)
+    assert list(cleaned) == list(measured)
+    assert cleaned[2] == pytest.approx(1.1 * 37.1)
+    assert cleaned[3] == pytest.approx(1.1 * 37.1)
+    steps = {6: 16.2, 8: 15.9, 10: 21.9, 12: 21.3}
+    assert plausible(steps) == steps, "the steps of repacked formats are real"
+
+
 def test_longer_contexts_are_measured_without_reading_one(model):
     begun = perf_counter()
-    measured = measure_all(model)
+    measured, _ = measure_all(model)
     assert perf_counter() - begun < 30, "a bound for any machine; two seconds are aimed at"
     assert min(measured) <= BANDS[0]
     assert model.cached == 0
@@ -183,13 +203,15 @@ def test_live_times_are_remembered(model, tmp_path: Path):
         b"{}",
         b"[]",
         b"\xff",
-        b'{"measured": {}, "common": 0, "live": []}',
-        b'{"measured": {"256": {"1": 0}}, "common": 0, "live": []}',
-        b'{"measured": {"256": {"a": 1}}, "common": 0, "live": []}',
-        b'{"measured": {"256": {"1": 1}}}',
-        b'{"measured": {"256": {"1": 1}}, "common": 9, "live": [{}]}',
-        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}, {}]}',
-        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{"1": 5}]}',
+        b'{"measured": {}, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"1": 0}}, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"a": 1}}, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}]}',
+        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}], "calm": false}',
+        b'{"measured": {"256": {"1": 1}}, "common": 9, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}, {}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{"1": 5}], "calm": true}',
     ],
 )
 def test_an_unreadable_measurement_counts_as_none(tmp_path, content):
@@ -197,7 +219,8 @@ def test_an_unreadable_measurement_counts_as_none(tmp_path, content):
     assert _read(file) is None
     file.write_bytes(content)
     assert _read(file) is None
-    file.write_text(json.dumps({"measured": {"256": {"1": 0.5, "2": 0.75}}, "common": 0.2, "live": [{"2": [0.1, 3]}]}))
+    measured = {"256": {"1": 0.5, "2": 0.75}}
+    file.write_text(json.dumps({"measured": measured, "common": 0.2, "live": [{"2": [0.1, 3]}], "calm": True}))
     times = _read(file)
     assert times is not None
     assert times.measured == {256: {1: 0.5, 2: 0.75}}
