@@ -2,7 +2,8 @@
 
     python docs/pictures/take.py PDF "QUESTION" [MORE QUESTIONS …]
 
-Writes chat.png and, of a passage that the answer cites, passage.png (1280 × 800 each) beside this file.
+Writes chat.png, chat-dark.png and, of a passage that the answer cites, passage.png (1280 × 800 each), and
+chat-narrow.png (420 × 800) beside this file.
 CHROMIUM names the browser where it is not found.
 """
 
@@ -22,6 +23,8 @@ from playwright.sync_api import Page, sync_playwright
 HERE = Path(__file__).resolve().parent
 PICTURE = HERE / "chat.png"
 PASSAGE = HERE / "passage.png"
+DARK = HERE / "chat-dark.png"
+NARROW = HERE / "chat-narrow.png"
 PATIENCE = 240_000
 """Milliseconds for the first load, which measures this computer, and for each answer."""
 
@@ -69,7 +72,32 @@ def take(address: str, pdf: Path, questions: list[str]) -> None:
             source.click()
             page.locator("dialog.passage[open]").wait_for(timeout=PATIENCE)
             page.screenshot(path=PASSAGE)
+        for scheme, picture, width in (("dark", DARK, 1280), ("light", NARROW, 420)):
+            context = browser.new_context(
+                viewport={"width": width, "height": 800}, color_scheme=scheme, storage_state=page.context.storage_state()
+            )
+            again = context.new_page()
+            again.goto(address)
+            again.locator("#status [data-model=ready]").wait_for(timeout=PATIENCE)
+            show_first(again)
+            again.wait_for_timeout(1500)
+            again.screenshot(path=picture)
+            context.close()
         browser.close()
+
+
+def show_first(page: Page) -> None:
+    """Open the chat that is first in the list, which on narrow windows is closed."""
+    first = page.locator("#chats .open").first
+    page.locator("#toggle-chats").wait_for()
+    was_closed = not first.is_visible()
+    if was_closed:
+        page.locator("#toggle-chats").click()
+    first.click()
+    page.locator("#chat .message").last.wait_for(timeout=PATIENCE)
+    if was_closed:
+        page.locator("#toggle-chats").click()
+    page.locator("#chat .message").last.scroll_into_view_if_needed()
 
 
 def ask(page: Page, question: str) -> None:
