@@ -73,8 +73,9 @@ def take(address: str, pdf: Path, questions: list[str]) -> None:
             page.locator("dialog.passage[open]").wait_for(timeout=PATIENCE)
             page.screenshot(path=PASSAGE)
         for scheme, picture, width in (("dark", DARK, 1280), ("light", NARROW, 420)):
+            inside = page.context.storage_state()
             context = browser.new_context(
-                viewport={"width": width, "height": 800}, color_scheme=scheme, storage_state=page.context.storage_state()
+                viewport={"width": width, "height": 800}, color_scheme=scheme, storage_state=inside
             )
             again = context.new_page()
             again.goto(address)
