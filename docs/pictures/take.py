@@ -72,8 +72,8 @@ def take(address: str, pdf: Path, questions: list[str]) -> None:
             source.click()
             page.locator("dialog.passage[open]").wait_for(timeout=PATIENCE)
             page.screenshot(path=PASSAGE)
+        inside = page.context.storage_state()  # with the secret that lets this browser in
         for scheme, picture, width in (("dark", DARK, 1280), ("light", NARROW, 420)):
-            inside = page.context.storage_state()
             context = browser.new_context(
                 viewport={"width": width, "height": 800}, color_scheme=scheme, storage_state=inside
             )

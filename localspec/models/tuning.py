@@ -188,7 +188,8 @@ def measure_all(model: LlamaModel) -> tuple[Measured, bool]:
 
 
 def measure(model: LlamaModel) -> dict[int, float]:
-    """The smallest of up to four decode times per row count at a short context, in seconds. Empties the KV cache."""
+    """The smallest decode time per row count at a short context, in seconds: of up to four for narrow batches, of one
+    for wider ones. Empties the KV cache."""
     begun = perf_counter()
     _fill(model, min(BANDS[0], model.context_size // 2))
     times, _ = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
