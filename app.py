@@ -9,11 +9,12 @@ import threading
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from localspec import config
+from localspec import config, texts
+from localspec.access import session_auth
+from localspec.access.bind_address import Reach, decide
+from localspec.desktop import window
+from localspec.desktop.instance import Instance, Note, claim
 from localspec.errors import LocalSpecError
-from localspec.ui import entrance, texts, window
-from localspec.ui.instance import Instance, Note, claim
-from localspec.ui.reach import Reach, decide
 
 
 def main() -> int:
@@ -60,10 +61,10 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
     from localspec.ui import environment
 
     environment.keep_to_this_computer([reach.host])
+    from localspec.application.starting import Start
+    from localspec.application.state import Application
+    from localspec.desktop.routes import routes
     from localspec.ui import app
-    from localspec.ui.routes import routes
-    from localspec.ui.starting import Start
-    from localspec.ui.state import Application
 
     application = Application()
     start = Start(arguments.model, arguments.draft, arguments.context, arguments.gpu_layers, arguments.threads)
@@ -72,7 +73,7 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
         arguments.port or app.DEFAULT_PORT,
         start.choice,
         routes(instance.identity, stopped.set),
-        entrance=entrance.Entrance(instance.token, reach.password),
+        entrance=session_auth.Entrance(instance.token, reach.password),
         reach=reach,
     )
     instance.publish(address)
@@ -115,15 +116,15 @@ def _shown(address: str, token: str, arguments: argparse.Namespace) -> str:
     """The address as it is printed: with the token where a person reads along or nothing else would let them in, and
     not into the log of a desktop that opens a window itself."""
     is_read = arguments.no_browser or sys.stdout.isatty() or not window.Computer().has_display
-    return entrance.with_token(address, token) if is_read else address
+    return session_auth.with_token(address, token) if is_read else address
 
 
 def _open(address: str, token: str) -> bool:
     computer = window.Computer()
     # Everybody on the computer sees what a browser is started with: a ticket is good for one window only.
-    opened = window.show(entrance.with_ticket(address, token), computer)
+    opened = window.show(session_auth.with_ticket(address, token), computer)
     if not opened and computer.has_display:
-        _say(texts.OPEN_YOURSELF.format(address=entrance.with_token(address, token)))
+        _say(texts.OPEN_YOURSELF.format(address=session_auth.with_token(address, token)))
     return opened
 
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from benchmarks.child import Child
 from benchmarks.figures import LIBRARY, OURS, SERVER, Reply
-from localspec.bench import BenchSettings, Contestant, reply
 from localspec.chat.engine import Engine
 from localspec.chat.template import Message
 from localspec.chat.text import TextStream
+from localspec.cli.bench import BenchSettings, Contestant, reply
 from localspec.errors import ModelError
 from localspec.speculation.metrics import ReplyMetrics
 

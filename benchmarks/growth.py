@@ -25,20 +25,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.bench import Prompt, read_prompts
 from localspec.chat.engine import Engine
 from localspec.chat.learning import prompts_of
 from localspec.chat.libraries import open_library
+from localspec.cli.bench import Prompt, read_prompts
 from localspec.models.llama import WINDOW, ReplyStreams, Written
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import Context, Drafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.verify import walk
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
-from localspec.stores.states import STATE_MIGRATIONS, StateStore
+from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.states.store import STATE_MIGRATIONS, StateStore
 
 NODES = 15
 Tokens = NDArray[np.int32]

@@ -25,10 +25,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.machine import machine
+from localspec.access.session_auth import cookie
 from localspec.stores.conversations import Conversations, KeptConversation, KeptTurn
 from localspec.ui import chat_list
 from localspec.ui.chat_list import PAGE, ListState
-from localspec.ui.entrance import cookie
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORDS = (

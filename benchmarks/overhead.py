@@ -22,9 +22,9 @@ from llama_cpp import Llama
 
 from localspec import config
 from localspec.chat.template import ChatTemplate, Message
-from localspec.models.catalogue import resolve
+from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LlamaModel, LoadSettings
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import Drafter, Step, generate
@@ -32,7 +32,7 @@ from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
 
 QUESTION = (
     "Write a detailed report about the history of lighthouses: who built them, how they worked, why they mattered, and "

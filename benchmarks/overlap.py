@@ -13,14 +13,14 @@ from time import perf_counter
 
 import numpy as np
 
-from localspec.bench import read_prompts
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library, prepare_drafts
 from localspec.chat.methods import drafters_of, sources_of
 from localspec.chat.template import Message
+from localspec.cli.bench import read_prompts
 from localspec.models.draft import Choices
 from localspec.models.llama import LoadSettings
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import Context, generate
 from localspec.speculation.drafters.model import ModelDrafter

@@ -19,17 +19,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.bench import read_prompts
 from localspec.chat.template import ChatTemplate, Message
-from localspec.models.catalogue import resolve
+from localspec.cli.bench import read_prompts
+from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LlamaModel, LoadSettings, requantize
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import Drafter, generate
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
 
 BF16 = 32
 """llama.cpp's LLAMA_FTYPE_MOSTLY_BF16."""

@@ -46,13 +46,13 @@ from benchmarks.contenders import (
 from benchmarks.figures import ALL, LIBRARY, OURS, PLAIN, SERVER, Record, Reply, ratio_interval, speed, summary
 from benchmarks.machine import machine, versions
 from localspec import config
-from localspec.bench import BenchSettings, Prompt, contestant_of, read_prompts
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library, prepare_drafts
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method
 from localspec.chat.template import Message
+from localspec.cli.bench import BenchSettings, Prompt, contestant_of, read_prompts
 from localspec.errors import LocalSpecError, SettingsError
-from localspec.models.catalogue import resolve
+from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library
 

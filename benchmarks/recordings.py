@@ -20,12 +20,12 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.bench import read_prompts
 from localspec.chat.engine import Engine
 from localspec.chat.learning import fitting, prompts_of
+from localspec.cli.bench import read_prompts
 from localspec.models.draft import FIRST_HIT, Choices, Growth
 from localspec.models.llama import ReplyStreams, Written
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 
 CHOICES = 8
 LIMIT = 32

@@ -25,10 +25,10 @@ from rich.table import Table
 from benchmarks.figures import PLAIN, groups_of, ordered_groups
 from benchmarks.machine import machine, versions
 from localspec import config
-from localspec.bench import ALL, BenchSettings, Contestant, Score, compete, contestant_of, read_prompts
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library, prepare_drafts
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, check_method, plan, sources_of
+from localspec.cli.bench import ALL, BenchSettings, Contestant, Score, compete, contestant_of, read_prompts
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.acceptance import Acceptance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localspec.cli import main
+from localspec.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 
+pytest_plugins = ["tests.running"]
+
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

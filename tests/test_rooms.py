@@ -11,39 +11,49 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "localspec"
 
-FOUNDATION = ("localspec.errors", "localspec.config", "localspec.locks")
-DRAFTER_SOURCES = ("localspec.stores.ngrams", "localspec.stores.states", "localspec.models.draft")
-EVERYTHING = ("localspec",)
+GROUND = ("localspec.errors", "localspec.config", "localspec.locks", "localspec.texts")
+FILES = (*GROUND, "localspec.models.files")
+LLAMA = (*GROUND, "localspec.native", "localspec.models.files.header", "localspec.models.llama")
+MODELS = (*GROUND, "localspec.models")
+STORES = (*GROUND, "localspec.stores")
+STORE_TOOLS = (*GROUND, "localspec.stores.database", "localspec.stores.vectors")
+SPECULATION = ("localspec.errors", "localspec.native", "localspec.speculation")
+CORE = (*GROUND, "localspec.native", "localspec.models", "localspec.stores", "localspec.speculation")
+CHAT = (*CORE, "localspec.chat")
+APPLICATION = (*CHAT, "localspec.endpoint", "localspec.application")
 
 TABLE: dict[str, tuple[str, ...]] = {
     "localspec.errors": (),
     "localspec.config": (),
     "localspec.locks": (),
-    "localspec.models": (*FOUNDATION, "localspec.models"),
-    "localspec.stores": (*FOUNDATION, "localspec.stores"),
-    "localspec.speculation": ("localspec.errors", "localspec.speculation"),
-    "localspec.speculation.drafters": ("localspec.errors", "localspec.speculation", *DRAFTER_SOURCES),
-    "localspec.chat": (
-        *FOUNDATION,
-        "localspec.models",
-        "localspec.stores",
-        "localspec.speculation",
-        "localspec.chat",
+    "localspec.texts": (),
+    "localspec.native": (*GROUND, "localspec.native"),
+    "localspec.models": MODELS,
+    "localspec.models.files": FILES,
+    "localspec.models.llama": LLAMA,
+    "localspec.models.fit": (*FILES, *LLAMA, "localspec.models.pairing", "localspec.models.fit"),
+    "localspec.models.quantization": (*FILES, *LLAMA, "localspec.models.decode_times", "localspec.models.quantization"),
+    "localspec.stores": STORES,
+    "localspec.stores.database": GROUND,
+    "localspec.stores.vectors": (*GROUND, "localspec.stores.database"),
+    "localspec.stores.documents": (*STORE_TOOLS, "localspec.stores.documents"),
+    "localspec.stores.ngrams": (*STORE_TOOLS, "localspec.stores.ngrams"),
+    "localspec.stores.states": (*STORE_TOOLS, "localspec.stores.states"),
+    "localspec.speculation": SPECULATION,
+    "localspec.speculation.drafters": (
+        *SPECULATION,
+        "localspec.stores.ngrams",
+        "localspec.stores.states",
+        "localspec.models.draft",
     ),
-    "localspec.endpoint": (
-        *FOUNDATION,
-        "localspec.models",
-        "localspec.stores",
-        "localspec.speculation",
-        "localspec.chat",
-        "localspec.endpoint",
-    ),
-    "localspec.ui": EVERYTHING,
-    "localspec.cli": EVERYTHING,
-    "localspec.model_commands": EVERYTHING,
-    "localspec.desktop_commands": EVERYTHING,
-    "localspec.bench": EVERYTHING,
-    "localspec.__main__": EVERYTHING,
+    "localspec.chat": CHAT,
+    "localspec.endpoint": (*CHAT, "localspec.endpoint"),
+    "localspec.access": (*GROUND, "localspec.access"),
+    "localspec.desktop": (*GROUND, "localspec.access", "localspec.desktop"),
+    "localspec.application": APPLICATION,
+    "localspec.ui": (*APPLICATION, "localspec.access", "localspec.desktop", "localspec.ui"),
+    "localspec.cli": (*APPLICATION, "localspec.desktop", "localspec.cli"),
+    "localspec.__main__": ("localspec.cli",),
 }
 """What each room may import of the package; the longest name that fits a module counts."""
 
@@ -52,7 +62,7 @@ WALLS: dict[str, str] = {
     "sentence_transformers": "localspec.models.embedder",
     "hnswlib": "localspec.stores.vectors",
     "gradio": "localspec.ui",
-    "httpx": "localspec.models.download",
+    "httpx": "localspec.models.files.download",
     "filelock": "localspec.locks",
 }
 """Libraries with one importer, so that only one place depends on what they do."""
@@ -147,31 +157,31 @@ def test_the_walls_stand_around_modules_that_use_the_library():
     [
         ("localspec.errors", "from localspec import config"),
         ("localspec.config", "import localspec.errors"),
-        ("localspec.models.tuning", "from localspec.stores.ngrams import NgramStore"),
-        ("localspec.models.tuning", "from localspec.speculation.tree import DraftTree"),
+        ("localspec.models.decode_times", "from localspec.stores.ngrams.store import NgramStore"),
+        ("localspec.models.decode_times", "from localspec.speculation.tree import DraftTree"),
         ("localspec.stores.library", "def later():\n    from localspec.models import llama"),
         ("localspec.stores.library", "from ..models import llama"),
         ("localspec.stores.library", "import importlib\nimportlib.import_module('localspec.models.llama')"),
         ("localspec.speculation.decode", "from localspec.models.llama import LlamaModel"),
         ("localspec.speculation.decode", "from localspec.config import home"),
-        ("localspec.speculation.decode", "from localspec.stores.ngrams import NgramStore"),
+        ("localspec.speculation.decode", "from localspec.stores.ngrams.store import NgramStore"),
         ("localspec.speculation.drafters.rest", "from localspec.models.llama import LlamaModel"),
         ("localspec.speculation.drafters.rest", "from localspec.stores import library"),
         ("localspec.chat.session", "from localspec.ui import page"),
         ("localspec.chat.session", "from localspec import cli"),
-        ("localspec.chat.session", "import localspec.bench"),
+        ("localspec.chat.session", "import localspec.cli.bench"),
         ("localspec.chat.session", "from localspec import *"),
         ("localspec.chat.session", "from localspec.endpoint import protocol"),
         ("localspec.endpoint.answers", "from localspec.ui import state"),
         ("localspec.unknown", "from localspec.errors import LocalSpecError"),
-        ("localspec.models.tuning", "import llama_cpp"),
-        ("localspec.models.tuning", "from llama_cpp import llama_cpp"),
+        ("localspec.models.decode_times", "import llama_cpp"),
+        ("localspec.models.decode_times", "from llama_cpp import llama_cpp"),
         ("localspec.models.llama", "import sentence_transformers"),
-        ("localspec.stores.states", "import hnswlib"),
+        ("localspec.stores.states.store", "import hnswlib"),
         ("localspec.chat.session", "import gradio as gr"),
-        ("localspec.cli", "import gradio"),
+        ("localspec.cli.main", "import gradio"),
         ("localspec.locks", "from localspec.errors import StoreError"),
-        ("localspec.ui.instance", "from filelock import FileLock"),
+        ("localspec.desktop.instance", "from filelock import FileLock"),
     ],
 )
 def test_a_forbidden_import_is_found(module, source):
@@ -185,11 +195,11 @@ def test_a_forbidden_import_is_found(module, source):
         ("localspec.models.llama", "import llama_cpp\nfrom localspec.errors import ModelError"),
         ("localspec.stores.library", "from localspec import config\nfrom . import ngrams\nfrom .ngrams import Matches"),
         ("localspec.stores.vectors", "import hnswlib"),
-        ("localspec.speculation.drafters.rest", "from localspec.stores.ngrams import NgramStore"),
+        ("localspec.speculation.drafters.rest", "from localspec.stores.ngrams.store import NgramStore"),
         ("localspec.speculation.drafters.draft", "from localspec.models.draft import DraftModel"),
         ("localspec.chat.session", "from localspec.models.llama import LlamaModel"),
         ("localspec.ui.page", "import gradio\nfrom localspec.chat.session import Session"),
-        ("localspec.cli", "from localspec.ui import page"),
+        ("localspec.cli.main", "from localspec.ui import page"),
     ],
 )
 def test_an_allowed_import_is_not_reported(module, source):

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from localspec.chat.template import ChatTemplate
 from localspec.config import cache_folder
 from localspec.errors import LocalSpecError, ModelError, ModelFileError
-from localspec.models.catalogue import (
+from localspec.models.decode_times import decode_times, fastest_attention, remember
+from localspec.models.draft import DraftModel
+from localspec.models.files.catalogue import (
     AUTOMATIC,
     NO_DRAFT,
     ModelEntry,
@@ -24,11 +26,9 @@ from localspec.models.catalogue import (
     resolve,
     resolve_draft,
 )
-from localspec.models.check import Verdict, check
-from localspec.models.draft import DraftModel
+from localspec.models.files.check import Verdict, check
 from localspec.models.llama import LlamaModel, LoadSettings, StateReader
-from localspec.models.tuned import Tuning, read
-from localspec.models.tuning import decode_times, fastest_attention, remember
+from localspec.models.quantization.tuned import Tuning, read
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Pace
 from localspec.speculation.drafters.auto import Economies, new_economies

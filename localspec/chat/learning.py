@@ -13,7 +13,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.template import Message
 from localspec.errors import SettingsError
 from localspec.models.llama import ReplyStreams, common_start
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import generate
 from localspec.stores.library import Library

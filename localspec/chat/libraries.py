@@ -11,8 +11,8 @@ from localspec.chat.engine import Engine
 from localspec.config import stores_folder
 from localspec.errors import DocumentError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
-from localspec.stores.documents import content_hash
-from localspec.stores.folders import contents
+from localspec.stores.documents.folders import contents
+from localspec.stores.documents.parse import content_hash
 from localspec.stores.library import Library, Progress, library_name, list_libraries
 from localspec.stores.overview import overview
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from localspec.errors import SettingsError, StoreError
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 
 _logger = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from localspec.chat.whole import needed, too_long, wanted
 from localspec.chat.window import Window, measure
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.budget import Budget
 from localspec.speculation.decode import Drafter, Step, generate, need_states
 from localspec.speculation.metrics import ReplyMetrics

@@ -21,7 +21,7 @@ from localspec.chat.report import UNKNOWN_DRAFT
 from localspec.chat.session import LEAST_REPLY, ReplyOptions, Session, Turn, Update
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
-from localspec.models.sampling import RANDOM_SEED
+from localspec.models.llama.sampling import RANDOM_SEED
 from localspec.speculation.budget import Budget
 from localspec.speculation.decode import Drafter, need_states
 from localspec.speculation.metrics import ReplyMetrics

@@ -20,19 +20,28 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from localspec.chat.interruptions import Interruptions
 from localspec.chat.template import ChatTemplate, Message
 from localspec.config import cache_folder, default_threads
 from localspec.errors import LocalSpecError, ModelError, ModelFileError, OutOfMemoryError
-from localspec.models import tuned
-from localspec.models.catalogue import ModelEntry, resolve
-from localspec.models.check import check
-from localspec.models.formats import ATTENTION, FEED_FORWARD, HEAD, Format, Layout, convert, layout, worth_trying
-from localspec.models.header import read_header
+from localspec.models.decode_times import interpolate, measure
+from localspec.models.files.catalogue import ModelEntry, resolve
+from localspec.models.files.check import check
+from localspec.models.files.header import read_header
 from localspec.models.llama import LlamaModel, LoadSettings, Weights
-from localspec.models.quality import HOPELESS, Quality, Reference, compare, held_texts
-from localspec.models.tuned import Figures, Tuning
-from localspec.models.tuning import interpolate, measure
+from localspec.models.quantization import tuned
+from localspec.models.quantization.formats import (
+    ATTENTION,
+    FEED_FORWARD,
+    HEAD,
+    Format,
+    Layout,
+    convert,
+    layout,
+    worth_trying,
+)
+from localspec.models.quantization.interruptions import Interruptions
+from localspec.models.quantization.quality import HOPELESS, Quality, Reference, compare, held_texts
+from localspec.models.quantization.tuned import Figures, Tuning
 from localspec.speculation.expectation import expected_speed, typical_offers
 
 MOST_DIVERGENCE = 0.01

@@ -16,7 +16,7 @@ from localspec.chat.methods import METHODS
 from localspec.chat.session import ReplyOptions
 from localspec.chat.template import Message
 from localspec.errors import LocalSpecError
-from localspec.models.sampling import RANDOM_SEED, SamplingSettings
+from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 
 LARGEST_BODY = 4 * 2**20
 """Bytes of a request"""

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from localspec.config import cache_folder
 from localspec.errors import LocalSpecError, ModelError
-from localspec.models import tuned
-from localspec.models.catalogue import (
+from localspec.models.files.catalogue import (
     AUTOMATIC,
     NO_DRAFT,
     ModelEntry,
@@ -17,11 +16,12 @@ from localspec.models.catalogue import (
     resolve,
     resolve_draft,
 )
-from localspec.models.check import remembered
-from localspec.models.fitting import Fit, fit
+from localspec.models.files.check import remembered
+from localspec.models.fit.fitting import Fit, fit
+from localspec.models.fit.memory import Footprint, Room, footprint
 from localspec.models.llama import LoadSettings
-from localspec.models.memory import Footprint, Room, footprint
 from localspec.models.pairing import compare_files
+from localspec.models.quantization import tuned
 
 
 def fit_of(model: str, draft: str, settings: LoadSettings, room: Room, *, embedder: bool = True) -> Fit:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import DraftMismatchError
-from localspec.models.header import read_arrays, read_header
+from localspec.models.files.header import read_arrays, read_header
 from localspec.models.llama import Weights
 
 TARGET_IDS = "localspec.draft.target_ids"

@@ -12,17 +12,10 @@ from numpy.typing import NDArray
 
 from localspec.errors import EmbedderError, LibraryInUseError, SettingsError, StoreError
 from localspec.locks import try_lock
-from localspec.stores.copies import Copies
 from localspec.stores.database import StoreDatabase, mapped_errors
-from localspec.stores.folder_rows import WATCHING_MIGRATIONS, FolderInfo
-from localspec.stores.holdings import DocumentInfo, Holdings
-from localspec.stores.ingestion import Ingestion, Progress
-from localspec.stores.naming import DATABASE, LOCK, library_name, list_libraries
-from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
-from localspec.stores.overview import folder_bytes
-from localspec.stores.reading import READING_MIGRATIONS, StateReaderLike, StateReading
-from localspec.stores.replies import REPLY_MIGRATIONS, Origin, Replies, Reply
-from localspec.stores.search import (
+from localspec.stores.documents.file_store import Copies
+from localspec.stores.documents.folder_rows import WATCHING_MIGRATIONS, FolderInfo
+from localspec.stores.documents.search import (
     SEARCH_MIGRATIONS,
     EmbedderLike,
     FoundPassage,
@@ -31,9 +24,16 @@ from localspec.stores.search import (
     passages_of,
     search,
 )
-from localspec.stores.stages import STAGE_MIGRATIONS, Stages, read_document
-from localspec.stores.states import STATE_MIGRATIONS, StateStore
-from localspec.stores.watching import Watching
+from localspec.stores.documents.table import DocumentInfo, Holdings
+from localspec.stores.documents.watching import Watching
+from localspec.stores.ingestion.pipeline import STAGE_MIGRATIONS, Stages, read_document
+from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
+from localspec.stores.ingestion.worker import Ingestion, Progress
+from localspec.stores.naming import DATABASE, LOCK, library_name, list_libraries
+from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.overview import folder_bytes
+from localspec.stores.replies import REPLY_MIGRATIONS, Origin, Replies, Reply
+from localspec.stores.states.store import STATE_MIGRATIONS, StateStore
 
 __all__ = [
     "DocumentInfo",

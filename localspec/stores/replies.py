@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.ngrams import NgramStore, token_ids
-from localspec.stores.states import CONTINUATION, StateStore
+from localspec.stores.ngrams.store import NgramStore, token_ids
+from localspec.stores.states.store import CONTINUATION, StateStore
 
 _logger = logging.getLogger(__name__)
 

@@ -11,19 +11,21 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from localspec import texts
+from localspec.access.bind_address import LOOPBACK, Reach
+from localspec.access.guard import Guard
+from localspec.access.route_allowlist import Surface
+from localspec.access.session_auth import Entrance
+from localspec.access.sign_in import Door
+from localspec.access.uploads import Uploads, clear
+from localspec.application.exports import Exports
+from localspec.application.remembered import Choice
+from localspec.application.state import Application
+from localspec.desktop import menu
 from localspec.errors import SettingsError
-from localspec.ui import page, texts
-from localspec.ui.door import Door
-from localspec.ui.entrance import Entrance
+from localspec.ui import page
 from localspec.ui.environment import uploads_folder
 from localspec.ui.events import Events
-from localspec.ui.exports import Exports
-from localspec.ui.guard import Guard
-from localspec.ui.reach import LOOPBACK, Reach
-from localspec.ui.remembered import Choice
-from localspec.ui.state import Application
-from localspec.ui.surface import Surface
-from localspec.ui.uploads import Uploads, clear
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
@@ -146,6 +148,6 @@ def _launch(
         theme=_theme(),
         css_paths=[_HERE / "style.css"],
         head=f"<script>{script}</script>",
-        favicon_path=_HERE / "icon.svg",
+        favicon_path=menu.ICON,
     )
     return blocks

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from localspec import texts
 from localspec.stores.conversations import MARK, TITLE_CHARACTERS, UNMARK, ConversationInfo
-from localspec.ui import markup, texts
+from localspec.ui import markup
 
 PAGE = 100
 """Chats are shown so many at a time."""

@@ -8,15 +8,15 @@ from typing import Any
 
 import gradio as gr
 
-from localspec import config
+from localspec import config, texts
+from localspec.application.state import Application, Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.session import Turn
 from localspec.errors import LocalSpecError
 from localspec.stores.library import FoundPassage, Library
 from localspec.stores.overview import library_identity
-from localspec.ui import markup, texts
+from localspec.ui import markup
 from localspec.ui.page import Page
-from localspec.ui.state import Application, Conversation
 
 _WANTED = re.compile(r"(\d{1,18}) cite (\d{1,9})")
 """What `citing.js` writes: a count that makes every press different, and the name of the button."""

@@ -7,8 +7,9 @@ import unicodedata
 from collections.abc import Iterable
 from itertools import groupby
 
+from localspec import texts
 from localspec.chat.origins import UNKNOWN, Origins, names
-from localspec.ui import markup, texts
+from localspec.ui import markup
 from localspec.ui.panel import names_to_class
 
 _BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")

@@ -7,15 +7,16 @@ from typing import Any
 
 import gradio as gr
 
+from localspec import texts
+from localspec.application.measuring import Measurement
+from localspec.application.state import Application, Conversation
 from localspec.chat.session import ReplyOptions
 from localspec.chat.trials import PLAIN
 from localspec.errors import LocalSpecError, SettingsError
-from localspec.ui import markup, texts
+from localspec.ui import markup
 from localspec.ui.conversations import Chats, Update
-from localspec.ui.measuring import Measurement
 from localspec.ui.options import reply_options
 from localspec.ui.page import Page
-from localspec.ui.state import Application, Conversation
 
 
 class Measures:

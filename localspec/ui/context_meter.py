@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from localspec import texts
 from localspec.chat.session import Turn
-from localspec.ui import texts
 
 _LEAST_SHARE = 0.4
 """Percent of the bar that a part gets which is there at all."""

@@ -10,18 +10,19 @@ from typing import Any
 
 import gradio as gr
 
+from localspec import texts
+from localspec.application.chats import Chat, Exchange, answer
+from localspec.application.replying import Reply, View
+from localspec.application.state import LIBRARY_PARTS, Application, Conversation
 from localspec.chat.transfer import read_json
 from localspec.chat.trials import with_seed
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals, totals
-from localspec.ui import chat_list, context_meter, markup, panel, texts, trials
+from localspec.ui import chat_list, context_meter, markup, panel, trials
 from localspec.ui.chat_list import PAGE
-from localspec.ui.chats import Chat, Exchange, answer
 from localspec.ui.options import reply_options
 from localspec.ui.page import Page
-from localspec.ui.replying import Reply, View
-from localspec.ui.state import LIBRARY_PARTS, Application, Conversation
 
 Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from localspec import texts
 from localspec.endpoint.service import Service
-from localspec.ui import markup, texts
+from localspec.ui import markup
 
 ON, OFF, RENEW = "endpoint-on", "endpoint-off", "endpoint-token"
 PRESSES = (ON, OFF, RENEW)

@@ -6,6 +6,8 @@ from typing import Any
 
 import gradio as gr
 
+from localspec.application.state import LIBRARY_PARTS, Application, Conversation
+from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.chat.methods import METHODS
 from localspec.chat.presets import SETTINGS
 from localspec.errors import LocalSpecError
@@ -19,8 +21,6 @@ from localspec.ui.models import MODEL_PARTS, PICKING_PARTS, Models
 from localspec.ui.options import SAMPLING_ORDER
 from localspec.ui.page import Page
 from localspec.ui.presets import PresetEvents
-from localspec.ui.state import LIBRARY_PARTS, Application, Conversation
-from localspec.ui.tuning import PRESSES as TUNING_PRESSES
 
 OTHER_PARTS = ("endpoint",)
 """The parts of the page that tell of the application."""

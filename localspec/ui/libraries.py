@@ -13,17 +13,18 @@ from typing import Any
 import gradio as gr
 from gradio.utils import get_upload_folder
 
+from localspec import texts
+from localspec.application.state import LIBRARY_PARTS, Application, Conversation
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import DocumentError, EmbedderError, LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS
-from localspec.stores.folders import MOST_FILES
+from localspec.stores.documents.folders import MOST_FILES
 from localspec.stores.library import Library, library_name
-from localspec.ui import markup, shelf, texts
+from localspec.ui import markup, shelf
 from localspec.ui.conversations import Update
 from localspec.ui.page import Page
 from localspec.ui.shelf import Parts, Usage
-from localspec.ui.state import LIBRARY_PARTS, Application, Conversation
 
 USAGE_SECONDS = 15.0
 """What a library takes is measured so often, and not while an answer is written."""

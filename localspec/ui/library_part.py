@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import gradio as gr
 
-from localspec.stores.documents import SUPPORTED_SUFFIXES, ParseLimits
-from localspec.stores.folders import MOST_FILES
-from localspec.ui import texts
+from localspec import texts
+from localspec.stores.documents.folders import MOST_FILES
+from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
 from localspec.ui.markup import literal
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from localspec import texts
 from localspec.chat.citations import Citation
 from localspec.stores.library import Progress
-from localspec.ui import maths, texts
+from localspec.ui import maths
 
 _MEANING = re.compile(r"""[&<>"'\\`*_{}\[\]()#+\-.!|~$:]""")
 _CODE = re.compile(

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
+from localspec import texts
+from localspec.application.downloads import CHECKING, DONE, FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
 from localspec.chat.methods import METHODS
-from localspec.models.catalogue import AUTOMATIC, NO_DRAFT, Offer
-from localspec.models.fitting import ASKED, Fit, Ways
-from localspec.models.shelf import Unusable
-from localspec.ui import markup, texts
-from localspec.ui.downloads import CHECKING, DONE, FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
+from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, Offer
+from localspec.models.files.inventory import Unusable
+from localspec.models.fit.fitting import ASKED, Fit, Ways
+from localspec.ui import markup
 
 if TYPE_CHECKING:
-    from localspec.ui.state import Application, DraftState
+    from localspec.application.state import Application, DraftState
 
 PRESS = "model"
 """What the names of this part's buttons begin with: model:ACTION=WHAT, in which WHAT is quoted as in an address."""

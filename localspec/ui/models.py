@@ -8,25 +8,34 @@ from typing import Any
 
 import gradio as gr
 
+from localspec import texts
+from localspec.application.downloads import UNDER_WAY, arrived
+from localspec.application.remembered import Choice
+from localspec.application.state import Application, Conversation
 from localspec.config import models_folder
 from localspec.errors import LocalSpecError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, Offer, find_offer, resolve, resolve_draft
-from localspec.models.catalogue import offers as offered
-from localspec.models.fitting import Fit, ways
-from localspec.models.fitting import fit as fit_into
-from localspec.models.hub import endpoint
+from localspec.models.files.catalogue import (
+    AUTOMATIC,
+    DEFAULT_MODEL,
+    NO_DRAFT,
+    Offer,
+    find_offer,
+    resolve,
+    resolve_draft,
+)
+from localspec.models.files.catalogue import offers as offered
+from localspec.models.files.hub import endpoint
+from localspec.models.files.inventory import Shelf, look_through
+from localspec.models.fit.fitting import Fit, ways
+from localspec.models.fit.fitting import fit as fit_into
+from localspec.models.fit.memory import Room, draft_of, footprint
 from localspec.models.llama import LoadSettings
-from localspec.models.memory import Room, draft_of, footprint
 from localspec.models.pairing import compare_files
-from localspec.models.shelf import Shelf, look_through
-from localspec.ui import markup, model_parts, texts
+from localspec.ui import markup, model_parts
 from localspec.ui.conversations import Update
-from localspec.ui.downloads import UNDER_WAY, arrived
 from localspec.ui.model_parts import OfferState, Question, draft_status, read_button, status
 from localspec.ui.options import Number, load_settings
 from localspec.ui.page import Page, draft_choices, fields_of
-from localspec.ui.remembered import Choice
-from localspec.ui.state import Application, Conversation
 
 MODEL_PARTS = ("status", "draft", "formats", "alone")
 """The parts of the page that tell of the loaded models."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from localspec import texts
 from localspec.chat.session import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
-from localspec.models.sampling import SamplingSettings
-from localspec.ui import texts, whole
+from localspec.models.llama.sampling import SamplingSettings
+from localspec.ui import whole
 
 Number = float | int | None
 """What a number field gives: None when it is empty."""

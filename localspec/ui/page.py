@@ -8,18 +8,19 @@ from typing import Any
 
 import gradio as gr
 
+from localspec import texts
+from localspec.application.remembered import Choice
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, listed
 from localspec.chat.session import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
-from localspec.models.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, ModelEntry, available, drafts
+from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, ModelEntry, available, drafts
 from localspec.models.llama import MAX_ROWS
-from localspec.models.sampling import SamplingSettings
-from localspec.stores.documents import SUPPORTED_SUFFIXES
-from localspec.ui import library_part, markup, maths, panel, presets, texts, trials, whole
+from localspec.models.llama.sampling import SamplingSettings
+from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
+from localspec.ui import library_part, markup, maths, panel, presets, trials, whole
 from localspec.ui.library_part import Shelf
 from localspec.ui.options import SAMPLING_ORDER
-from localspec.ui.remembered import Choice
 
 
 @dataclass(slots=True)

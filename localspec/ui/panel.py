@@ -6,11 +6,11 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from localspec import texts
 from localspec.chat.report import SLOWER, verdict
 from localspec.speculation.decode import Retrieval
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals
-from localspec.ui import texts
 
 PLOTTED_STEPS = 100
 _WIDTH, _HEIGHT = 400, 72

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from localspec import texts
 from localspec.stores.library import DocumentInfo, FolderInfo, Progress
-from localspec.ui import markup, texts
+from localspec.ui import markup
 from localspec.ui.markup import lines, literal, of_library
 
 SHOWN_DOCUMENTS = 200

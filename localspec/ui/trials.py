@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from localspec import texts
+from localspec.application.measuring import Measured, Row
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER
 from localspec.chat.trials import PLAIN
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.ui import markup, texts
-from localspec.ui.measuring import Measured, Row
+from localspec.ui import markup
 
 _QUESTION_CHARACTERS = 140
 _OTHER_LOAD = 1.25

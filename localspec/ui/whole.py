@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from localspec import texts
 from localspec.errors import SettingsError
 from localspec.stores.library import DocumentInfo
-from localspec.ui import texts
 
 PASSAGES = ""
 ALL = "all"

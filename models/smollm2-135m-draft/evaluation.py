@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from localspec.chat.template import ChatTemplate, Message
 from localspec.config import default_threads
 from localspec.models.llama import PREFILL_ROWS, LlamaModel, ReplyStreams, Weights
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from network import Draft
 from vocabulary import DraftVocabulary
 

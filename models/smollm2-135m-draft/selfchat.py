@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from localspec.chat.template import ChatTemplate, Message
 from localspec.models.llama import ReplyStreams, Weights, Written
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 
 BEGINNINGS: dict[str, tuple[str, ...]] = {
     "translation": (

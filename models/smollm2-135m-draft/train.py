@@ -30,7 +30,7 @@ import evaluation  # noqa: E402
 import gguf_file  # noqa: E402
 import selfchat  # noqa: E402
 from localspec.config import default_threads  # noqa: E402
-from localspec.models.catalogue import resolve  # noqa: E402
+from localspec.models.files.catalogue import resolve  # noqa: E402
 from localspec.models.llama import LlamaModel, LoadSettings, Weights, requantize  # noqa: E402
 from network import Config, Draft, with_weights  # noqa: E402
 from training import Corpus, Settings, Training, read_checkpoint  # noqa: E402

@@ -211,7 +211,7 @@ def test_parts_of_a_reply_add_up_to_its_seconds():
 @pytest.mark.parametrize("draft_tokens", [0, 4])
 def test_llama_cpp_python_answers_from_a_process_of_its_own(draft_tokens):
     """The real library on the shipped model: both ways of decoding write the same greedy text."""
-    from localspec.models.catalogue import resolve
+    from localspec.models.files.catalogue import resolve
 
     root = Path(__file__).resolve().parents[2]
     prompt = [1, 4093, 198, 28788, 451, 2683, 30, 2, 198, 1, 520, 9531, 198]

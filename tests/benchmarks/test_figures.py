@@ -24,7 +24,7 @@ from benchmarks.figures import (
 )
 from benchmarks.peers import across, rotated
 from benchmarks.rows import grouped
-from localspec.bench import Score
+from localspec.cli.bench import Score
 from localspec.speculation.metrics import ReplyMetrics
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import ingest
+from localspec.models.decode_times import DecodeTimes
 from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
-from localspec.models.tuning import DecodeTimes
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Pace
 from localspec.stores.library import Library

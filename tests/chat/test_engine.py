@@ -14,7 +14,7 @@ import pytest
 from localspec.chat.engine import Engine
 from localspec.chat.session import ReplyOptions, Session
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.catalogue import SHIPPED_DRAFT, resolve_draft
+from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve_draft
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.tree import DraftTree
 

@@ -15,7 +15,7 @@ from localspec.chat.libraries import prepare_drafts
 from localspec.chat.session import LEAST_LEARNT, ReplyOptions, Session
 from localspec.errors import SettingsError
 from localspec.models.llama import common_start
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.decode import Context
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.stores.library import Library

@@ -12,7 +12,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.origins import UNKNOWN, Origins, names
 from localspec.chat.session import ReplyOptions, Session
 from localspec.chat.text import TextStream
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET
 from localspec.stores.library import Library
 from tests.chat.test_session import WHEN, last, until

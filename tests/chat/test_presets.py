@@ -11,7 +11,7 @@ import pytest
 
 from localspec.chat.presets import BUILT_IN, FILE, MOST, Preset, Presets, read
 from localspec.errors import SettingsError, StoreError
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 
 VALUES: dict[str, Any] = {"temperature": 0.4, "top_k": 20, "top_p": 0.8, "min_p": 0.1, "repeat_penalty": 1.2}
 

@@ -14,9 +14,9 @@ from localspec.chat.engine import Engine
 from localspec.chat.methods import DEFAULT_METHOD
 from localspec.chat.session import ReplyOptions, Session, Turn, Update
 from localspec.errors import ContextTooLongError, ModelError, SettingsError
+from localspec.models.decode_times import DecodeTimes
 from localspec.models.llama import LoadSettings
-from localspec.models.sampling import SamplingSettings
-from localspec.models.tuning import DecodeTimes
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import Library
 from tests.chat.conftest import CONTEXT
 

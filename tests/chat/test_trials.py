@@ -11,7 +11,7 @@ from localspec.chat.methods import listed
 from localspec.chat.session import ReplyOptions, Session, Turn
 from localspec.chat.trials import PLAIN, Trial, Trials, as_made, contenders, with_seed
 from localspec.errors import SettingsError
-from localspec.models.sampling import RANDOM_SEED, SamplingSettings
+from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 from localspec.stores.library import Library
 from tests.chat.test_session import TIDE, WHEN, fresh, last, snapshot, until
 

@@ -15,16 +15,16 @@ import pytest
 
 from localspec.chat import weight_formats
 from localspec.chat.engine import Engine
-from localspec.chat.interruptions import Interruptions
 from localspec.chat.session import ReplyOptions, Session
-from localspec.chat.tuning_run import TuningRun
 from localspec.chat.weight_formats import CHOSEN, ORIGINAL, SHOWN_ROWS, TOO_FAR, Progress, plan, tune
 from localspec.errors import ModelError
-from localspec.models import formats, tuned
-from localspec.models.catalogue import SHIPPED_DRAFT, resolve
+from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve
 from localspec.models.llama import LoadSettings
-from localspec.models.quality import held_texts
-from localspec.models.tuned import Tuning
+from localspec.models.quantization import formats, tuned
+from localspec.models.quantization.interruptions import Interruptions
+from localspec.models.quantization.quality import held_texts
+from localspec.models.quantization.tuned import Tuning
+from localspec.models.quantization.tuning_run import TuningRun
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = LoadSettings(context=512, threads=1, gpu_layers=0)

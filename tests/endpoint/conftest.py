@@ -18,6 +18,7 @@ from openai import OpenAI
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
+from localspec.access.guard import Guard
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import ingest, open_library
 from localspec.endpoint import routes as routes_module
@@ -25,7 +26,6 @@ from localspec.endpoint.access import Access
 from localspec.endpoint.answers import Answers
 from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library
-from localspec.ui.guard import Guard
 from tests.builders import make_pdf
 from tests.chat.conftest import HARBOUR
 

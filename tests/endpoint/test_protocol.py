@@ -25,7 +25,7 @@ from localspec.endpoint.protocol import (
     usage,
     usage_chunk,
 )
-from localspec.models.sampling import RANDOM_SEED, SamplingSettings
+from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 
 HEAD = Head("chatcmpl-1", 1700000000, "smollm2-135m", "fp_1")
 USAGE = usage(10, 4, 3, {"method": "auto"})

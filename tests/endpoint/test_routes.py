@@ -22,7 +22,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.session import ReplyOptions, Session
 from localspec.endpoint.answers import MOST_REQUESTS
 from localspec.endpoint.protocol import LARGEST_BODY
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from tests.endpoint.conftest import CONTEXT, Server, asking, forget
 
 QUESTIONS = (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from localspec.models.catalogue import resolve
+from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LlamaModel, LoadSettings, requantize
 
 BF16 = 32

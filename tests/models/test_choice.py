@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from localspec.errors import ModelFileError
-from localspec.models.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, resolve, resolve_draft
 from localspec.models.choice import draft_for, fit_of
+from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, resolve, resolve_draft
+from localspec.models.fit.memory import Room, footprint
 from localspec.models.llama import LoadSettings
-from localspec.models.memory import Room, footprint
-from tests.ui.conftest import foreign_draft
+from tests.running import foreign_draft
 
 ROOM = Room(2**40, 2**40)
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from localspec.errors import DraftMismatchError, ModelFileError, OutOfMemoryError
-from localspec.models import catalogue
 from localspec.models.draft import FIRST_CHOICES, WIDTH, Choices, DraftModel
+from localspec.models.files import catalogue
 from localspec.models.llama import LlamaModel, Weights
 from localspec.models.pairing import TOKENS, pair
 from tests.models.gguf import write

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from localspec.models import catalogue
 from localspec.models.draft import DraftModel
+from localspec.models.files import catalogue
 from localspec.models.llama import MAX_ROWS, LlamaModel, LoadSettings
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes
 from localspec.speculation.decode import Drafter, generate
@@ -32,8 +32,8 @@ from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams import NGRAM_MIGRATIONS, NgramStore
-from localspec.stores.states import STATE_MIGRATIONS, StateStore
+from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.states.store import STATE_MIGRATIONS, StateStore
 
 FULL = os.environ.get("LOCALSPEC_PARITY") == "full"
 PROMPTS, WIDE_PROMPTS, TOKENS = (40, 40, 128) if FULL else (12, 6, 48)

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from localspec.errors import DocumentError, EmbedderError, LibraryInUseError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
-from localspec.stores.ingestion import EMBEDDED_AT_ONCE
+from localspec.stores.documents.search import RANK_OFFSET, fuse, words_query
+from localspec.stores.ingestion.worker import EMBEDDED_AT_ONCE
 from localspec.stores.library import Library, Progress, StateReaderLike, library_name, list_libraries
 from localspec.stores.overview import library_identity, overview
-from localspec.stores.search import RANK_OFFSET, fuse, words_query
 from tests.builders import make_docx, make_pdf
 
 STAGES = ("queued", "parsed", "passages", "ngrams", "ready")

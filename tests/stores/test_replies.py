@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from localspec.stores.library import Library
 from localspec.stores.replies import WAITING
+from tests.stores.ingestion.test_state_reading import HashReader, assert_complete, states_of, text
 from tests.stores.test_library import bytes_as_tokens, bytes_of, open_library, write
-from tests.stores.test_reading import HashReader, assert_complete, states_of, text
 
 __all__ = ["write"]
 
@@ -281,7 +281,7 @@ LEARN_UNTIL_KILLED = """
 import os, signal, sys, threading, time
 from pathlib import Path
 from tests.stores.test_library import open_library
-from tests.stores.test_reading import HashReader
+from tests.stores.ingestion.test_state_reading import HashReader
 from tests.stores.test_replies import learn
 
 library = open_library(Path(sys.argv[1]), reader=HashReader())
@@ -325,7 +325,7 @@ import resource, sys
 from pathlib import Path
 from localspec.errors import DiskFullError
 from tests.stores.test_library import open_library
-from tests.stores.test_reading import HashReader
+from tests.stores.ingestion.test_state_reading import HashReader
 from tests.stores.test_replies import learn, reply
 
 library = open_library(Path(sys.argv[1]), reader=HashReader())

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
+from localspec.stores.ingestion.pipeline import STAGE_MIGRATIONS
 from localspec.stores.library import Library, Progress, list_libraries
 from localspec.stores.naming import delete_library, rename_library, sweep_deleted
-from localspec.stores.stages import STAGE_MIGRATIONS
 from tests.builders import make_pdf
 from tests.stores.test_library import (
     WordEmbedder,

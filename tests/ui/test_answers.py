@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from localspec import texts
 from localspec.stores.conversations import Conversations, KeptCitation, KeptConversation, KeptTurn
-from localspec.ui import texts
 from tests.builders import make_pdf
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 from tests.ui.test_browser import LIGHTHOUSE, Visit
 
 pytestmark = pytest.mark.browser

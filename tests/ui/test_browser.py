@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog,
 from localspec.chat.methods import METHODS
 from localspec.ui.options import SAMPLING_ORDER
 from tests.builders import make_pdf
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 
 pytestmark = pytest.mark.browser
 

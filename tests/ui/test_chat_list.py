@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localspec import texts
+from localspec.application.chats import Chat, Exchange
+from localspec.application.exports import file_name
+from localspec.application.state import Application, Conversation
 from localspec.chat.session import Turn
 from localspec.errors import StoreError
 from localspec.stores.conversations import MARK, UNMARK, ConversationInfo, KeptConversation, KeptTurn
-from localspec.ui import markup, texts
+from localspec.ui import markup
 from localspec.ui.chat_list import PAGE, ListState, below, chats
-from localspec.ui.chats import Chat, Exchange
 from localspec.ui.conversations import Chats
-from localspec.ui.exports import file_name
-from localspec.ui.state import Application, Conversation
 from tests.ui.test_panel import HOSTILE, Tags
 
 INFO = ConversationInfo(3, "The lamp", "documents", "2026-01-02T03:04:05+00:00", "2026-01-03T03:04:05+00:00")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from localspec import texts
 from localspec.chat.methods import METHODS
-from localspec.ui import texts
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 from tests.ui.test_browser import LONG
 from tests.ui.test_conversations import ChatVisit
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
+from localspec import texts
 from localspec.stores.conversations import Conversations, KeptConversation, KeptTurn
-from localspec.ui import texts
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 from tests.ui.test_browser import LONG, Visit
 
 pytestmark = pytest.mark.browser

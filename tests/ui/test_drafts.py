@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from localspec.chat.report import SEARCHES_ALONE
-from localspec.models.catalogue import SHIPPED_DRAFT
-from tests.ui.conftest import RunningApp, foreign_draft
+from localspec.models.files.catalogue import SHIPPED_DRAFT
+from tests.running import RunningApp, foreign_draft
 from tests.ui.test_browser import LIGHTHOUSE, LONG, Visit
 
 pytestmark = pytest.mark.browser

@@ -13,11 +13,11 @@ import pytest
 from openai import OpenAI
 from playwright.sync_api import Browser, expect
 
+from localspec import texts
+from localspec.application.state import Application
 from localspec.endpoint.service import Service
-from localspec.ui import texts
 from localspec.ui.endpoint import OFF, ON, PRESSES, RENEW, press, shown
-from localspec.ui.state import Application
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 from tests.ui.test_browser import Visit
 from tests.ui.test_panel import HOSTILE, Tags
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
-from localspec.ui import texts, uploads
-from localspec.ui.entrance import cookie
-from localspec.ui.uploads import LARGEST_REQUEST, Uploads
-from tests.ui.conftest import RunningApp, finished
-from tests.ui.evil import Evil
+from localspec import texts
+from localspec.access import uploads
+from localspec.access.session_auth import cookie
+from localspec.access.uploads import LARGEST_REQUEST, Uploads
+from tests.access.evil import Evil
+from tests.running import RunningApp, finished
 from tests.ui.watched import attacker
 
 __all__ = ["attacker"]

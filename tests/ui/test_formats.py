@@ -10,12 +10,12 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from localspec.chat import weight_formats
-from localspec.models import formats, tuned
-from localspec.models.catalogue import resolve
+from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LoadSettings
-from localspec.models.quality import held_texts
-from localspec.models.tuned import Tuning
-from tests.ui.conftest import RunningApp
+from localspec.models.quantization import formats, tuned
+from localspec.models.quantization.quality import held_texts
+from localspec.models.quantization.tuned import Tuning
+from tests.running import RunningApp
 from tests.ui.test_browser import LONG, Visit
 
 pytestmark = pytest.mark.browser

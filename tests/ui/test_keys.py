@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 
 pytestmark = pytest.mark.browser
 LONG = "Tell me a long story about the keeper of a lighthouse and the sea."

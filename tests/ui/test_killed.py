@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 from tests.ui.test_browser import LIGHTHOUSE, LONG
 from tests.ui.test_conversations import SHORT, ChatVisit, started
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, expect
 
 from tests.builders import make_pdf
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 from tests.ui.test_browser import LIGHTHOUSE, LONG, Visit
 
 pytestmark = pytest.mark.browser

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from localspec.chat.report import NO_STATES
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 from tests.ui.test_browser import LIGHTHOUSE, LONG, Visit
 
 pytestmark = pytest.mark.browser

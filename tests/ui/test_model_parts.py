@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from localspec.models.catalogue import Offer, offers
-from localspec.models.fitting import Ways, fit, ways
+from localspec import texts
+from localspec.application.downloads import FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
+from localspec.models.files.catalogue import Offer, offers
+from localspec.models.files.inventory import Unusable
+from localspec.models.fit.fitting import Ways, fit, ways
+from localspec.models.fit.memory import Footprint, Room
 from localspec.models.llama import Device
-from localspec.models.memory import Footprint, Room
-from localspec.models.shelf import Unusable
-from localspec.ui import model_parts, texts
-from localspec.ui.downloads import FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
+from localspec.ui import model_parts
 from localspec.ui.model_parts import OfferState, Question, read_button
 from tests.ui.test_panel import HOSTILE, Tags
 

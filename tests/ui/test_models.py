@@ -13,11 +13,11 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Locator, expect
 
-from localspec.models.catalogue import DEFAULT_MODEL, resolve
-from localspec.models.header import read_header
-from tests.models.hub import Hub, running_hub
-from tests.models.test_memory import gguf
-from tests.ui.conftest import RunningApp
+from localspec.models.files.catalogue import DEFAULT_MODEL, resolve
+from localspec.models.files.header import read_header
+from tests.models.files.hub import Hub, running_hub
+from tests.models.fit.test_memory import gguf
+from tests.running import RunningApp
 from tests.ui.test_browser import LONG, Visit
 
 pytestmark = pytest.mark.browser

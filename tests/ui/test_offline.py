@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, expect
 
+from tests.access import isolation
 from tests.builders import make_pdf
-from tests.ui import isolation
-from tests.ui.conftest import RunningApp
+from tests.running import RunningApp
 from tests.ui.test_browser import LIGHTHOUSE, Visit
 
 pytestmark = pytest.mark.browser

@@ -15,18 +15,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localspec import texts
+from localspec.application.state import LIBRARY_PARTS, Application, Conversation, DraftState, Models
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE
 from localspec.chat.session import ReplyOptions
 from localspec.errors import ModelError, SettingsError
-from localspec.models.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
-from localspec.models.sampling import RANDOM_SEED
+from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
+from localspec.models.llama.sampling import RANDOM_SEED
 from localspec.speculation.decode import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, Progress
-from localspec.ui import markup, panel, shelf, texts
+from localspec.ui import markup, panel, shelf
 from localspec.ui import page as page_module
 from localspec.ui.events import Events, explain
 from localspec.ui.libraries import pressed
@@ -35,8 +37,7 @@ from localspec.ui.models import Models as ModelHandlers
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import draft_choices
 from localspec.ui.shelf import Parts
-from localspec.ui.state import LIBRARY_PARTS, Application, Conversation, DraftState, Models
-from tests.ui.conftest import foreign_draft
+from tests.running import foreign_draft
 
 HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`"
 

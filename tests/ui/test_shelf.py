@@ -14,15 +14,15 @@ import gradio as gr
 import pytest
 from gradio.utils import get_upload_folder
 
-from localspec import config
+from localspec import config, texts
+from localspec.application.chats import Chat
+from localspec.application.state import LIBRARY_PARTS, Application, Conversation
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
 from localspec.stores.library import DocumentInfo, FolderInfo, Progress
 from localspec.ui import libraries as handlers
-from localspec.ui import shelf, texts
-from localspec.ui.chats import Chat
+from localspec.ui import shelf
 from localspec.ui.libraries import Libraries
 from localspec.ui.shelf import Parts, Usage
-from localspec.ui.state import LIBRARY_PARTS, Application, Conversation
 from tests.ui.test_panel import HOSTILE, Tags
 
 

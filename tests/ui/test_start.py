@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from localspec import texts
+from localspec.access.session_auth import with_token
 from localspec.errors import SettingsError
-from localspec.ui import app, texts
-from localspec.ui.entrance import with_token
-from tests.ui.conftest import REPOSITORY, RunningApp
-from tests.ui.test_window import recorder, started
+from localspec.ui import app
+from tests.desktop.test_window import recorder, started
+from tests.running import REPOSITORY, RunningApp
 
 
 def test_page_is_up_soon_and_says_where_and_ctrl_c_ends_it(running: RunningApp, tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
+from localspec import texts
+from localspec.application.measuring import Measured, Row
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals
-from localspec.ui import panel, texts, trials
-from localspec.ui.measuring import Measured, Row
+from localspec.ui import panel, trials
 from tests.ui.test_panel import HOSTILE, Tags, figure, metrics_of, step
 
 

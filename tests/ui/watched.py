@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from tests.ui import evil
-from tests.ui.conftest import RunningApp
-from tests.ui.evil import Evil
+from tests.access import evil
+from tests.access.evil import Evil
+from tests.running import RunningApp
 from tests.ui.test_conversations import ChatVisit
 
 # Everything in the page that could load or run something, and every time the browser's last line of defence was needed.

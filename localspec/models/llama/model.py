@@ -23,8 +23,8 @@ from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, 
 from localspec.models.llama.backend import halves, native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.sampler import Sampler
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.models.llama.weights import LEAST_CELLS, Weights
-from localspec.models.sampling import SamplingSettings
 
 MAX_ROWS = 65
 """Rows of one verification batch: root + 64 draft nodes, the published tree size (RASD, REST)."""

@@ -8,7 +8,7 @@ import llama_cpp
 
 from localspec.errors import SettingsError
 from localspec.models.llama.backend import recent_log, view
-from localspec.models.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings
 
 
 class Sampler:

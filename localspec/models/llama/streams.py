@@ -16,9 +16,9 @@ from localspec.models.llama.backend import halves, native_batch, recent_log, vie
 from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.reader import StateReader
 from localspec.models.llama.sampler import Sampler
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.models.llama.watch import Watch
 from localspec.models.llama.weights import Weights
-from localspec.models.sampling import SamplingSettings
 
 MOST_SEQUENCES = 64
 """On two cores a batch of 64 rows gives the most tokens per second of all sizes measured (docs/log.md)."""

@@ -12,7 +12,7 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
-from localspec.models.header import WIDE_TYPES, read_tensors
+from localspec.models.files.header import WIDE_TYPES, read_tensors
 from localspec.models.llama.attention import Attention, choices
 from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log
 

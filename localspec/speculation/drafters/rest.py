@@ -9,7 +9,7 @@ from localspec.speculation.decode import Context, Step
 from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
 from localspec.speculation.sightings import Sighting
 from localspec.speculation.tree import SOURCE_REST, DraftTree, from_continuations
-from localspec.stores.ngrams import NgramStore
+from localspec.stores.ngrams.store import NgramStore
 
 LONGEST = 16
 SHORTEST = 2

@@ -1,0 +1,167 @@
+"""Downloads of models, one after the other in a thread, as the page shows them. Nothing else uses the network."""
+
+from __future__ import annotations
+
+import collections
+import logging
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from localspec import texts
+from localspec.config import models_folder
+from localspec.errors import DownloadError, DownloadStoppedError, LocalSpecError
+from localspec.models.files.catalogue import Offer
+from localspec.models.files.download import download
+from localspec.models.files.partial import Partial
+
+_logger = logging.getLogger(__name__)
+
+WAITING, RUNNING, CHECKING, STOPPING = "waiting", "running", "checking", "stopping"
+STOPPED, FAILED, DONE = "stopped", "failed", "done"
+UNDER_WAY = (WAITING, RUNNING, CHECKING, STOPPING)
+_RATE_SECONDS = 8.0
+"""The speed that is shown is that of the last so many seconds."""
+_CLOSE_SECONDS = 3.0
+"""A server that is silent can delay the end; what has arrived is on disk whenever the process ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadState:
+    """Where one download stands."""
+
+    offer: Offer
+    state: str
+    done: int = 0
+    """Bytes that are there"""
+    total: int = 0
+    """Bytes in all; 0 = unknown"""
+    rate: float = 0.0
+    """Bytes per second; 0 = not known yet"""
+    problem: str = ""
+    """Why it failed, and what to do"""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """None where it cannot be told."""
+        return (self.total - self.done) / self.rate if self.rate > 0 and self.total else None
+
+
+@dataclass(slots=True, eq=False)
+class _Wanted:
+    state: DownloadState
+    stopping: threading.Event = field(default_factory=threading.Event)
+    arrived: collections.deque[tuple[float, int]] = field(default_factory=collections.deque)
+    """when, and how many bytes were there"""
+
+
+class Downloads:
+    """Those of one application, the newest last. What is stopped or fails goes on from there when it is begun again,
+    also after a restart."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._wanted: dict[str, _Wanted] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def begin(self, offers: Sequence[Offer]) -> None:
+        """Download these after those that wait already. Raises DownloadError while the application ends."""
+        with self._condition:
+            if self._closed:
+                raise DownloadError(texts.DOWNLOAD_CLOSED)
+            for offer in offers:
+                known = self._wanted.get(offer.name)
+                if known is not None and known.state.state in UNDER_WAY:
+                    continue
+                self._wanted.pop(offer.name, None)
+                self._wanted[offer.name] = _Wanted(DownloadState(offer, WAITING, arrived(offer), offer.bytes))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="downloads", daemon=True)
+                self._thread.start()
+
+    def stop(self, name: str) -> None:
+        """End a download; what has arrived stays for the next time."""
+        with self._condition:
+            wanted = self._wanted.get(name)
+            if wanted is None or wanted.state.state not in UNDER_WAY:
+                return
+            wanted.stopping.set()
+            waits = wanted.state.state == WAITING
+            wanted.state = replace(wanted.state, state=STOPPED if waits else STOPPING)
+
+    def dismiss(self, name: str) -> None:
+        """Show one that is over no more."""
+        with self._condition:
+            wanted = self._wanted.get(name)
+            if wanted is not None and wanted.state.state not in UNDER_WAY:
+                del self._wanted[name]
+
+    def states(self) -> list[DownloadState]:
+        """All that are under way or were not dismissed."""
+        with self._condition:
+            return [wanted.state for wanted in self._wanted.values()]
+
+    def close(self) -> None:
+        """End what is under way, and begin nothing more."""
+        with self._condition:
+            self._closed = True
+            for wanted in self._wanted.values():
+                wanted.stopping.set()
+            thread = self._thread
+        if thread is not None:
+            thread.join(_CLOSE_SECONDS)
+
+    # -- in the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while (wanted := self._next()) is not None:
+            offer = wanted.state.offer
+            try:
+                path = download(
+                    offer,
+                    progress=lambda done, total, wanted=wanted: self._arrived(wanted, done, total),  # type: ignore[misc]
+                    should_stop=wanted.stopping.is_set,
+                )
+                self._over(wanted, DONE, size=path.stat().st_size)
+            except DownloadStoppedError:
+                self._over(wanted, STOPPED)
+            except (LocalSpecError, OSError) as error:
+                self._over(wanted, FAILED, str(error))
+            except Exception as error:  # the page must hear of it, and the other downloads go on
+                _logger.exception("A download failed")
+                self._over(wanted, FAILED, texts.UNEXPECTED.format(kind=type(error).__name__, error=error))
+
+    def _next(self) -> _Wanted | None:
+        """The one that has waited longest; None, and the thread is over, when there is none."""
+        with self._condition:
+            found = next((one for one in self._wanted.values() if one.state.state == WAITING), None)
+            if found is None or self._closed:
+                self._thread = None
+                return None
+            found.state = replace(found.state, state=RUNNING)
+            return found
+
+    def _arrived(self, wanted: _Wanted, done: int, total: int) -> None:
+        now = time.monotonic()
+        with self._condition:
+            wanted.arrived.append((now, done))
+            while wanted.arrived[0][0] < now - _RATE_SECONDS and len(wanted.arrived) > 2:
+                wanted.arrived.popleft()
+            began, before = wanted.arrived[0]
+            rate = (done - before) / (now - began) if now - began > 0.5 and done > before else wanted.state.rate
+            state = wanted.state.state
+            if state == RUNNING and total and done >= total:
+                state = CHECKING
+            wanted.state = replace(wanted.state, state=state, done=done, total=total, rate=rate)
+
+    def _over(self, wanted: _Wanted, state: str, problem: str = "", size: int = 0) -> None:
+        with self._condition:
+            there = size or arrived(wanted.state.offer)
+            wanted.state = replace(wanted.state, state=state, problem=problem, done=there, rate=0.0)
+
+
+def arrived(offer: Offer) -> int:
+    """Bytes of an offer's file that an earlier download has left."""
+    return Partial(offer.path(models_folder())).size

@@ -1,0 +1,228 @@
+"""One prompt with several methods, one after the other, in a thread of its own; the page looks at it when it likes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from localspec import texts
+from localspec.chat.engine import Engine
+from localspec.chat.session import ReplyOptions, Session, Turn, Update
+from localspec.chat.trials import PLAIN, Trial, Trials, as_made, contenders, with_seed
+from localspec.errors import LocalSpecError
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.stores.library import Library
+
+if TYPE_CHECKING:
+    from localspec.application.state import Application, Conversation
+
+_logger = logging.getLogger(__name__)
+
+LONGEST = 256
+"""Tokens of each answer of a comparison: enough to tell methods apart, soon enough to wait for."""
+_NOTED_SECONDS = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method, as far as it is."""
+
+    method: str
+    state: str = "waiting"
+    """"waiting", "reading", "writing", "done", "stopped", "given" (an answer of the chat) or "left out\""""
+    fraction: float = 0.0
+    """of the prompt that is read"""
+    metrics: ReplyMetrics | None = None
+    same: bool | None = None
+    """whether it wrote the same as the one it is compared with; None while that is not known"""
+    why: str = ""
+    """it is left out"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What there is to see at one moment."""
+
+    kind: str
+    """"plain": the chat's last answer beside plain decoding; "compare": every method"""
+    question: str
+    state: str = "running"
+    """"running", "done", "stopped" or "failed\""""
+    activity: str = ""
+    rows: tuple[Row, ...] = ()
+    notes: tuple[str, ...] = ()
+    problem: str = ""
+    longest: int = 0
+
+    def row(self, method: str) -> Row | None:
+        """The row of a method that was tried here."""
+        return next((row for row in self.rows if row.method == method and row.state != "given"), None)
+
+
+class Measurement:
+    """Begins with `start`; ends by itself, by `stop`, or when another model is about to be loaded."""
+
+    def __init__(
+        self,
+        application: Application,
+        conversation: Conversation,
+        options: ReplyOptions,
+        *,
+        kind: str,
+        library: str,
+        question: str = "",
+    ) -> None:
+        """`question` is asked as the chat's next one; without it, the last one is asked again. `options` are those on
+        the page, which stand in where the ones of the last answer are not known. `library` gives drafts and texts."""
+        self._application = application
+        self.conversation = conversation
+        """the tab that asked"""
+        self._chat = conversation.chat
+        self._question = question
+        self._options = options
+        self._library_name = library
+        self.turn: Turn | None = None if question else self._chat.turns[-1]
+        """the answer that is measured again"""
+        self._turns = [replace(turn) for turn in self._chat.turns]
+        self._stopping = threading.Event()
+        asked = question or self._chat.turns[-1].question
+        self.measured = Measured(kind, asked, activity=texts.MEASURE_WAITING)
+        """what is known now; replaced, never changed"""
+        self._thread = threading.Thread(target=self._run, name="measuring", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step at work; what was measured stays."""
+        self._stopping.set()
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing follows."""
+        return self.measured.state != "running"
+
+    @property
+    def is_of_this_chat(self) -> bool:
+        """False once the answer that was measured is not the chat's last one any more."""
+        turns = self._chat.turns
+        return self.measured.kind != PLAIN or bool(turns and turns[-1] is self.turn)
+
+    def wait(self, seconds: float) -> bool:
+        """Until all is over; False when that takes longer."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    # -- in the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            with self._application.models.use(self._stopping.is_set) as engine:
+                if engine is not None:
+                    self._measure(engine)
+            self._show(state="stopped" if self._is_stopped or engine is None else "done", activity="")
+        except LocalSpecError as error:
+            self._show(state="failed", activity="", problem=str(error))
+        except Exception as error:  # the page must hear of it, and go on
+            _logger.exception("A measurement failed")
+            said = texts.UNEXPECTED.format(kind=type(error).__name__, error=error)
+            self._show(state="failed", activity="", problem=f"{said} {texts.MEASURE_AGAIN_LATER}")
+
+    @property
+    def _is_stopped(self) -> bool:
+        """The person, or a model that is to be loaded, wants it to end."""
+        return self._stopping.is_set() or bool(self._application.models.loading)
+
+    def _measure(self, engine: Engine) -> None:
+        library = self._application.library(self._library_name, engine)
+        if self.measured.kind == PLAIN:
+            self._beside_plain(engine, library)
+        else:
+            self._compare(engine, library)
+
+    def _beside_plain(self, engine: Engine, library: Library) -> None:
+        turn = self._turns[-1]
+        options, known = as_made(turn, engine, self._options)
+        given = Trial.of(turn)
+        self._show(
+            rows=(Row(turn.method, "given", metrics=turn.metrics), Row(PLAIN)),
+            notes=() if known else (texts.MEASURE_SETTINGS,),
+        )
+        trials = Trials(self._session(engine, library), methods=(PLAIN,))
+        made = self._try(trials, replace(options, method=PLAIN), 1)
+        if made is not None:
+            self._show_row(1, same=made.equals(given))
+
+    def _compare(self, engine: Engine, library: Library) -> None:
+        methods, left_out = contenders(engine)
+        notes = []
+        if self.turn is None:
+            options = with_seed(self._options)
+        else:
+            options, known = as_made(self.turn, engine, self._options)
+            notes += [] if known else [texts.MEASURE_SETTINGS]
+            if library.learns and library.replies()[0]:
+                notes.append(texts.COMPARE_LEARNT)
+        options = replace(options, max_tokens=min(options.max_tokens, LONGEST))
+        rows = [Row(method) for method in methods]
+        rows += [Row(method, "left out", why=why) for method, why in left_out.items()]
+        self._show(rows=tuple(rows), notes=tuple(notes), longest=options.max_tokens)
+        trials = Trials(self._session(engine, library), self._question, methods)
+        plain: Trial | None = None
+        for place, method in enumerate(methods):
+            made = self._try(trials, replace(options, method=method), place)
+            if made is None:
+                return
+            if plain is None:
+                plain = made
+            else:
+                self._show_row(place, same=made.equals(plain))
+
+    def _session(self, engine: Engine, library: Library) -> Session:
+        """The chat's, where it is over this model and library, else one like it."""
+        own = self._chat.session
+        if own is not None and own.engine is engine and own.library is library and len(own.turns) == len(self._turns):
+            return own
+        return Session(engine, library, turns=self._turns)
+
+    def _try(self, trials: Trials, options: ReplyOptions, place: int) -> Trial | None:
+        """One method; None when it was stopped before its end."""
+        turn: Turn | None = None
+        with closing(trials.run(options)) as updates:
+            for update in updates:
+                turn = update.turn
+                if self._is_stopped:
+                    break
+                self._note(place, update)
+        if turn is None or self._is_stopped:
+            self._show_row(place, state="stopped", metrics=turn.metrics if turn and turn.metrics.steps else None)
+            return None
+        self._show_row(place, state="done", metrics=turn.metrics)
+        return Trial.of(turn)
+
+    def _note(self, place: int, update: Update) -> None:
+        now = monotonic()
+        stage = update.stage if update.stage == "reading" else "writing"
+        row = self.measured.rows[place]
+        if row.state == stage and now - self._noted < _NOTED_SECONDS:
+            return
+        self._noted = now
+        # Counts and seconds alone: lists that the next step makes longer are not shown meanwhile.
+        counts = replace(update.turn.metrics) if update.turn.metrics.steps else None
+        self._show_row(place, state=stage, fraction=update.progress, metrics=counts)
+
+    _noted = 0.0
+
+    def _show_row(self, place: int, **changes: object) -> None:
+        rows: Sequence[Row] = self.measured.rows
+        row = replace(rows[place], **changes)  # type: ignore[arg-type]
+        self._show(activity="", rows=(*rows[:place], row, *rows[place + 1 :]))
+
+    def _show(self, **changes: object) -> None:
+        self.measured = replace(self.measured, **changes)  # type: ignore[arg-type]

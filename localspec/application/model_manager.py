@@ -1,0 +1,281 @@
+"""The one model of the process: loaded and unloaded in the background, never taken away while someone uses it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from localspec import texts
+from localspec.application import remembered
+from localspec.application.remembered import Choice
+from localspec.chat.engine import Engine
+from localspec.errors import LocalSpecError, ModelError, ModelFileError, NoModelError, SettingsError
+from localspec.models.choice import fit_of
+from localspec.models.files.catalogue import AUTOMATIC
+from localspec.models.fit.fitting import NONE_FITS, SHORTENED, SOME, Fit
+from localspec.models.fit.memory import Room, measure_room
+from localspec.models.llama import LoadSettings
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class DraftState:
+    """What there is to say about the draft model beside the loaded target."""
+
+    target: str
+    wanted: str = AUTOMATIC
+    """What was asked for: a name, a file, "auto" or "none\""""
+    name: str = ""
+    """The draft in use; "" where there is none"""
+    knows: int = 0
+    """Tokens it can propose"""
+    tokens: int = 0
+    """Tokens the target has"""
+    problem: str = ""
+    """Why what was wanted is not in use; file-controlled text stands in it"""
+    possible: bool = True
+    """False for a target that can take no drafts back"""
+
+
+class Models:
+    """The one engine of the process: loaded in the background, never taken away while someone uses it."""
+
+    def __init__(self, released: Callable[[], None]) -> None:
+        """`released` is called before an engine is closed, when nobody uses it any more."""
+        self._released = released
+        self._condition = threading.Condition()
+        self._engine: Engine | None = None
+        self._used_with: tuple[str, LoadSettings | None, str] = ("", None, AUTOMATIC)
+        self._users = 0
+        self._closing = False
+        self.loading = ""
+        """Name of the model being loaded, or ""."""
+        self.unloading = False
+        """True until what was unloaded has given its memory back."""
+        self.error: LocalSpecError | None = None
+        """Why the last load failed."""
+        self.notice = ""
+        """What is to be said about the loaded model: why it is not the one that was wanted."""
+        self.has_embedder: Callable[[], bool] = lambda: False
+        """Tells whether the embedding model has its memory already."""
+        self._taken = (0, 0)
+        """Bytes of main memory and of a GPU's that closing the loaded model gives back, about"""
+
+    def load(
+        self,
+        model: str = "",
+        settings: LoadSettings | None = None,
+        draft: str = AUTOMATIC,
+        *,
+        keep: bool = False,
+        or_default: bool = False,
+    ) -> None:
+        """Load in a background thread, with a draft model beside it; what the settings leave open is chosen by the
+        memory that is free. When that fails, the model used before comes back and `error` says why; a draft model that
+        cannot be used is told by `draft`. `keep`: the next start loads it, too. `or_default`: where there was none
+        before, the default model is loaded when this one cannot be.
+
+        Raises SettingsError while another load is under way.
+        """
+        with self._condition:
+            if self.loading or self.unloading or self._closing:
+                raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
+            self.loading = model or texts.DEFAULT_MODEL
+            self.error, self.notice = None, ""
+        threading.Thread(
+            target=self._load, args=[model, settings, draft, keep, or_default], name="load", daemon=True
+        ).start()
+
+    def unload(self) -> None:
+        """Close the model in a background thread, once replies being written have ended. Nothing can be asked then.
+
+        Raises SettingsError while one is being loaded, and when none is there.
+        """
+        with self._condition:
+            if self.loading or self.unloading or self._closing:
+                raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
+            if self._engine is None:
+                raise SettingsError(texts.NOTHING_TO_UNLOAD)
+            self.unloading = True
+            self.error, self.notice = None, ""
+        threading.Thread(target=self._unload, name="unload", daemon=True).start()
+
+    def refuse(self, error: LocalSpecError) -> None:
+        """Say why what was wanted is not loaded; what is loaded stays."""
+        self.error = error
+
+    def room(self) -> Room:
+        """The memory that is free for the next model: with what closing the loaded one gives back."""
+        return measure_room().with_back(*self._taken)
+
+    def fit(self, choice: Choice, settings: LoadSettings) -> Fit:
+        """Whether a choice fits into that. Raises ModelFileError."""
+        return fit_of(choice.model, choice.draft, settings, self.room(), embedder=not self.has_embedder())
+
+    @property
+    def used(self) -> Choice | None:
+        """What is loaded, or being loaded again, as it was asked for; None while there is nothing."""
+        with self._condition:
+            if self._engine is None:
+                return None
+            model, settings, draft = self._used_with
+            settings = settings or LoadSettings()
+            return Choice(model, draft, settings.context, settings.gpu_layers, settings.threads)
+
+    @contextmanager
+    def use(self, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Engine | None]:
+        """The engine, kept open inside the block; waits while one is loading, and gives None once `cancelled` is true.
+
+        Raises the error of the load when there is no model.
+        """
+        with self._condition:
+            while self.loading and not cancelled():
+                self._condition.wait(0.1)
+            engine = None if self.loading or self._closing else self._engine
+            if engine is None and not cancelled():
+                raise self.error or NoModelError(f"{texts.NO_MODEL}.", texts.NO_MODEL_ADVICE)
+            self._users += engine is not None
+        try:
+            yield engine
+        finally:
+            with self._condition:
+                self._users -= engine is not None
+                self._condition.notify_all()
+
+    @property
+    def is_ready(self) -> bool:
+        """True when there is a model to ask."""
+        return self._engine is not None and not self.loading
+
+    @property
+    def engine(self) -> Engine | None:
+        """The loaded model, to be looked at; `use` keeps it open. None while one is loading."""
+        with self._condition:
+            return None if self.loading or self._closing else self._engine
+
+    def reload(self) -> None:
+        """Load what is loaded again, in the format that is chosen now; replies being written end first. Raises
+        SettingsError while another load is under way."""
+        self.load(*self._used_with)
+
+    @property
+    def description(self) -> str:
+        """The loaded model in a line; empty when there is none."""
+        with self._condition:
+            engine = self._engine
+            if engine is None or self.loading:
+                return ""
+            model = engine.model
+            threads = f"{model.threads} thread{'s' if model.threads != 1 else ''}"
+            tuned = f" · {texts.TUNED.format(format=engine.format_name)}" if engine.format_name else ""
+            return f"{engine.name} · {model.description}{tuned} · context {model.context_size:,} · {threads}"
+
+    @property
+    def draft(self) -> DraftState | None:
+        """The draft model beside the loaded target; None while there is no target."""
+        with self._condition:
+            engine = self._engine
+            if engine is None or self.loading:
+                return None
+            draft = engine.draft
+            return DraftState(
+                engine.name,
+                self._used_with[2],
+                engine.draft_name if draft is not None else "",
+                draft.vocabulary_size if draft is not None else 0,
+                engine.model.vocabulary_size,
+                engine.draft_problem if draft is None else "",
+                engine.model.can_rewind,
+            )
+
+    def close(self) -> None:
+        """Free the model when its users are done."""
+        with self._condition:
+            self._closing = True
+            self._condition.wait_for(lambda: not self.loading and not self.unloading, timeout=10)
+        self._free()
+
+    def _unload(self) -> None:
+        try:
+            self._free()
+        finally:
+            with self._condition:
+                self.unloading = False
+                self._condition.notify_all()
+
+    def _load(self, model: str, settings: LoadSettings | None, draft: str, keep: bool, or_default: bool) -> None:
+        previous = self._used_with if self._engine is not None else None
+        try:
+            self._free()
+            self._open(model, settings, draft)
+            if keep and (used := self.used) is not None:
+                remembered.keep(used)
+        except LocalSpecError as error:
+            self.error = error
+            if previous is not None:
+                self._restore(previous)
+            elif or_default:
+                self._open_default(model, error)
+        except Exception as error:
+            _logger.exception("Loading failed")
+            self.error = ModelError(texts.UNEXPECTED.format(kind=type(error).__name__, error=error))
+            raise
+        finally:
+            with self._condition:
+                self.loading = ""
+                self._condition.notify_all()
+
+    def _open(self, model: str, settings: LoadSettings | None, draft: str) -> None:
+        before = measure_room()
+        chosen, fitted = self._chosen(model, settings or LoadSettings(), draft, before)
+        engine = Engine(model, chosen, draft)
+        after = measure_room()
+        with self._condition:
+            self._engine = engine
+            self._used_with = (model, settings, draft)
+            if fitted is not None:  # other programs take and give memory meanwhile
+                main = min(max(0, before.main - after.main), fitted.report.needed)
+                gpu = min(max(0, (before.gpu or 0) - (after.gpu or 0)), fitted.report.needed_on_gpu)
+                self._taken = (main, gpu)
+
+    def _chosen(self, model: str, settings: LoadSettings, draft: str, room: Room) -> tuple[LoadSettings, Fit | None]:
+        """The settings with what they leave open filled in, where what it usually means does not fit."""
+        try:
+            fitted = fit_of(model, draft, settings, room, embedder=not self.has_embedder())
+        except ModelFileError:
+            return settings, None  # loading says what is wrong with it
+        if fitted.context_why == SHORTENED:
+            settings = replace(settings, context=fitted.context)
+        if fitted.layers_why in (SOME, NONE_FITS):
+            settings = replace(settings, gpu_layers=fitted.gpu_layers)
+        return settings, fitted
+
+    def _restore(self, previous: tuple[str, LoadSettings | None, str]) -> None:
+        try:
+            self._open(*previous)
+        except LocalSpecError as error:
+            self.error = error
+            return
+        if self.error is not None:
+            self.error = ModelError(texts.MODEL_KEPT.format(error=self.error))
+
+    def _open_default(self, model: str, error: LocalSpecError) -> None:
+        try:
+            self._open("", None, AUTOMATIC)
+        except LocalSpecError:
+            return  # what was wanted is what matters
+        self.error, self.notice = None, texts.LAST_GONE.format(model=model, problem=error)
+
+    def _free(self) -> None:
+        """Close the engine, first: two models at once may not fit into memory."""
+        with self._condition:
+            engine, self._engine = self._engine, None
+            self._condition.wait_for(lambda: self._users == 0)
+        self._released()
+        if engine is not None:
+            engine.close()
+        self._taken = (0, 0)

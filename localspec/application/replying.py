@@ -1,0 +1,351 @@
+"""One question on its way to an answer, in a thread of its own: the page can never slow decoding down."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import monotonic
+
+from localspec import texts
+from localspec.application.open_libraries import is_unsearchable
+from localspec.application.state import Application, Conversation
+from localspec.chat.citations import Citation
+from localspec.chat.engine import Engine
+from localspec.chat.history import Recording
+from localspec.chat.methods import has_states
+from localspec.chat.session import ReplyOptions, Turn, Update
+from localspec.errors import LocalSpecError
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.stores.library import Library
+
+_logger = logging.getLogger(__name__)
+
+UPDATE_SECONDS = 0.3
+"""The page is sent at most 3 updates per second: on a small computer the browser that draws them takes its time from
+the model (docs/log.md)."""
+_POLL_SECONDS = 0.05
+_TOLD_SECONDS = 1.0
+"""A page that takes longer is not waited for: nothing of the reply depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What there is to see of a reply at one moment."""
+
+    state: str = "waiting"
+    """"waiting", "reading", "writing", "done", "stopped" or "failed\""""
+    activity: str = texts.WAITING_MODEL
+    """What goes on while there is no text yet"""
+    fraction: float | None = None
+    """How much of that is done"""
+    text: str = ""
+    problems: tuple[str, ...] = ()
+    """Files that could not be used, and why"""
+    notices: tuple[str, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    given: frozenset[int] = frozenset()
+    """Numbers of all passages that the answer may name, once it is complete"""
+    metrics: ReplyMetrics | None = None
+    method: str = ""
+    has_documents: bool = False
+    has_states: bool = False
+    """Whether the library has any for the methods that draft from them"""
+    has_draft: bool = False
+    error: LocalSpecError | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Nothing follows."""
+        return self.state in ("done", "stopped", "failed")
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What the thread knows; only it writes here."""
+
+    view: View = field(default_factory=View)
+    problems: list[str] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    published: float = 0.0
+
+
+class Reply:
+    """Adds the files, waits until they can be searched, asks, and keeps the latest view."""
+
+    def __init__(
+        self,
+        application: Application,
+        conversation: Conversation,
+        question: str,
+        files: Sequence[Path],
+        options: ReplyOptions,
+        *,
+        instead_of: int | None = None,
+        goes_on: bool = False,
+    ) -> None:
+        """`instead_of` is the turn whose place it takes; one that `goes_on` writes on at the last answer."""
+        self._application = application
+        self.conversation = conversation
+        """the tab that asked"""
+        self._chat = conversation.chat
+        self._instead_of = instead_of
+        self._goes_on = goes_on
+        self.turn: Turn | None = None
+        """the answer in the chat, once it is over and a word was written"""
+        self._library_name = conversation.library
+        self._question = question
+        self._files = list(files)
+        self._options = options
+        self._stopping = threading.Event()
+        self._told = threading.Event()
+        """whoever follows the views has the last one, or follows no more"""
+        self._condition = threading.Condition()
+        self._version = 0
+        self._view = View()
+        self._known = _Progress()
+        if goes_on:
+            self._known.view = View(text=self._chat.turns[-1].reply)
+        self.discarded = False
+        self._thread = threading.Thread(target=self._run, name="reply", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step at work; the text so far stays."""
+        self._stopping.set()
+
+    def discard(self) -> None:
+        """Stop, and show nothing more."""
+        self.discarded = True
+        self.stop()
+
+    @property
+    def is_over(self) -> bool:
+        """True when nothing follows."""
+        return self._view.is_final
+
+    def wait(self, seconds: float) -> bool:
+        """Until all is over and kept; False when that takes longer than `seconds`."""
+        if self._thread.ident is None:  # about to begin
+            return False
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def wait_told(self) -> None:
+        """Until its page was given the end, or takes too long for it."""
+        self._told.wait(_TOLD_SECONDS)
+
+    def views(self) -> Iterator[View]:
+        """The latest view whenever there is a newer one, a few per second; the final one always."""
+        seen = 0
+        try:
+            while True:
+                with self._condition:
+                    self._condition.wait_for(lambda seen=seen: self._version > seen)  # type: ignore[misc]
+                    seen, view = self._version, self._view
+                yield view
+                if view.is_final:
+                    return
+        finally:
+            self._told.set()
+
+    # -- in the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._publish(activity=texts.WAITING_MODEL)
+            with self._application.models.use(self._stopping.is_set) as engine:
+                if engine is None:
+                    self._publish(state="stopped")
+                    return
+                self._work(engine)
+        except LocalSpecError as error:
+            self._publish(state="failed", error=error)
+        except Exception as error:  # the page must hear of it, and go on
+            _logger.exception("A reply failed")
+            wrapped = LocalSpecError(
+                texts.UNEXPECTED.format(kind=type(error).__name__, error=error), texts.UNEXPECTED_ADVICE
+            )
+            self._publish(state="failed", error=wrapped)
+
+    def _work(self, engine: Engine) -> None:
+        with self._application.question(self._library_name):
+            library = self._open(engine)
+            added = self._add(library) if library is not None and self._files else []
+            if library is not None:
+                self._wait(library)
+            if library is not None and added:
+                self._tell(library, added)
+            if self._stopping.is_set():
+                self._publish(state="stopped")
+            elif self._question:
+                self._ask(engine, library)
+            else:
+                self._publish(state="done")
+
+    def _open(self, engine: Engine) -> Library | None:
+        self._publish(activity=texts.WAITING_DOCUMENTS)
+        try:
+            return self._application.library(self._library_name, engine)
+        except LocalSpecError as error:
+            if self._files or not self._question:
+                raise
+            self._known.problems.append(texts.LIBRARY_NOT_USED.format(error=error))
+            return None
+
+    def _add(self, library: Library) -> list[int]:
+        """Queue the files; one that cannot be read keeps no other from being added."""
+        added = []
+        for number, path in enumerate(self._files):
+            self._publish(activity=texts.WAITING_DOCUMENTS, fraction=number / len(self._files))
+            try:
+                added.append(library.add(path).id)
+            except LocalSpecError as error:
+                self._known.problems.append(str(error))
+        return added
+
+    def _wait(self, library: Library) -> None:
+        """Until every document can be searched, or failed, or is not to be read now. Vectors come later and improve the
+        search."""
+        while not self._stopping.wait(0):
+            documents = library.documents()
+            waiting = [info for info in documents if is_unsearchable(info.status)]
+            if not waiting or library.progress.problem or library.paused:
+                return
+            progress = library.progress
+            name = progress.name or waiting[0].name
+            stage = texts.STAGES.get(progress.stage, texts.STATUS["queued"])
+            ready = 1 - len(waiting) / max(1, len(documents))
+            self._publish(activity=f"{texts.WAITING_DOCUMENTS} {name}: {stage}", fraction=ready)
+            self._stopping.wait(_POLL_SECONDS)
+
+    def _tell(self, library: Library, added: list[int]) -> None:
+        """What became of the files, in words."""
+        documents = {info.id: info for info in library.documents()}
+        found = [documents[identity] for identity in dict.fromkeys(added) if identity in documents]
+        self._known.problems += [info.reason for info in found if info.status == "failed"]
+        names = [
+            info.name if is_unsearchable(info.status) else texts.added(info.name, info.pages, info.passages)
+            for info in found
+            if info.status != "failed"
+        ]
+        if names:
+            self._known.notices.append(f"Added to {self._library_name}: {', '.join(names)}.")
+        if any(is_unsearchable(info.status) for info in found) and library.paused:
+            self._known.notices.append(texts.WAITS_PAUSED)
+        for info in found:
+            if info.status != "failed" and info.reason:
+                self._known.notices.append(f"{info.name}: {info.reason}")
+        if library.progress.problem:
+            self._known.problems.append(library.progress.problem)
+
+    def _ask(self, engine: Engine, library: Library | None) -> None:
+        session = self._chat.session_with(engine, library)
+        self._chat.library = self._library_name
+        documents = library.documents() if library is not None else []
+        has_documents = any(info.passages > 0 for info in documents)
+        waits = engine.busy
+        self._publish(
+            activity=texts.WAITING_TURN if waits else texts.FINDING,
+            fraction=None,
+            has_documents=has_documents,
+            has_states=has_states(library),
+            has_draft=engine.draft is not None,
+        )
+        chat = self._chat
+        recording = self._application.history.recording(
+            *(chat.identity, self._library_name, chat.turns),
+            instead_of=self._instead_of,
+            goes_on=self._goes_on,
+            system=chat.system,
+        )
+        if self._goes_on:
+            updates = session.go_on(self._options)
+        else:
+            updates = session.ask(self._question, self._options, instead_of=self._instead_of)
+        turn: Turn | None = None
+        try:
+            for update in updates:
+                turn = update.turn
+                turn.files = turn.files or tuple(path.name for path in self._files)
+                recording.note(turn)
+                self._identify(recording)
+                self._show(update)
+                if self._stopping.is_set():
+                    break
+        finally:
+            updates.close()
+            self._keep(recording, turn)
+        if turn is not None:
+            written = bool(turn.reply_tokens)
+            self._known.notices, self._known.problems = turn.notices, turn.problems
+            self._publish(
+                state="done" if turn.finish in ("end", "length", "context") else "stopped",
+                text=turn.reply,
+                citations=tuple(turn.citations) if written else (),
+                given=frozenset(made.number for made in turn.given) if written else frozenset(),
+                metrics=_copy(turn.metrics) if written else None,
+                method=turn.method,
+                # It may have failed on the way.
+                has_draft=engine.draft is not None,
+            )
+
+    def _identify(self, recording: Recording) -> None:
+        """Other tabs that open this chat share it as soon as it is kept."""
+        if recording.conversation != self._chat.identity:
+            self._chat.identity = recording.conversation
+            if recording.conversation:
+                self._application.keep(self._chat)
+
+    def _keep(self, recording: Recording, turn: Turn | None) -> None:
+        """What is said under the answer belongs to it; all of it is kept, if there was a word."""
+        if turn is not None:
+            turn.notices = [*self._known.notices, *turn.notices]
+            turn.problems = list(dict.fromkeys([*turn.problems, *self._known.problems]))
+        self.turn = turn if turn is not None and any(turn is one for one in self._chat.turns) else None
+        problem = recording.end(self.turn)
+        self._identify(recording)
+        if problem and turn is not None:
+            turn.problems.append(texts.NOT_KEPT.format(problem=problem))
+
+    def _show(self, update: Update) -> None:
+        if monotonic() - self._known.published < UPDATE_SECONDS:
+            return
+        turn = update.turn
+        self._publish(
+            state=update.stage if update.stage == "reading" else "writing",
+            activity=texts.READING,
+            fraction=update.progress,
+            text=turn.reply,
+            metrics=_copy(turn.metrics),
+            method=turn.method,
+        )
+
+    def _publish(self, **changes: object) -> None:
+        said = {"problems": tuple(self._known.problems), "notices": tuple(self._known.notices)}
+        self._known.view = replace(self._known.view, **said, **changes)  # type: ignore[arg-type]
+        self._known.published = monotonic()
+        with self._condition:
+            self._view = self._known.view
+            self._version += 1
+            self._condition.notify_all()
+
+
+def _copy(metrics: ReplyMetrics) -> ReplyMetrics:
+    """The figures of this moment, which the next step does not change."""
+    return replace(
+        metrics,
+        by_source=dict(metrics.by_source),
+        drafted_by_source=dict(metrics.drafted_by_source),
+        accepted_by_source=dict(metrics.accepted_by_source),
+        accepted_per_step=list(metrics.accepted_per_step),
+        step_seconds=list(metrics.step_seconds),
+        retrieval=copy(metrics.retrieval),
+        times=copy(metrics.times),
+    )

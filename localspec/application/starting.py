@@ -1,0 +1,72 @@
+"""Which model is loaded at the start: the one chosen last, unless the command line says otherwise or it cannot be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from localspec import texts
+from localspec.application.model_manager import Models
+from localspec.application.remembered import Choice, recall
+from localspec.errors import LocalSpecError
+from localspec.models.choice import fit_of
+from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, resolve_draft
+from localspec.models.fit.memory import measure_room
+from localspec.models.llama import LoadSettings
+from localspec.ui import model_parts
+
+
+class Start:
+    """What is loaded first. Options that are given, which None is not, win over what is remembered, and are for this
+    start only; with another model named, nothing else of the last choice counts."""
+
+    def __init__(
+        self,
+        model: str | None = None,
+        draft: str | None = None,
+        context: int | None = None,
+        gpu_layers: int | None = None,
+        threads: int | None = None,
+    ) -> None:
+        self.notice = ""
+        """Why it is not what was chosen last"""
+        last = recall()
+        if last is None or model not in (None, last.model):
+            last = Choice()
+        elif model is None:
+            last = self._usable(last)
+        self._is_named = model is not None
+        self.choice = Choice(
+            last.model if model is None else model,
+            last.draft if draft is None else draft,
+            last.context if context is None else context,
+            last.gpu_layers if gpu_layers is None else gpu_layers,
+            last.threads if threads is None else threads,
+        )
+
+    def load(self, models: Models) -> None:
+        """Begin to load it. Raises SettingsError while another load is under way."""
+        choice = self.choice
+        settings = LoadSettings(choice.context, choice.threads, choice.gpu_layers)
+        # One that was named on the command line is meant: in its place nothing is loaded.
+        models.load(choice.model, settings, choice.draft, or_default=bool(choice.model) and not self._is_named)
+        models.notice = self.notice
+
+    def _usable(self, last: Choice) -> Choice:
+        """The last choice, as far as its files are there and it fits."""
+        try:
+            settings = LoadSettings(last.context, last.threads, last.gpu_layers)
+            found = fit_of(last.model, last.draft, settings, measure_room())
+            if not found.fits and not found.could_be_tried:
+                self.notice = texts.LAST_GONE.format(model=last.model, problem=model_parts.fit_sentence(found))
+                return Choice()
+        except LocalSpecError as error:
+            self.notice = texts.LAST_GONE.format(model=last.model, problem=error)
+            return Choice()
+        if last.draft not in (AUTOMATIC, NO_DRAFT):
+            try:
+                if not resolve_draft(last.draft).path.is_file():
+                    raise LocalSpecError(texts.FILE_GONE)
+            except LocalSpecError as error:
+                self.notice = texts.LAST_DRAFT_GONE.format(draft=last.draft, problem=error)
+                return replace(last, draft=AUTOMATIC)
+        return last

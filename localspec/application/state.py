@@ -1,0 +1,257 @@
+"""What runs behind the page: the model, the open libraries, one conversation per browser tab."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from localspec import config
+from localspec.application.chats import Chat
+from localspec.application.downloads import Downloads
+from localspec.application.model_manager import DraftState as DraftState
+from localspec.application.model_manager import Models as Models
+from localspec.application.open_libraries import OpenLibraries
+from localspec.application.remembered import Choice
+from localspec.application.tuning import Tuner
+from localspec.chat.engine import Engine
+from localspec.chat.history import History
+from localspec.chat.presets import Presets
+from localspec.endpoint.service import Service
+from localspec.stores.library import Library
+from localspec.ui.chat_list import ListState
+
+LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
+"""The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
+END_SECONDS = 20.0
+"""A step takes far less; a batch of a long prompt on a slow computer takes some."""
+_SENDING_SECONDS = 0.3
+"""What a page is given goes out at its server's next look."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One tab: the chat it shows, and what else it shows beside."""
+
+    library: str = config.DEFAULT_LIBRARY
+    chat: Chat = field(default_factory=Chat)
+    listed: ListState = field(default_factory=ListState)
+    coloured: bool = False
+    """Whether the words of its answers are marked by where they came from"""
+    reading: str = ""
+    """The library whose documents can be picked to be read whole"""
+    editing: int | None = None
+    """The question that is in the entry to be sent anew, counted from 0"""
+    forgetting: str = ""
+    """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
+    asking: str = ""
+    """What the person is asked about the library: "new", "rename", "delete" or "again"; "" for nothing."""
+    switched: bool = False
+    """The tab was given another library: its picker is to be told."""
+    picked: Choice | None = None
+    """The model and settings that stand in the tab's fields; None until it has said so"""
+    offered: str = ""
+    """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
+    seen: dict[str, str] = field(default_factory=dict)
+    """What the tab was last sent of each part of the page that is refreshed regularly."""
+
+    def use_library(self, name: str) -> None:
+        """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
+        self.library = name
+        self.forgetting = self.asking = ""
+        # A new one: a tick under way still writes what it sent of the library before into the old one.
+        self.seen = {}
+
+    def show(self, chat: Chat) -> None:
+        """Show another chat. A reply that this tab began in the one before is stopped, and its end is not shown."""
+        if chat is self.chat:
+            return
+        reply = self.chat.reply
+        if reply is not None and reply.conversation is self:
+            reply.discard()
+        measurement = self.chat.measurement
+        if measurement is not None and measurement.conversation is self:
+            measurement.stop()
+        self.chat = chat
+        self.editing = None
+
+
+class Application:
+    """Everything behind the page."""
+
+    def __init__(self) -> None:
+        self.libraries = OpenLibraries()
+        self.models = Models(self.libraries.close)
+        self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
+        self.endpoint = Service(self.models.use, self.library)
+        self.downloads = Downloads()
+        self.models.has_embedder = lambda: self.libraries.has_embedder
+        self._lock = threading.RLock()
+        self._conversations: dict[str, Conversation] = {}
+        self._chats: dict[int, Chat] = {}
+        self._history: History | None = None
+        self._presets: Presets | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """True while there is other work for the processor than trying weight formats: replies, documents, loading."""
+        engine = self.models.engine
+        return engine is None or engine.busy or self.libraries.are_indexing
+
+    @property
+    def is_untouched(self) -> bool:
+        """True while nothing was asked in any open tab, nor by another program."""
+        if self.endpoint.was_asked:
+            return False
+        with self._lock:
+            conversations = list(self._conversations.values())
+        return all(one.chat.session is None and one.chat.reply is None for one in conversations)
+
+    @property
+    def history(self) -> History:
+        """The chats that are kept, opened when first asked for."""
+        with self._lock:
+            if self._history is None:
+                self._history = History(config.stores_folder())
+            return self._history
+
+    @property
+    def presets(self) -> Presets:
+        """Sampling settings under a name, read when first asked for."""
+        with self._lock:
+            if self._presets is None:
+                self._presets = Presets(config.stores_folder())
+            return self._presets
+
+    def chat(self, identity: int) -> Chat:
+        """The kept chat of this id; tabs that show it share it. Raises StoreError when it cannot be read."""
+        with self._lock:
+            # Those that no tab shows are read again when they are wanted.
+            shown = [one.chat for one in self._conversations.values()]
+            self._chats = {key: one for key, one in self._chats.items() if one in shown or not one.is_idle}
+            chat = self._chats.get(identity)
+        if chat is None:
+            chat = Chat.restored(identity, self.history.store.load(identity))
+        chat.settle()
+        with self._lock:
+            return self._chats.setdefault(identity, chat)
+
+    def keep(self, chat: Chat) -> None:
+        """Let tabs that open this chat from now on share it: it has an id now."""
+        with self._lock:
+            self._chats[chat.identity] = chat
+
+    def forget(self, chat: Chat) -> None:
+        """It is kept no longer: what is asked in it next begins a new one."""
+        with self._lock:
+            self._chats.pop(chat.identity, None)
+        chat.identity = 0
+
+    def delete_chat(self, identity: int) -> None:
+        """Delete a chat for good; tabs that show it begin a new one. Raises StoreError."""
+        with self._lock:
+            chat = self._chats.pop(identity, None)
+            showing = [one for one in self._conversations.values() if chat is not None and one.chat is chat]
+        if chat is not None:
+            if chat.reply is not None:
+                chat.reply.discard()
+            chat.settle()
+        self.history.delete(identity)
+        for conversation in showing:
+            conversation.show(Chat())
+
+    def conversation(self, key: str) -> Conversation:
+        """The conversation of a tab."""
+        with self._lock:
+            return self._conversations.setdefault(key, Conversation())
+
+    def leave(self, key: str) -> None:
+        """The tab is gone: nobody waits for its reply any more; what is written of it is kept."""
+        with self._lock:
+            conversation = self._conversations.pop(key, None)
+        if conversation is not None:
+            conversation.show(Chat())
+
+    def library_names(self) -> list[str]:
+        """All libraries, the default one first."""
+        return self.libraries.names()
+
+    def library(self, name: str, engine: Engine) -> Library:
+        """The library called `name`, opened (or begun) for `engine`. Raises StoreError, SettingsError."""
+        return self.libraries.get(name, engine)
+
+    def opened(self, name: str) -> Library | None:
+        """The library called `name` if it is open."""
+        return self.libraries.opened(name)
+
+    def question(self, library: str) -> AbstractContextManager[None]:
+        """Inside, vectors are not made for `library`: a question comes as soon as its documents can be searched."""
+        return self.libraries.question(library)
+
+    def rename_library(self, name: str, wanted: str) -> str:
+        """Give a library another name, which its chats and the tabs that show it follow. Raises StoreError,
+        SettingsError."""
+        new = self.libraries.rename(name, wanted, self._is_answering)
+        if new != name:
+            with self._lock:
+                chats = {*self._chats.values(), *(one.chat for one in self._conversations.values())}
+            for chat in chats:
+                if chat.library == name:
+                    chat.library = new
+            self._switch(name, new)
+            if self.history.is_open:
+                self.history.store.rename_library(name, new)
+        return new
+
+    def delete_library(self, name: str) -> None:
+        """Delete a library for good; tabs that show it get another one. Raises StoreError, SettingsError."""
+        self.libraries.delete(name, self._is_answering)
+        self._switch(name, next((one for one in self.library_names() if one != name), config.DEFAULT_LIBRARY))
+
+    def _is_answering(self) -> bool:
+        engine = self.models.engine
+        return engine is not None and engine.busy
+
+    def _switch(self, name: str, other: str) -> None:
+        """Tabs that show a library show another one."""
+        with self._lock:
+            conversations = [one for one in self._conversations.values() if one.library == name]
+        for conversation in conversations:
+            conversation.use_library(other)
+            conversation.switched = True
+
+    def end_replies(self, limit: float = END_SECONDS) -> None:
+        """End the replies being written after the step at work, as Stop does, and wait until what they wrote is kept;
+        about `limit` seconds at most."""
+        with self._lock:
+            replies = {one.chat.reply for one in self._conversations.values()}
+        running = [reply for reply in replies if reply is not None and not reply.is_over]
+        for reply in running:
+            reply.stop()
+        end = time.monotonic() + limit
+        for reply in running:
+            reply.wait(max(0.0, end - time.monotonic()))
+            reply.wait_told()
+        self.endpoint.close(max(0.0, end - time.monotonic()))
+        if running:
+            time.sleep(_SENDING_SECONDS)
+
+    def unload(self) -> None:
+        """Give the model's memory back. Raises SettingsError."""
+        self.models.unload()
+        self.tuner.stop()
+
+    def close(self) -> None:
+        """Stop replies and background work and close everything."""
+        self.tuner.close()
+        self.downloads.close()
+        with self._lock:
+            conversations = list(self._conversations.values())
+            history = self._history
+        for conversation in conversations:
+            conversation.show(Chat())
+        self.endpoint.close(END_SECONDS)
+        self.models.close()  # waits for the replies
+        if history is not None:
+            history.close()

@@ -1,0 +1,306 @@
+"""The commands `models list`, `download`, `check` and `tune`. Lists and tables go to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+
+from localspec import config
+from localspec.chat.libraries import states_of
+from localspec.chat.weight_formats import SHOWN_ROWS, plan, tune
+from localspec.chat.weight_formats import Progress as TuningProgress
+from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
+from localspec.models.files import check
+from localspec.models.files.catalogue import (
+    DEFAULT_MODEL,
+    ModelEntry,
+    Offer,
+    available,
+    drafts,
+    find_offer,
+    offers,
+    resolve,
+    resolve_draft,
+)
+from localspec.models.files.download import download
+from localspec.models.fit.memory import MemoryReport, draft_of, footprint, memory_report
+from localspec.models.llama import LoadSettings, Weights
+from localspec.models.pairing import pair
+from localspec.models.quantization import tuned
+
+models = typer.Typer(no_args_is_help=True, help="List models, download them, check them.")
+errors = Console(stderr=True, highlight=False)
+
+Name = Annotated[str, typer.Argument(help="Name of a model, see models list.")]
+NameOrFile = Annotated[str, typer.Argument(help="Name of a model on this computer, or a GGUF file.")]
+DraftName = Annotated[str, typer.Option("--draft", help="A model or file that is to draft for it.")]
+ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
+WithDraft = Annotated[bool, typer.Option("--with-draft/--no-draft", help="Also the model that drafts for it.")]
+DefaultName = Annotated[str, typer.Argument(help="Name of a model on this computer; none is the default model.")]
+Undo = Annotated[bool, typer.Option("--undo", help="Go back to the file's own format.")]
+Again = Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")]
+Thorough = Annotated[bool, typer.Option("--all", help="Compare the outputs of slow formats, too.")]
+Threads = Annotated[int, typer.Option(min=0, help="Processor threads to tune for; 0 = physical cores.")]
+GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU to tune for; -1 = all, where the build has one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+
+
+@models.command(name="list")
+def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
+    """List the models on this computer and those that can be downloaded, with the memory they need."""
+    chat_models = available()
+    only_drafts = [entry for entry in drafts() if entry not in chat_models]
+    here = [_installed_figures(entry, context) for entry in chat_models]
+    here += [_installed_figures(entry, context) | {"only_drafts": True} for entry in only_drafts]
+    names = {figures["name"] for figures in here}
+    offered = [_offered_figures(offer, context, offer.name in names) for offer in offers()]
+    if as_json:
+        sys.stdout.write(json.dumps({"installed": here, "catalogue": offered}, ensure_ascii=False) + "\n")
+        return
+    output = Console(width=120, highlight=False)
+    output.print("On this computer", style="bold")
+    shown = Table("name", "size", "memory", "", "file")
+    for figures in here:
+        shown.add_row(
+            figures["name"],
+            _gigabytes(figures["bytes"]),
+            "" if "only_drafts" in figures else _memory(figures),
+            "drafts only" if "only_drafts" in figures else _fits(figures),
+            Path(figures["file"]).name,
+        )
+    output.print(shown)
+    output.print("To download: models download NAME", style="bold")
+    shown = Table("name", "what", "size", "licence", "draft", "memory", "")
+    for figures in offered:
+        state = "installed" if figures["installed"] else _fits(figures)
+        size = f"{'about ' if figures['approximate'] else ''}{_gigabytes(figures['bytes'])}"
+        shown.add_row(
+            figures["name"], figures["title"], size, figures["licence"], figures["draft"], _memory(figures), state
+        )
+    output.print(shown)
+    output.print("Memory: with the draft named, a full cache each, and the embedding model for documents.")
+
+
+@models.command(name="download")
+def download_command(name: Name, with_draft: WithDraft = True) -> None:
+    """Download a model of the catalogue and, unless told otherwise, the smaller one that drafts for it."""
+    offer = find_offer(name)
+    wanted = [offer]
+    if with_draft and offer.draft and offer.draft != DEFAULT_MODEL:
+        wanted.append(find_offer(offer.draft))
+    report = memory_report(footprint(offer), draft_of(offer, offers()) if with_draft else None)
+    _say(report)
+    errors.print(escape(f"Licence: {', '.join(dict.fromkeys(each.licence for each in wanted))}"))
+    try:
+        for each in wanted:
+            _fetch(each)
+    except (KeyboardInterrupt, DownloadStoppedError) as interrupt:
+        command = f"./start.sh models download {name}{'' if with_draft else ' --no-draft'}"
+        errors.print(escape(f"Stopped. What has arrived is kept; go on with: {command}"), soft_wrap=True)
+        raise typer.Exit(130) from interrupt
+
+
+@models.command(name="check")
+def check_command(name: NameOrFile, draft: DraftName = "", context: ContextSize = 0) -> None:
+    """Check that a model works here and fits into the memory that is free, alone or with a draft beside it."""
+    target = resolve(name)
+    drafter = resolve_draft(draft) if draft else None
+    for entry in (target, *([drafter] if drafter else [])):
+        with errors.status(escape(f"Checking {entry.path.name} …")):
+            verdict = check.check(entry.path, config.cache_folder())
+        errors.print(escape(f"{entry.name} works. SHA-256 {verdict.weights_fingerprint}"), soft_wrap=True)
+    if drafter is not None:
+        errors.print(escape(draft_report(target, drafter)), soft_wrap=True)
+    report = memory_report(footprint(target), footprint(drafter) if drafter else None, context=context)
+    _say(report)
+    if not report.fits:
+        raise typer.Exit(1)
+
+
+@models.command(name="tune")
+def tune_command(
+    name: DefaultName = "",
+    undo: Undo = False,
+    again: Again = False,
+    thorough: Thorough = False,
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the weight format that answers fastest on this computer among those that stay near the original."""
+    entry = resolve(name)
+    settings = LoadSettings(0, threads, gpu_layers)
+    if all(entry.path != listed.path for listed in available()):
+        raise ModelError(
+            f"{entry.path} is no model of the list: a file that is named is always used as it is.",
+            f"Put it into {config.models_folder()}, and name it as models list does.",
+        )
+    if undo:
+        found = _undo(entry, settings)
+    else:
+        needs = plan(entry)
+        errors.print(
+            f"While formats are tried, up to {_gigabytes(needs.disk)} of disk ({_gigabytes(needs.free_disk)} free) and"
+            f" {needs.memory / 2**30:.1f} GiB of memory ({needs.free_memory / 2**30:.1f} GiB free) are needed.",
+            soft_wrap=True,
+        )
+        with errors.status("Looking at the model …") as status:
+
+            def show(progress: TuningProgress) -> None:
+                status.update(escape(f"{progress.format} ({progress.done} of at most {progress.total}) …"))
+
+            found = tune(entry, settings, again=again, thorough=thorough, report=show)
+        found = tuned.use(found, bool(found.file))
+    if as_json:
+        sys.stdout.write(json.dumps(tuning_figures(found), ensure_ascii=False) + "\n")
+    else:
+        Console(width=120, highlight=False).print(_tuning_table(found))
+    errors.print(escape(tuning_sentence(found)), soft_wrap=True)
+    other = found.fingerprint if found.in_use else ""
+    if other and (libraries := states_of(other)):
+        errors.print(
+            f"Drafts by meaning of {', '.join(map(escape, libraries))} were read in the file's own format and belong to"
+            " it: have the libraries read again (index --states), or go back (models tune --undo).",
+            soft_wrap=True,
+        )
+
+
+def _undo(entry: ModelEntry, settings: LoadSettings) -> tuned.Tuning:
+    """Back to the file's own format. Raises ModelError where no other was chosen."""
+    found = tuned.read(check.check(entry.path, config.cache_folder()).weights_fingerprint, settings)
+    if found is None:
+        raise ModelError(f"{entry.name} has not been tuned on this computer.", "There is nothing to undo.")
+    undone = tuned.use(found, False)
+    tuned.remove_file(found)
+    return undone
+
+
+def tuning_sentence(found: tuned.Tuning) -> str:
+    """What was chosen, in words."""
+    if not found.file:
+        return f"{found.model} stays as it is: no other format that stays near it answers faster here."
+    chosen = f"{found.chosen}, expected {found.speedup:.2f} times as fast as the file's own {found.original.format}"
+    if not found.in_use:
+        return f"{found.model} is used as it is. The best format here was {chosen}: models tune uses it again."
+    return f"{found.model} is used in {chosen}, from the next start on. Back to the file as it is: models tune --undo"
+
+
+def tuning_figures(found: tuned.Tuning) -> dict[str, Any]:
+    """The figures as JSON has them."""
+    return {
+        "model": found.model,
+        "chosen": found.chosen or found.original.format,
+        "in_use": found.in_use,
+        "file": str(found.path) if found.path is not None else "",
+        "speedup": found.speedup,
+        "formats": [
+            {
+                "format": one.format,
+                "bytes": one.bytes,
+                "milliseconds": {rows: round(seconds * 1000, 2) for rows, seconds in one.seconds.items()},
+                "mean_divergence": one.mean_divergence,
+                "agreement": one.agreement,
+                "positions": one.positions,
+                "tokens_per_second": one.tokens_per_second,
+                "note": one.note,
+            }
+            for one in found.figures
+        ],
+    }
+
+
+def _tuning_table(found: tuned.Tuning) -> Table:
+    shown = Table("format", "size", *(f"T({rows})" for rows in SHOWN_ROWS), "KL", "same word", "tokens/s", "")
+    for one in found.figures:
+        times = [f"{one.seconds[rows] * 1000:.1f}" if rows in one.seconds else "–" for rows in SHOWN_ROWS]
+        shown.add_row(
+            one.format,
+            _gigabytes(one.bytes),
+            *times,
+            "–" if one.mean_divergence is None else f"{one.mean_divergence:.4f}",
+            "–" if one.agreement is None else f"{one.agreement:.1%}",
+            f"{one.tokens_per_second:.0f}" if one.tokens_per_second else "–",
+            escape(one.note),
+        )
+    return shown
+
+
+def draft_report(target: ModelEntry, drafter: ModelEntry) -> str:
+    """What makes the two a pair. Raises DraftMismatchError that names the first token that differs."""
+    with contextlib.ExitStack() as opened:
+        weights = []
+        for entry in (target, drafter):
+            weights.append(Weights(entry.path, gpu_layers=0))
+            opened.callback(weights[-1].close)
+        known = pair(*weights).known
+    return f"{drafter.name} can draft for {target.name}: it knows {int(known.sum()):,} of its {len(known):,} tokens."
+
+
+def _fetch(offer: Offer) -> None:
+    """Download one model under a bar. Raises DownloadError."""
+    asked = False
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as bar:
+        task = bar.add_task(escape(offer.file), total=None)
+
+        def show(done: int, total: int) -> None:
+            nonlocal asked
+            asked = True
+            bar.update(task, completed=done, total=total or None)
+
+        path = download(offer, progress=show)
+    errors.print(escape(f"{offer.name} {'is complete' if asked else 'is there already'}: {path}"), soft_wrap=True)
+
+
+def _installed_figures(entry: ModelEntry, context: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {"name": entry.name, "file": str(entry.path), "bytes": entry.bytes}
+    try:
+        return figures | _memory_figures(memory_report(footprint(entry), context=context))
+    except ModelFileError as error:
+        return figures | {"problem": str(error)}
+
+
+def _offered_figures(offer: Offer, context: int, installed: bool) -> dict[str, Any]:
+    return {
+        "name": offer.name,
+        "title": offer.title,
+        "repository": offer.repository,
+        "file": offer.file,
+        "bytes": offer.bytes,
+        "approximate": offer.approximate,
+        "licence": offer.licence,
+        "draft": offer.draft,
+        "installed": installed,
+        **_memory_figures(memory_report(footprint(offer), draft_of(offer, offers()), context=context)),
+    }
+
+
+def _memory_figures(report: MemoryReport) -> dict[str, Any]:
+    return {"memory": report.needed, "free_memory": report.free, "fits": report.fits}
+
+
+def _say(report: MemoryReport) -> None:
+    errors.print(escape(report.sentence), style="" if report.fits else "yellow", soft_wrap=True)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.2f} GB"
+
+
+def _memory(figures: dict[str, Any]) -> str:
+    return f"{figures['memory'] / 2**30:.1f} GiB" if "memory" in figures else "unknown"
+
+
+def _fits(figures: dict[str, Any]) -> str:
+    if "problem" in figures:
+        return "damaged"
+    return "fits" if figures["fits"] else "does not fit"

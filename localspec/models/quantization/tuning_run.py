@@ -1,0 +1,163 @@
+"""Chooses a weight format beside the application, in a process that is halted whenever something else is to be done."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from localspec.config import home
+from localspec.errors import ModelError
+from localspec.models.llama import LoadSettings
+
+_logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 0.03
+"""A question waits no longer for the cores."""
+_LONGEST_LOG = 2000
+
+
+class TuningRun:
+    """One search for the best format of a model, in a child process. `busy` tells it to give way."""
+
+    def __init__(
+        self,
+        model: str,
+        settings: LoadSettings,
+        busy: Callable[[], bool],
+        finished: Callable[[TuningRun], None],
+        *,
+        again: bool = False,
+    ) -> None:
+        """`finished` is called once at the end, from the run's thread, unless the run was stopped."""
+        self.format = ""
+        """what is being tried"""
+        self.done, self.total = 0, 0
+        """formats tried, and how many there are at most"""
+        self.halted = False
+        """True while it gives way"""
+        self.error: ModelError | None = None
+        """why it failed"""
+        self._command = [
+            *(sys.executable, "-m", "localspec.chat.weight_formats", model),
+            *("--threads", str(settings.threads), "--gpu-layers", str(settings.gpu_layers)),
+            *(["--again"] if again else []),
+        ]
+        self._busy = busy
+        self._finished = finished
+        self._stopping = threading.Event()
+        self._over = threading.Event()
+        self._report: dict[str, object] = {}
+        self._thread = threading.Thread(target=self._run, name="tuning", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it, and wait until its process is gone; what is half done is of no use."""
+        self._stopping.set()
+        self._thread.join(30)
+
+    @property
+    def running(self) -> bool:
+        """True until it is over."""
+        return not self._over.is_set()
+
+    # -- in the thread ------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._watch()
+        except OSError as error:
+            self.error = ModelError(f"Formats could not be tried: {error}.", "Start the program again.")
+        finally:
+            self._over.set()
+        if not self._stopping.is_set():
+            self._finished(self)
+
+    def _watch(self) -> None:
+        package_parent = str(Path(__file__).resolve().parents[3])
+        inherited = os.environ.get("PYTHONPATH")
+        # The process ends with the thread that started it (`interruptions`), so it is started here.
+        child = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            cwd=package_parent,
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join([package_parent, inherited] if inherited else [package_parent])}
+            | {"PYTHONIOENCODING": "utf-8", "GGML_NO_BACKTRACE": "1", "LOCALSPEC_HOME": str(home())},
+            creationflags=int(getattr(subprocess, "CREATE_NO_WINDOW", 0)),
+        )
+        assert child.stdin is not None  # all three are pipes
+        assert child.stdout is not None
+        assert child.stderr is not None
+        log: list[str] = []
+        readers = [
+            threading.Thread(target=self._read, args=[child.stdout], daemon=True),
+            threading.Thread(target=lambda: log.extend(child.stderr or []), daemon=True),
+        ]
+        for reader in readers:
+            reader.start()
+        try:
+            while child.poll() is None and not self._stopping.wait(_POLL_SECONDS):
+                self._give_way(child, child.stdin)
+        finally:
+            with contextlib.suppress(OSError):
+                child.kill()
+            child.wait()
+            for reader in readers:
+                reader.join(5)
+            for pipe in (child.stdin, child.stdout, child.stderr):
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        if not self._stopping.is_set() and not self._report.get("finished"):
+            self.error = self._failure(child.returncode, "".join(log)[-_LONGEST_LOG:])
+
+    def _give_way(self, child: subprocess.Popen[str], orders: IO[str]) -> None:
+        """Halt the process while there is other work; it hears of every interruption before it goes on."""
+        busy = self._busy()
+        if busy == self.halted:
+            return
+        with contextlib.suppress(psutil.Error, OSError):
+            process = psutil.Process(child.pid)
+            if busy:
+                process.suspend()
+            else:
+                orders.write("halted\n")
+                orders.flush()
+                process.resume()
+            self.halted = busy
+
+    def _read(self, output: IO[str]) -> None:
+        for line in output:
+            try:
+                said = json.loads(line)
+            except ValueError:
+                continue  # a library's own words
+            if "format" in said:
+                self.done, self.total, self.format = int(said["done"]), int(said["total"]), str(said["format"])
+            else:
+                self._report = said
+
+    def _failure(self, code: int, log: str) -> ModelError:
+        if "error" in self._report:
+            return ModelError(str(self._report["error"]), str(self._report.get("advice", "")))
+        _logger.warning("Choosing a format ended with status %s: %s", code, log)
+        if code in (-9, 137):
+            return ModelError("Trying formats was ended by the system, most likely for lack of memory.")
+        return ModelError(f"Trying formats failed (status {code}).", "The model is used as it is.")

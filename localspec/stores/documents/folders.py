@@ -1,0 +1,159 @@
+"""The documents inside a folder of this computer: found within limits, and what is left out is counted."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localspec.errors import DocumentError
+from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
+
+MOST_FILES = 5_000
+"""Documents taken from one folder."""
+MOST_ENTRIES = 200_000
+"""Files and folders looked at in one folder: reading their names takes about a second."""
+DEEPEST = 32
+"""Folders within folders: with links not followed, more is a mistake."""
+_HIDDEN_ATTRIBUTE = 2
+"""Windows' FILE_ATTRIBUTE_HIDDEN."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A document in a folder."""
+
+    path: Path
+    inside: str
+    """Its way from the folder on, with /."""
+    size: int
+    modified: int
+    """Nanoseconds."""
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a folder holds."""
+
+    files: list[FoundFile] = field(default_factory=list)
+    """In the order of their names."""
+    hidden: int = 0
+    """Files and folders whose names begin with a dot or that the system hides, and what Office leaves while it edits"""
+    unsupported: int = 0
+    """Files of kinds that are no documents"""
+    links: int = 0
+    """Links to folders, which are not followed: they may lead in circles"""
+    unreadable: list[str] = field(default_factory=list)
+    """Ways from the folder on of what may not be read; "." is a name that no database can hold"""
+    truncated: bool = False
+    """There is more than the limits allow."""
+
+    @property
+    def is_empty(self) -> bool:
+        """There is nothing at all."""
+        return not (self.files or self.hidden or self.unsupported or self.links or self.unreadable)
+
+    def counts(self) -> dict[str, int]:
+        """What was left out, in figures."""
+        return {
+            "hidden": self.hidden,
+            "unsupported": self.unsupported,
+            "links": self.links,
+            "unreadable": len(self.unreadable),
+            "truncated": int(self.truncated),
+        }
+
+
+def contents(
+    folder: Path, *, without: Collection[Path] = (), should_stop: Callable[[], bool] = lambda: False
+) -> Contents:
+    """The documents in `folder` and the folders inside it, but those in `without`. Links to files are followed, links
+    to folders are not. It ends early once `should_stop` is true.
+
+    Raises DocumentError when the folder itself is not there or may not be read.
+    """
+    found = Contents()
+    avoided = {str(path.resolve()) for path in without}
+    waiting = [(str(folder), "", 0)]
+    looked_at = 0
+    while waiting and not found.truncated and not should_stop():
+        path, inside, depth = waiting.pop()
+        try:
+            with os.scandir(path) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if depth == 0:
+                raise _unreadable(folder, error) from error
+            found.unreadable.append(inside)
+            continue
+        deeper = []
+        for entry in listed:
+            looked_at += 1
+            if looked_at > MOST_ENTRIES or len(found.files) >= MOST_FILES:
+                found.truncated = True
+                break
+            if _look(found, entry, f"{inside}/{entry.name}" if inside else entry.name):
+                if depth + 1 > DEEPEST:
+                    found.truncated = True
+                elif os.path.realpath(entry.path) not in avoided:
+                    deeper.append((entry.path, f"{inside}/{entry.name}" if inside else entry.name, depth + 1))
+        waiting += reversed(deeper)  # the last one is taken first
+    found.files.sort(key=lambda file: file.inside)
+    return found
+
+
+def _look(found: Contents, entry: os.DirEntry[str], inside: str) -> bool:
+    """Count an entry; True for a folder to be looked into."""
+    try:
+        inside.encode()
+    except UnicodeEncodeError:
+        found.unreadable.append(".")
+        return False
+    try:
+        if _is_hidden(entry):
+            found.hidden += 1
+        elif entry.is_dir(follow_symlinks=False) and not _is_junction(entry):
+            return True
+        elif entry.is_dir():
+            found.links += 1
+        elif os.path.splitext(entry.name)[1].lower() not in SUPPORTED_SUFFIXES:  # noqa: PTH122 - many thousand names
+            found.unsupported += 1
+        else:
+            status = entry.stat()
+            if stat.S_ISREG(status.st_mode):
+                found.files.append(FoundFile(Path(entry.path), inside, status.st_size, status.st_mtime_ns))
+            else:
+                found.unsupported += 1
+    except OSError:
+        found.unreadable.append(inside)
+    return False
+
+
+def _is_hidden(entry: os.DirEntry[str]) -> bool:
+    if entry.name.startswith((".", "~$")):
+        return True
+    if os.name != "nt":
+        return False
+    return bool(getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0) & _HIDDEN_ATTRIBUTE)
+
+
+def _is_junction(entry: os.DirEntry[str]) -> bool:
+    """Windows' links between folders, which are no symbolic links."""
+    if os.name != "nt":
+        return False
+    tag = getattr(entry.stat(follow_symlinks=False), "st_reparse_tag", 0)
+    return bool(tag == getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", -1))
+
+
+def _unreadable(folder: Path, error: OSError) -> DocumentError:
+    if isinstance(error, FileNotFoundError):
+        return DocumentError(
+            folder, f"The folder {folder} is not there now.", "Was it moved or renamed, or is its disk not connected?"
+        )
+    if isinstance(error, NotADirectoryError):
+        return DocumentError(folder, f"{folder} is no folder.", "Name the folder that holds the documents.")
+    if isinstance(error, PermissionError):
+        return DocumentError(folder, f"The folder {folder} may not be read.", "Allow your user to read it.")
+    return DocumentError(folder, f"The folder {folder} cannot be read ({error.strerror or error}).", "Check its disk.")

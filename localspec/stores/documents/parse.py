@@ -1,0 +1,333 @@
+"""Reads a person's documents: what kind a file really is, whether it can be read, and its text with places.
+
+Text, Markdown and code are read here; every other format is parsed by a child process
+(`localspec.stores.documents.parse_child`), so that a hostile file cannot harm the application.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from localspec.errors import DocumentError
+from localspec.stores.documents import parse_child, readers
+from localspec.stores.documents.readers import Block, Content, ParseLimits, UnreadableError
+
+__all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "content_hash", "parse"]
+
+_logger = logging.getLogger(__name__)
+
+_OFFICE_SUFFIXES = {".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".epub"}
+_HTML_SUFFIXES = {".html", ".htm", ".xhtml"}
+_MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdown", ".mkd", ".mdx"}
+_TEXT_SUFFIXES = {".txt", ".text", ".log", ".csv", ".tsv", ".rst", ".adoc", ".asciidoc", ".org", ".tex", ".srt", ".vtt"}
+_CODE_SUFFIXES = {
+    *(".py", ".pyi", ".ipynb", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".vue", ".svelte", ".css", ".scss"),
+    *(".less", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".m", ".mm", ".cs", ".java", ".kt", ".kts"),
+    *(".scala", ".groovy", ".go", ".rs", ".swift", ".zig", ".nim", ".d", ".rb", ".php", ".pl", ".pm", ".lua"),
+    *(".r", ".jl", ".dart", ".hs", ".ml", ".mli", ".fs", ".ex", ".exs", ".erl", ".clj", ".lisp", ".el", ".scm"),
+    *(".f90", ".for", ".pas", ".vb", ".asm", ".s", ".v", ".sv", ".vhd", ".sql", ".sh", ".bash", ".zsh", ".fish"),
+    *(".ps1", ".bat", ".cmd", ".awk", ".cu", ".cl", ".json", ".jsonl", ".yaml", ".yml", ".toml", ".ini", ".cfg"),
+    *(".conf", ".xml", ".xsl", ".svg", ".proto", ".graphql", ".cmake", ".mk", ".gradle", ".tf", ".nix"),
+    *(".dockerfile", ".diff", ".patch"),
+}
+_CODE_NAMES = {"makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile", "vagrantfile"}
+
+SUPPORTED_SUFFIXES: frozenset[str] = frozenset(
+    {".pdf"} | _OFFICE_SUFFIXES | _HTML_SUFFIXES | _MARKDOWN_SUFFIXES | _TEXT_SUFFIXES | _CODE_SUFFIXES
+)
+"""Lower-case suffixes for file pickers; `parse` also reads any other file that holds text."""
+
+_KIND_OF_SUFFIX = {
+    **dict.fromkeys(_MARKDOWN_SUFFIXES, "markdown"),
+    **dict.fromkeys(_TEXT_SUFFIXES, "text"),
+    **dict.fromkeys(_CODE_SUFFIXES, "code"),
+}
+_CONTAINER_SUFFIXES = {".pdf", *_OFFICE_SUFFIXES}
+
+_OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
+_PICTURE = "Run it through an OCR program (text recognition) and add the result."
+_UNPACK = "Unpack it and add the documents inside."
+_MODEL = "Put it into the models folder instead."
+_NO_DOCUMENT = "Add a document instead: PDF, Office, EPUB, HTML, Markdown, text or code."
+_FOREIGN_TYPES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, magic bytes, name, advice
+    (0, b"\x89PNG\r\n", "a PNG picture", _PICTURE),
+    (0, b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
+    (0, b"GIF8", "a GIF picture", _PICTURE),
+    (0, b"II*\0", "a TIFF picture", _PICTURE),
+    (0, b"MM\0*", "a TIFF picture", _PICTURE),
+    (8, b"WEBP", "a WebP picture", _PICTURE),
+    (0, rb"{\rtf", "a Rich Text file (RTF)", "Open it in a word processor, save it as DOCX and add that."),
+    (0, b"%!PS", "a PostScript file", "Convert it to PDF and add that."),
+    (0, b"\x1f\x8b", "a gzip archive", _UNPACK),
+    (4, b"1AY&SY", "a bzip2 archive", _UNPACK),
+    (0, b"\xfd7zXZ\0", "an xz archive", _UNPACK),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (0, b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
+    (0, b"\x28\xb5\x2f\xfd", "a Zstandard archive", _UNPACK),
+    (257, b"ustar", "a tar archive", _UNPACK),
+    (0, b"\x7fELF", "a program", _NO_DOCUMENT),
+    (0, b"MZ\x90\0", "a Windows program", _NO_DOCUMENT),
+    (0, b"\xcf\xfa\xed\xfe", "a macOS program", _NO_DOCUMENT),
+    (0, b"\xca\xfe\xba\xbe", "a program", _NO_DOCUMENT),
+    (0, b"SQLite format 3\0", "a SQLite database", _NO_DOCUMENT),
+    *((0, b"GGUF" + bytes([version, 0]), "a model file (GGUF)", _MODEL) for version in (1, 2, 3, 4)),
+    *((0, b"ID3" + bytes([version]), "an audio file", _NO_DOCUMENT) for version in (2, 3, 4)),
+    (0, b"OggS", "an audio or video file", _NO_DOCUMENT),
+    (0, b"fLaC", "an audio file", _NO_DOCUMENT),
+    (0, b"RIFF", "an audio or video file", _NO_DOCUMENT),
+    (0, b"\0\0\0", "a binary file (a video, a picture or data)", _NO_DOCUMENT),
+    (0, b"wOFF", "a font", _NO_DOCUMENT),
+)
+_HEAD_BYTES = 4096
+_PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+_KILLED_BY_TIME = {-getattr(signal, "SIGXCPU", 24)}
+_KILLED_BY_MEMORY = {-getattr(signal, "SIGKILL", 9)}
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """Text of one document. No text in it holds NUL characters or lone surrogates."""
+
+    title: str
+    """From the document itself, else the file's name without suffix."""
+    kind: str
+    """'pdf', 'docx', 'pptx', 'xlsx', 'html', 'epub', 'markdown', 'text' or 'code': what the file truly is."""
+    blocks: tuple[Block, ...]
+    pages: int | None
+    """Number of pages or slides; None where the format has none."""
+    warnings: tuple[str, ...]
+    """What was left out or guessed, in plain words."""
+
+    @property
+    def text(self) -> str:
+        """All blocks, parted by empty lines."""
+        return "\n\n".join(block.text for block in self.blocks)
+
+
+def content_hash(path: Path | str) -> str:
+    """SHA-256 of the file's bytes in hexadecimal, read in pieces. Raises DocumentError."""
+    path = Path(path)
+    _check_file(path, None)
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
+    except OSError as error:
+        raise _file_error(path, error) from error
+    return digest.hexdigest()
+
+
+def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  # noqa: B008 - frozen
+    """Read a document by its true type, whatever its name says.
+
+    Raises DocumentError, which names the file, the reason in plain words and what to do next.
+    """
+    path = Path(path)
+    _check_file(path, limits)
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+            kind = _true_kind(path, head, file)
+            size = os.fstat(file.fileno()).st_size
+            if kind not in ("pdf", "zip") and size > limits.text_bytes:
+                raise UnreadableError(
+                    f"is too large: {_megabytes(size)} of text; the limit is {_megabytes(limits.text_bytes)}.",
+                    "Split it into smaller files.",
+                )
+            if kind in ("markdown", "text", "code"):
+                content = readers.read_text(head + file.read(limits.text_bytes), kind, limits)
+            else:
+                content = _parse_in_child(kind, path, limits)
+    except UnreadableError as error:
+        raise DocumentError(path, error.reason, error.advice) from error
+    except OSError as error:
+        raise _file_error(path, error) from error
+    blocks = tuple(block for block in content.blocks if block.text.strip())
+    if not blocks:
+        raise DocumentError(path, "holds no text.", "Check that this is the right file.")
+    warnings = content.warnings
+    suffix = path.suffix.lower()
+    if content.kind not in ("text", "code", "markdown") and not _fits(suffix, content.kind):
+        name = f"is named {suffix}" if suffix else "has no suffix"
+        warnings = (f"The file {name} but is {content.kind.upper()}; it was read as that.", *warnings)
+    return ParsedDocument(_title(content, path), content.kind, blocks, content.pages, warnings)
+
+
+def _check_file(path: Path, limits: ParseLimits | None) -> None:
+    """Raise DocumentError for what is no readable regular file; sizes only with `limits`."""
+    try:
+        status = path.stat()
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise DocumentError(
+                path, "is a link to a file that is no longer there.", "Add the file itself, or repair the link."
+            ) from error
+        raise DocumentError(path, "does not exist.", "Check the name and the folder.") from error
+    except (OSError, ValueError) as error:
+        raise _file_error(path, error) from error
+    if stat.S_ISDIR(status.st_mode):
+        raise DocumentError(path, "is a folder.", "Add the files inside it.")
+    if not stat.S_ISREG(status.st_mode):
+        raise DocumentError(path, "is a device, pipe or socket, not a file.", "Copy its contents to a file first.")
+    if limits is None:
+        return
+    if status.st_size == 0:
+        raise DocumentError(path, "is empty (0 bytes).", "Check that it was saved or downloaded completely.")
+    if status.st_size > limits.file_bytes:
+        raise DocumentError(
+            path,
+            f"is too large: {_megabytes(status.st_size)}; the limit is {_megabytes(limits.file_bytes)}.",
+            "Split it, or save a smaller copy without pictures.",
+        )
+
+
+def _file_error(path: Path, error: OSError | ValueError) -> DocumentError:
+    if isinstance(error, PermissionError):
+        return DocumentError(path, "may not be read: no permission.", "Allow your user to read the file, or copy it.")
+    if isinstance(error, FileNotFoundError):
+        return DocumentError(path, "does not exist any more.", "Check the name and the folder.")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return DocumentError(path, f"cannot be read ({reason}).", "Check the disk and the file's name, or copy the file.")
+
+
+def _true_kind(path: Path, head: bytes, file: BinaryIO) -> str:
+    """'pdf', 'zip', 'html', 'markdown', 'text' or 'code': by the first bytes, then by the name.
+
+    Raises UnreadableError for a type that cannot be read.
+    """
+    suffix = path.suffix.lower()
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    # Viewers find the mark anywhere in the first kilobyte; elsewhere a text may just mention it.
+    if start.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
+        return "pdf"
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return "zip"
+    if head.startswith(_OLE_MAGIC):
+        raise _old_office(head, file)
+    for offset, magic, name, advice in _FOREIGN_TYPES:
+        if head.startswith(magic, offset):
+            named = f"is named {suffix} but " if suffix in SUPPORTED_SUFFIXES else ""
+            raise UnreadableError(f"{named}is {name}.", advice)
+    code = _KIND_OF_SUFFIX.get(suffix) or ("code" if path.name.lower() in _CODE_NAMES else "")
+    lowered = start[:1024].lower()
+    is_html = lowered.startswith((b"<!doctype html", b"<html"))
+    is_html |= lowered.startswith(b"<?xml") and b"<html" in lowered
+    if suffix in _HTML_SUFFIXES or (is_html and code not in ("markdown", "code")):
+        return "html"
+    if suffix in _CONTAINER_SUFFIXES:
+        raise UnreadableError(
+            f"is named {suffix} but is damaged or something else: it does not begin like one.",
+            "Get the file again; if it is plain text, rename it to .txt.",
+        )
+    return code or "text"
+
+
+def _old_office(head: bytes, file: BinaryIO) -> UnreadableError:
+    """The error for a compound file: encrypted new Office or unencrypted old Office."""
+    tail = head
+    while chunk := file.read(1 << 20):
+        if _ENCRYPTED_OFFICE in tail:
+            break
+        tail = tail[-len(_ENCRYPTED_OFFICE) :] + chunk
+    if _ENCRYPTED_OFFICE in tail:
+        return UnreadableError(
+            "is protected by a password.", "Open it in its own program, save it without a password and add that."
+        )
+    return UnreadableError(
+        "is in the old binary Office format (.doc, .xls, .ppt).", "Save it as DOCX, XLSX, PPTX or PDF and add that."
+    )
+
+
+def _fits(suffix: str, kind: str) -> bool:
+    if kind == "html":
+        return suffix in _HTML_SUFFIXES
+    # .docm, .dotx, .xlsm and the like are the same formats.
+    family = {"docx": (".doc", ".dot"), "pptx": (".ppt", ".pps"), "xlsx": (".xls",)}.get(kind, (f".{kind}",))
+    return suffix.startswith(family)
+
+
+def _title(content: Content, path: Path) -> str:
+    title = " ".join(content.title.split())
+    title = title.removeprefix("Microsoft Word - ").removeprefix("Microsoft PowerPoint - ")
+    if not title or title.lower() in readers.EMPTY_TITLES:
+        title = readers.one_line(path.stem) or "document"
+    return title[: readers.TITLE_CHARACTERS]
+
+
+def _parse_in_child(kind: str, path: Path, limits: ParseLimits) -> Content:
+    """Content as the child process reports it. Raises UnreadableError, also when the child crashed or met a limit."""
+    arguments = [kind, str(path.absolute()), json.dumps(asdict(limits))]
+    with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
+        try:
+            finished = subprocess.run(
+                [sys.executable, "-m", "localspec.stores.documents.parse_child", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=answer,
+                stderr=complaints,
+                # `-m` looks for modules in the working folder first, which must not be one that holds documents.
+                cwd=_PACKAGE_ROOT,
+                timeout=limits.seconds,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise _too_slow(limits) from error
+        complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 2000))
+        complaint = complaints.read().decode("utf-8", errors="replace")
+        if finished.returncode == 0 and 0 < answer.seek(0, os.SEEK_END) <= parse_child.output_limit(limits):
+            answer.seek(0)
+            return _content(json.loads(answer.read()))
+    _logger.info("The parser of %s ended with status %d: %s", path.name, finished.returncode, complaint)
+    if finished.returncode in _KILLED_BY_TIME:
+        raise _too_slow(limits)
+    if finished.returncode == parse_child.OUT_OF_MEMORY or finished.returncode in _KILLED_BY_MEMORY:
+        raise UnreadableError(
+            f"needs more than {_megabytes(limits.memory_bytes)} of memory to read.", "Split it into smaller documents."
+        )
+    if finished.returncode < 0 or finished.returncode > 128:  # PDFium also ends like this when memory runs out
+        raise UnreadableError(
+            f"made its reader crash: it is damaged, or needs more than {_megabytes(limits.memory_bytes)} of memory.",
+            "Open it in its own program and save or print it anew, without what is very large.",
+        )
+    raise UnreadableError(
+        "is damaged, or built in a way that cannot be read.",
+        "Get the file again, or open it in its own program and save it anew or as PDF.",
+    )
+
+
+def _too_slow(limits: ParseLimits) -> UnreadableError:
+    return UnreadableError(
+        f"took longer than {limits.seconds:,.0f} seconds to read.", "Split it into smaller documents."
+    )
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1024**2:,.0f} MB"
+
+
+def _content(answer: dict[str, object]) -> Content:
+    if "reason" in answer:
+        raise UnreadableError(str(answer["reason"]), str(answer["advice"]))
+    blocks, pages, warnings = answer["blocks"], answer["pages"], answer["warnings"]
+    assert isinstance(blocks, list)
+    assert isinstance(warnings, list)
+    assert pages is None or isinstance(pages, int)
+    return Content(
+        str(answer["title"]),
+        str(answer["kind"]),
+        [Block(text, page, section) for text, page, section in blocks],
+        pages,
+        tuple(str(warning) for warning in warnings),
+    )

@@ -1,0 +1,222 @@
+"""The documents of a library one by one: added, listed, read again, replaced and removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from localspec.errors import StoreError
+from localspec.stores.database import StoreDatabase
+from localspec.stores.documents.file_store import Copies
+from localspec.stores.documents.parse import content_hash
+from localspec.stores.ingestion.pipeline import Stages
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentInfo:
+    """What a person sees of a document."""
+
+    id: int
+    name: str
+    """File name as added; of one from a folder, the folder's name and the way from there, with /."""
+    kind: str
+    """'pdf', 'docx', ... as it truly is; empty before it was read."""
+    status: str
+    """'queued', 'parsed', 'passages' or 'ngrams' (the last step done), 'ready', or 'failed'."""
+    reason: str
+    """Why it failed; else the warnings of its reader, one per line."""
+    pages: int | None
+    characters: int
+    passages: int
+    tokens: int
+    """Under the tokenizer its n-grams were last made with."""
+    added: str
+    """ISO 8601, UTC."""
+    bytes: int = 0
+    """Of the file."""
+    source: str = ""
+    """Where the file lies on this computer; empty where that is not known, as for one that came through a browser."""
+
+
+class Holdings:
+    """Methods raise StoreError or DiskFullError when the library's folder cannot be read or written."""
+
+    def __init__(self, database: StoreDatabase, copies: Copies, stages: Stages, news: Callable[[], None]) -> None:
+        """`news` is called when there is something new to do."""
+        self._database = database
+        self._copies = copies
+        self._stages = stages
+        self._news = news
+        self._complete()
+
+    def add(self, path: Path, *, name: str = "", keeps_source: bool = False) -> DocumentInfo:
+        """Copy a file into the library and queue it. With `keeps_source` it is known where the file lies.
+
+        A file with the same content as one that is there gives that one; if that had failed, it is tried again.
+        Raises DocumentError when the file cannot be read.
+        """
+        return self._add(path, name, keeps_source, None)
+
+    def replace(self, document: int, path: Path, *, name: str = "") -> DocumentInfo:
+        """Add a file in the place of a document, whose file it is with a new content. What was made from the old one
+        goes in the same transaction. The document has a new id: chats that were sent the old one are not told that
+        they know the new one. Raises DocumentError when the file cannot be read; then nothing is changed."""
+        return self._add(path, name, True, document)
+
+    def all(self) -> list[DocumentInfo]:
+        """All documents, oldest first."""
+        with self._database.read() as connection:
+            return [_info(row) for row in connection.execute(f"{_SELECT} ORDER BY id").fetchall()]
+
+    def remove(self, *documents: int) -> None:
+        """Delete documents with everything that was made from them. Unknown ones are no error."""
+        with self._database.write() as database:
+            removed = self._remove(database, documents)
+        if removed:
+            self._database.reclaim()
+            self._news()  # the worker writes the vectors' file anew
+
+    def remove_failed(self) -> int:
+        """Remove all documents that failed; how many."""
+        failed = [info.id for info in self.all() if info.status == "failed"]
+        self.remove(*failed)
+        return len(failed)
+
+    def again(self, document: int) -> None:
+        """Read a document again: its file where that is known and has changed, else the copy. An unknown one is no
+        error. Raises DocumentError when the file is there and cannot be read."""
+        if not self._changed(document):
+            self._queue([document])
+
+    def all_again(self) -> None:
+        """Read all documents again, those whose files have changed from there."""
+        self._queue([info.id for info in self.all() if not self._changed(info.id)])
+
+    def _changed(self, document: int) -> bool:
+        """Take the new content of a document's file where it has one; False where it has not."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT name, sha256, file, source FROM documents WHERE id = ?", [document]
+            ).fetchone()
+        if row is None:
+            return True
+        name, sha256, file, source = row
+        path = Path(source)
+        if not source or not path.is_file():
+            return False
+        if content_hash(path) != sha256:
+            self.replace(document, path, name=name)
+            return True
+        if not (self._copies.folder / file).exists():
+            self._copies.add(path, sha256)
+        return False
+
+    def _queue(self, documents: Sequence[int]) -> None:
+        with self._database.write() as database:
+            self._stages.forget(database, *documents)
+            database.execute(
+                "UPDATE documents SET stage = 'queued', reason = '', warnings = '[]', characters = 0, passages = 0,"
+                " tokens = 0 WHERE id IN (SELECT value FROM json_each(?))",
+                [json.dumps([*documents])],
+            )
+        self._database.reclaim()
+        self._news()
+
+    def _add(self, path: Path, name: str, keeps_source: bool, replaced: int | None) -> DocumentInfo:
+        sha256 = content_hash(path)
+        name = _printable(name or path.name)
+        source = str(path.absolute()) if keeps_source else ""
+        if source != _printable(source):
+            source = ""
+        known = self._by_hash(sha256)
+        if known is not None and known.status != "failed":
+            if source and not (known.source and Path(known.source).is_file()):
+                # It was moved, or came from somewhere else before.
+                with self._database.write() as database:
+                    update = [name, source, known.id]
+                    database.execute("UPDATE documents SET name = ?, source = ? WHERE id = ?", update)
+            if replaced is not None and replaced != known.id:
+                self.remove(replaced)
+            return self._by_hash(sha256) or known
+        file = self._copies.add(path, sha256)
+        with self._database.write() as database:
+            database.execute(
+                "INSERT INTO documents (sha256, name, file, stage, added, bytes, source)"
+                " VALUES (:sha256, :name, :file, 'queued', :now, :bytes, :source)"
+                " ON CONFLICT (sha256) DO UPDATE SET stage = 'queued', reason = '', name = :name, file = :file,"
+                " bytes = :bytes, source = :source WHERE stage = 'failed'",
+                {
+                    "sha256": sha256,
+                    "name": name,
+                    "file": file.name,
+                    "now": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+                    "bytes": file.stat().st_size if file.exists() else 0,
+                    "source": source,
+                },
+            )
+            if not file.exists():  # `remove` deletes the copy under the same lock
+                raise StoreError(f"{path.name} was removed from the library while it was added.", "Add it again.")
+            if replaced is not None:
+                self._remove(database, [replaced], but=sha256)
+        if replaced is not None:
+            self._database.reclaim()
+        self._news()
+        added = self._by_hash(sha256)
+        if added is None:
+            raise StoreError(f"{path.name} was removed from the library right after it was added.", "Add it again.")
+        return added
+
+    def _remove(self, database: Database, documents: Sequence[int], but: str = "") -> bool:
+        """Inside a transaction: delete documents, but not the one with the hash `but`; whether there were any."""
+        rows = database.execute(
+            "SELECT id, sha256 FROM documents WHERE id IN (SELECT value FROM json_each(?)) AND sha256 != ?",
+            [json.dumps([*documents]), but],
+        ).fetchall()
+        if not rows:
+            return False
+        found = [document for document, _ in rows]
+        self._stages.forget(database, *found)
+        database.execute("DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(found)])
+        copies = [copy for _, sha256 in rows for copy in self._copies.of(sha256)]
+        self._database.after_commit(lambda: self._copies.delete(copies))
+        return True
+
+    def _by_hash(self, sha256: str) -> DocumentInfo | None:
+        with self._database.read() as connection:
+            row = connection.execute(f"{_SELECT} WHERE sha256 = ?", [sha256]).fetchone()
+        return _info(row) if row else None
+
+    def _complete(self) -> None:
+        """Sizes of documents from before they were kept."""
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT id, file FROM documents WHERE bytes = 0").fetchall()
+        sizes = []
+        for document, file in rows:
+            path = self._copies.folder / file
+            if path.is_file() and (size := path.stat().st_size):
+                sizes.append((size, document))
+        if sizes:
+            with self._database.write() as database:
+                database.conn.executemany("UPDATE documents SET bytes = ? WHERE id = ?", sizes)
+
+
+_SELECT = (
+    "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, bytes, source, warnings"
+    " FROM documents"
+)
+
+
+def _info(row: tuple[int, str, str, str, str, int | None, int, int, int, str, int, str, str]) -> DocumentInfo:
+    document, name, kind, stage, reason, pages, characters, passages, tokens, added, size, source, warnings = row
+    shown = reason if stage == "failed" else "\n".join(json.loads(warnings))
+    return DocumentInfo(document, name, kind, stage, shown, pages, characters, passages, tokens, added, size, source)
+
+
+def _printable(name: str) -> str:
+    """A file name that SQLite can store: bytes that are no UTF-8 become question marks."""
+    return name.encode("utf-8", "replace").decode("utf-8")

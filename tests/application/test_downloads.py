@@ -1,0 +1,157 @@
+"""Downloads as the page begins, stops and shows them, from a server on 127.0.0.1."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from localspec.application.downloads import (
+    CHECKING,
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    WAITING,
+    Downloads,
+    DownloadState,
+    arrived,
+)
+from localspec.errors import DownloadError
+from localspec.models.files import download as module
+from localspec.models.files.catalogue import Offer
+from tests.models.files.hub import CONTENT, Hub, offer_of, running_hub
+
+PATIENCE = 60.0
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with running_hub() as started:
+        monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
+        monkeypatch.setenv("HF_ENDPOINT", started.address)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        monkeypatch.setattr(module, "_WAITS", (0.0, 0.0))
+        yield started
+
+
+@pytest.fixture
+def downloads(hub: Hub) -> Iterator[Downloads]:
+    made = Downloads()
+    yield made
+    hub.go_on.set()
+    made.close()
+
+
+def of(downloads: Downloads, name: str = "tiny") -> DownloadState:
+    return next(state for state in downloads.states() if state.offer.name == name)
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def path_of(offer: Offer, home: Path) -> Path:
+    return offer.path(home / "models")
+
+
+def test_one_runs_to_its_end(hub: Hub, downloads: Downloads, tmp_path: Path) -> None:
+    offer = offer_of(hub)
+    hub.hold_after = 100_000
+    downloads.begin([offer])
+    until(lambda: of(downloads).done >= 100_000)
+    state = of(downloads)
+    assert (state.state, state.total) == (RUNNING, len(CONTENT))
+    assert state.done < len(CONTENT)
+    hub.go_on.set()
+    until(lambda: of(downloads).state == DONE)
+    assert path_of(offer, tmp_path).read_bytes() == CONTENT
+    assert of(downloads).done == len(CONTENT)
+    downloads.dismiss("tiny")
+    assert downloads.states() == []
+
+
+def test_a_stopped_one_goes_on_where_it_was(hub: Hub, downloads: Downloads, tmp_path: Path) -> None:
+    offer = offer_of(hub)
+    hub.hold_after = 100_000
+    downloads.begin([offer])
+    until(lambda: of(downloads).done >= 100_000)
+    downloads.dismiss("tiny")
+    assert downloads.states(), "one that is under way is not forgotten"
+    downloads.stop("tiny")
+    hub.go_on.set()
+    until(lambda: of(downloads).state == STOPPED)
+    there = of(downloads).done
+    assert there == arrived(offer) >= 100_000
+    assert not path_of(offer, tmp_path).exists()
+
+    # In the application after a restart as well: what is on disk is all that counts.
+    again = Downloads()
+    again.begin([offer])
+    until(lambda: of(again).state == DONE)
+    assert hub.ranges_asked == [None, f"bytes={there}-"]
+    assert path_of(offer, tmp_path).read_bytes() == CONTENT
+    again.close()
+
+
+def test_they_come_one_after_the_other(hub: Hub, downloads: Downloads, tmp_path: Path) -> None:
+    first, second, third = (offer_of(hub, name=name, file=f"{name}.gguf") for name in ("one", "two", "three"))
+    hub.hold_after = 1000
+    downloads.begin([first, second])
+    downloads.begin([second, third])
+    until(lambda: of(downloads, "one").done >= 1000)
+    assert [state.state for state in downloads.states()] == [RUNNING, WAITING, WAITING]
+    downloads.stop("two")
+    assert of(downloads, "two").state == STOPPED
+    hub.go_on.set()
+    until(lambda: of(downloads, "three").state == DONE)
+    assert of(downloads, "one").state == DONE
+    assert of(downloads, "two").state == STOPPED
+    assert len(hub.asked) == 2
+    downloads.begin([second])
+    until(lambda: of(downloads, "two").state == DONE)
+
+
+def test_a_wrong_checksum_and_no_network_are_told(
+    hub: Hub, downloads: Downloads, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = CONTENT[:-1] + b"x"
+    hub.content = other
+    hub.version = hashlib.sha256(CONTENT).hexdigest()
+    offer = offer_of(hub, sha256=hub.version)
+    downloads.begin([offer])
+    until(lambda: of(downloads).state == FAILED)
+    assert "its checksum is wrong. It was deleted." in of(downloads).problem
+    assert "Download it again" in of(downloads).problem
+    assert (of(downloads).done, arrived(offer)) == (0, 0)
+
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    downloads.begin([offer])
+    until(lambda: of(downloads).state == FAILED and "does not answer" in of(downloads).problem)
+    assert "Check the network connection and try again." in of(downloads).problem
+    monkeypatch.setenv("HF_ENDPOINT", hub.address)
+    hub.content = CONTENT
+    downloads.begin([offer])
+    until(lambda: of(downloads).state == DONE)
+    assert of(downloads).problem == ""
+
+
+def test_an_application_that_ends_takes_no_more(hub: Hub, downloads: Downloads) -> None:
+    downloads.close()
+    with pytest.raises(DownloadError, match="just ending"):
+        downloads.begin([offer_of(hub)])
+    assert hub.asked == []
+
+
+def test_what_is_left_of_the_time() -> None:
+    offer = Offer("a", "A", "o/a", "a.gguf", 1000, "MIT", 1, 1, 1)
+    assert DownloadState(offer, RUNNING, 400, 1000, 100.0).seconds_left == 6.0
+    assert DownloadState(offer, CHECKING, 1000, 1000).seconds_left is None
+    assert DownloadState(offer, RUNNING, 400, 0, 100.0).seconds_left is None

@@ -1,0 +1,194 @@
+"""Which models there are, and what a name means."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from localspec.errors import ModelFileError
+from localspec.models.files.catalogue import (
+    CATALOGUE_FILE,
+    DEFAULT_MODEL,
+    available,
+    find_offer,
+    offers,
+    read_offers,
+    resolve,
+)
+
+ENTRY = """
+[[model]]
+name = "tiny"
+title = "Tiny"
+repository = "owner/Tiny-GGUF"
+file = "tiny.gguf"
+bytes = 1000
+licence = "MIT"
+kv_bytes_per_token = 10
+vocabulary = 100
+context = 512
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder of models as people leave it."""
+    models = tmp_path / "models"
+    (models / "nested").mkdir(parents=True)
+    for name in ("b.gguf", "a-q4.gguf", "nested/c.gguf", "readme.txt", "d.gguf.part"):
+        (models / name).write_bytes(b"x" * 10)
+    (models / "folder.gguf").mkdir()
+    return models
+
+
+def test_the_shipped_model_comes_first(folder: Path) -> None:
+    entries = available(folder)
+    assert [entry.name for entry in entries] == [DEFAULT_MODEL, "a-q4", "b", "nested/c"]
+    assert [entry.bytes for entry in entries[1:]] == [10, 10, 10]
+    assert entries[0].bytes > 50_000_000
+    with entries[0].path.open("rb") as file:
+        assert file.read(4) == b"GGUF"
+
+
+def test_the_folder_is_the_persons(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALSPEC_HOME", str(folder.parent))
+    assert [entry.name for entry in available()] == [entry.name for entry in available(folder)]
+    assert resolve("b").path == (folder / "b.gguf").resolve()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "file"),
+    [
+        ("b", "b.gguf"),
+        ("b.gguf", "b.gguf"),
+        ("nested/c", "nested/c.gguf"),
+        ("c", "nested/c.gguf"),
+        ("c.gguf", "nested/c.gguf"),
+        ("a-q4", "a-q4.gguf"),
+    ],
+)
+def test_names_and_file_names(folder: Path, wanted: str, file: str) -> None:
+    assert resolve(wanted, folder).path == folder / file
+
+
+def test_no_name_is_the_shipped_model(folder: Path) -> None:
+    assert resolve("", folder) == resolve(DEFAULT_MODEL, folder) == available(folder)[0]
+
+
+def test_a_path_outside_the_folder(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = tmp_path / "other.gguf"
+    other.write_bytes(b"y")
+    assert resolve(str(other), folder).path == other.resolve()
+    monkeypatch.chdir(tmp_path)
+    assert resolve("other.gguf", folder).path == other.resolve()
+    assert resolve("./other.gguf", folder).name == "other"
+    # A path that ends like a model is taken at its word: loading it says that it does not exist.
+    assert resolve("absent.gguf", folder).path == (tmp_path / "absent.gguf").resolve()
+
+
+@pytest.mark.parametrize("wanted", ["absent", "B", "nested", "x" * 5000])
+def test_unknown_names_list_what_there_is(folder: Path, wanted: str) -> None:
+    with pytest.raises(ModelFileError) as caught:
+        resolve(wanted, folder)
+    for name in (DEFAULT_MODEL, "a-q4", "b", "nested/c"):
+        assert name in caught.value.message
+    assert str(folder) in caught.value.advice
+
+
+# -- what can be downloaded -------------------------------------------------------------------------------------------
+
+
+def test_every_offer_can_be_asked_for() -> None:
+    assert len(offers()) >= 12
+    for offer in offers():
+        assert offer.path(Path("models")).parts == ("models", offer.name, offer.file)
+        assert offer.bytes > 100_000_000
+        assert offer.licence
+        assert offer.sha256, "known for all of them now; leave it out where it is not"
+        assert find_offer(offer.name) is offer
+
+
+def test_a_draft_is_smaller_and_of_nearly_the_same_vocabulary() -> None:
+    """llama.cpp takes drafts whose vocabulary differs by up to 128 unused tokens at its end."""
+    for offer in offers():
+        if offer.draft and offer.draft != DEFAULT_MODEL:
+            draft = find_offer(offer.draft)
+            assert draft.bytes < offer.bytes * 0.7
+            assert abs(draft.vocabulary - offer.vocabulary) <= 128
+
+
+def test_the_catalogue_is_part_of_the_package() -> None:
+    project = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'"models/{CATALOGUE_FILE}"' in project
+
+
+def test_an_unknown_offer_lists_what_there_is() -> None:
+    with pytest.raises(ModelFileError, match="no model called 'gpt'") as caught:
+        find_offer("gpt")
+    assert "qwen3-4b" in caught.value.message
+    with pytest.raises(ModelFileError, match="needs no download"):
+        find_offer(DEFAULT_MODEL)
+
+
+def test_a_downloaded_model_goes_by_the_catalogues_name(folder: Path) -> None:
+    offer = find_offer("qwen3-4b")
+    with pytest.raises(ModelFileError, match="not on this computer yet") as caught:
+        resolve("qwen3-4b", folder)
+    assert "models download qwen3-4b" in caught.value.advice
+    path = offer.path(folder)
+    path.parent.mkdir()
+    for name in (f"{path.name}.part", f"{path.name}.part.json", f".{path.name}.lock"):
+        path.with_name(name).write_bytes(b"x")
+    assert "qwen3-4b" not in [entry.name for entry in available(folder)], "a part of a file is no model"
+    path.write_bytes(b"x")
+    assert "qwen3-4b" in [entry.name for entry in available(folder)]
+    for name in ("qwen3-4b", "qwen3-4b/Qwen3-4B-Q4_K_M", "Qwen3-4B-Q4_K_M", "Qwen3-4B-Q4_K_M.gguf"):
+        assert resolve(name, folder).path == path
+
+
+def test_names_stay_apart(folder: Path) -> None:
+    path = find_offer("qwen3-4b").path(folder)
+    path.parent.mkdir()
+    path.write_bytes(b"x")
+    (folder / "qwen3-4b.gguf").write_bytes(b"y")
+    names = [entry.name for entry in available(folder)]
+    assert len(set(names)) == len(names)
+    assert resolve("qwen3-4b", folder).path == folder / "qwen3-4b.gguf"
+
+
+def test_a_catalogue_is_read() -> None:
+    second = ENTRY.replace('"tiny"', '"big"') + 'draft = "tiny"\nsha256 = "' + "a" * 64 + '"\napproximate = true\n'
+    tiny, big = read_offers(ENTRY + second)
+    assert (tiny.draft, tiny.sha256, tiny.revision, tiny.approximate) == ("", "", "main", False)
+    assert (big.name, big.draft, big.sha256, big.approximate) == ("big", "tiny", "a" * 64, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[[model", "cannot be used"),
+        ("", "list of"),
+        ("model = 3", "list of"),
+        ("model = [3]", "list of"),
+        (ENTRY + ENTRY, "twice"),
+        (ENTRY.replace('"tiny"', f'"{DEFAULT_MODEL}"'), "twice"),
+        (ENTRY + 'draft = "absent"', "tiny: there is no draft called 'absent'"),
+        (ENTRY + 'draft = "tiny"', "no draft"),
+        (ENTRY + "colour = 1", "tiny: 'colour' is no field"),
+        (ENTRY.replace('licence = "MIT"', ""), "licence"),
+        (ENTRY.replace("bytes = 1000", 'bytes = "1000"'), "tiny: bytes is not"),
+        (ENTRY.replace("bytes = 1000", "bytes = true"), "tiny: bytes is not"),
+        (ENTRY.replace("bytes = 1000", "bytes = 0"), "bytes is not positive"),
+        (ENTRY.replace('name = "tiny"', 'name = "../tiny"'), "name cannot be"),
+        (ENTRY.replace('"tiny.gguf"', '"../../tiny.gguf"'), "file cannot be"),
+        (ENTRY.replace('"tiny.gguf"', '"tiny.bin"'), "file cannot be"),
+        (ENTRY.replace("owner/Tiny-GGUF", "https://example.org"), "repository cannot be"),
+        (ENTRY + 'sha256 = "ABC"', "sha256 cannot be"),
+    ],
+)
+def test_a_damaged_catalogue_says_where(text: str, said: str) -> None:
+    with pytest.raises(ModelFileError) as caught:
+        read_offers(text)
+    assert said in caught.value.message
+    assert CATALOGUE_FILE in caught.value.message

@@ -1,0 +1,117 @@
+"""What lies in the folder of models: real files, whole, damaged, foreign and in parts."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from localspec.config import cache_folder
+from localspec.errors import ModelFileError
+from localspec.models.files.catalogue import DEFAULT_MODEL, SHIPPED_DRAFT
+from localspec.models.files.check import check, failures
+from localspec.models.files.header import parts_of, read_places
+from localspec.models.files.inventory import Shelf, look_through, problem_of
+from tests.models.gguf import with_architecture, write
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
+    models = tmp_path / "models"
+    models.mkdir()
+    return models
+
+
+def problems(shelf: Shelf) -> dict[str, str]:
+    return {one.name: one.problem for one in shelf.unusable}
+
+
+def test_an_empty_folder(folder: Path) -> None:
+    shelf = look_through()
+    assert [entry.name for entry in shelf.models] == [DEFAULT_MODEL]
+    assert [entry.name for entry in shelf.drafts] == [SHIPPED_DRAFT, DEFAULT_MODEL]
+    assert shelf.unusable == ()
+
+
+def test_what_cannot_be_used_is_listed_with_the_reason(folder: Path, model_path: Path) -> None:
+    data = model_path.read_bytes()
+    (folder / "sub").mkdir()
+    shutil.copy(model_path, folder / "good.gguf")
+    write(folder / "sub" / "short.gguf", data[:-100])
+    write(folder / "head.gguf", data[:50_000])
+    write(folder / "empty.gguf", b"")
+    write(folder / "noise.gguf", b"\0" + np.random.default_rng(1).bytes(4000))
+    write(folder / "page.gguf", b"<!DOCTYPE html><html>")
+    write(folder / "eyes.gguf", with_architecture(data, "clip"))
+    write(folder / "weights.safetensors", (100).to_bytes(8, "little") + b'{"a": 1}')
+    write(folder / "renamed.bin", data)
+    write(folder / "notes.txt", b"not a model, and nobody takes it for one")
+    write(folder / ".hidden.bin", b"x")
+    found = look_through()
+    assert [entry.name for entry in found.models] == [DEFAULT_MODEL, "good"]
+    told = problems(found)
+    assert set(told) == {
+        "sub/short.gguf", "head.gguf", "empty.gguf", "noise.gguf", "page.gguf", "eyes.gguf", "weights.safetensors",
+        "renamed.bin",
+    }  # fmt: skip
+    for name, words in {
+        "sub/short.gguf": "cut off: at least 100 bytes are missing",
+        "head.gguf": "damaged (it is cut off)",
+        "empty.gguf": "is empty",
+        "noise.gguf": "no GGUF file",
+        "page.gguf": "a web page",
+        "eyes.gguf": "not a model that writes text (clip)",
+        "weights.safetensors": "safetensors",
+        "renamed.bin": "Rename it",
+    }.items():
+        assert words in told[name], told[name]
+
+
+def test_what_did_not_pass_when_it_was_loaded_stays_listed_until_it_changes(folder: Path, model_path: Path) -> None:
+    strange = write(folder / "strange.gguf", with_architecture(model_path.read_bytes(), "nonsense"))
+    assert not problems(look_through()), "its header is sound: only loading tells"
+    with pytest.raises(ModelFileError, match="does not know the architecture nonsense"):
+        check(strange, cache_folder())
+    assert "nonsense" in problems(look_through())["strange.gguf"]
+    assert "nonsense" in failures(cache_folder())(strange)
+    with pytest.raises(ModelFileError, match="nonsense"):
+        check(strange, cache_folder())  # it is tried again, not refused for what was
+    shutil.copy(model_path, strange)
+    shelf = look_through()
+    assert not shelf.unusable
+    assert "strange" in [entry.name for entry in shelf.models]
+
+
+def test_a_model_in_several_files_stands_once(folder: Path, model_path: Path) -> None:
+    first, second = (folder / f"big-0000{part}-of-00002.gguf" for part in (1, 2))
+    shutil.copy(model_path, first)
+    shutil.copy(model_path, second)
+    assert [entry.name for entry in look_through().models] == [DEFAULT_MODEL, first.stem]
+    second.unlink()
+    assert f"{second.name} is missing" in problems(look_through())[first.name]
+    shutil.copy(model_path, second)
+    first.unlink()
+    assert f"{first.name} is missing" in problems(look_through())[second.name]
+
+
+@pytest.mark.parametrize("name", ["a.gguf", "a-00000-of-00002.gguf", "a-00003-of-00002.gguf", "a-00001-of-99999.gguf"])
+def test_names_that_are_no_parts(name: str) -> None:
+    assert parts_of(Path(name)) == [Path(name)]
+
+
+def test_a_catalogue_of_ones_own_that_is_damaged_is_said(folder: Path) -> None:
+    (folder / "catalogue.toml").write_text("[[model]]\nname = 5\n", encoding="utf-8")
+    told = problems(look_through())["catalogue.toml"]
+    assert "name is not of the type str" in told
+    assert str(folder / "catalogue.toml") in told
+
+
+def test_data_begin_where_llama_cpp_says(model_path: Path) -> None:
+    places = read_places(model_path)
+    assert len(places) == 272
+    assert all(place % 32 == 0 for _, place in places)
+    assert sorted(place for _, place in places)[-1] < model_path.stat().st_size
+    assert problem_of(model_path) == ""
