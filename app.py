@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from localspec import config, texts
 from localspec.access import session_auth
-from localspec.access.bind_address import Reach, decide
+from localspec.access.bind_address import BindAddress, decide
 from localspec.desktop import window
 from localspec.desktop.instance import Instance, Note, claim
 from localspec.errors import LocalSpecError
@@ -56,7 +56,7 @@ def main() -> int:
     return 0
 
 
-def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.Event, reach: Reach) -> None:
+def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.Event, reach: BindAddress) -> None:
     # These take seconds to import: not before wrong arguments and a second start are dealt with, nor before go_offline.
     from localspec.ui import environment
 
@@ -73,7 +73,7 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
         arguments.port or app.DEFAULT_PORT,
         start.choice,
         routes(instance.identity, stopped.set),
-        entrance=session_auth.Entrance(instance.token, reach.password),
+        entrance=session_auth.SessionAuth(instance.token, reach.password),
         reach=reach,
     )
     instance.publish(address)

@@ -51,7 +51,7 @@ ROUNDS = 3
 
 
 @dataclass(slots=True)
-class Trials:
+class Comparison:
     """Nodes whose parent was visited."""
 
     vectors: list[NDArray[np.float64]]
@@ -96,13 +96,13 @@ class Replay:
         self._nodes = nodes
         self._rest = RestDrafter(library.ngrams) if library is not None else None
         self._dense = DresdDrafter(library.states) if library is not None else None
-        self.trials = Trials([], [], [], [])
+        self.trials = Comparison([], [], [], [])
         self.metrics: dict[str, ReplyMetrics] = {}
 
     def run(self, replies: list[Recording]) -> None:
         """Replay."""
         seconds = self._recordings.decode_seconds
-        economies = None
+        source_gates = None
         budget: Budget = FixedBudget(self._nodes) if self._nodes else CostBudget(SteadyTimes(seconds), None, 65)
         for reply in replies:
             target = ReplayTarget(reply, seconds)
@@ -115,9 +115,9 @@ class Replay:
                 dense=self._dense,
                 draft=ModelDrafter(replayed, least, worth) if reply.drafts else None,
                 recycled=RecycledTokens(target.likeliest),
-                economies=economies,
+                source_gates=source_gates,
             )
-            economies = auto.economies
+            source_gates = auto.source_gates
             count = len(reply.tokens) - reply.reply_start
             if count < 2:
                 continue
@@ -174,7 +174,7 @@ def main() -> None:
         parts.append((Path(file).stem, load(Path(file)), opened))
     prior = Acceptance().prior
     for _ in range(ROUNDS):  # what luck is depends on what was expected
-        halves = [Trials([], [], [], []), Trials([], [], [], [])]
+        halves = [Comparison([], [], [], []), Comparison([], [], [], [])]
         for _, recordings, library in parts:
             for half in (0, 1):
                 replay = Replay(recordings, Acceptance(prior), library, nodes=NODES)

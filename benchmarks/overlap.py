@@ -18,7 +18,7 @@ from localspec.chat.libraries import open_library, prepare_drafts
 from localspec.chat.methods import drafters_of, sources_of
 from localspec.chat.template import Message
 from localspec.cli.bench import read_prompts
-from localspec.models.draft import Choices
+from localspec.models.draft import TopK
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.budget import FixedBudget
@@ -55,7 +55,7 @@ def main() -> None:
         "both at once": lambda context: together.search_beside(context, LIMIT),
     }
 
-    def whole(first: Choices | None) -> object:
+    def whole(first: TopK | None) -> object:
         return stepping.grown(first, LIMIT)
 
     actions["drafting"] = lambda context: whole(stepping.first(context.tokens))

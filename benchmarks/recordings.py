@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from localspec.chat.engine import Engine
 from localspec.chat.learning import fitting, prompts_of
 from localspec.cli.bench import read_prompts
-from localspec.models.draft import FIRST_HIT, Choices, Growth
+from localspec.models.draft import FIRST_HIT, DraftModelTree, TopK
 from localspec.models.llama import ReplyStreams, Written
 from localspec.models.llama.sampling import SamplingSettings
 
@@ -47,7 +47,7 @@ class Recording:
     """[r, 8] the target's likeliest tokens at each place of the reply"""
     chances: NDArray[np.float32]
     """[r, 8] their probabilities"""
-    drafts: list[tuple[Choices, Growth]]
+    drafts: list[tuple[TopK, DraftModelTree]]
     """[r] the draft model's first choices and tree at each place; empty without one"""
 
 
@@ -84,7 +84,7 @@ def record(engine: Engine, prompts: list[tuple[str, str]], max_tokens: int) -> R
                 streams.close()
             order += members
     for reply in sorted(written, key=lambda each: each.prompt):
-        drafts: list[tuple[Choices, Growth]] = []
+        drafts: list[tuple[TopK, DraftModelTree]] = []
         if engine.draft is not None:
             for root in range(reply.reply_start - 1, len(reply.tokens) - 1):
                 first = engine.draft.follow(reply.tokens[: root + 1])
@@ -172,7 +172,7 @@ class ReplayDraft:
 
     def follow(
         self, tokens: NDArray[np.int32], count: int = 0, meanwhile: Callable[[], object] | None = None
-    ) -> Choices | None:
+    ) -> TopK | None:
         """The recorded first choices."""
         if meanwhile is not None:
             meanwhile()
@@ -185,12 +185,12 @@ class ReplayDraft:
 
     def grow(
         self,
-        first: Choices,
+        first: TopK,
         limit: int,
         least: float = 0.0,
         target_seconds: float = 0.0,
         row_price: float | None = None,
-    ) -> Growth:
+    ) -> DraftModelTree:
         """The recorded tree, cut at the level where a further one would not be worth its time."""
         recorded = self._recording.drafts[self._root][1]
         paths: list[float] = []
@@ -208,7 +208,7 @@ class ReplayDraft:
             deepest += 1
         kept = [node for node in range(len(paths)) if depth[node] <= deepest and paths[node] >= least][:limit]
         place = {-1: -1} | {node: number for number, node in enumerate(kept)}
-        return Growth(
+        return DraftModelTree(
             recorded.tokens[kept],
             np.array([place[parent] for parent in recorded.parents[kept].tolist()], np.int32),
             recorded.probabilities[kept],

@@ -28,7 +28,7 @@ from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import open_library, prepare_drafts
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, check_method, plan, sources_of
-from localspec.cli.bench import ALL, BenchSettings, Contestant, Score, compete, contestant_of, read_prompts
+from localspec.cli.bench import ALL, BenchSettings, Run, Score, compete, contestant_of, read_prompts
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.acceptance import Acceptance
@@ -38,11 +38,11 @@ from localspec.stores.library import Library
 ROWS = (4, 8, 16, 32, 64)
 
 
-def at_rows(engine: Engine, library: Library | None, method: str, rows: int, settings: BenchSettings) -> Contestant:
+def at_rows(engine: Engine, library: Library | None, method: str, rows: int, settings: BenchSettings) -> Run:
     """A method that fills batches of `rows`, root included."""
     if METHODS[method].sized_by_itself:
         drafters, budget = plan(sources_of(engine, library), method, "paper", rows, Acceptance())
-        return Contestant(f"{method} {rows}", drafters, budget)
+        return Run(f"{method} {rows}", drafters, budget)
     contestant = contestant_of(engine, library, method, settings)
     contestant.name = f"{method} {rows}"
     contestant.budget = FixedBudget(rows - 1, Acceptance())
@@ -63,7 +63,7 @@ def grouped(scores: Mapping[str, Score]) -> dict[str, Score]:
     return result
 
 
-def summary(plain: Contestant, contestants: Mapping[str, Mapping[int, Contestant]]) -> dict[str, Any]:
+def summary(plain: Run, contestants: Mapping[str, Mapping[int, Run]]) -> dict[str, Any]:
     """Figures by method, row count and group; `speedup` is against plain on the same prompts of this run."""
     base = grouped(plain.scores)
     methods: dict[str, dict[str, dict[str, Any]]] = {}

@@ -23,7 +23,7 @@ PASSWORD_CHARACTERS = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class BindAddress:
     """The address that the server listens at, and the names by which browsers may call it."""
 
     host: str = LOOPBACK
@@ -73,7 +73,7 @@ class Reach:
 def decide(
     host: str = "", names: Sequence[str] = (), password_file: Path | None = None,
     environment: MutableMapping[str, str] = os.environ,
-) -> Reach:  # fmt: skip
+) -> BindAddress:  # fmt: skip
     """What the arguments and LOCALSPEC_PASSWORD ask for; the variable is gone afterwards, for the programs that this
     one starts. Raises SettingsError, above all when other computers could come in without a password."""
     password = environment.pop(PASSWORD_VARIABLE, "")
@@ -95,7 +95,8 @@ def decide(
             texts.HOST_WITHOUT_PASSWORD_ADVICE.format(variable=PASSWORD_VARIABLE, least=PASSWORD_CHARACTERS),
         )
     own = socket.gethostname().lower()
-    return Reach(str(address), tuple(dict.fromkeys([*(name.lower() for name in names), own, f"{own}.local"])), password)
+    known = tuple(dict.fromkeys([*(name.lower() for name in names), own, f"{own}.local"]))
+    return BindAddress(str(address), known, password)
 
 
 def is_here(host: str) -> bool:

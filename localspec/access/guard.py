@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
-from localspec.access.bind_address import Reach
+from localspec.access.bind_address import BindAddress
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -16,7 +16,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_LOCAL = Reach()
+_LOCAL = BindAddress()
 _REFUSED = b"This address belongs to another page. Open LocalSpec at the address it printed when it started.\n"
 _INLINE_SCRIPT = re.compile(rb"<script(?![^>]*\ssrc\s*=)[^>]*>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 
@@ -52,7 +52,7 @@ class Guard:
     """ASGI middleware. A foreign Host is what DNS rebinding looks like, a foreign Origin another site's page: both get
     403 before anything is read, so that no upload lands on disk."""
 
-    def __init__(self, app: Application, scripts: Sequence[str] = (), reach: Reach = _LOCAL) -> None:
+    def __init__(self, app: Application, scripts: Sequence[str] = (), reach: BindAddress = _LOCAL) -> None:
         """`scripts` are texts of inline scripts that the page adds after it was loaded."""
         self.app = app
         self._hashes = [script_hash(script.encode()) for script in scripts]
@@ -70,7 +70,7 @@ class Guard:
             await self.app(scope, receive, _Headers(send, self._hashes))
 
 
-def _is_own(scope: Scope, reach: Reach) -> bool:
+def _is_own(scope: Scope, reach: BindAddress) -> bool:
     server = scope.get("server")
     if server is None:
         return False

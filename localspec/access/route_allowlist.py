@@ -24,7 +24,7 @@ _SAFE_KINDS = (b"image/png", b"image/jpeg", b"image/gif", b"image/webp")
 _FILE_POLICY = b"default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
-class Surface:
+class RouteAllowlist:
     """ASGI middleware, behind the door."""
 
     def __init__(self, app: Application, uploads: Path) -> None:

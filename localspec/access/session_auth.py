@@ -49,7 +49,7 @@ def with_ticket(address: str, token: str) -> str:
     return f"{address}/?ticket={made}.{_signature(token, made)}"
 
 
-class Entrance:
+class SessionAuth:
     """The secret of this start, and who has shown it."""
 
     def __init__(self, token: str, password: str = "") -> None:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from localspec import texts
 from localspec.access.guard import Application, Receive, Scope, Send
-from localspec.access.session_auth import Entrance, cookie, is_another_user
+from localspec.access.session_auth import SessionAuth, cookie, is_another_user
 from localspec.access.throttle import Throttle
 
 ENTER = "/localspec/enter"
@@ -45,10 +45,10 @@ button { padding: 8px 16px; font: inherit; color: #fff; background: var(--button
 """
 
 
-class Door:
+class SignInPage:
     """ASGI middleware, behind the guard."""
 
-    def __init__(self, app: Application, entrance: Entrance) -> None:
+    def __init__(self, app: Application, entrance: SessionAuth) -> None:
         self.app = app
         self._entrance = entrance
         self._throttle = Throttle()

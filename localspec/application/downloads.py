@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from localspec import texts
 from localspec.config import models_folder
 from localspec.errors import DownloadError, DownloadStoppedError, LocalSpecError
-from localspec.models.files.catalogue import Offer
+from localspec.models.files.catalogue import CatalogueEntry
 from localspec.models.files.download import download
 from localspec.models.files.partial import Partial
 
@@ -31,7 +31,7 @@ _CLOSE_SECONDS = 3.0
 class DownloadState:
     """Where one download stands."""
 
-    offer: Offer
+    offer: CatalogueEntry
     state: str
     done: int = 0
     """Bytes that are there"""
@@ -66,7 +66,7 @@ class Downloads:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def begin(self, offers: Sequence[Offer]) -> None:
+    def begin(self, offers: Sequence[CatalogueEntry]) -> None:
         """Download these after those that wait already. Raises DownloadError while the application ends."""
         with self._condition:
             if self._closed:
@@ -162,6 +162,6 @@ class Downloads:
             wanted.state = replace(wanted.state, state=state, problem=problem, done=there, rate=0.0)
 
 
-def arrived(offer: Offer) -> int:
+def arrived(offer: CatalogueEntry) -> int:
     """Bytes of an offer's file that an earlier download has left."""
     return Partial(offer.path(models_folder())).size

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from localspec import texts
 from localspec.chat.engine import Engine
 from localspec.chat.session import ReplyOptions, Session, Turn, Update
-from localspec.chat.trials import PLAIN, Trial, Trials, as_made, contenders, with_seed
+from localspec.chat.trials import PLAIN, Comparison, ComparisonRun, as_made, contenders, with_seed
 from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
@@ -149,12 +149,12 @@ class Measurement:
     def _beside_plain(self, engine: Engine, library: Library) -> None:
         turn = self._turns[-1]
         options, known = as_made(turn, engine, self._options)
-        given = Trial.of(turn)
+        given = ComparisonRun.of(turn)
         self._show(
             rows=(Row(turn.method, "given", metrics=turn.metrics), Row(PLAIN)),
             notes=() if known else (texts.MEASURE_SETTINGS,),
         )
-        trials = Trials(self._session(engine, library), methods=(PLAIN,))
+        trials = Comparison(self._session(engine, library), methods=(PLAIN,))
         made = self._try(trials, replace(options, method=PLAIN), 1)
         if made is not None:
             self._show_row(1, same=made.equals(given))
@@ -173,8 +173,8 @@ class Measurement:
         rows = [Row(method) for method in methods]
         rows += [Row(method, "left out", why=why) for method, why in left_out.items()]
         self._show(rows=tuple(rows), notes=tuple(notes), longest=options.max_tokens)
-        trials = Trials(self._session(engine, library), self._question, methods)
-        plain: Trial | None = None
+        trials = Comparison(self._session(engine, library), self._question, methods)
+        plain: ComparisonRun | None = None
         for place, method in enumerate(methods):
             made = self._try(trials, replace(options, method=method), place)
             if made is None:
@@ -191,7 +191,7 @@ class Measurement:
             return own
         return Session(engine, library, turns=self._turns)
 
-    def _try(self, trials: Trials, options: ReplyOptions, place: int) -> Trial | None:
+    def _try(self, trials: Comparison, options: ReplyOptions, place: int) -> ComparisonRun | None:
         """One method; None when it was stopped before its end."""
         turn: Turn | None = None
         with closing(trials.run(options)) as updates:
@@ -204,7 +204,7 @@ class Measurement:
             self._show_row(place, state="stopped", metrics=turn.metrics if turn and turn.metrics.steps else None)
             return None
         self._show_row(place, state="done", metrics=turn.metrics)
-        return Trial.of(turn)
+        return ComparisonRun.of(turn)
 
     def _note(self, place: int, update: Update) -> None:
         now = monotonic()

@@ -41,7 +41,7 @@ class DraftState:
     """False for a target that can take no drafts back"""
 
 
-class Models:
+class ModelManager:
     """The one engine of the process: loaded in the background, never taken away while someone uses it."""
 
     def __init__(self, released: Callable[[], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from localspec import texts
-from localspec.application.model_manager import Models
+from localspec.application.model_manager import ModelManager
 from localspec.application.remembered import Choice, recall
 from localspec.errors import LocalSpecError
 from localspec.models.choice import fit_of
@@ -43,7 +43,7 @@ class Start:
             last.threads if threads is None else threads,
         )
 
-    def load(self, models: Models) -> None:
+    def load(self, models: ModelManager) -> None:
         """Begin to load it. Raises SettingsError while another load is under way."""
         choice = self.choice
         settings = LoadSettings(choice.context, choice.threads, choice.gpu_layers)

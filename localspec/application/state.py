@@ -11,7 +11,7 @@ from localspec import config
 from localspec.application.chats import Chat
 from localspec.application.downloads import Downloads
 from localspec.application.model_manager import DraftState as DraftState
-from localspec.application.model_manager import Models as Models
+from localspec.application.model_manager import ModelManager as ModelManager
 from localspec.application.open_libraries import OpenLibraries
 from localspec.application.remembered import Choice
 from localspec.application.tuning import Tuner
@@ -82,7 +82,7 @@ class Application:
 
     def __init__(self) -> None:
         self.libraries = OpenLibraries()
-        self.models = Models(self.libraries.close)
+        self.models = ModelManager(self.libraries.close)
         self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
         self.endpoint = Service(self.models.use, self.library)
         self.downloads = Downloads()

@@ -19,7 +19,7 @@ from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import TuningRun
 
 if TYPE_CHECKING:
-    from localspec.application.state import Models
+    from localspec.application.state import ModelManager
 
 _logger = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class _Known:
 class Tuner:
     """Starts the search, and decides when its result is applied."""
 
-    def __init__(self, models: Models, busy: Callable[[], bool], untouched: Callable[[], bool]) -> None:
+    def __init__(self, models: ModelManager, busy: Callable[[], bool], untouched: Callable[[], bool]) -> None:
         """`busy`: other work for the processor; `untouched`: nobody has asked anything yet, so that loading the model
         again costs nothing."""
         self._models = models

@@ -11,7 +11,7 @@ from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.budget import PAPER_NODES, Budget, CostBudget, FixedBudget, least_price
 from localspec.speculation.decode import Drafter
-from localspec.speculation.drafters.auto import AutoDrafter, Economies
+from localspec.speculation.drafters.auto import AutoDrafter, SourceGates
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
@@ -37,7 +37,7 @@ class Sources:
     """what sizes the trees; methods that ask their sources by cost take it into account"""
     acceptance: Acceptance | None = None
     """in the place of what the engine has learnt"""
-    economies: Economies | None = None
+    source_gates: SourceGates | None = None
     """beside `acceptance`: what its sources bring and cost"""
 
 
@@ -132,7 +132,7 @@ def _auto(sources: Sources, paper: bool) -> list[Drafter]:
             dense=DresdDrafter(states) if states is not None and states.count() > 0 else None,
             draft=_model_drafter(sources, paper),
             recycled=engine.recycled if of_engine else RecycledTokens(engine.model.likeliest),
-            economies=engine.economies if of_engine else sources.economies,
+            source_gates=engine.source_gates if of_engine else sources.source_gates,
         )
     ]
 

@@ -32,7 +32,7 @@ NO_DRAFT_MODEL = "No draft model is loaded: {problem}"
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ComparisonRun:
     """How one method answered."""
 
     method: str
@@ -42,16 +42,16 @@ class Trial:
     metrics: ReplyMetrics
 
     @classmethod
-    def of(cls, turn: Turn) -> Trial:
+    def of(cls, turn: Turn) -> ComparisonRun:
         """What came of a turn."""
         return cls(turn.method, turn.reply, tuple(turn.reply_tokens), turn.finish, turn.metrics)
 
-    def equals(self, other: Trial) -> bool:
+    def equals(self, other: ComparisonRun) -> bool:
         """Whether both wrote the same tokens, and the model ended both or neither."""
         return self.tokens == other.tokens and (self.finish == "end") == (other.finish == "end")
 
 
-class Trials(Session):
+class Comparison(Session):
     """Answers the next or the last prompt of a conversation as often as wanted."""
 
     def __init__(self, session: Session, question: str = "", methods: Sequence[str] = (PLAIN,)) -> None:
@@ -109,7 +109,7 @@ class Trials(Session):
             self._sources = replace(
                 sources_of(engine, self.library),
                 acceptance=deepcopy(engine.acceptance),
-                economies=deepcopy(engine.economies),
+                source_gates=deepcopy(engine.source_gates),
             )
         if self._with_states is None:
             every = [self._planned(replace(options, method=method))[0] for method in self._methods]
@@ -118,7 +118,7 @@ class Trials(Session):
 
     def _planned(self, options: ReplyOptions) -> tuple[list[Drafter], Budget]:
         assert self._sources is not None
-        sources = replace(self._sources, economies=deepcopy(self._sources.economies))
+        sources = replace(self._sources, source_gates=deepcopy(self._sources.source_gates))
         return plan(sources, options.method, options.preset, options.rows, deepcopy(self._sources.acceptance))
 
     def _read(self, model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:

@@ -45,7 +45,7 @@ class Score:
 
 
 @dataclass(slots=True)
-class Contestant:
+class Run:
     """A method as the benchmark runs it; what it learns about acceptance stays its own."""
 
     name: str
@@ -104,7 +104,7 @@ def run(
     settings: BenchSettings,
     progress: Callable[[int, int], None],
     warn: Callable[[str], None],
-) -> list[Contestant]:
+) -> list[Run]:
     """Run plain and every method on each prompt, one after the other, prompt by prompt."""
     names = list(dict.fromkeys(("plain", *settings.methods)))
     contestants = [contestant_of(engine, library, name, settings) for name in names]
@@ -118,12 +118,12 @@ def run(
 
 def compete(
     engine: Engine,
-    contestants: list[Contestant],
+    contestants: list[Run],
     prompts: Sequence[Prompt],
     settings: BenchSettings,
     progress: Callable[[int, int], None],
     warn: Callable[[str], None],
-) -> list[Contestant]:
+) -> list[Run]:
     """Run contestants, the first of them plain, on each prompt, one after the other, prompt by prompt."""
     for number, prompt in enumerate(prompts):
         progress(number, len(prompts))
@@ -147,14 +147,14 @@ def compete(
     return contestants
 
 
-def contestant_of(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Contestant:
+def contestant_of(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Run:
     """A method with what it drafts from; it has learnt nothing yet."""
     sources = sources_of(engine, library)
-    return Contestant(name, *plan(sources, name, settings.preset, settings.rows, Acceptance()))
+    return Run(name, *plan(sources, name, settings.preset, settings.rows, Acceptance()))
 
 
 def reply(
-    engine: Engine, contestant: Contestant, tokens: NDArray[np.int32], settings: BenchSettings
+    engine: Engine, contestant: Run, tokens: NDArray[np.int32], settings: BenchSettings
 ) -> tuple[list[int], ReplyMetrics]:
     """The tokens of one reply to `tokens` [n], and its figures. What the KV cache holds of them is not read again."""
     metrics = ReplyMetrics()
@@ -172,7 +172,7 @@ def reply(
     return emitted, metrics
 
 
-def summary(engine: Engine, contestants: Sequence[Contestant]) -> dict[str, Any]:
+def summary(engine: Engine, contestants: Sequence[Run]) -> dict[str, Any]:
     """The figures as the last line of JSON has them; `speedup` is against plain on the same prompts of this run."""
     plain = contestants[0].scores
     methods: dict[str, dict[str, dict[str, float | int]]] = {}
@@ -201,7 +201,7 @@ def device(engine: Engine) -> str:
     return f"{platform.machine()} {platform.system()}, {engine.model.threads} threads, {offload}"
 
 
-def table(contestants: Sequence[Contestant], figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def table(contestants: Sequence[Run], figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Rows for people: category, method, tokens/s, speedup, tokens per step, acceptance, accepted length, diverged."""
     for category in contestants[0].scores:
         for contestant in contestants:

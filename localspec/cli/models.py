@@ -22,8 +22,8 @@ from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
 from localspec.models.files import check
 from localspec.models.files.catalogue import (
     DEFAULT_MODEL,
+    CatalogueEntry,
     ModelEntry,
-    Offer,
     available,
     drafts,
     find_offer,
@@ -245,7 +245,7 @@ def draft_report(target: ModelEntry, drafter: ModelEntry) -> str:
     return f"{drafter.name} can draft for {target.name}: it knows {int(known.sum()):,} of its {len(known):,} tokens."
 
 
-def _fetch(offer: Offer) -> None:
+def _fetch(offer: CatalogueEntry) -> None:
     """Download one model under a bar. Raises DownloadError."""
     asked = False
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
@@ -269,7 +269,7 @@ def _installed_figures(entry: ModelEntry, context: int) -> dict[str, Any]:
         return figures | {"problem": str(error)}
 
 
-def _offered_figures(offer: Offer, context: int, installed: bool) -> dict[str, Any]:
+def _offered_figures(offer: CatalogueEntry, context: int, installed: bool) -> dict[str, Any]:
     return {
         "name": offer.name,
         "title": offer.title,

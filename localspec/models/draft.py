@@ -40,7 +40,7 @@ _HEADROOM = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
+class TopK:
     """The likeliest next tokens."""
 
     tokens: NDArray[np.int32]
@@ -50,7 +50,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Growth:
+class DraftModelTree:
     """A draft as the model grew it."""
 
     tokens: NDArray[np.int32]
@@ -123,7 +123,7 @@ class DraftModel:
         tokens: NDArray[np.int32],
         count: int = FIRST_CHOICES,
         meanwhile: Callable[[], object] | None = None,
-    ) -> Choices | None:
+    ) -> TopK | None:
         """Bring the KV cache to `tokens` [n], ids of the target, and tell the likeliest tokens behind them; None for
         a text that is longer than its context. `meanwhile` is called when the model begins to compute."""
         if len(tokens) > self.longest:
@@ -137,12 +137,12 @@ class DraftModel:
 
     def grow(
         self,
-        first: Choices,
+        first: TopK,
         limit: int,
         least: float = 0.0,
         target_seconds: float = 0.0,
         row_price: float | None = None,
-    ) -> Growth:
+    ) -> DraftModelTree:
         """A tree of up to `limit` nodes below the text that was followed last, begun with its choices.
 
         Nodes with a path probability below `least` are not wanted. A further level is decoded only while it can add
@@ -199,7 +199,7 @@ class DraftModel:
             raise ModelError(f"The draft model {self.path.name} was closed.", "Load it again.")
         return self._context
 
-    def _choices(self, logits: NDArray[np.float32], count: int, *, exactly: bool = True) -> Choices:
+    def _choices(self, logits: NDArray[np.float32], count: int, *, exactly: bool = True) -> TopK:
         """The `count` likeliest tokens; unless `exactly`, those that are hopelessly unlikely may be left out."""
         likelihood = np.exp(logits - logits.max())
         # Choosing among the few that come near the best is several times as fast as partitioning all of them.
@@ -214,7 +214,7 @@ class DraftModel:
         real = tokens >= 0
         if not real.all():
             tokens, probabilities = tokens[real], probabilities[real]
-        return Choices(tokens, probabilities.astype(np.float32))
+        return TopK(tokens, probabilities.astype(np.float32))
 
     def _measured(self, rows: int, seconds: float) -> None:
         known = self._seconds.get(rows)
@@ -234,7 +234,7 @@ class _Tree:
         self._ranks: list[int] = []
         self._depths: list[int] = []
 
-    def add(self, choices: Choices, parent: int) -> None:
+    def add(self, choices: TopK, parent: int) -> None:
         """Hang the likeliest choices below a node."""
         above = self.paths[parent] if parent >= 0 else 1.0
         depth = self._depths[parent] + 1 if parent >= 0 else 1
@@ -255,11 +255,11 @@ class _Tree:
         """The nodes of a level that are among the best of the whole tree, best first."""
         return [node for node in self._order() if self._depths[node] == depth]
 
-    def best(self) -> Growth:
+    def best(self) -> DraftModelTree:
         """The nodes with the highest path probabilities, in the order in which they were found."""
         kept = sorted(self._order())
         place = {-1: -1} | {node: number for number, node in enumerate(kept)}
-        return Growth(
+        return DraftModelTree(
             np.array([self.tokens[node] for node in kept], np.int32),
             np.array([place[self.parents[node]] for node in kept], np.int32),
             np.array([self._probabilities[node] for node in kept], np.float32),

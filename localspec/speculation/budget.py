@@ -144,7 +144,7 @@ class CostBudget:
         acceptance: Acceptance | None,
         rows: int,
         overhead: float = 0.0003,
-        pace: Pace | None = None,
+        pace: ThroughputAverage | None = None,
     ) -> None:
         """`rows` caps a batch, root included; `overhead`: seconds that a drafted step takes beyond its decode;
         `pace` is that of earlier replies. Without `acceptance` trees come calibrated, and their drafter learns from
@@ -152,7 +152,7 @@ class CostBudget:
         self._times = times
         self._acceptance = acceptance
         self._overhead = overhead
-        self._pace = pace or Pace()
+        self._pace = pace or ThroughputAverage()
         seconds = times.at(0)
         self._priced = seconds
         self._least_price = least_price(seconds)
@@ -209,7 +209,7 @@ class CostBudget:
         return max(0.0, self.pace(cached) * float(seconds[rows] - seconds[1]) / max(1, rows - 1))
 
 
-class Pace:
+class ThroughputAverage:
     """Tokens per second lately: what a second is worth. Never less than plain decoding."""
 
     FADING = 0.02

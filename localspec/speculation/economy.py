@@ -17,7 +17,7 @@ _RESTING = 4
 """Where drafting doesn't pay, one step in so many tries."""
 
 
-class Terms(NamedTuple):
+class ProbePolicy(NamedTuple):
     """On which terms a source is asked."""
 
     margin: float = 1.0
@@ -29,8 +29,8 @@ class Terms(NamedTuple):
     longest_pause: int = 64
 
 
-SEARCH = Terms()
-MODEL = Terms(margin=1.5, tries=2, first_pause=16, longest_pause=256)
+SEARCH = ProbePolicy()
+MODEL = ProbePolicy(margin=1.5, tries=2, first_pause=16, longest_pause=256)
 """A draft model takes the caches, too, between the target's decodes, and has to catch up first (docs/log.md)."""
 
 
@@ -46,10 +46,10 @@ class _Worth:
 
 
 @dataclass(slots=True)
-class SourceEconomy:
+class SourceGate:
     """Follows what one source brings, in tokens beyond what the step had without it, and what it costs, in seconds."""
 
-    terms: Terms = SEARCH
+    terms: ProbePolicy = SEARCH
     asked: int = 0
     _lately: float = 2 * _FEW
     _worth: dict[int, _Worth] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class SourceEconomy:
 
 
 @dataclass(slots=True)
-class Alertness:
+class SpeculationGate:
     """Whether drafting as a whole has been worth its time in this reply. Where it has not, only some steps try: looking
     for drafts costs time, too, also where nothing is found."""
 

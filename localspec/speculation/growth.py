@@ -15,14 +15,14 @@ from typing import NamedTuple
 import numpy as np
 
 from localspec.speculation.acceptance import EXACT, Evidence
-from localspec.speculation.sightings import Sighting
+from localspec.speculation.sightings import Match
 from localspec.speculation.tree import DOUBTED, SOURCE_DRAFT, SOURCE_RECYCLED, DraftTree
 
 LEAST_GUESS = 0.01
 """What the target itself held to be less likely is not proposed again on that ground alone."""
 
 
-class Guess(NamedTuple):
+class Candidate(NamedTuple):
     """One token with its probability, of a draft model or of the target itself at an earlier time."""
 
     token: int
@@ -31,25 +31,25 @@ class Guess(NamedTuple):
     """number of the draft model's node, whose guesses are those at this index; -1 = it looked no further"""
 
 
-Guesses = Sequence[Guess]
+Candidates = Sequence[Candidate]
 
 
 @dataclass(slots=True)
-class Soil:
+class TreeInputs:
     """What a tree grows from."""
 
     root: int
-    sightings: list[Sighting]
-    guesses: Mapping[int, Guesses] = field(default_factory=dict)
+    sightings: list[Match]
+    guesses: Mapping[int, Candidates] = field(default_factory=dict)
     """the draft model's, by the number of its node; -1 = at the root"""
-    recycled: Callable[[int], Guesses | None] = lambda _: None
+    recycled: Callable[[int], Candidates | None] = lambda _: None
     """what the target held to be likely behind a token the last time"""
-    look_up: Callable[[list[int]], list[Sighting]] = lambda _: []
+    look_up: Callable[[list[int]], list[Match]] = lambda _: []
     """sightings behind the text followed by drafted tokens"""
 
 
 def grow(
-    soil: Soil, chance: Callable[[Evidence], float], limit: int, least: float, deepest: int
+    soil: TreeInputs, chance: Callable[[Evidence], float], limit: int, least: float, deepest: int
 ) -> tuple[DraftTree, list[float]]:
     """A tree of at most `limit` nodes, none deeper than `deepest` or with a path probability below `least`.
 
@@ -62,10 +62,10 @@ def grow(
     conditional: list[float] = []
     paths: list[float] = []
     depth_of: list[int] = []
-    heap: list[tuple[float, int, int, int, float, Evidence, int, list[Sighting], int]] = []
+    heap: list[tuple[float, int, int, int, float, Evidence, int, list[Match], int]] = []
     pushed = 0
 
-    def expand(parent: int, last: int, sightings: list[Sighting], drafted: int) -> None:
+    def expand(parent: int, last: int, sightings: list[Match], drafted: int) -> None:
         nonlocal pushed
         above = paths[parent] if parent >= 0 else 1.0
         depth = depth_of[parent] + 1 if parent >= 0 else 1
@@ -157,7 +157,7 @@ def grow(
         if depth >= deepest or len(tokens) >= limit:
             continue
         ahead = [
-            Sighting(text, place + 1, length + 1 if length else 0, similarity, weight, bit)
+            Match(text, place + 1, length + 1 if length else 0, similarity, weight, bit)
             for text, place, length, similarity, weight, bit in own
         ]
         if not known.bits & EXACT:

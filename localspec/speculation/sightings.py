@@ -17,7 +17,7 @@ _LOOKED_AT = 64
 """The most recent places of a pair of tokens that are compared at all."""
 
 
-class Sighting(NamedTuple):
+class Match(NamedTuple):
     """A place in a text where the words in hand, or a like state, stood."""
 
     text: Sequence[int]
@@ -53,7 +53,7 @@ class ContextIndex:
             places.setdefault((before, token), []).append(place)
             before = token
 
-    def sightings(self, drafted: Sequence[int] = ()) -> list[Sighting]:
+    def sightings(self, drafted: Sequence[int] = ()) -> list[Match]:
         """Earlier occurrences of the last tokens of the text followed by `drafted`, longest match first."""
         text = self.tokens
         tail = [*text[-LONGEST:], *drafted]
@@ -76,6 +76,4 @@ class ContextIndex:
         if len(found) > 1:
             found.sort(reverse=True)
         weight = self._weight
-        return [
-            Sighting(text, place, length, 0.0, weight[length], SOURCE_PROMPT) for length, place in found[:MOST_PLACES]
-        ]
+        return [Match(text, place, length, 0.0, weight[length], SOURCE_PROMPT) for length, place in found[:MOST_PLACES]]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from localspec.errors import EmbedderError, LibraryInUseError, SettingsError, StoreError
 from localspec.locks import try_lock
 from localspec.stores.database import StoreDatabase, mapped_errors
-from localspec.stores.documents.file_store import Copies
+from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.folder_rows import WATCHING_MIGRATIONS, FolderInfo
 from localspec.stores.documents.search import (
     SEARCH_MIGRATIONS,
@@ -24,9 +24,9 @@ from localspec.stores.documents.search import (
     passages_of,
     search,
 )
-from localspec.stores.documents.table import DocumentInfo, Holdings
+from localspec.stores.documents.table import DocumentInfo, DocumentTable
 from localspec.stores.documents.watching import Watching
-from localspec.stores.ingestion.pipeline import STAGE_MIGRATIONS, Stages, read_document
+from localspec.stores.ingestion.pipeline import STAGE_MIGRATIONS, Pipeline, read_document
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
 from localspec.stores.ingestion.worker import Ingestion, Progress
 from localspec.stores.naming import DATABASE, LOCK, library_name, list_libraries
@@ -88,7 +88,7 @@ class Library:
         """
         self.folder = folder
         self.name = folder.name
-        self._copies = Copies(folder / "files")
+        self._copies = FileStore(folder / "files")
         with mapped_errors(folder):
             lock = try_lock(folder / LOCK)
         if lock is None:
@@ -112,11 +112,11 @@ class Library:
                 self._database, self.ngrams, states, tokenizer_fingerprint, keeps_states=state_reader is not None
             )
             self._vectors = vectors = PassageVectors(self._database, folder / _CACHE, identity, embedder)
-            self._stages = Stages(
+            self._stages = Pipeline(
                 self._database, self._copies.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
             )
             self._ingestion = Ingestion(self._database, self._stages, vectors, self._replies, self._reading)
-            self._holdings = Holdings(self._database, self._copies, self._stages, self._ingestion.wake)
+            self._holdings = DocumentTable(self._database, self._copies, self._stages, self._ingestion.wake)
             self.watching = Watching(
                 self._database, self._holdings, without=[folder.parent], halted=lambda: self._ingestion.paused
             )

@@ -12,11 +12,11 @@ from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
 from localspec import texts
-from localspec.access.bind_address import LOOPBACK, Reach
+from localspec.access.bind_address import LOOPBACK, BindAddress
 from localspec.access.guard import Guard
-from localspec.access.route_allowlist import Surface
-from localspec.access.session_auth import Entrance
-from localspec.access.sign_in import Door
+from localspec.access.route_allowlist import RouteAllowlist
+from localspec.access.session_auth import SessionAuth
+from localspec.access.sign_in import SignInPage
 from localspec.access.uploads import Uploads, clear
 from localspec.application.exports import Exports
 from localspec.application.remembered import Choice
@@ -80,8 +80,8 @@ def serve(
     choice: Choice | None = None,
     routes: Sequence[BaseRoute] = (),
     *,
-    entrance: Entrance,
-    reach: Reach = Reach(),  # noqa: B008 - frozen
+    entrance: SessionAuth,
+    reach: BindAddress = BindAddress(),  # noqa: B008 - frozen
 ) -> tuple[gr.Blocks, str]:
     """Serve the page, and `routes` beside it, at the first free port from `first_port` on, in background threads.
 
@@ -110,8 +110,8 @@ def _launch(
     port: int,
     choice: Choice | None,
     routes: Sequence[BaseRoute],
-    entrance: Entrance,
-    reach: Reach,
+    entrance: SessionAuth,
+    reach: BindAddress,
 ) -> gr.Blocks:
     blocks = build(application, choice)
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
@@ -135,8 +135,8 @@ def _launch(
             # The first stands before the others.
             "middleware": [
                 Middleware(Guard, scripts=[script], reach=reach),
-                Middleware(Door, entrance=entrance),
-                Middleware(Surface, uploads=uploads_folder()),
+                Middleware(SignInPage, entrance=entrance),
+                Middleware(RouteAllowlist, uploads=uploads_folder()),
                 Middleware(Uploads, folder=uploads_folder()),
                 Middleware(Exports, application=application),
             ],

@@ -17,7 +17,7 @@ from localspec.ui.compare import Measures
 from localspec.ui.conversations import CHAT_PARTS, Chats, Update
 from localspec.ui.libraries import Libraries, box, pressed
 from localspec.ui.model_parts import alone, draft_status, read_button, status
-from localspec.ui.models import MODEL_PARTS, PICKING_PARTS, Models
+from localspec.ui.models import MODEL_PARTS, PICKING_PARTS, ModelPart
 from localspec.ui.options import SAMPLING_ORDER
 from localspec.ui.page import Page
 from localspec.ui.presets import PresetEvents
@@ -34,7 +34,7 @@ class Events:
         self.chats = Chats(application)
         self.measures = Measures(application, self.chats)
         self.libraries = Libraries(application)
-        self.models = Models(application)
+        self.models = ModelPart(application)
         self.citing = Citing(application)
         self.presets = PresetEvents(lambda: application.presets)
 

@@ -23,7 +23,7 @@ class FolderFields:
 
 
 @dataclass(slots=True)
-class Shelf:
+class LibraryPanel:
     """Libraries, beyond the list of documents."""
 
     active: gr.Markdown

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from localspec import texts
 from localspec.application.downloads import CHECKING, DONE, FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
 from localspec.chat.methods import METHODS
-from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, Offer
+from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, CatalogueEntry
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import ASKED, Fit, Ways
 from localspec.ui import markup
@@ -27,7 +27,7 @@ _SHOWN_UNUSABLE = 20
 class OfferState:
     """What the list says about one model of the catalogue."""
 
-    offer: Offer
+    offer: CatalogueEntry
     memory: int
     """Bytes that it takes, with the draft that is named for it"""
     fits: str
@@ -43,8 +43,8 @@ class OfferState:
 class Question:
     """What is asked before a download."""
 
-    offer: Offer
-    draft: Offer | None
+    offer: CatalogueEntry
+    draft: CatalogueEntry | None
     """the model that drafts for it, where it is not here yet"""
     host: str
     missing: int

@@ -18,14 +18,14 @@ from localspec.models.files.catalogue import (
     AUTOMATIC,
     DEFAULT_MODEL,
     NO_DRAFT,
-    Offer,
+    CatalogueEntry,
     find_offer,
     resolve,
     resolve_draft,
 )
 from localspec.models.files.catalogue import offers as offered
 from localspec.models.files.hub import endpoint
-from localspec.models.files.inventory import Shelf, look_through
+from localspec.models.files.inventory import ModelInventory, look_through
 from localspec.models.fit.fitting import Fit, ways
 from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import Room, draft_of, footprint
@@ -48,12 +48,12 @@ _OTHERS = 2
 """Models that are named in place of one that does not fit."""
 
 
-class Models:
+class ModelPart:
     """The handlers, over one application."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
-        self._shelf: Shelf | None = None
+        self._shelf: ModelInventory | None = None
         self._looked = 0.0
         self._offers: tuple[tuple[object, ...], str] = ((), "")
         self._fits: dict[Choice, tuple[tuple[object, ...], str]] = {}
@@ -170,7 +170,7 @@ class Models:
             ("drafts", draft_choices(shelf.drafts)),
         ]
 
-    def shelf(self) -> Shelf:
+    def shelf(self) -> ModelInventory:
         """What lies in the folder, looked at again every few seconds."""
         if self._shelf is None or time.monotonic() - self._looked > _LOOK_SECONDS:
             self._shelf = look_through()
@@ -354,11 +354,11 @@ def _means_the_same(choice: Choice, used: Choice) -> bool:
     )
 
 
-def _fit_of_offer(offer: Offer, room: Room) -> Fit:
+def _fit_of_offer(offer: CatalogueEntry, room: Room) -> Fit:
     return fit_into(footprint(offer), draft_of(offer, offered()), room)
 
 
-def _missing_draft(offer: Offer) -> Offer | None:
+def _missing_draft(offer: CatalogueEntry) -> CatalogueEntry | None:
     """The model that drafts for an offer, where it has to be downloaded, too."""
     if not offer.draft or offer.draft == DEFAULT_MODEL:
         return None
@@ -366,7 +366,7 @@ def _missing_draft(offer: Offer) -> Offer | None:
     return None if draft.path(models_folder()).is_file() else draft
 
 
-def _question(offer: Offer) -> Question:
+def _question(offer: CatalogueEntry) -> Question:
     """Raises SettingsError where the hub's address is none."""
     draft = _missing_draft(offer)
     host = endpoint().partition("://")[2]

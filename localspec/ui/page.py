@@ -19,7 +19,7 @@ from localspec.models.llama import MAX_ROWS
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 from localspec.ui import library_part, markup, maths, panel, presets, trials, whole
-from localspec.ui.library_part import Shelf
+from localspec.ui.library_part import LibraryPanel
 from localspec.ui.options import SAMPLING_ORDER
 
 
@@ -77,7 +77,7 @@ class Page:
     compare: gr.Button
     measured: gr.Markdown
     """What was measured besides the chat"""
-    shelf: Shelf
+    shelf: LibraryPanel
     cite: gr.Textbox
     """A count and the name of the button of a cited passage that was pressed"""
     passage: gr.Markdown
@@ -261,7 +261,7 @@ def build(choice: Choice | None = None) -> Page:
         indexing, meaning, documents, removal, learning, learnt, press, model_list, model_file, draft, draft_status,
         formats, context, gpu_layers, threads, fit, load, unload, unusable, downloads, offers,
         [settings[name] for name in SAMPLING_ORDER], endpoint, gr.Timer(1.5), origins, measure, compare, measured,
-        Shelf(active, manage, folders, fields, shelf_act), cite, passage, read, system, preset_parts,
+        LibraryPanel(active, manage, folders, fields, shelf_act), cite, passage, read, system, preset_parts,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ MT_BENCH = "mt_bench"
 BEST = 4
 TIMED_CONTEXT = 256
 
-Choices = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
+TopK = Callable[[NDArray[np.int64], int], NDArray[np.int64]]
 """(tokens of prompt and reply [n], where the reply starts) -> four best target ids at each place of the reply [r, 4]"""
 
 
@@ -81,7 +81,7 @@ def read_replies(file: Path) -> Replies:
     return Replies(np.split(tokens, np.cumsum(lengths)[:-1]), starts.tolist(), categories)
 
 
-def choices_of_network(network: Draft, vocabulary: DraftVocabulary) -> Choices:
+def choices_of_network(network: Draft, vocabulary: DraftVocabulary) -> TopK:
     """What a network in PyTorch would draft."""
     device = network.output.weight.device
     network.eval()
@@ -97,7 +97,7 @@ def choices_of_network(network: Draft, vocabulary: DraftVocabulary) -> Choices:
     return choose
 
 
-def choices_of_file(model: LlamaModel, vocabulary: DraftVocabulary) -> Choices:
+def choices_of_file(model: LlamaModel, vocabulary: DraftVocabulary) -> TopK:
     """What a draft's GGUF would draft, through llama.cpp."""
 
     def choose(tokens: NDArray[np.int64], reply_start: int) -> NDArray[np.int64]:
@@ -123,7 +123,7 @@ def teacher_forced(model: LlamaModel, tokens: NDArray[np.int32], first: int) -> 
     model.forget()
 
 
-def hits(replies: Replies, choices: Choices) -> dict[str, tuple[int, int, int]]:
+def hits(replies: Replies, choices: TopK) -> dict[str, tuple[int, int, int]]:
     """By category and for "all": places where the first choice was right, where one of four was, and places."""
     found: dict[str, NDArray[np.int64]] = {}
     for tokens, start, category in zip(replies.tokens, replies.reply_starts, replies.categories, strict=True):

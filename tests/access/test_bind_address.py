@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localspec.access.bind_address import PASSWORD_VARIABLE, Reach, decide
+from localspec.access.bind_address import PASSWORD_VARIABLE, BindAddress, decide
 from localspec.access.throttle import FREE_FAILURES, LONGEST_WAIT, Throttle
 from localspec.errors import SettingsError
 from tests.running import finished
@@ -19,7 +19,7 @@ PASSWORD = "four words and more"
 
 def test_this_computer_alone_unless_asked() -> None:
     reach = decide("", environment={})
-    assert reach == Reach("127.0.0.1", reach.names)
+    assert reach == BindAddress("127.0.0.1", reach.names)
     assert reach.is_local
     assert reach.others(7860) == []
     assert reach.address(7860) == "http://127.0.0.1:7860"

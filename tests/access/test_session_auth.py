@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from localspec.access import session_auth
-from localspec.access.session_auth import Entrance, cookie, drawn, is_another_user, user_of, with_ticket, with_token
+from localspec.access.session_auth import SessionAuth, cookie, drawn, is_another_user, user_of, with_ticket, with_token
 
 ADDRESS = "http://127.0.0.1:7860"
 
@@ -21,7 +21,7 @@ def ticket(token: str) -> str:
 
 def test_cookies_are_told_apart_by_port_and_by_secret() -> None:
     token, other = drawn(), drawn()
-    door = Entrance(token)
+    door = SessionAuth(token)
     assert door.knows([cookie(token, 7860)], 7860)
     assert not door.knows([cookie(token, 7860)], 7861)
     assert not door.knows([cookie(other, 7860)], 7860)
@@ -44,7 +44,7 @@ def test_the_address_carries_the_secret() -> None:
 
 def test_a_ticket_is_good_once_and_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     token = drawn()
-    door = Entrance(token)
+    door = SessionAuth(token)
     first, second, late = ticket(token), ticket(token), ticket(token)
     assert first != second
     assert token not in first
@@ -59,7 +59,7 @@ def test_a_ticket_is_good_once_and_for_a_while(monkeypatch: pytest.MonkeyPatch) 
 
 def test_made_up_tickets_are_worth_nothing() -> None:
     token = drawn()
-    door = Entrance(token)
+    door = SessionAuth(token)
     good = ticket(token)
     expiry, nonce, signature = good.split(".")
     made_up = [
@@ -80,14 +80,14 @@ def test_made_up_tickets_are_worth_nothing() -> None:
 
 def test_a_ticket_that_another_user_brings_stays_good_for_its_owner() -> None:
     token = drawn()
-    door, good = Entrance(token), ticket(token)
+    door, good = SessionAuth(token), ticket(token)
     assert not door.takes(good, lambda: True)
     assert door.takes(good, lambda: False)
 
 
 def test_a_password_opens_only_where_there_is_one() -> None:
-    assert not Entrance(drawn()).is_password("")
-    door = Entrance(drawn(), "correct horse battery")
+    assert not SessionAuth(drawn()).is_password("")
+    door = SessionAuth(drawn(), "correct horse battery")
     assert door.is_password("correct horse battery")
     assert not door.is_password("correct horse batterz")
     assert not door.is_password("")

@@ -22,7 +22,7 @@ from localspec.application.downloads import (
 )
 from localspec.errors import DownloadError
 from localspec.models.files import download as module
-from localspec.models.files.catalogue import Offer
+from localspec.models.files.catalogue import CatalogueEntry
 from tests.models.files.hub import CONTENT, Hub, offer_of, running_hub
 
 PATIENCE = 60.0
@@ -58,7 +58,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def path_of(offer: Offer, home: Path) -> Path:
+def path_of(offer: CatalogueEntry, home: Path) -> Path:
     return offer.path(home / "models")
 
 
@@ -151,7 +151,7 @@ def test_an_application_that_ends_takes_no_more(hub: Hub, downloads: Downloads) 
 
 
 def test_what_is_left_of_the_time() -> None:
-    offer = Offer("a", "A", "o/a", "a.gguf", 1000, "MIT", 1, 1, 1)
+    offer = CatalogueEntry("a", "A", "o/a", "a.gguf", 1000, "MIT", 1, 1, 1)
     assert DownloadState(offer, RUNNING, 400, 1000, 100.0).seconds_left == 6.0
     assert DownloadState(offer, CHECKING, 1000, 1000).seconds_left is None
     assert DownloadState(offer, RUNNING, 400, 0, 100.0).seconds_left is None

@@ -257,5 +257,5 @@ def test_auto_goes_on_from_what_earlier_replies_taught(engine: Engine) -> None:
         assert isinstance(drafter, AutoDrafter)
         return drafter
 
-    assert auto(None).economies is engine.economies
-    assert auto(Acceptance()).economies is not engine.economies, "a benchmark's contestant learns for itself"
+    assert auto(None).source_gates is engine.source_gates
+    assert auto(Acceptance()).source_gates is not engine.source_gates, "a benchmark's contestant learns for itself"

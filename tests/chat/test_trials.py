@@ -9,7 +9,7 @@ import pytest
 from localspec.chat.engine import Engine
 from localspec.chat.methods import listed
 from localspec.chat.session import ReplyOptions, Session, Turn
-from localspec.chat.trials import PLAIN, Trial, Trials, as_made, contenders, with_seed
+from localspec.chat.trials import PLAIN, Comparison, ComparisonRun, as_made, contenders, with_seed
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 from localspec.stores.library import Library
@@ -22,7 +22,7 @@ AGAIN = "Repeat word for word what the text says about Velm."
 def learnt(engine: Engine) -> object:
     """What replies teach for as long as the model is loaded, apart from times."""
     acceptance = list(engine.acceptance.weights), list(engine.acceptance.luck), engine.acceptance.trials
-    return acceptance, [economy.asked for economy in engine.economies], dict(engine.recycled._table)
+    return acceptance, [economy.asked for economy in engine.source_gates], dict(engine.recycled._table)
 
 
 def talk(engine: Engine, library: Library | None, *questions: str, **options: object) -> Session:
@@ -42,10 +42,10 @@ def test_plain_decoding_writes_the_last_answer_again(
     options, known = as_made(turn, engine, ReplyOptions(max_tokens=999))
     assert known
     assert options.sampling == sampling
-    trials = Trials(session)
+    trials = Comparison(session)
     made = [last(trials.run(replace(options, method=PLAIN))) for _ in range(2)]
     for plain in made:
-        assert Trial.of(plain).equals(Trial.of(turn))
+        assert ComparisonRun.of(plain).equals(ComparisonRun.of(turn))
         assert plain.metrics.prompt_tokens == turn.metrics.prompt_tokens
         assert plain.metrics.drafted == 0
         assert plain.metrics.tokens == turn.metrics.tokens
@@ -64,7 +64,7 @@ def test_every_method_starts_alike_and_writes_the_same(engine: Engine, harbour: 
     assert methods[-1] == "auto"
     assert {*methods, *left_out} == {*listed()}
     fresh(engine)
-    trials = Trials(session, AGAIN, methods)
+    trials = Comparison(session, AGAIN, methods)
     results: dict[str, Turn] = {}
     for method in methods:
         results[method] = last(trials.run(ReplyOptions(method, max_tokens=32)))
@@ -72,7 +72,7 @@ def test_every_method_starts_alike_and_writes_the_same(engine: Engine, harbour: 
     first, *others = results.values()
     assert first.metrics.reused_tokens == 0
     for turn in others:
-        assert Trial.of(turn).equals(Trial.of(plain)), turn.method
+        assert ComparisonRun.of(turn).equals(ComparisonRun.of(plain)), turn.method
         assert turn.metrics.prompt_tokens == plain.metrics.prompt_tokens
         assert turn.metrics.reused_tokens == plain.metrics.prompt_tokens - 1
     assert results["rest"].metrics.drafted > 0
@@ -90,7 +90,7 @@ def test_every_method_starts_alike_and_writes_the_same(engine: Engine, harbour: 
 
 def test_a_typed_question_is_asked_as_the_next_one(engine: Engine, harbour: Library) -> None:
     session = talk(engine, harbour, WHEN)
-    trials = Trials(session, TIDE)
+    trials = Comparison(session, TIDE)
     options = ReplyOptions(PLAIN, max_tokens=24)
     tried = last(trials.run(options))
     asked = last(session.ask(TIDE, options))
@@ -100,7 +100,7 @@ def test_a_typed_question_is_asked_as_the_next_one(engine: Engine, harbour: Libr
 
 def test_a_trial_can_be_stopped_and_the_next_one_begins_afresh(engine: Engine) -> None:
     session = talk(engine, None, WHEN)
-    trials = Trials(session)
+    trials = Comparison(session)
     updates = trials.run(ReplyOptions(PLAIN, max_tokens=32))
     until(updates, "writing", 3)
     updates.close()
@@ -120,8 +120,8 @@ def test_of_a_chat_that_was_read_from_disk_the_settings_are_not_known(engine: En
     assert turn.made_with is not None
     other = replace(turn, made_with=replace(turn.made_with, weights="another model"))
     assert not as_made(other, engine, ReplyOptions())[1]
-    again = last(Trials(Session(engine, turns=[kept])).run(ReplyOptions(PLAIN, max_tokens=32)))
-    assert Trial.of(again).equals(Trial.of(turn))
+    again = last(Comparison(Session(engine, turns=[kept])).run(ReplyOptions(PLAIN, max_tokens=32)))
+    assert ComparisonRun.of(again).equals(ComparisonRun.of(turn))
 
 
 def test_answers_that_were_drawn_in_two_parts_are_not_promised_again(engine: Engine) -> None:
@@ -133,13 +133,13 @@ def test_answers_that_were_drawn_in_two_parts_are_not_promised_again(engine: Eng
         turn = last(session.go_on(ReplyOptions(max_tokens=8, sampling=sampling)))
         assert as_made(turn, engine, ReplyOptions())[1] is known
         if known:
-            plain = last(Trials(session).run(ReplyOptions(PLAIN, max_tokens=len(turn.reply_tokens))))
+            plain = last(Comparison(session).run(ReplyOptions(PLAIN, max_tokens=len(turn.reply_tokens))))
             assert plain.reply_tokens == turn.reply_tokens
 
 
 def test_without_an_answer_there_is_nothing_to_try(engine: Engine) -> None:
     with pytest.raises(SettingsError, match="no answer"):
-        Trials(Session(engine))
+        Comparison(Session(engine))
 
 
 def test_seeds_are_drawn_once() -> None:
@@ -149,7 +149,7 @@ def test_seeds_are_drawn_once() -> None:
 
 
 def test_equal_means_the_same_tokens_and_the_same_end() -> None:
-    one = Trial.of(Turn("Q", "Q", reply="ab", reply_tokens=[1, 2], finish="length"))
+    one = ComparisonRun.of(Turn("Q", "Q", reply="ab", reply_tokens=[1, 2], finish="length"))
     assert one.equals(replace(one, finish="stopped"))
     assert not one.equals(replace(one, finish="end"))
     assert not one.equals(replace(one, tokens=(1, 2, 3)))

@@ -14,7 +14,7 @@ import pytest
 
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import ingest, open_library
-from localspec.cli.bench import ALL, TABLE_HEADER, BenchSettings, Contestant, Prompt, read_prompts, run, summary, table
+from localspec.cli.bench import ALL, TABLE_HEADER, BenchSettings, Prompt, Run, read_prompts, run, summary, table
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
@@ -64,7 +64,7 @@ def library(home: Path, engine: Engine) -> Iterator[Library]:
 
 def contest(
     engine: Engine, library: Library | None, settings: BenchSettings, prompts: list[Prompt] | None = None
-) -> tuple[list[Contestant], dict[str, Any]]:
+) -> tuple[list[Run], dict[str, Any]]:
     """A run, and its figures."""
     contestants = run(engine, library, prompts or PROMPTS, settings, lambda done, total: None, pytest.fail)
     return contestants, summary(engine, contestants)

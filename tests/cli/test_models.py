@@ -21,7 +21,7 @@ from localspec.cli.main import application
 from localspec.errors import DownloadError, ModelError, ModelFileError
 from localspec.models.files import catalogue
 from localspec.models.files import download as downloads
-from localspec.models.files.catalogue import DEFAULT_MODEL, Offer, resolve
+from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, resolve
 from localspec.models.fit import memory
 from localspec.models.quantization import formats
 from localspec.models.quantization.quality import held_texts
@@ -115,7 +115,7 @@ def test_a_failure_leaves_the_way_on(hub: Hub, home: Path) -> None:
 def test_ctrl_c_says_how_to_go_on(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]) -> None:
     real = downloads.download
 
-    def interrupted(offer: Offer, progress: Any) -> Path:
+    def interrupted(offer: CatalogueEntry, progress: Any) -> Path:
         def stop(done: int, total: int) -> None:
             progress(done, total)
             if done >= 50_000:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from localspec.errors import DraftMismatchError, ModelFileError, OutOfMemoryError
-from localspec.models.draft import FIRST_CHOICES, WIDTH, Choices, DraftModel
+from localspec.models.draft import FIRST_CHOICES, WIDTH, DraftModel, TopK
 from localspec.models.files import catalogue
 from localspec.models.llama import LlamaModel, Weights
 from localspec.models.pairing import TOKENS, pair
@@ -53,18 +53,18 @@ def text(loaded: LlamaModel) -> NDArray[np.int32]:
     return loaded.tokenize(TEXT)
 
 
-def followed(model: DraftModel, tokens: NDArray[np.int32], count: int = FIRST_CHOICES) -> Choices:
+def followed(model: DraftModel, tokens: NDArray[np.int32], count: int = FIRST_CHOICES) -> TopK:
     choices = model.follow(tokens, count)
     assert choices is not None
     return choices
 
 
-def anew(model: DraftModel, tokens: NDArray[np.int32], count: int = FIRST_CHOICES) -> Choices:
+def anew(model: DraftModel, tokens: NDArray[np.int32], count: int = FIRST_CHOICES) -> TopK:
     model.forget()
     return followed(model, tokens, count)
 
 
-def assert_alike(one: Choices, other: Choices) -> None:
+def assert_alike(one: TopK, other: TopK) -> None:
     """The same distribution but for the rounding of batches of unlike sizes."""
     known = dict(zip(other.tokens.tolist(), other.probabilities.tolist(), strict=True))
     assert one.tokens[0] == other.tokens[0] or abs(one.probabilities[0] - other.probabilities[0]) < 0.02

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError
-from localspec.models.draft import FIRST_CHOICES, Choices, DraftModel, Growth
+from localspec.models.draft import FIRST_CHOICES, DraftModel, DraftModelTree, TopK
 from localspec.speculation.tree import EVIDENCE, DraftTree
 
 STATE_SIZE = 16
@@ -173,7 +173,7 @@ class ScriptedDraft:
         """lengths of the texts it was asked to follow"""
         self.asked: list[tuple[int, float, float]] = []
         """limit, least path probability and the target's seconds of each draft"""
-        self.grown: Growth | None = None
+        self.grown: DraftModelTree | None = None
         """the last draft"""
         self.on_follow: Callable[[], None] = lambda: None
         """called while it computes what follows a text"""
@@ -184,8 +184,8 @@ class ScriptedDraft:
         self._seed = seed
         self._thread = threading.get_ident()
         self._text: tuple[int, ...] = ()
-        self._first: Choices | None = None
-        self._known_choices: dict[tuple[int, ...], Choices] = {}
+        self._first: TopK | None = None
+        self._known_choices: dict[tuple[int, ...], TopK] = {}
 
     @property
     def model(self) -> DraftModel:
@@ -200,7 +200,7 @@ class ScriptedDraft:
         tokens: NDArray[np.int32],
         count: int = FIRST_CHOICES,
         meanwhile: Callable[[], object] | None = None,
-    ) -> Choices | None:
+    ) -> TopK | None:
         self._check_thread()
         assert tokens.dtype == np.int32
         assert tokens.ndim == 1
@@ -223,12 +223,12 @@ class ScriptedDraft:
 
     def grow(
         self,
-        first: Choices,
+        first: TopK,
         limit: int,
         least: float = 0.0,
         target_seconds: float = 0.0,
         row_price: float | None = None,
-    ) -> Growth:
+    ) -> DraftModelTree:
         self._check_thread()
         assert first is self._first, "the draft does not begin with what the text was followed by, or begins twice"
         assert limit > 0, "asked for a draft where none fits"
@@ -246,7 +246,7 @@ class ScriptedDraft:
         heap: list[tuple[float, int, int, int, float, tuple[int, ...]]] = []
         found = 0
 
-        def expand(parent: int, chance: float, path: tuple[int, ...], choices: Choices) -> None:
+        def expand(parent: int, chance: float, path: tuple[int, ...], choices: TopK) -> None:
             nonlocal found
             pairs = zip(choices.tokens.tolist(), choices.probabilities.tolist(), strict=True)
             for rank, (token, probability) in enumerate(list(pairs)[:DRAFT_WIDTH]):
@@ -264,7 +264,7 @@ class ScriptedDraft:
             ranks.append(rank)
             if len(path) < DRAFT_DEEPEST:
                 expand(node, -chance, path, self.choices_after((*self._text, *path), DRAFT_WIDTH))
-        self.grown = Growth(
+        self.grown = DraftModelTree(
             np.array(tokens, np.int32),
             np.array(parents, np.int32),
             np.array(probabilities, np.float32),
@@ -272,15 +272,15 @@ class ScriptedDraft:
         )
         return self.grown
 
-    def choices_after(self, history: Sequence[int], count: int = FIRST_CHOICES) -> Choices:
+    def choices_after(self, history: Sequence[int], count: int = FIRST_CHOICES) -> TopK:
         """What it holds to be likely behind any tokens."""
         recent = self._target.recent(history)
         if recent not in self._known_choices:
             self._known_choices[recent] = self._all_choices(recent)
         every = self._known_choices[recent]
-        return Choices(every.tokens[:count], every.probabilities[:count])
+        return TopK(every.tokens[:count], every.probabilities[:count])
 
-    def _all_choices(self, recent: tuple[int, ...]) -> Choices:
+    def _all_choices(self, recent: tuple[int, ...]) -> TopK:
         logits = self._target.logits_after(recent)
         digest = hashlib.sha256(repr((self._seed, recent)).encode()).digest()
         stream = np.random.default_rng(list(digest[:8]))
@@ -289,7 +289,7 @@ class ScriptedDraft:
         known = np.flatnonzero(self.knows)
         order = known[np.argsort(-logits[known], kind="stable")]
         probabilities = softmax(logits[order]) if len(order) else np.empty(0)
-        return Choices(order.astype(np.int32), probabilities.astype(np.float32))
+        return TopK(order.astype(np.int32), probabilities.astype(np.float32))
 
     def _check_thread(self) -> None:
         assert threading.get_ident() == self._thread, "a draft model is not thread-safe"
@@ -356,7 +356,7 @@ def _evidence(rows: Sequence[Sequence[float]] | None, count: int) -> NDArray[np.
     return np.array(filled, np.float32).reshape(count, EVIDENCE)
 
 
-def paths_of(tree: DraftTree | Growth) -> list[tuple[int, ...]]:
+def paths_of(tree: DraftTree | DraftModelTree) -> list[tuple[int, ...]]:
     """Tokens from the root to each node."""
     paths: list[tuple[int, ...]] = []
     for token, parent in zip(tree.tokens.tolist(), tree.parents.tolist(), strict=True):

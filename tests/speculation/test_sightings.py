@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.sightings import LONGEST, MOST_PLACES, ContextIndex, Sighting
+from localspec.speculation.sightings import LONGEST, MOST_PLACES, ContextIndex, Match
 from localspec.speculation.tree import SOURCE_PROMPT
 
 VOTES = [float(length) for length in range(LONGEST + 1)]
@@ -36,7 +36,7 @@ def test_it_finds_what_a_search_finds(parts, drafted):
     assert len(found) <= MOST_PLACES
     assert [(seen.length, seen.place) for seen in found] == searched(text, drafted)[:MOST_PLACES]
     for seen in found:
-        assert seen == Sighting(index.tokens, seen.place, seen.length, 0.0, VOTES[seen.length], SOURCE_PROMPT)
+        assert seen == Match(index.tokens, seen.place, seen.length, 0.0, VOTES[seen.length], SOURCE_PROMPT)
         tail = [*text, *drafted]
         assert text[seen.place - seen.length : seen.place] == tail[len(tail) - seen.length :]
 

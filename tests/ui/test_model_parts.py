@@ -6,7 +6,7 @@ import pytest
 
 from localspec import texts
 from localspec.application.downloads import FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
-from localspec.models.files.catalogue import Offer, offers
+from localspec.models.files.catalogue import CatalogueEntry, offers
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import Ways, fit, ways
 from localspec.models.fit.memory import Footprint, Room
@@ -18,7 +18,7 @@ from tests.ui.test_panel import HOSTILE, Tags
 GIB = 2**30
 TARGET = Footprint("big", 4 * GIB, 100_000, 50_000, 32_768, layers=39)
 DRAFT = Footprint("small", GIB // 2, 10_000, 50_000, 4096, layers=9)
-OFFER = Offer("tiny-1", "Tiny", "owner/Tiny", "tiny.gguf", 5 * 10**8, "MIT", 1000, 1000, 4096, draft="smaller")
+OFFER = CatalogueEntry("tiny-1", "Tiny", "owner/Tiny", "tiny.gguf", 5 * 10**8, "MIT", 1000, 1000, 4096, draft="smaller")
 ROOMY = Room(64 * GIB, 64 * GIB)
 
 
@@ -119,7 +119,7 @@ def test_what_files_and_drivers_say_is_shown_not_run() -> None:
     card = Device(HOSTILE, 24 * GIB, 24 * GIB)
     evil = Footprint(HOSTILE, 10**9, 1000, 0, 4096, layers=3)
     found = fit(evil, evil, Room(GIB, 2 * GIB, True, (card,)), context=4096)
-    own = Offer("a", HOSTILE, "o/a", "a.gguf", 10, HOSTILE, 1, 1, 1, about=HOSTILE)
+    own = CatalogueEntry("a", HOSTILE, "o/a", "a.gguf", 10, HOSTILE, 1, 1, 1, about=HOSTILE)
     for page in (
         model_parts.fit(found, Ways(512, 1, True), [HOSTILE], loaded=False, counts_loaded=True),
         model_parts.fit_problem(HOSTILE),

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec import texts
-from localspec.application.state import LIBRARY_PARTS, Application, Conversation, DraftState, Models
+from localspec.application.state import LIBRARY_PARTS, Application, Conversation, DraftState, ModelManager
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE
@@ -33,7 +33,7 @@ from localspec.ui import page as page_module
 from localspec.ui.events import Events, explain
 from localspec.ui.libraries import pressed
 from localspec.ui.model_parts import alone, draft_status, status
-from localspec.ui.models import Models as ModelHandlers
+from localspec.ui.models import ModelPart as ModelHandlers
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import draft_choices
 from localspec.ui.shelf import Parts
@@ -468,7 +468,7 @@ def test_why_a_model_failed_is_said_while_the_one_before_comes_back() -> None:
 
 
 def test_a_load_that_began_just_now_keeps_no_tick_waiting() -> None:
-    models = Models(lambda: None)
+    models = ModelManager(lambda: None)
     models.loading = "another"
     with models.use(lambda: bool(models.loading)) as engine:
         assert engine is None

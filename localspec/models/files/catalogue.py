@@ -54,7 +54,7 @@ class ModelEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class CatalogueEntry:
     """A model that can be downloaded."""
 
     name: str
@@ -163,7 +163,7 @@ def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
 # -- what can be downloaded -------------------------------------------------------------------------------------------
 
 
-def offers() -> tuple[Offer, ...]:
+def offers() -> tuple[CatalogueEntry, ...]:
     """The models of the catalogue, in its order; those of the person's own come first, and stand in for shipped ones of
     the same name. Raises ModelFileError when the shipped one is damaged; a damaged one of the person's own is left out
     (`catalogue_problem` tells why)."""
@@ -181,11 +181,11 @@ def catalogue_problem() -> ModelFileError | None:
 
 
 @cache
-def _shipped_offers() -> tuple[Offer, ...]:
+def _shipped_offers() -> tuple[CatalogueEntry, ...]:
     return read_offers(resources.files("localspec.models.files").joinpath(CATALOGUE_FILE).read_text(encoding="utf-8"))
 
 
-def _own_offers() -> tuple[Offer, ...] | ModelFileError:
+def _own_offers() -> tuple[CatalogueEntry, ...] | ModelFileError:
     path = models_folder() / CATALOGUE_FILE
     try:
         status = path.stat()
@@ -197,7 +197,7 @@ def _own_offers() -> tuple[Offer, ...] | ModelFileError:
 
 
 @lru_cache(maxsize=8)
-def _read_own(path: Path, size: int, changed: int) -> tuple[Offer, ...] | ModelFileError:
+def _read_own(path: Path, size: int, changed: int) -> tuple[CatalogueEntry, ...] | ModelFileError:
     try:
         return read_offers(path.read_text(encoding="utf-8"), [offer.name for offer in _shipped_offers()])
     except (ModelFileError, UnicodeDecodeError) as error:
@@ -205,7 +205,7 @@ def _read_own(path: Path, size: int, changed: int) -> tuple[Offer, ...] | ModelF
         return ModelFileError(reason, f"Correct {path}, or take it away.")
 
 
-def find_offer(name: str) -> Offer:
+def find_offer(name: str) -> CatalogueEntry:
     """The model of the catalogue called `name`. Raises ModelFileError that lists what there is."""
     for offer in offers():
         if offer.name == name:
@@ -221,7 +221,7 @@ def find_offer(name: str) -> Offer:
     )
 
 
-def read_offers(text: str, others: Sequence[str] = ()) -> tuple[Offer, ...]:
+def read_offers(text: str, others: Sequence[str] = ()) -> tuple[CatalogueEntry, ...]:
     """The models that a catalogue in TOML describes; a draft may also be one of `others`. Raises ModelFileError that
     names the entry and what is wrong."""
     try:
@@ -240,10 +240,10 @@ def read_offers(text: str, others: Sequence[str] = ()) -> tuple[Offer, ...]:
     return found
 
 
-def _offer(table: dict[str, Any]) -> Offer:
+def _offer(table: dict[str, Any]) -> CatalogueEntry:
     name = table.get("name", "a model without a name")
     kinds = {"str": str, "int": int, "bool": bool}
-    known = {field.name: kinds[str(field.type)] for field in fields(Offer)}
+    known = {field.name: kinds[str(field.type)] for field in fields(CatalogueEntry)}
     for key, value in table.items():
         if key not in known:
             raise _damaged(f"{name}: {key!r} is no field")
@@ -255,7 +255,7 @@ def _offer(table: dict[str, Any]) -> Offer:
         if known[key] is int and value <= 0:
             raise _damaged(f"{name}: {key} is not positive")
     try:
-        return Offer(**table)
+        return CatalogueEntry(**table)
     except TypeError as error:
         raise _damaged(f"{name}: {str(error).partition(') ')[2]}") from error
 

@@ -18,7 +18,7 @@ import httpx
 from localspec.config import models_folder
 from localspec.errors import DownloadError, DownloadStoppedError
 from localspec.models.files import hub
-from localspec.models.files.catalogue import Offer
+from localspec.models.files.catalogue import CatalogueEntry
 from localspec.models.files.partial import Partial
 
 Progress = Callable[[int, int], None]
@@ -44,7 +44,7 @@ class _TryAgainError(Exception):
 
 
 def download(
-    offer: Offer,
+    offer: CatalogueEntry,
     folder: Path | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -73,7 +73,7 @@ def download(
     return target
 
 
-def _is_complete(target: Path, offer: Offer) -> bool:
+def _is_complete(target: Path, offer: CatalogueEntry) -> bool:
     """True for a file that an earlier call finished. One of another size was put there by someone else."""
     return target.is_file() and (offer.approximate or target.stat().st_size == offer.bytes)
 
@@ -83,7 +83,7 @@ class _Transfer:
 
     def __init__(
         self,
-        offer: Offer,
+        offer: CatalogueEntry,
         partial: Partial,
         progress: Progress | None,
         should_stop: Callable[[], bool] | None,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from localspec.errors import DownloadError, SettingsError
-from localspec.models.files.catalogue import Offer
+from localspec.models.files.catalogue import CatalogueEntry
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 
@@ -51,7 +51,7 @@ def token() -> str:
     return token
 
 
-def address_of(offer: Offer) -> str:
+def address_of(offer: CatalogueEntry) -> str:
     """Address of an offer's file. Raises SettingsError."""
     return f"{endpoint()}/{quote(f'{offer.repository}/resolve/{offer.revision}/{offer.file}')}"
 
@@ -61,7 +61,7 @@ def may_change(status: int) -> bool:
     return status in (408, 425, 429) or status >= 500
 
 
-def refusal(offer: Offer, status: int, headers: Mapping[str, str]) -> DownloadError | None:
+def refusal(offer: CatalogueEntry, status: int, headers: Mapping[str, str]) -> DownloadError | None:
     """The error that an answer without the bytes of a file stands for; None where it brings them."""
     name = offer.repository
     if status in (200, 206):
@@ -87,7 +87,7 @@ def refusal(offer: Offer, status: int, headers: Mapping[str, str]) -> DownloadEr
     )
 
 
-def no_gguf(offer: Offer) -> DownloadError:
+def no_gguf(offer: CatalogueEntry) -> DownloadError:
     """The error for an answer of something else than a model."""
     return DownloadError(
         f"{address_of(offer)} answered with something else than a GGUF file, such as a web page.",

@@ -31,7 +31,7 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ModelInventory:
     """What was found."""
 
     models: tuple[ModelEntry, ...]
@@ -41,7 +41,7 @@ class Shelf:
     unusable: tuple[Unusable, ...]
 
 
-def look_through(folder: Path | None = None) -> Shelf:
+def look_through(folder: Path | None = None) -> ModelInventory:
     """What lies in `folder` (default: `models/`), the model inside a package first. A file's first bytes and its
     header are looked at once; whether its numbers are sound is known of those that were checked when they were loaded.
     """
@@ -70,7 +70,7 @@ def look_through(folder: Path | None = None) -> Shelf:
     own = catalogue_problem()
     if own is not None:
         unusable.append(Unusable("catalogue.toml", str(own)))
-    return Shelf(chat, draft, tuple(unusable))
+    return ModelInventory(chat, draft, tuple(unusable))
 
 
 def problem_of(path: Path) -> str:

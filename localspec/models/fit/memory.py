@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from localspec.models.files.catalogue import DEFAULT_MODEL, ModelEntry, Offer, available
+from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, ModelEntry, available
 from localspec.models.files.header import parts_of, read_header
 from localspec.models.llama import DEFAULT_CONTEXT, PREFILL_ROWS, Device, gpu_devices, gpu_offload_available
 
@@ -138,9 +138,9 @@ def measure_room() -> Room:
     return Room(memory.available, memory.total, gpu_offload_available() and devices != (), devices or ())
 
 
-def footprint(model: Offer | ModelEntry | Path) -> Footprint:
+def footprint(model: CatalogueEntry | ModelEntry | Path) -> Footprint:
     """The figures of a model of the catalogue, or of a file. Raises ModelFileError when the file does not tell them."""
-    if isinstance(model, Offer):
+    if isinstance(model, CatalogueEntry):
         return Footprint(model.name, model.bytes, model.kv_bytes_per_token, model.vocabulary, model.context)
     name, path = (model.name, model.path) if isinstance(model, ModelEntry) else (model.stem, model)
     header = read_header(path)
@@ -148,7 +148,7 @@ def footprint(model: Offer | ModelEntry | Path) -> Footprint:
     return Footprint(name, size, header.kv_bytes_per_token, header.vocabulary, header.context, header.layers)
 
 
-def draft_of(offer: Offer, offers: tuple[Offer, ...]) -> Footprint | None:
+def draft_of(offer: CatalogueEntry, offers: tuple[CatalogueEntry, ...]) -> Footprint | None:
     """The figures of the draft the catalogue names for a model, or None where there is none."""
     if offer.draft == DEFAULT_MODEL:
         return next((footprint(entry) for entry in available() if entry.name == DEFAULT_MODEL), None)

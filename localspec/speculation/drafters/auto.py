@@ -15,20 +15,20 @@ from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.drafters.weights import suffix_weights
-from localspec.speculation.economy import MODEL, Alertness, SourceEconomy
-from localspec.speculation.growth import Soil, grow
+from localspec.speculation.economy import MODEL, SourceGate, SpeculationGate
+from localspec.speculation.growth import TreeInputs, grow
 from localspec.speculation.sightings import ContextIndex
 from localspec.speculation.tree import DraftTree
 
 _EXACT, _NEAR, _DRAFT = 0, 1, 2
-Economies = tuple[SourceEconomy, SourceEconomy, SourceEconomy]
+SourceGates = tuple[SourceGate, SourceGate, SourceGate]
 """Of the library's n-grams, of nearest states and of the draft model."""
 _VOTES = [float(vote) for vote in suffix_weights(np.arange(64, dtype=np.int16))]
 
 
-def new_economies() -> Economies:
+def new_source_gates() -> SourceGates:
     """Before anything is known."""
-    return SourceEconomy(), SourceEconomy(), SourceEconomy(MODEL)
+    return SourceGate(), SourceGate(), SourceGate(MODEL)
 
 
 class AutoDrafter:
@@ -46,7 +46,7 @@ class AutoDrafter:
         dense: DresdDrafter | None = None,
         draft: ModelDrafter | None = None,
         recycled: RecycledTokens | None = None,
-        economies: Economies | None = None,
+        source_gates: SourceGates | None = None,
     ) -> None:
         """`budget` sizes the trees; it must not calibrate them again. `economies`: what earlier replies have told of
         the sources."""
@@ -58,10 +58,10 @@ class AutoDrafter:
         self._draft = draft
         self._recycled = recycled
         self._index = ContextIndex(_VOTES)
-        self.economies: Economies = economies or new_economies()
+        self.source_gates: SourceGates = source_gates or new_source_gates()
         self._root = -1
         self._pace = 0.0
-        self._alertness = Alertness()
+        self._alertness = SpeculationGate()
         self._tried = False
 
     @property
@@ -77,7 +77,7 @@ class AutoDrafter:
     def begin(self, context: Context) -> None:
         """A new reply starts."""
         self._acceptance.begin()
-        self._alertness = Alertness()
+        self._alertness = SpeculationGate()
         self._tried = False
         self._index = ContextIndex(_VOTES)
         self._index.follow(context.tokens.tolist())
@@ -86,7 +86,7 @@ class AutoDrafter:
                 drafter.begin(context)
         if self._draft is not None:
             # A draft model that is hardly ever asked reads the prompt only when it is.
-            self._draft.begin(context, read=self.economies[_DRAFT].in_use)
+            self._draft.begin(context, read=self.source_gates[_DRAFT].in_use)
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """What is known for nothing, then what is worth asking."""
@@ -103,7 +103,7 @@ class AutoDrafter:
         least = budget.least(cached)
         chance = self._acceptance.chance()
         luck = self._acceptance.luck
-        soil = Soil(self._root, index.sightings(), look_up=index.sightings)
+        soil = TreeInputs(self._root, index.sightings(), look_up=index.sightings)
         if self._recycled is not None:
             soil.recycled = self._recycled.behind
         tree, paths = grow(soil, chance, limit, least, limit)
@@ -118,10 +118,10 @@ class AutoDrafter:
             without = budget.worth(_known_now(before, size, tree, paths), size, cached)
             now = np.array(paths)
             gain = budget.worth(now, budget.size(now, cached), cached) - without
-            self.economies[source].observe(likely, luck[source], gain, perf_counter() - started, pace)
+            self.source_gates[source].observe(likely, luck[source], gain, perf_counter() - started, pace)
 
         def wanted(source: int) -> bool:
-            return self.economies[source].wants(likely, luck[source], pace)
+            return self.source_gates[source].wants(likely, luck[source], pace)
 
         if self._rest is not None and wanted(_EXACT):
             started = perf_counter()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from localspec.speculation.decode import Context, Retrieval, Step
 from localspec.speculation.drafters.weights import LEAST_SHARE, similarity_weights
-from localspec.speculation.sightings import Sighting
+from localspec.speculation.sightings import Match
 from localspec.speculation.tree import PADDING, SOURCE_DRESD, DraftTree, from_continuations
 from localspec.stores.states.store import StateStore
 
@@ -86,12 +86,12 @@ class DresdDrafter:
         self.retrieval.count(similarity)
         return continuations, similarity
 
-    def sightings(self, context: Context) -> list[Sighting]:
+    def sightings(self, context: Context) -> list[Match]:
         """The same as sightings, nearer ones counting more."""
         continuations, similarity = self.neighbours(context)
         votes = similarity_weights(similarity).tolist()
         rows = zip(continuations.tolist(), similarity.tolist(), votes, strict=True)
-        return [Sighting(text, 0, 0, near, vote, SOURCE_DRESD) for text, near, vote in rows]
+        return [Match(text, 0, 0, near, vote, SOURCE_DRESD) for text, near, vote in rows]
 
     def observe(self, step: Step) -> None:
         """The stores do not change while a reply is decoded."""

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError
-from localspec.models.draft import WIDTH, Choices, DraftModel
+from localspec.models.draft import WIDTH, DraftModel, TopK
 from localspec.speculation.decode import Context, DraftTimes, Step
-from localspec.speculation.growth import Guess
+from localspec.speculation.growth import Candidate
 from localspec.speculation.tree import DRAFT_PROBABILITY, EVIDENCE, SIBLING_RANK, SOURCE_DRAFT, DraftTree
 
 
@@ -73,7 +73,7 @@ class ModelDrafter:
         self.times.drafting += perf_counter() - started
         return tree
 
-    def first(self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None) -> Choices | None:
+    def first(self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None) -> TopK | None:
         """The first step: what is likely behind the text; None where the model cannot tell. `meanwhile` is called when
         the model begins to compute, if it does."""
         if not self._usable:
@@ -84,7 +84,7 @@ class ModelDrafter:
             self._give_up(error)
             return None
 
-    def grown(self, first: Choices | None, limit: int) -> DraftTree:
+    def grown(self, first: TopK | None, limit: int) -> DraftTree:
         """The tree that begins with the first step's choices."""
         if first is None or not self._usable:
             return DraftTree.empty()
@@ -103,19 +103,19 @@ class ModelDrafter:
 
     def guesses(
         self, tokens: NDArray[np.int32], limit: int, least: float, row_price: float, seconds_per_token: float
-    ) -> dict[int, list[Guess]]:
+    ) -> dict[int, list[Candidate]]:
         """Its tree as guesses by the node they hang below, -1 = the root; none where it cannot tell. Nodes less likely
         than `least` are left out; a further level must bring more than the time of its rows, `row_price` tokens each,
         and its own."""
         started = perf_counter()
-        below: dict[int, list[Guess]] = {}
+        below: dict[int, list[Candidate]] = {}
         try:
             first = self._model.follow(tokens, WIDTH) if self._usable else None
             if first is not None:
                 grown = self._model.grow(first, limit, least, seconds_per_token, row_price)
                 nodes = zip(grown.tokens.tolist(), grown.parents.tolist(), grown.probabilities.tolist(), strict=True)
                 for node, (token, parent, probability) in enumerate(nodes):
-                    below.setdefault(parent, []).append(Guess(token, probability, node))
+                    below.setdefault(parent, []).append(Candidate(token, probability, node))
         except ModelError as error:
             self._give_up(error)
             below = {}

@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.models.draft import Choices
+from localspec.models.draft import TopK
 from localspec.speculation.decode import Context, Drafter, DraftTimes, Retrieval, Step, need_states, retrieval_of
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.tree import DraftTree, fuse, without_branches
@@ -68,7 +68,7 @@ class RasdDrafter:
         self._searching = tuple(searching)
         self.needs_states = need_states(searching)
         self._pruning = Pruning(64, PAPER_CHOICES if paper else 0)
-        self._first: Choices | None = None
+        self._first: TopK | None = None
         self._retrieved: NDArray[np.int32] = np.empty(0, np.int32)
 
     @property
@@ -99,7 +99,7 @@ class RasdDrafter:
         self.times.drafting += perf_counter() - started
         return tree
 
-    def search_beside(self, context: Context, limit: int) -> tuple[Choices | None, list[DraftTree]]:
+    def search_beside(self, context: Context, limit: int) -> tuple[TopK | None, list[DraftTree]]:
         """The draft model's first step, and what the searches found meanwhile."""
         started = perf_counter()
         searches: list[Future[tuple[list[DraftTree], float, float]]] = []
@@ -137,7 +137,7 @@ class RasdDrafter:
         trees = [drafter.propose(context, limit) for drafter in self._searching]
         return trees, begun, perf_counter()
 
-    def _pruned(self, tree: DraftTree, first: Choices | None) -> DraftTree:
+    def _pruned(self, tree: DraftTree, first: TopK | None) -> DraftTree:
         if first is None or len(tree) == 0:
             return tree
         choices = self._pruning.choices

@@ -8,7 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from localspec.speculation.decode import Step
-from localspec.speculation.growth import Guess
+from localspec.speculation.growth import Candidate
 from localspec.speculation.tree import SOURCE_RECYCLED
 
 LIKELIEST = 8
@@ -28,14 +28,14 @@ class RecycledTokens:
 
     def __init__(self, likeliest: Likeliest) -> None:
         self._likeliest = likeliest
-        self._table: dict[int, list[Guess]] = {}
+        self._table: dict[int, list[Candidate]] = {}
         self._brought = 0.1
         """tokens a step that no other source proposed, lately"""
         self._seconds = 0.0
         """of a refresh, lately"""
         self._steps = 0
 
-    def behind(self, token: int) -> list[Guess] | None:
+    def behind(self, token: int) -> list[Candidate] | None:
         """What was likely behind `token`; None where it never stood."""
         return self._table.get(token)
 
@@ -52,7 +52,7 @@ class RecycledTokens:
         row = 0
         for place, token in enumerate(step.emitted.tolist()):
             tokens, probabilities = self._likeliest(row, LIKELIEST)
-            self._table[last] = [Guess(*guess, -1) for guess in zip(tokens, probabilities, strict=True)]
+            self._table[last] = [Candidate(*guess, -1) for guess in zip(tokens, probabilities, strict=True)]
             if place < len(step.path):
                 row = int(step.path[place]) + 1
             last = token

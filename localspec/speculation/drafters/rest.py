@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from localspec.speculation.decode import Context, Step
 from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
-from localspec.speculation.sightings import Sighting
+from localspec.speculation.sightings import Match
 from localspec.speculation.tree import SOURCE_REST, DraftTree, from_continuations
 from localspec.stores.ngrams.store import NgramStore
 
@@ -53,7 +53,7 @@ class RestDrafter:
             matches.continuations, matches.lengths, weights, SOURCE_REST, limit, least_share=least_share
         )
 
-    def sightings(self, tokens: NDArray[np.int32]) -> list[Sighting]:
+    def sightings(self, tokens: NDArray[np.int32]) -> list[Match]:
         """Where the last of `tokens` [n] stood in the library, longest match first."""
         matches = self._store.lookup(
             tokens[-LONGEST:],
@@ -65,7 +65,7 @@ class RestDrafter:
         )
         votes = suffix_weights(matches.lengths).tolist()
         rows = zip(matches.continuations.tolist(), matches.lengths.tolist(), votes, strict=True)
-        return [Sighting(text, 0, length, 0.0, vote, SOURCE_REST) for text, length, vote in rows]
+        return [Match(text, 0, length, 0.0, vote, SOURCE_REST) for text, length, vote in rows]
 
     def observe(self, step: Step) -> None:
         """The store does not change while a reply is decoded."""

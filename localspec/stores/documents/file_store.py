@@ -18,7 +18,7 @@ from localspec.stores.documents.parse import ParseLimits
 _logger = logging.getLogger(__name__)
 
 
-class Copies:
+class FileStore:
     """The folder of copies. Methods raise StoreError or DiskFullError when it cannot be read or written."""
 
     def __init__(self, folder: Path) -> None:

@@ -12,9 +12,9 @@ from sqlite_utils import Database
 
 from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
-from localspec.stores.documents.file_store import Copies
+from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.parse import content_hash
-from localspec.stores.ingestion.pipeline import Stages
+from localspec.stores.ingestion.pipeline import Pipeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class DocumentInfo:
     """Where the file lies on this computer; empty where that is not known, as for one that came through a browser."""
 
 
-class Holdings:
+class DocumentTable:
     """Methods raise StoreError or DiskFullError when the library's folder cannot be read or written."""
 
-    def __init__(self, database: StoreDatabase, copies: Copies, stages: Stages, news: Callable[[], None]) -> None:
+    def __init__(self, database: StoreDatabase, copies: FileStore, stages: Pipeline, news: Callable[[], None]) -> None:
         """`news` is called when there is something new to do."""
         self._database = database
         self._copies = copies

@@ -17,7 +17,7 @@ from localspec.errors import DocumentError, LocalSpecError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.folder_rows import FileRow, FolderInfo, FolderRows
 from localspec.stores.documents.folders import FoundFile, contents
-from localspec.stores.documents.table import Holdings
+from localspec.stores.documents.table import DocumentTable
 
 __all__ = ["FolderInfo", "Watching"]
 
@@ -50,7 +50,7 @@ class Watching:
     def __init__(
         self,
         database: StoreDatabase,
-        holdings: Holdings,
+        holdings: DocumentTable,
         *,
         without: Collection[Path] = (),
         halted: Callable[[], bool] = lambda: False,

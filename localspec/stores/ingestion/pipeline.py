@@ -94,7 +94,7 @@ class Queued:
         return {"queued": "reading", "parsed": "splitting", "passages": "n-grams"}[self.stage]
 
 
-class Stages:
+class Pipeline:
     """Takes a library's documents from stage to stage, up to 'ngrams', and forgets what was made from them.
 
     Methods raise StoreError when the folder cannot be read or written, and DiskFullError when it is full.

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from localspec.errors import EmbedderError, LocalSpecError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.search import PassageVectors
-from localspec.stores.ingestion.pipeline import Stages
+from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.state_reading import StateReading
 from localspec.stores.replies import Replies
 from localspec.stores.states.store import DamagedStatesError
@@ -66,7 +66,7 @@ class Ingestion:
     def __init__(
         self,
         database: StoreDatabase,
-        stages: Stages,
+        stages: Pipeline,
         vectors: PassageVectors,
         replies: Replies,
         reading: StateReading | None,

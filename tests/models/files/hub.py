@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from localspec.models.files.catalogue import Offer
+from localspec.models.files.catalogue import CatalogueEntry
 
 CONTENT = b"GGUF" + bytes(range(256)) * 1200
 """About 300 kB: several packets, so that a transfer can break inside."""
@@ -48,14 +48,14 @@ class Hub:
         return [headers.get("range") for headers in self.fetched]
 
 
-def offer_of(hub: Hub, **changes: Any) -> Offer:
+def offer_of(hub: Hub, **changes: Any) -> CatalogueEntry:
     """What the catalogue would say about the hub's file."""
     values: dict[str, Any] = {
         "name": "tiny", "title": "Tiny", "repository": "owner/Tiny-GGUF", "file": "tiny.gguf",
         "bytes": len(hub.content), "licence": "MIT", "kv_bytes_per_token": 1, "vocabulary": 1, "context": 1,
         "sha256": hashlib.sha256(hub.content).hexdigest(),
     }  # fmt: skip
-    return Offer(**values | changes)
+    return CatalogueEntry(**values | changes)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from localspec.errors import ModelFileError
 from localspec.models.files.catalogue import DEFAULT_MODEL, SHIPPED_DRAFT
 from localspec.models.files.check import check, failures
 from localspec.models.files.header import parts_of, read_places
-from localspec.models.files.inventory import Shelf, look_through, problem_of
+from localspec.models.files.inventory import ModelInventory, look_through, problem_of
 from tests.models.gguf import with_architecture, write
 
 
@@ -25,7 +25,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return models
 
 
-def problems(shelf: Shelf) -> dict[str, str]:
+def problems(shelf: ModelInventory) -> dict[str, str]:
     return {one.name: one.problem for one in shelf.unusable}
 
 
