@@ -10,10 +10,10 @@ from localspec.models.llama.backend import (
 from localspec.models.llama.branches import MOST_BRANCHES, BranchingContext
 from localspec.models.llama.devices import Device, gpu_devices
 from localspec.models.llama.logits import LOGIT_ROWS, LogitReader
-from localspec.models.llama.model import DEFAULT_CONTEXT, MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.reader import WINDOW, StateReader
 from localspec.models.llama.sampler import Sampler
 from localspec.models.llama.streams import ReplyStreams, Written, common_start
+from localspec.models.llama.target import DEFAULT_CONTEXT, MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.weights import Weights
 
 __all__ = [

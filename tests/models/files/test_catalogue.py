@@ -120,7 +120,7 @@ def test_a_draft_is_smaller_and_of_nearly_the_same_vocabulary() -> None:
 
 def test_the_catalogue_is_part_of_the_package() -> None:
     project = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8")
-    assert f'"models/{CATALOGUE_FILE}"' in project
+    assert f'"models/files/{CATALOGUE_FILE}"' in project
 
 
 def test_an_unknown_offer_lists_what_there_is() -> None:

@@ -208,7 +208,7 @@ def test_bytes_without_a_note_are_not_trusted(hub: Hub, tmp_path: Path) -> None:
 def test_a_process_that_is_killed(hub: Hub, tmp_path: Path) -> None:
     hub.hold_after = 50_000
     code = (
-        "import sys; from pathlib import Path; from localspec.models.files.catalogue import Offer;"
+        "import sys; from pathlib import Path; from localspec.models.files.catalogue import CatalogueEntry;"
         "from localspec.models.files.download import download;"
         f"download({offer_of(hub)!r}, Path(sys.argv[1]))"
     )
