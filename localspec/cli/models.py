@@ -15,9 +15,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from localspec import config
+from localspec.application.tuning_child import tune
 from localspec.chat.libraries import states_of
-from localspec.chat.weight_formats import SHOWN_ROWS, plan, tune
-from localspec.chat.weight_formats import Progress as TuningProgress
 from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
 from localspec.models.files import check
 from localspec.models.files.catalogue import (
@@ -36,6 +35,8 @@ from localspec.models.fit.memory import MemoryReport, draft_of, footprint, memor
 from localspec.models.llama import LoadSettings, Weights
 from localspec.models.pairing import pair
 from localspec.models.quantization import tuned
+from localspec.models.quantization.needs import needs_of
+from localspec.models.quantization.search import SHOWN_ROWS, TuningProgress
 
 models = typer.Typer(no_args_is_help=True, help="List models, download them, check them.")
 errors = Console(stderr=True, highlight=False)
@@ -147,7 +148,7 @@ def tune_command(
     if undo:
         found = _undo(entry, settings)
     else:
-        needs = plan(entry)
+        needs = needs_of(entry)
         errors.print(
             f"While formats are tried, up to {_gigabytes(needs.disk)} of disk ({_gigabytes(needs.free_disk)} free) and"
             f" {needs.memory / 2**30:.1f} GiB of memory ({needs.free_memory / 2**30:.1f} GiB free) are needed.",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from localspec.chat import weight_formats
+from localspec.application import tuning_child
 from localspec.cli import models as model_commands
 from localspec.cli.main import application
 from localspec.errors import DownloadError, ModelError, ModelFileError
@@ -23,7 +23,7 @@ from localspec.models.files import catalogue
 from localspec.models.files import download as downloads
 from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, resolve
 from localspec.models.fit import memory
-from localspec.models.quantization import formats
+from localspec.models.quantization import formats, search
 from localspec.models.quantization.quality import held_texts
 from tests.models.files.hub import CONTENT, Hub, offer_of, running_hub
 
@@ -195,9 +195,9 @@ def test_too_little_memory_for_it(home: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_tune_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One other type and two pieces of text; whichever is faster here, the commands tell the same figures."""
     monkeypatch.setattr(formats, "TRIED", ("Q8_0",))
-    monkeypatch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
-    monkeypatch.setattr(weight_formats, "LEAST_GAIN", 0.0)
-    monkeypatch.setattr(weight_formats, "_MIXED_TYPES", 0)
+    monkeypatch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
+    monkeypatch.setattr(search, "MIN_GAIN", 0.0)
+    monkeypatch.setattr(search, "_MIXED_TYPES", 0)
     nothing = run("tune", "--undo", "--threads", "1")
     assert isinstance(nothing.exception, ModelError)
     assert "not been tuned" in nothing.exception.message

@@ -144,7 +144,7 @@ def layout(path: Path) -> Layout:
     )
 
 
-def worth_trying(source: Layout, name: str, file_bytes: int) -> list[str]:
+def candidate_types(source: Layout, name: str, file_bytes: int) -> list[str]:
     """The types that make sense for a class, beside the one it has."""
     own = source.format.of(name)
     if not own:
@@ -155,6 +155,15 @@ def worth_trying(source: Layout, name: str, file_bytes: int) -> list[str]:
     return [
         kind for kind in TRIED if kind != own and source.fits(name, kind) and least <= BITS_PER_WEIGHT[kind] <= most
     ]
+
+
+def whole_formats(source: Layout, size: int) -> list[Format]:
+    """All layers in one type, with the head as it is; the likeliest to be chosen first, so that few others need to be
+    compared. `size`: bytes of the file."""
+    kinds = dict.fromkeys([*candidate_types(source, FEED_FORWARD, size), *candidate_types(source, ATTENTION, size)])
+    own = source.format
+    fitting = [kind for kind in kinds if source.fits(ATTENTION, kind) and source.fits(FEED_FORWARD, kind)]
+    return [Format(kind if own.attention else "", kind if own.feed_forward else "", own.head) for kind in fitting]
 
 
 def convert(source: Path, destination: Path, wanted: Format, threads: int = 0) -> None:
