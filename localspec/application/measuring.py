@@ -11,9 +11,9 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from localspec import texts
+from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine
 from localspec.chat.session import ReplyOptions, Session, Turn, Update
-from localspec.chat.trials import PLAIN, Comparison, ComparisonRun, as_made, contenders, with_seed
 from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
@@ -160,7 +160,7 @@ class Measurement:
             self._show_row(1, same=made.equals(given))
 
     def _compare(self, engine: Engine, library: Library) -> None:
-        methods, left_out = contenders(engine)
+        methods, left_out = compared_methods(engine)
         notes = []
         if self.turn is None:
             options = with_seed(self._options)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import states_of
+from localspec.chat.library_setup import states_of
 from localspec.errors import LocalSpecError
 from localspec.models.files.catalogue import DEFAULT_MODEL, ModelEntry
 from localspec.models.quantization import tuned

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from localspec import config
 from localspec.application.tuning_child import tune
-from localspec.chat.libraries import states_of
+from localspec.chat.library_setup import states_of
 from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
 from localspec.models.files import check
 from localspec.models.files.catalogue import (

@@ -14,8 +14,8 @@ from localspec import texts
 from localspec.application.chats import Chat, Exchange, answer
 from localspec.application.replying import Reply, View
 from localspec.application.state import LIBRARY_PARTS, Application, Conversation
+from localspec.chat.comparison import with_seed
 from localspec.chat.transfer import read_json
-from localspec.chat.trials import with_seed
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals, totals

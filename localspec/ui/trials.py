@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from localspec import texts
 from localspec.application.measuring import Measured, Row
+from localspec.chat.comparison import PLAIN
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER
-from localspec.chat.trials import PLAIN
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.ui import markup
 
