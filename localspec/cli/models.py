@@ -17,6 +17,7 @@ from rich.table import Table
 from localspec import config
 from localspec.application.tuning_child import tune
 from localspec.chat.library_setup import states_of
+from localspec.cli.options import ContextSize, errors
 from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
 from localspec.models.files import check
 from localspec.models.files.catalogue import (
@@ -39,12 +40,10 @@ from localspec.models.quantization.needs import needs_of
 from localspec.models.quantization.search import SHOWN_ROWS, TuningProgress
 
 models = typer.Typer(no_args_is_help=True, help="List models, download them, check them.")
-errors = Console(stderr=True, highlight=False)
 
 Name = Annotated[str, typer.Argument(help="Name of a model, see models list.")]
 NameOrFile = Annotated[str, typer.Argument(help="Name of a model on this computer, or a GGUF file.")]
 DraftName = Annotated[str, typer.Option("--draft", help="A model or file that is to draft for it.")]
-ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
 WithDraft = Annotated[bool, typer.Option("--with-draft/--no-draft", help="Also the model that drafts for it.")]
 DefaultName = Annotated[str, typer.Argument(help="Name of a model on this computer; none is the default model.")]
 Undo = Annotated[bool, typer.Option("--undo", help="Go back to the file's own format.")]

@@ -1,4 +1,14 @@
-"""llama.cpp: the only importer of llama_cpp."""
+"""llama.cpp: the only importer of llama_cpp, by its low-level interface (ctypes).
+
+- `backend.py` the library itself, `weights.py` a loaded file, `devices.py` graphics processors
+- contexts over weights: `target.py` verifies draft trees, `branches.py` grows a draft model's tree, `streams.py` writes
+  many replies at once, `reader.py` reads texts for their hidden states, `logits.py` for their logits
+- `batch.py` batches as arrays, `watch.py` ends graphs early, `attention.py` ways to attend, `sampler.py` and
+  `sampling.py` draw tokens, `trial_load.py` is the program that loads a file to check it
+
+May import errors, config, locks, `native` and the header of `models.files`. Imported through this package: what is
+listed in `__all__`, and `sampling.SamplingSettings`.
+"""
 
 from localspec.models.llama.backend import (
     gpu_offload_available,
