@@ -7,6 +7,6 @@
 - `draft.py` the draft model, `pairing.py` whether its vocabulary is the target's, `embedder.py` vectors of texts (the
   only importer of sentence_transformers), `decode_times.py` measured T(k), `choice.py` what a choice would take
 
-May import errors, config, locks and texts; never `stores` or `speculation`. Imported by the rooms above: `speculation`'s
-draft drafters know `draft.py` alone, `chat`, `application`, `ui` and `cli` all of it.
+May import errors, config, locks and texts; never `stores` or `speculation`. Imported by the rooms above:
+`speculation.drafters` know `draft.py` alone; `chat`, `application`, `ui` and `cli` all of it.
 """
