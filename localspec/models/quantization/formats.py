@@ -31,7 +31,7 @@ TRIED = ("BF16", "F16", "Q8_0", "Q6_K", "Q5_1", "Q5_0", "Q5_K", "Q4_1", "Q4_0", 
 rounded once already."""
 _BLOCK = {"Q6_K": 256, "Q5_K": 256, "Q4_K": 256, "BF16": 1, "F16": 1}
 """Weights that share a scale, where it is not 32: rows must be a multiple."""
-_LEAST_SHARE, _LEAST_BITS = 0.85, 5.0
+_MIN_SHARE, _MIN_BITS = 0.85, 5.0
 """A type needs this part of the original's bits, or so many: others lose far more than is allowed (docs/log.md)."""
 FOR_BIG_FILES = 2**30
 """Bytes of a file from which a step's time is that of reading the weights: types that widen them are not tried."""
@@ -150,10 +150,12 @@ def candidate_types(source: Layout, name: str, file_bytes: int) -> list[str]:
     if not own:
         return []
     bits = BITS_PER_WEIGHT.get(own, _UNKNOWN_BITS)
-    least = min(bits * _LEAST_SHARE, _LEAST_BITS)
-    most = bits * 1.05 if file_bytes >= FOR_BIG_FILES else 16.0
+    min_bits = min(bits * _MIN_SHARE, _MIN_BITS)
+    max_bits = bits * 1.05 if file_bytes >= FOR_BIG_FILES else 16.0
     return [
-        kind for kind in TRIED if kind != own and source.fits(name, kind) and least <= BITS_PER_WEIGHT[kind] <= most
+        kind
+        for kind in TRIED
+        if kind != own and source.fits(name, kind) and min_bits <= BITS_PER_WEIGHT[kind] <= max_bits
     ]
 
 
@@ -219,8 +221,8 @@ def _kind_of(name: str) -> str:
 
 def _file_type(types: dict[str, str]) -> int:
     """The quantized file type that most tensors have."""
-    most = Counter(kind for kind in types.values() if kind in _FILE_TYPES and kind not in ("BF16", "F16"))
-    return _FILE_TYPES[most.most_common(1)[0][0]] if most else _MIXED_FILE_TYPE
+    counts = Counter(kind for kind in types.values() if kind in _FILE_TYPES and kind not in ("BF16", "F16"))
+    return _FILE_TYPES[counts.most_common(1)[0][0]] if counts else _MIXED_FILE_TYPE
 
 
 def _size(tensor: Tensor) -> int:

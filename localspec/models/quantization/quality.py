@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from localspec.models.llama import LogitReader, Weights
+from localspec.models.llama import LogitReader, Weights, halves
 
 HELD_TEXT = "held_text.jsonl"
 GIVE_UP_FACTOR = 4.0
@@ -21,7 +21,6 @@ from that of the first hundreds."""
 MIN_POSITIONS = 400
 _MEMORY_SHARE = 12
 """Times what is kept of the original that must be free."""
-_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Reference:
         parts = []
         for part in self._reader.read(self.texts[number]):
             if self._keeps:
-                parts.append(np.clip(part, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16))
+                parts.append(halves(part))
             yield part
         if self._keeps:
             self._kept[number] = parts

@@ -7,7 +7,7 @@ import pytest
 from localspec.models.fit.fitting import (
     ALL,
     ASKED,
-    LEAST_CONTEXT,
+    MIN_CONTEXT,
     NO_BUILD,
     NONE_FITS,
     SHORTENED,
@@ -67,7 +67,7 @@ def test_a_number_that_was_chosen_is_kept() -> None:
     assert possible.context is not None
     assert fit(TARGET, DRAFT, computer(5.5), context=possible.context).fits
     assert not fit(TARGET, DRAFT, computer(5.5), context=possible.context * 2).fits
-    assert possible.context >= LEAST_CONTEXT
+    assert possible.context >= MIN_CONTEXT
 
 
 # -- GPU layers -------------------------------------------------------------------------------------------------------
