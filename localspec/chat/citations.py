@@ -4,35 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from localspec.stores.library import FoundPassage
+from localspec.stores.stored_turns import Citation as Citation
 
 _WORD = re.compile(r"\w+")
 _REFERENCE = re.compile(r"\[(\d{1,3})\]")
 MOST_CITATIONS = 4
 RELATIVE_SUPPORT = 0.5
 """A passage is cited when its support is at least half of the best one's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A numbered passage with its place."""
-
-    number: int
-    file: str
-    page: int | None
-    section: str
-    passage: str
-    source: int = field(default=0, compare=False)
-    """id of the passage in its library; 0 where unknown"""
-
-    @property
-    def place(self) -> str:
-        """File and page (or section) as people read them."""
-        if self.page is not None:
-            return f"{self.file}, page {self.page}"
-        return f"{self.file}, {self.section}" if self.section else self.file
 
 
 def citation(number: int, found: FoundPassage) -> Citation:

@@ -250,6 +250,13 @@ def sources_of(engine: Engine, library: Library | None) -> Sources:
     return Sources(engine, library.ngrams, library.states) if library is not None else Sources(engine)
 
 
+def without_draft(engine: Engine, method: str) -> str:
+    """Why a method that needs a draft model goes without one here; "" where it does not."""
+    if not METHODS[method].needs_draft or engine.draft is not None:
+        return ""
+    return f"Without a draft model: {engine.draft_problem or f'{engine.name} has no draft model here.'}"
+
+
 def has_states(library: Library | None) -> bool:
     """True when a library holds states of the loaded model, to draft from by meaning."""
     return library is not None and library.states is not None and library.states.count() > 0

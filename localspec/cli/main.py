@@ -26,7 +26,8 @@ from localspec.chat.learning import learn, one_by_one  # noqa: E402
 from localspec.chat.library_setup import collect_files, ingest, library_of_files, open_library, prepare_drafts  # noqa: E402
 from localspec.chat.methods import DEFAULT_METHOD, check_method, has_states, listed  # noqa: E402
 from localspec.chat.report import verdict  # noqa: E402
-from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
+from localspec.chat.session import Session  # noqa: E402
+from localspec.chat.turn import ReplyOptions, Turn  # noqa: E402
 from localspec.cli.bench import TABLE_HEADER, BenchSettings, device, read_prompts, run, summary, table  # noqa: E402
 from localspec.cli.desktop import desktop  # noqa: E402
 from localspec.cli.models import ContextSize, models  # noqa: E402

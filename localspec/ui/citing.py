@@ -11,7 +11,7 @@ import gradio as gr
 from localspec import config, texts
 from localspec.application.state import Application, Conversation
 from localspec.chat.citations import Citation
-from localspec.chat.session import Turn
+from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError
 from localspec.stores.library import FoundPassage, Library
 from localspec.stores.overview import library_identity

@@ -9,7 +9,8 @@ import pytest
 from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine
 from localspec.chat.methods import listed
-from localspec.chat.session import ReplyOptions, Session, Turn
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 from localspec.stores.library import Library

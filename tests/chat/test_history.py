@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.history import SAVE_SECONDS, TITLE_CHARACTERS, History, Recording, kept, restored, title_of
+from localspec.chat.history import SAVE_SECONDS, TITLE_CHARACTERS, History, Recording, restored, title_of
 from localspec.chat.methods import DEFAULT_METHOD
-from localspec.chat.session import ReplyOptions, Session, Turn, Update
-from localspec.stores.conversations import DATABASE, KeptTurn
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn, Update
+from localspec.stores.conversations import DATABASE
 from localspec.stores.library import Library
+from localspec.stores.stored_turns import StoredTurn
 from tests.chat.test_session import SHORT, TIDE, WHEN, fresh, last, until
 
 
@@ -145,9 +147,8 @@ def test_a_reply_that_was_broken_off_goes_on(engine: Engine, harbour: Library, h
     fresh(engine)
     updates = Session(engine, harbour).ask(WHEN, ReplyOptions("plain", max_tokens=30))
     partly = until(updates, "writing", 7).turn
-    broken, citations = kept(partly)
     identity = history.store.begin("Broken", "harbour")
-    history.store.put(identity, 0, broken, citations)
+    history.store.put(identity, 0, partly.stored())
     updates.close()
     session = Session(engine, harbour, turns=restored(history.store.load(identity)))
     recording = history.recording(identity, "harbour", session.turns, goes_on=True)
@@ -161,7 +162,9 @@ def test_nothing_is_written_more_than_once_a_second(engine: Engine, history: His
     store = history.store
     plain = store.write_on
 
-    def counted(conversation: int, position: int, reply: str, tokens: bytes, origins: bytes | None = None) -> None:
+    def counted(
+        conversation: int, position: int, reply: str, tokens: Sequence[int], origins: bytes | None = None
+    ) -> None:
         writes.append(reply)
         plain(conversation, position, reply, tokens, origins)
 
@@ -278,4 +281,4 @@ def test_what_cannot_be_written_is_told_until_it_can(engine: Engine, history: Hi
     ],
 )
 def test_a_chat_is_called_by_its_first_question(question: str, title: str) -> None:
-    assert title_of(KeptTurn(question, question, files=("a.pdf", "b.pdf"))) == title
+    assert title_of(StoredTurn(question, question, files=("a.pdf", "b.pdf"))) == title

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from localspec.chat.answer import LEAST_LEARNT
 from localspec.chat.engine import Engine
 from localspec.chat.learning import by_length, learn, one_by_one, prompts_of
 from localspec.chat.library_setup import prepare_drafts
-from localspec.chat.session import LEAST_LEARNT, ReplyOptions, Session
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import SettingsError
 from localspec.models.llama import common_start
 from localspec.models.llama.sampling import SamplingSettings

@@ -15,7 +15,8 @@ import pytest
 
 from localspec.chat import weight_formats
 from localspec.chat.engine import Engine
-from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions
 from localspec.chat.weight_formats import CHOSEN, ORIGINAL, SHOWN_ROWS, TOO_FAR, Progress, plan, tune
 from localspec.errors import ModelError
 from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve

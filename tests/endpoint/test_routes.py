@@ -19,7 +19,8 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletion
 
 from localspec.chat.engine import Engine
-from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions
 from localspec.endpoint.answers import MOST_REQUESTS
 from localspec.endpoint.protocol import LARGEST_BODY
 from localspec.models.llama.sampling import SamplingSettings

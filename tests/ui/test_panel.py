@@ -20,7 +20,7 @@ from localspec.application.state import LIBRARY_PARTS, Application, Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE
-from localspec.chat.session import ReplyOptions
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import ModelError, SettingsError
 from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
 from localspec.models.llama.sampling import RANDOM_SEED
