@@ -1,4 +1,4 @@
-"""Which passages an answer rests on."""
+"""Which passages an answer rests on, found by the numbers it names and the words it shares with them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ def citation(number: int, found: FoundPassage) -> Citation:
 
 
 def cited(answer: str, given: Sequence[Citation]) -> list[Citation]:
-    """The given passages that the answer names as [n] or that its words come from, best first; never none of some.
+    """The given passages that the answer names as [n] or shares words with, best first; at least one where any was
+    given, at most `MOST_CITATIONS`.
 
     Small models rarely write numbers, so words decide as well: support is the share of the answer's words that a
     passage holds, word triples counting double.

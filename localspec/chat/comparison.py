@@ -114,7 +114,7 @@ class Comparison:
 
 
 def compared_methods(engine: Engine) -> tuple[list[str], dict[str, str]]:
-    """The methods that can be compared here, plain first and Auto last, and of the others why they cannot."""
+    """(methods that can be compared here, plain first and Auto last; why each of the others cannot)."""
     order = sorted(listed(), key=lambda name: (name != PLAIN, METHODS[name].sized_by_itself))
     left_out = {}
     for name in order:

@@ -1,4 +1,5 @@
-"""What a question is sent with: the list of documents, a whole text, or the best passages, within the room there is."""
+"""The user message of a question: itself, after the list of documents, whole texts or the best passages, within so
+many tokens."""
 
 from __future__ import annotations
 
@@ -29,9 +30,10 @@ LISTING_FRAME = 32
 
 @dataclass(slots=True)
 class Given:
-    """What earlier turns of a conversation were sent with, so that nothing is sent twice."""
+    """What earlier turns of a conversation were sent with, so that no text is sent twice."""
 
     documents: set[int] = field(default_factory=set)
+    """ids of those whose whole text is in the prompt"""
     numbers: dict[int, int] = field(default_factory=dict)
     """passage id → its number in this conversation"""
     citations: list[Citation] = field(default_factory=list)
@@ -73,7 +75,10 @@ class Material:
 
 
 def compose(question: str, library: Library | None, given: Given, room: int, count: Callable[[str], int]) -> Material:
-    """The message for `question`, in at most about `room` tokens as counted by `count`."""
+    """The message for `question`, in at most about `room` tokens; `count` gives the tokens of a text.
+
+    What earlier turns were sent with is in `given`, to which this adds. Raises StoreError.
+    """
     documents = [info for info in library.documents() if info.passages > 0] if library is not None else []
     if library is None or not documents:
         return Material(question, notices=_unready(library))

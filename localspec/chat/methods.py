@@ -51,7 +51,7 @@ class Method:
     drafters: Callable[[Sources, bool], list[Drafter]]
     needs_draft: bool = False
     uses_states: bool = False
-    """it also drafts by meaning, where the library holds states of the model"""
+    """it also drafts by meaning, where the library holds hidden states of the model"""
     sized_by_itself: bool = False
     """its trees come calibrated: the budget doesn't do that again"""
     for_measuring: bool = False
@@ -258,5 +258,5 @@ def without_draft(engine: Engine, method: str) -> str:
 
 
 def has_states(library: Library | None) -> bool:
-    """True when a library holds states of the loaded model, to draft from by meaning."""
+    """True when a library holds hidden states of the loaded model, to draft from by meaning."""
     return library is not None and library.states is not None and library.states.count() > 0

@@ -42,6 +42,11 @@ class Session:
             _adopt(turn, engine)
         self.prompts = PromptBuilder(engine, library, system, self.turns)
 
+    @property
+    def system(self) -> str:
+        """The person's own system prompt, as the last question was asked with it; "" for none."""
+        return self.prompts.system
+
     def ask(
         self, question: str, options: ReplyOptions | None = None, *, instead_of: int | None = None
     ) -> Generator[Update, None, None]:

@@ -1,4 +1,4 @@
-"""The requests that are being answered: one thread each, taking turns with the chat on the engine's lock."""
+"""The requests that are being answered: one worker each, taking turns with the chat on the engine's lock."""
 
 from __future__ import annotations
 
