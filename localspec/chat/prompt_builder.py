@@ -95,10 +95,8 @@ class PromptBuilder:
             if self.selection.forgotten >= len(self.turns) and self.selection.pinned < 0:
                 if documents:
                     raise self._too_long(documents, question, reserve)
-                raise ContextTooLongError(
-                    f"The question with its text is {len(prompt)} tokens long; the context holds {self._size}.",
-                    "Ask a shorter question, or load the model with a larger context.",
-                )
+                advice = "Ask a shorter question, or load the model with a larger context."
+                raise self._outgrown("question with its text", prompt, advice)
             self._pin(-1)
             self._forget(len(self.turns))
         turn.window = self._usage(turn, len(prompt))
@@ -120,10 +118,8 @@ class PromptBuilder:
         if len(prompt) + min(reserve, LEAST_REPLY) < self._size:
             turn.window = self._usage(turn, len(prompt) - len(reply))
             return prompt
-        raise ContextTooLongError(
-            f"The question with its answer is {len(prompt)} tokens long; the context holds {self._size}.",
-            "Start a new chat, or load the model with a larger context.",
-        )
+        advice = "Start a new chat, or load the model with a larger context."
+        raise self._outgrown("question with its answer", prompt, advice)
 
     def compose_again(self) -> NDArray[np.int32]:
         """The prompt that the last answer was written behind. Of a chat read from disk, so much is left out as must be.
@@ -138,10 +134,7 @@ class PromptBuilder:
                 break
             forgotten += 1
         if len(prompt) >= self._size:
-            raise ContextTooLongError(
-                f"The question with its text is {len(prompt)} tokens long; the context holds {self._size}.",
-                "Load the model with a larger context.",
-            )
+            raise self._outgrown("question with its text", prompt, "Load the model with a larger context.")
         return prompt
 
     def cut(self, turns: int) -> None:
@@ -248,6 +241,9 @@ class PromptBuilder:
             for document in turn.documents
         }
         return self._room(forgotten, question, reserve) - needed(documents, held, self._count)
+
+    def _outgrown(self, what: str, prompt: NDArray[np.int32], advice: str) -> ContextTooLongError:
+        return ContextTooLongError(f"The {what} is {len(prompt)} tokens long; the context holds {self._size}.", advice)
 
     def _too_long(self, documents: list[DocumentInfo], question: str, reserve: int) -> ContextTooLongError:
         self._pin(-1)

@@ -60,7 +60,8 @@ def _pack_tokens(ids: Sequence[int]) -> bytes:
 
 
 def _unpack_tokens(data: bytes) -> list[int]:
-    return np.frombuffer(data[: len(data) // _TOKENS.itemsize * _TOKENS.itemsize], _TOKENS).tolist()
+    ids: list[int] = np.frombuffer(data[: len(data) // _TOKENS.itemsize * _TOKENS.itemsize], _TOKENS).tolist()
+    return ids
 
 
 TEXT = Kind("text", writable, _as_it_is)
@@ -103,17 +104,9 @@ class StoredField:
     """of the attribute"""
 
 
-def _kept(
-    kind: Kind,
-    label: str,
-    column: str = "",
-    *,
-    exported: bool = True,
-    required: bool = False,
-    optional: bool = False,
-    many: Many = tuple,
-) -> dict[str, StoredField]:
-    return {"stored": StoredField(kind, label, column, exported, required, optional, many)}
+def _kept(kind: Kind, label: str, column: str = "", **more: Any) -> dict[str, StoredField]:  # noqa: ANN401
+    """Metadata of a dataclass's field."""
+    return {"stored": StoredField(kind, label, column, **more)}
 
 
 @dataclass(slots=True)
