@@ -238,8 +238,8 @@ class ReplyTask(AnswerWorker):
             has_draft=engine.draft is not None,
         )
         chat = self._chat
-        recording = self._application.history.recording(
-            *(chat.identity, self._library_name, chat.turns),
+        recording = Recording(
+            *(self._application.history, chat.identity, self._library_name, chat.turns),
             instead_of=self._instead_of,
             goes_on=self._goes_on,
             system=chat.system,

@@ -71,27 +71,6 @@ class History:
             raise StoreError(self.problem)
         return self._store
 
-    def recording(
-        self,
-        conversation: int,
-        library: str,
-        turns: list[Turn],
-        *,
-        instead_of: int | None = None,
-        goes_on: bool = False,
-        system: str = "",
-    ) -> Recording:
-        """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns` and this system prompt.
-
-        One that takes the place of the turn at `instead_of`, and of all after it, does so with its first word; one that
-        `goes_on` is the last one.
-        """
-        position = len(turns) - 1 if goes_on else len(turns) if instead_of is None else instead_of
-        replaces = instead_of is not None
-        return Recording(
-            self, conversation, library, turns, position, replaces=replaces, goes_on=goes_on, system=system
-        )
-
     def delete(self, conversation: int) -> None:
         """Delete a conversation for good; its traces on disk go in the background. Raises StoreError."""
         self.store.delete(conversation)
@@ -176,22 +155,26 @@ class Recording:
         conversation: int,
         library: str,
         turns: list[Turn],
-        position: int,
         *,
-        replaces: bool,
-        goes_on: bool,
+        instead_of: int | None = None,
+        goes_on: bool = False,
         system: str = "",
     ) -> None:
+        """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns` and this system prompt.
+
+        One that takes the place of the turn at `instead_of`, and of all after it, does so with its first word; one that
+        `goes_on` is the last one.
+        """
         self.conversation = conversation
         """its id, 0 while there is none"""
         self._history = history
         self._library = library
         self._system = system
         self._turns = turns
-        self._position = position
-        self._replaces = replaces
+        self._position = len(turns) - 1 if goes_on else len(turns) if instead_of is None else instead_of
+        self._replaces = instead_of is not None
         self._begun = goes_on
-        self._was_there = goes_on or replaces
+        self._was_there = goes_on or self._replaces
         self._saved = -SAVE_SECONDS
 
     def note(self, turn: Turn) -> None:
