@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from localspec.errors import EmbedderError, LibraryInUseError, SettingsError, StoreError
 from localspec.locks import try_lock
 from localspec.stores.database import StoreDatabase, mapped_errors
+from localspec.stores.documents.document_table import DOCUMENT_MIGRATIONS, DocumentInfo, DocumentTable, read_document
 from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.folder_rows import WATCHING_MIGRATIONS, FolderInfo
 from localspec.stores.documents.search import (
@@ -24,24 +25,23 @@ from localspec.stores.documents.search import (
     passages_of,
     search,
 )
-from localspec.stores.documents.table import DocumentInfo, DocumentTable
 from localspec.stores.documents.watching import Watching
-from localspec.stores.ingestion.pipeline import STAGE_MIGRATIONS, Pipeline, read_document
+from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
-from localspec.stores.ingestion.worker import Ingestion, Progress
+from localspec.stores.ingestion.worker import Ingestion, IngestionProgress
 from localspec.stores.naming import DATABASE, LOCK, library_name, list_libraries
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from localspec.stores.overview import folder_bytes
-from localspec.stores.replies import REPLY_MIGRATIONS, Origin, Replies, Reply
-from localspec.stores.states.store import STATE_MIGRATIONS, StateStore
+from localspec.stores.replies import REPLY_MIGRATIONS, LearntReplies, LearntReply, Origin
+from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
 
 __all__ = [
     "DocumentInfo",
     "EmbedderLike",
     "FolderInfo",
     "FoundPassage",
+    "IngestionProgress",
     "Library",
-    "Progress",
     "StateReaderLike",
     "library_name",
     "list_libraries",
@@ -53,7 +53,7 @@ _CACHE = "passages.hnsw"
 
 
 MIGRATIONS = (
-    *STAGE_MIGRATIONS,
+    *DOCUMENT_MIGRATIONS,
     *SEARCH_MIGRATIONS,
     *NGRAM_MIGRATIONS,
     *STATE_MIGRATIONS,
@@ -88,7 +88,7 @@ class Library:
         """
         self.folder = folder
         self.name = folder.name
-        self._copies = FileStore(folder / "files")
+        self._files = FileStore(folder / "files")
         with mapped_errors(folder):
             lock = try_lock(folder / LOCK)
         if lock is None:
@@ -108,28 +108,30 @@ class Library:
             states = StateStore(self._database, folder, identity, target, dimension)
             self.states = states if state_reader else None
             self._reading = StateReading(self._database, self.ngrams, states, state_reader) if state_reader else None
-            self._replies = Replies(
+            self._replies = LearntReplies(
                 self._database, self.ngrams, states, tokenizer_fingerprint, keeps_states=state_reader is not None
             )
             self._vectors = vectors = PassageVectors(self._database, folder / _CACHE, identity, embedder)
-            self._stages = Pipeline(
-                self._database, self._copies.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
+            self._pipeline = Pipeline(
+                self._database, self._files.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
             )
-            self._ingestion = Ingestion(self._database, self._stages, vectors, self._replies, self._reading)
-            self._holdings = DocumentTable(self._database, self._copies, self._stages, self._ingestion.wake)
+            self._ingestion = Ingestion(self._database, self._pipeline, vectors, self._replies, self._reading)
+            self._table = DocumentTable(
+                self._database, self._files, forget=self._pipeline.forget, on_change=self._ingestion.wake
+            )
             self.watching = Watching(
-                self._database, self._holdings, without=[folder.parent], halted=lambda: self._ingestion.paused
+                self._database, self._table, without=[folder.parent], halted=lambda: self._ingestion.paused
             )
             """the folders that documents come from"""
             with self._database.read() as connection:
                 files = connection.execute("SELECT file FROM documents").fetchall()
-            self._copies.sweep({file for (file,) in files})
+            self._files.sweep({file for (file,) in files})
         except BaseException:
             self._lock.release()
             raise
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> IngestionProgress:
         """Where the work on the documents stands."""
         return self._ingestion.progress
 
@@ -145,27 +147,27 @@ class Library:
         `index_again` finds what has changed there. A file with the same content as one that is there gives that one; if
         that had failed, it is tried again. Raises DocumentError when the file cannot be read.
         """
-        return self._holdings.add(path, name=name, keeps_source=keeps_source)
+        return self._table.add(path, name=name, keeps_source=keeps_source)
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, oldest first."""
-        return self._holdings.all()
+        return self._table.all()
 
     def remove(self, document: int) -> None:
         """Delete a document with everything that was made from it. An unknown one is no error."""
-        self._holdings.remove(document)
+        self._table.remove(document)
 
     def remove_failed(self) -> int:
         """Delete all documents that failed; how many."""
-        return self._holdings.remove_failed()
+        return self._table.remove_failed()
 
     def index_again(self, document: int | None = None) -> None:
         """Read a document anew, or all of them: the file, where it is known to lie and has changed, else the library's
         copy. All that was made of it is made again. Raises DocumentError when a changed file cannot be read."""
         if document is None:
-            self._holdings.all_again()
+            self._table.all_again()
         else:
-            self._holdings.again(document)
+            self._table.again(document)
 
     def embedded(self) -> dict[int, int]:
         """Passages with a vector, of documents that have some of them. Raises EmbedderError."""
@@ -188,7 +190,7 @@ class Library:
         self,
         *,
         should_yield: Callable[[], bool] = lambda: False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[IngestionProgress], None] | None = None,
         states: bool = True,
     ) -> list[DocumentInfo]:
         """Do all unfinished work in this thread, paused or not; the documents that became ready or failed by it.
@@ -313,7 +315,7 @@ class Library:
         `tokens` [n] become n-grams; `states` [m, d] are those of positions first ... first + m - 1. Raises ValueError
         when they do not belong together.
         """
-        added = self._replies.add(Reply(tokens, states, first, origin))
+        added = self._replies.add(LearntReply(tokens, states, first, origin))
         self._ingestion.wake()
         return added
 
@@ -324,7 +326,7 @@ class Library:
 
         Arrays are copied. Of more than 64 waiting replies the newest are kept. Does nothing unless `learns`.
         """
-        self._replies.later(Reply(tokens, states, first, "chat"))
+        self._replies.later(LearntReply(tokens, states, first, "chat"))
         self._ingestion.wake()
 
     def replies(self) -> tuple[int, int]:

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.ngrams.store import NgramStore, token_ids
-from localspec.stores.states.store import CONTINUATION, StateStore
+from localspec.stores.ngrams.ngram_store import NgramStore, token_ids
+from localspec.stores.states.state_store import CONTINUATION, StateStore
 
 _logger = logging.getLogger(__name__)
 
-WAITING = 64
+MAX_WAITING = 64
 """Replies that wait to be stored, at most; the oldest are dropped. 512 tokens of a 7B model have 4 MB of states."""
 
 Origin: TypeAlias = Literal["chat", "learn"]
@@ -52,7 +52,7 @@ REPLY_MIGRATIONS: tuple[Migration, ...] = (Migration("replies-1-learnt", _create
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reply:
+class LearntReply:
     """A reply as the target wrote it. Raises ValueError when its parts do not belong together."""
 
     tokens: NDArray[np.int32]
@@ -68,7 +68,7 @@ class Reply:
             raise ValueError("states must belong to the reply's tokens")
 
 
-class Replies:
+class LearntReplies:
     """The learnt replies of a library, and those that wait to be stored. Any thread may call any method.
 
     Methods raise StoreError when the database cannot be read or written, and DiskFullError when the disk is full.
@@ -84,7 +84,7 @@ class Replies:
         self._tokenizer = tokenizer
         self._keeps_states = keeps_states
         self._lock = threading.Lock()
-        self._waiting: deque[Reply] = deque(maxlen=WAITING)
+        self._waiting: deque[LearntReply] = deque(maxlen=MAX_WAITING)
         with database.read() as connection:
             (is_on,) = connection.execute("SELECT is_on FROM learning").fetchone()
         self._learns = bool(is_on)
@@ -107,10 +107,10 @@ class Replies:
             database.execute("UPDATE learning SET is_on = ?", [int(on)])
             self._database.after_commit(remember)
 
-    def later(self, reply: Reply) -> None:
+    def later(self, reply: LearntReply) -> None:
         """Keep a copy until `store_next` stores it. Does nothing while replies are not learnt."""
         states = None if reply.states is None or not self._keeps_states else np.array(reply.states, np.float16)
-        copied = Reply(np.array(reply.tokens, np.int32), states, reply.first, reply.origin)
+        copied = LearntReply(np.array(reply.tokens, np.int32), states, reply.first, reply.origin)
         with self._lock:
             if self._learns:
                 self._waiting.append(copied)
@@ -135,7 +135,7 @@ class Replies:
                 self._waiting.popleft()
         return True
 
-    def add(self, reply: Reply) -> bool:
+    def add(self, reply: LearntReply) -> bool:
         """Store a reply, all of it in one transaction; False when nothing of it was new.
 
         One that is there without states under this target gets them.

@@ -19,7 +19,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import DocumentError, EmbedderError, LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS
-from localspec.stores.documents.folders import MOST_FILES
+from localspec.stores.documents.folders import MAX_FILES
 from localspec.stores.library import Library, library_name
 from localspec.ui import markup, shelf
 from localspec.ui.conversations import Update
@@ -374,7 +374,7 @@ def _dropped_files(sent: object) -> list[tuple[Path, str]]:
     """The files that the page names, each with the name to show; only those that Gradio has taken in."""
     uploads = Path(get_upload_folder()).resolve()
     found = []
-    for one in sent[:MOST_FILES] if isinstance(sent, list) else []:
+    for one in sent[:MAX_FILES] if isinstance(sent, list) else []:
         if not isinstance(one, dict):
             continue
         path = Path(str(one.get("path", ""))).resolve()

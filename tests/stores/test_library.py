@@ -25,7 +25,7 @@ from localspec.errors import DocumentError, EmbedderError, LibraryInUseError, Se
 from localspec.models.embedder import Embedder
 from localspec.stores.documents.search import RANK_OFFSET, fuse, words_query
 from localspec.stores.ingestion.worker import EMBEDDED_AT_ONCE
-from localspec.stores.library import Library, Progress, StateReaderLike, library_name, list_libraries
+from localspec.stores.library import IngestionProgress, Library, StateReaderLike, library_name, list_libraries
 from localspec.stores.overview import library_identity, overview
 from tests.builders import make_docx, make_pdf
 
@@ -165,7 +165,7 @@ def test_documents_of_several_kinds_become_ready(library: Library, tmp_path: Pat
     ]
     queued = [library.add(path) for path in sources]
     assert [document.status for document in queued] == ["queued"] * 3
-    seen: list[Progress] = []
+    seen: list[IngestionProgress] = []
     finished = library.ingest(progress=seen.append)
     assert finished == library.documents()
     assert [(document.name, document.kind, document.status) for document in finished] == [
@@ -199,7 +199,7 @@ def test_vectors_come_after_the_words_of_all_documents(library: Library, write: 
     stages: list[str] = []
     early: list[str] = []
 
-    def watch(progress: Progress) -> None:
+    def watch(progress: IngestionProgress) -> None:
         stages.append(progress.stage)
         if progress.stage == "vectors" and not early:
             early.extend(passage.name for passage in library.search("three2word7"))
@@ -380,7 +380,7 @@ def test_removal_leaves_no_trace(library: Library, write: Callable[..., Path]) -
     assert {name: text for name, text in before.items() if marker not in name} == contents(library)
     assert all(passage.document != secret.id for passage in library.search(f"{marker}3word3 {marker}", 50))
     assert library.ngrams.documents() == {document.id for document in library.documents()}
-    assert len(library.ngrams.lookup(bytes_as_tokens(f"{marker}3word3")[-16:], shortest=14).lengths) == 0
+    assert len(library.ngrams.lookup(bytes_as_tokens(f"{marker}3word3")[-16:], min_n=14).lengths) == 0
     assert library.search("kept3word3", 1)[0].document == kept.id
     assert cached_vectors(library) == sum(document.passages for document in library.documents())
 
@@ -486,9 +486,9 @@ def test_stopping_between_batches_and_going_on(tmp_path: Path, write: Callable[.
     embedder = WordEmbedder()
     library = open_library(tmp_path / "library", embedder=embedder)
     library.add(source)
-    stopped: list[Progress] = []
+    stopped: list[IngestionProgress] = []
 
-    def stop_at_third_batch(progress: Progress) -> None:
+    def stop_at_third_batch(progress: IngestionProgress) -> None:
         if len(embedder.calls) == 2 and not stopped:
             stopped.append(progress)
             threading.Thread(target=library.stop).start()

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from localspec.stores.library import Library
-from localspec.stores.replies import WAITING
+from localspec.stores.replies import MAX_WAITING
 from tests.stores.ingestion.test_state_reading import HashReader, assert_complete, states_of, text
 from tests.stores.test_library import bytes_as_tokens, bytes_of, open_library, write
 
@@ -49,7 +49,7 @@ def drafted(library: Library, tokens: NDArray[np.int32], place: int) -> list[lis
 
 def known(library: Library, tokens: NDArray[np.int32]) -> bool:
     """Whether the n-grams of a reply are there."""
-    matches = library.ngrams.lookup(tokens[:16], shortest=16, continuation=1)
+    matches = library.ngrams.lookup(tokens[:16], min_n=16, continuation=1)
     return bool((matches.continuations[:, 0] == tokens[16]).any())
 
 
@@ -209,12 +209,12 @@ def test_what_waits_is_a_copy(library: Library) -> None:
 
 def test_closing_learns_what_waits(tmp_path: Path) -> None:
     library = open_library(tmp_path / "library", reader=HashReader())
-    for number in range(WAITING + 10):
+    for number in range(MAX_WAITING + 10):
         library.learn_later(reply(f"reply {number}"))
     library.close()
     library.close()
     library = open_library(tmp_path / "library", reader=HashReader())
-    assert library.replies() == (WAITING, WAITING * 200)  # the newest ones
+    assert library.replies() == (MAX_WAITING, MAX_WAITING * 200)  # the newest ones
     assert not known(library, reply("reply 9"))
     assert known(library, reply("reply 10"))
     library.close()

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
-from localspec.stores.ingestion.pipeline import STAGE_MIGRATIONS
-from localspec.stores.library import Library, Progress, list_libraries
+from localspec.stores.documents.document_table import DOCUMENT_MIGRATIONS
+from localspec.stores.library import IngestionProgress, Library, list_libraries
 from localspec.stores.naming import delete_library, rename_library, sweep_deleted
 from tests.builders import make_pdf
 from tests.stores.test_library import (
@@ -71,7 +71,7 @@ def test_a_paused_library_stays_paused_and_answers_with_what_is_there(tmp_path: 
     library.pause(False)
     assert library.wait(30)
     assert statuses(library) == {"first.pdf": "ready", "second.pdf": "ready"}
-    assert library.progress == Progress(documents_done=1, documents_total=1, seconds_left=0.0)
+    assert library.progress == IngestionProgress(documents_done=1, documents_total=1, seconds_left=0.0)
     library.close()
 
 
@@ -257,7 +257,7 @@ def test_a_library_from_before_gets_sizes(tmp_path: Path, write) -> None:
         connection.executescript(
             "ALTER TABLE documents DROP COLUMN bytes; ALTER TABLE documents DROP COLUMN source;"
             "ALTER TABLE library DROP COLUMN paused;"
-            f"DELETE FROM migrations WHERE name = '{STAGE_MIGRATIONS[1].name}'"
+            f"DELETE FROM migrations WHERE name = '{DOCUMENT_MIGRATIONS[1].name}'"
         )
     connection.close()
     library = open_library(tmp_path / "library")

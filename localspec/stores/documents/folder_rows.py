@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from localspec.errors import DocumentError
 from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.documents.folders import Contents, FoundFile, contents
+from localspec.stores.documents.folders import FolderContents, FoundFile, contents
 
 
 def _create(database: Database) -> None:
@@ -67,7 +67,7 @@ class FolderInfo:
     failures: tuple[str, ...]
     """Files that could not be taken, and why"""
     counts: dict[str, int]
-    """As `Contents.counts` gives them"""
+    """As `FolderContents.counts` gives them"""
     problem: str = ""
     """Why it cannot be looked through now"""
     taken: int = 0
@@ -195,7 +195,7 @@ class FolderRows:
                 },
             )
 
-    def conclude(self, folder: FolderInfo, found: Contents, *, done: bool) -> list[int]:
+    def conclude(self, folder: FolderInfo, found: FolderContents, *, done: bool) -> list[int]:
         """Note what is gone, what is back, and what was left out; nothing where all is as it was. The documents that go
         with their files, for the caller to remove in the same transaction."""
         known, there = self.files(folder.id), {file.inside for file in found.files}

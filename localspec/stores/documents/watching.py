@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 
 from localspec.errors import DocumentError, LocalSpecError
 from localspec.stores.database import StoreDatabase
+from localspec.stores.documents.document_table import DocumentTable
 from localspec.stores.documents.folder_rows import FileRow, FolderInfo, FolderRows
 from localspec.stores.documents.folders import FoundFile, contents
-from localspec.stores.documents.table import DocumentTable
 
 __all__ = ["FolderInfo", "Watching"]
 
@@ -50,14 +50,14 @@ class Watching:
     def __init__(
         self,
         database: StoreDatabase,
-        holdings: DocumentTable,
+        table: DocumentTable,
         *,
         without: Collection[Path] = (),
         halted: Callable[[], bool] = lambda: False,
     ) -> None:
         """Folders `without` are never looked into: LocalSpec's own. While `halted`, nothing is looked at."""
         self._database = database
-        self._holdings = holdings
+        self._table = table
         self._without = tuple(without)
         self._rows = FolderRows(database, without)
         self._halted = halted
@@ -100,7 +100,7 @@ class Watching:
         with self._database.write():
             alone = self._rows.settle_vanished(folder)
             if remove:
-                self._holdings.remove(*alone)
+                self._table.remove(*alone)
 
     def folders(self) -> list[FolderInfo]:
         """All folders, in the order in which they were added."""
@@ -203,7 +203,7 @@ class Watching:
             pending |= not self._take(folder, file, known.get(file.inside))
             now.taken += 1
         with self._database.write():
-            self._holdings.remove(*self._rows.conclude(folder, found, done=not pending))
+            self._table.remove(*self._rows.conclude(folder, found, done=not pending))
         return pending
 
     def _is_settled(self, now: _Now, file: FoundFile) -> bool:
@@ -221,9 +221,9 @@ class Watching:
         problem = ""
         try:
             if document is not None and not self._rows.is_shared(folder.id, file.inside, document):
-                document = self._holdings.replace(document, file.path, name=name).id
+                document = self._table.replace(document, file.path, name=name).id
             else:
-                document = self._holdings.add(file.path, name=name, keeps_source=True).id
+                document = self._table.add(file.path, name=name, keeps_source=True).id
         except DocumentError as error:
             problem = str(error)  # what was there of it stays
         try:

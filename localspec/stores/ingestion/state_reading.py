@@ -17,8 +17,8 @@ from sqlite_utils import Database
 
 from localspec.errors import ModelError, StoreError
 from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.ngrams.store import NgramStore
-from localspec.stores.states.store import CONTINUATION, StateStore
+from localspec.stores.ngrams.ngram_store import NgramStore
+from localspec.stores.states.state_store import CONTINUATION, StateStore
 
 WINDOW = 1024
 """Tokens the target reads at once: more would cost memory and attention over a longer text, fewer would read a larger
@@ -47,7 +47,7 @@ class StateReaderLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadDocument:
     """A document of which some positions have no state under this target."""
 
     document: int
@@ -79,7 +79,7 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ReadingOutlook:
     """How far the reading is, over the documents to be read since it last was complete."""
 
     missing: int
@@ -142,7 +142,7 @@ class StateReading:
                 database.execute("DELETE FROM states_wanted WHERE target = ?", [self._target])
             self._database.after_commit(remember)
 
-    def unread(self) -> list[Unread]:
+    def unread(self) -> list[UnreadDocument]:
         """The documents with n-grams whose states are incomplete, oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(
@@ -150,7 +150,7 @@ class StateReading:
             ).fetchall()
         lengths, stored = self._ngrams.lengths(), self.states.positions()
         found = [
-            Unread(document, name, stored.get(document, 0), max(0, lengths.get(document, 0) - 1))
+            UnreadDocument(document, name, stored.get(document, 0), max(0, lengths.get(document, 0) - 1))
             for document, name in rows
         ]
         return [document for document in found if document.missing > 0]
@@ -159,7 +159,7 @@ class StateReading:
         """Positions without a state, in all documents with n-grams."""
         return sum(document.missing for document in self.unread())
 
-    def read(self, unread: Unread, should_yield: Callable[[], bool]) -> bool:
+    def read(self, unread: UnreadDocument, should_yield: Callable[[], bool]) -> bool:
         """Read the next window of a document and store its states; False when it gave way instead.
 
         A document that was removed meanwhile is left out. Also raises ModelError.
@@ -198,15 +198,15 @@ class StateReading:
                     ) from error
         return True
 
-    def outlook(self) -> Outlook:
+    def outlook(self) -> ReadingOutlook:
         """How far the reading is now."""
         unread = self.unread()
         if not unread:
             self._round = {}
-            return Outlook(0, 0, 0, 1.0, 0.0)
+            return ReadingOutlook(0, 0, 0, 1.0, 0.0)
         self._round |= {document.document: document.positions for document in unread}
         missing = sum(document.missing for document in unread)
-        return Outlook(
+        return ReadingOutlook(
             missing,
             len(self._round) - len(unread),
             len(self._round),

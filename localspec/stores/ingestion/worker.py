@@ -18,8 +18,8 @@ from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.search import PassageVectors
 from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.state_reading import StateReading
-from localspec.stores.replies import Replies
-from localspec.stores.states.store import DamagedStatesError
+from localspec.stores.replies import LearntReplies
+from localspec.stores.states.state_store import DamagedStatesError
 
 _logger = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ _SHARE_BEFORE_VECTORS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class IngestionProgress:
     """Where the work on the documents stands."""
 
     documents_done: int = 0
@@ -66,14 +66,14 @@ class Ingestion:
     def __init__(
         self,
         database: StoreDatabase,
-        stages: Pipeline,
+        pipeline: Pipeline,
         vectors: PassageVectors,
-        replies: Replies,
+        replies: LearntReplies,
         reading: StateReading | None,
     ) -> None:
         """Without `reading` there are no states to make or prepare."""
         self._database = database
-        self._stages = stages
+        self._pipeline = pipeline
         self._vectors = vectors
         self._replies = replies
         self._reading = reading
@@ -97,7 +97,7 @@ class Ingestion:
             (paused,) = connection.execute("SELECT paused FROM library").fetchone()
         self._paused = bool(paused)
         self._pauses = False
-        self.progress = Progress(paused=self._paused)
+        self.progress = IngestionProgress(paused=self._paused)
 
     @property
     def paused(self) -> bool:
@@ -119,7 +119,7 @@ class Ingestion:
     def run(
         self,
         should_yield: Callable[[], bool] = lambda: False,
-        report: Callable[[Progress], None] | None = None,
+        report: Callable[[IngestionProgress], None] | None = None,
         *,
         states: bool = True,
         pauses: bool = False,
@@ -137,7 +137,7 @@ class Ingestion:
             self._embedder_error = None
             self._pauses = pauses
             self.progress = replace(self.progress, problem="")
-            unfinished = self._stages.unfinished()
+            unfinished = self._pipeline.unfinished()
             try:
                 while not self._stopping.is_set():
                     while should_yield() and not self._stopping.wait(_YIELD_SECONDS):
@@ -147,7 +147,7 @@ class Ingestion:
                     if not self._step(should_yield, report, states):
                         self._show("", "", report)
                         break
-                    unfinished |= self._stages.unfinished()
+                    unfinished |= self._pipeline.unfinished()
                 self._vectors.prepare()
                 self._report_embedder()
             except LocalSpecError as error:
@@ -158,7 +158,7 @@ class Ingestion:
             finally:
                 if not self.progress.done:
                     self.progress = replace(self.progress, name="", stage="", seconds_left=None)
-            return unfinished - self._stages.unfinished()
+            return unfinished - self._pipeline.unfinished()
 
     def start(self, should_yield: Callable[[], bool]) -> None:
         """Start the worker thread, which begins with what is unfinished; one that is there tries again."""
@@ -221,7 +221,9 @@ class Ingestion:
                     self._busy = False
                     self._condition.notify_all()
 
-    def _step(self, should_yield: Callable[[], bool], report: Callable[[Progress], None] | None, states: bool) -> bool:
+    def _step(
+        self, should_yield: Callable[[], bool], report: Callable[[IngestionProgress], None] | None, states: bool
+    ) -> bool:
         """Take the step that is most urgent; False when nothing is left. Damaged states are dropped: that is a step."""
         try:
             return self._take_step(should_yield, report, states)
@@ -234,14 +236,14 @@ class Ingestion:
             return True
 
     def _take_step(
-        self, should_yield: Callable[[], bool], report: Callable[[Progress], None] | None, states: bool
+        self, should_yield: Callable[[], bool], report: Callable[[IngestionProgress], None] | None, states: bool
     ) -> bool:
         halted = self._pauses and self._paused
-        queued = self._stages.next() if not halted else None
+        queued = self._pipeline.next() if not halted else None
         if queued is not None:
             self._show(queued.name, queued.work, report)
             start = time.perf_counter()
-            self._stages.advance(queued)
+            self._pipeline.advance(queued)
             self._reading_seconds += time.perf_counter() - start
             if queued.stage == "passages":
                 self._bytes_read += queued.bytes
@@ -280,7 +282,7 @@ class Ingestion:
         self._reading.states.prepare(remember)
         return not stopped
 
-    def _read(self, should_stop: Callable[[], bool], report: Callable[[Progress], None] | None) -> bool:
+    def _read(self, should_stop: Callable[[], bool], report: Callable[[IngestionProgress], None] | None) -> bool:
         """Read one window of a document for its states; False when none is wanted and missing."""
         if self._reading is None or not self._reading.wanted:
             return False
@@ -294,7 +296,7 @@ class Ingestion:
             self._unprepared = True  # a document more to draft from, while the others are read
         return True
 
-    def _embed(self, report: Callable[[Progress], None] | None) -> bool:
+    def _embed(self, report: Callable[[IngestionProgress], None] | None) -> bool:
         passages = self._vectors.missing(EMBEDDED_AT_ONCE)
         if passages:
             with self._database.read() as connection:
@@ -322,7 +324,7 @@ class Ingestion:
         if self._embedder_error is not None:
             raise self._embedder_error
 
-    def _show(self, name: str, work: str, report: Callable[[Progress], None] | None) -> None:
+    def _show(self, name: str, work: str, report: Callable[[IngestionProgress], None] | None) -> None:
         with self._database.read() as connection:
             rows = connection.execute("SELECT id, stage, passages, bytes FROM documents").fetchall()
         stages = {document: (stage, passages) for document, stage, passages, _ in rows}
@@ -351,7 +353,7 @@ class Ingestion:
             unread = sum(size for _, stage, _, size in rows if stage in ("queued", "parsed", "passages"))
             seconds_left = unread * self._reading_seconds / self._bytes_read
         self._round_over = finished == len(ours)
-        now = Progress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left, paused=self._paused)
+        now = IngestionProgress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left, paused=self._paused)
         if self._reading is not None and self._reading.wanted:
             outlook = self._reading.outlook()
             now = replace(now, states_left=outlook.missing)

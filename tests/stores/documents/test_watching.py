@@ -104,17 +104,17 @@ def test_links_lead_neither_in_circles_nor_out_of_the_folder(home: Path, tmp_pat
 def test_a_huge_folder_is_cut_and_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(30):
         write(home / f"{number:02}.md", "x")
-    monkeypatch.setattr(folders, "MOST_FILES", 10)
+    monkeypatch.setattr(folders, "MAX_FILES", 10)
     found = contents(home)
     assert ([file.inside for file in found.files][-1], found.truncated) == ("09.md", True)
-    monkeypatch.setattr(folders, "MOST_FILES", 5_000)
+    monkeypatch.setattr(folders, "MAX_FILES", 5_000)
     assert not contents(home).truncated
-    monkeypatch.setattr(folders, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 10)
     assert contents(home).truncated
     deep = home
-    for _ in range(folders.DEEPEST + 2):
+    for _ in range(folders.MAX_DEPTH + 2):
         deep = deep / "d"
-    monkeypatch.setattr(folders, "MOST_ENTRIES", 1_000)
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 1_000)
     write(deep / "lost.md", "x")
     found = contents(home)
     assert (len(found.files), found.truncated) == (30, True)

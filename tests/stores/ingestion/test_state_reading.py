@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from localspec.errors import EmbedderError, ModelError, SettingsError, StoreError
 from localspec.stores.ingestion.state_reading import OVERLAP, WINDOW
-from localspec.stores.library import Library, Progress
+from localspec.stores.library import IngestionProgress, Library
 from tests.stores.test_library import BrokenEmbedder, bytes_as_tokens, open_library, write
 
 __all__ = ["write"]
@@ -112,7 +112,7 @@ def test_documents_are_read_when_that_is_wanted(
 
     library.want_states(True)
     assert library.states_wanted
-    seen: list[Progress] = []
+    seen: list[IngestionProgress] = []
     assert library.ingest(progress=seen.append) == []  # they were ready before
     assert reader.windows == [WINDOW, WINDOW, 2999 - 2 * STEP, 299]
     assert_complete(library)

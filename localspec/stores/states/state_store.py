@@ -25,16 +25,16 @@ from sqlite_utils import Database
 
 from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
-from localspec.stores.states.rows import (
+from localspec.stores.states.schema import CONTINUATION, STATE_MIGRATIONS
+from localspec.stores.states.state_rows import (
     SAMPLE_ROWS,
     Added,
     Chunk,
     DamagedStatesError,
-    Fitted,
+    FittedTransform,
     StateRows,
-    Target,
+    StateTarget,
 )
-from localspec.stores.states.schema import CONTINUATION, STATE_MIGRATIONS
 from localspec.stores.states.token_sequence import GAP, TokenSequence
 from localspec.stores.states.transform import SEARCHED, Carry, fit, unit
 from localspec.stores.vectors import VectorIndex, forget
@@ -43,7 +43,7 @@ __all__ = ["CONTINUATION", "STATE_MIGRATIONS", "DamagedStatesError", "Neighbours
 
 _logger = logging.getLogger(__name__)
 
-_FEWEST = 32
+_MIN_STATES = 32
 """States from which on a transform is fitted."""
 _REGROWTH = 10
 """The transform is fitted again when the store has grown by this factor since."""
@@ -76,7 +76,7 @@ _NONE = Neighbours(np.empty(0, np.float32), np.empty((0, CONTINUATION), np.int32
 class _Snapshot:
     """What searches use: parts that belong together, replaced as a whole."""
 
-    fitted: Fitted
+    fitted: FittedTransform
     index: VectorIndex
     tokens: TokenSequence
 
@@ -85,7 +85,7 @@ class _Snapshot:
 class _Building:
     """An index while it is filled, chunk by chunk in the order of the labels."""
 
-    fitted: Fitted
+    fitted: FittedTransform
     index: VectorIndex
     replaced: int
     """Id of the transform that was current at its beginning; 0 for none."""
@@ -133,7 +133,7 @@ class StateStore:
         self._building: _Building | None = None
         self._tokens: TokenSequence | None = None
         self._unsaved = 0
-        self._current: Fitted | None = None
+        self._current: FittedTransform | None = None
         try:
             with database.read() as connection:
                 self._current = self._rows.fitted(connection, None)
@@ -274,7 +274,7 @@ class StateStore:
                 return False
             self._rows.places(database.conn, target)
             current = self._rows.fitted(database.conn, self._current)
-            if current is None and target.states < _FEWEST:
+            if current is None and target.states < _MIN_STATES:
                 return False
             snapshot = self._snapshot
             growth = _REGROWTH if target.reduced else _REGROWTH_RAW
@@ -289,7 +289,7 @@ class StateStore:
                 if target is None or target.states == 0:
                     return False
                 raw = self._rows.raw(database.conn, target)
-            fitted = Fitted(0, target.states, fit(raw))
+            fitted = FittedTransform(0, target.states, fit(raw))
         else:
             fitted = current
         replaced = current.id if current else 0
@@ -311,7 +311,7 @@ class StateStore:
             self._building = building
         return True
 
-    def _empty(self, fitted: Fitted) -> VectorIndex:
+    def _empty(self, fitted: FittedTransform) -> VectorIndex:
         return VectorIndex(
             SEARCHED,
             f"{self._named} {fitted.id}",
@@ -321,12 +321,12 @@ class StateStore:
             search_width=_SEARCH_WIDTH,
         )
 
-    def _load(self, fitted: Fitted) -> VectorIndex | None:
+    def _load(self, fitted: FittedTransform) -> VectorIndex | None:
         return VectorIndex.load(
             self._cache, SEARCHED, f"{self._named} {fitted.id}", metric="ip", search_width=_SEARCH_WIDTH
         )
 
-    def _compare(self, database: Database, target: Target, building: _Building) -> None:
+    def _compare(self, database: Database, target: StateTarget, building: _Building) -> None:
         """After a kill the file is older than the database: find what it lacks, and remove what it has too much."""
         bases, counts = self._rows.places(database.conn, target).T
         labels = building.index.labels()
@@ -377,7 +377,7 @@ class StateStore:
             building.carries[chunk.transform] = Carry(old.transform, building.fitted.transform)
         return building.carries[chunk.transform](chunk.states)
 
-    def _publish(self, building: _Building, fitted: Fitted) -> None:
+    def _publish(self, building: _Building, fitted: FittedTransform) -> None:
         assert self._tokens is not None
         building.index.fingerprint = f"{self._named} {fitted.id}"
         self._snapshot = _Snapshot(fitted, building.index, self._tokens)
@@ -438,7 +438,7 @@ class StateStore:
                 self._tokens.wipe(base, count)
         self._forget(caches)
 
-    def _used(self) -> Fitted | None:
+    def _used(self) -> FittedTransform | None:
         """What searches and `project` work by: the transform of the index that is in use, else the current one."""
         snapshot = self._snapshot
         return snapshot.fitted if snapshot else self._current

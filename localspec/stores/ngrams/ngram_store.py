@@ -22,7 +22,7 @@ from sqlite_utils import Database
 from localspec.errors import StoreError
 from localspec.stores.database import Migration, StoreDatabase
 from localspec.stores.ngrams.suffixes import (
-    LONGEST,
+    MAX_N,
     PLACE,
     SEPARATOR,
     STORED,
@@ -39,7 +39,7 @@ RUN_TOKENS = 2**21 - 1
 rewrites at most 16 MB, and blobs stay far below SQLite's limit of 1 GB. A longer document is a run of its own."""
 
 _MERGED_AT_ONCE = 4
-_LARGEST_DOCUMENT = 200_000_000
+_MAX_DOCUMENT_TOKENS = 200_000_000
 """Tokens; 800 MB of SQLite's 1 GB per blob."""
 
 
@@ -114,7 +114,7 @@ class NgramStore:
         integers or beyond 32 bits, and StoreError for more than 200 million tokens.
         """
         ids = token_ids(tokens)
-        if len(ids) > _LARGEST_DOCUMENT:
+        if len(ids) > _MAX_DOCUMENT_TOKENS:
             raise StoreError(
                 f"A document of {len(ids):,} tokens is too long for {self._database.path}.", "Split the document."
             )
@@ -189,27 +189,27 @@ class NgramStore:
         self,
         context: Sequence[int] | NDArray[np.integer[Any]],
         *,
-        longest: int = LONGEST,
-        shortest: int = 2,
+        max_n: int = MAX_N,
+        min_n: int = 2,
         matches: int = 64,
         continuation: int = 10,
         all_lengths: bool = False,
     ) -> Matches:
         """What followed the last tokens of `context` [n] (root last) wherever they occur in the documents.
 
-        Suffixes of `longest` down to `shortest` tokens are looked up exactly. As published, the first length with a hit
+        Suffixes of `max_n` down to `min_n` tokens are looked up exactly. As published, the first length with a hit
         answers alone (REST, arXiv 2311.08252: 16 to 2 tokens, 10 tokens of continuation, up to 5000 matches). With
         `all_lengths` shorter matches follow until there are `matches`; each place comes once, with its own longest
         length. Of more places than `matches`, every k-th is taken in the order of their contexts: an even,
         repeatable sample. Raises ValueError for arguments out of range.
         """
-        if not 1 <= shortest <= longest <= LONGEST or matches < 1 or continuation < 1:
-            raise ValueError(f"lengths must be within 1 and {LONGEST}, matches and continuation positive")
+        if not 1 <= min_n <= max_n <= MAX_N or matches < 1 or continuation < 1:
+            raise ValueError(f"lengths must be within 1 and {MAX_N}, matches and continuation positive")
         indexes = self._indexes
         if indexes is None:
             indexes = self._load()
-        window = backward_window(token_ids(context[-longest:]))
-        return Matches(*search(indexes.values(), window, shortest, matches, continuation, all_lengths=all_lengths))
+        window = backward_window(token_ids(context[-max_n:]))
+        return Matches(*search(indexes.values(), window, min_n, matches, continuation, all_lengths=all_lengths))
 
     def _load(self) -> dict[int, SuffixIndex]:
         with self._lock:
@@ -291,9 +291,9 @@ class NgramStore:
             for run in chosen:
                 whole = _read_run(connection, run)
                 documents += [(document, start + end, length) for document, start, length in whole.documents]
-                parts.append(whole.tokens[:-LONGEST])
+                parts.append(whole.tokens[:-MAX_N])
                 end += len(parts[-1])
-            tokens = np.concatenate([*parts, np.full(LONGEST, SEPARATOR, np.int32)])
+            tokens = np.concatenate([*parts, np.full(MAX_N, SEPARATOR, np.int32)])
             del parts
             self._insert(connection, _Run(tokens, sort_places(tokens), documents), self._fingerprint)
             connection.conn.executemany("DELETE FROM ngram_runs WHERE id = ?", [(run,) for run in chosen])
