@@ -236,7 +236,7 @@ class Session:
         """Decode behind the prompt that `begin` gives, into its turn. Where its reply began before, `earlier` are the
         figures of that part. Whatever happens, `settle` comes last."""
         engine, library = self.engine, self.library
-        learns = self.learns and library is not None and library.learns
+        learns = self.learns and library is not None and library.replies.learns
         with engine.turn() as model:
             drafters, budget = self._plan(options)
             sampler = model.sampler(options.sampling)
@@ -296,7 +296,7 @@ class Session:
         if len(known) != first + len(written) or not known[first:].all():
             return  # a step that failed in the middle
         tokens = np.concatenate([prompt[-1:], np.array(written, np.int32)])
-        self.library.learn_later(tokens, states[first:])
+        self.library.replies.add_later(tokens, states[first:])
 
     def _compose(self, question: str, options: ReplyOptions, model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
         """The turn and the prompt that ends with it. The oldest turns are left out when room runs short."""

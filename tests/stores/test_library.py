@@ -141,7 +141,7 @@ def contents(library: Library) -> dict[str, object]:
             document.status,
             document.characters,
             document.tokens,
-            [(p.ordinal, p.page, p.section, p.text) for p in library.passages(document.id)],
+            [(p.ordinal, p.page, p.section, p.text) for p in library.passages.of(document.id)],
             library.document_text(document.id),
         )
         for document in library.documents()
@@ -177,9 +177,9 @@ def test_documents_of_several_kinds_become_ready(library: Library, tmp_path: Pat
         text = library.document_text(document.id)
         assert document.characters == len(text)
         assert document.tokens == len(text.encode())
-        assert document.passages == len(library.passages(document.id)) > 0
+        assert document.passages == len(library.passages.of(document.id)) > 0
     assert finished[1].pages == 2
-    assert [passage.page for passage in library.passages(finished[1].id)] == [1, 2]
+    assert [passage.page for passage in library.passages.of(finished[1].id)] == [1, 2]
     assert library.ngrams.count() == sum(document.tokens for document in finished)
     matches = library.ngrams.lookup(bytes_as_tokens("this letter is about q"), continuation=6)
     assert bytes(matches.continuations[0].tolist()) == b"uinces"
@@ -202,7 +202,7 @@ def test_vectors_come_after_the_words_of_all_documents(library: Library, write: 
     def watch(progress: IngestionProgress) -> None:
         stages.append(progress.stage)
         if progress.stage == "vectors" and not early:
-            early.extend(passage.name for passage in library.search("three2word7"))
+            early.extend(passage.name for passage in library.passages.search("three2word7"))
             assert all(document.status == "ngrams" for document in library.documents())
 
     library.ingest(progress=watch)
@@ -220,25 +220,25 @@ def test_search_by_meaning_and_words_finds_the_right_passage(tmp_path: Path, wri
         ("Who deals with vulnerabilities?", "Security updates"),
         ("What is the way to prepare basmati as a side dish?", "Cooking rice"),
     ):
-        found = library.search(question, 2)
+        found = library.passages.search(question, 2)
         assert len(found) == 2
         assert expected in found[0].section + found[0].text
         assert found[0].name == "manual.md"
         assert 2 / (RANK_OFFSET + 1) >= found[0].score >= found[1].score > 0
-    best = library.search("NMU", 1)[0]
-    rest = library.search("NMU", 10, exclude=[best.id])
+    best = library.passages.search("NMU", 1)[0]
+    rest = library.passages.search("NMU", 10, exclude=[best.id])
     assert best.id not in {passage.id for passage in rest}
     assert rest
     library.close()
 
 
 def test_search_with_nothing_to_find(library: Library, write: Callable[..., Path]) -> None:
-    assert library.search("anything") == []
+    assert library.passages.search("anything") == []
     library.add(write("manual.md", MANUAL))
     library.ingest()
-    assert library.search("") == library.search(" \n") == library.search("rice", 0) == []
+    assert library.passages.search("") == library.passages.search(" \n") == library.passages.search("rice", 0) == []
     # No word of the question occurs: the vectors alone answer.
-    assert len(library.search("xylophone ?!", 3)) == 3
+    assert len(library.passages.search("xylophone ?!", 3)) == 3
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -246,7 +246,7 @@ def test_search_with_nothing_to_find(library: Library, write: Callable[..., Path
     question=st.text(st.characters(exclude_categories=[]), max_size=60) | st.text('"*():^-+{}NEAROT AND', max_size=30)
 )
 def test_any_text_is_a_question(question: str, searchable: Library) -> None:
-    for passage in searchable.search(question, 3):
+    for passage in searchable.passages.search(question, 3):
         assert passage.name == "manual.md"
 
 
@@ -263,7 +263,7 @@ def searchable(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
 
 
 def test_a_broken_embedder_leaves_the_search_by_words(searchable: Library) -> None:
-    assert "NMU" in searchable.search('what is an "NMU"?', 1)[0].text
+    assert "NMU" in searchable.passages.search('what is an "NMU"?', 1)[0].text
     assert "not installed" in searchable.progress.problem
     assert not searchable.progress.done
     assert [document.status for document in searchable.documents()] == ["ngrams"]
@@ -304,7 +304,7 @@ def test_a_failing_document_does_not_stop_the_others(library: Library, write: Ca
     assert finished[1].reason.startswith("broken.pdf: ")
     assert library.progress.done
     assert (library.progress.documents_done, library.progress.documents_total) == (3, 3)
-    assert library.passages(broken.id) == []
+    assert library.passages.of(broken.id) == []
     # Adding it again tries again.
     assert library.add(write("broken.pdf", "%PDF-1.4 this is no PDF")).status == "queued"
     assert [document.id for document in library.ingest()] == [broken.id]
@@ -322,7 +322,7 @@ def test_a_document_that_breaks_the_indexing_fails_alone(tmp_path: Path, write: 
     bad, good = library.ingest()
     assert (bad.status, good.status) == ("failed", "ready")
     assert "too much" in bad.reason
-    assert [passage.name for passage in library.search("poison well water", 5)] == ["good.txt"]
+    assert [passage.name for passage in library.passages.search("poison well water", 5)] == ["good.txt"]
     library.close()
 
 
@@ -365,7 +365,7 @@ def test_removal_leaves_no_trace(library: Library, write: Callable[..., Path]) -
     library.add(write("also.txt", long_text("also", 30)))
     library.ingest()
     assert marker.encode() in bytes_of(library.folder)
-    assert library.search(f"{marker}3word3", 1)[0].document == secret.id
+    assert library.passages.search(f"{marker}3word3", 1)[0].document == secret.id
     before, size = contents(library), library.disk_bytes()
     library.remove(secret.id)
     library.ingest()
@@ -378,10 +378,10 @@ def test_removal_leaves_no_trace(library: Library, write: Callable[..., Path]) -
     assert b"".join(bytes([0, 0, 0, byte]) for byte in b"kept"[::-1]) in left
     assert library.disk_bytes() < size / 2
     assert {name: text for name, text in before.items() if marker not in name} == contents(library)
-    assert all(passage.document != secret.id for passage in library.search(f"{marker}3word3 {marker}", 50))
+    assert all(passage.document != secret.id for passage in library.passages.search(f"{marker}3word3 {marker}", 50))
     assert library.ngrams.documents() == {document.id for document in library.documents()}
     assert len(library.ngrams.lookup(bytes_as_tokens(f"{marker}3word3")[-16:], min_n=14).lengths) == 0
-    assert library.search("kept3word3", 1)[0].document == kept.id
+    assert library.passages.search("kept3word3", 1)[0].document == kept.id
     assert cached_vectors(library) == sum(document.passages for document in library.documents())
 
 
@@ -395,7 +395,9 @@ def test_removal_while_the_worker_is_busy(library: Library, write: Callable[...,
     assert library.progress.problem == ""
     (left,) = library.documents()
     assert (left.name, left.status) == ("dd.txt", "ready")
-    assert {passage.document for passage in library.search("aa1word1 bb1word1 cc1word1 dd1word1", 50)} == {left.id}
+    assert {passage.document for passage in library.passages.search("aa1word1 bb1word1 cc1word1 dd1word1", 50)} == {
+        left.id
+    }
     assert library.ngrams.documents() == {left.id}
     assert len(list((library.folder / "files").iterdir())) == 1
     assert b"aa1word1" not in bytes_of(library.folder)
@@ -424,7 +426,7 @@ def test_removal_in_the_middle_of_a_step(tmp_path: Path, write: Callable[..., Pa
     assert opened.documents() == finished
     assert opened.ngrams.documents() == {2}
     assert cached_vectors(opened) == finished[0].passages
-    assert {passage.document for passage in opened.search("gone1word1 kept1word1", 50)} == {2}
+    assert {passage.document for passage in opened.passages.search("gone1word1 kept1word1", 50)} == {2}
     opened.close()
 
 
@@ -542,7 +544,7 @@ def test_a_killed_ingestion_goes_on_to_the_same_result(tmp_path: Path, write: Ca
     straight.ingest()
     expected = contents(straight)
     questions = ["two7word9", "Paragraph 3 of three", "one"]
-    answers = [[(p.name, p.ordinal) for p in straight.search(question)] for question in questions]
+    answers = [[(p.name, p.ordinal) for p in straight.passages.search(question)] for question in questions]
     tokens = straight.ngrams.count()
     straight.close()
 
@@ -567,7 +569,7 @@ def test_a_killed_ingestion_goes_on_to_the_same_result(tmp_path: Path, write: Ca
     library = open_library(tmp_path / "killed")
     library.ingest()
     assert contents(library) == expected
-    assert [[(p.name, p.ordinal) for p in library.search(question)] for question in questions] == answers
+    assert [[(p.name, p.ordinal) for p in library.passages.search(question)] for question in questions] == answers
     assert library.ngrams.count() == tokens
     assert library.ngrams.documents() == {d.id for d in library.documents() if d.status == "ready"}
     library.close()
@@ -594,7 +596,7 @@ try:
     library.add(Path(sys.argv[2]))
 except DiskFullError as error:
     print("copy:", error)
-print("found:", library.search("small3word3", 1)[0].name)
+print("found:", library.passages.search("small3word3", 1)[0].name)
 print("files:", len(list((Path(sys.argv[1]) / "files").iterdir())))
 """
 
@@ -623,7 +625,7 @@ def test_a_full_disk_stops_the_work_and_loses_nothing(tmp_path: Path, write: Cal
     assert [document.name for document in library.ingest()] == ["large.txt"]
     assert [document.status for document in library.documents()] == ["ready", "ready"]
     assert library.document_text(2) == long_text("large", 1000)
-    assert library.search("large999word7", 1)[0].document == 2
+    assert library.passages.search("large999word7", 1)[0].document == 2
     library.close()
 
 
@@ -670,13 +672,13 @@ def test_another_embedder_needs_a_rebuild(tmp_path: Path, write: Callable[..., P
     assert "embedding model" in reason
     assert library.ingest() == []  # never silently
     assert other.calls == []
-    assert "NMU" in library.search("nmu", 1)[0].text
-    assert library.search("xylophone") == []  # vectors of the other embedder are not asked
+    assert "NMU" in library.passages.search("nmu", 1)[0].text
+    assert library.passages.search("xylophone") == []  # vectors of the other embedder are not asked
     library.rebuild()
     assert [document.status for document in library.documents()] == ["ngrams"]
     assert [document.status for document in library.ingest()] == ["ready"]
     assert library.rebuild_needed() == []
-    assert len(library.search("xylophone", 3)) == 3
+    assert len(library.passages.search("xylophone", 3)) == 3
     library.close()
 
 
@@ -699,7 +701,7 @@ def test_another_tokenizer_needs_a_rebuild(tmp_path: Path, write: Callable[..., 
     assert library.wait(30)
     assert library.rebuild_needed() == []
     assert library.ngrams.count() == sum(document.tokens for document in library.documents())
-    assert len(library.search("xylophone", 3)) == 3  # the vectors stayed
+    assert len(library.passages.search("xylophone", 3)) == 3  # the vectors stayed
     library.close()
     library = open_library(folder)
     assert library.rebuild_needed() == []  # the n-grams of the first tokenizer are still there
@@ -712,7 +714,7 @@ def test_the_vector_cache_is_made_again(tmp_path: Path, write: Callable[..., Pat
     library = open_library(folder)
     library.add(write("manual.md", MANUAL))
     library.ingest()
-    expected = library.search("xylophone", 5)
+    expected = library.passages.search("xylophone", 5)
     library.close()
     cache = folder / "passages.hnsw"
     content = cache.read_bytes()
@@ -731,7 +733,7 @@ def test_the_vector_cache_is_made_again(tmp_path: Path, write: Callable[..., Pat
         for name in ("passages.hnsw", "passages.hnsw.json"):
             (folder / name).write_bytes((tmp_path / "other" / name).read_bytes())
     library = open_library(folder)
-    assert library.search("xylophone", 5) == expected
+    assert library.passages.search("xylophone", 5) == expected
     library.ingest()
     assert cache.stat().st_size == len(content)
     library.close()
@@ -756,21 +758,21 @@ def test_a_cited_passage_is_found_among_its_neighbours(library: Library, write: 
     ]
     first = library.add(make_pdf(library.folder.parent / "stores.pdf", pages))
     library.ingest()
-    passages = library.passages(first.id)
+    passages = library.passages.of(first.id)
     assert len(passages) == 4
     made = passages[1]
-    assert library.around(made.id, made.text, made.name, 1) == passages[:3]
-    assert library.around(passages[0].id, passages[0].text, made.name) == passages[:3]
+    assert library.passages.around(made.id, made.text, made.name, 1) == passages[:3]
+    assert library.passages.around(passages[0].id, passages[0].text, made.name) == passages[:3]
     # Another text has its id, or its document was added anew: what was cited counts.
-    assert library.around(made.id, "Another text.", made.name) == []
+    assert library.passages.around(made.id, "Another text.", made.name) == []
     library.remove(first.id)
-    assert library.around(made.id, made.text, made.name) == []
+    assert library.passages.around(made.id, made.text, made.name) == []
     again = library.add(make_pdf(library.folder.parent / "stores.pdf", pages))
     library.ingest()
-    found = library.around(made.id, made.text, made.name, 1)
+    found = library.passages.around(made.id, made.text, made.name, 1)
     assert [one.ordinal for one in found] == [0, 1, 2]
     assert {one.document for one in found} == {again.id}
-    assert library.around(made.id, made.text, "other.pdf") == []
+    assert library.passages.around(made.id, made.text, "other.pdf") == []
     assert library_identity(library.folder) == library.identity
 
 
@@ -779,7 +781,7 @@ def test_an_overview_needs_no_lock_and_no_model(library: Library, write: Callabl
     assert (empty.name, empty.documents, empty.tokens, empty.replies, empty.states) == ("library", 0, 0, 0, {})
     library.add(write("manual.md", MANUAL))
     tokens = library.ingest()[0].tokens
-    library.add_reply(bytes_as_tokens("What was said."), None, origin="chat")
+    library.replies.add(bytes_as_tokens("What was said."), None, origin="chat")
     held = overview(library.folder)  # while it is open
     assert (held.documents, held.tokens, held.replies, held.states) == (1, tokens + 14, 1, {})
     assert held.bytes >= library.disk_bytes() > 0

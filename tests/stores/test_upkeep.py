@@ -61,12 +61,12 @@ def test_a_paused_library_stays_paused_and_answers_with_what_is_there(tmp_path: 
     assert library.wait(30)
     assert statuses(library) == {"first.pdf": "ready", "second.pdf": "queued"}
     assert not library.progress.done
-    assert library.search("What does the heron eat?")[0].name == "first.pdf"
+    assert library.passages.search("What does the heron eat?")[0].name == "first.pdf"
     assert len(library.ngrams.lookup(bytes_as_tokens("The heron ea"), continuation=4).continuations) == 1
     # Replies are learnt all the same.
-    library.learn_later(bytes_as_tokens("an answer that the model wrote"))
+    library.replies.add_later(bytes_as_tokens("an answer that the model wrote"))
     assert library.wait(30)
-    assert library.replies()[0] == 1
+    assert library.replies.count()[0] == 1
 
     library.pause(False)
     assert library.wait(30)
@@ -165,17 +165,17 @@ def test_indexing_again_makes_everything_anew(tmp_path: Path) -> None:
     library.add(pdf)
     library.add(tmp_path / "broken.pdf")
     library.ingest()
-    before, passages = contents(library), [p.id for p in library.passages(1)]
+    before, passages = contents(library), [p.id for p in library.passages.of(1)]
     (document, broken) = library.documents()
     library.index_again(document.id)
     assert statuses(library) == {"birds.pdf": "queued", "broken.pdf": "failed"}
-    assert library.passages(document.id) == []
+    assert library.passages.of(document.id) == []
     assert library.ngrams.count() == 0
     library.ingest()
     assert contents(library) == before
     assert library.documents()[0].id == document.id
-    assert not set(passages) & {p.id for p in library.passages(document.id)}
-    assert library.search("heron fish", 1)[0].document == document.id
+    assert not set(passages) & {p.id for p in library.passages.of(document.id)}
+    assert library.passages.search("heron fish", 1)[0].document == document.id
 
     # One that failed is tried again, and fails again for the same reason.
     library.index_again(broken.id)
@@ -211,8 +211,8 @@ def test_indexing_again_takes_what_changed_in_a_file_of_this_computer(tmp_path: 
     assert len(names) == 2
     library.ingest()
     assert "damson" in library.document_text(names["work/notes.pdf"].id)
-    assert library.search("quince", 5, exclude=()) == [] or all(
-        "quince" not in found.text for found in library.search("quince", 5)
+    assert library.passages.search("quince", 5, exclude=()) == [] or all(
+        "quince" not in found.text for found in library.passages.search("quince", 5)
     )
     assert len(list((library.folder / "files").iterdir())) == 2
     # Where the file is gone, the library's copy is read.
@@ -236,7 +236,7 @@ def test_indexing_again_while_the_worker_is_at_it(library: Library, write) -> No
     assert set(statuses(library).values()) == {"ready"}
     assert library.ngrams.documents() == {info.id for info in library.documents()}
     for info in library.documents():
-        assert info.passages == len(library.passages(info.id)) > 0
+        assert info.passages == len(library.passages.of(info.id)) > 0
 
 
 def test_memory_is_what_the_open_indexes_hold(library: Library, write) -> None:
@@ -286,7 +286,7 @@ def test_a_renamed_library_has_all_it_had(tmp_path: Path) -> None:
     library = open_library(tmp_path / "papers")
     library.add(make_pdf(tmp_path / "birds.pdf", ["The heron eats fish."]))
     library.ingest()
-    library.add_reply(np.arange(5, dtype=np.int32), None, origin="chat")
+    library.replies.add(np.arange(5, dtype=np.int32), None, origin="chat")
     library.pause(True)
     before, identity = contents(library), library.identity
     with pytest.raises(LibraryInUseError):
@@ -304,9 +304,9 @@ def test_a_renamed_library_has_all_it_had(tmp_path: Path) -> None:
     assert rename_library(tmp_path, "papers", " Vögel 2 ") == "Vögel 2"
     assert list_libraries(tmp_path) == ["Vögel 2"]
     library = open_library(tmp_path / "Vögel 2")
-    assert (contents(library), library.identity, library.replies()) == (before, identity, (1, 5))
+    assert (contents(library), library.identity, library.replies.count()) == (before, identity, (1, 5))
     assert library.paused
-    assert library.search("heron", 1)[0].name == "birds.pdf"
+    assert library.passages.search("heron", 1)[0].name == "birds.pdf"
     library.close()
 
 

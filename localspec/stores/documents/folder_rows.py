@@ -89,10 +89,10 @@ class FileRow:
 class FolderRows:
     """The tables. Any thread may call any method; methods raise StoreError when the database fails."""
 
-    def __init__(self, database: StoreDatabase, without: Collection[Path] = ()) -> None:
-        """Folders inside those `without` are refused."""
+    def __init__(self, database: StoreDatabase, excluded: Collection[Path] = ()) -> None:
+        """Folders inside those `excluded` are refused."""
         self._database = database
-        self._without = tuple(without)
+        self._excluded = tuple(excluded)
 
     def add(self, folder: Path, *, watched: bool, removes: bool) -> int:
         """Enter a folder; its id. One that is known is to be looked through again. Raises DocumentError when it is not
@@ -102,7 +102,7 @@ class FolderRows:
             contents(path)  # says why not
             raise DocumentError(path, f"{path} is no folder.", "Name the folder that holds the documents.")
         path = path.resolve()
-        if any(path.is_relative_to(own.resolve()) for own in self._without):
+        if any(path.is_relative_to(own.resolve()) for own in self._excluded):
             raise DocumentError(path, f"{path} is where LocalSpec keeps its own files.", "Name a folder of yours.")
         try:
             str(path).encode()

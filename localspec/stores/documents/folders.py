@@ -67,15 +67,15 @@ class FolderContents:
 
 
 def contents(
-    folder: Path, *, without: Collection[Path] = (), should_stop: Callable[[], bool] = lambda: False
+    folder: Path, *, excluded: Collection[Path] = (), should_stop: Callable[[], bool] = lambda: False
 ) -> FolderContents:
-    """The documents in `folder` and the folders inside it, but those in `without`. Links to files are followed, links
+    """The documents in `folder` and the folders inside it, but those in `excluded`. Links to files are followed, links
     to folders are not. It ends early once `should_stop` is true.
 
     Raises DocumentError when the folder itself is not there or may not be read.
     """
     found = FolderContents()
-    avoided = {str(path.resolve()) for path in without}
+    skipped = {str(path.resolve()) for path in excluded}
     waiting = [(str(folder), "", 0)]
     looked_at = 0
     while waiting and not found.truncated and not should_stop():
@@ -97,7 +97,7 @@ def contents(
             if _look(found, entry, f"{inside}/{entry.name}" if inside else entry.name):
                 if depth + 1 > MAX_DEPTH:
                     found.truncated = True
-                elif os.path.realpath(entry.path) not in avoided:
+                elif os.path.realpath(entry.path) not in skipped:
                     deeper.append((entry.path, f"{inside}/{entry.name}" if inside else entry.name, depth + 1))
         waiting += reversed(deeper)  # the last one is taken first
     found.files.sort(key=lambda file: file.inside)

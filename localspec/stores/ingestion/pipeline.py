@@ -20,8 +20,8 @@ from localspec.errors import DiskFullError, DocumentError, LocalSpecError
 from localspec.stores.database import StoreDatabase, disk_error
 from localspec.stores.documents.document_table import read_document
 from localspec.stores.documents.parse import parse
+from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.documents.passages import split
-from localspec.stores.documents.search import PassageVectors
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from localspec.errors import ModelError, StoreError
+from localspec.errors import ModelError, SettingsError, StoreError
 from localspec.stores.database import Migration, StoreDatabase
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import CONTINUATION, StateStore
@@ -108,13 +108,21 @@ class StateReading:
     """
 
     def __init__(
-        self, database: StoreDatabase, ngrams: NgramStore, states: StateStore, reader: StateReaderLike
+        self,
+        database: StoreDatabase,
+        ngrams: NgramStore,
+        states: StateStore,
+        reader: StateReaderLike | None,
+        on_change: Callable[[], None],
     ) -> None:
+        """Without a reader there are no states to want or to make. `on_change` is called when there is something new to
+        do."""
         self.states = states
         self._database = database
         self._ngrams = ngrams
         self._reader = reader
-        self._target = reader.fingerprint
+        self._on_change = on_change
+        self._target = reader.fingerprint if reader is not None else ""
         self._tokens: tuple[int, NDArray[np.int32]] | None = None
         self._round: dict[int, int] = {}
         self._read = 0
@@ -122,15 +130,25 @@ class StateReading:
         self._gave_way = False
         with database.read() as connection:
             row = connection.execute("SELECT 1 FROM states_wanted WHERE target = ?", [self._target]).fetchone()
-        self._wanted = row is not None
+        self._wanted = reader is not None and row is not None
+
+    @property
+    def available(self) -> bool:
+        """Whether the target gives hidden states to draft from."""
+        return self._reader is not None
 
     @property
     def wanted(self) -> bool:
-        """Whether documents are read for this target, in this session and later ones."""
+        """Whether documents are read for their hidden states under this target, in this session and later ones."""
         return self._wanted
 
     def want(self, on: bool) -> None:
-        """Have documents read, or no more: then the window at work is given up, and what is stored stays."""
+        """Have documents read, or no more: then the window at work is given up, and what is stored stays.
+
+        Raises SettingsError when the target gives no hidden states.
+        """
+        if self._reader is None:
+            raise SettingsError("This model gives no states to draft from.", "Choose another model.")
 
         def remember() -> None:
             self._wanted = on
@@ -141,6 +159,7 @@ class StateReading:
             else:
                 database.execute("DELETE FROM states_wanted WHERE target = ?", [self._target])
             self._database.after_commit(remember)
+        self._on_change()
 
     def unread(self) -> list[UnreadDocument]:
         """The documents with n-grams whose states are incomplete, oldest first."""
@@ -156,7 +175,9 @@ class StateReading:
         return [document for document in found if document.missing > 0]
 
     def missing(self) -> int:
-        """Positions without a state, in all documents with n-grams."""
+        """Tokens of searchable documents without a hidden state under this target; 0 when it gives none."""
+        if self._reader is None:
+            return 0
         return sum(document.missing for document in self.unread())
 
     def read(self, unread: UnreadDocument, should_yield: Callable[[], bool]) -> bool:
@@ -171,6 +192,7 @@ class StateReading:
             if unread in self.unread():  # else it was removed meanwhile
                 raise StoreError(f"The n-grams of {unread.name} are damaged.", "Rebuild the library's index.")
             return True
+        assert self._reader is not None  # else nothing is wanted
         begun = time.perf_counter()
         states = self._reader.read(tokens[start:stop], lambda: should_yield() or not self._wanted)
         if states is None:

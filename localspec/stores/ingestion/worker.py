@@ -8,14 +8,14 @@ they are all that is.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from localspec.errors import EmbedderError, LocalSpecError
+from localspec.stores.background import BackgroundWorker
 from localspec.stores.database import StoreDatabase
-from localspec.stores.documents.search import PassageVectors
+from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.state_reading import StateReading
 from localspec.stores.replies import LearntReplies
@@ -26,7 +26,6 @@ _logger = logging.getLogger(__name__)
 EMBEDDED_AT_ONCE = 4
 """Passages per batch: 0.12 s on two cores with all-MiniLM-L6-v2, which is how long a reply has company at its start.
 More at once are no faster (32 took 1.0 s), and with the model's threads beside them six times that."""
-_YIELD_SECONDS = 0.05
 _SHARE_BEFORE_VECTORS = 0.1
 """Part of the progress bar for reading, passages and n-grams: more than their time, so that it moves at once."""
 
@@ -69,21 +68,14 @@ class Ingestion:
         pipeline: Pipeline,
         vectors: PassageVectors,
         replies: LearntReplies,
-        reading: StateReading | None,
+        reading: StateReading,
     ) -> None:
-        """Without `reading` there are no states to make or prepare."""
         self._database = database
         self._pipeline = pipeline
         self._vectors = vectors
         self._replies = replies
         self._reading = reading
-        self._working = threading.Lock()
-        self._condition = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._wanted = False
-        self._busy = False
-        self._stopping = threading.Event()
-        self._news = 0
+        self._worker = BackgroundWorker("ingestion", self._turn)
         self._round: set[int] = set()
         self._round_over = True
         self._unprepared = True
@@ -131,7 +123,7 @@ class Ingestion:
         DiskFullError or ModelError: what was committed stays, and the next run goes on there. Raises EmbedderError when
         all but the vectors is done.
         """
-        with self._working:
+        with self._worker.working:
             self._embedded, self._embedding_seconds = 0, 0.0
             self._unprepared = True
             self._embedder_error = None
@@ -139,11 +131,7 @@ class Ingestion:
             self.progress = replace(self.progress, problem="")
             unfinished = self._pipeline.unfinished()
             try:
-                while not self._stopping.is_set():
-                    while should_yield() and not self._stopping.wait(_YIELD_SECONDS):
-                        pass
-                    if self._stopping.is_set():
-                        break
+                while self._worker.may_go_on(should_yield):
                     if not self._step(should_yield, report, states):
                         self._show("", "", report)
                         break
@@ -162,64 +150,32 @@ class Ingestion:
 
     def start(self, should_yield: Callable[[], bool]) -> None:
         """Start the worker thread, which begins with what is unfinished; one that is there tries again."""
-        with self._condition:
-            self._wanted = True
-            self._condition.notify_all()
-            if self._thread is not None and self._thread.is_alive():
-                return
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._work, args=[should_yield], name="ingestion", daemon=True)
-            self._thread.start()
+        self._worker.start(should_yield)
 
     def wake(self) -> None:
         """There is new work."""
-        with self._condition:
-            self._wanted = True
-            self._news += 1
-            self._condition.notify_all()
+        self._worker.wake()
 
     def stop(self) -> None:
         """End the worker, and a `run` in any thread, after the step at work; what is unfinished stays for later."""
-        self._stopping.set()
-        with self._condition:
-            thread, self._thread = self._thread, None
-            self._condition.notify_all()
-        if thread is not None:
-            thread.join()
-        with self._working:
-            self._stopping.clear()
+        self._worker.stop()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the worker has nothing to do or has met a problem; False after `timeout` seconds."""
+        return self._worker.wait(timeout)
 
-        def idle() -> bool:
-            return self._thread is None or not self._thread.is_alive() or not (self._wanted or self._busy)
-
-        with self._condition:
-            return self._condition.wait_for(idle, timeout)
-
-    def _work(self, should_yield: Callable[[], bool]) -> None:
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._wanted or self._stopping.is_set())
-                if self._stopping.is_set():
-                    return
-                self._wanted, self._busy = False, True
-            try:
-                self.run(should_yield, pauses=True)
-                if not self._stopping.is_set():
-                    self._database.reclaim()
-            except LocalSpecError as error:
-                # A thread has no caller: the progress display shows it.
-                self.progress = replace(self.progress, problem=str(error))
-                _logger.warning("Indexing stopped: %s", error)
-            except Exception as error:
-                self.progress = replace(self.progress, problem=f"Indexing stopped: {type(error).__name__}: {error}")
-                _logger.exception("Indexing stopped")
-            finally:
-                with self._condition:
-                    self._busy = False
-                    self._condition.notify_all()
+    def _turn(self, should_yield: Callable[[], bool]) -> None:
+        """All that there is to do, in the background: a thread has no caller, so the progress tells what went wrong."""
+        try:
+            self.run(should_yield, pauses=True)
+            if not self._worker.stopping.is_set():
+                self._database.reclaim()
+        except LocalSpecError as error:
+            self.progress = replace(self.progress, problem=str(error))
+            _logger.warning("Indexing stopped: %s", error)
+        except Exception as error:
+            self.progress = replace(self.progress, problem=f"Indexing stopped: {type(error).__name__}: {error}")
+            _logger.exception("Indexing stopped")
 
     def _step(
         self, should_yield: Callable[[], bool], report: Callable[[IngestionProgress], None] | None, states: bool
@@ -228,7 +184,7 @@ class Ingestion:
         try:
             return self._take_step(should_yield, report, states)
         except DamagedStatesError as error:
-            if self._reading is None:
+            if not self._reading.available:
                 raise
             _logger.warning("All states of this model are dropped. %s", error)
             self._reading.states.drop()
@@ -264,13 +220,13 @@ class Ingestion:
 
     def _interrupted(self, should_yield: Callable[[], bool]) -> Callable[[], bool]:
         """Whether a longer step must give way: to a reply, to the end, or to work that came since it began."""
-        news = self._news
-        return lambda: self._stopping.is_set() or self._news != news or should_yield()
+        news = self._worker.news
+        return lambda: self._worker.stopping.is_set() or self._worker.news != news or should_yield()
 
     def _prepare(self, should_stop: Callable[[], bool]) -> bool:
         """Make the indexes ready for searches and drafts; False when it was interrupted."""
         self._vectors.prepare()
-        if self._reading is None:
+        if not self._reading.available:
             return True
         stopped = False
 
@@ -284,14 +240,14 @@ class Ingestion:
 
     def _read(self, should_stop: Callable[[], bool], report: Callable[[IngestionProgress], None] | None) -> bool:
         """Read one window of a document for its states; False when none is wanted and missing."""
-        if self._reading is None or not self._reading.wanted:
+        if not self._reading.wanted:
             return False
         unread = self._reading.unread()
         if not unread:
             return False
         self._show(unread[0].name, "states", report)
         if not self._reading.read(unread[0], should_stop):
-            self._stopping.wait(_YIELD_SECONDS)
+            self._worker.pause_briefly()
         elif unread[0].ends_with_next:
             self._unprepared = True  # a document more to draft from, while the others are read
         return True
@@ -354,7 +310,7 @@ class Ingestion:
             seconds_left = unread * self._reading_seconds / self._bytes_read
         self._round_over = finished == len(ours)
         now = IngestionProgress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left, paused=self._paused)
-        if self._reading is not None and self._reading.wanted:
+        if self._reading.wanted:
             outlook = self._reading.outlook()
             now = replace(now, states_left=outlook.missing)
             if work == "states":

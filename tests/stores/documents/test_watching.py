@@ -81,7 +81,7 @@ def test_a_folder_gives_its_documents_and_counts_the_rest(home: Path) -> None:
         contents(home / "absent")
     with pytest.raises(DocumentError, match="is no folder"):
         contents(home / "b.md")
-    assert contents(home, without=[home / "deep"]).counts()["unsupported"] == 2
+    assert contents(home, excluded=[home / "deep"]).counts()["unsupported"] == 2
 
 
 @posix
@@ -138,7 +138,7 @@ def test_a_folder_is_taken_in_once(library: Library, home: Path) -> None:
     folder = only(library)
     assert (folder.path, folder.watched, folder.done, folder.files) == (str(home), False, True, 3)
     assert folder.counts["unsupported"] == 1
-    assert library.search("badger", 1)[0].name == "papers/more/notes.md"
+    assert library.passages.search("badger", 1)[0].name == "papers/more/notes.md"
     # Not watched: nothing more comes from it, and nothing goes, until it is added again.
     write(home / "later.md", "later")
     (home / "birds.pdf").unlink()
