@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.errors import EmbedderError, LibraryInUseError, StoreError
-from localspec.locks import try_lock
-from localspec.stores.database import StoreDatabase, mapped_errors
+from localspec.errors import EmbedderError, StoreError
+from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.document_table import DOCUMENT_MIGRATIONS, DocumentInfo, DocumentTable, read_document
 from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.folder_rows import WATCHING_MIGRATIONS, FolderInfo
@@ -22,7 +21,7 @@ from localspec.stores.documents.watching import Watching
 from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
 from localspec.stores.ingestion.worker import Ingestion, IngestionProgress
-from localspec.stores.naming import DATABASE, LOCK, library_name, list_libraries
+from localspec.stores.naming import DATABASE, library_name, list_libraries, lock_library
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from localspec.stores.overview import folder_bytes
 from localspec.stores.replies import REPLY_MIGRATIONS, LearntReplies
@@ -82,13 +81,7 @@ class Library:
         self.folder = folder
         self.name = folder.name
         self._files = FileStore(folder / "files")
-        with mapped_errors(folder):
-            lock = try_lock(folder / LOCK)
-        if lock is None:
-            raise LibraryInUseError(
-                f"The library '{self.name}' is open in another LocalSpec.", "Close the other window, or use that."
-            )
-        self._lock = lock
+        self._lock = lock_library(folder, "Close the other window, or use that.")
         try:
             self._database = StoreDatabase(folder / DATABASE, MIGRATIONS)
             with self._database.read() as connection:

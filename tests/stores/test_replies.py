@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from localspec.stores.library import Library
 from localspec.stores.replies import MAX_WAITING
 from tests.stores.ingestion.test_state_reading import HashReader, assert_complete, states_of, text
-from tests.stores.test_library import bytes_as_tokens, bytes_of, open_library, write
-
-__all__ = ["write"]
+from tests.stores.libraries import bytes_as_tokens, bytes_of, open_library
 
 
 @pytest.fixture
@@ -280,7 +278,7 @@ def test_hundreds_of_replies_are_forgotten_in_seconds(library: Library) -> None:
 LEARN_UNTIL_KILLED = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 from tests.stores.ingestion.test_state_reading import HashReader
 from tests.stores.test_replies import learn
 
@@ -324,7 +322,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from localspec.errors import DiskFullError
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 from tests.stores.ingestion.test_state_reading import HashReader
 from tests.stores.test_replies import learn, reply
 

@@ -20,19 +20,19 @@ from numpy.typing import ArrayLike, NDArray
 from sqlite_utils import Database
 
 from localspec.errors import StoreError
-from localspec.stores.database import Migration, StoreDatabase
+from localspec.stores.database import StoreDatabase
+from localspec.stores.ngrams.runs import NGRAM_MIGRATIONS, Run, documents_of, insert_run, merged, read_run, without
 from localspec.stores.ngrams.suffixes import (
     MAX_N,
-    PLACE,
-    SEPARATOR,
     STORED,
     SuffixIndex,
     backward_window,
-    cut,
     join,
     search,
     sort_places,
 )
+
+__all__ = ["NGRAM_MIGRATIONS", "RUN_TOKENS", "Matches", "NgramStore", "token_ids"]
 
 RUN_TOKENS = 2**21 - 1
 """Runs are not merged beyond this: up to here two ranks and a place fit into 63 bits and sort twice as fast, removal
@@ -43,35 +43,6 @@ _MAX_DOCUMENT_TOKENS = 200_000_000
 """Tokens; 800 MB of SQLite's 1 GB per blob."""
 
 
-def _create(database: Database) -> None:
-    database.execute(
-        """
-        CREATE TABLE ngram_runs (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            fingerprint TEXT NOT NULL,
-            size INTEGER NOT NULL,  -- stored ids, separators included
-            tokens BLOB NOT NULL,   -- int32, big-endian, backwards
-            places BLOB NOT NULL    -- int32, little-endian, sorted by backward context
-        )
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE ngram_documents (
-            document INTEGER NOT NULL,
-            run INTEGER NOT NULL REFERENCES ngram_runs (id) ON DELETE CASCADE,
-            start INTEGER NOT NULL,   -- index of the document's first stored id in its run
-            length INTEGER NOT NULL,  -- its tokens
-            PRIMARY KEY (document, run)
-        ) WITHOUT ROWID
-        """
-    )
-    database.execute("CREATE INDEX ngram_documents_by_run ON ngram_documents (run)")
-
-
-NGRAM_MIGRATIONS: tuple[Migration, ...] = (Migration("ngrams-1-runs", _create),)
-
-
 @dataclass(frozen=True, slots=True)
 class Matches:
     """What followed the matches of a context, longest match first. Empty arrays when nothing matched."""
@@ -80,15 +51,6 @@ class Matches:
     """[m, c] token ids, padded with -1 where the document ends; the first column never is -1."""
     lengths: NDArray[np.int16]
     """[m] tokens of the context that matched, descending."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A run while it is rebuilt: joined tokens, int32 [n], sorted places, int32 [m], and (document, start, length)."""
-
-    tokens: NDArray[np.int32]
-    places: NDArray[np.int32]
-    documents: list[tuple[int, int, int]]
 
 
 class NgramStore:
@@ -119,10 +81,10 @@ class NgramStore:
                 f"A document of {len(ids):,} tokens is too long for {self._database.path}.", "Split the document."
             )
         joined, (start,) = join([ids])
-        run = _Run(joined, sort_places(joined), [(document, start, len(ids))])
+        run = Run(joined, sort_places(joined), [(document, start, len(ids))])
         with self._change() as connection:
             self._remove(connection, [document], self._fingerprint)
-            self._insert(connection, run, self._fingerprint)
+            insert_run(connection, run, self._fingerprint)
             self._merge(connection, self._like_sized)
 
     def remove(self, *documents: int) -> None:
@@ -252,16 +214,6 @@ class NgramStore:
                     # The change itself is committed. The next look-up reads again, and reports what is wrong.
                     self._indexes = None
 
-    def _insert(self, connection: Database, run: _Run, fingerprint: str) -> None:
-        cursor = connection.execute(
-            "INSERT INTO ngram_runs (fingerprint, size, tokens, places) VALUES (?, ?, ?, ?)",
-            [fingerprint, len(run.tokens), run.tokens.astype(STORED).tobytes(), run.places.astype(PLACE).tobytes()],
-        )
-        connection.conn.executemany(
-            "INSERT INTO ngram_documents (document, run, start, length) VALUES (?, ?, ?, ?)",
-            [(document, cursor.lastrowid, start, length) for document, start, length in run.documents],
-        )
-
     def _remove(self, connection: Database, documents: Collection[int], fingerprint: str | None) -> None:
         """Replace each run that holds any of the documents, of one tokenizer or of all, by one without them."""
         held = connection.execute(
@@ -272,8 +224,8 @@ class NgramStore:
         ).fetchall()
         removed = set(documents)
         for run, owner in held:
-            if not removed.issuperset(document for document, _, _ in _documents_of(connection, run)):
-                self._insert(connection, _without(_read_run(connection, run), removed), owner)
+            if not removed.issuperset(document for document, _, _ in documents_of(connection, run)):
+                insert_run(connection, without(read_run(connection, run), removed), owner)
             connection.execute("DELETE FROM ngram_runs WHERE id = ?", [run])
 
     def _merge(self, connection: Database, choose: Callable[[list[tuple[int, int]]], list[int]]) -> None:
@@ -285,18 +237,9 @@ class NgramStore:
             chosen = choose(sizes)
             if len(chosen) < 2:
                 return
-            parts: list[NDArray[np.int32]] = []
-            documents: list[tuple[int, int, int]] = []
-            end = 0
-            for run in chosen:
-                whole = _read_run(connection, run)
-                documents += [(document, start + end, length) for document, start, length in whole.documents]
-                parts.append(whole.tokens[:-MAX_N])
-                end += len(parts[-1])
-            tokens = np.concatenate([*parts, np.full(MAX_N, SEPARATOR, np.int32)])
-            del parts
-            self._insert(connection, _Run(tokens, sort_places(tokens), documents), self._fingerprint)
-            connection.conn.executemany("DELETE FROM ngram_runs WHERE id = ?", [(run,) for run in chosen])
+            run = merged(read_run(connection, number) for number in chosen)
+            insert_run(connection, run, self._fingerprint)
+            connection.conn.executemany("DELETE FROM ngram_runs WHERE id = ?", [(number,) for number in chosen])
 
     def _like_sized(self, sizes: list[tuple[int, int]]) -> list[int]:
         """The smallest runs of a tier that holds enough of them; each tier spans a factor of four."""
@@ -319,34 +262,6 @@ class NgramStore:
                 break
             chosen.append(run)
         return chosen
-
-
-def _documents_of(connection: Database, run: int) -> list[tuple[int, int, int]]:
-    rows = connection.execute("SELECT document, start, length FROM ngram_documents WHERE run = ? ORDER BY start", [run])
-    return [(document, start, length) for document, start, length in rows]
-
-
-def _without(run: _Run, removed: Collection[int]) -> _Run:
-    gone = np.zeros(len(run.tokens), np.bool_)
-    for document, start, length in run.documents:
-        if document in removed:
-            gone[start - 1 : start + length] = True  # the separator before a document goes with it
-    shifts = np.cumsum(gone)
-    documents = [
-        (document, start - int(shifts[start]), length)
-        for document, start, length in run.documents
-        if document not in removed
-    ]
-    return _Run(run.tokens[~gone], cut(run.places, gone), documents)
-
-
-def _read_run(connection: Database, run: int) -> _Run:
-    tokens, places = connection.execute("SELECT tokens, places FROM ngram_runs WHERE id = ?", [run]).fetchone()
-    return _Run(
-        np.frombuffer(tokens, STORED).astype(np.int32),
-        np.frombuffer(places, PLACE).astype(np.int32, copy=False),
-        _documents_of(connection, run),
-    )
 
 
 def token_ids(tokens: ArrayLike) -> NDArray[np.int32]:

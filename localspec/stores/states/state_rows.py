@@ -115,7 +115,7 @@ class StateRows:
             and 0 <= states <= next_label <= min(used + _MAX_REMOVED, _MAX_LABEL)
             and reduced in (0, 1)
         ):
-            raise self._damaged(f"{states} states up to {used}, next label {next_label}")
+            raise self.damaged(f"{states} states up to {used}, next label {next_label}")
         return StateTarget(row[0], row[1], states, next_label, bool(reduced))
 
     def fitted(self, connection: sqlite3.Connection, known: FittedTransform | None) -> FittedTransform | None:
@@ -141,7 +141,7 @@ class StateRows:
                 raise ValueError(f"transform {number}")
             return FittedTransform(row[0], row[1], Transform.from_bytes(row[2], self._dimension))
         except ValueError as error:
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
 
     def raw(self, connection: sqlite3.Connection, target: StateTarget) -> NDArray[np.float16]:
         """The raw states [n, d] there are to fit on: all, in the order of their labels, or the sample."""
@@ -152,10 +152,10 @@ class StateRows:
         parts = []
         for count, transform, stored in connection.execute(query, [target.id]):
             if transform is not None:
-                raise self._damaged("reduced states among raw ones")
+                raise self.damaged("reduced states among raw ones")
             parts.append(self._vectors(stored, count, self._dimension))
         if not parts:
-            raise self._damaged("no raw states")
+            raise self.damaged("no raw states")
         return np.concatenate(parts)
 
     def chunks(self, connection: sqlite3.Connection, target: StateTarget, first: int) -> Iterator[Chunk]:
@@ -179,10 +179,10 @@ class StateRows:
         for base, count in rows:
             self._check_place(target, base, count)
             if base < free:
-                raise self._damaged(f"two chunks at {base}")
+                raise self.damaged(f"two chunks at {base}")
             free = base + count + CONTINUATION
         if sum(count for _, count in rows) != target.states:
-            raise self._damaged(f"not {target.states} states")
+            raise self.damaged(f"not {target.states} states")
         return np.array(rows, np.int64).reshape(-1, 2)
 
     def tokens(
@@ -196,7 +196,7 @@ class StateRows:
             self._check_place(target, base, count)
             size = _TOKEN.itemsize
             if stored is None or len(stored) % size or not count <= len(stored) // size <= count + CONTINUATION:
-                raise self._damaged(f"tokens of {count} states at {base}")
+                raise self.damaged(f"tokens of {count} states at {base}")
             yield base, count, np.frombuffer(stored, _TOKEN)
 
     def positions(self, connection: sqlite3.Connection) -> dict[int, int]:
@@ -209,7 +209,7 @@ class StateRows:
         try:
             return {int(document): int(count) for document, count in rows}
         except (TypeError, ValueError) as error:
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
 
     def add(
         self,
@@ -294,7 +294,7 @@ class StateRows:
                     self._check_place(target, base, count)
                 left = states - sum(count for _, count in rows)
                 if left < 0:
-                    raise self._damaged(f"{states} states")
+                    raise self.damaged(f"{states} states")
             except DamagedStatesError:
                 self._drop(database, number)
                 removed.append((StateTarget(number, fingerprint, 0, 0, False), np.empty((0, 2), np.int64)))
@@ -371,18 +371,19 @@ class StateRows:
             and count >= 1
             and base + count + CONTINUATION <= target.next_label
         ):
-            raise self._damaged(f"{count} states at {base}")
+            raise self.damaged(f"{count} states at {base}")
 
     def _vectors(self, stored: bytes | None, count: int, width: int) -> NDArray[np.float16]:
         """The states [count, width] of a blob, which is None where something else was stored."""
         if stored is None or not isinstance(count, int) or len(stored) != count * width * _HALF.itemsize:
-            raise self._damaged(f"vectors of {count} states")
+            raise self.damaged(f"vectors of {count} states")
         vectors = np.frombuffer(stored, _HALF).reshape(count, width)
         if not np.isfinite(vectors).all():
-            raise self._damaged("states that are no numbers")
+            raise self.damaged("states that are no numbers")
         return vectors
 
-    def _damaged(self, reason: object) -> DamagedStatesError:
+    def damaged(self, reason: object) -> DamagedStatesError:
+        """The error for stored states that cannot be used."""
         return DamagedStatesError(
             f"The states in {self._path} are damaged ({reason}).", "Have the states indexed again."
         )

@@ -20,7 +20,7 @@ from localspec.stores.documents import folders, watching
 from localspec.stores.documents.folders import contents
 from localspec.stores.library import FolderInfo, Library
 from tests.builders import make_pdf
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and permissions")
 
@@ -365,7 +365,7 @@ def wait_for(reached) -> None:
 LOOK_UNTIL_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 
 library = open_library(Path(sys.argv[1]))
 left = int(sys.argv[2])

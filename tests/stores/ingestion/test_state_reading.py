@@ -17,9 +17,7 @@ from numpy.typing import NDArray
 from localspec.errors import EmbedderError, ModelError, SettingsError, StoreError
 from localspec.stores.ingestion.state_reading import OVERLAP, WINDOW
 from localspec.stores.library import IngestionProgress, Library
-from tests.stores.test_library import BrokenEmbedder, bytes_as_tokens, open_library, write
-
-__all__ = ["write"]
+from tests.stores.libraries import BrokenEmbedder, bytes_as_tokens, open_library
 
 STEP = WINDOW - OVERLAP
 """New positions of every window but a document's first."""
@@ -429,7 +427,7 @@ def test_a_failing_target_fails_no_document(library: Library, reader: HashReader
 READ_UNTIL_KILLED = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 from tests.stores.ingestion.test_state_reading import HashReader
 
 reader = HashReader()
@@ -482,7 +480,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from localspec.errors import DiskFullError
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 from tests.stores.ingestion.test_state_reading import HashReader
 
 library = open_library(Path(sys.argv[1]), reader=HashReader())
