@@ -75,8 +75,8 @@ class Library:
         """Open `folder`, or begin a library there.
 
         `tokenize` turns text into the target model's token ids, int32 [n]; `tokenizer_fingerprint` names it. The
-        embedder is first asked when vectors are made or searched, and the state reader when states are wanted; without
-        one there are no states. Raises LibraryInUseError when another instance holds the folder.
+        embedder is first asked when vectors are made or searched, and the state reader when hidden states are
+        wanted; without one there are none. Raises LibraryInUseError when another instance holds the folder.
         """
         self.folder = folder
         self.name = folder.name

@@ -1,4 +1,4 @@
-"""Reads documents with the target model, so that the dense store holds a state for each of their positions.
+"""Reads documents with the target model, so that the dense store holds a hidden state for each of their positions.
 
 That is work of minutes, so it is done only for libraries and targets for which it was wanted, window by window. Each
 window is committed by itself: a kill at any moment repeats at most one.
@@ -32,14 +32,14 @@ class StateReaderLike(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Names what decides the states: the target's weights and their format."""
+        """Names what decides the hidden states: the target's weights and their format."""
 
     @property
     def dimension(self) -> int:
         """Components of a state."""
 
     def read(self, tokens: NDArray[np.int32], should_yield: Callable[[], bool]) -> NDArray[np.float16] | None:
-        """The states, float16 [n, d], of all tokens [n], n <= 1024, read as one text.
+        """The hidden states, float16 [n, d], of all tokens [n], n <= 1024, read as one text.
 
         None when `should_yield` became true meanwhile: the caller waits and calls again with the same tokens, and the
         reader goes on with what it had.

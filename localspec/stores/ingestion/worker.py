@@ -1,8 +1,8 @@
 """Brings a library's documents from file to searchable, one small committed step after the other, in the background.
 
 Passages and n-grams of all documents come first, for with them a person can ask; their vectors follow, and then the
-states of those libraries for which they were wanted. Learnt replies are stored in between; while the work is paused,
-they are all that is.
+hidden states of those libraries for which they were wanted. Learnt replies are stored in between, and also while the
+work on documents is paused.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ class IngestionProgress:
     stage: str = ""
     """The work: 'reading', 'splitting', 'n-grams', 'vectors', 'states', or empty."""
     fraction: float = 1.0
-    """Of the round's work, 0 to 1. States are work of their own: they take minutes, and all else is ready before."""
+    """Of the round's work, 0 to 1. Hidden states, which take minutes, are a round of their own: all else is ready."""
     seconds_left: float | None = None
     """Estimate: until all can be asked while documents wait to be read, else until the work at hand is done. None while
     there is none."""
     problem: str = ""
     """What stopped the work, for the person to read. It goes on with the next added document or start."""
     states_left: int = 0
-    """Tokens whose states are wanted and missing."""
+    """Tokens whose hidden states are wanted and missing."""
     paused: bool = False
     """The person wants the background worker to leave documents alone."""
 
