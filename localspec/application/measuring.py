@@ -149,7 +149,7 @@ class Measurement(AnswerWorker):
         else:
             options, known = as_made(self.turn, engine, self._options)
             notes += [] if known else [texts.MEASURE_SETTINGS]
-            if library.learns and library.replies()[0]:
+            if library.replies.learns and library.replies.count()[0]:
                 notes.append(texts.COMPARE_LEARNT)
         options = replace(options, max_tokens=min(options.max_tokens, LONGEST))
         rows = [Row(method) for method in methods]

@@ -136,4 +136,4 @@ def _learn(model: LlamaModel, library: Library, prompt: NDArray[np.int32], writt
     if len(known) != first + len(written) or not known[first:].all():
         return  # a step that failed in the middle
     tokens = np.concatenate([prompt[-1:], np.array(written, np.int32)])
-    library.learn_later(tokens, states[first:])
+    library.replies.add_later(tokens, states[first:])

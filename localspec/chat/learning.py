@@ -80,7 +80,7 @@ def learn(
             try:
                 for written in streams.write(group, max_tokens, sampling, model.end_tokens, first=done):
                     learnt.tokens += len(written.tokens) - written.reply_start
-                    if library.add_reply(written.tokens[shared:], written.states[shared:], origin="learn"):
+                    if library.replies.add(written.tokens[shared:], written.states[shared:], origin="learn"):
                         learnt.replies += 1
                         learnt.states += len(written.states) - shared
                     done += 1

@@ -13,7 +13,7 @@ from localspec.errors import DocumentError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
 from localspec.stores.documents.folders import contents
 from localspec.stores.documents.parse import content_hash
-from localspec.stores.library import Library, Progress, library_name, list_libraries
+from localspec.stores.library import IngestionProgress, Library, library_name, list_libraries
 from localspec.stores.overview import overview
 
 
@@ -87,7 +87,7 @@ def ingest(
     return failures
 
 
-def _described(progress: Progress) -> str:
+def _described(progress: IngestionProgress) -> str:
     if not progress.stage:
         return ""
     text = f"{progress.name}: {progress.stage} {progress.fraction:.0%}"

@@ -134,7 +134,7 @@ def compose_whole(question: str, library: Library, documents: Sequence[DocumentI
     missing = [info for info in documents if info.id not in given.documents]
     parts = [f"Document {info.name}:\n{library.document_text(info.id).strip()}" for info in missing]
     given.documents.update(info.id for info in missing)
-    citations = tuple(given.cite(found) for info in documents for found in library.passages(info.id))
+    citations = tuple(given.cite(found) for info in documents for found in library.passages.of(info.id))
     content = "\n\n".join([*parts, f"Question: {question}"]) if parts else question
     return Material(content, citations)
 
@@ -151,7 +151,7 @@ def _spread(
     tokens = min(SUMMARY_TOKENS, room)
     chosen: list[FoundPassage] = []
     for info in documents:
-        found = library.passages(info.id)
+        found = library.passages.of(info.id)
         share = max(1, tokens // len(documents))
         wanted = max(1, min(len(found), share * len(found) // max(1, info.tokens)))
         chosen += [found[index * len(found) // wanted] for index in range(wanted)]
@@ -165,7 +165,7 @@ def _spread(
 
 
 def _best(question: str, library: Library, given: Given, room: int, count: Callable[[str], int]) -> Material:
-    found = library.search(question, PASSAGES)
+    found = library.passages.search(question, PASSAGES)
     return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count)
 
 

@@ -20,8 +20,8 @@ from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.library import Library
-from localspec.stores.ngrams.store import NgramStore
-from localspec.stores.states.store import StateStore
+from localspec.stores.ngrams.ngram_store import NgramStore
+from localspec.stores.states.state_store import StateStore
 
 SIZINGS = ("device", "paper")
 

@@ -107,7 +107,7 @@ class Session:
         self, prompt: NDArray[np.int32], turn: Turn, options: ReplyOptions, earlier: ReplyMetrics | None = None
     ) -> Iterator[Update]:
         engine, library = self.engine, self.library
-        learner = library if self.learns and library is not None and library.learns else None
+        learner = library if self.learns and library is not None and library.replies.learns else None
         planned = plan(sources_of(engine, library), options.method, options.sizing, options.rows)
         return answer(engine, prompt, turn, options, planned, learner=learner, earlier=earlier)
 

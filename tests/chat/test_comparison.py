@@ -38,7 +38,7 @@ def test_plain_decoding_writes_the_last_answer_again(
     engine: Engine, harbour: Library, sampling: SamplingSettings
 ) -> None:
     session = talk(engine, harbour, WHEN, AGAIN, sampling=sampling)
-    before, replies, taught = snapshot(session), harbour.replies(), learnt(engine)
+    before, replies, taught = snapshot(session), harbour.replies.count(), learnt(engine)
     turn = session.turns[-1]
     options, known = as_made(turn, engine, ReplyOptions(max_tokens=999))
     assert known
@@ -52,7 +52,7 @@ def test_plain_decoding_writes_the_last_answer_again(
         assert plain.metrics.tokens == turn.metrics.tokens
     assert turn.metrics.drafted > 0, "there was nothing to compare"
     assert snapshot(session) == before
-    assert harbour.replies() == replies
+    assert harbour.replies.count() == replies
     assert learnt(engine) == taught
     assert last(session.ask(TIDE, ReplyOptions(max_tokens=8))).metrics.reused_tokens >= turn.metrics.prompt_tokens
 

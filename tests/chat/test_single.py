@@ -34,7 +34,7 @@ def test_it_is_prompted_as_the_chat_is(engine: Engine) -> None:
 
 def test_a_library_gives_drafts_and_no_text_and_learns_nothing(engine: Engine, harbour: Library) -> None:
     question = [Message("user", "When was the lighthouse of Velm built?")]
-    before = harbour.replies()
+    before = harbour.replies.count()
     turns = []
     for library in (None, harbour):
         with engine.turn() as model:
@@ -44,7 +44,7 @@ def test_a_library_gives_drafts_and_no_text_and_learns_nothing(engine: Engine, h
     assert turns[0].reply == turns[1].reply
     assert turns[0].metrics.prompt_tokens == turns[1].metrics.prompt_tokens
     assert turns[1].citations == []
-    assert harbour.replies() == before
+    assert harbour.replies.count() == before
 
 
 def test_a_system_message_replaces_the_chats_own(engine: Engine) -> None:
