@@ -37,8 +37,8 @@ from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.verify import walk
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
-from localspec.stores.states.store import STATE_MIGRATIONS, StateStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
 
 NODES = 15
 Tokens = NDArray[np.int32]

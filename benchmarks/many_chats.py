@@ -26,7 +26,8 @@ from statistics import median
 
 from benchmarks.machine import machine
 from localspec.access.session_auth import cookie
-from localspec.stores.conversations import Conversations, KeptConversation, KeptTurn
+from localspec.stores.conversations import Conversations
+from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from localspec.ui import chat_list
 from localspec.ui.chat_list import PAGE, ListState
 
@@ -48,23 +49,23 @@ SEARCHES = {
 }
 
 
-def conversations(chats: int, messages: int) -> Iterator[KeptConversation]:
+def conversations(chats: int, messages: int) -> Iterator[StoredConversation]:
     """Chats in the words above, answers of about a hundred words."""
     chance = random.Random(0)
     for number in range(chats):
         turns = tuple(
-            KeptTurn(
+            StoredTurn(
                 question := " ".join(chance.choices(WORDS, k=12)) + f" unicorn{number}",
                 question,
                 " ".join(chance.choices(WORDS, k=100)) + ".",
-                tokens=bytes(4 * 130),
+                reply_tokens=[0] * 130,
                 method="auto",
                 finish="end",
             )
             for _ in range(messages // 2)
         )
         changed = f"2026-01-{number // 60 % 28 + 1:02}T{number // 60 % 24:02}:{number % 60:02}:00+00:00"
-        yield KeptConversation(f"Chat {number}: {WORDS[number % len(WORDS)]}", "documents", turns, changed=changed)
+        yield StoredConversation(f"Chat {number}: {WORDS[number % len(WORDS)]}", "documents", turns, changed=changed)
 
 
 def milliseconds(work: Callable[[], object], rounds: int) -> tuple[float, float]:

@@ -26,7 +26,7 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, Matches, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, Matches, NgramStore
 
 REPLACED_SHARE = 0.03
 

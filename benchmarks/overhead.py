@@ -32,7 +32,7 @@ from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 
 QUESTION = (
     "Write a detailed report about the history of lighthouses: who built them, how they worked, why they mattered, and "

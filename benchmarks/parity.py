@@ -29,7 +29,7 @@ from localspec.speculation.decode import Drafter, generate
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 
 BF16 = 32
 """llama.cpp's LLAMA_FTYPE_MOSTLY_BF16."""

@@ -41,7 +41,7 @@ def main() -> None:
         )
         assert library.states is not None  # it has a reader
         for number, text in enumerate(options.texts):
-            library.want_states(False)
+            library.state_reading.want(False)
             copy = Path(name) / f"{number}.txt"
             copy.write_bytes(text.read_bytes())
             library.add(copy)
@@ -55,7 +55,7 @@ def main() -> None:
                 prefill[0] += len(tokens[start : start + WINDOW])
             prefill[1] += perf_counter() - begun
             before = library.states.count()
-            library.want_states(True)
+            library.state_reading.want(True)
             begun = perf_counter()
             library.ingest(states=True)
             reading[1] += perf_counter() - begun

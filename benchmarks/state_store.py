@@ -28,7 +28,7 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.stores.database import StoreDatabase
-from localspec.stores.states.store import CONTINUATION, STATE_MIGRATIONS, StateStore
+from localspec.stores.states.state_store import CONTINUATION, STATE_MIGRATIONS, StateStore
 
 NEIGHBOURS = 50
 PREPARED_EVERY = 100_000

@@ -10,15 +10,16 @@ from localspec import config, texts
 from localspec.chat.citations import Citation
 from localspec.chat.engine import Engine
 from localspec.chat.history import restored
-from localspec.chat.session import Session, Turn
+from localspec.chat.session import Session
+from localspec.chat.turn import Turn
 from localspec.errors import StoreError
-from localspec.stores.conversations import KeptConversation
 from localspec.stores.library import Library
+from localspec.stores.stored_turns import StoredConversation
 from localspec.ui import colours, markup
 
 if TYPE_CHECKING:
     from localspec.application.measuring import Measurement
-    from localspec.application.replying import Reply, View
+    from localspec.application.replying import ReplyTask, View
 
 _SETTLE_SECONDS = 30.0
 """A reply that is stopped ends after the step at work."""
@@ -62,14 +63,14 @@ class Chat:
     turns: list[Turn] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     session: Session | None = None
-    reply: Reply | None = None
+    reply: ReplyTask | None = None
     measurement: Measurement | None = None
     """what was measured besides, the last time"""
     system: str = ""
     """the person's own system prompt; "" where there is none"""
 
     @classmethod
-    def restored(cls, identity: int, kept: KeptConversation) -> Chat:
+    def restored(cls, identity: int, kept: StoredConversation) -> Chat:
         """A chat as it was kept."""
         chat = cls(identity, kept.library, restored(kept), system=kept.system)
         chat._draw()

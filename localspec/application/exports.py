@@ -16,7 +16,8 @@ from localspec.access.guard import Receive, Scope, Send
 from localspec.application.state import Application
 from localspec.chat.transfer import as_json, as_markdown
 from localspec.errors import LocalSpecError
-from localspec.stores.conversations import Conversations, KeptConversation
+from localspec.stores.conversations import Conversations
+from localspec.stores.stored_turns import StoredConversation
 
 _PATH = re.compile(r"/export/(all|\d{1,18})\.(md|json)|/export/(presets)\.(json)")
 _KINDS = {"md": "text/markdown; charset=utf-8", "json": "application/json"}
@@ -74,7 +75,7 @@ def file_name(title: str, kind: str) -> str:
     return f"{'-'.join(words)[:_NAME_CHARACTERS].strip('-_') or 'chat'}.{kind}"
 
 
-def _all(store: Conversations) -> Iterator[KeptConversation]:
+def _all(store: Conversations) -> Iterator[StoredConversation]:
     """All conversations, one in memory at a time; those that go meanwhile, or are damaged, are left out."""
     for info in store.newest():
         try:

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from localspec import texts
+from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine
-from localspec.chat.session import ReplyOptions, Session, Turn, Update
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
 if TYPE_CHECKING:
     from localspec.application.state import Application, Conversation
-
-_logger = logging.getLogger(__name__)
 
 LONGEST = 256
 """Tokens of each answer of a comparison: enough to tell methods apart, soon enough to wait for."""
@@ -64,8 +61,10 @@ class Measured:
         return next((row for row in self.rows if row.method == method and row.state != "given"), None)
 
 
-class Measurement:
+class Measurement(AnswerWorker):
     """Begins with `start`; ends by itself, by `stop`, or when another model is about to be loaded."""
+
+    advice = texts.MEASURE_AGAIN_LATER
 
     def __init__(
         self,
@@ -79,6 +78,7 @@ class Measurement:
     ) -> None:
         """`question` is asked as the chat's next one; without it, the last one is asked again. `options` are those on
         the page, which stand in where the ones of the last answer are not known. `library` gives drafts and texts."""
+        super().__init__(application.models.use, "measurement")
         self._application = application
         self.conversation = conversation
         """the tab that asked"""
@@ -89,19 +89,9 @@ class Measurement:
         self.turn: Turn | None = None if question else self._chat.turns[-1]
         """the answer that is measured again"""
         self._turns = [replace(turn) for turn in self._chat.turns]
-        self._stopping = threading.Event()
         asked = question or self._chat.turns[-1].question
         self.measured = Measured(kind, asked, activity=texts.MEASURE_WAITING)
         """what is known now; replaced, never changed"""
-        self._thread = threading.Thread(target=self._run, name="measuring", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step at work; what was measured stays."""
-        self._stopping.set()
 
     @property
     def is_over(self) -> bool:
@@ -114,37 +104,29 @@ class Measurement:
         turns = self._chat.turns
         return self.measured.kind != PLAIN or bool(turns and turns[-1] is self.turn)
 
-    def wait(self, seconds: float) -> bool:
-        """Until all is over; False when that takes longer."""
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
     # -- in the thread ------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            with self._application.models.use(self._stopping.is_set) as engine:
-                if engine is not None:
-                    self._measure(engine)
-            self._show(state="stopped" if self._is_stopped or engine is None else "done", activity="")
-        except LocalSpecError as error:
-            self._show(state="failed", activity="", problem=str(error))
-        except Exception as error:  # the page must hear of it, and go on
-            _logger.exception("A measurement failed")
-            said = texts.UNEXPECTED.format(kind=type(error).__name__, error=error)
-            self._show(state="failed", activity="", problem=f"{said} {texts.MEASURE_AGAIN_LATER}")
-
     @property
-    def _is_stopped(self) -> bool:
+    def is_stopping(self) -> bool:
         """The person, or a model that is to be loaded, wants it to end."""
-        return self._stopping.is_set() or bool(self._application.models.loading)
+        return super().is_stopping or bool(self._application.models.loading)
 
-    def _measure(self, engine: Engine) -> None:
+    def work(self, engine: Engine) -> None:
+        """Measure what was asked for."""
         library = self._application.library(self._library_name, engine)
         if self.measured.kind == PLAIN:
             self._beside_plain(engine, library)
         else:
             self._compare(engine, library)
+        self._show(state="stopped" if self.is_stopping else "done", activity="")
+
+    def stopped(self) -> None:
+        """Nothing was measured."""
+        self._show(state="stopped", activity="")
+
+    def failed(self, error: LocalSpecError) -> None:
+        """The page says why; what was measured stays."""
+        self._show(state="failed", activity="", problem=str(error))
 
     def _beside_plain(self, engine: Engine, library: Library) -> None:
         turn = self._turns[-1]
@@ -154,8 +136,8 @@ class Measurement:
             rows=(Row(turn.method, "given", metrics=turn.metrics), Row(PLAIN)),
             notes=() if known else (texts.MEASURE_SETTINGS,),
         )
-        trials = Comparison(self._session(engine, library), methods=(PLAIN,))
-        made = self._try(trials, replace(options, method=PLAIN), 1)
+        comparison = Comparison(self._session(engine, library), methods=(PLAIN,))
+        made = self._try(comparison, replace(options, method=PLAIN), 1)
         if made is not None:
             self._show_row(1, same=made.equals(given))
 
@@ -167,16 +149,16 @@ class Measurement:
         else:
             options, known = as_made(self.turn, engine, self._options)
             notes += [] if known else [texts.MEASURE_SETTINGS]
-            if library.learns and library.replies()[0]:
+            if library.replies.learns and library.replies.count()[0]:
                 notes.append(texts.COMPARE_LEARNT)
         options = replace(options, max_tokens=min(options.max_tokens, LONGEST))
         rows = [Row(method) for method in methods]
         rows += [Row(method, "left out", why=why) for method, why in left_out.items()]
         self._show(rows=tuple(rows), notes=tuple(notes), longest=options.max_tokens)
-        trials = Comparison(self._session(engine, library), self._question, methods)
+        comparison = Comparison(self._session(engine, library), self._question, methods)
         plain: ComparisonRun | None = None
         for place, method in enumerate(methods):
-            made = self._try(trials, replace(options, method=method), place)
+            made = self._try(comparison, replace(options, method=method), place)
             if made is None:
                 return
             if plain is None:
@@ -191,16 +173,14 @@ class Measurement:
             return own
         return Session(engine, library, turns=self._turns)
 
-    def _try(self, trials: Comparison, options: ReplyOptions, place: int) -> ComparisonRun | None:
+    def _try(self, comparison: Comparison, options: ReplyOptions, place: int) -> ComparisonRun | None:
         """One method; None when it was stopped before its end."""
         turn: Turn | None = None
-        with closing(trials.run(options)) as updates:
+        with self.follow(comparison.run(options)) as updates:
             for update in updates:
                 turn = update.turn
-                if self._is_stopped:
-                    break
                 self._note(place, update)
-        if turn is None or self._is_stopped:
+        if turn is None or self.is_stopping:
             self._show_row(place, state="stopped", metrics=turn.metrics if turn and turn.metrics.steps else None)
             return None
         self._show_row(place, state="done", metrics=turn.metrics)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator, Sequence
 from copy import copy
@@ -13,16 +12,15 @@ from time import monotonic
 from localspec import texts
 from localspec.application.open_libraries import is_unsearchable
 from localspec.application.state import Application, Conversation
+from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.citations import Citation
 from localspec.chat.engine import Engine
 from localspec.chat.history import Recording
 from localspec.chat.methods import has_states
-from localspec.chat.session import ReplyOptions, Turn, Update
+from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
-
-_logger = logging.getLogger(__name__)
 
 UPDATE_SECONDS = 0.3
 """The page is sent at most 3 updates per second: on a small computer the browser that draws them takes its time from
@@ -73,7 +71,7 @@ class _Progress:
     published: float = 0.0
 
 
-class Reply:
+class ReplyTask(AnswerWorker):
     """Adds the files, waits until they can be searched, asks, and keeps the latest view."""
 
     def __init__(
@@ -88,6 +86,7 @@ class Reply:
         goes_on: bool = False,
     ) -> None:
         """`instead_of` is the turn whose place it takes; one that `goes_on` writes on at the last answer."""
+        super().__init__(application.models.use, "reply")
         self._application = application
         self.conversation = conversation
         """the tab that asked"""
@@ -100,7 +99,6 @@ class Reply:
         self._question = question
         self._files = list(files)
         self._options = options
-        self._stopping = threading.Event()
         self._told = threading.Event()
         """whoever follows the views has the last one, or follows no more"""
         self._condition = threading.Condition()
@@ -110,15 +108,11 @@ class Reply:
         if goes_on:
             self._known.view = View(text=self._chat.turns[-1].reply)
         self.discarded = False
-        self._thread = threading.Thread(target=self._run, name="reply", daemon=True)
 
     def start(self) -> None:
         """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step at work; the text so far stays."""
-        self._stopping.set()
+        self._publish(activity=texts.WAITING_MODEL)
+        super().start()
 
     def discard(self) -> None:
         """Stop, and show nothing more."""
@@ -129,13 +123,6 @@ class Reply:
     def is_over(self) -> bool:
         """True when nothing follows."""
         return self._view.is_final
-
-    def wait(self, seconds: float) -> bool:
-        """Until all is over and kept; False when that takes longer than `seconds`."""
-        if self._thread.ident is None:  # about to begin
-            return False
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
 
     def wait_told(self) -> None:
         """Until its page was given the end, or takes too long for it."""
@@ -157,24 +144,16 @@ class Reply:
 
     # -- in the thread ------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            self._publish(activity=texts.WAITING_MODEL)
-            with self._application.models.use(self._stopping.is_set) as engine:
-                if engine is None:
-                    self._publish(state="stopped")
-                    return
-                self._work(engine)
-        except LocalSpecError as error:
-            self._publish(state="failed", error=error)
-        except Exception as error:  # the page must hear of it, and go on
-            _logger.exception("A reply failed")
-            wrapped = LocalSpecError(
-                texts.UNEXPECTED.format(kind=type(error).__name__, error=error), texts.UNEXPECTED_ADVICE
-            )
-            self._publish(state="failed", error=wrapped)
+    def stopped(self) -> None:
+        """There is no answer."""
+        self._publish(state="stopped")
 
-    def _work(self, engine: Engine) -> None:
+    def failed(self, error: LocalSpecError) -> None:
+        """The page says why."""
+        self._publish(state="failed", error=error)
+
+    def work(self, engine: Engine) -> None:
+        """Add the files, wait for the documents, and ask."""
         with self._application.question(self._library_name):
             library = self._open(engine)
             added = self._add(library) if library is not None and self._files else []
@@ -182,7 +161,7 @@ class Reply:
                 self._wait(library)
             if library is not None and added:
                 self._tell(library, added)
-            if self._stopping.is_set():
+            if self.is_stopping:
                 self._publish(state="stopped")
             elif self._question:
                 self._ask(engine, library)
@@ -259,28 +238,26 @@ class Reply:
             has_draft=engine.draft is not None,
         )
         chat = self._chat
-        recording = self._application.history.recording(
-            *(chat.identity, self._library_name, chat.turns),
+        recording = Recording(
+            *(self._application.history, chat.identity, self._library_name, chat.turns),
             instead_of=self._instead_of,
             goes_on=self._goes_on,
             system=chat.system,
         )
         if self._goes_on:
-            updates = session.go_on(self._options)
+            answer = session.go_on(self._options)
         else:
-            updates = session.ask(self._question, self._options, instead_of=self._instead_of)
+            answer = session.ask(self._question, self._options, instead_of=self._instead_of)
         turn: Turn | None = None
         try:
-            for update in updates:
-                turn = update.turn
-                turn.files = turn.files or tuple(path.name for path in self._files)
-                recording.note(turn)
-                self._identify(recording)
-                self._show(update)
-                if self._stopping.is_set():
-                    break
+            with self.follow(answer) as updates:
+                for update in updates:
+                    turn = update.turn
+                    turn.files = turn.files or tuple(path.name for path in self._files)
+                    recording.note(turn)
+                    self._identify(recording)
+                    self._show(update)
         finally:
-            updates.close()
             self._keep(recording, turn)
         if turn is not None:
             written = bool(turn.reply_tokens)

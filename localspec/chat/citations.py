@@ -1,12 +1,12 @@
-"""Which passages an answer rests on."""
+"""Which passages an answer rests on, found by the numbers it names and the words it shares with them."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from localspec.stores.library import FoundPassage
+from localspec.stores.stored_turns import Citation as Citation
 
 _WORD = re.compile(r"\w+")
 _REFERENCE = re.compile(r"\[(\d{1,3})\]")
@@ -15,33 +15,14 @@ RELATIVE_SUPPORT = 0.5
 """A passage is cited when its support is at least half of the best one's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A numbered passage with its place."""
-
-    number: int
-    file: str
-    page: int | None
-    section: str
-    passage: str
-    source: int = field(default=0, compare=False)
-    """id of the passage in its library; 0 where unknown"""
-
-    @property
-    def place(self) -> str:
-        """File and page (or section) as people read them."""
-        if self.page is not None:
-            return f"{self.file}, page {self.page}"
-        return f"{self.file}, {self.section}" if self.section else self.file
-
-
 def citation(number: int, found: FoundPassage) -> Citation:
     """The citation of a stored passage."""
     return Citation(number, found.name, found.page, found.section, found.text, found.id)
 
 
 def cited(answer: str, given: Sequence[Citation]) -> list[Citation]:
-    """The given passages that the answer names as [n] or that its words come from, best first; never none of some.
+    """The given passages that the answer names as [n] or shares words with, best first; at least one where any was
+    given, at most `MOST_CITATIONS`.
 
     Small models rarely write numbers, so words decide as well: support is the share of the answer's words that a
     passage holds, word triples counting double.

@@ -1,26 +1,28 @@
 """One prompt of a chat answered several times, to compare methods. The chat stays as it is, and nothing is learnt.
 
-All trials start alike: from the same tokens, with the same ones in the KV cache and their states known where any of the
-methods looks at them, and from what the engine had learnt before the first. Token recycling starts empty, for it would
-know the very answer that is measured.
+All runs start alike: from the same tokens, with the same ones in the KV cache and their hidden states known where any
+of the methods looks at them, and from what the engine had learnt before the first. Token recycling starts empty, for it
+would know the very answer that is measured.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.chat.answer import answer
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS, Sources, listed, plan, sources_of
+from localspec.chat.prompt_builder import PromptBuilder
 from localspec.chat.report import UNKNOWN_DRAFT
-from localspec.chat.session import LEAST_REPLY, ReplyOptions, Session, Turn, Update
-from localspec.errors import ContextTooLongError, SettingsError
-from localspec.models.llama import LlamaModel
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn, Update
+from localspec.errors import SettingsError
 from localspec.models.llama.sampling import RANDOM_SEED
 from localspec.speculation.budget import Budget
 from localspec.speculation.decode import Drafter, need_states
@@ -51,87 +53,68 @@ class ComparisonRun:
         return self.tokens == other.tokens and (self.finish == "end") == (other.finish == "end")
 
 
-class Comparison(Session):
+class Comparison:
     """Answers the next or the last prompt of a conversation as often as wanted."""
 
     def __init__(self, session: Session, question: str = "", methods: Sequence[str] = (PLAIN,)) -> None:
         """`question` is asked as the next one; without it, the last one is answered again. `methods` are those that
         will be tried. Raises SettingsError when there is no last one that was answered."""
-        super().__init__(
-            session.engine,
-            session.library,
-            session.system,
-            learns=False,
-            turns=[replace(turn) for turn in session.turns],
-        )
-        self._forgotten, self._pinned, self._given = session._forgotten, session._pinned, session._given.copy()
-        self._question = question.strip()
-        if not self._question and not (self.turns and self.turns[-1].reply_tokens):
+        self._engine, self._library = session.engine, session.library
+        turns = [replace(turn) for turn in session.turns]
+        self._asks_next = bool(question.strip())
+        if not self._asks_next and not (turns and turns[-1].reply_tokens):
             raise SettingsError("There is no answer to compare with.", "Ask something first.")
+        self._question = question.strip() or turns[-1].question
+        selection = session.prompts.selection.copy()
+        self._prompts = PromptBuilder(self._engine, self._library, session.prompts.system, turns, selection)
         self._methods = tuple(methods)
         self._tokens: NDArray[np.int32] | None = None
         self._sources: Sources | None = None
         self._with_states: bool | None = None
 
     def run(self, options: ReplyOptions) -> Generator[Update, None, None]:
-        """One trial, as `Session.ask` gives it: waits for its turn, and the iterator may be closed early."""
-        return self.ask(self._question or self.turns[-1].question, options)
+        """One answer, as `Session.ask` gives it: waits for its turn, and the iterator may be closed early."""
+        with self._engine.turn() as model:
+            prompt = self._prompt(options)
+            planned = self._plan(options)
+            with_states = self._needs_states(options) or need_states(planned[0])
+            shared = min(model.common_prefix(prompt), len(prompt) - 1)
+            known = model.known_states()[1]
+            if with_states and not (len(known) >= shared and known[:shared].all()):
+                model.forget()
+            turn = Turn(self._question, self._question, method=options.method)
+            yield from answer(self._engine, prompt, turn, options, planned, with_states=with_states)
 
-    def _compose(self, question: str, options: ReplyOptions, model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
+    def _prompt(self, options: ReplyOptions) -> NDArray[np.int32]:
+        """The same for all runs."""
         if self._tokens is None:
-            self._tokens = super()._compose(question, options, model)[1] if self._question else self._last_prompt()
-        turn = Turn(question, question, method=options.method)
-        turn.metrics.plain_seconds = self.engine.plain_seconds_at(len(self._tokens))
-        return turn, self._tokens
+            if self._asks_next:
+                self._tokens = self._prompts.compose(self._question, options)[1]
+            else:
+                self._tokens = self._prompts.compose_again()
+        return self._tokens
 
-    def _last_prompt(self) -> NDArray[np.int32]:
-        """What the last answer was written behind. Of a chat read from disk, so much is left out as must be."""
-        last = len(self.turns) - 1
-        turn = replace(self.turns[last], reply="", reply_tokens=[])
-        forgotten = min(self._forgotten, last)
-        size = self.engine.model.context_size
-        room = min(LEAST_REPLY, len(self.turns[last].reply_tokens))
-        while True:
-            prompt = self._prompt(self._kept(forgotten, last), turn)
-            if len(prompt) + room <= size or forgotten >= last:
-                break
-            forgotten += 1
-        if len(prompt) >= size:
-            raise ContextTooLongError(
-                f"The question with its text is {len(prompt)} tokens long; the context holds {size}.",
-                "Load the model with a larger context.",
-            )
-        return prompt
+    def _needs_states(self, options: ReplyOptions) -> bool:
+        """Whether any of the methods looks at hidden states of the prompt."""
+        if self._with_states is None:
+            every = [self._plan(replace(options, method=method))[0] for method in self._methods]
+            self._with_states = any(need_states(drafters) for drafters in every)
+        return self._with_states
 
     def _plan(self, options: ReplyOptions) -> tuple[list[Drafter], Budget]:
+        """The drafters of a run and what sizes their trees, from what the engine had learnt before the first one."""
         if self._sources is None:
-            engine = self.engine
             self._sources = replace(
-                sources_of(engine, self.library),
-                acceptance=deepcopy(engine.acceptance),
-                source_gates=deepcopy(engine.source_gates),
+                sources_of(self._engine, self._library),
+                acceptance=deepcopy(self._engine.acceptance),
+                source_gates=deepcopy(self._engine.source_gates),
             )
-        if self._with_states is None:
-            every = [self._planned(replace(options, method=method))[0] for method in self._methods]
-            self._with_states = any(need_states(drafters) for drafters in every)
-        return self._planned(options)
-
-    def _planned(self, options: ReplyOptions) -> tuple[list[Drafter], Budget]:
-        assert self._sources is not None
         sources = replace(self._sources, source_gates=deepcopy(self._sources.source_gates))
         return plan(sources, options.method, options.sizing, options.rows, deepcopy(self._sources.acceptance))
 
-    def _read(self, model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:
-        wanted = with_states or bool(self._with_states)
-        shared = min(model.common_prefix(prompt), len(prompt) - 1)
-        known = model.known_states()[1]
-        if wanted and not (len(known) >= shared and known[:shared].all()):
-            model.forget()
-        yield from super()._read(model, prompt, turn, wanted)
-
 
 def compared_methods(engine: Engine) -> tuple[list[str], dict[str, str]]:
-    """The methods that can be compared here, plain first and Auto last, and of the others why they cannot."""
+    """(methods that can be compared here, plain first and Auto last; why each of the others cannot)."""
     order = sorted(listed(), key=lambda name: (name != PLAIN, METHODS[name].sized_by_itself))
     left_out = {}
     for name in order:

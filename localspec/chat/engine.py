@@ -1,4 +1,5 @@
-"""A loaded target with what belongs to it: one lock, T(k), the template, the learnt acceptance, its state reader."""
+"""A loaded target with what belongs to it: one lock, decode times, the chat template, what replies have taught, and the
+reader of hidden states."""
 
 from __future__ import annotations
 
@@ -36,7 +37,7 @@ from localspec.speculation.drafters.recycling import RecycledTokens
 
 
 class EngineStates:
-    """The target's states of texts, as the stores ask for them: read between replies, and never in one's way."""
+    """The target's hidden states of texts, for the stores: read between replies, and given up when one begins."""
 
     def __init__(self, model: LlamaModel, fingerprint: str, lock: threading.Lock) -> None:
         self.fingerprint = fingerprint
@@ -48,7 +49,7 @@ class EngineStates:
         self._closed = False
 
     def read(self, tokens: NDArray[np.int32], should_yield: Callable[[], bool]) -> NDArray[np.float16] | None:
-        """States [n, dimension] of `tokens` [n]; None when `should_yield` became true meanwhile. Raises ModelError."""
+        """Hidden states [n, dimension] of `tokens` [n]; None once `should_yield` is true. Raises ModelError."""
         with self._lock:
             if self._closed:
                 raise ModelError("The model was closed while a text was read.", "Load it again.")

@@ -12,15 +12,10 @@ from functools import partial
 from pathlib import Path
 from time import monotonic
 
-import numpy as np
-
-from localspec.chat.citations import Citation
-from localspec.chat.context_usage import ContextUsage
-from localspec.chat.origins import Origins
-from localspec.chat.session import Turn
+from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError, StoreError
-from localspec.speculation.metrics import ReplyMetrics
-from localspec.stores.conversations import Conversations, KeptCitation, KeptConversation, KeptTurn
+from localspec.stores.conversations import Conversations
+from localspec.stores.stored_turns import PlainTurn, StoredConversation, StoredTurn
 
 _logger = logging.getLogger(__name__)
 
@@ -28,7 +23,6 @@ SAVE_SECONDS = 1.0
 """What a kill can take of a reply."""
 TITLE_CHARACTERS = 60
 """Of a title that is made from the first question."""
-_TOKENS = np.dtype("<i4")
 
 
 class History:
@@ -76,27 +70,6 @@ class History:
         if self._store is None:
             raise StoreError(self.problem)
         return self._store
-
-    def recording(
-        self,
-        conversation: int,
-        library: str,
-        turns: list[Turn],
-        *,
-        instead_of: int | None = None,
-        goes_on: bool = False,
-        system: str = "",
-    ) -> Recording:
-        """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns` and this system prompt.
-
-        One that takes the place of the turn at `instead_of`, and of all after it, does so with its first word; one that
-        `goes_on` is the last one.
-        """
-        position = len(turns) - 1 if goes_on else len(turns) if instead_of is None else instead_of
-        replaces = instead_of is not None
-        return Recording(
-            self, conversation, library, turns, position, replaces=replaces, goes_on=goes_on, system=system
-        )
 
     def delete(self, conversation: int) -> None:
         """Delete a conversation for good; its traces on disk go in the background. Raises StoreError."""
@@ -182,22 +155,26 @@ class Recording:
         conversation: int,
         library: str,
         turns: list[Turn],
-        position: int,
         *,
-        replaces: bool,
-        goes_on: bool,
+        instead_of: int | None = None,
+        goes_on: bool = False,
         system: str = "",
     ) -> None:
+        """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns` and this system prompt.
+
+        One that takes the place of the turn at `instead_of`, and of all after it, does so with its first word; one that
+        `goes_on` is the last one.
+        """
         self.conversation = conversation
         """its id, 0 while there is none"""
         self._history = history
         self._library = library
         self._system = system
         self._turns = turns
-        self._position = position
-        self._replaces = replaces
+        self._position = len(turns) - 1 if goes_on else len(turns) if instead_of is None else instead_of
+        self._replaces = instead_of is not None
         self._begun = goes_on
-        self._was_there = goes_on or replaces
+        self._was_there = goes_on or self._replaces
         self._saved = -SAVE_SECONDS
 
     def note(self, turn: Turn) -> None:
@@ -206,10 +183,10 @@ class Recording:
         if now - self._saved < SAVE_SECONDS or not self._history.is_open:
             return
         if self._begun:
-            write = partial(self._write_on, turn.reply, _ids(turn), turn.origins.pack())
+            write = partial(self._write_on, turn.reply, list(turn.reply_tokens), turn.origins.pack())
             self._history.later(self, write)
         elif not self._replaces or turn.reply_tokens:
-            write = partial(self._put, *kept(turn))
+            write = partial(self._put, turn.stored())
             # A question is on disk before the model reads it; nothing is decoded yet.
             if turn.reply_tokens:
                 self._history.later(self, write)
@@ -224,19 +201,19 @@ class Recording:
         if not self._history.is_open:
             return ""
         if turn is not None:
-            problem = self._history.now(self, partial(self._put, *kept(turn)))
+            problem = self._history.now(self, partial(self._put, turn.stored()))
             self._history.catch_up([turn])
             if problem:
                 self._history.miss(turn)
             return problem
         return self._history.now(self, self._take_back)
 
-    def _put(self, turn: KeptTurn, citations: Sequence[KeptCitation]) -> None:
+    def _put(self, turn: StoredTurn) -> None:
         store, conversation = self._history.store, self.conversation
         with store.together():
             if not conversation:
-                first = kept(self._turns[0])[0] if self._position else turn
-                conversation = store.begin(title_of(first), self._library, self._system)
+                title = title_of(self._turns[0] if self._position else turn)
+                conversation = store.begin(title, self._library, self._system)
             # Those that could not be written when their time was, such as on a full disk.
             length = store.length(conversation)
             missed = [
@@ -245,13 +222,13 @@ class Recording:
                 if position >= length or self._history.missed(earlier)
             ]
             for position, earlier in missed:
-                store.put(conversation, position, *kept(earlier))
-            store.put(conversation, self._position, turn, citations, library=self._library, cut=True)
+                store.put(conversation, position, earlier.stored())
+            store.put(conversation, self._position, turn, library=self._library, cut=True)
         self.conversation = conversation
         self._begun = True
         self._history.catch_up(earlier for _, earlier in missed)
 
-    def _write_on(self, reply: str, tokens: bytes, origins: bytes) -> None:
+    def _write_on(self, reply: str, tokens: Sequence[int], origins: bytes) -> None:
         self._history.store.write_on(self.conversation, self._position, reply, tokens, origins)
 
     def _take_back(self) -> None:
@@ -261,87 +238,15 @@ class Recording:
                 self.conversation = 0
 
 
-def kept(turn: Turn) -> tuple[KeptTurn, list[KeptCitation]]:
-    """A turn as the store has it, and the passages it was given."""
-    made = KeptTurn(
-        turn.question,
-        turn.content,
-        turn.reply,
-        _ids(turn),
-        turn.tokenizer,
-        turn.library,
-        turn.method,
-        turn.finish,
-        turn.asked,
-        turn.files,
-        tuple(turn.notices),
-        tuple(turn.problems),
-        turn.documents,
-        tuple(made.number for made in turn.given),
-        tuple(made.number for made in turn.citations),
-        turn.metrics.record() if turn.finish else {},
-        turn.origins.pack(),
-        turn.window.record() if turn.window is not None else {},
-    )
-    given = [KeptCitation(one.number, one.file, one.page, one.section, one.passage, one.source) for one in turn.given]
-    return made, given
-
-
-def restored(conversation: KeptConversation) -> list[Turn]:
+def restored(conversation: StoredConversation) -> list[Turn]:
     """The turns of a kept conversation, to go on with."""
-    citations = {
-        one.number: Citation(one.number, one.file, one.page, one.section, one.passage, one.source)
-        for one in conversation.citations
-    }
-    return [_restored(turn, citations) for turn in conversation.turns]
+    return [Turn.of_stored(turn) for turn in conversation.turns]
 
 
-def _restored(turn: KeptTurn, citations: dict[int, Citation]) -> Turn:
-    try:
-        metrics = ReplyMetrics.of_record(turn.metrics)
-    except ValueError as error:
-        _logger.warning("Figures of a kept reply are left out: %s", error)
-        metrics = ReplyMetrics()
-    try:
-        origins = Origins.unpack(turn.origins)
-    except ValueError as error:
-        _logger.warning("Where the words of a kept reply came from is left out: %s", error)
-        origins = Origins()
-    try:
-        window = ContextUsage.of_record(turn.window) if turn.window else None
-    except ValueError as error:
-        _logger.warning("What filled the context of a kept reply is left out: %s", error)
-        window = None
-    return Turn(
-        turn.question,
-        turn.content,
-        tuple(citations[number] for number in turn.given if number in citations),
-        turn.reply,
-        np.frombuffer(turn.tokens[: len(turn.tokens) // _TOKENS.itemsize * _TOKENS.itemsize], _TOKENS).tolist(),
-        [citations[number] for number in turn.cited if number in citations],
-        list(turn.notices),
-        metrics,
-        turn.method,
-        turn.finish or "interrupted",
-        turn.asked,
-        turn.tokenizer,
-        turn.library,
-        turn.documents,
-        turn.files,
-        list(turn.problems),
-        origins,
-        window=window,
-    )
-
-
-def title_of(turn: KeptTurn) -> str:
+def title_of(turn: PlainTurn) -> str:
     """What a conversation that begins with this turn is called: the beginning of its question."""
     text = " ".join(turn.question.split()) or ", ".join(turn.files)
     if len(text) <= TITLE_CHARACTERS:
         return text
     cut = text[:TITLE_CHARACTERS]
     return (cut.rsplit(" ", 1)[0] if " " in cut[TITLE_CHARACTERS // 2 :] else cut).rstrip(" ,;:") + "…"
-
-
-def _ids(turn: Turn) -> bytes:
-    return np.array(turn.reply_tokens, _TOKENS).tobytes()

@@ -34,6 +34,7 @@ class Learnt:
     tokens: int = 0
     """tokens of all replies, prompts not counted"""
     states: int = 0
+    """hidden states stored"""
     seconds: float = 0.0
     """writing and storing; loading the model not included"""
     sequences: int = 0
@@ -53,7 +54,7 @@ def learn(
     sampling: SamplingSettings,
     progress: Callable[[int, int], None],
 ) -> Learnt:
-    """Answer every question and add question and answer to the library, n-grams and states.
+    """Answer every question and add question and answer to the library: n-grams and hidden states.
 
     What all prompts begin with (the template's system part) is left out: one copy per reply would crowd the stores.
     Raises SettingsError, ModelError, StoreError; replies stored before stay.
@@ -79,7 +80,7 @@ def learn(
             try:
                 for written in streams.write(group, max_tokens, sampling, model.end_tokens, first=done):
                     learnt.tokens += len(written.tokens) - written.reply_start
-                    if library.add_reply(written.tokens[shared:], written.states[shared:], origin="learn"):
+                    if library.replies.add(written.tokens[shared:], written.states[shared:], origin="learn"):
                         learnt.replies += 1
                         learnt.states += len(written.states) - shared
                     done += 1

@@ -1,4 +1,4 @@
-"""Libraries as the chat uses them: opened with the engine's tokenizer, filled from files and folders."""
+"""Libraries set up for the chat: opened with the engine's tokenizer, filled from files and folders."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from localspec.errors import DocumentError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
 from localspec.stores.documents.folders import contents
 from localspec.stores.documents.parse import content_hash
-from localspec.stores.library import Library, Progress, library_name, list_libraries
+from localspec.stores.library import IngestionProgress, Library, library_name, list_libraries
 from localspec.stores.overview import overview
 
 
 def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Embedder | None = None) -> Library:
-    """The library `name` with the engine's tokenizer and states; `embedder` is one that is loaded already.
+    """The library `name` with the engine's tokenizer and its reader of hidden states; `embedder` is one that is
+    loaded already.
 
     Raises StoreError, LibraryInUseError, SettingsError.
     """
@@ -70,7 +71,7 @@ def ingest(
 ) -> list[str]:
     """Add the files and index all that is waiting, in this thread. Returns one message per file that failed.
 
-    With `states` also those states are read that are wanted and missing, which may take minutes.
+    With `states` also the hidden states are read that are wanted and missing, which may take minutes.
     """
     failures: list[str] = []
     added: list[int] = []
@@ -86,7 +87,7 @@ def ingest(
     return failures
 
 
-def _described(progress: Progress) -> str:
+def _described(progress: IngestionProgress) -> str:
     if not progress.stage:
         return ""
     text = f"{progress.name}: {progress.stage} {progress.fraction:.0%}"
@@ -96,8 +97,8 @@ def _described(progress: Progress) -> str:
 
 
 def states_of(fingerprint: str) -> list[str]:
-    """The libraries that hold states of the model with this fingerprint, by name. Those that cannot be read are left
-    out: whoever opens them is told why."""
+    """The libraries that hold hidden states of the model with this fingerprint, by name. Those that cannot be read are
+    left out: whoever opens them is told why."""
     found = []
     stores = stores_folder()
     for name in list_libraries(stores):

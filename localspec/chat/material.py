@@ -1,4 +1,5 @@
-"""What a question is sent with: the list of documents, a whole text, or the best passages, within the room there is."""
+"""The user message of a question: itself, after the list of documents, whole texts or the best passages, within so
+many tokens."""
 
 from __future__ import annotations
 
@@ -29,9 +30,10 @@ LISTING_FRAME = 32
 
 @dataclass(slots=True)
 class Given:
-    """What earlier turns of a conversation were sent with, so that nothing is sent twice."""
+    """What earlier turns of a conversation were sent with, so that no text is sent twice."""
 
     documents: set[int] = field(default_factory=set)
+    """ids of those whose whole text is in the prompt"""
     numbers: dict[int, int] = field(default_factory=dict)
     """passage id → its number in this conversation"""
     citations: list[Citation] = field(default_factory=list)
@@ -73,7 +75,10 @@ class Material:
 
 
 def compose(question: str, library: Library | None, given: Given, room: int, count: Callable[[str], int]) -> Material:
-    """The message for `question`, in at most about `room` tokens as counted by `count`."""
+    """The message for `question`, in at most about `room` tokens; `count` gives the tokens of a text.
+
+    What earlier turns were sent with is in `given`, to which this adds. Raises StoreError.
+    """
     documents = [info for info in library.documents() if info.passages > 0] if library is not None else []
     if library is None or not documents:
         return Material(question, notices=_unready(library))
@@ -129,7 +134,7 @@ def compose_whole(question: str, library: Library, documents: Sequence[DocumentI
     missing = [info for info in documents if info.id not in given.documents]
     parts = [f"Document {info.name}:\n{library.document_text(info.id).strip()}" for info in missing]
     given.documents.update(info.id for info in missing)
-    citations = tuple(given.cite(found) for info in documents for found in library.passages(info.id))
+    citations = tuple(given.cite(found) for info in documents for found in library.passages.of(info.id))
     content = "\n\n".join([*parts, f"Question: {question}"]) if parts else question
     return Material(content, citations)
 
@@ -146,7 +151,7 @@ def _spread(
     tokens = min(SUMMARY_TOKENS, room)
     chosen: list[FoundPassage] = []
     for info in documents:
-        found = library.passages(info.id)
+        found = library.passages.of(info.id)
         share = max(1, tokens // len(documents))
         wanted = max(1, min(len(found), share * len(found) // max(1, info.tokens)))
         chosen += [found[index * len(found) // wanted] for index in range(wanted)]
@@ -160,7 +165,7 @@ def _spread(
 
 
 def _best(question: str, library: Library, given: Given, room: int, count: Callable[[str], int]) -> Material:
-    found = library.search(question, PASSAGES)
+    found = library.passages.search(question, PASSAGES)
     return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count)
 
 

@@ -20,8 +20,8 @@ from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.library import Library
-from localspec.stores.ngrams.store import NgramStore
-from localspec.stores.states.store import StateStore
+from localspec.stores.ngrams.ngram_store import NgramStore
+from localspec.stores.states.state_store import StateStore
 
 SIZINGS = ("device", "paper")
 
@@ -51,7 +51,7 @@ class Method:
     drafters: Callable[[Sources, bool], list[Drafter]]
     needs_draft: bool = False
     uses_states: bool = False
-    """it also drafts by meaning, where the library holds states of the model"""
+    """it also drafts by meaning, where the library holds hidden states of the model"""
     sized_by_itself: bool = False
     """its trees come calibrated: the budget doesn't do that again"""
     for_measuring: bool = False
@@ -250,6 +250,13 @@ def sources_of(engine: Engine, library: Library | None) -> Sources:
     return Sources(engine, library.ngrams, library.states) if library is not None else Sources(engine)
 
 
+def without_draft(engine: Engine, method: str) -> str:
+    """Why a method that needs a draft model goes without one here; "" where it does not."""
+    if not METHODS[method].needs_draft or engine.draft is not None:
+        return ""
+    return f"Without a draft model: {engine.draft_problem or f'{engine.name} has no draft model here.'}"
+
+
 def has_states(library: Library | None) -> bool:
-    """True when a library holds states of the loaded model, to draft from by meaning."""
+    """True when a library holds hidden states of the loaded model, to draft from by meaning."""
     return library is not None and library.states is not None and library.states.count() > 0

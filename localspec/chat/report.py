@@ -23,7 +23,7 @@ def verdict(
     metrics: ReplyMetrics, method: str, *, has_documents: bool, has_states: bool = True, has_draft: bool = True
 ) -> str:
     """One sentence for the panel: whether drafting helped, and if not, why. Where the method uses them, further ones
-    say that the library has no states (`has_states`), and that there is no draft model (`has_draft`)."""
+    say that the library has no hidden states (`has_states`), and that there is no draft model (`has_draft`)."""
     known = METHODS.get(method)
     said = [_verdict(metrics, method, has_documents=has_documents, has_draft=has_draft)]
     if known is not None and metrics.steps:

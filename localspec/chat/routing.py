@@ -1,4 +1,4 @@
-"""Which questions want the list of documents or a whole text instead of the best passages."""
+"""Decides by a question's words what it is answered from: the list of documents, whole texts, or the best passages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SUMMARY = re.compile(
 
 
 def route(question: str) -> Route:
-    """The route of a question, by its words (English)."""
+    """Where the text for this question comes from. Two patterns of English words decide; all else gets passages."""
     if _LIST.search(question):
         return Route.LIST
     if _SUMMARY.search(question):
@@ -45,7 +45,8 @@ def route(question: str) -> Route:
 
 
 def mentioned(question: str, names: Sequence[str]) -> list[int]:
-    """Indices of the documents whose name or stem the question says."""
+    """Indices of those `names` of files that the question mentions: with or without the suffix, or with spaces in
+    place of `_`, `-` and `.`. Names of fewer than 3 characters are not looked for."""
     folded = question.casefold()
     found = []
     for index, name in enumerate(names):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
+from localspec.chat.answer import answer
 from localspec.chat.engine import Engine
 from localspec.chat.material import PLAIN_SYSTEM
-from localspec.chat.session import ReplyOptions, Session, Turn, Update
+from localspec.chat.methods import plan, sources_of
 from localspec.chat.template import Message
+from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import ContextTooLongError
-from localspec.models.llama import LlamaModel
 from localspec.stores.library import Library
 
 
-class SingleReply(Session):
+class SingleReply:
     """Answers messages as they are: nothing is looked up for them, left out, or learnt from the answer."""
 
     def __init__(self, engine: Engine, messages: Sequence[Message], library: Library | None = None) -> None:
@@ -24,7 +22,8 @@ class SingleReply(Session):
 
         Raises ContextTooLongError. Needs no turn, so that it is known before the engine is free.
         """
-        super().__init__(engine, library, learns=False)
+        self._engine = engine
+        self._library = library
         messages = list(messages)
         if not any(message.role == "system" for message in messages):
             messages.insert(0, Message("system", PLAIN_SYSTEM))
@@ -38,10 +37,7 @@ class SingleReply(Session):
 
     def write(self, options: ReplyOptions) -> Generator[Update, None, None]:
         """The reply, as `Session.ask` gives it."""
-        return self.ask("", options)
-
-    def _compose(self, question: str, options: ReplyOptions, model: LlamaModel) -> tuple[Turn, NDArray[np.int32]]:
-        turn = Turn(question, question, method=options.method)
-        turn.metrics.plain_seconds = self.engine.plain_seconds
-        self._tell_of_draft(turn)
-        return turn, self._tokens
+        with self._engine.turn():
+            planned = plan(sources_of(self._engine, self._library), options.method, options.sizing, options.rows)
+            turn = Turn("", "", method=options.method)
+            yield from answer(self._engine, self._tokens, turn, options, planned)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
@@ -15,10 +15,22 @@ from typing import Any, NoReturn
 from localspec.chat.context_usage import ContextUsage
 from localspec.chat.methods import METHODS
 from localspec.chat.origins import Origins
-from localspec.chat.session import CUT
+from localspec.chat.turn import CUT
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
+from localspec.stores.stored_turns import (
+    CITATIONS,
+    FIELDS,
+    NAME,
+    PACKED,
+    TEXT,
+    TEXTS,
+    TIME,
+    Citation,
+    StoredConversation,
+    StoredField,
+    StoredTurn,
+)
 
 FORMAT = "localspec-chats"
 VERSION = 1
@@ -35,7 +47,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(\+00:00|Z)"
 _ADVICE = "Choose a file that LocalSpec exported as JSON. Nothing was imported."
 
 
-def as_json(conversations: Iterable[KeptConversation]) -> Iterator[str]:
+def as_json(conversations: Iterable[StoredConversation]) -> Iterator[str]:
     """A file of these conversations, in pieces: one line each, so that large files need little memory."""
     written = datetime.now(timezone.utc).isoformat(timespec="seconds")
     yield f'{{"format": "{FORMAT}", "version": {VERSION}, "exported": "{written}", "conversations": ['
@@ -46,7 +58,7 @@ def as_json(conversations: Iterable[KeptConversation]) -> Iterator[str]:
     yield "\n]}\n"
 
 
-def as_markdown(conversations: Iterable[KeptConversation]) -> Iterator[str]:
+def as_markdown(conversations: Iterable[StoredConversation]) -> Iterator[str]:
     """A text of these conversations, in pieces: one each."""
     between = ""
     for kept in conversations:
@@ -54,7 +66,7 @@ def as_markdown(conversations: Iterable[KeptConversation]) -> Iterator[str]:
         between = "\n---\n\n"
 
 
-def read_json(path: Path) -> list[KeptConversation]:
+def read_json(path: Path) -> list[StoredConversation]:
     """The conversations of a file that `as_json` gave. Raises ChatFileError for any other, saying where it is wrong."""
     try:
         size = path.stat().st_size
@@ -81,7 +93,7 @@ def read_json(path: Path) -> list[KeptConversation]:
 # -- writing ------------------------------------------------------------------------------------------------------
 
 
-def _conversation(kept: KeptConversation) -> dict[str, Any]:
+def _conversation(kept: StoredConversation) -> dict[str, Any]:
     return {
         "title": kept.title,
         "library": kept.library,
@@ -96,54 +108,49 @@ def _conversation(kept: KeptConversation) -> dict[str, Any]:
     }
 
 
-def _turn(turn: KeptTurn) -> dict[str, Any]:
-    return {
-        "question": turn.question,
-        **({"sent": turn.content} if turn.content != turn.question else {}),
-        "reply": turn.reply,
-        "asked": turn.asked,
-        "method": turn.method,
-        "finish": turn.finish,
-        **{name: list(getattr(turn, name)) for name in ("files", "notices", "problems", "given", "cited")},
-        "metrics": turn.metrics,
-        **({"window": turn.window} if turn.window else {}),
-        "figures": _figures(turn),
-        **_origins(turn),
-    }
+def _turn(turn: StoredTurn) -> dict[str, object]:
+    record = {each.label: _exported(each, turn) for each in FIELDS if each.exported}
+    said_already = {"sent": turn.question}
+    for each in FIELDS:
+        if each.optional and record[each.label] in (said_already.get(each.label), [], {}):
+            del record[each.label]
+    origins = {"origins": record.pop("origins")} if "origins" in record else {}
+    return {**record, "figures": _figures(turn), **origins}
 
 
-def _origins(turn: KeptTurn) -> dict[str, Any]:
-    """Where the tokens came from; nothing where that is not known."""
-    try:
-        record = Origins.unpack(turn.origins).record()
-    except ValueError:
-        return {}
-    return {"origins": record} if record else {}
+def _exported(each: StoredField, turn: StoredTurn) -> object:
+    """A field as JSON holds it."""
+    value = getattr(turn, each.name)
+    if each.name == "origins":
+        try:
+            return Origins.unpack(value).record()
+        except ValueError:
+            return []
+    return value if each.kind is TEXT else each.kind.pack(value)
 
 
-def _figures(turn: KeptTurn) -> dict[str, float | int]:
+def _figures(turn: StoredTurn) -> dict[str, float | int]:
     """Speeds and rates that follow from the metrics, for those who read the file; empty where there are none."""
     metrics = _metrics(turn)
     return {**metrics.figures(), "speedup": metrics.speedup} if metrics.steps else {}
 
 
-def _metrics(turn: KeptTurn) -> ReplyMetrics:
+def _metrics(turn: StoredTurn) -> ReplyMetrics:
     try:
         return ReplyMetrics.of_record(turn.metrics)
     except ValueError:
         return ReplyMetrics()
 
 
-def _markdown(kept: KeptConversation) -> str:
+def _markdown(kept: StoredConversation) -> str:
     about = " · ".join(part for part in (kept.created[:10], f"library {kept.library}" if kept.library else "") if part)
     parts = [f"# {' '.join(kept.title.split())}", about]
     if kept.system:
         parts += ["## System prompt", kept.system]
-    places = {one.number: one for one in kept.citations}
     for number, turn in enumerate(kept.turns, start=1):
         files = f"*{', '.join(turn.files)}*" if turn.files else ""
         parts += [f"## Question {number}", files, turn.question, "### Answer", turn.reply]
-        for found in (places[one] for one in turn.cited if one in places):
+        for found in turn.citations:
             place = f"page {found.page}" if found.page is not None else found.section
             parts.append(f"> [{found.number}] {found.file}{f', {place}' if place else ''}")
         parts += [f"> {' '.join(notice.split())}" for notice in (*turn.problems, *turn.notices)]
@@ -151,7 +158,7 @@ def _markdown(kept: KeptConversation) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _timings(turn: KeptTurn) -> str:
+def _timings(turn: StoredTurn) -> str:
     metrics = _metrics(turn)
     if not metrics.steps:
         return ""
@@ -170,68 +177,71 @@ def _timings(turn: KeptTurn) -> str:
 # -- reading ------------------------------------------------------------------------------------------------------
 
 
-def _read(entry: object, where: str) -> KeptConversation:
+def _read(entry: object, where: str) -> StoredConversation:
     if not isinstance(entry, dict):
         _refuse(f"{where} is no object")
     turns = _items(entry, "turns", where, MOST_TURNS)
-    citations = [
-        _read_citation(one, f"{where}, citation {number}")
-        for number, one in enumerate(_items(entry, "citations", where, _MOST_ITEMS, optional=True), start=1)
-    ]
-    numbers = {one.number for one in citations}
-    if len(numbers) < len(citations):
+    listed = _items(entry, "citations", where, _MOST_ITEMS, optional=True)
+    citations: dict[int, Citation] = {}
+    for number, one in enumerate(listed, start=1):
+        citation = _read_citation(one, f"{where}, citation {number}")
+        citations[citation.number] = citation
+    if len(citations) < len(listed):
         _refuse(f"{where} has two citations of one number")
-    return KeptConversation(
+    return StoredConversation(
         _text(entry, "title", where, _SHORT),
         _text(entry, "library", where, _SHORT, optional=True),
-        tuple(_read_turn(one, f"{where}, question {number}", numbers) for number, one in enumerate(turns, start=1)),
-        tuple(citations),
+        tuple(_read_turn(one, f"{where}, question {number}", citations) for number, one in enumerate(turns, start=1)),
         _date(entry, "created", where),
         _date(entry, "changed", where),
         _text(entry, "system", where, LONGEST_TEXT, optional=True),
     )
 
 
-def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
+def _read_turn(entry: object, where: str, citations: Mapping[int, Citation]) -> StoredTurn:
     if not isinstance(entry, dict):
         _refuse(f"{where} is no object")
-    question = _text(entry, "question", where, LONGEST_TEXT)
-    finish = _text(entry, "finish", where, _SHORT, optional=True)
-    if finish not in ("", "end", *CUT):
-        _refuse(f"{where}: “finish” says something unknown")
-    metrics = entry.get("metrics", {})
-    if not isinstance(metrics, dict):
-        _refuse(f"{where}: “metrics” is no object")
     try:
-        # What is kept is what was understood, and nothing else.
-        record = ReplyMetrics.of_record(metrics).record() if metrics else {}
-        origins = Origins.of_record(entry.get("origins", [])).pack()
-        window = entry.get("window") or {}
-        if not isinstance(window, dict):
-            _refuse(f"{where}: “window” is no object")
-        window = ContextUsage.of_record(window).record() if window else {}
+        values: dict[str, Any] = {
+            each.name: _read_field(entry, each, where, citations) for each in FIELDS if each.exported
+        }
     except ValueError as error:
         _refuse(f"{where}: {error}")
-    numbers = {name: _numbers(entry, name, where, citations) for name in ("given", "cited")}
-    return KeptTurn(
-        question,
-        _text(entry, "sent", where, LONGEST_TEXT, optional=True) or question,
-        _text(entry, "reply", where, LONGEST_TEXT),
-        method=_text(entry, "method", where, _SHORT, optional=True),
-        finish=finish,
-        asked=_date(entry, "asked", where),
-        files=_texts(entry, "files", where),
-        notices=_texts(entry, "notices", where),
-        problems=_texts(entry, "problems", where),
-        given=numbers["given"],
-        cited=numbers["cited"],
-        metrics=record,
-        origins=origins,
-        window=window,
-    )
+    turn = StoredTurn(**values)
+    turn.content = turn.content or turn.question
+    if turn.finish not in ("", "end", *CUT):
+        _refuse(f"{where}: “finish” says something unknown")
+    return turn
 
 
-def _read_citation(entry: object, where: str) -> KeptCitation:
+def _read_field(entry: Mapping[str, Any], each: StoredField, where: str, citations: Mapping[int, Citation]) -> object:
+    """A field of a turn, of which what was understood is taken over, and nothing else. Raises ChatFileError, and
+    ValueError for figures that cannot be."""
+    if each.kind is TEXT:
+        return _text(entry, each.label, where, LONGEST_TEXT, optional=not each.required)
+    if each.kind is NAME:
+        return _text(entry, each.label, where, _SHORT, optional=not each.required)
+    if each.kind is TIME:
+        return _date(entry, each.label, where)
+    if each.kind is TEXTS:
+        return each.many(_texts(entry, each.label, where))
+    if each.kind is CITATIONS:
+        return each.many(citations[number] for number in _numbers(entry, each.label, where, citations))
+    if each.kind is PACKED:
+        return Origins.of_record(entry.get(each.label, [])).pack()
+    return _read_record(entry, each.label, where)
+
+
+def _read_record(entry: Mapping[str, Any], label: str, where: str) -> dict[str, Any]:
+    record = entry.get(label, {})
+    if not isinstance(record, dict):
+        _refuse(f"{where}: “{label}” is no object")
+    if not record:
+        return {}
+    return ReplyMetrics.of_record(record).record() if label == "metrics" else ContextUsage.of_record(record).record()
+
+
+def _read_citation(entry: object, where: str) -> Citation:
     if not isinstance(entry, dict):
         _refuse(f"{where} is no object")
     number: Any = entry.get("number")
@@ -241,7 +251,7 @@ def _read_citation(entry: object, where: str) -> KeptCitation:
     if page is not None and not _is_whole(page, 0, 10**9):
         _refuse(f"{where}: “page” must be a whole number")
     texts = [_text(entry, name, where, LONGEST_TEXT) for name in ("file", "section", "passage")]
-    return KeptCitation(number, texts[0], page, texts[1], texts[2])
+    return Citation(number, texts[0], page, texts[1], texts[2])
 
 
 def _text(entry: Mapping[str, Any], name: str, where: str, longest: int, *, optional: bool = False) -> str:
@@ -260,7 +270,7 @@ def _texts(entry: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
     return tuple(values)
 
 
-def _numbers(entry: Mapping[str, Any], name: str, where: str, known: set[int]) -> tuple[int, ...]:
+def _numbers(entry: Mapping[str, Any], name: str, where: str, known: Collection[int]) -> tuple[int, ...]:
     values = _items(entry, name, where, _MOST_ITEMS, optional=True)
     if not all(_is_whole(value, 1, _MOST_ITEMS) and value in known for value in values):
         _refuse(f"{where}: “{name}” must be numbers of citations")

@@ -15,7 +15,8 @@ from localspec.chat.engine import Engine
 from localspec.chat.library_setup import collect_files, library_of_files, open_library
 from localspec.chat.methods import DEFAULT_METHOD, has_states
 from localspec.chat.report import verdict
-from localspec.chat.session import ReplyOptions, Session, Turn
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn
 from localspec.cli.options import (
     AsJson,
     ContextSize,

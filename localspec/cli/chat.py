@@ -8,7 +8,8 @@ from rich.markup import escape
 
 from localspec.chat.library_setup import collect_files
 from localspec.chat.methods import DEFAULT_METHOD
-from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions
 from localspec.cli.ask import open_for, say_answer
 from localspec.cli.options import (
     ContextSize,

@@ -52,13 +52,15 @@ def index(
     if states:
         if opened.rebuild_needed():  # states need n-grams of this model's tokenizer
             opened.rebuild()
-        opened.want_states(True)
+        opened.state_reading.want(True)
     failures = index_files(opened, found, states=True)
     for info in opened.documents():
         note = f" ({info.reason})" if info.reason else ""
         errors.print(escape(f"{info.name}: {info.status}, {info.passages} passages, {info.tokens} tokens{note}"))
-    if opened.states is not None and opened.states_wanted:
-        errors.print(f"{opened.states.count()} states of {escape(engine.name)}, {opened.states_missing()} missing")
+    if opened.states is not None and opened.state_reading.wanted:
+        errors.print(
+            f"{opened.states.count()} states of {escape(engine.name)}, {opened.state_reading.missing()} missing"
+        )
     opened.close()
     if failures:
         raise typer.Exit(1)

@@ -1,36 +1,31 @@
-"""The requests that are being answered: one thread each, taking turns with the chat on the engine's lock."""
+"""The requests that are being answered: one worker each, taking turns with the chat on the engine's lock."""
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
+from localspec.chat.answer_worker import AnswerWorker, UnexpectedError, UseEngine
 from localspec.chat.engine import Engine
 from localspec.chat.methods import has_states
 from localspec.chat.report import verdict
-from localspec.chat.session import Turn
 from localspec.chat.single import SingleReply
 from localspec.chat.text_stream import TextStream
+from localspec.chat.turn import Turn
 from localspec.config import DEFAULT_LIBRARY, stores_folder
 from localspec.endpoint.protocol import ANY_MODEL, ChatRequest, RequestError, usage
 from localspec.endpoint.stops import StopText
 from localspec.errors import ContextTooLongError, LocalSpecError, NoModelError, SettingsError
 from localspec.stores.library import Library, library_name, list_libraries
 
-_logger = logging.getLogger(__name__)
-
 MOST_REQUESTS = 16
 """Answered or waiting at the same time; more are refused"""
 RETRY_SECONDS = 5
 _FIGURES = ("acceptance_rate", "tokens_per_step", "tokens_per_second", "steps", "drafted", "accepted")
 
-UseEngine = Callable[[Callable[[], bool]], AbstractContextManager[Engine | None]]
-"""The loaded engine, waited for and kept open; None once the function that is given is true"""
 OpenLibrary = Callable[[str, Engine], Library]
 
 
@@ -104,14 +99,14 @@ class Answers:
         self.stop()
         end = time.monotonic() + limit
         for answer in running:
-            answer.join(max(0.0, end - time.monotonic()))
+            answer.wait(max(0.0, end - time.monotonic()))
 
     def _over(self, answer: Answer) -> None:
         with self._lock:
             self._running.discard(answer)
 
 
-class Answer:
+class Answer(AnswerWorker):
     """One request on its way to an answer."""
 
     def __init__(
@@ -122,49 +117,30 @@ class Answer:
         tell: Callable[[Event], None],
         over: Callable[[Answer], None],
     ) -> None:
-        self._use = use
+        super().__init__(use, "request")
         self._open = library
         self._request = request
         self._tell = tell
         self._over = over
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="answer", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End after the step at work. One that waits for its turn gives it up when it comes."""
-        self._stopping.set()
-
-    def join(self, limit: float) -> None:
-        """Wait until it is over, `limit` seconds at most."""
-        self._thread.join(limit)
 
     # -- in the thread ------------------------------------------------------------------------------------------
 
-    def _run(self) -> None:
-        try:
-            with self._use(self._stopping.is_set) as engine:
-                if engine is not None and self._write(engine):
-                    return
-            self._tell(_stopped())
-        except RequestError as error:
-            self._tell(error)
-        except ContextTooLongError as error:
-            self._tell(RequestError(400, str(error), param="messages", code="context_length_exceeded"))
-        except SettingsError as error:
-            self._tell(RequestError(400, str(error)))
-        except NoModelError as error:
-            self._tell(RequestError(503, str(error), code="model_not_loaded"))
-        except LocalSpecError as error:
-            self._tell(RequestError(503, str(error), code="unavailable"))
-        except Exception as error:  # the client must hear of it, and the application go on
-            _logger.exception("A request failed")
-            self._tell(RequestError(500, f"Something went wrong inside LocalSpec ({type(error).__name__})."))
-        finally:
-            self._over(self)
+    def work(self, engine: Engine) -> None:
+        """Answer the request."""
+        if not self._write(engine):
+            self.stopped()
+
+    def stopped(self) -> None:
+        """Nothing more is said."""
+        self._tell(_stopped())
+
+    def failed(self, error: LocalSpecError) -> None:
+        """Why there is no more, with the status that OpenAI's clients know."""
+        self._tell(refusal(error))
+
+    def over(self) -> None:
+        """Another one may be answered."""
+        self._over(self)
 
     def _write(self, engine: Engine) -> bool:
         """Write the answer. False when it was stopped before its end."""
@@ -178,14 +154,10 @@ class Answer:
         reply = SingleReply(engine, request.messages, library)
         options = replace(request.options, max_tokens=min(request.options.max_tokens, engine.model.context_size))
         stops = StopText(request.stop)
-        begun = False
-        updates = reply.write(options)
-        try:
+        turn: Turn | None = None
+        with self.follow(reply.write(options)) as updates:
             for update in updates:
-                if self._stopping.is_set():
-                    return False
-                if not begun:
-                    begun = True
+                if turn is None:
                     self._tell(Begun(engine.name, engine.weights_fingerprint))
                 turn = update.turn
                 text = stops.add(update.delta)
@@ -195,8 +167,8 @@ class Answer:
                     self._tell(text)
                 if stops.found:
                     break
-        finally:
-            updates.close()
+        if turn is None or self.is_stopping:
+            return False
         metrics = turn.metrics
         written = _tokens_until(engine, turn, stops.length) if stops.found else metrics.tokens
         figures = self._figures(engine, turn, library)
@@ -237,6 +209,20 @@ class Answer:
             "prompt_seconds": metrics.prefill_seconds,
             "verdict": said,
         }
+
+
+def refusal(error: LocalSpecError) -> RequestError:
+    """An error of the application as a client is told of it."""
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, UnexpectedError):
+        return RequestError(500, f"Something went wrong inside LocalSpec ({error.kind}).")
+    if isinstance(error, ContextTooLongError):
+        return RequestError(400, str(error), param="messages", code="context_length_exceeded")
+    if isinstance(error, SettingsError):
+        return RequestError(400, str(error))
+    code = "model_not_loaded" if isinstance(error, NoModelError) else "unavailable"
+    return RequestError(503, str(error), code=code)
 
 
 def _stopped() -> RequestError:

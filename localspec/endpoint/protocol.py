@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from localspec.chat.methods import METHODS
-from localspec.chat.session import ReplyOptions
 from localspec.chat.template import Message
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import LocalSpecError
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from starlette.routing import BaseRoute
 
+from localspec.chat.answer_worker import UseEngine
 from localspec.endpoint import routes
 from localspec.endpoint.access import Access
-from localspec.endpoint.answers import Answers, OpenLibrary, UseEngine
+from localspec.endpoint.answers import Answers, OpenLibrary
 
 
 class Service:

@@ -6,21 +6,32 @@ Texts are kept as they are, but for lone surrogates, which no file can hold.
 
 from __future__ import annotations
 
-import json
 import logging
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from sqlite_utils import Database
 
 from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
 from localspec.locks import try_lock
-from localspec.stores.database import Migration, StoreDatabase, mapped_errors
+from localspec.stores.conversation_tables import CONVERSATION_MIGRATIONS
+from localspec.stores.database import StoreDatabase, mapped_errors
+from localspec.stores.stored_turns import (
+    COLUMNS,
+    TEXT,
+    TOKENS,
+    Citation,
+    StoredConversation,
+    StoredTurn,
+    as_row,
+    of_row,
+    utc_now,
+    writable,
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -36,147 +47,6 @@ _SNIPPET_CHARACTERS = 40
 """On each side of what was found, where it is no word."""
 _IF_DAMAGED = "Start LocalSpec again: it sets the file aside and begins a new one."
 _IF_NEWER = "Update LocalSpec. The file is left as it is, and this version keeps no chats meanwhile."
-
-
-def _create(database: Database) -> None:
-    database.execute(
-        """
-        CREATE TABLE conversations (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            title TEXT NOT NULL,
-            library TEXT NOT NULL,
-            created TEXT NOT NULL,
-            changed TEXT NOT NULL
-        )
-        """
-    )
-    database.execute("CREATE INDEX conversations_changed ON conversations (changed)")
-    # What searches and lists read stands in front: the rest of a row lies on pages of its own when it is long.
-    database.execute(
-        """
-        CREATE TABLE turns (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
-            position INTEGER NOT NULL,   -- 0, 1, ...
-            asked TEXT NOT NULL,
-            method TEXT NOT NULL,
-            finish TEXT NOT NULL,        -- '' while it is written
-            library TEXT NOT NULL,       -- identity of the library that `details` tells of
-            question TEXT NOT NULL,
-            reply TEXT NOT NULL,
-            content TEXT,                -- as sent to the model, where that is not the question alone
-            tokenizer TEXT NOT NULL,
-            tokens BLOB NOT NULL,        -- ids of the reply, int32 little-endian
-            details TEXT NOT NULL,       -- JSON
-            metrics TEXT NOT NULL,       -- JSON
-            UNIQUE (conversation, position)
-        )
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE citations (
-            conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
-            number INTEGER NOT NULL,
-            position INTEGER NOT NULL,   -- of the turn that was first given it
-            source INTEGER NOT NULL,     -- id of the passage in that turn's library, 0 where unknown
-            file TEXT NOT NULL,
-            page INTEGER,
-            section TEXT NOT NULL,
-            passage TEXT NOT NULL,
-            PRIMARY KEY (conversation, number)
-        ) WITHOUT ROWID
-        """
-    )
-    database.execute(
-        "CREATE VIRTUAL TABLE words USING fts5(question, reply, content = 'turns', content_rowid = 'id',"
-        " tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3')"
-    )
-    remove = "INSERT INTO words (words, rowid, question, reply) VALUES ('delete', old.id, old.question, old.reply);"
-    add = "INSERT INTO words (rowid, question, reply) VALUES (new.id, new.question, new.reply);"
-    database.execute(f"CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN {add} END")
-    database.execute(f"CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN {remove} END")
-    database.execute(f"CREATE TRIGGER turns_changed AFTER UPDATE OF question, reply ON turns BEGIN {remove} {add} END")
-
-
-def _add_origins(database: Database) -> None:
-    # Of which sources the tokens of a reply came, as `chat.origins` packs it; empty where that is not known.
-    database.execute("ALTER TABLE turns ADD COLUMN origins BLOB NOT NULL DEFAULT x''")
-
-
-def _add_system(database: Database) -> None:
-    database.execute("ALTER TABLE conversations ADD COLUMN system TEXT NOT NULL DEFAULT ''")
-
-
-_MIGRATIONS = (
-    Migration("conversations-1-chats", _create),
-    Migration("conversations-2-origins", _add_origins),
-    Migration("conversations-3-system", _add_system),
-)
-
-
-@dataclass(frozen=True, slots=True)
-class KeptCitation:
-    """A numbered passage with its place, once per conversation."""
-
-    number: int
-    file: str
-    page: int | None
-    section: str
-    passage: str
-    source: int = 0
-    """id of the passage in its library; 0 where unknown"""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptTurn:
-    """One question with its answer."""
-
-    question: str
-    content: str
-    """as sent to the model"""
-    reply: str = ""
-    tokens: bytes = b""
-    """ids of the reply, int32 little-endian; empty where unknown"""
-    tokenizer: str = ""
-    """fingerprint of the tokenizer of `tokens`"""
-    library: str = ""
-    """identity of the library that `documents` and the citations' sources belong to"""
-    method: str = ""
-    finish: str = ""
-    """why the answer ends; "" while it is being written, or for good when that was broken off"""
-    asked: str = ""
-    """ISO 8601, UTC"""
-    files: tuple[str, ...] = ()
-    """names of the documents sent with the question"""
-    notices: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    documents: tuple[int, ...] = ()
-    """ids of those whose whole text stands in `content`"""
-    given: tuple[int, ...] = ()
-    """numbers of the passages that could be cited"""
-    cited: tuple[int, ...] = ()
-    metrics: dict[str, Any] = field(default_factory=dict)
-    origins: bytes = b""
-    """where the reply's tokens came from; empty where unknown"""
-    window: dict[str, int] = field(default_factory=dict)
-    """what filled the model's context, in tokens; empty where unknown"""
-
-
-@dataclass(frozen=True, slots=True)
-class KeptConversation:
-    """A whole conversation."""
-
-    title: str
-    library: str
-    """name of the library it was held over"""
-    turns: tuple[KeptTurn, ...]
-    citations: tuple[KeptCitation, ...] = ()
-    created: str = ""
-    changed: str = ""
-    """ISO 8601, UTC"""
-    system: str = ""
-    """the person's own system prompt; "" where there is none"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +120,7 @@ class Conversations:
 
         There are at most `limit`, those with the newest questions. No text raises anything.
         """
-        wanted = _writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
+        wanted = writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
         if not wanted:
             return self.newest(limit)
         words = wanted.casefold().split()
@@ -289,7 +159,7 @@ class Conversations:
             row = database.execute("SELECT count(*) FROM turns WHERE conversation = ?", [conversation]).fetchone()
         return int(row[0])
 
-    def load(self, conversation: int) -> KeptConversation:
+    def load(self, conversation: int) -> StoredConversation:
         """A whole conversation. Raises StoreError when there is none of this id."""
         with self._database.read() as connection:
             # One transaction, so that all of it is of the same moment.
@@ -299,9 +169,9 @@ class Conversations:
                     "SELECT title, library, created, changed, system FROM conversations WHERE id = ?", [conversation]
                 ).fetchone()
                 turns = connection.execute(
-                    f"SELECT {_COLUMNS} FROM turns WHERE conversation = ? ORDER BY position", [conversation]
+                    f"SELECT {', '.join(COLUMNS)} FROM turns WHERE conversation = ? ORDER BY position", [conversation]
                 ).fetchall()
-                citations = connection.execute(
+                cited = connection.execute(
                     "SELECT number, file, page, section, passage, source FROM citations WHERE conversation = ?"
                     " ORDER BY number",
                     [conversation],
@@ -312,12 +182,11 @@ class Conversations:
             raise _gone()
         title, library, created, changed, system = head
         try:
-            kept = tuple(_turn(row) for row in turns)
+            citations = {row[0]: Citation(*row) for row in cited}
+            kept = tuple(of_row(row, citations) for row in turns)
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedStoreError(f"The chat “{title}” is damaged ({error}).", "Delete it.") from error
-        return KeptConversation(
-            title, library, kept, tuple(KeptCitation(*row) for row in citations), created, changed, system
-        )
+        return StoredConversation(title, library, kept, created, changed, system)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -330,19 +199,18 @@ class Conversations:
     def begin(self, title: str, library: str, system: str = "") -> int:
         """A new conversation, without a question yet; returns its id."""
         with self._changing() as database:
-            return _begin(database, KeptConversation(title, library, (), system=system))
+            return _begin(database, StoredConversation(title, library, (), system=system))
 
     def put(
         self,
         conversation: int,
         position: int,
-        turn: KeptTurn,
-        citations: Sequence[KeptCitation] = (),
+        turn: StoredTurn,
         *,
         library: str | None = None,
         cut: bool = False,
     ) -> None:
-        """Write the turn at `position`, with the citations it was given; with `cut` those after it go. `library` is the
+        """Write the turn at `position`, with the passages it was given; with `cut` those after it go. `library` is the
         one that the conversation is held over from now on.
 
         Raises StoreError when the conversation is not there any more.
@@ -350,23 +218,23 @@ class Conversations:
         with self._changing() as database:
             updated = database.execute(
                 "UPDATE conversations SET changed = ?, library = coalesce(?, library) WHERE id = ?",
-                [_now(), library, conversation],
+                [utc_now(), library, conversation],
             ).rowcount
             if not updated:
                 raise _gone()
             if cut:
                 _cut(database, conversation, position + 1)
-            _put(database, conversation, position, turn, citations)
+            _put(database, conversation, position, turn)
 
     def write_on(
-        self, conversation: int, position: int, reply: str, tokens: bytes, origins: bytes | None = None
+        self, conversation: int, position: int, reply: str, tokens: Sequence[int], origins: bytes | None = None
     ) -> None:
         """The answer at `position` as far as it is written; nothing where that turn is gone."""
         with self._database.write() as database:
             database.execute(
                 "UPDATE turns SET reply = ?, tokens = ?, origins = coalesce(?, origins)"
                 " WHERE conversation = ? AND position = ?",
-                [_writable(reply), tokens, origins, conversation, position],
+                [TEXT.pack(reply), TOKENS.pack(tokens), origins, conversation, position],
             )
 
     def cut(self, conversation: int, turns: int) -> None:
@@ -392,7 +260,7 @@ class Conversations:
     def set_system(self, conversation: int, system: str) -> None:
         """Give it another system prompt; "" for none of its own. It does not become the newest by that."""
         with self._database.write() as database:
-            database.execute("UPDATE conversations SET system = ? WHERE id = ?", [_writable(system), conversation])
+            database.execute("UPDATE conversations SET system = ? WHERE id = ?", [writable(system), conversation])
 
     def delete(self, conversation: int) -> None:
         """Delete it for good."""
@@ -405,16 +273,14 @@ class Conversations:
             database.execute("INSERT INTO words (words) VALUES ('optimize')")
         self._database.reclaim()
 
-    def add(self, conversations: Iterable[KeptConversation]) -> int:
+    def add(self, conversations: Iterable[StoredConversation]) -> int:
         """Add whole conversations, all of them or none; returns how many."""
         added = 0
         with self._changing() as database:
             for kept in conversations:
                 identity = _begin(database, kept)
-                citations = {made.number: made for made in kept.citations}
                 for position, turn in enumerate(kept.turns):
-                    given = [citations[number] for number in turn.given if number in citations]
-                    _put(database, identity, position, turn, given)
+                    _put(database, identity, position, turn)
                 added += 1
         return added
 
@@ -437,7 +303,6 @@ class Conversations:
             yield database
 
 
-_COLUMNS = "question, content, reply, tokens, tokenizer, library, method, finish, asked, details, metrics, origins"
 _MATCHING = (
     "SELECT turns.id, turns.conversation FROM words JOIN turns ON turns.id = words.rowid WHERE words MATCH ?"
     " ORDER BY words.rowid DESC"
@@ -446,7 +311,6 @@ _SNIPPET = "SELECT snippet(words, -1, ?, ?, '…', ?) FROM words WHERE words MAT
 _CONTAINING = (
     "SELECT conversation, max(id) FROM turns WHERE instr(question, ?) OR instr(reply, ?) GROUP BY conversation"
 )
-_LISTS = ("files", "notices", "problems", "documents", "given", "cited")
 
 
 def prefix_query(text: str) -> str:
@@ -459,12 +323,12 @@ def prefix_query(text: str) -> str:
 
 def one_line(text: str) -> str:
     """`text` as a title: one line of at most `TITLE_CHARACTERS` characters."""
-    line = " ".join(_writable(text).replace("\0", " ").split())
+    line = " ".join(writable(text).replace("\0", " ").split())
     return line if len(line) <= TITLE_CHARACTERS else line[: TITLE_CHARACTERS - 1].rstrip() + "…"
 
 
 def _open(path: Path) -> StoreDatabase:
-    return StoreDatabase(path, _MIGRATIONS, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
+    return StoreDatabase(path, CONVERSATION_MIGRATIONS, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
 
 
 def _set_aside(path: Path) -> Path:
@@ -479,55 +343,36 @@ def _set_aside(path: Path) -> Path:
     return aside
 
 
-def _begin(database: Database, kept: KeptConversation) -> int:
-    now = _now()
+def _begin(database: Database, kept: StoredConversation) -> int:
+    now = utc_now()
     identity = database.execute(
         "INSERT INTO conversations (title, library, created, changed, system) VALUES (?, ?, ?, ?, ?)",
         [
-            *(one_line(kept.title) or "…", _writable(kept.library), kept.created or now, kept.changed or now),
-            _writable(kept.system),
+            *(one_line(kept.title) or "…", writable(kept.library), kept.created or now, kept.changed or now),
+            writable(kept.system),
         ],
     ).lastrowid
     assert identity is not None
     return identity
 
 
-def _put(
-    database: Database, conversation: int, position: int, turn: KeptTurn, citations: Sequence[KeptCitation]
-) -> None:
-    names = f"conversation, position, {_COLUMNS}"
-    columns = names.split(", ")
-    values = [
-        conversation,
-        position,
-        _writable(turn.question),
-        None if turn.content == turn.question else _writable(turn.content),
-        _writable(turn.reply),
-        turn.tokens,
-        turn.tokenizer,
-        turn.library,
-        turn.method,
-        turn.finish,
-        turn.asked or _now(),
-        json.dumps({**{name: list(getattr(turn, name)) for name in _LISTS}, "window": turn.window}),
-        json.dumps(turn.metrics),
-        turn.origins,
-    ]
-    changes = ", ".join(f"{name} = excluded.{name}" for name in columns[2:])
+def _put(database: Database, conversation: int, position: int, turn: StoredTurn) -> None:
+    names = ("conversation", "position", *COLUMNS)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
     database.execute(
-        f"INSERT INTO turns ({names}) VALUES ({', '.join('?' * len(columns))})"
+        f"INSERT INTO turns ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         f" ON CONFLICT (conversation, position) DO UPDATE SET {changes}",
-        values,
+        [conversation, position, *as_row(turn)],
     )
     # A turn that took another's place was given other passages.
     database.execute("DELETE FROM citations WHERE conversation = ? AND position = ?", [conversation, position])
-    for made in citations:
+    for made in turn.given:
         database.execute(
             "INSERT OR IGNORE INTO citations (conversation, number, position, source, file, page, section, passage)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 *(conversation, made.number, position, made.source),
-                *(_writable(made.file), made.page, _writable(made.section), _writable(made.passage)),
+                *(writable(made.file), made.page, writable(made.section), writable(made.passage)),
             ],
         )
 
@@ -535,26 +380,6 @@ def _put(
 def _cut(database: Database, conversation: int, turns: int) -> None:
     for table in ("turns", "citations"):
         database.execute(f"DELETE FROM {table} WHERE conversation = ? AND position >= ?", [conversation, turns])
-
-
-def _turn(row: Sequence[Any]) -> KeptTurn:
-    question, content, reply, tokens, tokenizer, library, method, finish, asked, details, metrics, origins = row
-    lists = json.loads(details)
-    return KeptTurn(
-        question,
-        question if content is None else content,
-        reply,
-        tokens,
-        tokenizer,
-        library,
-        method,
-        finish,
-        asked,
-        **{name: tuple(lists[name]) for name in _LISTS},
-        metrics=json.loads(metrics),
-        origins=origins,
-        window=dict(lists.get("window", {})),  # turns of earlier versions have none
-    )
 
 
 def _excerpt(text: str, wanted: str) -> str:
@@ -567,15 +392,6 @@ def _excerpt(text: str, wanted: str) -> str:
     cut_before = "…" if start > _SNIPPET_CHARACTERS else ""
     cut_after = "…" if end + _SNIPPET_CHARACTERS < len(text) else ""
     return f"{cut_before}{before}{MARK}{wanted}{UNMARK}{after}{cut_after}"
-
-
-def _writable(text: str) -> str:
-    """`text` without lone surrogates, which UTF-8 cannot hold."""
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def _gone() -> StoreError:

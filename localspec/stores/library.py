@@ -4,44 +4,36 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.errors import EmbedderError, LibraryInUseError, SettingsError, StoreError
-from localspec.locks import try_lock
-from localspec.stores.database import StoreDatabase, mapped_errors
+from localspec.errors import EmbedderError, StoreError
+from localspec.stores.database import StoreDatabase
+from localspec.stores.documents.document_table import DOCUMENT_MIGRATIONS, DocumentInfo, DocumentTable, read_document
 from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.folder_rows import WATCHING_MIGRATIONS, FolderInfo
-from localspec.stores.documents.search import (
-    SEARCH_MIGRATIONS,
-    EmbedderLike,
-    FoundPassage,
-    PassageVectors,
-    around,
-    passages_of,
-    search,
-)
-from localspec.stores.documents.table import DocumentInfo, DocumentTable
+from localspec.stores.documents.passage_vectors import PASSAGE_MIGRATIONS, EmbedderLike, PassageVectors
+from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
-from localspec.stores.ingestion.pipeline import STAGE_MIGRATIONS, Pipeline, read_document
+from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
-from localspec.stores.ingestion.worker import Ingestion, Progress
-from localspec.stores.naming import DATABASE, LOCK, library_name, list_libraries
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.ingestion.worker import Ingestion, IngestionProgress
+from localspec.stores.naming import DATABASE, library_name, list_libraries, lock_library
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from localspec.stores.overview import folder_bytes
-from localspec.stores.replies import REPLY_MIGRATIONS, Origin, Replies, Reply
-from localspec.stores.states.store import STATE_MIGRATIONS, StateStore
+from localspec.stores.replies import REPLY_MIGRATIONS, LearntReplies
+from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
 
 __all__ = [
     "DocumentInfo",
     "EmbedderLike",
     "FolderInfo",
     "FoundPassage",
+    "IngestionProgress",
     "Library",
-    "Progress",
     "StateReaderLike",
     "library_name",
     "list_libraries",
@@ -53,8 +45,8 @@ _CACHE = "passages.hnsw"
 
 
 MIGRATIONS = (
-    *STAGE_MIGRATIONS,
-    *SEARCH_MIGRATIONS,
+    *DOCUMENT_MIGRATIONS,
+    *PASSAGE_MIGRATIONS,
     *NGRAM_MIGRATIONS,
     *STATE_MIGRATIONS,
     *READING_MIGRATIONS,
@@ -83,19 +75,13 @@ class Library:
         """Open `folder`, or begin a library there.
 
         `tokenize` turns text into the target model's token ids, int32 [n]; `tokenizer_fingerprint` names it. The
-        embedder is first asked when vectors are made or searched, and the state reader when states are wanted; without
-        one there are no states. Raises LibraryInUseError when another instance holds the folder.
+        embedder is first asked when vectors are made or searched, and the state reader when hidden states are
+        wanted; without one there are none. Raises LibraryInUseError when another instance holds the folder.
         """
         self.folder = folder
         self.name = folder.name
-        self._copies = FileStore(folder / "files")
-        with mapped_errors(folder):
-            lock = try_lock(folder / LOCK)
-        if lock is None:
-            raise LibraryInUseError(
-                f"The library '{self.name}' is open in another LocalSpec.", "Close the other window, or use that."
-            )
-        self._lock = lock
+        self._files = FileStore(folder / "files")
+        self._lock = lock_library(folder, "Close the other window, or use that.")
         try:
             self._database = StoreDatabase(folder / DATABASE, MIGRATIONS)
             with self._database.read() as connection:
@@ -107,29 +93,38 @@ class Library:
             target, dimension = (state_reader.fingerprint, state_reader.dimension) if state_reader else ("", 1)
             states = StateStore(self._database, folder, identity, target, dimension)
             self.states = states if state_reader else None
-            self._reading = StateReading(self._database, self.ngrams, states, state_reader) if state_reader else None
-            self._replies = Replies(
-                self._database, self.ngrams, states, tokenizer_fingerprint, keeps_states=state_reader is not None
+            self.state_reading = StateReading(self._database, self.ngrams, states, state_reader, self._wake)
+            """whether documents are read for their hidden states, and how far that is"""
+            self.replies = LearntReplies(
+                self._database,
+                self.ngrams,
+                states,
+                tokenizer_fingerprint,
+                keeps_states=state_reader is not None,
+                on_change=self._wake,
             )
+            """what the target wrote in chats"""
             self._vectors = vectors = PassageVectors(self._database, folder / _CACHE, identity, embedder)
-            self._stages = Pipeline(
-                self._database, self._copies.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
+            self.passages = PassageSearch(self._database, vectors)
+            """what the documents say, found by a question or by its place"""
+            self._pipeline = Pipeline(
+                self._database, self._files.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
             )
-            self._ingestion = Ingestion(self._database, self._stages, vectors, self._replies, self._reading)
-            self._holdings = DocumentTable(self._database, self._copies, self._stages, self._ingestion.wake)
+            self._ingestion = Ingestion(self._database, self._pipeline, vectors, self.replies, self.state_reading)
+            self._table = DocumentTable(self._database, self._files, forget=self._pipeline.forget, on_change=self._wake)
             self.watching = Watching(
-                self._database, self._holdings, without=[folder.parent], halted=lambda: self._ingestion.paused
+                self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused
             )
             """the folders that documents come from"""
             with self._database.read() as connection:
                 files = connection.execute("SELECT file FROM documents").fetchall()
-            self._copies.sweep({file for (file,) in files})
+            self._files.sweep({file for (file,) in files})
         except BaseException:
             self._lock.release()
             raise
 
     @property
-    def progress(self) -> Progress:
+    def progress(self) -> IngestionProgress:
         """Where the work on the documents stands."""
         return self._ingestion.progress
 
@@ -145,27 +140,27 @@ class Library:
         `index_again` finds what has changed there. A file with the same content as one that is there gives that one; if
         that had failed, it is tried again. Raises DocumentError when the file cannot be read.
         """
-        return self._holdings.add(path, name=name, keeps_source=keeps_source)
+        return self._table.add(path, name=name, keeps_source=keeps_source)
 
     def documents(self) -> list[DocumentInfo]:
         """All documents, oldest first."""
-        return self._holdings.all()
+        return self._table.all()
 
     def remove(self, document: int) -> None:
         """Delete a document with everything that was made from it. An unknown one is no error."""
-        self._holdings.remove(document)
+        self._table.remove(document)
 
     def remove_failed(self) -> int:
         """Delete all documents that failed; how many."""
-        return self._holdings.remove_failed()
+        return self._table.remove_failed()
 
     def index_again(self, document: int | None = None) -> None:
         """Read a document anew, or all of them: the file, where it is known to lie and has changed, else the library's
         copy. All that was made of it is made again. Raises DocumentError when a changed file cannot be read."""
         if document is None:
-            self._holdings.all_again()
+            self._table.all_again()
         else:
-            self._holdings.again(document)
+            self._table.again(document)
 
     def embedded(self) -> dict[int, int]:
         """Passages with a vector, of documents that have some of them. Raises EmbedderError."""
@@ -188,7 +183,7 @@ class Library:
         self,
         *,
         should_yield: Callable[[], bool] = lambda: False,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[IngestionProgress], None] | None = None,
         states: bool = True,
     ) -> list[DocumentInfo]:
         """Do all unfinished work in this thread, paused or not; the documents that became ready or failed by it.
@@ -216,19 +211,6 @@ class Library:
         """Wait until the worker has nothing to do, is paused, or `progress.problem` says why it stopped; False after
         `timeout` seconds."""
         return self._ingestion.wait(timeout)
-
-    def search(self, question: str, limit: int = 8, *, exclude: Collection[int] = ()) -> list[FoundPassage]:
-        """The passages that fit the question best, by meaning and by words; `exclude` holds ids of passages."""
-        return search(self._database, self._vectors, question, limit, exclude)
-
-    def passages(self, document: int) -> list[FoundPassage]:
-        """All passages of a document in its order; none before it was read."""
-        return passages_of(self._database, document)
-
-    def around(self, passage: int, text: str, name: str, reach: int = 2) -> list[FoundPassage]:
-        """A passage that was cited, with up to `reach` others of its document before and after it, in order; empty when
-        it is not there any more. Of one whose id is gone, its `text` is looked for in a document of this name."""
-        return around(self._database, passage, text, name, reach)
 
     def document_text(self, document: int) -> str:
         """The whole text of a document; empty before it was read."""
@@ -260,12 +242,12 @@ class Library:
                 "UPDATE documents SET stage = 'passages' WHERE id IN (SELECT value FROM json_each(?))",
                 [json.dumps(self._without_ngrams())],
             )
-        self._ingestion.wake()
+        self._wake()
         # Apart, so that n-grams are made again even where the embedder cannot be used.
         with self._database.write() as database:
             self._vectors.drop_outdated(database)
         self._database.reclaim()
-        self._ingestion.wake()
+        self._wake()
 
     def disk_bytes(self) -> int:
         """Bytes of everything in the library's folder."""
@@ -277,76 +259,21 @@ class Library:
         states = self.states.memory_bytes if self.states is not None else 0
         return self.ngrams.memory_bytes + self._vectors.memory_bytes + states
 
-    @property
-    def states_wanted(self) -> bool:
-        """Whether documents are read for their states under this target; False without a state reader."""
-        return self._reading is not None and self._reading.wanted
-
-    def want_states(self, on: bool) -> None:
-        """Have all documents read for their states, now and in later sessions with this target, or no more.
-
-        A running worker begins with it; what is stored stays. Raises SettingsError without a state reader.
-        """
-        if self._reading is None:
-            raise SettingsError("This model gives no states to draft from.", "Choose another model.")
-        self._reading.want(on)
-        self._ingestion.wake()
-
-    def states_missing(self) -> int:
-        """Tokens of searchable documents without a state under this target; 0 when all is read, or without a reader."""
-        return self._reading.missing() if self._reading is not None else 0
-
-    @property
-    def learns(self) -> bool:
-        """Whether the replies of chats are learnt; at first they are."""
-        return self._replies.learns
-
-    def set_learning(self, on: bool) -> None:
-        """Learn the replies of chats, now and in later sessions, or not. What was learnt stays."""
-        self._replies.set_learning(on)
-
-    def add_reply(
-        self, tokens: NDArray[np.int32], states: NDArray[np.float16] | None, *, origin: Origin, first: int = 0
-    ) -> bool:
-        """Learn what the target wrote, at once and whatever `learns` says; False when it was known already.
-
-        `tokens` [n] become n-grams; `states` [m, d] are those of positions first ... first + m - 1. Raises ValueError
-        when they do not belong together.
-        """
-        added = self._replies.add(Reply(tokens, states, first, origin))
-        self._ingestion.wake()
-        return added
-
-    def learn_later(
-        self, tokens: NDArray[np.int32], states: NDArray[np.float16] | None = None, *, first: int = 0
-    ) -> None:
-        """Learn a chat's reply, as `add_reply` does, when no reply is being written; `close` learns what still waits.
-
-        Arrays are copied. Of more than 64 waiting replies the newest are kept. Does nothing unless `learns`.
-        """
-        self._replies.later(Reply(tokens, states, first, "chat"))
-        self._ingestion.wake()
-
-    def replies(self) -> tuple[int, int]:
-        """Learnt replies and their tokens, of whatever model."""
-        return self._replies.count()
-
-    def forget_replies(self) -> None:
-        """Delete all learnt replies with their n-grams and states."""
-        self._replies.forget()
-        self._ingestion.wake()
-
     def close(self) -> None:
         """Stop the workers after their current step, learn the replies that wait, and close everything."""
         self.stop()
         try:
-            while self._replies.store_next():
+            while self.replies.store_next():
                 pass
         except StoreError as error:  # closing must not fail for something that is made again by every chat
             _logger.warning("Replies were not learnt: %s", error)
         finally:
             self._database.close()
             self._lock.release()
+
+    def _wake(self) -> None:
+        """There is something new to do."""
+        self._ingestion.wake()
 
     def _without_ngrams(self) -> list[int]:
         with self._database.read() as connection:

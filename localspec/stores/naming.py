@@ -21,6 +21,7 @@ DATABASE = "library.db"
 LOCK = ".lock"
 """The file in a library's folder that whoever has it open holds."""
 _DELETED = ".deleted-"
+_CLOSE_IT = "Close the other one and try again."
 _NAME_CHARACTERS = 64
 _FILE_NAME_BYTES = 255
 """Longest file name of the common file systems."""
@@ -70,7 +71,7 @@ def rename_library(stores: Path, name: str, wanted: str) -> str:
             raise SettingsError(f"There is no library called {name!r}.")
         if target.exists() and not target.samefile(source):  # the same where the system knows no capitals
             raise SettingsError(f"There is something called {new!r} already.", "Choose another name.")
-        _move(source, target, _locked(source))
+        _move(source, target, lock_library(source, _CLOSE_IT))
     return new
 
 
@@ -85,7 +86,7 @@ def delete_library(stores: Path, name: str) -> None:
         if not (source / DATABASE).is_file():
             raise SettingsError(f"There is no library called {name!r}.")
         # At once and as a whole, whatever happens while its files go.
-        _move(source, stores / f"{_DELETED}{uuid.uuid4().hex}", _locked(source))
+        _move(source, stores / f"{_DELETED}{uuid.uuid4().hex}", lock_library(source, _CLOSE_IT))
     sweep_deleted(stores)
 
 
@@ -97,12 +98,13 @@ def sweep_deleted(stores: Path) -> None:
             _logger.warning("%s could not be deleted wholly", path)
 
 
-def _locked(folder: Path) -> Lock:
-    lock = try_lock(folder / LOCK)
+def lock_library(folder: Path, advice: str) -> Lock:
+    """The lock that says who has the library in `folder` open. Raises LibraryInUseError with `advice` when another
+    LocalSpec holds it, and StoreError when the folder cannot be written."""
+    with mapped_errors(folder):
+        lock = try_lock(folder / LOCK)
     if lock is None:
-        raise LibraryInUseError(
-            f"The library '{folder.name}' is open in another LocalSpec.", "Close the other one and try again."
-        )
+        raise LibraryInUseError(f"The library '{folder.name}' is open in another LocalSpec.", advice)
     return lock
 
 

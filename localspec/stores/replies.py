@@ -1,4 +1,4 @@
-"""Learnt replies: what the target itself wrote, kept for drafts beside the documents, as n-grams and states.
+"""Learnt replies: what the target itself wrote, kept for drafts beside the documents, as n-grams and hidden states.
 
 A store of the target's own replies makes better drafts than any other text (DReSD, arXiv 2502.15572), and when a reply
 ends, both its tokens and its states are there already. In the stores of n-grams and states a reply's document number is
@@ -11,7 +11,8 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal, TypeAlias
 
@@ -20,12 +21,12 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.ngrams.store import NgramStore, token_ids
-from localspec.stores.states.store import CONTINUATION, StateStore
+from localspec.stores.ngrams.ngram_store import NgramStore, token_ids
+from localspec.stores.states.state_store import CONTINUATION, StateStore
 
 _logger = logging.getLogger(__name__)
 
-WAITING = 64
+MAX_WAITING = 64
 """Replies that wait to be stored, at most; the oldest are dropped. 512 tokens of a 7B model have 4 MB of states."""
 
 Origin: TypeAlias = Literal["chat", "learn"]
@@ -52,7 +53,7 @@ REPLY_MIGRATIONS: tuple[Migration, ...] = (Migration("replies-1-learnt", _create
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reply:
+class LearntReply:
     """A reply as the target wrote it. Raises ValueError when its parts do not belong together."""
 
     tokens: NDArray[np.int32]
@@ -68,34 +69,43 @@ class Reply:
             raise ValueError("states must belong to the reply's tokens")
 
 
-class Replies:
+class LearntReplies:
     """The learnt replies of a library, and those that wait to be stored. Any thread may call any method.
 
     Methods raise StoreError when the database cannot be read or written, and DiskFullError when the disk is full.
     """
 
     def __init__(
-        self, database: StoreDatabase, ngrams: NgramStore, states: StateStore, tokenizer: str, *, keeps_states: bool
+        self,
+        database: StoreDatabase,
+        ngrams: NgramStore,
+        states: StateStore,
+        tokenizer: str,
+        *,
+        keeps_states: bool,
+        on_change: Callable[[], None],
     ) -> None:
-        """`tokenizer` is the fingerprint of the tokenizer. States are dropped unless `keeps_states`."""
+        """`tokenizer` is the fingerprint of the tokenizer. Hidden states are dropped unless `keeps_states`. `on_change`
+        is called when there is something new to do."""
         self._database = database
         self._ngrams = ngrams
         self._states = states
         self._tokenizer = tokenizer
         self._keeps_states = keeps_states
+        self._on_change = on_change
         self._lock = threading.Lock()
-        self._waiting: deque[Reply] = deque(maxlen=WAITING)
+        self._waiting: deque[LearntReply] = deque(maxlen=MAX_WAITING)
         with database.read() as connection:
             (is_on,) = connection.execute("SELECT is_on FROM learning").fetchone()
         self._learns = bool(is_on)
 
     @property
     def learns(self) -> bool:
-        """Whether the replies of chats are learnt, in this session and later ones."""
+        """Whether the replies of chats are learnt, in this session and later ones; at first they are."""
         return self._learns
 
     def set_learning(self, on: bool) -> None:
-        """Learn the replies of chats, or not; those that still wait are dropped then."""
+        """Learn the replies of chats, or not: then those that still wait are dropped. What was learnt stays."""
 
         def remember() -> None:
             with self._lock:
@@ -107,13 +117,32 @@ class Replies:
             database.execute("UPDATE learning SET is_on = ?", [int(on)])
             self._database.after_commit(remember)
 
-    def later(self, reply: Reply) -> None:
-        """Keep a copy until `store_next` stores it. Does nothing while replies are not learnt."""
-        states = None if reply.states is None or not self._keeps_states else np.array(reply.states, np.float16)
-        copied = Reply(np.array(reply.tokens, np.int32), states, reply.first, reply.origin)
+    def add(
+        self, tokens: NDArray[np.int32], states: NDArray[np.float16] | None, *, origin: Origin, first: int = 0
+    ) -> bool:
+        """Learn what the target wrote, at once and whatever `learns` says; False when it was known already.
+
+        `tokens` [n] become n-grams; `states` [m, d] are the hidden states of positions first ... first + m - 1. Raises
+        ValueError when they do not belong together.
+        """
+        added = self._store(LearntReply(tokens, states, first, origin))
+        self._on_change()
+        return added
+
+    def add_later(
+        self, tokens: NDArray[np.int32], states: NDArray[np.float16] | None = None, *, first: int = 0
+    ) -> None:
+        """Learn a chat's reply, as `add` does, when no reply is being written: `store_next` stores it.
+
+        Arrays are copied. Of more than 64 waiting replies the newest are kept. Does nothing unless `learns`.
+        """
+        reply = LearntReply(tokens, states, first, "chat")
+        kept = None if states is None or not self._keeps_states else np.array(states, np.float16)
+        copied = replace(reply, tokens=np.array(tokens, np.int32), states=kept)
         with self._lock:
             if self._learns:
                 self._waiting.append(copied)
+        self._on_change()
 
     def store_next(self) -> bool:
         """Store the reply that waits longest; False when none does. One that cannot be stored now goes on waiting."""
@@ -127,7 +156,7 @@ class Replies:
                 still_waiting = bool(self._waiting) and self._waiting[0] is reply
             if still_waiting:
                 try:
-                    self.add(reply)
+                    self._store(reply)
                 except ValueError as error:  # such as states that are no numbers; it will not get better
                     _logger.warning("A reply was not learnt: %s", error)
         with self._lock:
@@ -135,7 +164,26 @@ class Replies:
                 self._waiting.popleft()
         return True
 
-    def add(self, reply: Reply) -> bool:
+    def count(self) -> tuple[int, int]:
+        """(replies, tokens) stored, whatever tokenizer they were written with."""
+        with self._database.read() as connection:
+            row = connection.execute("SELECT count(*), coalesce(sum(tokens), 0) FROM replies").fetchone()
+        return int(row[0]), int(row[1])
+
+    def forget(self) -> None:
+        """Delete all replies with their n-grams and states, and those that wait. One transaction."""
+        with self._database.write() as database:
+            documents = [-identity for (identity,) in database.execute("SELECT id FROM replies").fetchall()]
+            self._ngrams.remove(*documents)
+            for document in documents:
+                self._states.remove(document)
+            database.execute("DELETE FROM replies")
+            with self._lock:
+                self._waiting.clear()
+        self._database.reclaim()
+        self._on_change()
+
+    def _store(self, reply: LearntReply) -> bool:
         """Store a reply, all of it in one transaction; False when nothing of it was new.
 
         One that is there without states under this target gets them.
@@ -160,24 +208,6 @@ class Replies:
             # Its own first state is the store's position 0: there a document's states lie without a gap.
             self._states.add(-identity, 0, following, reply.states[:kept])
             return True
-
-    def count(self) -> tuple[int, int]:
-        """(replies, tokens) stored, whatever tokenizer they were written with."""
-        with self._database.read() as connection:
-            row = connection.execute("SELECT count(*), coalesce(sum(tokens), 0) FROM replies").fetchone()
-        return int(row[0]), int(row[1])
-
-    def forget(self) -> None:
-        """Delete all replies with their n-grams and states, and those that wait. One transaction."""
-        with self._database.write() as database:
-            documents = [-identity for (identity,) in database.execute("SELECT id FROM replies").fetchall()]
-            self._ngrams.remove(*documents)
-            for document in documents:
-                self._states.remove(document)
-            database.execute("DELETE FROM replies")
-            with self._lock:
-                self._waiting.clear()
-        self._database.reclaim()
 
 
 def _insert(database: Database, digest: str, tokens: int, origin: Origin) -> int:

@@ -11,7 +11,7 @@ import gradio as gr
 from localspec import config, texts
 from localspec.application.state import Application, Conversation
 from localspec.chat.citations import Citation
-from localspec.chat.session import Turn
+from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError
 from localspec.stores.library import FoundPassage, Library
 from localspec.stores.overview import library_identity
@@ -54,7 +54,7 @@ class Citing:
             library = self._library(conversation, turn.library)
             if library is None:
                 return [], texts.PASSAGE_NO_LIBRARY
-            found = library.around(citation.source, citation.passage, citation.file)
+            found = library.passages.around(citation.source, citation.passage, citation.file)
         except LocalSpecError as error:
             return [], texts.PASSAGE_PROBLEM.format(problem=error)
         return found, "" if found else texts.PASSAGE_GONE.format(file=citation.file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localspec import texts
-from localspec.chat.session import Turn
+from localspec.chat.turn import Turn
 
 _LEAST_SHARE = 0.4
 """Percent of the bar that a part gets which is there at all."""

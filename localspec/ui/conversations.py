@@ -12,7 +12,7 @@ import gradio as gr
 
 from localspec import texts
 from localspec.application.chats import Chat, Exchange, answer
-from localspec.application.replying import Reply, View
+from localspec.application.replying import ReplyTask, View
 from localspec.application.state import LIBRARY_PARTS, Application, Conversation
 from localspec.chat.comparison import with_seed
 from localspec.chat.transfer import read_json
@@ -210,7 +210,7 @@ class Chats:
         instead_of: int | None,
         *,
         goes_on: bool,
-    ) -> Reply:
+    ) -> ReplyTask:
         if not question and not files and not goes_on:
             raise SettingsError(texts.NOTHING_SENT)
         options = with_seed(reply_options(*settings, library=conversation.library))
@@ -222,7 +222,7 @@ class Chats:
             if instead_of is not None:
                 replaced = [one.turn for one in chat.exchanges[instead_of:] if one.turn is not None]
                 position = chat.turns.index(replaced[0]) if replaced else None
-            chat.reply = Reply(
+            chat.reply = ReplyTask(
                 self.application, conversation, question, files, options, instead_of=position, goes_on=goes_on
             )
             return chat.reply

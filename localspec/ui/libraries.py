@@ -19,7 +19,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import DocumentError, EmbedderError, LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS
-from localspec.stores.documents.folders import MOST_FILES
+from localspec.stores.documents.folders import MAX_FILES
 from localspec.stores.library import Library, library_name
 from localspec.ui import markup, shelf
 from localspec.ui.conversations import Update
@@ -152,9 +152,9 @@ class Libraries:
             sure = conversation.forgetting == library.name
             conversation.forgetting = library.name if name == "ask" else ""
             if name in ("build", "unbuild"):
-                library.want_states(name == "build")
+                library.state_reading.want(name == "build")
             elif name == "forget" and sure:
-                library.forget_replies()
+                library.replies.forget()
 
         return self._changed(conversation, method, change)
 
@@ -162,7 +162,7 @@ class Libraries:
         """Learn the answers given with this library, or not."""
         conversation = self._conversation(request)
         seen = conversation.seen
-        shown = self._changed(conversation, method, lambda library: library.set_learning(on))
+        shown = self._changed(conversation, method, lambda library: library.replies.set_learning(on))
         # What the box shows. Where the change failed, the next tick sets it back.
         seen["learning"] = box(on)
         return shown
@@ -235,7 +235,7 @@ class Libraries:
                 if engine is None:
                     return first
                 library = self.application.library(name, engine)
-                replies, tokens = library.replies()
+                replies, tokens = library.replies.count()
                 shown = self._look(library, engine)
                 progress = library.progress
                 return {
@@ -243,12 +243,12 @@ class Libraries:
                     "meaning": _meaning(library, engine) if METHODS[method].uses_states else "",
                     "documents": shown.documents,
                     "learnt": markup.learnt(
-                        name, replies, tokens, learns=library.learns, asking=conversation.forgetting == name
+                        name, replies, tokens, learns=library.replies.learns, asking=conversation.forgetting == name
                     ),
                     "active": shelf.active(name, names, shown.count),
                     "shelf": shelf.shelf(name, conversation.asking, shown.count, replies, shown.usage),
                     "folders": shelf.folders(name, library.watching.folders(), paused=progress.paused),
-                    "learning": box(library.learns),
+                    "learning": box(library.replies.learns),
                 }
         except LocalSpecError as error:
             empty = dict.fromkeys(("meaning", "documents", "learnt", "folders"), "")
@@ -374,7 +374,7 @@ def _dropped_files(sent: object) -> list[tuple[Path, str]]:
     """The files that the page names, each with the name to show; only those that Gradio has taken in."""
     uploads = Path(get_upload_folder()).resolve()
     found = []
-    for one in sent[:MOST_FILES] if isinstance(sent, list) else []:
+    for one in sent[:MAX_FILES] if isinstance(sent, list) else []:
         if not isinstance(one, dict):
             continue
         path = Path(str(one.get("path", ""))).resolve()
@@ -386,8 +386,8 @@ def _dropped_files(sent: object) -> list[tuple[Path, str]]:
 
 def _meaning(library: Library, engine: Engine) -> str:
     """What there is to say about drafts by meaning where they are chosen."""
-    missing = library.states_missing()
-    reading = library.states_wanted and not library.progress.problem and not library.paused
+    missing = library.state_reading.missing()
+    reading = library.state_reading.wanted and not library.progress.problem and not library.paused
     # As many rows at once as were measured; reading takes more, which is no slower.
     seconds = missing * float(engine.decode_seconds[MAX_ROWS]) / MAX_ROWS
     states = library.states.count() if library.states is not None else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import gradio as gr
 
 from localspec import texts
-from localspec.stores.documents.folders import MOST_FILES
+from localspec.stores.documents.folders import MAX_FILES
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
 from localspec.ui.markup import literal
 
@@ -67,7 +67,7 @@ def folder_fields() -> tuple[gr.Markdown, FolderFields]:
 
 def _rules() -> str:
     """The limits in words, and for `libraries.js`, which looks through folders that are dropped."""
-    said = texts.FOLDER_RULES.format(most=f"{MOST_FILES:,}")
+    said = texts.FOLDER_RULES.format(most=f"{MAX_FILES:,}")
     kinds = literal(" ".join(sorted(SUPPORTED_SUFFIXES)))
     words = "".join(
         f' data-{name}="{literal(text)}"'
@@ -78,6 +78,6 @@ def _rules() -> str:
         )
     )
     return (
-        f'<p class="quiet" id="folder-rules" data-kinds="{kinds}" data-most="{MOST_FILES}"'
+        f'<p class="quiet" id="folder-rules" data-kinds="{kinds}" data-most="{MAX_FILES}"'
         f' data-largest="{ParseLimits().file_bytes}"{words}>{literal(said)}</p>'
     )

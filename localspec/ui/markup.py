@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from localspec import texts
 from localspec.chat.citations import Citation
-from localspec.stores.library import Progress
+from localspec.stores.library import IngestionProgress
 from localspec.ui import maths
 
 _MEANING = re.compile(r"""[&<>"'\\`*_{}\[\]()#+\-.!|~$:]""")
@@ -122,7 +122,7 @@ def meter(label: str, fraction: float) -> str:
     )
 
 
-def indexing(progress: Progress) -> str:
+def indexing(progress: IngestionProgress) -> str:
     """Where the work on the documents stands; empty when there is none."""
     if progress.problem:
         return note(progress.problem, "problem")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localspec import texts
-from localspec.chat.session import ReplyOptions
+from localspec.chat.turn import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings

@@ -12,7 +12,7 @@ from localspec import texts
 from localspec.application.remembered import Choice
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, listed
-from localspec.chat.session import ReplyOptions
+from localspec.chat.turn import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
 from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, ModelEntry, available, drafts
 from localspec.models.llama import MAX_ROWS

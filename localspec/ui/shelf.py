@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from localspec import texts
-from localspec.stores.library import DocumentInfo, FolderInfo, Progress
+from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
 from localspec.ui import markup
 from localspec.ui.markup import lines, literal, of_library
 
@@ -97,7 +97,7 @@ def shelf(name: str, asking: str, documents: int, answers: int, usage: Usage | N
     return f'<div class="shelf" data-asking="{asking}"{of_library(name)}>{inside}{takes}</div>'
 
 
-def indexing(name: str, progress: Progress) -> str:
+def indexing(name: str, progress: IngestionProgress) -> str:
     """Where the work on the documents stands, with a button to pause it or go on; empty when there is none."""
     if progress.paused:
         said = markup.note(progress.problem, "problem") if progress.problem else ""

@@ -14,7 +14,7 @@ from playwright.sync_api import expect
 
 from localspec import texts
 from localspec.chat.transfer import as_json
-from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
+from localspec.stores.stored_turns import Citation, StoredConversation, StoredTurn
 from tests.access.evil import Evil
 from tests.running import RunningApp
 from tests.ui.test_browser import LONG
@@ -186,15 +186,15 @@ def test_titles_questions_and_what_a_search_finds_do_nothing(visit: ChatVisit, a
 def test_imported_chats_do_nothing(visit: ChatVisit, attacker: Evil, tmp_path: Path) -> None:
     attacks = pictures(attacker)
     mixed = " ".join(attacks)
+    cited = Citation(1, f"{attacks[4]}.pdf", 3, mixed, f"{mixed}")
     turns = tuple(
-        KeptTurn(
+        StoredTurn(
             f"{attack} {mixed}", attack, f"{attack}\n\n{mixed} [1]", method=attack, finish="length",
-            files=(attack,), notices=(attack,), problems=(attack,), given=(1,), cited=(1,),
+            files=(attack,), notices=[attack], problems=[attack], given=(cited,), citations=[cited],
         )
         for attack in attacks
     )  # fmt: skip
-    cited = (KeptCitation(1, f"{attacks[4]}.pdf", 3, mixed, f"{mixed}"),)
-    chats = [KeptConversation(f"cormorant {attacks[4]} {mixed}"[:1000], attacks[0], turns, cited)]
+    chats = [StoredConversation(f"cormorant {attacks[4]} {mixed}"[:1000], attacks[0], turns)]
     file = tmp_path / "chats.json"
     file.write_text("".join(as_json(chats)), encoding="utf-8")
     visit.page.locator("#chats-column input[type=file]").set_input_files(file)

@@ -17,7 +17,8 @@ from localspec.application import tuning_child
 from localspec.application.tuning import TUNING_CHILD
 from localspec.application.tuning_child import tune
 from localspec.chat.engine import Engine
-from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import ModelError
 from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve
 from localspec.models.llama import LoadSettings

@@ -9,7 +9,8 @@ import pytest
 from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine
 from localspec.chat.methods import listed
-from localspec.chat.session import ReplyOptions, Session, Turn
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 from localspec.stores.library import Library
@@ -21,7 +22,7 @@ AGAIN = "Repeat word for word what the text says about Velm."
 
 def learnt(engine: Engine) -> object:
     """What replies teach for as long as the model is loaded, apart from times."""
-    acceptance = list(engine.acceptance.weights), list(engine.acceptance.luck), engine.acceptance.trials
+    acceptance = list(engine.acceptance.weights), list(engine.acceptance.luck), engine.acceptance.comparison
     return acceptance, [economy.asked for economy in engine.source_gates], dict(engine.recycled._table)
 
 
@@ -37,13 +38,13 @@ def test_plain_decoding_writes_the_last_answer_again(
     engine: Engine, harbour: Library, sampling: SamplingSettings
 ) -> None:
     session = talk(engine, harbour, WHEN, AGAIN, sampling=sampling)
-    before, replies, taught = snapshot(session), harbour.replies(), learnt(engine)
+    before, replies, taught = snapshot(session), harbour.replies.count(), learnt(engine)
     turn = session.turns[-1]
     options, known = as_made(turn, engine, ReplyOptions(max_tokens=999))
     assert known
     assert options.sampling == sampling
-    trials = Comparison(session)
-    made = [last(trials.run(replace(options, method=PLAIN))) for _ in range(2)]
+    comparison = Comparison(session)
+    made = [last(comparison.run(replace(options, method=PLAIN))) for _ in range(2)]
     for plain in made:
         assert ComparisonRun.of(plain).equals(ComparisonRun.of(turn))
         assert plain.metrics.prompt_tokens == turn.metrics.prompt_tokens
@@ -51,7 +52,7 @@ def test_plain_decoding_writes_the_last_answer_again(
         assert plain.metrics.tokens == turn.metrics.tokens
     assert turn.metrics.drafted > 0, "there was nothing to compare"
     assert snapshot(session) == before
-    assert harbour.replies() == replies
+    assert harbour.replies.count() == replies
     assert learnt(engine) == taught
     assert last(session.ask(TIDE, ReplyOptions(max_tokens=8))).metrics.reused_tokens >= turn.metrics.prompt_tokens
 
@@ -64,10 +65,10 @@ def test_every_method_starts_alike_and_writes_the_same(engine: Engine, harbour: 
     assert methods[-1] == "auto"
     assert {*methods, *left_out} == {*listed()}
     fresh(engine)
-    trials = Comparison(session, AGAIN, methods)
+    comparison = Comparison(session, AGAIN, methods)
     results: dict[str, Turn] = {}
     for method in methods:
-        results[method] = last(trials.run(ReplyOptions(method, max_tokens=32)))
+        results[method] = last(comparison.run(ReplyOptions(method, max_tokens=32)))
     plain = results[PLAIN]
     first, *others = results.values()
     assert first.metrics.reused_tokens == 0
@@ -83,29 +84,29 @@ def test_every_method_starts_alike_and_writes_the_same(engine: Engine, harbour: 
     assert snapshot(session) == before
     assert learnt(engine) == taught
     # A second time it is the same: the first has taught nothing.
-    again = last(trials.run(ReplyOptions("auto", max_tokens=32)))
+    again = last(comparison.run(ReplyOptions("auto", max_tokens=32)))
     assert again.metrics.drafted_steps == results["auto"].metrics.drafted_steps
     assert again.metrics.accepted == results["auto"].metrics.accepted
 
 
 def test_a_typed_question_is_asked_as_the_next_one(engine: Engine, harbour: Library) -> None:
     session = talk(engine, harbour, WHEN)
-    trials = Comparison(session, TIDE)
+    comparison = Comparison(session, TIDE)
     options = ReplyOptions(PLAIN, max_tokens=24)
-    tried = last(trials.run(options))
+    tried = last(comparison.run(options))
     asked = last(session.ask(TIDE, options))
     assert tried.reply_tokens == asked.reply_tokens
     assert tried.metrics.prompt_tokens == asked.metrics.prompt_tokens
 
 
-def test_a_trial_can_be_stopped_and_the_next_one_begins_afresh(engine: Engine) -> None:
+def test_a_run_can_be_stopped_and_the_next_one_begins_afresh(engine: Engine) -> None:
     session = talk(engine, None, WHEN)
-    trials = Comparison(session)
-    updates = trials.run(ReplyOptions(PLAIN, max_tokens=32))
+    comparison = Comparison(session)
+    updates = comparison.run(ReplyOptions(PLAIN, max_tokens=32))
     until(updates, "writing", 3)
     updates.close()
     assert not engine.busy
-    assert last(trials.run(ReplyOptions(PLAIN, max_tokens=32))).reply == session.turns[-1].reply
+    assert last(comparison.run(ReplyOptions(PLAIN, max_tokens=32))).reply == session.turns[-1].reply
 
 
 def test_of_a_chat_that_was_read_from_disk_the_settings_are_not_known(engine: Engine) -> None:

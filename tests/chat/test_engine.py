@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError, SettingsError
 from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve_draft
 from localspec.models.llama import MAX_ROWS, LoadSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import fields
 from pathlib import Path
@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.history import SAVE_SECONDS, TITLE_CHARACTERS, History, Recording, kept, restored, title_of
+from localspec.chat.history import SAVE_SECONDS, TITLE_CHARACTERS, History, Recording, restored, title_of
 from localspec.chat.methods import DEFAULT_METHOD
-from localspec.chat.session import ReplyOptions, Session, Turn, Update
-from localspec.stores.conversations import DATABASE, KeptTurn
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn, Update
+from localspec.stores.conversations import DATABASE
 from localspec.stores.library import Library
+from localspec.stores.stored_turns import StoredTurn
 from tests.chat.test_session import SHORT, TIDE, WHEN, fresh, last, until
 
 
@@ -53,7 +55,7 @@ def talk(history: History, session: Session, questions: tuple[str, ...], options
     """A conversation of these questions; returns its id."""
     identity = 0
     for question in questions:
-        recording = history.recording(identity, "harbour", session.turns)
+        recording = Recording(history, identity, "harbour", session.turns)
         record(recording, session.ask(question, options))
         identity = recording.conversation
     return identity
@@ -114,7 +116,7 @@ def test_the_question_is_there_before_the_answer_and_the_answer_while_it_is_writ
 ) -> None:
     monkeypatch.setattr("localspec.chat.history.SAVE_SECONDS", 0.02)
     session = Session(engine, harbour)
-    recording = history.recording(0, "harbour", session.turns)
+    recording = Recording(history, 0, "harbour", session.turns)
     updates = session.ask(WHEN, ReplyOptions("plain", max_tokens=60))
     recording.note(until(updates, "reading").turn)
     (turn,) = history.store.load(recording.conversation).turns
@@ -145,12 +147,11 @@ def test_a_reply_that_was_broken_off_goes_on(engine: Engine, harbour: Library, h
     fresh(engine)
     updates = Session(engine, harbour).ask(WHEN, ReplyOptions("plain", max_tokens=30))
     partly = until(updates, "writing", 7).turn
-    broken, citations = kept(partly)
     identity = history.store.begin("Broken", "harbour")
-    history.store.put(identity, 0, broken, citations)
+    history.store.put(identity, 0, partly.stored())
     updates.close()
     session = Session(engine, harbour, turns=restored(history.store.load(identity)))
-    recording = history.recording(identity, "harbour", session.turns, goes_on=True)
+    recording = Recording(history, identity, "harbour", session.turns, goes_on=True)
     turn = record(recording, session.go_on(ReplyOptions("plain", max_tokens=23)))
     assert turn.reply_tokens == whole.reply_tokens
     assert_same(restored(history.store.load(identity)), [turn])
@@ -161,7 +162,9 @@ def test_nothing_is_written_more_than_once_a_second(engine: Engine, history: His
     store = history.store
     plain = store.write_on
 
-    def counted(conversation: int, position: int, reply: str, tokens: bytes, origins: bytes | None = None) -> None:
+    def counted(
+        conversation: int, position: int, reply: str, tokens: Sequence[int], origins: bytes | None = None
+    ) -> None:
         writes.append(reply)
         plain(conversation, position, reply, tokens, origins)
 
@@ -177,7 +180,7 @@ def test_a_question_without_a_word_of_an_answer_leaves_no_trace(engine: Engine, 
     for questions in ((), ("Say hello.",)):
         identity = talk(history, session, questions)
         before = history.store.newest()
-        recording = history.recording(identity, "harbour", session.turns)
+        recording = Recording(history, identity, "harbour", session.turns)
         updates = session.ask("Nothing comes of it.", SHORT)
         recording.note(until(updates, "reading").turn)
         assert history.store.load(recording.conversation).turns[-1].question == "Nothing comes of it."
@@ -192,7 +195,7 @@ def test_an_answer_goes_with_the_first_word_of_the_one_in_its_place(engine: Engi
     identity = talk(history, session, ("Say hello.", "Say goodbye."))
     before = history.store.load(identity)
     for words in (0, 1):
-        recording = history.recording(identity, "harbour", session.turns, instead_of=0)
+        recording = Recording(history, identity, "harbour", session.turns, instead_of=0)
         updates = session.ask("Say hello again.", SHORT, instead_of=0)
         for _ in range(words + 1):
             recording.note(until(updates, "writing" if words else "reading").turn)
@@ -253,14 +256,14 @@ def test_what_cannot_be_written_is_told_until_it_can(engine: Engine, history: Hi
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     session = Session(engine)
-    recording = history.recording(0, "harbour", session.turns)
+    recording = Recording(history, 0, "harbour", session.turns)
     updates = session.ask("Say hello. " * 300, ReplyOptions(DEFAULT_METHOD, max_tokens=8))
     for update in updates:
         recording.note(update.turn)
     assert "disk is full" in recording.end(session.turns[0])
     assert "disk is full" in history.problem
     connection.execute("PRAGMA max_page_count = 1000000")
-    recording = history.recording(recording.conversation, "harbour", session.turns)
+    recording = Recording(history, recording.conversation, "harbour", session.turns)
     record(recording, session.ask("Say goodbye.", SHORT))  # what could not be kept then is kept with it
     assert history.problem == ""
     assert history.store.newest()[0].title.startswith("Say hello.")
@@ -278,4 +281,4 @@ def test_what_cannot_be_written_is_told_until_it_can(engine: Engine, history: Hi
     ],
 )
 def test_a_chat_is_called_by_its_first_question(question: str, title: str) -> None:
-    assert title_of(KeptTurn(question, question, files=("a.pdf", "b.pdf"))) == title
+    assert title_of(StoredTurn(question, question, files=("a.pdf", "b.pdf"))) == title

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from localspec.chat.answer import LEAST_LEARNT
 from localspec.chat.engine import Engine
 from localspec.chat.learning import by_length, learn, one_by_one, prompts_of
 from localspec.chat.library_setup import prepare_drafts
-from localspec.chat.session import LEAST_LEARNT, ReplyOptions, Session
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import SettingsError
 from localspec.models.llama import common_start
 from localspec.models.llama.sampling import SamplingSettings
@@ -82,7 +84,7 @@ def test_replies_to_prompts_are_learnt(
     shared = common_start(prompts)
     assert shared > 2, "the template's own words"
     kept = sum(len(prompt) - shared for prompt in prompts) + learnt.tokens
-    assert library.replies() == (len(QUESTIONS), kept)
+    assert library.replies.count() == (len(QUESTIONS), kept)
     assert library.ngrams.count() == kept
     assert library.states is not None
     # No state for the last token of a reply, which nothing follows.
@@ -91,7 +93,7 @@ def test_replies_to_prompts_are_learnt(
 
     # The same question again: its answer is drafted, and said word for word.
     session = Session(engine, library, system="")
-    library.set_learning(False)
+    library.replies.set_learning(False)
     for method in ("rest", "dresd"):
         updates = list(Session(engine, library).ask(QUESTIONS[2], ReplyOptions("plain", max_tokens=TOKENS)))
         plain = updates[-1].turn
@@ -108,7 +110,7 @@ def test_replies_to_prompts_are_learnt(
     # Learning the same once more adds nothing.
     again = learn(engine, library, QUESTIONS, TOKENS, GREEDY, lambda done, total: None)
     assert again.replies == again.states == 0
-    assert library.replies() == (len(QUESTIONS), kept)
+    assert library.replies.count() == (len(QUESTIONS), kept)
 
 
 def test_no_prompts_are_refused(engine: Engine, make_library: Callable[[list[Path]], Library]) -> None:
@@ -131,17 +133,17 @@ def test_a_chat_teaches_its_library(engine: Engine, make_library: Callable[[list
     assert turn.metrics.tokens >= LEAST_LEARNT
     assert library.wait(60)
     # The last token of the prompt and the reply; every state but the last token's, as the decoder computed them.
-    assert library.replies() == (1, turn.metrics.tokens + 1)
+    assert library.replies.count() == (1, turn.metrics.tokens + 1)
     assert library.states.count() == turn.metrics.tokens
     assert library.ngrams.count() == turn.metrics.tokens + 1
 
-    library.set_learning(False)
+    library.replies.set_learning(False)
     list(session.ask(QUESTIONS[0], ReplyOptions(method, max_tokens=24)))
     assert library.wait(60)
-    assert library.replies()[0] == 1
+    assert library.replies.count()[0] == 1
 
-    library.forget_replies()
-    assert library.replies() == (0, 0)
+    library.replies.forget()
+    assert library.replies.count() == (0, 0)
     assert library.states.count() == library.ngrams.count() == 0
 
 
@@ -157,6 +159,6 @@ def test_a_stopped_answer_teaches_what_was_written(
             break
     updates.close()
     assert library.wait(60)
-    count, tokens = library.replies()
+    count, tokens = library.replies.count()
     assert count == 1
     assert tokens == len(session.turns[-1].reply_tokens) + 1

@@ -12,7 +12,8 @@ import pytest
 
 from localspec.chat.engine import Engine
 from localspec.chat.methods import DEFAULT_METHOD
-from localspec.chat.session import ReplyOptions, Session, Turn, Update
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import ContextTooLongError, ModelError, SettingsError
 from localspec.models.decode_times import MeasuredDecodeTimes
 from localspec.models.llama import LoadSettings
@@ -54,7 +55,7 @@ def until(updates: Iterator[Update], stage: str, times: int = 1) -> Update:
 def snapshot(session: Session) -> object:
     """What a question may change."""
     shown = [(turn.question, turn.content, turn.reply, turn.finish) for turn in session.turns]
-    return shown, session._forgotten, session._given.copy()
+    return shown, session.prompts.selection.copy()
 
 
 def fresh(engine: Engine) -> None:
@@ -274,7 +275,7 @@ def test_a_document_comes_again_when_its_turn_is_forgotten(small_engine: Engine,
     options = ReplyOptions("plain", max_tokens=4)
     last(session.ask(WHEN, options))
     filler = "the ships wait for high water and the pilot is late. "
-    while not session._forgotten:
+    while not session.prompts.selection.forgotten:
         assert len(session.turns) < 8
         last(session.ask(f"{len(session.turns)}: " + filler * 6, options))
     later = session.turns[-1]
@@ -382,9 +383,9 @@ def test_an_answer_that_filled_the_context_says_so_when_it_should_go_on(small_en
     last(session.ask("Go on.", ReplyOptions("plain", max_tokens=60, sampling=endless)))
     turn = last(session.ask("And on.", ReplyOptions("plain", max_tokens=600, sampling=endless)))
     assert turn.finish == "context"
-    forgotten, length = [session._forgotten], len(turn.reply_tokens)
+    forgotten, length = [session.prompts.selection.forgotten], len(turn.reply_tokens)
     last(session.go_on(ReplyOptions("plain", max_tokens=12, sampling=endless)))
-    forgotten.append(session._forgotten)
+    forgotten.append(session.prompts.selection.forgotten)
     assert forgotten == [0, 1], "the question before is left out to make room"
     assert len(turn.reply_tokens) == length + 12
     before = snapshot(session)

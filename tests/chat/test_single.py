@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.session import Session
 from localspec.chat.single import SingleReply
 from localspec.chat.template import Message
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import ContextTooLongError
+from localspec.models.decode_times import MeasuredDecodeTimes
 from localspec.stores.library import Library
 from tests.chat.conftest import CONTEXT
 
@@ -32,7 +34,7 @@ def test_it_is_prompted_as_the_chat_is(engine: Engine) -> None:
 
 def test_a_library_gives_drafts_and_no_text_and_learns_nothing(engine: Engine, harbour: Library) -> None:
     question = [Message("user", "When was the lighthouse of Velm built?")]
-    before = harbour.replies()
+    before = harbour.replies.count()
     turns = []
     for library in (None, harbour):
         with engine.turn() as model:
@@ -42,7 +44,7 @@ def test_a_library_gives_drafts_and_no_text_and_learns_nothing(engine: Engine, h
     assert turns[0].reply == turns[1].reply
     assert turns[0].metrics.prompt_tokens == turns[1].metrics.prompt_tokens
     assert turns[1].citations == []
-    assert harbour.replies() == before
+    assert harbour.replies.count() == before
 
 
 def test_a_system_message_replaces_the_chats_own(engine: Engine) -> None:
@@ -54,3 +56,12 @@ def test_a_system_message_replaces_the_chats_own(engine: Engine) -> None:
 def test_too_long_is_known_before_anything_is_decoded(engine: Engine) -> None:
     with pytest.raises(ContextTooLongError, match=str(CONTEXT)), engine.turn():
         SingleReply(engine, [Message("user", "tide " * CONTEXT)])
+
+
+def test_the_baseline_is_that_of_the_messages_length(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    for words, seconds in ((1, 0.01), (600, 0.5)):
+        monkeypatch.setattr(engine, "times", MeasuredDecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
+        reply = SingleReply(engine, [Message("user", "sea " * words)])
+        *_, done = reply.write(ReplyOptions("plain", max_tokens=2))
+        assert done.turn.metrics.prompt_tokens > words
+        assert done.turn.metrics.plain_seconds == pytest.approx(seconds)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +16,36 @@ from hypothesis import strategies as st
 from localspec.chat import transfer
 from localspec.chat.context_usage import ContextUsage
 from localspec.chat.engine import Engine
-from localspec.chat.history import kept
 from localspec.chat.origins import UNKNOWN, Origins
-from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.session import Session
 from localspec.chat.transfer import as_json, as_markdown, read_json
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import ChatFileError
-from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.stores import stored_turns
+from localspec.stores.conversations import Conversations
 from localspec.stores.library import Library
+from localspec.stores.stored_turns import (
+    FIELDS,
+    NAME,
+    Citation,
+    StoredConversation,
+    StoredField,
+    StoredTurn,
+    stored_fields,
+)
 from tests.chat.test_session import WHEN, last
+from tests.stores.test_stored_turns import EMPTY, with_sample
 
-TURN = KeptTurn(
+CITED = (Citation(1, "a.pdf", 3, "", "Clean it with vinegar."), Citation(2, "b.md", None, "Horn", "Loud."))
+TURN = StoredTurn(
     "How is the lamp cleaned?", "Text.\n\nQuestion: How is the lamp cleaned?", "With vinegar [1].", method="auto",
-    finish="length", asked="2026-01-02T03:04:05+00:00", files=("a.pdf",), notices=("It stopped.",),
-    problems=("b: bad",), given=(1, 2), cited=(1,),
+    finish="length", asked="2026-01-02T03:04:05+00:00", files=("a.pdf",), notices=["It stopped."],
+    problems=["b: bad"], given=CITED, citations=[CITED[0]],
     origins=Origins(bytearray([0, 2, 10, UNKNOWN]), [5, 8, 0, 4]).pack(),
 )  # fmt: skip
-LAMP = KeptConversation(
-    "The lamp", "documents", (TURN, KeptTurn("And now?", "And now?", "Nothing.", finish="end")),
-    (KeptCitation(1, "a.pdf", 3, "", "Clean it with vinegar."), KeptCitation(2, "b.md", None, "Horn", "Loud.")),
+LAMP = StoredConversation(
+    "The lamp", "documents", (TURN, StoredTurn("And now?", "And now?", "Nothing.", finish="end")),
     "2026-01-02T03:04:05+00:00", "2026-01-02T04:04:05.123+00:00",
 )  # fmt: skip
 
@@ -43,7 +56,7 @@ def file_of(folder: Path, data: object) -> Path:
     return path
 
 
-def exported(*conversations: KeptConversation) -> dict[str, Any]:
+def exported(*conversations: StoredConversation) -> dict[str, Any]:
     data: dict[str, Any] = json.loads("".join(as_json(conversations)))
     return data
 
@@ -58,8 +71,8 @@ def test_what_is_exported_is_imported(tmp_path: Path) -> None:
 def test_a_real_answer_is_exported_with_its_timings(engine: Engine, harbour: Library, tmp_path: Path) -> None:
     session = Session(engine, harbour)
     turn = last(session.ask(WHEN, ReplyOptions(max_tokens=24)))
-    made, citations = kept(turn)
-    conversation = KeptConversation("Velm", "harbour", (made,), tuple(citations))
+    made = turn.stored()
+    conversation = StoredConversation("Velm", "harbour", (made,))
     data = exported(conversation)
     (written,) = data["conversations"][0]["turns"]
     assert written["figures"]["tokens"] == turn.metrics.tokens
@@ -179,6 +192,46 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path, monkeypatch: pyte
 def test_a_time_to_come_is_now(tmp_path: Path) -> None:
     (read,) = read_json(file_of(tmp_path, changed([*CHAT, "changed"], "9999-01-01T00:00:00Z")))
     assert read.changed < "9000", "the chat would stay on top for good"
+
+
+@pytest.mark.parametrize("each", FIELDS, ids=lambda each: each.name)
+def test_every_field_is_exported_and_imported_or_stays_here(tmp_path: Path, each: StoredField) -> None:
+    turn = with_sample(EMPTY, each)
+    if each.name == "metrics":
+        turn.metrics = ReplyMetrics(tokens=3).record()
+    if each.name == "window":
+        turn.window = ContextUsage(4096, question=7).record()
+    conversation = StoredConversation("Title", "documents", (turn,))
+    (read,) = read_json(file_of(tmp_path, "".join(as_json([conversation]))))
+    if each.exported:
+        assert read.turns == (turn,)
+    else:
+        assert read.turns == (EMPTY,)
+        assert each.label not in exported(conversation)["conversations"][0]["turns"][0]
+
+
+def test_a_field_is_added_in_one_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another field of the record, kept inside `details`, is in the database and in exports without further code."""
+
+    @dataclass(slots=True)
+    class Wider(StoredTurn):
+        mood: str = field(default="", metadata={"stored": StoredField(NAME, "mood")})
+
+    with closing(Conversations(tmp_path)) as store:
+        store.add([StoredConversation("Older", "documents", (EMPTY,))])
+    for module in (stored_turns, transfer):
+        monkeypatch.setattr(module, "FIELDS", stored_fields(Wider))
+        monkeypatch.setattr(module, "StoredTurn", Wider)
+    turn = Wider("Question", "Question", asked=EMPTY.asked, mood="glad")
+    with closing(Conversations(tmp_path)) as store:
+        (older,) = store.load(store.newest()[0].id).turns
+        assert older == Wider(EMPTY.question, EMPTY.content, asked=EMPTY.asked)
+        identity = store.begin("Title", "documents")
+        store.put(identity, 0, turn)
+        conversation = store.load(identity)
+    assert conversation.turns == (turn,)
+    assert exported(conversation)["conversations"][0]["turns"][0]["mood"] == "glad"
+    assert read_json(file_of(tmp_path, exported(conversation)))[0].turns == (turn,)
 
 
 JSON = st.recursive(

@@ -11,7 +11,8 @@ import pytest
 from localspec.chat.context_usage import ContextUsage
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM
-from localspec.chat.session import ReplyOptions, Session, Turn
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library
@@ -151,10 +152,10 @@ def test_a_wish_that_fails_leaves_the_chat_as_it_was(small_engine: Engine, three
     session = Session(small_engine, three)
     options = ReplyOptions(max_tokens=16, whole=(three.documents()[0].id,))
     last(session.ask("Which town comes first?", options))
-    before = list(session.turns), session._forgotten, session._pinned, session._given.copy()
+    before = list(session.turns), session.prompts.selection.copy()
     with pytest.raises(ContextTooLongError):
         last(session.ask("Summarise this.", WHOLE))
-    assert (list(session.turns), session._forgotten, session._pinned, session._given.copy()) == before
+    assert (list(session.turns), session.prompts.selection) == before
     assert last(session.ask("And the second?", options)).content == "And the second?"
 
 

@@ -247,6 +247,8 @@ def test_a_talk(home: Path) -> None:
         (["ask", "Hello", "--model", "damaged.gguf"], 1, "damaged.gguf"),
         (["ask", "Hello", "--model", "absent.gguf"], 1, "absent.gguf"),
         (["ask", "Hello", "--method", "magic", *SHORT], 1, "no method called 'magic'"),
+        (["ask", "Hello", "--sizing", "magic", *SHORT], 1, "no sizing called 'magic'"),
+        (["ask", "Hello", "--preset", "magic", *SHORT], 1, "no sizing called 'magic'"),
         (["ask", "Hello", "--context", "10000000"], 1, "10000000"),
         (["ask", "Hello", "--max-tokens", "0"], 2, "max-tokens"),
         (["ask", "", *SHORT], 1, "The question is empty."),

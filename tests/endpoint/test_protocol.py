@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from localspec.chat.methods import DEFAULT_METHOD
-from localspec.chat.session import ReplyOptions
+from localspec.chat.turn import ReplyOptions
 from localspec.endpoint.protocol import (
     DEEPEST,
     UNLIMITED,

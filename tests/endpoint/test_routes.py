@@ -19,7 +19,8 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletion
 
 from localspec.chat.engine import Engine
-from localspec.chat.session import ReplyOptions, Session
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions
 from localspec.endpoint.answers import MOST_REQUESTS
 from localspec.endpoint.protocol import LARGEST_BODY
 from localspec.models.llama.sampling import SamplingSettings
@@ -226,7 +227,7 @@ def test_drafts_come_from_the_named_library_and_change_nothing(client: OpenAI, s
         said.add(text_of(client.chat.completions.create(**asking(question), extra_body=body)))
     assert len(said) == 1
     assert server.opened == ["harbour"]
-    replies = server.library.replies()
+    replies = server.library.replies.count()
     with pytest.raises(openai.NotFoundError) as caught:
         client.chat.completions.create(**asking(question), extra_body={"localspec": {"library": "none of these"}})
     assert caught.value.code == "library_not_found"
@@ -235,7 +236,7 @@ def test_drafts_come_from_the_named_library_and_change_nothing(client: OpenAI, s
     # The usual library is not there, so it is gone without; and nothing was learnt from anybody.
     client.chat.completions.create(**asking(question))
     assert server.opened == ["harbour"]
-    assert server.library.replies() == replies == (0, 0)
+    assert server.library.replies.count() == replies == (0, 0)
 
 
 def test_the_readmes_example_runs(server: Server, capsys: pytest.CaptureFixture[str]) -> None:

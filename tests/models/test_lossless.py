@@ -32,8 +32,8 @@ from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
-from localspec.stores.states.store import STATE_MIGRATIONS, StateStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
 
 FULL = os.environ.get("LOCALSPEC_PARITY") == "full"
 PROMPTS, WIDE_PROMPTS, TOKENS = (40, 40, 128) if FULL else (12, 6, 48)

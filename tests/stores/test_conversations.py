@@ -18,24 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localspec.errors import DiskFullError, LibraryInUseError, StoreError
-from localspec.stores.conversations import (
-    DATABASE,
-    MARK,
-    TITLE_CHARACTERS,
-    UNMARK,
-    Conversations,
-    KeptCitation,
-    KeptConversation,
-    KeptTurn,
-    one_line,
-)
+from localspec.stores.conversations import DATABASE, MARK, TITLE_CHARACTERS, UNMARK, Conversations, one_line
+from localspec.stores.stored_turns import Citation, StoredConversation, StoredTurn
 
-LAMP = KeptTurn(
-    "How is the lamp cleaned?", "Text.\n\nQuestion: How is the lamp cleaned?", "With vinegar [1].", b"\1\0\0\0", "tok",
-    "lib", "auto", "end", "2026-01-02T03:04:05+00:00", ("a.pdf",), ("Added.",), ("b.pdf: bad",), (7,), (1, 2), (1,),
-    {"tokens": 3}, b"", {"size": 4096, "question": 7},
+CITED = [Citation(1, "a.pdf", 3, "", "Clean it with vinegar.", 41), Citation(2, "a.pdf", None, "Horn", "Loud.")]
+LAMP = StoredTurn(
+    "How is the lamp cleaned?", "Text.\n\nQuestion: How is the lamp cleaned?", "With vinegar [1].", [1], "tok", "lib",
+    "2026-01-02T03:04:05+00:00", "auto", "end", ("a.pdf",), ["Added."], ["b.pdf: bad"], (7,), tuple(CITED), CITED[:1],
+    {"tokens": 3}, {"size": 4096, "question": 7},
 )  # fmt: skip
-CITED = [KeptCitation(1, "a.pdf", 3, "", "Clean it with vinegar.", 41), KeptCitation(2, "a.pdf", None, "Horn", "Loud.")]
 
 
 @pytest.fixture
@@ -45,11 +36,11 @@ def store(tmp_path: Path) -> Iterator[Conversations]:
     opened.close()
 
 
-def asked(question: str, reply: str = "", **more: object) -> KeptTurn:
-    return replace(KeptTurn(question, question, reply, finish="end"), **more)  # type: ignore[arg-type]
+def asked(question: str, reply: str = "", **more: object) -> StoredTurn:
+    return replace(StoredTurn(question, question, reply, finish="end"), **more)  # type: ignore[arg-type]
 
 
-def begun(store: Conversations, *turns: KeptTurn, title: str = "Title") -> int:
+def begun(store: Conversations, *turns: StoredTurn, title: str = "Title") -> int:
     identity = store.begin(title, "documents")
     for position, turn in enumerate(turns):
         store.put(identity, position, turn)
@@ -62,7 +53,7 @@ def begun(store: Conversations, *turns: KeptTurn, title: str = "Title") -> int:
 def test_what_was_put_is_loaded_also_after_a_restart(tmp_path: Path) -> None:
     store = Conversations(tmp_path)
     identity = store.begin("The lamp", "documents")
-    store.put(identity, 0, LAMP, CITED)
+    store.put(identity, 0, LAMP)
     before = store.load(identity)
     store.close()
     store = Conversations(tmp_path)
@@ -70,6 +61,7 @@ def test_what_was_put_is_loaded_also_after_a_restart(tmp_path: Path) -> None:
     assert kept == before
     assert kept.turns == (LAMP,)
     assert list(kept.citations) == CITED
+    assert [made.source for made in kept.citations] == [41, 0]
     assert (kept.title, kept.library) == ("The lamp", "documents")
     store.close()
 
@@ -87,7 +79,7 @@ def test_a_system_prompt_is_kept_with_its_chat(tmp_path: Path) -> None:
     assert store.load(other).system == ""
     store.set_system(own, "")
     assert store.load(own).system == ""
-    store.add([KeptConversation("Imported", "documents", (LAMP,), system="Be kind.")])
+    store.add([StoredConversation("Imported", "documents", (LAMP,), system="Be kind.")])
     assert store.load(store.newest(1)[0].id).system == "Be kind."
     store.close()
 
@@ -108,9 +100,9 @@ def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
     assert kept.turns == (replace(LAMP, window={}),)
     store.set_system(identity, "Be brief.")
     store.put(identity, 1, replace(LAMP, origins=b"\1\0\1\4"))
-    store.write_on(identity, 1, "With vin", b"\2\0\0\0", b"\1\0\1\5")
+    store.write_on(identity, 1, "With vin", [2], b"\1\0\1\5")
     assert [turn.origins for turn in store.load(identity).turns] == [b"", b"\1\0\1\5"]
-    store.write_on(identity, 1, "With vine", b"\2\0\0\0")
+    store.write_on(identity, 1, "With vine", [2])
     assert store.load(identity).turns[1].origins == b"\1\0\1\5"
     assert store.load(identity).system == "Be brief."
     store.close()
@@ -119,26 +111,27 @@ def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
 def test_a_reply_grows_where_it_stands(store: Conversations) -> None:
     identity = begun(store, asked("First", "One"), replace(LAMP, reply="", finish=""))
     version = store.version
-    store.write_on(identity, 1, "With vin", b"\2\0\0\0")
+    store.write_on(identity, 1, "With vin", [2])
     turn = store.load(identity).turns[1]
-    assert (turn.reply, turn.tokens, turn.finish) == ("With vin", b"\2\0\0\0", "")
+    assert (turn.reply, turn.reply_tokens, turn.finish) == ("With vin", [2], "")
     assert [info.id for info in store.search("vin")] == [identity]
     assert store.version == version, "a list would be made anew for every second of a reply"
-    store.write_on(identity, 9, "nowhere", b"")
-    store.write_on(identity + 1, 0, "nowhere", b"")
+    store.write_on(identity, 9, "nowhere", [])
+    store.write_on(identity + 1, 0, "nowhere", [])
     assert len(store.load(identity).turns) == 2
 
 
 def test_a_turn_in_anothers_place_takes_what_followed_with_it(store: Conversations) -> None:
     identity = store.begin("Lamp", "documents")
-    store.put(identity, 0, asked("First", "zebra", given=(1,)), CITED[:1])
-    store.put(identity, 1, asked("Second", "giraffe", given=(1, 2)), CITED)
+    store.put(identity, 0, asked("First", "zebra", given=(CITED[0],)))
+    store.put(identity, 1, asked("Second", "giraffe", given=tuple(CITED)))
     store.put(identity, 2, asked("Third", "okapi"))
-    other = KeptCitation(2, "new.pdf", 1, "", "Another.", 5)
-    store.put(identity, 1, asked("Edited", "tapir", given=(2,)), [other], library="work", cut=True)
+    other = Citation(2, "new.pdf", 1, "", "Another.", 5)
+    store.put(identity, 1, asked("Edited", "tapir", given=(other,)), library="work", cut=True)
     kept = store.load(identity)
     assert [turn.question for turn in kept.turns] == ["First", "Edited"]
     assert list(kept.citations) == [CITED[0], other]
+    assert [made.source for made in kept.citations] == [41, 5]
     assert kept.library == "work"
     assert store.search("giraffe") == store.search("okapi") == []
     assert store.search("zebra")
@@ -180,7 +173,7 @@ def test_titles_are_one_line(store: Conversations) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.text(st.characters(), max_size=60), st.text(st.characters(), max_size=60))
 def test_any_text_is_kept(store: Conversations, question: str, reply: str) -> None:
-    identity = begun(store, asked(question, reply, files=(question,), notices=(reply,)), title=question)
+    identity = begun(store, asked(question, reply, files=(question,), notices=[reply]), title=question)
     turn = store.load(identity).turns[0]
     writable = [text.encode("utf-8", "replace").decode() for text in (question, reply)]
     assert [turn.question, turn.reply] == writable
@@ -257,7 +250,7 @@ def test_five_hundred_chats_are_listed_and_searched_in_a_tenth_of_a_second(tmp_p
 
     store = Conversations(tmp_path)
     store.add(
-        KeptConversation(
+        StoredConversation(
             f"About number {number}",
             "documents",
             tuple(asked(f"{message(number, turn)}?", message(number, turn + 1) * 2) for turn in range(25)),
@@ -299,14 +292,15 @@ def test_a_kill_loses_nothing_that_was_written(tmp_path: Path) -> None:
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from localspec.stores.conversations import Conversations, KeptTurn\n"
+        "from localspec.stores.conversations import Conversations\n"
+        "from localspec.stores.stored_turns import StoredTurn\n"
         "store = Conversations(Path(sys.argv[1]))\n"
         "identity = store.begin('Story', 'documents')\n"
-        "store.put(identity, 0, KeptTurn('Tell me a story.', 'Tell me a story.'))\n"
+        "store.put(identity, 0, StoredTurn('Tell me a story.', 'Tell me a story.'))\n"
         "reply = ''\n"
         "while True:\n"
         "    reply += 'word '\n"
-        "    store.write_on(identity, 0, reply, b'')\n"
+        "    store.write_on(identity, 0, reply, [])\n"
         "    print(len(reply), flush=True)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdout=subprocess.PIPE, text=True)
@@ -391,9 +385,9 @@ def test_a_full_disk_keeps_what_was_there(store: Conversations) -> None:
 
 
 def test_many_are_added_together_or_not_at_all(store: Conversations) -> None:
-    good = KeptConversation("Good", "documents", (LAMP,), tuple(CITED), "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z")
+    good = StoredConversation("Good", "documents", (LAMP,), "2020-01-01T00:00:00Z", "2020-01-02T00:00:00Z")
 
-    def broken() -> Iterator[KeptConversation]:
+    def broken() -> Iterator[StoredConversation]:
         yield good
         raise ValueError("The second one cannot be read.")
 

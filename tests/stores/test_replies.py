@@ -15,11 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from localspec.stores.library import Library
-from localspec.stores.replies import WAITING
+from localspec.stores.replies import MAX_WAITING
 from tests.stores.ingestion.test_state_reading import HashReader, assert_complete, states_of, text
-from tests.stores.test_library import bytes_as_tokens, bytes_of, open_library, write
-
-__all__ = ["write"]
+from tests.stores.libraries import bytes_as_tokens, bytes_of, open_library
 
 
 @pytest.fixture
@@ -35,7 +33,7 @@ def reply(name: str, length: int = 200) -> NDArray[np.int32]:
 
 def learn(library: Library, name: str, length: int = 200) -> bool:
     tokens = reply(name, length)
-    return library.add_reply(tokens, states_of(tokens), origin="learn")
+    return library.replies.add(tokens, states_of(tokens), origin="learn")
 
 
 def drafted(library: Library, tokens: NDArray[np.int32], place: int) -> list[list[int]]:
@@ -49,17 +47,17 @@ def drafted(library: Library, tokens: NDArray[np.int32], place: int) -> list[lis
 
 def known(library: Library, tokens: NDArray[np.int32]) -> bool:
     """Whether the n-grams of a reply are there."""
-    matches = library.ngrams.lookup(tokens[:16], shortest=16, continuation=1)
+    matches = library.ngrams.lookup(tokens[:16], min_n=16, continuation=1)
     return bool((matches.continuations[:, 0] == tokens[16]).any())
 
 
 def test_a_reply_is_learnt_once(library: Library) -> None:
     tokens = reply("hello")
     states = states_of(tokens)
-    assert library.add_reply(tokens, states, origin="learn")
-    assert not library.add_reply(tokens, states, origin="chat")
-    assert library.add_reply(tokens[:-1], states[:-1], origin="chat")
-    assert library.replies() == (2, 399)
+    assert library.replies.add(tokens, states, origin="learn")
+    assert not library.replies.add(tokens, states, origin="chat")
+    assert library.replies.add(tokens[:-1], states[:-1], origin="chat")
+    assert library.replies.count() == (2, 399)
     assert library.ngrams.lengths() == {-1: 200, -2: 199}
     assert library.states is not None
     assert library.states.positions() == {-1: 199, -2: 198}  # nothing follows the last token
@@ -69,16 +67,16 @@ def test_a_reply_is_learnt_once(library: Library) -> None:
     assert tokens[51:71].tolist() in drafted(library, tokens, 50)
     assert [*tokens[191:], *[-1] * 11] in drafted(library, tokens, 190)
     assert library.documents() == []
-    assert library.search("hello") == []
-    assert library.passages(-1) == []
+    assert library.passages.search("hello") == []
+    assert library.passages.of(-1) == []
     assert library.document_text(-1) == ""
     library.remove(-1)
-    assert library.replies() == (2, 399)
+    assert library.replies.count() == (2, 399)
 
 
 def test_states_may_begin_later_than_the_tokens(library: Library) -> None:
     tokens = reply("later")
-    assert library.add_reply(tokens, states_of(tokens)[30:110], origin="chat", first=30)
+    assert library.replies.add(tokens, states_of(tokens)[30:110], origin="chat", first=30)
     assert library.states is not None
     assert library.states.positions() == {-1: 80}
     library.ingest()
@@ -90,11 +88,11 @@ def test_states_may_begin_later_than_the_tokens(library: Library) -> None:
 def test_what_cannot_be_learnt(library: Library) -> None:
     tokens = reply("short")
     for nothing in (tokens[:0], tokens[:1]):
-        assert not library.add_reply(nothing, states_of(nothing), origin="chat")
-    assert library.add_reply(tokens[:2], states_of(tokens[:2])[:0], origin="chat")
-    assert library.add_reply(tokens[:3], states_of(tokens[:3])[2:], origin="chat", first=2)
+        assert not library.replies.add(nothing, states_of(nothing), origin="chat")
+    assert library.replies.add(tokens[:2], states_of(tokens[:2])[:0], origin="chat")
+    assert library.replies.add(tokens[:3], states_of(tokens[:3])[2:], origin="chat", first=2)
     assert library.states is not None
-    assert (library.replies(), library.states.count()) == ((2, 5), 0)
+    assert (library.replies.count(), library.states.count()) == ((2, 5), 0)
     states = states_of(tokens)
     for bad_tokens, bad_states, first in (
         (tokens[:10], states[:11], 0),
@@ -103,26 +101,26 @@ def test_what_cannot_be_learnt(library: Library) -> None:
         (-tokens, None, 0),
     ):
         with pytest.raises(ValueError, match="must"):
-            library.add_reply(bad_tokens, bad_states, origin="chat", first=first)
+            library.replies.add(bad_tokens, bad_states, origin="chat", first=first)
         with pytest.raises(ValueError, match="must"):
-            library.learn_later(bad_tokens, bad_states, first=first)
+            library.replies.add_later(bad_tokens, bad_states, first=first)
     with pytest.raises(ValueError, match="finite"):
-        library.add_reply(tokens, np.full_like(states, np.nan), origin="chat")
-    library.learn_later(tokens, np.full_like(states, np.nan))  # is dropped in the background
+        library.replies.add(tokens, np.full_like(states, np.nan), origin="chat")
+    library.replies.add_later(tokens, np.full_like(states, np.nan))  # is dropped in the background
     library.ingest()
     assert library.progress.done
-    assert library.replies() == (2, 5)
+    assert library.replies.count() == (2, 5)
     assert known(library, tokens) is False
 
 
 def test_replies_and_documents_side_by_side(tmp_path: Path, write: Callable[..., Path]) -> None:
     library = open_library(tmp_path / "library", reader=HashReader())
-    library.want_states(True)
+    library.state_reading.want(True)
     assert learn(library, "one")
     library.add(write("document.txt", text("document", 1500)))
     library.ingest()
     assert learn(library, "two")
-    assert library.states_missing() == 0
+    assert library.state_reading.missing() == 0
     assert library.ngrams.documents() == {-2, -1, 1}
     assert_complete(library)
     library.remove(1)
@@ -132,7 +130,7 @@ def test_replies_and_documents_side_by_side(tmp_path: Path, write: Callable[...,
     assert library.states.positions() == {-2: 199, -1: 199}
     library.close()
     library = open_library(tmp_path / "library", reader=HashReader())
-    assert library.replies() == (2, 400)
+    assert library.replies.count() == (2, 400)
     assert known(library, reply("one"))
     library.close()
 
@@ -152,12 +150,12 @@ def test_other_targets_and_other_tokenizers(tmp_path: Path, write: Callable[...,
     assert not learn(library, "one")
     assert library.states is not None
     assert library.states.targets() == {"first": 199, "second": 199}
-    assert library.replies() == (1, 200)
+    assert library.replies.count() == (1, 200)
     library.close()
 
     library = open_library(folder)  # without states
-    assert library.add_reply(reply("plain"), states_of(reply("plain")), origin="chat")
-    assert library.replies() == (2, 400)
+    assert library.replies.add(reply("plain"), states_of(reply("plain")), origin="chat")
+    assert library.replies.count() == (2, 400)
     library.close()
 
     library = open_library(folder, tokenizer="other", reader=HashReader("third"))
@@ -170,10 +168,10 @@ def test_other_targets_and_other_tokenizers(tmp_path: Path, write: Callable[...,
     assert library.ngrams.documents() == {1}
     assert learn(library, "one")  # these ids mean another text now
     assert library.ngrams.documents() == {1, -3}
-    assert library.replies() == (3, 600)
-    library.forget_replies()
+    assert library.replies.count() == (3, 600)
+    library.replies.forget()
     assert library.states is not None
-    assert (library.replies(), library.ngrams.documents(), library.states.targets()) == ((0, 0), {1}, {})
+    assert (library.replies.count(), library.ngrams.documents(), library.states.targets()) == ((0, 0), {1}, {})
     library.close()
 
 
@@ -183,13 +181,13 @@ def test_the_worker_learns_when_no_reply_is_written(library: Library) -> None:
     library.start(should_yield=replying.is_set)
     tokens = reply("hello")
     states = states_of(tokens)
-    library.learn_later(tokens, states)
+    library.replies.add_later(tokens, states)
     tokens, states = tokens.copy(), states.copy()
     assert not library.wait(0.3)
-    assert library.replies() == (0, 0)
+    assert library.replies.count() == (0, 0)
     replying.clear()
     assert library.wait(30)
-    assert library.replies() == (1, 200)
+    assert library.replies.count() == (1, 200)
     assert library.states is not None
     assert len(library.states.search(np.ones(48, np.float32)).similarities)
     assert tokens[51:71].tolist() in drafted(library, tokens, 50)
@@ -198,7 +196,7 @@ def test_the_worker_learns_when_no_reply_is_written(library: Library) -> None:
 def test_what_waits_is_a_copy(library: Library) -> None:
     tokens = reply("hello")
     states = states_of(tokens)
-    library.learn_later(tokens, states)
+    library.replies.add_later(tokens, states)
     expected = tokens.copy()
     tokens[:] = 0
     states[:] = 0
@@ -209,12 +207,12 @@ def test_what_waits_is_a_copy(library: Library) -> None:
 
 def test_closing_learns_what_waits(tmp_path: Path) -> None:
     library = open_library(tmp_path / "library", reader=HashReader())
-    for number in range(WAITING + 10):
-        library.learn_later(reply(f"reply {number}"))
+    for number in range(MAX_WAITING + 10):
+        library.replies.add_later(reply(f"reply {number}"))
     library.close()
     library.close()
     library = open_library(tmp_path / "library", reader=HashReader())
-    assert library.replies() == (WAITING, WAITING * 200)  # the newest ones
+    assert library.replies.count() == (MAX_WAITING, MAX_WAITING * 200)  # the newest ones
     assert not known(library, reply("reply 9"))
     assert known(library, reply("reply 10"))
     library.close()
@@ -222,45 +220,45 @@ def test_closing_learns_what_waits(tmp_path: Path) -> None:
 
 def test_learning_can_be_off(tmp_path: Path) -> None:
     library = open_library(tmp_path / "library", reader=HashReader())
-    assert library.learns
-    library.learn_later(reply("waits"))
-    library.set_learning(False)
-    library.learn_later(reply("ignored"))
+    assert library.replies.learns
+    library.replies.add_later(reply("waits"))
+    library.replies.set_learning(False)
+    library.replies.add_later(reply("ignored"))
     library.ingest()
-    assert (library.learns, library.replies()) == (False, (0, 0))
+    assert (library.replies.learns, library.replies.count()) == (False, (0, 0))
     assert learn(library, "asked for")
     library.close()
     library = open_library(tmp_path / "library", reader=HashReader())
-    assert not library.learns
-    library.set_learning(True)
-    library.learn_later(reply("learnt"))
+    assert not library.replies.learns
+    library.replies.set_learning(True)
+    library.replies.add_later(reply("learnt"))
     library.close()
     library = open_library(tmp_path / "library", reader=HashReader())
-    assert library.learns
-    assert library.replies() == (2, 400)
+    assert library.replies.learns
+    assert library.replies.count() == (2, 400)
     library.close()
 
 
 def test_forgetting_leaves_no_trace(library: Library, write: Callable[..., Path]) -> None:
-    library.want_states(True)
+    library.state_reading.want(True)
     library.add(write("kept.txt", text("kept", 1500)))
     library.ingest()
     marker = "zyxomarkerquux"
     for number in range(40):
         learn(library, f"{marker}{number}", 300)
     library.ingest()
-    library.learn_later(reply("still waits"))
+    library.replies.add_later(reply("still waits"))
     backwards = b"".join(bytes([0, 0, 0, byte]) for byte in marker[::-1].encode())
     forwards = b"".join(bytes([byte, 0, 0, 0]) for byte in marker.encode())
     traces = (backwards, forwards, states_of(reply(f"{marker}7", 300))[40].tobytes())
     assert all(trace in bytes_of(library.folder) for trace in traces)
     size = library.disk_bytes()
-    library.forget_replies()
+    library.replies.forget()
     library.ingest()
     left = bytes_of(library.folder)
     assert not any(trace in left for trace in traces)
     assert library.disk_bytes() < size / 2
-    assert library.replies() == (0, 0)
+    assert library.replies.count() == (0, 0)
     assert library.ngrams.documents() == {1}
     assert not known(library, reply("still waits"))
     assert_complete(library)
@@ -270,9 +268,9 @@ def test_forgetting_leaves_no_trace(library: Library, write: Callable[..., Path]
 
 def test_hundreds_of_replies_are_forgotten_in_seconds(library: Library) -> None:
     for number in range(500):
-        library.add_reply(reply(f"{number}", 60), None, origin="chat")
+        library.replies.add(reply(f"{number}", 60), None, origin="chat")
     start = time.monotonic()
-    library.forget_replies()
+    library.replies.forget()
     assert time.monotonic() - start < 10
     assert library.ngrams.count() == 0
 
@@ -280,7 +278,7 @@ def test_hundreds_of_replies_are_forgotten_in_seconds(library: Library) -> None:
 LEARN_UNTIL_KILLED = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 from tests.stores.ingestion.test_state_reading import HashReader
 from tests.stores.test_replies import learn
 
@@ -310,7 +308,7 @@ def test_a_kill_leaves_whole_replies(tmp_path: Path) -> None:
         )
         assert (child.returncode != 0, child.stderr) == (True, b"")
         library = open_library(folder, reader=HashReader())
-        count, tokens = library.replies()
+        count, tokens = library.replies.count()
         assert count >= before
         before = count
         assert library.states is not None
@@ -324,7 +322,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from localspec.errors import DiskFullError
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 from tests.stores.ingestion.test_state_reading import HashReader
 from tests.stores.test_replies import learn, reply
 
@@ -336,7 +334,7 @@ try:
     learn(library, "huge", 200_000)
 except DiskFullError as error:
     print("call:", error)
-library.learn_later(reply("huge too", 200_000))
+library.replies.add_later(reply("huge too", 200_000))
 library.start()
 library.wait()
 print("worker:", library.progress.problem)
@@ -356,7 +354,7 @@ def test_a_full_disk_loses_only_the_reply_that_did_not_fit(tmp_path: Path) -> No
     assert "disk is full" in answers["worker"]
     assert answers["closed"] == "yes"
     library = open_library(folder, reader=HashReader())
-    assert library.replies() == (1, 200)
+    assert library.replies.count() == (1, 200)
     assert library.ngrams.documents() == {-1}
     assert library.states is not None
     assert library.states.positions() == {-1: 199}

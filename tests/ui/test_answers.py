@@ -11,7 +11,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from localspec import texts
-from localspec.stores.conversations import Conversations, KeptCitation, KeptConversation, KeptTurn
+from localspec.stores.conversations import Conversations
+from localspec.stores.stored_turns import Citation, StoredConversation, StoredTurn
 from tests.builders import make_pdf
 from tests.running import RunningApp
 from tests.ui.test_browser import LIGHTHOUSE, Visit
@@ -79,11 +80,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
     home = tmp_path_factory.mktemp("answers")
     (home / "stores").mkdir()
     kept = Conversations(home / "stores")
-    turn = KeptTurn(
-        "Show me formulas", "Show me formulas", FORMULAS, finish="end", given=(1,), cited=(1,),
+    gone = Citation(1, "gone.pdf", 7, "", KEPT)
+    turn = StoredTurn(
+        "Show me formulas", "Show me formulas", FORMULAS, finish="end", given=(gone,), citations=[gone],
         window={"size": 4096, "system": 40, "documents": 1200, "earlier": 300, "question": 4, "forgotten": 2},
     )  # fmt: skip
-    kept.add([KeptConversation("Formulas", "documents", (turn,), (KeptCitation(1, "gone.pdf", 7, "", KEPT),))])
+    kept.add([StoredConversation("Formulas", "documents", (turn,))])
     kept.close()
     (home / "stores" / "presets.json").write_text('{"format": "localspec-presets", "presets"')
     started = RunningApp(home)

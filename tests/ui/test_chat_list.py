@@ -15,9 +15,10 @@ from localspec import texts
 from localspec.application.chats import Chat, Exchange
 from localspec.application.exports import file_name
 from localspec.application.state import Application, Conversation
-from localspec.chat.session import Turn
+from localspec.chat.turn import Turn
 from localspec.errors import StoreError
-from localspec.stores.conversations import MARK, UNMARK, ConversationInfo, KeptConversation, KeptTurn
+from localspec.stores.conversations import MARK, UNMARK, ConversationInfo
+from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from localspec.ui import markup
 from localspec.ui.chat_list import PAGE, ListState, below, chats
 from localspec.ui.conversations import Chats
@@ -112,10 +113,13 @@ def test_exports_have_names_that_every_system_takes(title: str, name: str) -> No
 
 @pytest.fixture
 def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
-    turns = (KeptTurn("First?", "First?", "One.", finish="end"), KeptTurn("Second?", "Second?", "Tw", finish="stopped"))
+    turns = (
+        StoredTurn("First?", "First?", "One.", finish="end"),
+        StoredTurn("Second?", "Second?", "Tw", finish="stopped"),
+    )
     monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
     made = Application()
-    made.history.store.add(KeptConversation(f"Chat {number}", "documents", turns) for number in range(PAGE + 20))
+    made.history.store.add(StoredConversation(f"Chat {number}", "documents", turns) for number in range(PAGE + 20))
     yield made
     made.close()
 
@@ -171,7 +175,7 @@ def test_a_press_that_means_nothing_changes_nothing(application: Application) ->
 
 
 def test_a_library_that_is_not_there_is_not_begun_for_a_chat(application: Application) -> None:
-    kept = KeptConversation("Elsewhere", "../evil", (KeptTurn("Q", "Q", "A", finish="end"),))
+    kept = StoredConversation("Elsewhere", "../evil", (StoredTurn("Q", "Q", "A", finish="end"),))
     application.history.store.add([kept])
     identity = application.history.store.search("Elsewhere")[0].id
     conversation = opened(application, "one", identity)

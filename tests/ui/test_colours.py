@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from localspec import texts
 from localspec.application.chats import Chat, Exchange
 from localspec.chat.origins import UNKNOWN, Origins
-from localspec.chat.session import Turn
+from localspec.chat.turn import Turn
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, SOURCE_TARGET
 from localspec.ui import colours, markup
 from tests.ui.test_panel import HOSTILE, Tags

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from localspec.chat.context_usage import ContextUsage
-from localspec.chat.session import Turn
+from localspec.chat.turn import Turn
 from localspec.ui import context_meter
 
 

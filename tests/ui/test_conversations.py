@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from localspec import texts
-from localspec.stores.conversations import Conversations, KeptConversation, KeptTurn
+from localspec.stores.conversations import Conversations
+from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from tests.running import RunningApp
 from tests.ui.test_browser import LONG, Visit
 
@@ -421,8 +422,8 @@ def test_five_hundred_chats_are_shown_in_parts(browser: Browser, tmp_path: Path)
     (tmp_path / "stores").mkdir()
     store = Conversations(tmp_path / "stores")
     store.add(
-        KeptConversation(
-            f"Chat {number}", "documents", (KeptTurn("Question", "Question", f"Answer {number}", finish="end"),),
+        StoredConversation(
+            f"Chat {number}", "documents", (StoredTurn("Question", "Question", f"Answer {number}", finish="end"),),
             changed=f"2026-01-01T{number // 60:02}:{number % 60:02}:00+00:00",
         )
         for number in range(500)

@@ -20,14 +20,14 @@ from localspec.application.state import LIBRARY_PARTS, Application, Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE
-from localspec.chat.session import ReplyOptions
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import ModelError, SettingsError
 from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
 from localspec.models.llama.sampling import RANDOM_SEED
 from localspec.speculation.decode import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
-from localspec.stores.library import DocumentInfo, Progress
+from localspec.stores.library import DocumentInfo, IngestionProgress
 from localspec.ui import markup, panel, shelf
 from localspec.ui import page as page_module
 from localspec.ui.events import Events, explain
@@ -250,7 +250,8 @@ def test_hostile_names_and_passages_are_shown_not_run() -> None:
     pages = [
         shelf.documents(HOSTILE, [info], Parts()), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]),
         markup.note(HOSTILE),
-        markup.indexing(Progress(0, 1, HOSTILE, "reading", 0.5, 3.0)), markup.indexing(Progress(problem=HOSTILE)),
+        markup.indexing(IngestionProgress(0, 1, HOSTILE, "reading", 0.5, 3.0)),
+        markup.indexing(IngestionProgress(problem=HOSTILE)),
     ]  # fmt: skip
     for page in pages:
         tags = Tags(page)
@@ -283,11 +284,11 @@ def test_diagrams_stay_code() -> None:
 
 
 def test_progress_says_document_share_and_time_left() -> None:
-    shown = Tags(markup.indexing(Progress(1, 3, "a.pdf", "vectors", 0.42, 12.0))).text
+    shown = Tags(markup.indexing(IngestionProgress(1, 3, "a.pdf", "vectors", 0.42, 12.0))).text
     assert shown == "search by meaning: a.pdf · 42% · 1 of 3 documents · about 12.0 s left"
-    states = Progress(0, 1, "a.pdf", "states", 0.5, 180.0, states_left=900)
+    states = IngestionProgress(0, 1, "a.pdf", "states", 0.5, 180.0, states_left=900)
     assert Tags(markup.indexing(states)).text == "drafts by meaning: a.pdf · 50% · about 3 min left"
-    assert markup.indexing(Progress()) == ""
+    assert markup.indexing(IngestionProgress()) == ""
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from localspec import config, texts
 from localspec.application.chats import Chat
 from localspec.application.state import LIBRARY_PARTS, Application, Conversation
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
-from localspec.stores.library import DocumentInfo, FolderInfo, Progress
+from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
 from localspec.ui import libraries as handlers
 from localspec.ui import shelf
 from localspec.ui.libraries import Libraries
@@ -92,8 +92,8 @@ def test_hostile_names_do_nothing() -> None:
     parts = [
         shelf.active(HOSTILE, [HOSTILE, f"{HOSTILE}2"], 3),
         *(shelf.shelf(HOSTILE, asking, 3, 2, Usage(5, 6)) for asking in ("", "new", "rename", "delete", "again")),
-        shelf.indexing(HOSTILE, Progress(0, 1, HOSTILE, "reading", 0.5)),
-        shelf.indexing(HOSTILE, Progress(paused=True, problem=HOSTILE)),
+        shelf.indexing(HOSTILE, IngestionProgress(0, 1, HOSTILE, "reading", 0.5)),
+        shelf.indexing(HOSTILE, IngestionProgress(paused=True, problem=HOSTILE)),
         shelf.documents(HOSTILE, [document(1, "failed", name=HOSTILE, reason=HOSTILE)], Parts()),
         shelf.folders(HOSTILE, [bad], paused=False),
     ]
@@ -126,11 +126,11 @@ def test_the_library_by_the_entry_and_what_can_be_done_with_it() -> None:
 
 
 def test_pause_and_go_on() -> None:
-    assert shelf.indexing("x", Progress()) == ""
-    at_work = shelf.indexing("x", Progress(0, 2, "a.pdf", "reading", 0.3, 4.0))
+    assert shelf.indexing("x", IngestionProgress()) == ""
+    at_work = shelf.indexing("x", IngestionProgress(0, 2, "a.pdf", "reading", 0.3, 4.0))
     assert "about 4.0 s until you can ask all of it" in Tags(at_work).text
     assert 'data-shelf="pause"' in at_work
-    assert 'data-shelf="resume"' in shelf.indexing("x", Progress(0, 2, paused=True))
+    assert 'data-shelf="resume"' in shelf.indexing("x", IngestionProgress(0, 2, paused=True))
 
 
 def test_folders_say_how_they_stand() -> None:

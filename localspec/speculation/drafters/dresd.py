@@ -10,7 +10,7 @@ from localspec.speculation.decode import Context, Retrieval, Step
 from localspec.speculation.drafters.weights import LEAST_SHARE, similarity_weights
 from localspec.speculation.sightings import Match
 from localspec.speculation.tree import PADDING, SOURCE_DRESD, DraftTree, from_continuations
-from localspec.stores.states.store import StateStore
+from localspec.stores.states.state_store import StateStore
 
 NEIGHBOURS = 50
 PAPER_DRAFTS = 10

@@ -9,7 +9,7 @@ from localspec.speculation.decode import Context, Step
 from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
 from localspec.speculation.sightings import Match
 from localspec.speculation.tree import SOURCE_REST, DraftTree, from_continuations
-from localspec.stores.ngrams.store import NgramStore
+from localspec.stores.ngrams.ngram_store import NgramStore
 
 LONGEST = 16
 SHORTEST = 2
@@ -41,8 +41,8 @@ class RestDrafter:
         """What followed the context's longest suffixes in the library."""
         matches = self._store.lookup(
             context.tokens[-LONGEST:],
-            longest=LONGEST,
-            shortest=SHORTEST,
+            max_n=LONGEST,
+            min_n=SHORTEST,
             matches=PAPER_MATCHES if self._paper else DEVICE_MATCHES,
             continuation=CONTINUATION,
             all_lengths=not self._paper,
@@ -57,8 +57,8 @@ class RestDrafter:
         """Where the last of `tokens` [n] stood in the library, longest match first."""
         matches = self._store.lookup(
             tokens[-LONGEST:],
-            longest=LONGEST,
-            shortest=SHORTEST,
+            max_n=LONGEST,
+            min_n=SHORTEST,
             matches=DEVICE_MATCHES,
             continuation=LONG_CONTINUATION,
             all_lengths=True,

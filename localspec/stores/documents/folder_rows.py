@@ -12,7 +12,7 @@ from sqlite_utils import Database
 
 from localspec.errors import DocumentError
 from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.documents.folders import Contents, FoundFile, contents
+from localspec.stores.documents.folders import FolderContents, FoundFile, contents
 
 
 def _create(database: Database) -> None:
@@ -67,7 +67,7 @@ class FolderInfo:
     failures: tuple[str, ...]
     """Files that could not be taken, and why"""
     counts: dict[str, int]
-    """As `Contents.counts` gives them"""
+    """As `FolderContents.counts` gives them"""
     problem: str = ""
     """Why it cannot be looked through now"""
     taken: int = 0
@@ -89,10 +89,10 @@ class FileRow:
 class FolderRows:
     """The tables. Any thread may call any method; methods raise StoreError when the database fails."""
 
-    def __init__(self, database: StoreDatabase, without: Collection[Path] = ()) -> None:
-        """Folders inside those `without` are refused."""
+    def __init__(self, database: StoreDatabase, excluded: Collection[Path] = ()) -> None:
+        """Folders inside those `excluded` are refused."""
         self._database = database
-        self._without = tuple(without)
+        self._excluded = tuple(excluded)
 
     def add(self, folder: Path, *, watched: bool, removes: bool) -> int:
         """Enter a folder; its id. One that is known is to be looked through again. Raises DocumentError when it is not
@@ -102,7 +102,7 @@ class FolderRows:
             contents(path)  # says why not
             raise DocumentError(path, f"{path} is no folder.", "Name the folder that holds the documents.")
         path = path.resolve()
-        if any(path.is_relative_to(own.resolve()) for own in self._without):
+        if any(path.is_relative_to(own.resolve()) for own in self._excluded):
             raise DocumentError(path, f"{path} is where LocalSpec keeps its own files.", "Name a folder of yours.")
         try:
             str(path).encode()
@@ -195,7 +195,7 @@ class FolderRows:
                 },
             )
 
-    def conclude(self, folder: FolderInfo, found: Contents, *, done: bool) -> list[int]:
+    def conclude(self, folder: FolderInfo, found: FolderContents, *, done: bool) -> list[int]:
         """Note what is gone, what is back, and what was left out; nothing where all is as it was. The documents that go
         with their files, for the caller to remove in the same transaction."""
         known, there = self.files(folder.id), {file.inside for file in found.files}

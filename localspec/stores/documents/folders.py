@@ -11,11 +11,11 @@ from pathlib import Path
 from localspec.errors import DocumentError
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 
-MOST_FILES = 5_000
+MAX_FILES = 5_000
 """Documents taken from one folder."""
-MOST_ENTRIES = 200_000
+MAX_ENTRIES = 200_000
 """Files and folders looked at in one folder: reading their names takes about a second."""
-DEEPEST = 32
+MAX_DEPTH = 32
 """Folders within folders: with links not followed, more is a mistake."""
 _HIDDEN_ATTRIBUTE = 2
 """Windows' FILE_ATTRIBUTE_HIDDEN."""
@@ -34,7 +34,7 @@ class FoundFile:
 
 
 @dataclass(slots=True)
-class Contents:
+class FolderContents:
     """What a folder holds."""
 
     files: list[FoundFile] = field(default_factory=list)
@@ -67,15 +67,15 @@ class Contents:
 
 
 def contents(
-    folder: Path, *, without: Collection[Path] = (), should_stop: Callable[[], bool] = lambda: False
-) -> Contents:
-    """The documents in `folder` and the folders inside it, but those in `without`. Links to files are followed, links
+    folder: Path, *, excluded: Collection[Path] = (), should_stop: Callable[[], bool] = lambda: False
+) -> FolderContents:
+    """The documents in `folder` and the folders inside it, but those in `excluded`. Links to files are followed, links
     to folders are not. It ends early once `should_stop` is true.
 
     Raises DocumentError when the folder itself is not there or may not be read.
     """
-    found = Contents()
-    avoided = {str(path.resolve()) for path in without}
+    found = FolderContents()
+    skipped = {str(path.resolve()) for path in excluded}
     waiting = [(str(folder), "", 0)]
     looked_at = 0
     while waiting and not found.truncated and not should_stop():
@@ -91,20 +91,20 @@ def contents(
         deeper = []
         for entry in listed:
             looked_at += 1
-            if looked_at > MOST_ENTRIES or len(found.files) >= MOST_FILES:
+            if looked_at > MAX_ENTRIES or len(found.files) >= MAX_FILES:
                 found.truncated = True
                 break
             if _look(found, entry, f"{inside}/{entry.name}" if inside else entry.name):
-                if depth + 1 > DEEPEST:
+                if depth + 1 > MAX_DEPTH:
                     found.truncated = True
-                elif os.path.realpath(entry.path) not in avoided:
+                elif os.path.realpath(entry.path) not in skipped:
                     deeper.append((entry.path, f"{inside}/{entry.name}" if inside else entry.name, depth + 1))
         waiting += reversed(deeper)  # the last one is taken first
     found.files.sort(key=lambda file: file.inside)
     return found
 
 
-def _look(found: Contents, entry: os.DirEntry[str], inside: str) -> bool:
+def _look(found: FolderContents, entry: os.DirEntry[str], inside: str) -> bool:
     """Count an entry; True for a folder to be looked into."""
     try:
         inside.encode()

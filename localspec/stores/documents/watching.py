@@ -7,17 +7,17 @@ done with a file is committed behind its document, so that a kill repeats at mos
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from localspec.errors import DocumentError, LocalSpecError
+from localspec.stores.background import BackgroundWorker
 from localspec.stores.database import StoreDatabase
+from localspec.stores.documents.document_table import DocumentTable
 from localspec.stores.documents.folder_rows import FileRow, FolderInfo, FolderRows
 from localspec.stores.documents.folders import FoundFile, contents
-from localspec.stores.documents.table import DocumentTable
 
 __all__ = ["FolderInfo", "Watching"]
 
@@ -27,7 +27,6 @@ POLL_SECONDS = 30.0
 SETTLED_NANOSECONDS = 2 * 10**9
 """A file that changed so lately may be half written: it is taken when it is older, or the same at the next look."""
 _SOON_SECONDS = 2.0
-_YIELD_SECONDS = 0.05
 
 
 @dataclass(slots=True)
@@ -50,22 +49,18 @@ class Watching:
     def __init__(
         self,
         database: StoreDatabase,
-        holdings: DocumentTable,
+        table: DocumentTable,
         *,
-        without: Collection[Path] = (),
+        excluded: Collection[Path] = (),
         halted: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Folders `without` are never looked into: LocalSpec's own. While `halted`, nothing is looked at."""
+        """Folders `excluded` are never looked into: LocalSpec's own. While `halted`, nothing is looked at."""
         self._database = database
-        self._holdings = holdings
-        self._without = tuple(without)
-        self._rows = FolderRows(database, without)
+        self._table = table
+        self._excluded = tuple(excluded)
+        self._rows = FolderRows(database, excluded)
         self._halted = halted
-        self._condition = threading.Condition()
-        self._looking = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._stopping = threading.Event()
-        self._wanted = False
+        self._worker = BackgroundWorker("watching", self._turn)
         self._now: dict[int, _Now] = {}
 
     def add(self, folder: Path, *, watched: bool = False, removes: bool = False) -> int:
@@ -100,7 +95,7 @@ class Watching:
         with self._database.write():
             alone = self._rows.settle_vanished(folder)
             if remove:
-                self._holdings.remove(*alone)
+                self._table.remove(*alone)
 
     def folders(self) -> list[FolderInfo]:
         """All folders, in the order in which they were added."""
@@ -117,9 +112,9 @@ class Watching:
         Before each file it waits while `should_yield` is true.
         """
         pending = False
-        with self._looking:
+        with self._worker.working:
             for folder in self._rows.all():
-                if self._stopping.is_set() or self._halted():
+                if self._worker.stopping.is_set() or self._halted():
                     break
                 if not folder.watched and folder.done:
                     continue
@@ -138,54 +133,31 @@ class Watching:
 
     def start(self, should_yield: Callable[[], bool]) -> None:
         """Start the thread that looks, at once and then every half minute."""
-        with self._condition:
-            self._wanted = True
-            self._condition.notify_all()
-            if self._thread is not None and self._thread.is_alive():
-                return
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._work, args=[should_yield], name="watching", daemon=True)
-            self._thread.start()
+        self._worker.start(should_yield)
 
     def wake(self) -> None:
         """Look soon."""
-        with self._condition:
-            self._wanted = True
-            self._condition.notify_all()
+        self._worker.wake()
 
     def stop(self) -> None:
         """End the thread, and a `look` in any other, after the file at hand."""
-        self._stopping.set()
-        with self._condition:
-            thread, self._thread = self._thread, None
-            self._condition.notify_all()
-        if thread is not None:
-            thread.join()
-        with self._looking:
-            self._stopping.clear()
+        self._worker.stop()
 
-    def _work(self, should_yield: Callable[[], bool]) -> None:
-        wait: float | None = None
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._wanted or self._stopping.is_set(), wait)
-                if self._stopping.is_set():
-                    return
-                self._wanted = False
-            wait = POLL_SECONDS
-            try:
-                if self._halted() or not any(folder.watched or not folder.done for folder in self._rows.all()):
-                    wait = None
-                elif self.look(should_yield):
-                    wait = _SOON_SECONDS
-            except LocalSpecError as error:  # a thread has no caller; whoever shows the folders meets it, too
-                _logger.warning("Folders were not looked at: %s", error)
+    def _turn(self, should_yield: Callable[[], bool]) -> float | None:
+        """Look once; the seconds until the next time, or None until there is a folder to look at."""
+        try:
+            if self._halted() or not any(folder.watched or not folder.done for folder in self._rows.all()):
+                return None
+            return _SOON_SECONDS if self.look(should_yield) else POLL_SECONDS
+        except LocalSpecError as error:  # a thread has no caller; whoever shows the folders meets it, too
+            _logger.warning("Folders were not looked at: %s", error)
+            return POLL_SECONDS
 
     def _look_at(self, folder: FolderInfo, now: _Now, should_yield: Callable[[], bool]) -> bool:
         """Look through one folder; True when some files were left for the next time."""
         root = Path(folder.path)
-        found = contents(root, without=self._without, should_stop=self._stopping.is_set)
-        if self._stopping.is_set():
+        found = contents(root, excluded=self._excluded, should_stop=self._worker.stopping.is_set)
+        if self._worker.stopping.is_set():
             return False
         known = self._rows.files(folder.id)
         if found.is_empty and any(not row.vanished for row in known.values()):
@@ -196,14 +168,12 @@ class Watching:
         now.wanted = len(settled)
         pending = len(settled) < len(changed)
         for file in settled:
-            while should_yield() and not self._stopping.wait(_YIELD_SECONDS):
-                pass
-            if self._stopping.is_set() or self._halted():
+            if not self._worker.may_go_on(should_yield) or self._halted():
                 return False
             pending |= not self._take(folder, file, known.get(file.inside))
             now.taken += 1
         with self._database.write():
-            self._holdings.remove(*self._rows.conclude(folder, found, done=not pending))
+            self._table.remove(*self._rows.conclude(folder, found, done=not pending))
         return pending
 
     def _is_settled(self, now: _Now, file: FoundFile) -> bool:
@@ -221,9 +191,9 @@ class Watching:
         problem = ""
         try:
             if document is not None and not self._rows.is_shared(folder.id, file.inside, document):
-                document = self._holdings.replace(document, file.path, name=name).id
+                document = self._table.replace(document, file.path, name=name).id
             else:
-                document = self._holdings.add(file.path, name=name, keeps_source=True).id
+                document = self._table.add(file.path, name=name, keeps_source=True).id
         except DocumentError as error:
             problem = str(error)  # what was there of it stays
         try:

@@ -1,4 +1,4 @@
-"""The stages of a document from file to searchable: its tables, and the steps that move it on.
+"""The stages of a document from file to searchable, and the steps that move it on.
 
 Stages: queued -> parsed -> passages -> ngrams -> ready, or failed. Each step reads what the one before has stored and
 moves the stage in the transaction of its own results, so that a kill at any moment repeats at most one step.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,67 +17,19 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from localspec.errors import DiskFullError, DocumentError, LocalSpecError
-from localspec.stores.database import Migration, StoreDatabase, disk_error
-from localspec.stores.documents.parse import Block, ParsedDocument, parse
+from localspec.stores.database import StoreDatabase, disk_error
+from localspec.stores.documents.document_table import read_document
+from localspec.stores.documents.parse import parse
+from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.documents.passages import split
-from localspec.stores.documents.search import PassageVectors
-from localspec.stores.ngrams.store import NgramStore
-from localspec.stores.states.store import StateStore
+from localspec.stores.ngrams.ngram_store import NgramStore
+from localspec.stores.states.state_store import StateStore
 
 _logger = logging.getLogger(__name__)
 
 
-def _create(database: Database) -> None:
-    database.execute("CREATE TABLE library (id TEXT NOT NULL)")
-    database.execute("INSERT INTO library (id) VALUES (lower(hex(randomblob(16))))")
-    database.execute(
-        """
-        CREATE TABLE documents (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            sha256 TEXT NOT NULL UNIQUE,
-            name TEXT NOT NULL,  -- of the file that was added
-            file TEXT NOT NULL,  -- of its copy in files/
-            stage TEXT NOT NULL CHECK (stage IN ('queued', 'parsed', 'passages', 'ngrams', 'ready', 'failed')),
-            title TEXT NOT NULL DEFAULT '',
-            kind TEXT NOT NULL DEFAULT '',
-            reason TEXT NOT NULL DEFAULT '',      -- why it failed
-            warnings TEXT NOT NULL DEFAULT '[]',  -- JSON list of texts
-            pages INTEGER,
-            characters INTEGER NOT NULL DEFAULT 0,
-            passages INTEGER NOT NULL DEFAULT 0,
-            tokens INTEGER NOT NULL DEFAULT 0,
-            added TEXT NOT NULL
-        )
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE blocks (
-            document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-            ordinal INTEGER NOT NULL,
-            page INTEGER,
-            section TEXT NOT NULL,
-            text TEXT NOT NULL,
-            PRIMARY KEY (document, ordinal)
-        ) WITHOUT ROWID
-        """
-    )
-
-
-def _add_sources(database: Database) -> None:
-    database.execute("ALTER TABLE documents ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0")  # of the file
-    database.execute("ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT ''")  # its path, where it is known
-    database.execute("ALTER TABLE library ADD COLUMN paused INTEGER NOT NULL DEFAULT 0")
-
-
-STAGE_MIGRATIONS: tuple[Migration, ...] = (
-    Migration("library-1-documents", _create),
-    Migration("library-2-sources", _add_sources),
-)
-
-
 @dataclass(frozen=True, slots=True)
-class Queued:
+class QueuedDocument:
     """A document that is not searchable yet."""
 
     document: int
@@ -118,16 +70,16 @@ class Pipeline:
         self._vectors = vectors
         self._states = states
 
-    def next(self) -> Queued | None:
+    def next(self) -> QueuedDocument | None:
         """The oldest document that is not searchable yet."""
         with self._database.read() as connection:
             row = connection.execute(
                 "SELECT id, name, file, stage, bytes FROM documents WHERE stage IN ('queued', 'parsed', 'passages')"
                 " ORDER BY id LIMIT 1"
             ).fetchone()
-        return Queued(*row) if row else None
+        return QueuedDocument(*row) if row else None
 
-    def advance(self, queued: Queued) -> None:
+    def advance(self, queued: QueuedDocument) -> None:
         """Take the next step of a document; one that cannot be indexed moves to 'failed'."""
         name = queued.name
         try:
@@ -198,13 +150,13 @@ class Pipeline:
 
     def _fail(self, document: int, reason: str) -> None:
         with self._database.write() as database:
-            self.forget(database, document)
+            self.forget(database, [document])
             database.execute(
                 "UPDATE documents SET stage = 'failed', reason = ?, passages = 0, tokens = 0 WHERE id = ?",
                 [reason, document],
             )
 
-    def forget(self, database: Database, *documents: int) -> None:
+    def forget(self, database: Database, documents: Sequence[int]) -> None:
         """Inside a transaction: delete everything that was made from documents, but not their rows."""
         wanted = [json.dumps([*documents])]
         rows = database.execute(
@@ -219,16 +171,3 @@ class Pipeline:
             database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
             # FTS5 only notes what is deleted; merging everything is what makes it forget the words.
             database.execute("INSERT INTO passages_fts (passages_fts) VALUES ('optimize')")
-
-
-def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
-    """What `parse` gave for a document, as stored; empty when the document is gone."""
-    with database.read() as connection:
-        row = connection.execute(
-            "SELECT title, kind, pages, warnings FROM documents WHERE id = ?", [document]
-        ).fetchone()
-        blocks = connection.execute(
-            "SELECT text, page, section FROM blocks WHERE document = ? ORDER BY ordinal", [document]
-        ).fetchall()
-    title, kind, pages, warnings = row or ("", "text", None, "[]")
-    return ParsedDocument(title, kind, tuple(Block(*block) for block in blocks), pages, tuple(json.loads(warnings)))

@@ -1,4 +1,4 @@
-"""Reads documents with the target model, so that the dense store holds a state for each of their positions.
+"""Reads documents with the target model, so that the dense store holds a hidden state for each of their positions.
 
 That is work of minutes, so it is done only for libraries and targets for which it was wanted, window by window. Each
 window is committed by itself: a kill at any moment repeats at most one.
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from localspec.errors import ModelError, StoreError
+from localspec.errors import ModelError, SettingsError, StoreError
 from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.ngrams.store import NgramStore
-from localspec.stores.states.store import CONTINUATION, StateStore
+from localspec.stores.ngrams.ngram_store import NgramStore
+from localspec.stores.states.state_store import CONTINUATION, StateStore
 
 WINDOW = 1024
 """Tokens the target reads at once: more would cost memory and attention over a longer text, fewer would read a larger
@@ -32,14 +32,14 @@ class StateReaderLike(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Names what decides the states: the target's weights and their format."""
+        """Names what decides the hidden states: the target's weights and their format."""
 
     @property
     def dimension(self) -> int:
         """Components of a state."""
 
     def read(self, tokens: NDArray[np.int32], should_yield: Callable[[], bool]) -> NDArray[np.float16] | None:
-        """The states, float16 [n, d], of all tokens [n], n <= 1024, read as one text.
+        """The hidden states, float16 [n, d], of all tokens [n], n <= 1024, read as one text.
 
         None when `should_yield` became true meanwhile: the caller waits and calls again with the same tokens, and the
         reader goes on with what it had.
@@ -47,7 +47,7 @@ class StateReaderLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Unread:
+class UnreadDocument:
     """A document of which some positions have no state under this target."""
 
     document: int
@@ -79,7 +79,7 @@ class Unread:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class ReadingOutlook:
     """How far the reading is, over the documents to be read since it last was complete."""
 
     missing: int
@@ -108,13 +108,21 @@ class StateReading:
     """
 
     def __init__(
-        self, database: StoreDatabase, ngrams: NgramStore, states: StateStore, reader: StateReaderLike
+        self,
+        database: StoreDatabase,
+        ngrams: NgramStore,
+        states: StateStore,
+        reader: StateReaderLike | None,
+        on_change: Callable[[], None],
     ) -> None:
+        """Without a reader there are no states to want or to make. `on_change` is called when there is something new to
+        do."""
         self.states = states
         self._database = database
         self._ngrams = ngrams
         self._reader = reader
-        self._target = reader.fingerprint
+        self._on_change = on_change
+        self._target = reader.fingerprint if reader is not None else ""
         self._tokens: tuple[int, NDArray[np.int32]] | None = None
         self._round: dict[int, int] = {}
         self._read = 0
@@ -122,15 +130,25 @@ class StateReading:
         self._gave_way = False
         with database.read() as connection:
             row = connection.execute("SELECT 1 FROM states_wanted WHERE target = ?", [self._target]).fetchone()
-        self._wanted = row is not None
+        self._wanted = reader is not None and row is not None
+
+    @property
+    def available(self) -> bool:
+        """Whether the target gives hidden states to draft from."""
+        return self._reader is not None
 
     @property
     def wanted(self) -> bool:
-        """Whether documents are read for this target, in this session and later ones."""
+        """Whether documents are read for their hidden states under this target, in this session and later ones."""
         return self._wanted
 
     def want(self, on: bool) -> None:
-        """Have documents read, or no more: then the window at work is given up, and what is stored stays."""
+        """Have documents read, or no more: then the window at work is given up, and what is stored stays.
+
+        Raises SettingsError when the target gives no hidden states.
+        """
+        if self._reader is None:
+            raise SettingsError("This model gives no states to draft from.", "Choose another model.")
 
         def remember() -> None:
             self._wanted = on
@@ -141,8 +159,9 @@ class StateReading:
             else:
                 database.execute("DELETE FROM states_wanted WHERE target = ?", [self._target])
             self._database.after_commit(remember)
+        self._on_change()
 
-    def unread(self) -> list[Unread]:
+    def unread(self) -> list[UnreadDocument]:
         """The documents with n-grams whose states are incomplete, oldest first."""
         with self._database.read() as connection:
             rows = connection.execute(
@@ -150,16 +169,18 @@ class StateReading:
             ).fetchall()
         lengths, stored = self._ngrams.lengths(), self.states.positions()
         found = [
-            Unread(document, name, stored.get(document, 0), max(0, lengths.get(document, 0) - 1))
+            UnreadDocument(document, name, stored.get(document, 0), max(0, lengths.get(document, 0) - 1))
             for document, name in rows
         ]
         return [document for document in found if document.missing > 0]
 
     def missing(self) -> int:
-        """Positions without a state, in all documents with n-grams."""
+        """Tokens of searchable documents without a hidden state under this target; 0 when it gives none."""
+        if self._reader is None:
+            return 0
         return sum(document.missing for document in self.unread())
 
-    def read(self, unread: Unread, should_yield: Callable[[], bool]) -> bool:
+    def read(self, unread: UnreadDocument, should_yield: Callable[[], bool]) -> bool:
         """Read the next window of a document and store its states; False when it gave way instead.
 
         A document that was removed meanwhile is left out. Also raises ModelError.
@@ -171,6 +192,7 @@ class StateReading:
             if unread in self.unread():  # else it was removed meanwhile
                 raise StoreError(f"The n-grams of {unread.name} are damaged.", "Rebuild the library's index.")
             return True
+        assert self._reader is not None  # else nothing is wanted
         begun = time.perf_counter()
         states = self._reader.read(tokens[start:stop], lambda: should_yield() or not self._wanted)
         if states is None:
@@ -198,15 +220,15 @@ class StateReading:
                     ) from error
         return True
 
-    def outlook(self) -> Outlook:
+    def outlook(self) -> ReadingOutlook:
         """How far the reading is now."""
         unread = self.unread()
         if not unread:
             self._round = {}
-            return Outlook(0, 0, 0, 1.0, 0.0)
+            return ReadingOutlook(0, 0, 0, 1.0, 0.0)
         self._round |= {document.document: document.positions for document in unread}
         missing = sum(document.missing for document in unread)
-        return Outlook(
+        return ReadingOutlook(
             missing,
             len(self._round) - len(unread),
             len(self._round),

@@ -1,38 +1,37 @@
 """Brings a library's documents from file to searchable, one small committed step after the other, in the background.
 
 Passages and n-grams of all documents come first, for with them a person can ask; their vectors follow, and then the
-states of those libraries for which they were wanted. Learnt replies are stored in between; while the work is paused,
-they are all that is.
+hidden states of those libraries for which they were wanted. Learnt replies are stored in between, and also while the
+work on documents is paused.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from localspec.errors import EmbedderError, LocalSpecError
+from localspec.stores.background import BackgroundWorker
 from localspec.stores.database import StoreDatabase
-from localspec.stores.documents.search import PassageVectors
+from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.state_reading import StateReading
-from localspec.stores.replies import Replies
-from localspec.stores.states.store import DamagedStatesError
+from localspec.stores.replies import LearntReplies
+from localspec.stores.states.state_store import DamagedStatesError
 
 _logger = logging.getLogger(__name__)
 
 EMBEDDED_AT_ONCE = 4
 """Passages per batch: 0.12 s on two cores with all-MiniLM-L6-v2, which is how long a reply has company at its start.
 More at once are no faster (32 took 1.0 s), and with the model's threads beside them six times that."""
-_YIELD_SECONDS = 0.05
 _SHARE_BEFORE_VECTORS = 0.1
 """Part of the progress bar for reading, passages and n-grams: more than their time, so that it moves at once."""
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class IngestionProgress:
     """Where the work on the documents stands."""
 
     documents_done: int = 0
@@ -43,14 +42,14 @@ class Progress:
     stage: str = ""
     """The work: 'reading', 'splitting', 'n-grams', 'vectors', 'states', or empty."""
     fraction: float = 1.0
-    """Of the round's work, 0 to 1. States are work of their own: they take minutes, and all else is ready before."""
+    """Of the round's work, 0 to 1. Hidden states, which take minutes, are a round of their own: all else is ready."""
     seconds_left: float | None = None
     """Estimate: until all can be asked while documents wait to be read, else until the work at hand is done. None while
     there is none."""
     problem: str = ""
     """What stopped the work, for the person to read. It goes on with the next added document or start."""
     states_left: int = 0
-    """Tokens whose states are wanted and missing."""
+    """Tokens whose hidden states are wanted and missing."""
     paused: bool = False
     """The person wants the background worker to leave documents alone."""
 
@@ -66,24 +65,17 @@ class Ingestion:
     def __init__(
         self,
         database: StoreDatabase,
-        stages: Pipeline,
+        pipeline: Pipeline,
         vectors: PassageVectors,
-        replies: Replies,
-        reading: StateReading | None,
+        replies: LearntReplies,
+        reading: StateReading,
     ) -> None:
-        """Without `reading` there are no states to make or prepare."""
         self._database = database
-        self._stages = stages
+        self._pipeline = pipeline
         self._vectors = vectors
         self._replies = replies
         self._reading = reading
-        self._working = threading.Lock()
-        self._condition = threading.Condition()
-        self._thread: threading.Thread | None = None
-        self._wanted = False
-        self._busy = False
-        self._stopping = threading.Event()
-        self._news = 0
+        self._worker = BackgroundWorker("ingestion", self._turn)
         self._round: set[int] = set()
         self._round_over = True
         self._unprepared = True
@@ -97,7 +89,7 @@ class Ingestion:
             (paused,) = connection.execute("SELECT paused FROM library").fetchone()
         self._paused = bool(paused)
         self._pauses = False
-        self.progress = Progress(paused=self._paused)
+        self.progress = IngestionProgress(paused=self._paused)
 
     @property
     def paused(self) -> bool:
@@ -119,7 +111,7 @@ class Ingestion:
     def run(
         self,
         should_yield: Callable[[], bool] = lambda: False,
-        report: Callable[[Progress], None] | None = None,
+        report: Callable[[IngestionProgress], None] | None = None,
         *,
         states: bool = True,
         pauses: bool = False,
@@ -131,23 +123,19 @@ class Ingestion:
         DiskFullError or ModelError: what was committed stays, and the next run goes on there. Raises EmbedderError when
         all but the vectors is done.
         """
-        with self._working:
+        with self._worker.working:
             self._embedded, self._embedding_seconds = 0, 0.0
             self._unprepared = True
             self._embedder_error = None
             self._pauses = pauses
             self.progress = replace(self.progress, problem="")
-            unfinished = self._stages.unfinished()
+            unfinished = self._pipeline.unfinished()
             try:
-                while not self._stopping.is_set():
-                    while should_yield() and not self._stopping.wait(_YIELD_SECONDS):
-                        pass
-                    if self._stopping.is_set():
-                        break
+                while self._worker.may_go_on(should_yield):
                     if not self._step(should_yield, report, states):
                         self._show("", "", report)
                         break
-                    unfinished |= self._stages.unfinished()
+                    unfinished |= self._pipeline.unfinished()
                 self._vectors.prepare()
                 self._report_embedder()
             except LocalSpecError as error:
@@ -158,75 +146,45 @@ class Ingestion:
             finally:
                 if not self.progress.done:
                     self.progress = replace(self.progress, name="", stage="", seconds_left=None)
-            return unfinished - self._stages.unfinished()
+            return unfinished - self._pipeline.unfinished()
 
     def start(self, should_yield: Callable[[], bool]) -> None:
         """Start the worker thread, which begins with what is unfinished; one that is there tries again."""
-        with self._condition:
-            self._wanted = True
-            self._condition.notify_all()
-            if self._thread is not None and self._thread.is_alive():
-                return
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._work, args=[should_yield], name="ingestion", daemon=True)
-            self._thread.start()
+        self._worker.start(should_yield)
 
     def wake(self) -> None:
         """There is new work."""
-        with self._condition:
-            self._wanted = True
-            self._news += 1
-            self._condition.notify_all()
+        self._worker.wake()
 
     def stop(self) -> None:
         """End the worker, and a `run` in any thread, after the step at work; what is unfinished stays for later."""
-        self._stopping.set()
-        with self._condition:
-            thread, self._thread = self._thread, None
-            self._condition.notify_all()
-        if thread is not None:
-            thread.join()
-        with self._working:
-            self._stopping.clear()
+        self._worker.stop()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the worker has nothing to do or has met a problem; False after `timeout` seconds."""
+        return self._worker.wait(timeout)
 
-        def idle() -> bool:
-            return self._thread is None or not self._thread.is_alive() or not (self._wanted or self._busy)
+    def _turn(self, should_yield: Callable[[], bool]) -> None:
+        """All that there is to do, in the background: a thread has no caller, so the progress tells what went wrong."""
+        try:
+            self.run(should_yield, pauses=True)
+            if not self._worker.stopping.is_set():
+                self._database.reclaim()
+        except LocalSpecError as error:
+            self.progress = replace(self.progress, problem=str(error))
+            _logger.warning("Indexing stopped: %s", error)
+        except Exception as error:
+            self.progress = replace(self.progress, problem=f"Indexing stopped: {type(error).__name__}: {error}")
+            _logger.exception("Indexing stopped")
 
-        with self._condition:
-            return self._condition.wait_for(idle, timeout)
-
-    def _work(self, should_yield: Callable[[], bool]) -> None:
-        while True:
-            with self._condition:
-                self._condition.wait_for(lambda: self._wanted or self._stopping.is_set())
-                if self._stopping.is_set():
-                    return
-                self._wanted, self._busy = False, True
-            try:
-                self.run(should_yield, pauses=True)
-                if not self._stopping.is_set():
-                    self._database.reclaim()
-            except LocalSpecError as error:
-                # A thread has no caller: the progress display shows it.
-                self.progress = replace(self.progress, problem=str(error))
-                _logger.warning("Indexing stopped: %s", error)
-            except Exception as error:
-                self.progress = replace(self.progress, problem=f"Indexing stopped: {type(error).__name__}: {error}")
-                _logger.exception("Indexing stopped")
-            finally:
-                with self._condition:
-                    self._busy = False
-                    self._condition.notify_all()
-
-    def _step(self, should_yield: Callable[[], bool], report: Callable[[Progress], None] | None, states: bool) -> bool:
+    def _step(
+        self, should_yield: Callable[[], bool], report: Callable[[IngestionProgress], None] | None, states: bool
+    ) -> bool:
         """Take the step that is most urgent; False when nothing is left. Damaged states are dropped: that is a step."""
         try:
             return self._take_step(should_yield, report, states)
         except DamagedStatesError as error:
-            if self._reading is None:
+            if not self._reading.available:
                 raise
             _logger.warning("All states of this model are dropped. %s", error)
             self._reading.states.drop()
@@ -234,14 +192,14 @@ class Ingestion:
             return True
 
     def _take_step(
-        self, should_yield: Callable[[], bool], report: Callable[[Progress], None] | None, states: bool
+        self, should_yield: Callable[[], bool], report: Callable[[IngestionProgress], None] | None, states: bool
     ) -> bool:
         halted = self._pauses and self._paused
-        queued = self._stages.next() if not halted else None
+        queued = self._pipeline.next() if not halted else None
         if queued is not None:
             self._show(queued.name, queued.work, report)
             start = time.perf_counter()
-            self._stages.advance(queued)
+            self._pipeline.advance(queued)
             self._reading_seconds += time.perf_counter() - start
             if queued.stage == "passages":
                 self._bytes_read += queued.bytes
@@ -262,13 +220,13 @@ class Ingestion:
 
     def _interrupted(self, should_yield: Callable[[], bool]) -> Callable[[], bool]:
         """Whether a longer step must give way: to a reply, to the end, or to work that came since it began."""
-        news = self._news
-        return lambda: self._stopping.is_set() or self._news != news or should_yield()
+        news = self._worker.news
+        return lambda: self._worker.stopping.is_set() or self._worker.news != news or should_yield()
 
     def _prepare(self, should_stop: Callable[[], bool]) -> bool:
         """Make the indexes ready for searches and drafts; False when it was interrupted."""
         self._vectors.prepare()
-        if self._reading is None:
+        if not self._reading.available:
             return True
         stopped = False
 
@@ -280,21 +238,21 @@ class Ingestion:
         self._reading.states.prepare(remember)
         return not stopped
 
-    def _read(self, should_stop: Callable[[], bool], report: Callable[[Progress], None] | None) -> bool:
+    def _read(self, should_stop: Callable[[], bool], report: Callable[[IngestionProgress], None] | None) -> bool:
         """Read one window of a document for its states; False when none is wanted and missing."""
-        if self._reading is None or not self._reading.wanted:
+        if not self._reading.wanted:
             return False
         unread = self._reading.unread()
         if not unread:
             return False
         self._show(unread[0].name, "states", report)
         if not self._reading.read(unread[0], should_stop):
-            self._stopping.wait(_YIELD_SECONDS)
+            self._worker.pause_briefly()
         elif unread[0].ends_with_next:
             self._unprepared = True  # a document more to draft from, while the others are read
         return True
 
-    def _embed(self, report: Callable[[Progress], None] | None) -> bool:
+    def _embed(self, report: Callable[[IngestionProgress], None] | None) -> bool:
         passages = self._vectors.missing(EMBEDDED_AT_ONCE)
         if passages:
             with self._database.read() as connection:
@@ -322,7 +280,7 @@ class Ingestion:
         if self._embedder_error is not None:
             raise self._embedder_error
 
-    def _show(self, name: str, work: str, report: Callable[[Progress], None] | None) -> None:
+    def _show(self, name: str, work: str, report: Callable[[IngestionProgress], None] | None) -> None:
         with self._database.read() as connection:
             rows = connection.execute("SELECT id, stage, passages, bytes FROM documents").fetchall()
         stages = {document: (stage, passages) for document, stage, passages, _ in rows}
@@ -351,8 +309,8 @@ class Ingestion:
             unread = sum(size for _, stage, _, size in rows if stage in ("queued", "parsed", "passages"))
             seconds_left = unread * self._reading_seconds / self._bytes_read
         self._round_over = finished == len(ours)
-        now = Progress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left, paused=self._paused)
-        if self._reading is not None and self._reading.wanted:
+        now = IngestionProgress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left, paused=self._paused)
+        if self._reading.wanted:
             outlook = self._reading.outlook()
             now = replace(now, states_left=outlook.missing)
             if work == "states":

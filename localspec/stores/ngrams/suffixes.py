@@ -4,9 +4,9 @@ A text's tokens are stored backwards as big-endian 32-bit ids, so that the conte
 towards the start of its document, is a run of consecutive bytes, and comparing two contexts is comparing two byte
 strings. Documents are divided by a separator that no id can equal, so no match crosses it:
 
-    SEPARATOR, document reversed, SEPARATOR, document reversed, ..., SEPARATOR * LONGEST
+    SEPARATOR, document reversed, SEPARATOR, document reversed, ..., SEPARATOR * MAX_N
 
-The index is the list of places sorted by their backward context (a suffix array of depth LONGEST, Manber and Myers
+The index is the list of places sorted by their backward context (a suffix array of depth MAX_N, Manber and Myers
 1993). One binary search finds the longest match; the intervals of all shorter matches nest around it. A document's last
 token is left out of the index: nothing follows it, so there is nothing to draft.
 """
@@ -19,7 +19,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-LONGEST = 16
+MAX_N = 16
 """Longest context that is compared, in tokens. REST (arXiv 2311.08252, published code) looks up suffixes of 16 to 2."""
 
 SEPARATOR = -1
@@ -32,7 +32,7 @@ PLACE = np.dtype("<i4")
 """Type of a stored place."""
 
 _WIDTH = STORED.itemsize
-_WINDOW = LONGEST * _WIDTH
+_WINDOW = MAX_N * _WIDTH
 _FENCE_STEP = 256
 """Every 256th window is kept as one `bytes` for the first steps of a search: 0.4 bytes of memory per token."""
 
@@ -40,7 +40,7 @@ _FENCE_STEP = 256
 def join(documents: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int32], list[int]]:
     """Lay documents out for the index.
 
-    Returns the tokens, int32 [sum(lengths) + len(documents) + LONGEST], backwards and separated, and for each document
+    Returns the tokens, int32 [sum(lengths) + len(documents) + MAX_N], backwards and separated, and for each document
     the index at which its (reversed) tokens start.
     """
     parts: list[NDArray[np.int32]] = []
@@ -51,7 +51,7 @@ def join(documents: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int32], lis
         parts += [separator, document[::-1]]
         starts.append(end + 1)
         end += 1 + len(document)
-    parts.append(np.full(LONGEST, SEPARATOR, np.int32))
+    parts.append(np.full(MAX_N, SEPARATOR, np.int32))
     return np.concatenate(parts), starts
 
 
@@ -59,7 +59,7 @@ def sort_places(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
     """Sort the places of a joined text by their backward context.
 
     `tokens` is int32 [n] as `join` makes it. Returns int32 [n - separators - last tokens], sorted by the window
-    `tokens[place : place + LONGEST]` up to its first separator; equal windows by place. Ranks of 2 tokens are doubled
+    `tokens[place : place + MAX_N]` up to its first separator; equal windows by place. Ranks of 2 tokens are doubled
     to 4, 8 and 16 (prefix doubling, Manber and Myers 1993); rank and place are packed into one integer where they
     fit, because sorting values is faster than sorting indices.
     """
@@ -81,12 +81,12 @@ def sort_places(tokens: NDArray[np.int32]) -> NDArray[np.int32]:
     keys <<= last.bit_length()
     keys |= ids[places + 1]
     del ids
-    ranks = np.full(count + LONGEST, len(places), np.int64)
+    ranks = np.full(count + MAX_N, len(places), np.int64)
     width = 2
     while True:
         keys, order = _sort_pairs(keys, places, bits)
         changes = keys[1:] != keys[:-1]
-        if width == LONGEST or bool(changes.all()):
+        if width == MAX_N or bool(changes.all()):
             return order.astype(np.int32)
         ranks[order[0]] = 0
         ranks[order[1:]] = np.cumsum(changes)
@@ -121,7 +121,7 @@ def cut(places: NDArray[np.int32], gone: NDArray[np.bool_]) -> NDArray[np.int32]
 
 
 def backward_window(context: NDArray[np.int32]) -> bytes:
-    """The last tokens of a context (at most LONGEST are given, none negative) as the bytes that the index compares."""
+    """The last tokens of a context (at most MAX_N are given, none negative) as the bytes that the index compares."""
     return context[::-1].astype(STORED).tobytes()
 
 
@@ -138,7 +138,7 @@ class SuffixIndex:
         self._tokens = tokens
         self._ids: NDArray[np.int32] = np.frombuffer(tokens, STORED)
         self._places: NDArray[np.int32] = np.frombuffer(places, PLACE).astype(np.int32, copy=False)
-        if len(self._places) and not 0 < self._places.min() <= self._places.max() < len(self._ids) - LONGEST:
+        if len(self._places) and not 0 < self._places.min() <= self._places.max() < len(self._ids) - MAX_N:
             raise ValueError("places lie outside the tokens")
         self._view = self._places.data
         self._fences = [
@@ -219,19 +219,19 @@ class _Hit:
 
 
 def search(
-    indexes: Iterable[SuffixIndex], window: bytes, shortest: int, room: int, count: int, *, all_lengths: bool
+    indexes: Iterable[SuffixIndex], window: bytes, min_n: int, room: int, count: int, *, all_lengths: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """What follows up to `room` places that match the longest start of `window` that occurs, of at least `shortest`.
+    """What follows up to `room` places that match the longest start of `window` that occurs, of at least `min_n`.
 
     With `all_lengths` shorter matches follow while there is room; each place comes once, with its own longest length.
     Of more places than there is room for, an even sample is taken. Returns int32 [m, count], padded with -1, and the
     matched lengths, int16 [m], descending.
     """
     hits = [_Hit(index, window) for index in indexes]
-    hits = [hit for hit in hits if max(hit.below, hit.above) >= shortest]
+    hits = [hit for hit in hits if max(hit.below, hit.above) >= min_n]
     found: dict[SuffixIndex, list[tuple[NDArray[np.int64], int]]] = {}
     length = max((max(hit.below, hit.above) for hit in hits), default=0)
-    while room and length >= shortest:
+    while room and length >= min_n:
         flanks = [flank for hit in hits for flank in hit.grow(window, length)]
         for index, indices in _even_sample(flanks, room):
             found.setdefault(index, []).append((indices, length))

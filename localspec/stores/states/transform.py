@@ -20,7 +20,7 @@ KEPT = 256
 Of the 50 nearest by a later transform, 96% are found among states that it was applied to through these (128: 91%)."""
 
 _STORED = np.dtype("<f4")
-_LARGEST_COMPONENT = 60_000
+_MAX_COMPONENT = 60_000
 """float16 ends at 65,504; a dimension that hardly varied in the fitted states may go beyond later."""
 _CONSTANT = 1e-5
 """A dimension whose deviation is below this share of its mean is constant: float16 resolves 5e-4."""
@@ -55,7 +55,7 @@ class Transform:
     def reduce(self, states: ArrayLike) -> NDArray[np.float16]:
         """What is stored of raw states [n, d]: their principal components [n, 256], not normalised."""
         reduced = _product(np.asarray(states, np.float32) - self.mean, self._basis.T)
-        return np.clip(reduced, -_LARGEST_COMPONENT, _LARGEST_COMPONENT).astype(np.float16)
+        return np.clip(reduced, -_MAX_COMPONENT, _MAX_COMPONENT).astype(np.float16)
 
     def to_bytes(self) -> bytes:
         """float32, little-endian: mean, deviation, components."""

@@ -18,7 +18,7 @@ from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.weights import similarity_weights
 from localspec.speculation.tree import MATCH_LENGTH, SIMILARITY, SOURCE_DRESD, SOURCE_PROMPT, DraftTree, depths
 from localspec.stores.database import StoreDatabase
-from localspec.stores.states.store import STATE_MIGRATIONS, StateStore
+from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
 from tests.speculation.scripted import paths_of
 
 WIDTH = 48

@@ -16,7 +16,7 @@ from localspec.speculation.drafters.rest import CONTINUATION, LONGEST, SHORTEST,
 from localspec.speculation.drafters.weights import LEAST_SHARE
 from localspec.speculation.tree import MATCH_LENGTH, SOURCE_REST, DraftTree
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from tests.speculation.scripted import paths_of
 
 GROWTH = 1.5

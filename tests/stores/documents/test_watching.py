@@ -20,7 +20,7 @@ from localspec.stores.documents import folders, watching
 from localspec.stores.documents.folders import contents
 from localspec.stores.library import FolderInfo, Library
 from tests.builders import make_pdf
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and permissions")
 
@@ -81,7 +81,7 @@ def test_a_folder_gives_its_documents_and_counts_the_rest(home: Path) -> None:
         contents(home / "absent")
     with pytest.raises(DocumentError, match="is no folder"):
         contents(home / "b.md")
-    assert contents(home, without=[home / "deep"]).counts()["unsupported"] == 2
+    assert contents(home, excluded=[home / "deep"]).counts()["unsupported"] == 2
 
 
 @posix
@@ -104,17 +104,17 @@ def test_links_lead_neither_in_circles_nor_out_of_the_folder(home: Path, tmp_pat
 def test_a_huge_folder_is_cut_and_says_so(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(30):
         write(home / f"{number:02}.md", "x")
-    monkeypatch.setattr(folders, "MOST_FILES", 10)
+    monkeypatch.setattr(folders, "MAX_FILES", 10)
     found = contents(home)
     assert ([file.inside for file in found.files][-1], found.truncated) == ("09.md", True)
-    monkeypatch.setattr(folders, "MOST_FILES", 5_000)
+    monkeypatch.setattr(folders, "MAX_FILES", 5_000)
     assert not contents(home).truncated
-    monkeypatch.setattr(folders, "MOST_ENTRIES", 10)
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 10)
     assert contents(home).truncated
     deep = home
-    for _ in range(folders.DEEPEST + 2):
+    for _ in range(folders.MAX_DEPTH + 2):
         deep = deep / "d"
-    monkeypatch.setattr(folders, "MOST_ENTRIES", 1_000)
+    monkeypatch.setattr(folders, "MAX_ENTRIES", 1_000)
     write(deep / "lost.md", "x")
     found = contents(home)
     assert (len(found.files), found.truncated) == (30, True)
@@ -138,7 +138,7 @@ def test_a_folder_is_taken_in_once(library: Library, home: Path) -> None:
     folder = only(library)
     assert (folder.path, folder.watched, folder.done, folder.files) == (str(home), False, True, 3)
     assert folder.counts["unsupported"] == 1
-    assert library.search("badger", 1)[0].name == "papers/more/notes.md"
+    assert library.passages.search("badger", 1)[0].name == "papers/more/notes.md"
     # Not watched: nothing more comes from it, and nothing goes, until it is added again.
     write(home / "later.md", "later")
     (home / "birds.pdf").unlink()
@@ -365,7 +365,7 @@ def wait_for(reached) -> None:
 LOOK_UNTIL_KILLED = """
 import os, signal, sys
 from pathlib import Path
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 
 library = open_library(Path(sys.argv[1]))
 left = int(sys.argv[2])

@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 
 from localspec.errors import EmbedderError, ModelError, SettingsError, StoreError
 from localspec.stores.ingestion.state_reading import OVERLAP, WINDOW
-from localspec.stores.library import Library, Progress
-from tests.stores.test_library import BrokenEmbedder, bytes_as_tokens, open_library, write
-
-__all__ = ["write"]
+from localspec.stores.library import IngestionProgress, Library
+from tests.stores.libraries import BrokenEmbedder, bytes_as_tokens, open_library
 
 STEP = WINDOW - OVERLAP
 """New positions of every window but a document's first."""
@@ -80,7 +78,7 @@ def assert_complete(library: Library) -> None:
     """Each position has its state once, and each state the tokens that follow it."""
     states = library.states
     assert states is not None
-    assert library.states_missing() == 0
+    assert library.state_reading.missing() == 0
     positions = states.positions()
     assert {document: count for document, count in positions.items() if document > 0} == expected_positions(library)
     assert states.count() == sum(positions.values())
@@ -106,13 +104,13 @@ def test_documents_are_read_when_that_is_wanted(
     library.add(write("short.txt", text("short", 300)))
     library.ingest()
     assert library.states is not None
-    assert (library.states_wanted, library.states.count(), reader.windows) == (False, 0, [])
-    assert library.states_missing() == 2999 + 299
+    assert (library.state_reading.wanted, library.states.count(), reader.windows) == (False, 0, [])
+    assert library.state_reading.missing() == 2999 + 299
     assert library.progress.done
 
-    library.want_states(True)
-    assert library.states_wanted
-    seen: list[Progress] = []
+    library.state_reading.want(True)
+    assert library.state_reading.wanted
+    seen: list[IngestionProgress] = []
     assert library.ingest(progress=seen.append) == []  # they were ready before
     assert reader.windows == [WINDOW, WINDOW, 2999 - 2 * STEP, 299]
     assert_complete(library)
@@ -136,16 +134,16 @@ def test_later_documents_follow_and_nothing_is_read_twice(
     tmp_path: Path, reader: HashReader, write: Callable[..., Path]
 ) -> None:
     library = open_library(tmp_path / "library", reader=reader)
-    library.want_states(True)
+    library.state_reading.want(True)
     library.add(write("one.txt", text("one", 500)))
     library.ingest()
     library.close()
     library = open_library(tmp_path / "library", reader=reader)
-    assert library.states_wanted
+    assert library.state_reading.wanted
     library.add(write("two.txt", text("two", 600)))
     library.ingest(states=False)
     assert reader.windows == [499]
-    assert (library.states_missing(), library.progress.done) == (599, False)
+    assert (library.state_reading.missing(), library.progress.done) == (599, False)
     library.ingest()
     assert reader.windows == [499, 599]
     assert library.ingest() == []
@@ -159,12 +157,12 @@ def test_the_index_is_prepared_also_when_nothing_is_read(
     tmp_path: Path, reader: HashReader, write: Callable[..., Path]
 ) -> None:
     library = open_library(tmp_path / "library", reader=reader)
-    library.want_states(True)
+    library.state_reading.want(True)
     library.add(write("one.txt", text("one", 3000)))
     library.ingest()
     assert library.states is not None
     assert len(library.states.search(np.ones(48, np.float32)).similarities)
-    library.want_states(False)
+    library.state_reading.want(False)
     library.close()
     library = open_library(tmp_path / "library", reader=reader)
     assert library.states is not None
@@ -179,7 +177,7 @@ def test_wanting_wakes_the_worker(library: Library, reader: HashReader, write: C
     library.add(write("one.txt", text("one", 2500)))
     assert library.wait(30)
     assert reader.windows == []
-    library.want_states(True)
+    library.state_reading.want(True)
     assert library.wait(30)
     assert library.progress.done
     assert_complete(library)
@@ -189,11 +187,11 @@ def test_wanting_no_more_ends_the_reading_within_its_window(
     library: Library, reader: HashReader, write: Callable[..., Path]
 ) -> None:
     library.add(write("one.txt", text("one", 5000)))
-    library.want_states(True)
+    library.state_reading.want(True)
 
     def change_of_mind() -> None:
         if len(reader.windows) == 2:
-            library.want_states(False)
+            library.state_reading.want(False)
 
     reader.meanwhile = change_of_mind
     library.ingest()
@@ -201,9 +199,9 @@ def test_wanting_no_more_ends_the_reading_within_its_window(
     assert library.states is not None
     assert library.states.positions() == {1: WINDOW + STEP}
     assert library.progress.done
-    assert library.states_missing() == 4999 - WINDOW - STEP
+    assert library.state_reading.missing() == 4999 - WINDOW - STEP
     reader.meanwhile = lambda: None
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest()
     assert sum(reader.windows) == 4999 + OVERLAP * (len(reader.windows) - 1)
     assert_complete(library)
@@ -220,7 +218,7 @@ def test_a_reply_has_priority_inside_a_window(library: Library, reader: HashRead
 
     reader.meanwhile = question
     library.start(should_yield=replying.is_set)
-    library.want_states(True)
+    library.state_reading.want(True)
     assert not library.wait(0.5)
     assert library.states is not None
     assert library.states.positions() == {1: WINDOW + STEP}
@@ -241,7 +239,7 @@ def test_a_new_document_comes_before_states(library: Library, reader: HashReader
             library.add(late)
 
     reader.meanwhile = drop_a_file
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest(progress=lambda now: seen.append((now.name, now.stage)))
     assert [stage for name, stage in seen if name == "two.txt"] == [
         "reading", "splitting", "n-grams", "vectors", "states",
@@ -253,7 +251,7 @@ def test_a_new_document_comes_before_states(library: Library, reader: HashReader
 def test_stopping_and_going_on(tmp_path: Path, reader: HashReader, write: Callable[..., Path]) -> None:
     library = open_library(tmp_path / "library", reader=reader)
     library.add(write("one.txt", text("one", 6000)))
-    library.want_states(True)
+    library.state_reading.want(True)
     stopper: list[threading.Thread] = []
 
     def stop() -> None:
@@ -276,7 +274,7 @@ def test_stopping_and_going_on(tmp_path: Path, reader: HashReader, write: Callab
 
 
 def test_documents_with_nothing_to_follow(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
-    library.want_states(True)
+    library.state_reading.want(True)
     library.add(write("letter.txt", "A"))
     library.add(write("two.txt", "AB"))
     library.add(write("broken.pdf", "%PDF-1.4 this is no PDF"))
@@ -284,14 +282,14 @@ def test_documents_with_nothing_to_follow(library: Library, reader: HashReader, 
     assert reader.windows == [1]
     assert library.states is not None
     assert library.states.positions() == {2: 1}
-    assert (library.states_missing(), library.progress.done) == (0, True)
+    assert (library.state_reading.missing(), library.progress.done) == (0, True)
 
 
 @pytest.mark.parametrize("length", [WINDOW, WINDOW + 1, WINDOW + 2, WINDOW + STEP + 1, WINDOW + STEP + 2])
 def test_lengths_around_the_window(
     library: Library, reader: HashReader, write: Callable[..., Path], length: int
 ) -> None:
-    library.want_states(True)
+    library.state_reading.want(True)
     library.add(write("one.txt", text("one", length)))
     library.ingest()
     assert len(reader.windows) == 1 + max(0, -(-(length - 1 - WINDOW) // STEP))
@@ -302,18 +300,18 @@ def test_two_targets_in_one_library(tmp_path: Path, write: Callable[..., Path]) 
     first, second = HashReader("first"), HashReader("second")
     library = open_library(tmp_path / "library", reader=first)
     library.add(write("one.txt", text("one", 2000)))
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest()
     library.close()
 
     library = open_library(tmp_path / "library", reader=second)
     assert library.states is not None
-    assert not library.states_wanted
+    assert not library.state_reading.wanted
     library.ingest()
-    assert (second.windows, library.states.count(), library.states_missing()) == ([], 0, 1999)
+    assert (second.windows, library.states.count(), library.state_reading.missing()) == ([], 0, 1999)
     assert len(library.states.search(states_of(bytes_as_tokens("any text"))[-1].astype(np.float32)).similarities) == 0
     library.add(write("two.txt", text("two", 1000)))
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest()
     assert_complete(library)
     assert library.states.targets() == {"first": 1999, "second": 1999 + 999}
@@ -322,7 +320,7 @@ def test_two_targets_in_one_library(tmp_path: Path, write: Callable[..., Path]) 
 
     library = open_library(tmp_path / "library", reader=first)
     assert library.states is not None
-    assert library.states_missing() == 999
+    assert library.state_reading.missing() == 999
     library.ingest()
     assert_complete(library)
     library.remove(1)
@@ -333,9 +331,9 @@ def test_two_targets_in_one_library(tmp_path: Path, write: Callable[..., Path]) 
 
     library = open_library(tmp_path / "library")  # without a reader
     assert library.states is None
-    assert (library.states_wanted, library.states_missing()) == (False, 0)
+    assert (library.state_reading.wanted, library.state_reading.missing()) == (False, 0)
     with pytest.raises(SettingsError):
-        library.want_states(True)
+        library.state_reading.want(True)
     library.remove(2)
     library.close()
     library = open_library(tmp_path / "library", reader=first)
@@ -352,9 +350,9 @@ def test_states_wait_for_the_n_grams_of_their_tokenizer(
     library.ingest()
     library.close()
     library = open_library(tmp_path / "library", tokenizer="other", reader=reader)
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest()
-    assert (reader.windows, library.states_missing()) == ([], 0)
+    assert (reader.windows, library.state_reading.missing()) == ([], 0)
     library.rebuild()
     library.ingest()
     assert reader.windows == [499]
@@ -368,7 +366,7 @@ def test_removal_in_the_middle_of_a_window(
 ) -> None:
     library.add(write("gone.txt", text("gone", 3000)))
     library.add(write("kept.txt", text("kept", 3000)))
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest(states=False)
     assert library.states is not None
 
@@ -387,7 +385,7 @@ def test_removal_in_the_middle_of_a_window(
 
 def test_removal_while_the_worker_reads(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
     added = [library.add(write(f"{name}.txt", text(name, 8000))) for name in ("aa", "bb", "cc", "dd")]
-    library.want_states(True)
+    library.state_reading.want(True)
     reader.meanwhile = lambda: time.sleep(0.005)
     library.start()
     while not reader.windows:
@@ -402,7 +400,7 @@ def test_removal_while_the_worker_reads(library: Library, reader: HashReader, wr
 
 def test_a_failing_target_fails_no_document(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
     library.add(write("one.txt", text("one", 3000)))
-    library.want_states(True)
+    library.state_reading.want(True)
 
     def fail() -> None:
         if len(reader.windows) == 1:
@@ -429,7 +427,7 @@ def test_a_failing_target_fails_no_document(library: Library, reader: HashReader
 READ_UNTIL_KILLED = """
 import os, signal, sys, threading, time
 from pathlib import Path
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 from tests.stores.ingestion.test_state_reading import HashReader
 
 reader = HashReader()
@@ -452,7 +450,7 @@ def test_a_killed_reading_goes_on_without_holes(tmp_path: Path, write: Callable[
     for name in ("one", "two", "three"):
         library.add(write(f"{name}.txt", text(name, 5000)))
     library.ingest()
-    library.want_states(True)
+    library.state_reading.want(True)
     library.close()
     delays = np.random.default_rng(int(time.time())).uniform(0, 0.1, 5)
     stored = []
@@ -482,13 +480,13 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from localspec.errors import DiskFullError
-from tests.stores.test_library import open_library
+from tests.stores.libraries import open_library
 from tests.stores.ingestion.test_state_reading import HashReader
 
 library = open_library(Path(sys.argv[1]), reader=HashReader())
 limit = max(path.stat().st_size for path in Path(sys.argv[1]).rglob("*")) + 300_000
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
-library.want_states(True)
+library.state_reading.want(True)
 library.start()
 library.wait()
 print("worker:", library.progress.problem)
@@ -498,8 +496,8 @@ try:
 except DiskFullError as error:
     print("call:", error)
 print("status:", *(document.status for document in library.documents()))
-print("found:", library.search("one", 1)[0].name)
-print("some:", 0 < library.states.count() < library.states.count() + library.states_missing())
+print("found:", library.passages.search("one", 1)[0].name)
+print("some:", 0 < library.states.count() < library.states.count() + library.state_reading.missing())
 """
 
 
@@ -519,7 +517,7 @@ def test_a_full_disk_stops_the_reading_and_loses_nothing(tmp_path: Path, write: 
     assert answers["done"] == "False"
     assert (answers["status"], answers["found"], answers["some"]) == ("ready", "one.txt", "True")
     library = open_library(folder, reader=HashReader())
-    assert library.states_wanted
+    assert library.state_reading.wanted
     library.ingest()
     assert_complete(library)
     library.close()
@@ -528,7 +526,7 @@ def test_a_full_disk_stops_the_reading_and_loses_nothing(tmp_path: Path, write: 
 def test_states_need_no_embedder(tmp_path: Path, reader: HashReader, write: Callable[..., Path]) -> None:
     library = open_library(tmp_path / "library", embedder=BrokenEmbedder(), reader=reader)
     library.add(write("one.txt", text("one", 1500)))
-    library.want_states(True)
+    library.state_reading.want(True)
     with pytest.raises(EmbedderError):
         library.ingest()
     assert "not installed" in library.progress.problem
@@ -543,7 +541,7 @@ def test_states_that_are_no_numbers_are_the_models_fault(
     library: Library, reader: HashReader, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library.add(write("one.txt", text("one", 500)))
-    library.want_states(True)
+    library.state_reading.want(True)
     monkeypatch.setattr(reader, "read", lambda tokens, _: np.full((len(tokens), 48), np.inf, np.float16))
     with pytest.raises(ModelError, match=r"one\.txt"):
         library.ingest()
@@ -555,7 +553,7 @@ def test_a_store_that_fails_is_a_problem_and_not_a_failed_document(
     library: Library, reader: HashReader, write: Callable[..., Path]
 ) -> None:
     library.add(write("one.txt", text("one", 500)))
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest(states=False)
 
     def refuse() -> None:
@@ -572,14 +570,14 @@ def test_damaged_n_grams_and_missing_states_end_the_reading(
     library: Library, reader: HashReader, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     library.add(write("one.txt", text("one", 500)))
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest(states=False)
     monkeypatch.setattr(reader, "read", lambda tokens, _: np.empty((0, 48), np.float16))
     with pytest.raises(ModelError, match=r"one\.txt"):
         library.ingest()
     for length in (0, 1, 400):
         monkeypatch.setattr(library.ngrams, "tokens", lambda _, length=length: np.zeros(length, np.int32))
-        library._reading._tokens = None  # type: ignore[union-attr]
+        library.state_reading._tokens = None
         with pytest.raises(StoreError, match=r"one\.txt are damaged"):
             library.ingest()
 
@@ -590,22 +588,22 @@ def test_damaged_states_are_read_again(
 ) -> None:
     library = open_library(tmp_path / "library", reader=reader)
     library.add(write("one.txt", text("one", 500)))
-    library.want_states(True)
+    library.state_reading.want(True)
     library.ingest()
     with library._database.write() as database:
         database.execute(f"UPDATE state_{damage}")
     library.close()
     library = open_library(tmp_path / "library", reader=reader)
     library.ingest(states=False)
-    assert library.states_missing() == 499
+    assert library.state_reading.missing() == 499
     library.ingest()
     assert reader.windows == [499, 499]
     assert_complete(library)
     with library._database.write() as database:  # met while a reply is stored, before the index is prepared
         database.execute(f"UPDATE state_{damage}")
     tokens = bytes_as_tokens(text("reply", 60))
-    library.learn_later(tokens, states_of(tokens))
+    library.replies.add_later(tokens, states_of(tokens))
     library.ingest()
     assert library.progress.done
-    assert library.states_missing() == 0
+    assert library.state_reading.missing() == 0
     library.close()

@@ -15,10 +15,10 @@ from localspec.stores.documents.readers.content import (
     ParseLimits,
     UnreadableError,
 )
-from localspec.stores.documents.readers.markup import read_epub, read_html
+from localspec.stores.documents.readers.html import read_epub, read_html
 from localspec.stores.documents.readers.office import read_docx, read_pptx, read_xlsx
 from localspec.stores.documents.readers.pdf import read_pdf
-from localspec.stores.documents.readers.text import clean, one_line, read_text
+from localspec.stores.documents.readers.plain import clean, one_line, read_text
 
 __all__ = [
     "EMPTY_TITLES",

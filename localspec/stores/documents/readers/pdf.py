@@ -20,7 +20,7 @@ from localspec.stores.documents.readers.content import (
     Untyped,
     too_much_text,
 )
-from localspec.stores.documents.readers.text import one_line
+from localspec.stores.documents.readers.plain import one_line
 
 _HYPHEN = "\x02"
 """Ends a line that PDFium found to be hyphenated."""

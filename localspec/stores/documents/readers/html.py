@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError, Untyped
-from localspec.stores.documents.readers.text import BOMS, clean, decode, one_line, tidy
+from localspec.stores.documents.readers.plain import BOMS, clean, decode, one_line, tidy
 
 _SKIPPED_TAGS = {
     *("script", "style", "noscript", "template", "head", "nav"),

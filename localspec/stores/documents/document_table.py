@@ -11,10 +11,58 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from localspec.errors import StoreError
-from localspec.stores.database import StoreDatabase
+from localspec.stores.database import Migration, StoreDatabase
 from localspec.stores.documents.file_store import FileStore
-from localspec.stores.documents.parse import content_hash
-from localspec.stores.ingestion.pipeline import Pipeline
+from localspec.stores.documents.parse import Block, ParsedDocument, content_hash
+
+
+def _create(database: Database) -> None:
+    database.execute("CREATE TABLE library (id TEXT NOT NULL)")
+    database.execute("INSERT INTO library (id) VALUES (lower(hex(randomblob(16))))")
+    database.execute(
+        """
+        CREATE TABLE documents (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            sha256 TEXT NOT NULL UNIQUE,
+            name TEXT NOT NULL,  -- of the file that was added
+            file TEXT NOT NULL,  -- of its copy in files/
+            stage TEXT NOT NULL CHECK (stage IN ('queued', 'parsed', 'passages', 'ngrams', 'ready', 'failed')),
+            title TEXT NOT NULL DEFAULT '',
+            kind TEXT NOT NULL DEFAULT '',
+            reason TEXT NOT NULL DEFAULT '',      -- why it failed
+            warnings TEXT NOT NULL DEFAULT '[]',  -- JSON list of texts
+            pages INTEGER,
+            characters INTEGER NOT NULL DEFAULT 0,
+            passages INTEGER NOT NULL DEFAULT 0,
+            tokens INTEGER NOT NULL DEFAULT 0,
+            added TEXT NOT NULL
+        )
+        """
+    )
+    database.execute(
+        """
+        CREATE TABLE blocks (
+            document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+            ordinal INTEGER NOT NULL,
+            page INTEGER,
+            section TEXT NOT NULL,
+            text TEXT NOT NULL,
+            PRIMARY KEY (document, ordinal)
+        ) WITHOUT ROWID
+        """
+    )
+
+
+def _add_sources(database: Database) -> None:
+    database.execute("ALTER TABLE documents ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0")  # of the file
+    database.execute("ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT ''")  # its path, where it is known
+    database.execute("ALTER TABLE library ADD COLUMN paused INTEGER NOT NULL DEFAULT 0")
+
+
+DOCUMENT_MIGRATIONS: tuple[Migration, ...] = (
+    Migration("library-1-documents", _create),
+    Migration("library-2-sources", _add_sources),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +92,26 @@ class DocumentInfo:
 
 
 class DocumentTable:
-    """Methods raise StoreError or DiskFullError when the library's folder cannot be read or written."""
+    """The rows of `documents`, each with its copy in the file store.
 
-    def __init__(self, database: StoreDatabase, copies: FileStore, stages: Pipeline, news: Callable[[], None]) -> None:
-        """`news` is called when there is something new to do."""
+    Methods raise StoreError or DiskFullError when the library's folder cannot be read or written.
+    """
+
+    def __init__(
+        self,
+        database: StoreDatabase,
+        files: FileStore,
+        *,
+        forget: Callable[[Database, Sequence[int]], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        """`forget` deletes, inside a transaction, everything that was made from documents but their rows; `on_change`
+        is called when there is something new to do."""
         self._database = database
-        self._copies = copies
-        self._stages = stages
-        self._news = news
-        self._complete()
+        self._files = files
+        self._forget = forget
+        self._on_change = on_change
+        self._add_missing_sizes()
 
     def add(self, path: Path, *, name: str = "", keeps_source: bool = False) -> DocumentInfo:
         """Copy a file into the library and queue it. With `keeps_source` it is known where the file lies.
@@ -79,7 +138,7 @@ class DocumentTable:
             removed = self._remove(database, documents)
         if removed:
             self._database.reclaim()
-            self._news()  # the worker writes the vectors' file anew
+            self._on_change()  # the worker writes the vectors' file anew
 
     def remove_failed(self) -> int:
         """Remove all documents that failed; how many."""
@@ -90,14 +149,14 @@ class DocumentTable:
     def again(self, document: int) -> None:
         """Read a document again: its file where that is known and has changed, else the copy. An unknown one is no
         error. Raises DocumentError when the file is there and cannot be read."""
-        if not self._changed(document):
+        if not self._replace_if_changed(document):
             self._queue([document])
 
     def all_again(self) -> None:
         """Read all documents again, those whose files have changed from there."""
-        self._queue([info.id for info in self.all() if not self._changed(info.id)])
+        self._queue([info.id for info in self.all() if not self._replace_if_changed(info.id)])
 
-    def _changed(self, document: int) -> bool:
+    def _replace_if_changed(self, document: int) -> bool:
         """Take the new content of a document's file where it has one; False where it has not."""
         with self._database.read() as connection:
             row = connection.execute(
@@ -112,20 +171,20 @@ class DocumentTable:
         if content_hash(path) != sha256:
             self.replace(document, path, name=name)
             return True
-        if not (self._copies.folder / file).exists():
-            self._copies.add(path, sha256)
+        if not (self._files.folder / file).exists():
+            self._files.add(path, sha256)
         return False
 
     def _queue(self, documents: Sequence[int]) -> None:
         with self._database.write() as database:
-            self._stages.forget(database, *documents)
+            self._forget(database, documents)
             database.execute(
                 "UPDATE documents SET stage = 'queued', reason = '', warnings = '[]', characters = 0, passages = 0,"
                 " tokens = 0 WHERE id IN (SELECT value FROM json_each(?))",
                 [json.dumps([*documents])],
             )
         self._database.reclaim()
-        self._news()
+        self._on_change()
 
     def _add(self, path: Path, name: str, keeps_source: bool, replaced: int | None) -> DocumentInfo:
         sha256 = content_hash(path)
@@ -143,7 +202,7 @@ class DocumentTable:
             if replaced is not None and replaced != known.id:
                 self.remove(replaced)
             return self._by_hash(sha256) or known
-        file = self._copies.add(path, sha256)
+        file = self._files.add(path, sha256)
         with self._database.write() as database:
             database.execute(
                 "INSERT INTO documents (sha256, name, file, stage, added, bytes, source)"
@@ -165,7 +224,7 @@ class DocumentTable:
                 self._remove(database, [replaced], but=sha256)
         if replaced is not None:
             self._database.reclaim()
-        self._news()
+        self._on_change()
         added = self._by_hash(sha256)
         if added is None:
             raise StoreError(f"{path.name} was removed from the library right after it was added.", "Add it again.")
@@ -180,10 +239,10 @@ class DocumentTable:
         if not rows:
             return False
         found = [document for document, _ in rows]
-        self._stages.forget(database, *found)
+        self._forget(database, found)
         database.execute("DELETE FROM documents WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(found)])
-        copies = [copy for _, sha256 in rows for copy in self._copies.of(sha256)]
-        self._database.after_commit(lambda: self._copies.delete(copies))
+        copies = [copy for _, sha256 in rows for copy in self._files.of(sha256)]
+        self._database.after_commit(lambda: self._files.delete(copies))
         return True
 
     def _by_hash(self, sha256: str) -> DocumentInfo | None:
@@ -191,18 +250,31 @@ class DocumentTable:
             row = connection.execute(f"{_SELECT} WHERE sha256 = ?", [sha256]).fetchone()
         return _info(row) if row else None
 
-    def _complete(self) -> None:
-        """Sizes of documents from before they were kept."""
+    def _add_missing_sizes(self) -> None:
+        """Enter the sizes of documents that were added before sizes were kept."""
         with self._database.read() as connection:
             rows = connection.execute("SELECT id, file FROM documents WHERE bytes = 0").fetchall()
         sizes = []
         for document, file in rows:
-            path = self._copies.folder / file
+            path = self._files.folder / file
             if path.is_file() and (size := path.stat().st_size):
                 sizes.append((size, document))
         if sizes:
             with self._database.write() as database:
                 database.conn.executemany("UPDATE documents SET bytes = ? WHERE id = ?", sizes)
+
+
+def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
+    """What `parse` gave for a document, as stored; empty when the document is gone."""
+    with database.read() as connection:
+        row = connection.execute(
+            "SELECT title, kind, pages, warnings FROM documents WHERE id = ?", [document]
+        ).fetchone()
+        blocks = connection.execute(
+            "SELECT text, page, section FROM blocks WHERE document = ? ORDER BY ordinal", [document]
+        ).fetchall()
+    title, kind, pages, warnings = row or ("", "text", None, "[]")
+    return ParsedDocument(title, kind, tuple(Block(*block) for block in blocks), pages, tuple(json.loads(warnings)))
 
 
 _SELECT = (

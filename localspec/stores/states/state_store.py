@@ -15,46 +15,38 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sqlite_utils import Database
 
 from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
-from localspec.stores.states.rows import (
+from localspec.stores.states.index_build import IndexBuild, empty_index, labels_of, load_index
+from localspec.stores.states.schema import CONTINUATION, STATE_MIGRATIONS
+from localspec.stores.states.state_rows import (
     SAMPLE_ROWS,
     Added,
-    Chunk,
     DamagedStatesError,
-    Fitted,
+    FittedTransform,
     StateRows,
-    Target,
 )
-from localspec.stores.states.schema import CONTINUATION, STATE_MIGRATIONS
 from localspec.stores.states.token_sequence import GAP, TokenSequence
-from localspec.stores.states.transform import SEARCHED, Carry, fit, unit
+from localspec.stores.states.transform import SEARCHED, fit, unit
 from localspec.stores.vectors import VectorIndex, forget
 
 __all__ = ["CONTINUATION", "STATE_MIGRATIONS", "DamagedStatesError", "Neighbours", "StateStore"]
 
 _logger = logging.getLogger(__name__)
 
-_FEWEST = 32
+_MIN_STATES = 32
 """States from which on a transform is fitted."""
 _REGROWTH = 10
 """The transform is fitted again when the store has grown by this factor since."""
 _REGROWTH_RAW = 4
 """The same while all states are raw: fitting is exact then, and done in a second."""
-_CONNECTIONS = 16
-_BUILD_WIDTH = 64
-_SEARCH_WIDTH = 200
-"""hnswlib's M, ef_construction and ef, measured with benchmarks/state_store.py."""
-_PIECE = 1024
-"""States, or the chunk that goes beyond, that are indexed under one hold of the writer's lock."""
 _UNSAVED_SHARE = 20
 """The cache file is written anew when it lacks one in so many states; up to there, adding them to it is cheaper."""
 
@@ -76,25 +68,9 @@ _NONE = Neighbours(np.empty(0, np.float32), np.empty((0, CONTINUATION), np.int32
 class _Snapshot:
     """What searches use: parts that belong together, replaced as a whole."""
 
-    fitted: Fitted
+    fitted: FittedTransform
     index: VectorIndex
     tokens: TokenSequence
-
-
-@dataclass(slots=True)
-class _Building:
-    """An index while it is filled, chunk by chunk in the order of the labels."""
-
-    fitted: Fitted
-    index: VectorIndex
-    replaced: int
-    """Id of the transform that was current at its beginning; 0 for none."""
-    next_label: int = 0
-    complete: Collection[int] = ()
-    """Bases of later chunks that the index holds already."""
-    added: int = 0
-    carries: dict[int, Carry] = field(default_factory=dict)
-    """By the id of the transform that a chunk was reduced by."""
 
 
 class StateStore:
@@ -130,10 +106,10 @@ class StateStore:
         self._preparing = threading.Lock()
         # These change only under the writer's lock.
         self._snapshot: _Snapshot | None = None
-        self._building: _Building | None = None
+        self._building: IndexBuild | None = None
         self._tokens: TokenSequence | None = None
         self._unsaved = 0
-        self._current: Fitted | None = None
+        self._current: FittedTransform | None = None
         try:
             with database.read() as connection:
                 self._current = self._rows.fitted(connection, None)
@@ -274,7 +250,7 @@ class StateStore:
                 return False
             self._rows.places(database.conn, target)
             current = self._rows.fitted(database.conn, self._current)
-            if current is None and target.states < _FEWEST:
+            if current is None and target.states < _MIN_STATES:
                 return False
             snapshot = self._snapshot
             growth = _REGROWTH if target.reduced else _REGROWTH_RAW
@@ -282,18 +258,19 @@ class StateStore:
             in_use = snapshot is not None and current is not None and snapshot.fitted.id == current.id
             if in_use and snapshot is not None and not due and snapshot.index.removed == 0:
                 return False
-        loaded = self._load(current) if current is not None and snapshot is None else None
+        loaded = load_index(self._cache, self._named, current) if current is not None and snapshot is None else None
         if current is None or (due and loaded is None):
             with self._database.write() as database:
                 target = self._rows.target(database.conn)
                 if target is None or target.states == 0:
                     return False
                 raw = self._rows.raw(database.conn, target)
-            fitted = Fitted(0, target.states, fit(raw))
+            fitted = FittedTransform(0, target.states, fit(raw))
         else:
             fitted = current
         replaced = current.id if current else 0
-        building = _Building(fitted, loaded if loaded is not None else self._empty(fitted), replaced)
+        index = loaded if loaded is not None else empty_index(self._named, fitted)
+        building = IndexBuild(self._rows, fitted, index, replaced)
         # Under the writer's lock no state comes or goes between reading them and publishing the index.
         with self._database.write() as database:
             target = self._rows.target(database.conn)
@@ -307,34 +284,9 @@ class StateStore:
                     tokens.put(base, count, ids)
                 self._tokens = tokens
             if loaded is not None:
-                self._compare(database, target, building)
+                building.compare(database, target)
             self._building = building
         return True
-
-    def _empty(self, fitted: Fitted) -> VectorIndex:
-        return VectorIndex(
-            SEARCHED,
-            f"{self._named} {fitted.id}",
-            metric="ip",
-            connections=_CONNECTIONS,
-            build_width=_BUILD_WIDTH,
-            search_width=_SEARCH_WIDTH,
-        )
-
-    def _load(self, fitted: Fitted) -> VectorIndex | None:
-        return VectorIndex.load(
-            self._cache, SEARCHED, f"{self._named} {fitted.id}", metric="ip", search_width=_SEARCH_WIDTH
-        )
-
-    def _compare(self, database: Database, target: Target, building: _Building) -> None:
-        """After a kill the file is older than the database: find what it lacks, and remove what it has too much."""
-        bases, counts = self._rows.places(database.conn, target).T
-        labels = building.index.labels()
-        building.index.remove(np.setdiff1d(labels, _labels(bases, counts), assume_unique=True).tolist())
-        present = np.searchsorted(labels, bases + counts) - np.searchsorted(labels, bases)
-        absent = bases[present != counts]
-        building.next_label = int(absent[0]) if len(absent) else target.next_label
-        building.complete = frozenset(bases[(present == counts) & (bases > building.next_label)].tolist())
 
     def _fill(self) -> None:
         """Index the next chunks, or put the index in use when none is left."""
@@ -344,40 +296,14 @@ class StateStore:
             if building is None or target is None or (current.id if current else 0) != building.replaced:
                 self._building = None  # everything was removed, or another transform came
                 return
-            pieces: list[tuple[Chunk, NDArray[np.float32]]] = []
-            size = 0
-            for chunk in self._rows.chunks(database.conn, target, building.next_label):
-                building.next_label = chunk.base + 1
-                if chunk.base not in building.complete:
-                    pieces.append((chunk, self._vectors(database, building, chunk)))
-                    size += chunk.count
-                if size >= _PIECE:
-                    break
-            if pieces:
-                labels = np.concatenate([np.arange(chunk.base, chunk.base + chunk.count) for chunk, _ in pieces])
-                try:
-                    building.index.add(labels, np.concatenate([vectors for _, vectors in pieces]))
-                except ValueError as error:  # whose transform gave no numbers
-                    raise DamagedStatesError(f"The states in {self._database.path} are damaged ({error}).") from error
-                building.added += size
+            if building.add_chunks(database, target):
                 return
             fitted = building.fitted
             if fitted.id == 0:
                 fitted = self._rows.insert_transform(database, target, fitted)
             self._database.after_commit(lambda: self._publish(building, fitted))
 
-    def _vectors(self, database: Database, building: _Building, chunk: Chunk) -> NDArray[np.float32]:
-        """Unit vectors [n, 64] of a chunk under the transform that is built with."""
-        if chunk.transform is None:
-            return building.fitted.transform.project(chunk.states)
-        if chunk.transform == building.fitted.id:
-            return unit(chunk.states[:, :SEARCHED])
-        if chunk.transform not in building.carries:
-            old = self._rows.transform(database.conn, chunk.transform)
-            building.carries[chunk.transform] = Carry(old.transform, building.fitted.transform)
-        return building.carries[chunk.transform](chunk.states)
-
-    def _publish(self, building: _Building, fitted: Fitted) -> None:
+    def _publish(self, building: IndexBuild, fitted: FittedTransform) -> None:
         assert self._tokens is not None
         building.index.fingerprint = f"{self._named} {fitted.id}"
         self._snapshot = _Snapshot(fitted, building.index, self._tokens)
@@ -428,7 +354,7 @@ class StateStore:
         if empty:
             self._current = self._snapshot = self._building = self._tokens = None
             self._unsaved = 0
-        labels = _labels(places[:, 0], places[:, 1])
+        labels = labels_of(places[:, 0], places[:, 1])
         for part in parts:
             if part is not None:
                 # Waits for a save that is under way, whose file is deleted below; a later one has no trace of these.
@@ -438,7 +364,7 @@ class StateStore:
                 self._tokens.wipe(base, count)
         self._forget(caches)
 
-    def _used(self) -> Fitted | None:
+    def _used(self) -> FittedTransform | None:
         """What searches and `project` work by: the transform of the index that is in use, else the current one."""
         snapshot = self._snapshot
         return snapshot.fitted if snapshot else self._current
@@ -468,9 +394,3 @@ class StateStore:
         if not np.isfinite(rows).all():
             raise ValueError("states must be finite numbers")
         return rows, ids.astype(np.int32)
-
-
-def _labels(bases: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The labels of chunks: base, base + 1, ... of each, int64 [sum of the counts]."""
-    starts = np.cumsum(counts) - counts
-    return np.repeat(bases - starts, counts) + np.arange(int(counts.sum()))

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, Matches, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, Matches, NgramStore
 from localspec.stores.ngrams.suffixes import SuffixIndex, join, sort_places
 
 FINGERPRINT = "tokenizer-a"
@@ -44,8 +44,8 @@ def brute_force(
     documents: Mapping[int, Sequence[int]],
     context: Sequence[int],
     *,
-    longest: int = 16,
-    shortest: int = 2,
+    max_n: int = 16,
+    min_n: int = 2,
     continuation: int = 10,
     all_lengths: bool = False,
 ) -> Found:
@@ -54,9 +54,9 @@ def brute_force(
     for tokens in documents.values():
         for last in range(len(tokens) - 1):
             length = 0
-            while length < min(longest, len(context), last + 1) and tokens[last - length] == context[-1 - length]:
+            while length < min(max_n, len(context), last + 1) and tokens[last - length] == context[-1 - length]:
                 length += 1
-            if length >= shortest:
+            if length >= min_n:
                 after = list(tokens[last + 1 : last + 1 + continuation])
                 found[length, tuple(after + [-1] * (continuation - len(after)))] += 1
     if all_lengths or not found:
@@ -93,14 +93,14 @@ change: st.SearchStrategy[tuple[str, int, list[int]]] = st.one_of(
 @given(
     changes=st.lists(change, min_size=1, max_size=12),
     contexts=st.lists(any_tokens, min_size=1, max_size=5),
-    longest=st.integers(1, 16),
+    max_n=st.integers(1, 16),
     continuation=st.integers(1, 12),
     run_tokens=st.sampled_from([40, TINY_RUN, 5000]),
 )
 def test_equals_brute_force_after_any_changes(
     changes: list[tuple[str, int, list[int]]],
     contexts: list[list[int]],
-    longest: int,
+    max_n: int,
     continuation: int,
     run_tokens: int,
 ) -> None:
@@ -133,13 +133,13 @@ def test_equals_brute_force_after_any_changes(
         for document in range(-4, 5):
             assert store.tokens(document).tolist() == documents.get(document, [])
         contexts += [tokens[: len(tokens) * 2 // 3] for tokens in documents.values()]
-        shortest = min(2, longest)
+        min_n = min(2, max_n)
         for context in contexts:
             for all_lengths in (False, True):
                 found = store.lookup(
                     context,
-                    longest=longest,
-                    shortest=shortest,
+                    max_n=max_n,
+                    min_n=min_n,
                     matches=EVERYTHING,
                     continuation=continuation,
                     all_lengths=all_lengths,
@@ -148,8 +148,8 @@ def test_equals_brute_force_after_any_changes(
                 assert as_found(found) == brute_force(
                     documents,
                     context,
-                    longest=longest,
-                    shortest=shortest,
+                    max_n=max_n,
+                    min_n=min_n,
                     continuation=continuation,
                     all_lengths=all_lengths,
                 )
@@ -331,7 +331,7 @@ def test_no_token_ids_are_refused(database: StoreDatabase, tokens: list[object])
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"longest": 17}, {"shortest": 0}, {"longest": 3, "shortest": 4}, {"matches": 0}, {"continuation": 0}]
+    "wrong", [{"max_n": 17}, {"min_n": 0}, {"max_n": 3, "min_n": 4}, {"matches": 0}, {"continuation": 0}]
 )
 def test_arguments_out_of_range_are_refused(database: StoreDatabase, wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be within"):
@@ -405,7 +405,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.store import NGRAM_MIGRATIONS, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 
 store = NgramStore(StoreDatabase(Path(sys.argv[1]), NGRAM_MIGRATIONS), "tokenizer-a", run_tokens=20_000)
 first = int(sys.argv[2])
@@ -441,8 +441,8 @@ def test_a_killed_process_leaves_a_consistent_store(tmp_path: Path) -> None:
             document: np.random.default_rng(document).integers(0, 3, 500).tolist() for document in sorted(stored)
         }
         assert store.count() == 500 * len(stored)
-        found = store.lookup(documents[last][:300], matches=EVERYTHING, all_lengths=True, shortest=7)
-        assert as_found(found) == brute_force(documents, documents[last][:300], all_lengths=True, shortest=7)
+        found = store.lookup(documents[last][:300], matches=EVERYTHING, all_lengths=True, min_n=7)
+        assert as_found(found) == brute_force(documents, documents[last][:300], all_lengths=True, min_n=7)
         database.close()
         # Again from the group of three that the kill may have left unfinished.
         first = last - last % 3

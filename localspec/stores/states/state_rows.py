@@ -23,9 +23,9 @@ from localspec.stores.states.transform import KEPT, Transform, fit
 SAMPLE_ROWS = 16_384
 _SAMPLE_BYTES = 64 * 1024**2
 """Raw states kept for fitting: as many as either allows."""
-_MOST_REMOVED = 2**27
+_MAX_REMOVED = 2**27
 """Labels that may lie free behind the last chunk. A damaged row must not have gigabytes reserved for it."""
-_LARGEST_LABEL = 2**40
+_MAX_LABEL = 2**40
 _TOKEN = np.dtype("<i4")
 _HALF = np.dtype("<f2")
 
@@ -34,7 +34,7 @@ class DamagedStatesError(StoreError):
     """Stored states cannot be used. They can be read again, so whoever meets this may drop them."""
 
 
-class Target(NamedTuple):
+class StateTarget(NamedTuple):
     """What is known of a target; changes with every chunk."""
 
     id: int
@@ -45,7 +45,7 @@ class Target(NamedTuple):
     """Chunks hold principal components, not raw states."""
 
 
-class Fitted(NamedTuple):
+class FittedTransform(NamedTuple):
     """A transform and where it comes from."""
 
     id: int
@@ -71,7 +71,7 @@ class Added(NamedTuple):
     """What became of an addition."""
 
     base: int
-    current: Fitted | None
+    current: FittedTransform | None
     """The current transform then."""
     reduced: NDArray[np.float16] | None
     """[n, 256] by that transform; None if the states are stored raw."""
@@ -97,7 +97,7 @@ class StateRows:
         ).fetchone()
         return row[0] if row else None
 
-    def target(self, connection: sqlite3.Connection) -> Target | None:
+    def target(self, connection: sqlite3.Connection) -> StateTarget | None:
         """This target as the connection sees it; None before its first state."""
         # One statement, which sees one state of the database.
         row = connection.execute(
@@ -112,13 +112,13 @@ class StateRows:
         used = 0 if end is None else end
         if not (
             all(isinstance(number, int) for number in (states, next_label, used))
-            and 0 <= states <= next_label <= min(used + _MOST_REMOVED, _LARGEST_LABEL)
+            and 0 <= states <= next_label <= min(used + _MAX_REMOVED, _MAX_LABEL)
             and reduced in (0, 1)
         ):
-            raise self._damaged(f"{states} states up to {used}, next label {next_label}")
-        return Target(row[0], row[1], states, next_label, bool(reduced))
+            raise self.damaged(f"{states} states up to {used}, next label {next_label}")
+        return StateTarget(row[0], row[1], states, next_label, bool(reduced))
 
-    def fitted(self, connection: sqlite3.Connection, known: Fitted | None) -> Fitted | None:
+    def fitted(self, connection: sqlite3.Connection, known: FittedTransform | None) -> FittedTransform | None:
         """The current transform as the connection sees it; `known` itself if it is that one."""
         row = connection.execute(
             "SELECT max(state_transforms.id) FROM state_transforms JOIN state_targets ON target = state_targets.id"
@@ -129,7 +129,7 @@ class StateRows:
             return None
         return known if known is not None and known.id == row[0] else self.transform(connection, row[0])
 
-    def transform(self, connection: sqlite3.Connection, number: int) -> Fitted:
+    def transform(self, connection: sqlite3.Connection, number: int) -> FittedTransform:
         """The transform with this id."""
         row = connection.execute(
             f"SELECT id, fitted_on, {_blob('matrices')} FROM state_transforms WHERE id = ?", [number]
@@ -139,11 +139,11 @@ class StateRows:
                 raise ValueError(f"no transform {number}")
             if not isinstance(row[1], int) or row[1] < 1 or row[2] is None:
                 raise ValueError(f"transform {number}")
-            return Fitted(row[0], row[1], Transform.from_bytes(row[2], self._dimension))
+            return FittedTransform(row[0], row[1], Transform.from_bytes(row[2], self._dimension))
         except ValueError as error:
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
 
-    def raw(self, connection: sqlite3.Connection, target: Target) -> NDArray[np.float16]:
+    def raw(self, connection: sqlite3.Connection, target: StateTarget) -> NDArray[np.float16]:
         """The raw states [n, d] there are to fit on: all, in the order of their labels, or the sample."""
         if target.reduced:
             query = f"SELECT 1, NULL, {_blob('state')} FROM state_samples WHERE target = ? ORDER BY id"
@@ -152,13 +152,13 @@ class StateRows:
         parts = []
         for count, transform, stored in connection.execute(query, [target.id]):
             if transform is not None:
-                raise self._damaged("reduced states among raw ones")
+                raise self.damaged("reduced states among raw ones")
             parts.append(self._vectors(stored, count, self._dimension))
         if not parts:
-            raise self._damaged("no raw states")
+            raise self.damaged("no raw states")
         return np.concatenate(parts)
 
-    def chunks(self, connection: sqlite3.Connection, target: Target, first: int) -> Iterator[Chunk]:
+    def chunks(self, connection: sqlite3.Connection, target: StateTarget, first: int) -> Iterator[Chunk]:
         """The chunks from label `first` on, in the order of their labels."""
         rows = connection.execute(
             f"SELECT base, count, transform, {_blob('vectors')} FROM state_chunks"
@@ -170,7 +170,7 @@ class StateRows:
             width = self._dimension if transform is None else KEPT
             yield Chunk(base, count, transform, self._vectors(stored, count, width))
 
-    def places(self, connection: sqlite3.Connection, target: Target) -> NDArray[np.int64]:
+    def places(self, connection: sqlite3.Connection, target: StateTarget) -> NDArray[np.int64]:
         """Base and count of every chunk, [n, 2], ascending. `target` as the same transaction sees it."""
         rows = connection.execute(
             "SELECT base, count FROM state_chunks WHERE target = ? ORDER BY base", [target.id]
@@ -179,13 +179,15 @@ class StateRows:
         for base, count in rows:
             self._check_place(target, base, count)
             if base < free:
-                raise self._damaged(f"two chunks at {base}")
+                raise self.damaged(f"two chunks at {base}")
             free = base + count + CONTINUATION
         if sum(count for _, count in rows) != target.states:
-            raise self._damaged(f"not {target.states} states")
+            raise self.damaged(f"not {target.states} states")
         return np.array(rows, np.int64).reshape(-1, 2)
 
-    def tokens(self, connection: sqlite3.Connection, target: Target) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
+    def tokens(
+        self, connection: sqlite3.Connection, target: StateTarget
+    ) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
         """Base, count and tokens [count to count + 20] of every chunk."""
         rows = connection.execute(
             f"SELECT base, count, {_blob('tokens')} FROM state_chunks WHERE target = ?", [target.id]
@@ -194,7 +196,7 @@ class StateRows:
             self._check_place(target, base, count)
             size = _TOKEN.itemsize
             if stored is None or len(stored) % size or not count <= len(stored) // size <= count + CONTINUATION:
-                raise self._damaged(f"tokens of {count} states at {base}")
+                raise self.damaged(f"tokens of {count} states at {base}")
             yield base, count, np.frombuffer(stored, _TOKEN)
 
     def positions(self, connection: sqlite3.Connection) -> dict[int, int]:
@@ -207,7 +209,7 @@ class StateRows:
         try:
             return {int(document): int(count) for document, count in rows}
         except (TypeError, ValueError) as error:
-            raise self._damaged(error) from error
+            raise self.damaged(error) from error
 
     def add(
         self,
@@ -216,7 +218,7 @@ class StateRows:
         first: int,
         tokens: NDArray[np.int32],
         states: NDArray[np.float16],
-        known: Fitted | None,
+        known: FittedTransform | None,
     ) -> Added:
         """Insert a chunk, and reduce all of them when there are enough for that. `known` is the current transform.
 
@@ -258,7 +260,7 @@ class StateRows:
             current = self._reduce(database, target)
         return Added(target.next_label, current, reduced)
 
-    def insert_transform(self, database: Database, target: Target, fitted: Fitted) -> Fitted:
+    def insert_transform(self, database: Database, target: StateTarget, fitted: FittedTransform) -> FittedTransform:
         """Make a transform the current one, under its new id; those that no chunk needs any more are deleted."""
         row = database.execute(
             "INSERT INTO state_transforms (target, fitted_on, matrices) VALUES (?, ?, ?)",
@@ -272,7 +274,7 @@ class StateRows:
         )
         return fitted._replace(id=row)
 
-    def remove(self, database: Database, document: int) -> list[tuple[Target, NDArray[np.int64]]]:
+    def remove(self, database: Database, document: int) -> list[tuple[StateTarget, NDArray[np.int64]]]:
         """Delete a document's states under every target: each target as it is now, and base and count of what went.
 
         Of a target whose rows are damaged everything goes.
@@ -287,15 +289,15 @@ class StateRows:
                 "SELECT base, count FROM state_chunks WHERE document = ? AND target = ?", [document, number]
             ).fetchall()
             try:
-                target = Target(number, fingerprint, states, next_label, bool(reduced))
+                target = StateTarget(number, fingerprint, states, next_label, bool(reduced))
                 for base, count in rows:
                     self._check_place(target, base, count)
                 left = states - sum(count for _, count in rows)
                 if left < 0:
-                    raise self._damaged(f"{states} states")
+                    raise self.damaged(f"{states} states")
             except DamagedStatesError:
                 self._drop(database, number)
-                removed.append((Target(number, fingerprint, 0, 0, False), np.empty((0, 2), np.int64)))
+                removed.append((StateTarget(number, fingerprint, 0, 0, False), np.empty((0, 2), np.int64)))
                 continue
             database.execute("UPDATE state_targets SET states = ? WHERE id = ?", [left, number])
             if left == 0:  # the transform tells of removed states alone
@@ -317,7 +319,7 @@ class StateRows:
             database.execute(f"DELETE FROM {table} WHERE target = ?", [number])
         database.execute("DELETE FROM state_targets WHERE id = ?", [number])
 
-    def _sample(self, database: Database, target: Target, document: int, states: NDArray[np.float16]) -> None:
+    def _sample(self, database: Database, target: StateTarget, document: int, states: NDArray[np.float16]) -> None:
         """Let new states into the sample, each as likely as the old ones are in it, for others (reservoir sampling)."""
         generator = np.random.default_rng([target.id, target.next_label])
         chosen = states[generator.random(len(states)) < self._capacity / (target.states + len(states))]
@@ -330,7 +332,7 @@ class StateRows:
             database.conn.executemany("DELETE FROM state_samples WHERE id = ?", [(row,) for row in leaving])
         self._insert_samples(database, target, [(document, row) for row in chosen])
 
-    def _reduce(self, database: Database, target: Target) -> Fitted:
+    def _reduce(self, database: Database, target: StateTarget) -> FittedTransform:
         """Fit on all states, which are raw still, and keep their principal components and a sample instead."""
         chunks = database.execute(
             "SELECT id, document, count FROM state_chunks WHERE target = ? ORDER BY base", [target.id]
@@ -340,7 +342,7 @@ class StateRows:
         raw = self.raw(database.conn, target)
         generator = np.random.default_rng(target.id)
         chosen = np.sort(generator.choice(len(raw), min(self._capacity, len(raw)), replace=False))
-        fitted = self.insert_transform(database, target, Fitted(0, len(raw), fit(raw[chosen])))
+        fitted = self.insert_transform(database, target, FittedTransform(0, len(raw), fit(raw[chosen])))
         reduced = np.split(fitted.transform.reduce(raw).astype(_HALF), ends[:-1])
         database.conn.executemany(
             "UPDATE state_chunks SET transform = ?, vectors = ? WHERE id = ?",
@@ -350,13 +352,15 @@ class StateRows:
         database.execute("UPDATE state_targets SET reduced = 1 WHERE id = ?", [target.id])
         return fitted
 
-    def _insert_samples(self, database: Database, target: Target, rows: list[tuple[int, NDArray[np.float16]]]) -> None:
+    def _insert_samples(
+        self, database: Database, target: StateTarget, rows: list[tuple[int, NDArray[np.float16]]]
+    ) -> None:
         database.conn.executemany(
             "INSERT INTO state_samples (target, document, state) VALUES (?, ?, ?)",
             [(target.id, document, row.astype(_HALF).tobytes()) for document, row in rows],
         )
 
-    def _check_place(self, target: Target, base: object, count: object) -> None:
+    def _check_place(self, target: StateTarget, base: object, count: object) -> None:
         """Raise unless a chunk of `count` states can lie at `base`."""
         if not (
             isinstance(base, int)
@@ -367,18 +371,19 @@ class StateRows:
             and count >= 1
             and base + count + CONTINUATION <= target.next_label
         ):
-            raise self._damaged(f"{count} states at {base}")
+            raise self.damaged(f"{count} states at {base}")
 
     def _vectors(self, stored: bytes | None, count: int, width: int) -> NDArray[np.float16]:
         """The states [count, width] of a blob, which is None where something else was stored."""
         if stored is None or not isinstance(count, int) or len(stored) != count * width * _HALF.itemsize:
-            raise self._damaged(f"vectors of {count} states")
+            raise self.damaged(f"vectors of {count} states")
         vectors = np.frombuffer(stored, _HALF).reshape(count, width)
         if not np.isfinite(vectors).all():
-            raise self._damaged("states that are no numbers")
+            raise self.damaged("states that are no numbers")
         return vectors
 
-    def _damaged(self, reason: object) -> DamagedStatesError:
+    def damaged(self, reason: object) -> DamagedStatesError:
+        """The error for stored states that cannot be used."""
         return DamagedStatesError(
             f"The states in {self._path} are damaged ({reason}).", "Have the states indexed again."
         )

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localspec.stores.database import StoreDatabase
-from localspec.stores.states.store import CONTINUATION, STATE_MIGRATIONS, StateStore
+from localspec.stores.states.state_store import CONTINUATION, STATE_MIGRATIONS, StateStore
 from localspec.stores.vectors import VectorIndex, manifest_path
 
 WIDTH = 8
@@ -545,7 +545,7 @@ def test_searching_while_adding_removing_and_refitting(database: StoreDatabase) 
 CHILD = """
 import sys
 from pathlib import Path
-from tests.stores.states.test_store import add, open_database, open_store
+from tests.stores.states.test_state_store import add, open_database, open_store
 
 store = open_store(open_database(Path(sys.argv[1])))
 print("open", flush=True)
@@ -594,7 +594,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 from localspec.errors import DiskFullError
-from tests.stores.states.test_store import add, holds_exactly, open_database, open_store
+from tests.stores.states.test_state_store import add, holds_exactly, open_database, open_store
 
 folder = Path(sys.argv[1])
 database = open_database(folder)

@@ -20,56 +20,27 @@ from numpy.typing import ArrayLike, NDArray
 from sqlite_utils import Database
 
 from localspec.errors import StoreError
-from localspec.stores.database import Migration, StoreDatabase
+from localspec.stores.database import StoreDatabase
+from localspec.stores.ngrams.runs import NGRAM_MIGRATIONS, Run, documents_of, insert_run, merged, read_run, without
 from localspec.stores.ngrams.suffixes import (
-    LONGEST,
-    PLACE,
-    SEPARATOR,
+    MAX_N,
     STORED,
     SuffixIndex,
     backward_window,
-    cut,
     join,
     search,
     sort_places,
 )
+
+__all__ = ["NGRAM_MIGRATIONS", "RUN_TOKENS", "Matches", "NgramStore", "token_ids"]
 
 RUN_TOKENS = 2**21 - 1
 """Runs are not merged beyond this: up to here two ranks and a place fit into 63 bits and sort twice as fast, removal
 rewrites at most 16 MB, and blobs stay far below SQLite's limit of 1 GB. A longer document is a run of its own."""
 
 _MERGED_AT_ONCE = 4
-_LARGEST_DOCUMENT = 200_000_000
+_MAX_DOCUMENT_TOKENS = 200_000_000
 """Tokens; 800 MB of SQLite's 1 GB per blob."""
-
-
-def _create(database: Database) -> None:
-    database.execute(
-        """
-        CREATE TABLE ngram_runs (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            fingerprint TEXT NOT NULL,
-            size INTEGER NOT NULL,  -- stored ids, separators included
-            tokens BLOB NOT NULL,   -- int32, big-endian, backwards
-            places BLOB NOT NULL    -- int32, little-endian, sorted by backward context
-        )
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE ngram_documents (
-            document INTEGER NOT NULL,
-            run INTEGER NOT NULL REFERENCES ngram_runs (id) ON DELETE CASCADE,
-            start INTEGER NOT NULL,   -- index of the document's first stored id in its run
-            length INTEGER NOT NULL,  -- its tokens
-            PRIMARY KEY (document, run)
-        ) WITHOUT ROWID
-        """
-    )
-    database.execute("CREATE INDEX ngram_documents_by_run ON ngram_documents (run)")
-
-
-NGRAM_MIGRATIONS: tuple[Migration, ...] = (Migration("ngrams-1-runs", _create),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +51,6 @@ class Matches:
     """[m, c] token ids, padded with -1 where the document ends; the first column never is -1."""
     lengths: NDArray[np.int16]
     """[m] tokens of the context that matched, descending."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """A run while it is rebuilt: joined tokens, int32 [n], sorted places, int32 [m], and (document, start, length)."""
-
-    tokens: NDArray[np.int32]
-    places: NDArray[np.int32]
-    documents: list[tuple[int, int, int]]
 
 
 class NgramStore:
@@ -114,15 +76,15 @@ class NgramStore:
         integers or beyond 32 bits, and StoreError for more than 200 million tokens.
         """
         ids = token_ids(tokens)
-        if len(ids) > _LARGEST_DOCUMENT:
+        if len(ids) > _MAX_DOCUMENT_TOKENS:
             raise StoreError(
                 f"A document of {len(ids):,} tokens is too long for {self._database.path}.", "Split the document."
             )
         joined, (start,) = join([ids])
-        run = _Run(joined, sort_places(joined), [(document, start, len(ids))])
+        run = Run(joined, sort_places(joined), [(document, start, len(ids))])
         with self._change() as connection:
             self._remove(connection, [document], self._fingerprint)
-            self._insert(connection, run, self._fingerprint)
+            insert_run(connection, run, self._fingerprint)
             self._merge(connection, self._like_sized)
 
     def remove(self, *documents: int) -> None:
@@ -189,27 +151,27 @@ class NgramStore:
         self,
         context: Sequence[int] | NDArray[np.integer[Any]],
         *,
-        longest: int = LONGEST,
-        shortest: int = 2,
+        max_n: int = MAX_N,
+        min_n: int = 2,
         matches: int = 64,
         continuation: int = 10,
         all_lengths: bool = False,
     ) -> Matches:
         """What followed the last tokens of `context` [n] (root last) wherever they occur in the documents.
 
-        Suffixes of `longest` down to `shortest` tokens are looked up exactly. As published, the first length with a hit
+        Suffixes of `max_n` down to `min_n` tokens are looked up exactly. As published, the first length with a hit
         answers alone (REST, arXiv 2311.08252: 16 to 2 tokens, 10 tokens of continuation, up to 5000 matches). With
         `all_lengths` shorter matches follow until there are `matches`; each place comes once, with its own longest
         length. Of more places than `matches`, every k-th is taken in the order of their contexts: an even,
         repeatable sample. Raises ValueError for arguments out of range.
         """
-        if not 1 <= shortest <= longest <= LONGEST or matches < 1 or continuation < 1:
-            raise ValueError(f"lengths must be within 1 and {LONGEST}, matches and continuation positive")
+        if not 1 <= min_n <= max_n <= MAX_N or matches < 1 or continuation < 1:
+            raise ValueError(f"lengths must be within 1 and {MAX_N}, matches and continuation positive")
         indexes = self._indexes
         if indexes is None:
             indexes = self._load()
-        window = backward_window(token_ids(context[-longest:]))
-        return Matches(*search(indexes.values(), window, shortest, matches, continuation, all_lengths=all_lengths))
+        window = backward_window(token_ids(context[-max_n:]))
+        return Matches(*search(indexes.values(), window, min_n, matches, continuation, all_lengths=all_lengths))
 
     def _load(self) -> dict[int, SuffixIndex]:
         with self._lock:
@@ -252,16 +214,6 @@ class NgramStore:
                     # The change itself is committed. The next look-up reads again, and reports what is wrong.
                     self._indexes = None
 
-    def _insert(self, connection: Database, run: _Run, fingerprint: str) -> None:
-        cursor = connection.execute(
-            "INSERT INTO ngram_runs (fingerprint, size, tokens, places) VALUES (?, ?, ?, ?)",
-            [fingerprint, len(run.tokens), run.tokens.astype(STORED).tobytes(), run.places.astype(PLACE).tobytes()],
-        )
-        connection.conn.executemany(
-            "INSERT INTO ngram_documents (document, run, start, length) VALUES (?, ?, ?, ?)",
-            [(document, cursor.lastrowid, start, length) for document, start, length in run.documents],
-        )
-
     def _remove(self, connection: Database, documents: Collection[int], fingerprint: str | None) -> None:
         """Replace each run that holds any of the documents, of one tokenizer or of all, by one without them."""
         held = connection.execute(
@@ -272,8 +224,8 @@ class NgramStore:
         ).fetchall()
         removed = set(documents)
         for run, owner in held:
-            if not removed.issuperset(document for document, _, _ in _documents_of(connection, run)):
-                self._insert(connection, _without(_read_run(connection, run), removed), owner)
+            if not removed.issuperset(document for document, _, _ in documents_of(connection, run)):
+                insert_run(connection, without(read_run(connection, run), removed), owner)
             connection.execute("DELETE FROM ngram_runs WHERE id = ?", [run])
 
     def _merge(self, connection: Database, choose: Callable[[list[tuple[int, int]]], list[int]]) -> None:
@@ -285,18 +237,9 @@ class NgramStore:
             chosen = choose(sizes)
             if len(chosen) < 2:
                 return
-            parts: list[NDArray[np.int32]] = []
-            documents: list[tuple[int, int, int]] = []
-            end = 0
-            for run in chosen:
-                whole = _read_run(connection, run)
-                documents += [(document, start + end, length) for document, start, length in whole.documents]
-                parts.append(whole.tokens[:-LONGEST])
-                end += len(parts[-1])
-            tokens = np.concatenate([*parts, np.full(LONGEST, SEPARATOR, np.int32)])
-            del parts
-            self._insert(connection, _Run(tokens, sort_places(tokens), documents), self._fingerprint)
-            connection.conn.executemany("DELETE FROM ngram_runs WHERE id = ?", [(run,) for run in chosen])
+            run = merged(read_run(connection, number) for number in chosen)
+            insert_run(connection, run, self._fingerprint)
+            connection.conn.executemany("DELETE FROM ngram_runs WHERE id = ?", [(number,) for number in chosen])
 
     def _like_sized(self, sizes: list[tuple[int, int]]) -> list[int]:
         """The smallest runs of a tier that holds enough of them; each tier spans a factor of four."""
@@ -319,34 +262,6 @@ class NgramStore:
                 break
             chosen.append(run)
         return chosen
-
-
-def _documents_of(connection: Database, run: int) -> list[tuple[int, int, int]]:
-    rows = connection.execute("SELECT document, start, length FROM ngram_documents WHERE run = ? ORDER BY start", [run])
-    return [(document, start, length) for document, start, length in rows]
-
-
-def _without(run: _Run, removed: Collection[int]) -> _Run:
-    gone = np.zeros(len(run.tokens), np.bool_)
-    for document, start, length in run.documents:
-        if document in removed:
-            gone[start - 1 : start + length] = True  # the separator before a document goes with it
-    shifts = np.cumsum(gone)
-    documents = [
-        (document, start - int(shifts[start]), length)
-        for document, start, length in run.documents
-        if document not in removed
-    ]
-    return _Run(run.tokens[~gone], cut(run.places, gone), documents)
-
-
-def _read_run(connection: Database, run: int) -> _Run:
-    tokens, places = connection.execute("SELECT tokens, places FROM ngram_runs WHERE id = ?", [run]).fetchone()
-    return _Run(
-        np.frombuffer(tokens, STORED).astype(np.int32),
-        np.frombuffer(places, PLACE).astype(np.int32, copy=False),
-        _documents_of(connection, run),
-    )
 
 
 def token_ids(tokens: ArrayLike) -> NDArray[np.int32]:

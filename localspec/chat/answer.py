@@ -1,0 +1,139 @@
+"""From a prompt to an answer: the prompt is read, the reply decoded into its turn, and the library learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.chat.citations import cited
+from localspec.chat.engine import Engine
+from localspec.chat.methods import without_draft
+from localspec.chat.text_stream import TextStream
+from localspec.chat.turn import ReplyOptions, Turn, Update
+from localspec.models.llama import LlamaModel
+from localspec.speculation.budget import Budget
+from localspec.speculation.decode import Drafter, Step, generate, need_states
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.stores.library import Library
+
+LEAST_LEARNT = 8
+"""Shorter replies teach nothing that is worth a place in the stores."""
+
+
+def answer(
+    engine: Engine,
+    prompt: NDArray[np.int32],
+    turn: Turn,
+    options: ReplyOptions,
+    planned: tuple[list[Drafter], Budget],
+    *,
+    learner: Library | None = None,
+    earlier: ReplyMetrics | None = None,
+    with_states: bool = False,
+) -> Iterator[Update]:
+    """Decode behind `prompt` [n] into `turn`, inside the engine's turn.
+
+    `planned` are the drafters of the reply and what sizes their trees. `learner` is given the reply with its hidden
+    states. Where the reply began before, `earlier` are the figures of that part: `turn.metrics` are those of the new
+    part until it is done, then those of the whole. With `with_states` the prompt's hidden states are kept although no
+    drafter looks at them. Closing the iterator early keeps what was written, with `finish` "stopped"; without a further
+    token the turn's text is as it was. Raises SettingsError, ModelError.
+    """
+    model, (drafters, budget) = engine.model, planned
+    sampler = model.sampler(options.sampling)
+    written: list[int] = []
+    shown = len(turn.reply_tokens)
+    turn.metrics.plain_seconds = engine.plain_seconds_at(len(prompt))
+    try:
+        yield from _read(model, prompt, turn, with_states or need_states(drafters))
+        keeps = learner is not None
+        steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
+        rest = yield from _write(model, steps, drafters, turn, written)
+        _take_in(turn, earlier)
+        _conclude(engine, turn)
+        yield Update("done", turn, rest, 1.0)
+    finally:
+        sampler.close()
+        engine.remember()
+        if not turn.finish and len(turn.reply_tokens) > shown:  # a stop, or an error in the middle
+            _take_in(turn, earlier)
+            turn.finish = "stopped"
+            turn.citations = cited(turn.reply, turn.given)
+        if learner is not None:
+            _learn(model, learner, prompt, written)
+
+
+def ending(turn: Turn) -> str:
+    """What is said about how an answer ends; "" where nothing is."""
+    if turn.finish == "context":
+        return "The answer stopped because the model's context is full. Start a new chat to go on."
+    if turn.finish == "length":
+        return f"The answer stopped at {turn.metrics.tokens} tokens, the most that was asked for."
+    return ""
+
+
+def _read(model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:
+    started = perf_counter()
+    turn.metrics.prompt_tokens = len(prompt)
+    turn.metrics.reused_tokens = min(model.common_prefix(prompt), len(prompt) - 1)
+    yield Update("reading", turn, progress=0.0)
+    for done, total in model.prefill(prompt, states=with_states):
+        turn.metrics.prefill_seconds = perf_counter() - started
+        yield Update("reading", turn, progress=done / max(1, total))
+
+
+def _write(
+    model: LlamaModel, steps: Iterator[Step], drafters: Sequence[Drafter], turn: Turn, written: list[int]
+) -> Generator[Update, None, str]:
+    """Take each step into the turn. Adds all tokens to `written`, also the one that ends the reply; returns what is
+    left of a character that was cut."""
+    stream = TextStream(model.piece, turn.reply_tokens, turn.reply)
+    turn.origins.fit(len(stream.text))
+    for step in steps:
+        turn.metrics.add(step)
+        turn.metrics.take(drafters)
+        emitted = step.emitted.tolist()
+        written += emitted
+        if step.finish == "end":
+            emitted = emitted[:-1]
+        turn.reply_tokens += emitted
+        parts = stream.add_each(emitted)
+        turn.origins.add(step.source.tolist(), parts)
+        turn.reply = stream.text
+        yield Update("writing", turn, "".join(parts), 1.0, step)
+        turn.finish = step.finish
+    rest = stream.finish()
+    turn.reply = stream.text
+    if rest:
+        turn.origins.lengths[-1] += len(rest)
+    return rest
+
+
+def _take_in(turn: Turn, earlier: ReplyMetrics | None) -> None:
+    """The figures of the whole answer, where this part of it went on at an earlier one."""
+    if earlier is not None:
+        earlier.merge(turn.metrics)
+        turn.metrics = earlier
+
+
+def _conclude(engine: Engine, turn: Turn) -> None:
+    """Citations, and what is to be said about the answer. The draft model may have failed on the way."""
+    turn.citations = cited(turn.reply, turn.given)
+    for notice in (without_draft(engine, turn.method), ending(turn)):
+        if notice and notice not in turn.notices:
+            turn.notices.append(notice)
+
+
+def _learn(model: LlamaModel, library: Library, prompt: NDArray[np.int32], written: Sequence[int]) -> None:
+    """Hand a reply and its hidden states, which the decoder has computed already, to the library."""
+    if len(written) < LEAST_LEARNT:
+        return
+    states, known = model.known_states()
+    first = len(prompt) - 1
+    if len(known) != first + len(written) or not known[first:].all():
+        return  # a step that failed in the middle
+    tokens = np.concatenate([prompt[-1:], np.array(written, np.int32)])
+    library.replies.add_later(tokens, states[first:])

@@ -1,0 +1,105 @@
+"""Work with the engine in a thread of its own: it waits for the model, can be stopped, and says how it ended.
+
+The page's replies and measurements and the endpoint's answers are built on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+
+from localspec import texts
+from localspec.chat.engine import Engine
+from localspec.chat.turn import Update
+from localspec.errors import LocalSpecError
+
+_logger = logging.getLogger(__name__)
+
+UseEngine = Callable[[Callable[[], bool]], AbstractContextManager[Engine | None]]
+"""The loaded engine, waited for and kept open; None once the function that is given is true"""
+
+
+class UnexpectedError(LocalSpecError):
+    """A fault of the program itself. `kind` is the name of the exception's class."""
+
+    def __init__(self, error: Exception, advice: str) -> None:
+        self.kind = type(error).__name__
+        super().__init__(texts.UNEXPECTED.format(kind=self.kind, error=error), advice)
+
+
+class AnswerWorker(ABC):
+    """One thread. `work`, `stopped`, `failed` and `over` are called in it."""
+
+    advice = texts.UNEXPECTED_ADVICE
+    """What a person can do after a fault of the program"""
+
+    def __init__(self, use: UseEngine, name: str) -> None:
+        """`use` gives the engine, `name` is the thread's."""
+        self._use = use
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step at work; what was written stays. One that waits for its turn gives it up when it comes."""
+        self._stopping.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        """True when it is to end after the step at work."""
+        return self._stopping.is_set()
+
+    def wait(self, seconds: float) -> bool:
+        """Until all is over; False when that takes longer than `seconds`."""
+        if self._thread.ident is None:  # about to begin
+            return False
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    @contextmanager
+    def follow(self, answer: Generator[Update, None, None]) -> Iterator[Iterator[Update]]:
+        """The updates of an answer until its end, or up to the one after which this is to stop."""
+        with closing(answer):
+            yield self._until_stopped(answer)
+
+    @abstractmethod
+    def work(self, engine: Engine) -> None:
+        """Do it. May raise anything."""
+
+    @abstractmethod
+    def stopped(self) -> None:
+        """It was stopped before it had the engine."""
+
+    @abstractmethod
+    def failed(self, error: LocalSpecError) -> None:
+        """It ended by this error, an `UnexpectedError` where it is a fault of the program."""
+
+    def over(self) -> None:  # noqa: B027 - not everybody has something to do then
+        """Nothing follows."""
+
+    def _until_stopped(self, answer: Iterator[Update]) -> Iterator[Update]:
+        for update in answer:
+            yield update
+            if self.is_stopping:
+                return
+
+    def _run(self) -> None:
+        try:
+            with self._use(self._stopping.is_set) as engine:
+                if engine is not None:
+                    self.work(engine)
+                else:
+                    self.stopped()
+        except LocalSpecError as error:
+            self.failed(error)
+        except Exception as error:  # whoever asked must hear of it, and the application go on
+            _logger.exception("A %s failed", self._thread.name)
+            self.failed(UnexpectedError(error, self.advice))
+        finally:
+            self.over()

@@ -1,0 +1,111 @@
+"""One question with its answer, as a conversation holds it; what an answer is asked with, and how it is told of."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from localspec.chat.context_usage import ContextUsage
+from localspec.chat.methods import DEFAULT_METHOD, check_method
+from localspec.chat.origins import Origins
+from localspec.errors import SettingsError
+from localspec.models.llama.sampling import SamplingSettings
+from localspec.speculation.decode import Step
+from localspec.speculation.metrics import ReplyMetrics
+from localspec.stores.stored_turns import PlainTurn, StoredTurn, plain
+
+_logger = logging.getLogger(__name__)
+
+CUT = ("length", "context", "stopped", "interrupted")
+"""How an answer ends that can be gone on with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyOptions:
+    """How one answer is made."""
+
+    method: str = DEFAULT_METHOD
+    sizing: str = "device"
+    rows: int = 0
+    max_tokens: int = 512
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+    whole: tuple[int, ...] | None = None
+    """ids of documents to be read whole, () for all of the library, None for what suits the question"""
+    system: str | None = None
+    """the person's own system prompt from this question on, "" for none; None leaves it as it is"""
+
+    def __post_init__(self) -> None:
+        check_method(self.method, self.sizing)
+        if self.max_tokens < 1:
+            raise SettingsError(f"An answer of {self.max_tokens} tokens is not possible.", "Choose 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class MadeWith:
+    """What an answer follows from, beside its prompt."""
+
+    options: ReplyOptions
+    weights: str
+    """fingerprint of the model's"""
+
+
+@dataclass(slots=True)
+class Turn(PlainTurn):
+    """One question with its answer, as shown and as sent."""
+
+    metrics: ReplyMetrics = field(default_factory=ReplyMetrics)
+    origins: Origins = field(default_factory=Origins)
+    """where each token of the reply came from; empty where that is not known"""
+    window: ContextUsage | None = None
+    """what filled the context; None where that is not known"""
+    made_with: MadeWith | None = None
+    """None where that is not known any more: it is not kept on disk"""
+
+    @classmethod
+    def of_stored(cls, stored: StoredTurn) -> Turn:
+        """A turn that was kept, to be shown and gone on with. What cannot be understood any more is left out."""
+        turn = cls(**plain(stored))
+        turn.finish = turn.finish or "interrupted"
+        with _left_out("Figures"):
+            turn.metrics = ReplyMetrics.of_record(stored.metrics)
+        with _left_out("Where the words came from"):
+            turn.origins = Origins.unpack(stored.origins)
+        with _left_out("What filled the context"):
+            turn.window = ContextUsage.of_record(stored.window) if stored.window else None
+        return turn
+
+    def stored(self) -> StoredTurn:
+        """As it is kept: a copy, which the next step does not change."""
+        return StoredTurn(
+            **plain(self),
+            metrics=self.metrics.record() if self.finish else {},
+            window=self.window.record() if self.window is not None else {},
+            origins=self.origins.pack(),
+        )
+
+    @property
+    def is_cut(self) -> bool:
+        """True when the answer ends before the model ended it."""
+        return self.finish in CUT
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What is new while an answer is made. `stage`: "reading" (`progress` 0–1), "writing" or "done"."""
+
+    stage: str
+    turn: Turn
+    delta: str = ""
+    progress: float = 0.0
+    step: Step | None = None
+
+
+@contextmanager
+def _left_out(what: str) -> Iterator[None]:
+    """Go on without a part of a kept reply that cannot be understood."""
+    try:
+        yield
+    except ValueError as error:
+        _logger.warning("%s of a kept reply: left out (%s)", what, error)

@@ -1,0 +1,274 @@
+"""The passages' vectors: kept in SQLite, searched through a cached index."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlite_utils import Database
+
+from localspec.errors import EmbedderError, StoreError
+from localspec.stores.database import Migration, StoreDatabase
+from localspec.stores.vectors import VectorIndex, forget
+
+_logger = logging.getLogger(__name__)
+
+_STORED = np.dtype("<f2")
+_LOADED_AT_ONCE = 4096
+_OF_THIS_EMBEDDER = (
+    " FROM documents JOIN passages ON passages.document = documents.id"
+    " JOIN embeddings ON passage = passages.id WHERE stage = 'ngrams' AND embedder = ?"
+)
+"""Passages that have a vector, in documents whose turn it is."""
+
+
+class EmbedderLike(Protocol):
+    """What the stores need of an embedding model. Members may raise EmbedderError."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Names what decides the vectors."""
+
+    @property
+    def dimension(self) -> int:
+        """Components of a vector."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """One vector of length 1 per text, [n, d]."""
+
+
+def _create(database: Database) -> None:
+    database.execute(
+        """
+        CREATE TABLE passages (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: it is the label of the vector index
+            document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+            ordinal INTEGER NOT NULL,
+            page INTEGER,
+            section TEXT NOT NULL,
+            text TEXT NOT NULL,
+            UNIQUE (document, ordinal)
+        )
+        """
+    )
+    database.execute(
+        "CREATE VIRTUAL TABLE passages_fts USING fts5(section, text, content = 'passages', content_rowid = 'id',"
+        " tokenize = 'porter unicode61 remove_diacritics 2')"
+    )
+    database.execute(
+        "CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN"
+        " INSERT INTO passages_fts (rowid, section, text) VALUES (new.id, new.section, new.text); END"
+    )
+    database.execute(
+        "CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN"
+        " INSERT INTO passages_fts (passages_fts, rowid, section, text)"
+        " VALUES ('delete', old.id, old.section, old.text); END"
+    )
+    database.execute("CREATE TABLE embedders (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE)")
+    database.execute(
+        """
+        CREATE TABLE embeddings (
+            passage INTEGER PRIMARY KEY REFERENCES passages (id) ON DELETE CASCADE,
+            embedder INTEGER NOT NULL REFERENCES embedders (id),
+            vector BLOB NOT NULL  -- float16, little-endian, [d]
+        )
+        """
+    )
+
+
+PASSAGE_MIGRATIONS: tuple[Migration, ...] = (Migration("search-1-passages", _create),)
+"""Come after the migration that creates `documents` (id, name)."""
+
+
+class PassageVectors:
+    """The passages' vectors under one embedder: kept in SQLite, searched through a cached index.
+
+    Methods raise StoreError when the database fails, and EmbedderError when the embedder cannot be used.
+    """
+
+    def __init__(self, database: StoreDatabase, cache: Path, library: str, embedder: EmbedderLike) -> None:
+        """`library` is the random id of the database: passage ids mean nothing in another one."""
+        self._database = database
+        self._cache = cache
+        self._library = library
+        self._embedder = embedder
+        self._index: VectorIndex | None = None
+        self._unsaved = False
+
+    def missing(self, limit: int) -> list[tuple[int, str]]:
+        """(passage, text to embed) of passages without a vector, in documents whose turn it is; oldest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT passages.id, section, text FROM documents JOIN passages ON passages.document = documents.id"
+                " LEFT JOIN embeddings ON passage = passages.id AND embedder = ?"
+                " WHERE stage = 'ngrams' AND passage IS NULL ORDER BY passages.id LIMIT ?",
+                [self.embedder_row(connection), limit],
+            ).fetchall()
+        return [(passage, f"{section}\n{text}" if section else text) for passage, section, text in rows]
+
+    def embed(self, passages: Sequence[tuple[int, str]]) -> None:
+        """Compute and store the vectors of (passage, text); passages removed meanwhile are left out."""
+        vectors = self._embedder.embed([text for _, text in passages])
+        fingerprint = self._embedder.fingerprint
+        by_passage = {passage: vector for (passage, _), vector in zip(passages, vectors, strict=True)}
+        with self._database.write() as database:
+            database.execute("INSERT OR IGNORE INTO embedders (fingerprint) VALUES (?)", [fingerprint])
+            row = self.embedder_row(database.conn)
+            kept = [
+                passage
+                for (passage,) in database.execute(
+                    "SELECT id FROM passages WHERE id IN (SELECT value FROM json_each(?))", [json.dumps([*by_passage])]
+                )
+            ]
+            database.conn.executemany(
+                "INSERT OR REPLACE INTO embeddings (passage, embedder, vector) VALUES (?, ?, ?)",
+                [(passage, row, by_passage[passage].astype(_STORED).tobytes()) for passage in kept],
+            )
+            self._database.after_commit(lambda: self._added(kept, [by_passage[passage] for passage in kept]))
+
+    def forget(self, passages: Collection[int]) -> None:
+        """Inside the transaction that removes these passages: their vectors leave the index and its file with it."""
+        self._database.after_commit(lambda: self._removed(passages))
+
+    def outdated(self) -> tuple[int, int]:
+        """(passages, documents) that were ready, but not under this embedder."""
+        with self._database.read() as connection:
+            row = connection.execute(
+                "SELECT count(*), count(DISTINCT document) FROM documents"
+                " JOIN passages ON passages.document = documents.id"
+                " LEFT JOIN embeddings ON passage = passages.id AND embedder = ?"
+                " WHERE stage = 'ready' AND passage IS NULL",
+                [self.embedder_row(connection)],
+            ).fetchone()
+        return int(row[0]), int(row[1])
+
+    def drop_outdated(self, database: Database) -> None:
+        """Inside a transaction: delete the vectors of other embedders, and have their documents embedded again."""
+        row = self.embedder_row(database.conn)
+        database.execute("DELETE FROM embeddings WHERE embedder != ?", [row])
+        database.execute("DELETE FROM embedders WHERE id != ?", [row])
+        database.execute(
+            "UPDATE documents SET stage = 'ngrams' WHERE stage = 'ready' AND EXISTS (SELECT 1 FROM passages"
+            " LEFT JOIN embeddings ON passage = passages.id WHERE document = documents.id AND passage IS NULL)"
+        )
+
+    def embedder_row(self, connection: sqlite3.Connection) -> int:
+        """Id of this embedder in the database; 0, which names none, while it holds no vector of it."""
+        row = connection.execute(
+            "SELECT id FROM embedders WHERE fingerprint = ?", [self._embedder.fingerprint]
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def search(self, question: str, limit: int) -> list[int]:
+        """Ids of the nearest passages, best first; empty while there are no vectors."""
+        index = self.index()
+        if len(index) == 0:
+            return []
+        labels, _ = index.search(self._embedder.embed([question]), limit)
+        return [int(label) for label in labels[0]]
+
+    def index(self) -> VectorIndex:
+        """The index, in step with the database: from its file where that fits, else made again."""
+        index = self._index
+        if index is not None:
+            return index
+        # Under the writer's lock no vector can come or go between reading them and publishing the index.
+        with self._database.write() as database:
+            if self._index is None:
+                self._index = self._load(database)
+            return self._index
+
+    def embedded(self) -> int:
+        """Passages that have a vector, in documents whose turn it is."""
+        with self._database.read() as connection:
+            row = connection.execute(f"SELECT count(*) {_OF_THIS_EMBEDDER}", [self.embedder_row(connection)]).fetchone()
+        return int(row[0])
+
+    def embedded_by_document(self) -> dict[int, int]:
+        """The same, by document."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT document, count(*) {_OF_THIS_EMBEDDER} GROUP BY document", [self.embedder_row(connection)]
+            ).fetchall()
+        return dict(rows)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Of the index, an estimate; 0 before it was loaded."""
+        index = self._index
+        return index.memory_bytes if index is not None else 0
+
+    def prepare(self) -> None:
+        """Load the index, and write its file if there is something new. The file is a cache: failures are logged."""
+        try:
+            index = self.index()
+        except EmbedderError as error:
+            _logger.warning("Searching by words only: %s", error)
+            return
+        with self._database.write():
+            if not self._unsaved:
+                return
+            # Cleared first: what is added while the file is written makes the index unsaved again.
+            self._unsaved = False
+        try:
+            index.save(self._cache)
+        except StoreError as error:
+            self._unsaved = True
+            _logger.warning("The search index is made again next time: %s", error)
+
+    def _load(self, database: Database) -> VectorIndex:
+        row = self.embedder_row(database.conn)
+        stored = np.array(
+            [passage for (passage,) in database.execute("SELECT passage FROM embeddings WHERE embedder = ?", [row])],
+            np.int64,
+        )
+        fingerprint = f"{self._library} {self._embedder.fingerprint}"
+        index = VectorIndex.load(self._cache, self._embedder.dimension, fingerprint)
+        if index is None:
+            index = VectorIndex(self._embedder.dimension, fingerprint)
+        # After a kill the file is older than the database.
+        surplus = np.setdiff1d(index.labels(), stored)
+        index.remove(surplus.tolist())
+        absent = np.setdiff1d(stored, index.labels())
+        for start in range(0, len(absent), _LOADED_AT_ONCE):
+            part: list[int] = absent[start : start + _LOADED_AT_ONCE].tolist()
+            rows = database.execute(
+                "SELECT passage, vector FROM embeddings WHERE passage IN (SELECT value FROM json_each(?))",
+                [json.dumps(part)],
+            ).fetchall()
+            try:
+                vectors = np.stack([np.frombuffer(vector, _STORED) for _, vector in rows]).astype(np.float32)
+                index.add([passage for passage, _ in rows], vectors)
+            except ValueError as error:
+                raise StoreError(
+                    f"The passage vectors in {self._database.path} are damaged ({error}).",
+                    "Rebuild the library's index.",
+                ) from error
+        self._unsaved = len(absent) + len(surplus) > 0
+        return index
+
+    def _added(self, passages: list[int], vectors: list[NDArray[np.float32]]) -> None:
+        if self._index is None or not passages:
+            return
+        try:
+            self._index.add(passages, np.stack(vectors))
+            self._unsaved = True
+        except (StoreError, ValueError) as error:
+            # The vectors are stored; the next search makes the index again and reports what is wrong.
+            _logger.warning("The search index is made again: %s", error)
+            self._index = None
+
+    def _removed(self, passages: Collection[int]) -> None:
+        if self._index is not None:
+            self._index.remove(passages)
+            self._unsaved = True
+        try:
+            forget(self._cache)
+        except StoreError as error:
+            _logger.warning("The search index still holds removed vectors until it is saved: %s", error)

@@ -1,0 +1,231 @@
+"""A turn of a chat as it is kept: its fields, and for each of them where it lies in the database and in an export.
+
+To keep another field, add it to `PlainTurn` (or to `StoredTurn`, where the chat has it in a form of its own). One that
+is kept inside `details` needs nothing else; one with a column of its own needs a numbered migration, too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+
+_TOKENS = np.dtype("<i4")
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A numbered passage with its place. A number stands for one passage in all of a conversation."""
+
+    number: int
+    file: str
+    page: int | None
+    section: str
+    passage: str
+    source: int = field(default=0, compare=False)
+    """id of the passage in its library; 0 where unknown"""
+
+    @property
+    def place(self) -> str:
+        """File and page (or section) as people read them."""
+        if self.page is not None:
+            return f"{self.file}, page {self.page}"
+        return f"{self.file}, {self.section}" if self.section else self.file
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the values of a field are packed for SQLite, or for JSON inside `details`."""
+
+    name: str
+    pack: Callable[[Any], Any]
+    unpack: Callable[[Any], Any]
+
+
+def writable(text: str) -> str:
+    """`text` without lone surrogates, which UTF-8 cannot hold."""
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _as_it_is(value: object) -> object:
+    return value
+
+
+def _pack_tokens(ids: Sequence[int]) -> bytes:
+    return np.array(ids, _TOKENS).tobytes()
+
+
+def _unpack_tokens(data: bytes) -> list[int]:
+    ids: list[int] = np.frombuffer(data[: len(data) // _TOKENS.itemsize * _TOKENS.itemsize], _TOKENS).tolist()
+    return ids
+
+
+TEXT = Kind("text", writable, _as_it_is)
+NAME = Kind("name", _as_it_is, _as_it_is)
+"""A short text of the program's own."""
+TIME = Kind("time", _as_it_is, _as_it_is)
+"""ISO 8601, UTC."""
+TEXTS = Kind("texts", list, _as_it_is)
+NUMBERS = Kind("numbers", list, _as_it_is)
+CITATIONS = Kind("citations", lambda cited: [one.number for one in cited], _as_it_is)
+"""By their numbers; the passages themselves lie in a table of their own."""
+TOKENS = Kind("tokens", _pack_tokens, _unpack_tokens)
+"""Ids, int32 little-endian."""
+RECORD = Kind("record", _as_it_is, dict)
+"""A dictionary as JSON holds it."""
+PACKED = Kind("packed", _as_it_is, _as_it_is)
+"""Bytes that the chat has packed."""
+
+
+Many = type[list[Any]] | type[tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredField:
+    """Where a field of a turn lies."""
+
+    kind: Kind
+    label: str
+    """its key in an export and inside `details`"""
+    column: str = ""
+    """of the table `turns`; "" for those that lie inside `details`"""
+    exported: bool = True
+    required: bool = False
+    """an export without it is refused"""
+    optional: bool = False
+    """left out of an export where it says nothing"""
+    many: Many = tuple
+    """what holds the values of a field that has several"""
+    name: str = ""
+    """of the attribute"""
+
+
+def _kept(kind: Kind, label: str, column: str = "", **more: Any) -> dict[str, StoredField]:  # noqa: ANN401
+    """Metadata of a dataclass's field."""
+    return {"stored": StoredField(kind, label, column, **more)}
+
+
+@dataclass(slots=True)
+class PlainTurn:
+    """One question with its answer: what is the same on disk and at work."""
+
+    question: str = field(metadata=_kept(TEXT, "question", "question", required=True))
+    content: str = field(metadata=_kept(TEXT, "sent", "content", optional=True))
+    """as sent to the model"""
+    reply: str = field(default="", metadata=_kept(TEXT, "reply", "reply", required=True))
+    reply_tokens: list[int] = field(default_factory=list, metadata=_kept(TOKENS, "tokens", "tokens", exported=False))
+    """ids of the reply; empty where unknown"""
+    tokenizer: str = field(default="", metadata=_kept(NAME, "tokenizer", "tokenizer", exported=False))
+    """fingerprint of the tokenizer of `reply_tokens`"""
+    library: str = field(default="", metadata=_kept(NAME, "library", "library", exported=False))
+    """identity of the library that `documents` and the citations' sources belong to"""
+    asked: str = field(default="", metadata=_kept(TIME, "asked", "asked"))
+    """ISO 8601, UTC"""
+    method: str = field(default="", metadata=_kept(NAME, "method", "method"))
+    finish: str = field(default="", metadata=_kept(NAME, "finish", "finish"))
+    """"end", "length", "context", "stopped", "interrupted" (the program ended), or "" while it is being written, and on
+    disk for good when that was broken off"""
+    files: tuple[str, ...] = field(default=(), metadata=_kept(TEXTS, "files"))
+    """names of the documents that came with the question"""
+    notices: list[str] = field(default_factory=list, metadata=_kept(TEXTS, "notices", many=list))
+    problems: list[str] = field(default_factory=list, metadata=_kept(TEXTS, "problems", many=list))
+    """what could not be done for this answer"""
+    documents: tuple[int, ...] = field(default=(), metadata=_kept(NUMBERS, "documents", exported=False))
+    """ids of those whose whole text was first sent with this question"""
+    given: tuple[Citation, ...] = field(default=(), metadata=_kept(CITATIONS, "given"))
+    """the passages that could be cited"""
+    citations: list[Citation] = field(default_factory=list, metadata=_kept(CITATIONS, "cited", many=list))
+
+
+@dataclass(slots=True)
+class StoredTurn(PlainTurn):
+    """One question with its answer, as it is kept; what the chat has in forms of its own is packed."""
+
+    metrics: dict[str, Any] = field(default_factory=dict, metadata=_kept(RECORD, "metrics", "metrics"))
+    """figures of the reply; empty where there are none"""
+    window: dict[str, int] = field(default_factory=dict, metadata=_kept(RECORD, "window", optional=True))
+    """what filled the model's context, in tokens; empty where unknown"""
+    origins: bytes = field(default=b"", metadata=_kept(PACKED, "origins", "origins", optional=True))
+    """where the reply's tokens came from; empty where unknown"""
+
+
+def stored_fields(turn: type[PlainTurn]) -> tuple[StoredField, ...]:
+    """Where the fields of a turn lie, in the order of an export."""
+    return tuple(replace(each.metadata["stored"], name=each.name) for each in fields(turn))
+
+
+FIELDS = stored_fields(StoredTurn)
+COLUMNS: tuple[str, ...] = (*(each.column for each in FIELDS if each.column), "details")
+"""of the table `turns` that hold them"""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredConversation:
+    """A whole conversation."""
+
+    title: str
+    library: str
+    """name of the library it was held over"""
+    turns: tuple[StoredTurn, ...]
+    created: str = ""
+    changed: str = ""
+    """ISO 8601, UTC"""
+    system: str = ""
+    """the person's own system prompt; "" where there is none"""
+
+    @property
+    def citations(self) -> list[Citation]:
+        """All passages that its turns name, by number."""
+        named = {one.number: one for turn in self.turns for one in (*turn.citations, *turn.given)}
+        return [named[number] for number in sorted(named)]
+
+
+def plain(turn: PlainTurn) -> dict[str, Any]:
+    """The fields that are the same on disk and at work, by name; lists are copied."""
+    values = {each.name: getattr(turn, each.name) for each in fields(PlainTurn)}
+    return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def as_row(turn: StoredTurn) -> tuple[Any, ...]:
+    """The values of `COLUMNS`."""
+    values: dict[str, Any] = {}
+    details: dict[str, Any] = {}
+    for each in FIELDS:
+        value = each.kind.pack(getattr(turn, each.name))
+        if not each.column:
+            details[each.label] = value
+        else:
+            values[each.column] = json.dumps(value) if each.kind is RECORD else value
+    if turn.content == turn.question:
+        values["content"] = None
+    values["asked"] = turn.asked or utc_now()
+    values["details"] = json.dumps(details)
+    return tuple(values[name] for name in COLUMNS)
+
+
+def of_row(row: Iterable[Any], citations: Mapping[int, Citation]) -> StoredTurn:
+    """The turn whose values of `COLUMNS` are given; `citations` are those of its conversation, by number. Raises
+    ValueError, TypeError or KeyError for what `as_row` cannot have given."""
+    columns = dict(zip(COLUMNS, row, strict=True))
+    if columns["content"] is None:
+        columns["content"] = columns["question"]
+    details = dict(json.loads(columns["details"]))
+    values: dict[str, Any] = {}
+    for each in FIELDS:
+        if not each.column and each.label not in details:
+            continue  # turns of earlier versions have fewer
+        value = columns[each.column] if each.column else details[each.label]
+        value = each.kind.unpack(json.loads(value) if each.column and each.kind is RECORD else value)
+        if each.kind is CITATIONS:
+            value = [citations[number] for number in value if number in citations]
+        values[each.name] = each.many(value) if each.kind in (TEXTS, NUMBERS, CITATIONS) else value
+    return StoredTurn(**values)
+
+
+def utc_now() -> str:
+    """This moment, as times are kept."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
