@@ -9,7 +9,8 @@ from __future__ import annotations
 import mmap
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -90,16 +91,8 @@ def read_header(path: Path) -> Header:
 
     Raises ModelFileError when the file cannot be read or is no GGUF that tells them.
     """
-    try:
-        with path.open("rb") as file:
-            values, tokens = _metadata(file, path.stat().st_size)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ModelFileError(f"The model file {path} cannot be read ({reason}).", "Check the path.") from error
-    except (ValueError, struct.error) as error:
-        raise ModelFileError(
-            f"{path.name} does not describe its model as a GGUF file does ({error}).", "Download it again."
-        ) from error
+    with _told(path, "does not describe its model as a GGUF file does"), path.open("rb") as file:
+        values, tokens = _metadata(file, path.stat().st_size)
     architecture = str(values.get("general.architecture", ""))
 
     def number(key: str, otherwise: int = 0) -> int:
@@ -134,39 +127,29 @@ def parts_of(path: Path) -> list[Path]:
 def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, list[int | float] | list[bytes]]:
     """The metadata arrays of `path` called `keys`; those it does not have are left out. Raises ModelFileError."""
     found: dict[str, list[int | float] | list[bytes]] = {}
-    try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            for _ in range(_entries(file, size)):
-                key, kind = _key(file)
-                if key in keys and kind == _ARRAY:
-                    found[key] = _whole_array(file, size)
-                else:
-                    _value(file, kind, size)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ModelFileError(f"The model file {path} cannot be read ({reason}).", "Check the path.") from error
-    except (ValueError, struct.error) as error:
-        raise ModelFileError(f"{path.name} is damaged ({error}).", "Download it again.") from error
+    with _told(path), path.open("rb") as file:
+        size = path.stat().st_size
+        for _ in range(_entries(file, size)):
+            key, kind = _key(file)
+            if key in keys and kind == _ARRAY:
+                found[key] = _whole_array(file, size)
+            else:
+                _value(file, kind, size)
     return found
 
 
 def read_tensors(path: Path) -> list[Tensor]:
     """The tensors of `path` in the file's order; of a model in several files, those of this one. Raises
     ModelFileError."""
-    try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            count = min(_HEAD.unpack(_exactly(file, _HEAD.size))[2], size)
-            file.seek(0)
-            for _ in range(_entries(file, size)):
-                _value(file, _key(file)[1], size)
-            return [_tensor(file)[0] for _ in range(count)]
-    except OSError as error:
-        reason = error.strerror or error
-        raise ModelFileError(f"The model file {path} cannot be read ({reason}).", "Check the path.") from error
-    except (ValueError, struct.error) as error:
-        raise ModelFileError(f"{path.name} is damaged ({error}).", "Download it again.") from error
+    tensors: list[Tensor] = []
+    with _told(path), path.open("rb") as file:
+        size = path.stat().st_size
+        count = min(_HEAD.unpack(_exactly(file, _HEAD.size))[2], size)
+        file.seek(0)
+        for _ in range(_entries(file, size)):
+            _value(file, _key(file)[1], size)
+        tensors.extend(_tensor(file)[0] for _ in range(count))
+    return tensors
 
 
 def read_places(path: Path) -> list[tuple[Tensor, int]]:
@@ -175,29 +158,35 @@ def read_places(path: Path) -> list[tuple[Tensor, int]]:
     Raises ModelFileError.
     """
     alignment = _ALIGNMENT
+    with _told(path), path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        size, whole = len(data), cast(BinaryIO, data)
+        count = min(_HEAD.unpack(_exactly(whole, _HEAD.size))[2], size)
+        data.seek(0)
+        for _ in range(_entries(whole, size)):
+            key, kind = _key(whole)
+            if kind == _ARRAY and _KIND.unpack_from(data, data.tell())[0] == _STRING:
+                _skip_strings(data)
+                continue
+            value = _value(whole, kind, size)
+            if key == "general.alignment" and isinstance(value, int) and value > 0:
+                alignment = value
+        tensors = [_tensor(whole) for _ in range(count)]
+        start = -(-data.tell() // alignment) * alignment
+    return [(tensor, start + offset) for tensor, offset in tensors]
+
+
+@contextmanager
+def _told(path: Path, problem: str = "is damaged") -> Iterator[None]:
+    """What reading `path` raises, as ModelFileError."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            size, whole = len(data), cast(BinaryIO, data)
-            count = min(_HEAD.unpack(_exactly(whole, _HEAD.size))[2], size)
-            data.seek(0)
-            for _ in range(_entries(whole, size)):
-                key, kind = _key(whole)
-                if kind == _ARRAY and _KIND.unpack_from(data, data.tell())[0] == _STRING:
-                    _skip_strings(data)
-                    continue
-                value = _value(whole, kind, size)
-                if key == "general.alignment" and isinstance(value, int) and value > 0:
-                    alignment = value
-            tensors = [_tensor(whole) for _ in range(count)]
-            start = -(-data.tell() // alignment) * alignment
+        yield
     except OSError as error:
         reason = error.strerror or error
         raise ModelFileError(f"The model file {path} cannot be read ({reason}).", "Check the path.") from error
     except struct.error as error:  # a number beyond the end
-        raise ModelFileError(f"{path.name} is damaged (it is cut off).", "Download it again.") from error
+        raise ModelFileError(f"{path.name} {problem} (it is cut off).", "Download it again.") from error
     except ValueError as error:
-        raise ModelFileError(f"{path.name} is damaged ({error}).", "Download it again.") from error
-    return [(tensor, start + offset) for tensor, offset in tensors]
+        raise ModelFileError(f"{path.name} {problem} ({error}).", "Download it again.") from error
 
 
 def _skip_strings(data: mmap.mmap) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,26 @@ class BatchArrays:
         self.outputs = np.zeros(rows, dtype=np.int8)
         self.sequence_rows = (self.sequences.ctypes.data + self.sequences.strides[0] * np.arange(rows)).astype(np.uintp)
         """address of each row of `sequences`, as llama_batch wants them"""
+
+    def fill(
+        self,
+        tokens: NDArray[Any],
+        positions: NDArray[Any],
+        sequences: NDArray[Any] | int = 0,
+        *,
+        outputs: bool = True,
+    ) -> int:
+        """Rows of chains: `tokens` [n] at `positions` [n], each in one sequence. Returns n.
+
+        `sequences` is one for all rows, or [n]; `outputs`: whether the rows get logits (and hidden states).
+        """
+        rows = len(tokens)
+        self.tokens[:rows] = tokens
+        self.positions[:rows] = positions
+        self.sequence_counts[:rows] = 1
+        self.sequences[:rows, 0] = sequences
+        self.outputs[:rows] = outputs
+        return rows
 
     def place(self, parents: NDArray[np.int32], past: int) -> NDArray[np.int32]:
         """Positions and sequences of root + tree; returns one leaf's sequence per row [n + 1].

@@ -69,9 +69,7 @@ class BranchingContext:
         self.followed = len(tokens) - shared
         for start in range(shared, len(tokens), _PREFILL_ROWS):
             part = tokens[start : start + _PREFILL_ROWS]
-            rows = len(part)
-            self._place(part, start + np.arange(rows), 0)
-            self._batch.outputs[:rows] = 0
+            rows = self._batch.fill(part, np.arange(start, start + len(part)), outputs=False)
             is_last = start + rows == len(tokens)
             self._batch.outputs[rows - 1] = is_last
             if is_last and meanwhile is not None:
@@ -101,8 +99,7 @@ class BranchingContext:
             else:
                 continued.add(branch)
                 ends.append(branch)
-        self._place(np.array(tokens), np.full(rows, len(self._cached) + depth - 1), np.array(ends))
-        self._batch.outputs[:rows] = 1
+        self._batch.fill(np.array(tokens), np.full(rows, len(self._cached) + depth - 1), np.array(ends))
         self._decode(rows)
         self._grown += rows
         return view(llama_cpp.llama_get_logits(self._context), rows, self._weights.vocabulary_size), ends
@@ -125,12 +122,6 @@ class BranchingContext:
         if self._context:
             llama_cpp.llama_free(self._context)
             self._context = None
-
-    def _place(self, tokens: NDArray[Any], positions: NDArray[Any], sequences: NDArray[Any] | int) -> None:
-        rows = len(tokens)
-        self._batch.tokens[:rows] = tokens
-        self._batch.positions[:rows] = positions
-        self._batch.sequences[:rows, 0] = sequences
 
     def _decode(self, rows: int) -> None:
         self._native.n_tokens = rows

@@ -36,11 +36,7 @@ class LogitReader:
         llama_cpp.llama_memory_clear(self._memory, True)
         for start in range(0, len(tokens), LOGIT_ROWS):
             part = tokens[start : start + LOGIT_ROWS]
-            rows = len(part)
-            self._batch.tokens[:rows] = part
-            self._batch.positions[:rows] = np.arange(start, start + rows, dtype=np.int32)
-            self._batch.outputs[:rows] = 1
-            self._native.n_tokens = rows
+            rows = self._native.n_tokens = self._batch.fill(part, np.arange(start, start + len(part)))
             code = llama_cpp.llama_decode(self._context, self._native)
             if code != 0:
                 raise ModelError(f"{self._weights.path.name} could not read a text (code {code}; {recent_log()}).")

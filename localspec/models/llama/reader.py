@@ -69,15 +69,10 @@ class StateReader:
             start = self._done
             place = start % self._piece
             end = min(start + READ_ROWS, start - place + self._piece, len(tokens))
-            rows = end - start
             if place == 0:
                 llama_cpp.llama_memory_clear(self._memory, True)
-            batch = self._batch
-            batch.tokens[:rows] = tokens[start:end]
-            batch.positions[:rows] = np.arange(place, place + rows, dtype=np.int32)
-            batch.outputs[:rows] = 1
             self._watch.begin(should_stop)
-            self._native.n_tokens = rows
+            rows = self._native.n_tokens = self._batch.fill(tokens[start:end], np.arange(place, place + end - start))
             code = llama_cpp.llama_decode(self._context, self._native)
             if self._watch.stopped:
                 if not llama_cpp.llama_memory_seq_rm(self._memory, 0, place, -1):

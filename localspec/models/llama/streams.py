@@ -159,14 +159,14 @@ class ReplyStreams:
         states = [np.empty((0, self._weights.state_size), np.float16)]
         for first in range(start, len(tokens), _PREFILL_ROWS):
             part = tokens[first : first + _PREFILL_ROWS]
-            self._place(part, np.arange(first, first + len(part)), np.full(len(part), place))
+            self._batch.fill(part, np.arange(first, first + len(part)), place)
             states.append(self._decode(len(part), states_only=True))
         return np.concatenate(states)
 
     def _step(self, streams: list[_Stream | None], end_tokens: frozenset[int]) -> Iterator[Written]:
         """One more token for every stream."""
         at_work = [(place, stream) for place, stream in enumerate(streams) if stream is not None]
-        self._place(
+        self._batch.fill(
             np.array([stream.tokens[-1] for _, stream in at_work]),
             np.array([len(stream.tokens) - 1 for _, stream in at_work]),
             np.array([place for place, _ in at_work]),
@@ -195,13 +195,6 @@ class ReplyStreams:
         best, chances = likeliest(logits, self._choices)
         stream.choices.append(best)
         stream.chances.append(chances)
-
-    def _place(self, tokens: NDArray[Any], positions: NDArray[Any], sequences: NDArray[Any]) -> None:
-        rows = len(tokens)
-        self._batch.tokens[:rows] = tokens
-        self._batch.positions[:rows] = positions
-        self._batch.sequences[:rows, 0] = sequences
-        self._batch.outputs[:rows] = 1
 
     def _decode(self, rows: int, *, states_only: bool) -> NDArray[np.float16]:
         self._watch.states_only = states_only and bool(self._weights.states_end_graph)

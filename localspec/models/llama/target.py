@@ -184,13 +184,7 @@ class LlamaModel(Weights):
         most = STATE_ROWS if states else PREFILL_ROWS
         for start in range(shared, total, most):
             part = tokens[start : min(start + most, total)]
-            rows = len(part)
-            batch = self._batch
-            batch.tokens[:rows] = part
-            batch.positions[:rows] = np.arange(start, start + rows, dtype=np.int32)
-            batch.sequence_counts[:rows] = 1
-            batch.sequences[:rows, 0] = 0
-            batch.outputs[:rows] = states
+            rows = self._batch.fill(part, np.arange(start, start + len(part)), outputs=states)
             self._run(rows)
             self._cached.extend(part.tolist())
             if states:
