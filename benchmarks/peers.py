@@ -50,7 +50,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method
 from localspec.chat.template import Message
-from localspec.cli.bench import BenchSettings, Prompt, contestant_of, read_prompts
+from localspec.cli.bench import BenchSettings, Prompt, read_prompts, run_of
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LoadSettings
@@ -105,7 +105,7 @@ def team_of(
         raise SettingsError(f"There is no draft model for {engine.name}: {engine.draft_problem}", "Name one: --draft.")
     settings = BenchSettings(tuple(methods))
     contenders: list[Contender] = [
-        OwnContender(engine, contestant_of(engine, opened, name, settings), settings)
+        OwnContender(engine, run_of(engine, opened, name, settings), settings)
         for name in dict.fromkeys((PLAIN, *methods))
     ]
 

@@ -28,7 +28,7 @@ from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, check_method, plan, sources_of
-from localspec.cli.bench import ALL, BenchSettings, Run, Score, compete, contestant_of, read_prompts
+from localspec.cli.bench import ALL, BenchSettings, Run, Score, compare_runs, read_prompts, run_of
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.acceptance import Acceptance
@@ -43,7 +43,7 @@ def at_rows(engine: Engine, library: Library | None, method: str, rows: int, set
     if METHODS[method].sized_by_itself:
         drafters, budget = plan(sources_of(engine, library), method, "paper", rows, Acceptance())
         return Run(f"{method} {rows}", drafters, budget)
-    contestant = contestant_of(engine, library, method, settings)
+    contestant = run_of(engine, library, method, settings)
     contestant.name = f"{method} {rows}"
     contestant.budget = FixedBudget(rows - 1, Acceptance())
     return contestant
@@ -109,13 +109,13 @@ def measure(options: argparse.Namespace, console: Console) -> dict[str, Any]:
             prepare_drafts(library)
         if engine.draft is None and any(METHODS[name].needs_draft for name in options.methods):
             raise SettingsError(f"There is no draft model for {engine.name}: {engine.draft_problem}", "Use --draft.")
-        plain = contestant_of(engine, library, PLAIN, settings)
+        plain = run_of(engine, library, PLAIN, settings)
         wide = {
             method: {rows: at_rows(engine, library, method, rows, settings) for rows in options.rows}
             for method in options.methods
         }
         with console.status("") as status:
-            compete(
+            compare_runs(
                 engine,
                 [plain, *(contestant for by_rows in wide.values() for contestant in by_rows.values())],
                 prompts,

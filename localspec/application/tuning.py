@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import states_of
-from localspec.chat.weight_formats import Needs, plan
 from localspec.errors import LocalSpecError
 from localspec.models.files.catalogue import DEFAULT_MODEL, ModelEntry
 from localspec.models.quantization import tuned
+from localspec.models.quantization.needs import Needs, needs_of
 from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import TuningRun
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _logger = logging.getLogger(__name__)
 
 TUNE, MEASURE_AGAIN, STOP, USE_CHOSEN, USE_ORIGINAL = "tune", "retune", "untune", "use-tuned", "use-original"
+TUNING_CHILD = "localspec.application.tuning_child"
+"""Name of the module that tries formats in a process of its own."""
 PRESSES = (TUNE, MEASURE_AGAIN, STOP, USE_CHOSEN, USE_ORIGINAL)
 """Names of the buttons on the page."""
 _FRESH_SECONDS = 30.0
@@ -111,7 +113,12 @@ class Tuner:
             self._problem = ""
             self._known = None
             self._run = TuningRun(
-                entry.name, settings, self._busy, lambda run: self._settle(run, entry, asked), again=again
+                TUNING_CHILD,
+                entry.name,
+                settings,
+                self._busy,
+                lambda run: self._settle(run, entry, asked),
+                again=again,
             )
             self._run.start()
 
@@ -222,7 +229,7 @@ class Tuner:
             needs = before.needs
         else:
             try:
-                needs = plan(engine.entry)
+                needs = needs_of(engine.entry)
             except (LocalSpecError, OSError) as error:
                 _logger.info("No other format: %s", error)
                 needs = None

@@ -1,21 +1,45 @@
-"""The benchmark: plain and each method on every prompt in turn, in one run."""
+"""The command `bench`: plain and each method on every prompt in turn, in one run."""
 
 from __future__ import annotations
 
 import json
 import platform
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import typer
 from numpy.typing import NDArray
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from localspec.chat.engine import Engine
-from localspec.chat.methods import METHODS, has_states, plan, sources_of
+from localspec.chat.library_setup import open_library, prepare_drafts
+from localspec.chat.methods import METHODS, check_method, has_states, plan, sources_of
 from localspec.chat.report import NO_STATES, UNKNOWN_DRAFT
 from localspec.chat.template import Message
+from localspec.cli.options import (
+    AsJson,
+    ContextSize,
+    Draft,
+    GpuLayers,
+    LibraryName,
+    MaxTokens,
+    Model,
+    Rows,
+    Seed,
+    Sizing,
+    Temperature,
+    Threads,
+    WeightFormat,
+    errors,
+    load_engine,
+    sampling_of,
+)
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
@@ -66,6 +90,54 @@ class BenchSettings:
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
 
 
+def bench(
+    prompts: Annotated[Path, typer.Option(help="JSON lines in Spec-Bench's form: category, turns.")],
+    methods: Annotated[str, typer.Option(help="Methods, separated by commas; plain always runs too.")] = "plain,rest",
+    library: LibraryName = "",
+    limit_per_category: Annotated[int, typer.Option(min=0, help="Prompts per category; 0 = all.")] = 0,
+    max_tokens: MaxTokens = 128,
+    temperature: Temperature = 0.0,
+    seed: Seed = 0,
+    sizing: Sizing = "device",
+    rows: Rows = 0,
+    model: Model = "",
+    draft: Draft = "auto",
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    context: ContextSize = 0,
+    weight_format: WeightFormat = "tuned",
+    as_json: AsJson = False,
+) -> None:
+    """Run plain and each method on every prompt in turn; print a table and, last, a line of JSON."""
+    chosen = tuple(name.strip() for name in methods.split(",") if name.strip())
+    for name in chosen:
+        check_method(name, sizing)
+    settings = BenchSettings(chosen, sizing, rows, max_tokens, limit_per_category, sampling_of(temperature, seed))
+    texts = read_prompts(prompts, limit_per_category)
+    engine = load_engine(model, threads, gpu_layers, context, draft, weight_format)
+    opened = open_library(engine, library, create=False) if library else None
+    if opened is not None:
+        prepare_drafts(opened)
+    with errors.status("") as status:
+        runs = compare_methods(
+            engine,
+            opened,
+            texts,
+            settings,
+            lambda done, total: status.update(f"prompt {done} of {total}"),
+            lambda message: errors.print(escape(message)),
+        )
+    figures = summary(engine, runs)
+    if not as_json:
+        shown = Table(*TABLE_HEADER)
+        for row in table(runs, figures):
+            shown.add_row(*row)
+        Console(width=120).print(shown)
+    sys.stdout.write(json.dumps(figures) + "\n")
+    if opened is not None:
+        opened.close()
+
+
 def read_prompts(path: Path, limit_per_category: int = 0) -> list[Prompt]:
     """The prompts of a JSON-lines file in Spec-Bench's form (`category`, `turns`); the first turn of each.
 
@@ -97,7 +169,7 @@ def read_prompts(path: Path, limit_per_category: int = 0) -> list[Prompt]:
     return prompts
 
 
-def run(
+def compare_methods(
     engine: Engine,
     library: Library | None,
     prompts: Sequence[Prompt],
@@ -107,24 +179,24 @@ def run(
 ) -> list[Run]:
     """Run plain and every method on each prompt, one after the other, prompt by prompt."""
     names = list(dict.fromkeys(("plain", *settings.methods)))
-    contestants = [contestant_of(engine, library, name, settings) for name in names]
+    runs = [run_of(engine, library, name, settings) for name in names]
     if any(METHODS[name].uses_states for name in names) and not has_states(library):
         warn(NO_STATES)
     if engine.draft is None and any(METHODS[name].needs_draft for name in names):
         why = engine.draft_problem or UNKNOWN_DRAFT
         raise SettingsError(f"There is no draft model for {engine.name}: {why}", "Name one with --draft.")
-    return compete(engine, contestants, prompts, settings, progress, warn)
+    return compare_runs(engine, runs, prompts, settings, progress, warn)
 
 
-def compete(
+def compare_runs(
     engine: Engine,
-    contestants: list[Run],
+    runs: list[Run],
     prompts: Sequence[Prompt],
     settings: BenchSettings,
     progress: Callable[[int, int], None],
     warn: Callable[[str], None],
 ) -> list[Run]:
-    """Run contestants, the first of them plain, on each prompt, one after the other, prompt by prompt."""
+    """Each run, the first of them plain, on each prompt, one after the other, prompt by prompt."""
     for number, prompt in enumerate(prompts):
         progress(number, len(prompts))
         tokens = engine.template.tokens([Message("user", prompt.text)], engine.model)
@@ -132,59 +204,59 @@ def compete(
             warn(f"Left out: prompt {number + 1} ({prompt.category}), {len(tokens)} tokens are too long.")
             continue
         plain: list[int] = []
-        for contestant in contestants:
-            emitted, metrics = reply(engine, contestant, tokens, settings)
-            if contestant is contestants[0]:
+        for run in runs:
+            emitted, metrics = reply(engine, run, tokens, settings)
+            if run is runs[0]:
                 plain = emitted
             for category in dict.fromkeys((ALL, prompt.category)):
-                score = contestant.scores.setdefault(category, Score())
+                score = run.scores.setdefault(category, Score())
                 score.metrics.merge(metrics)
                 score.prompts += 1
                 score.diverged += emitted != plain
     progress(len(prompts), len(prompts))
-    if not contestants[0].scores:
+    if not runs[0].scores:
         raise SettingsError("No prompt fits into the context.", "Use a larger context or shorter answers.")
-    return contestants
+    return runs
 
 
-def contestant_of(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Run:
+def run_of(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Run:
     """A method with what it drafts from; it has learnt nothing yet."""
     sources = sources_of(engine, library)
     return Run(name, *plan(sources, name, settings.sizing, settings.rows, Acceptance()))
 
 
 def reply(
-    engine: Engine, contestant: Run, tokens: NDArray[np.int32], settings: BenchSettings
+    engine: Engine, run: Run, tokens: NDArray[np.int32], settings: BenchSettings
 ) -> tuple[list[int], ReplyMetrics]:
     """The tokens of one reply to `tokens` [n], and its figures. What the KV cache holds of them is not read again."""
     metrics = ReplyMetrics()
     emitted: list[int] = []
     with engine.turn() as model:
-        model.begin(tokens, states=need_states(contestant.drafters))
+        model.begin(tokens, states=need_states(run.drafters))
         sampler = model.sampler(settings.sampling)
         try:
-            for step in generate(model, sampler, contestant.drafters, tokens, contestant.budget, settings.max_tokens):
+            for step in generate(model, sampler, run.drafters, tokens, run.budget, settings.max_tokens):
                 metrics.add(step)
                 emitted += step.emitted.tolist()
-            metrics.take(contestant.drafters)
+            metrics.take(run.drafters)
         finally:
             sampler.close()
     return emitted, metrics
 
 
-def summary(engine: Engine, contestants: Sequence[Run]) -> dict[str, Any]:
+def summary(engine: Engine, runs: Sequence[Run]) -> dict[str, Any]:
     """The figures as the last line of JSON has them; `speedup` is against plain on the same prompts of this run."""
-    plain = contestants[0].scores
+    plain = runs[0].scores
     methods: dict[str, dict[str, dict[str, float | int]]] = {}
-    for contestant in contestants:
-        methods[contestant.name] = {
+    for run in runs:
+        methods[run.name] = {
             category: {
                 **score.metrics.figures(),
                 "speedup": _ratio(score.metrics.tokens_per_second, plain[category].metrics.tokens_per_second),
                 "diverged": score.diverged,
                 "prompts": score.prompts,
             }
-            for category, score in contestant.scores.items()
+            for category, score in run.scores.items()
         }
     return {
         "model": engine.name,
@@ -201,14 +273,14 @@ def device(engine: Engine) -> str:
     return f"{platform.machine()} {platform.system()}, {engine.model.threads} threads, {offload}"
 
 
-def table(contestants: Sequence[Run], figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def table(runs: Sequence[Run], figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Rows for people: category, method, tokens/s, speedup, tokens per step, acceptance, accepted length, diverged."""
-    for category in contestants[0].scores:
-        for contestant in contestants:
-            values = figures["methods"][contestant.name][category]
+    for category in runs[0].scores:
+        for run in runs:
+            values = figures["methods"][run.name][category]
             yield (
                 category,
-                contestant.name,
+                run.name,
                 f"{values['tokens_per_second']:.1f}",
                 f"{values['speedup']:.2f}×",
                 f"{values['tokens_per_step']:.2f}",

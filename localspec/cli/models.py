@@ -15,9 +15,9 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from localspec import config
+from localspec.application.tuning_child import tune
 from localspec.chat.library_setup import states_of
-from localspec.chat.weight_formats import SHOWN_ROWS, plan, tune
-from localspec.chat.weight_formats import Progress as TuningProgress
+from localspec.cli.options import ContextSize, errors
 from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
 from localspec.models.files import check
 from localspec.models.files.catalogue import (
@@ -25,9 +25,9 @@ from localspec.models.files.catalogue import (
     CatalogueEntry,
     ModelEntry,
     available,
+    catalogue_entries,
     drafts,
-    find_offer,
-    offers,
+    find_entry,
     resolve,
     resolve_draft,
 )
@@ -36,14 +36,14 @@ from localspec.models.fit.memory import MemoryReport, draft_of, footprint, memor
 from localspec.models.llama import LoadSettings, Weights
 from localspec.models.pairing import pair
 from localspec.models.quantization import tuned
+from localspec.models.quantization.needs import needs_of
+from localspec.models.quantization.search import SHOWN_ROWS, TuningProgress
 
 models = typer.Typer(no_args_is_help=True, help="List models, download them, check them.")
-errors = Console(stderr=True, highlight=False)
 
 Name = Annotated[str, typer.Argument(help="Name of a model, see models list.")]
 NameOrFile = Annotated[str, typer.Argument(help="Name of a model on this computer, or a GGUF file.")]
 DraftName = Annotated[str, typer.Option("--draft", help="A model or file that is to draft for it.")]
-ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
 WithDraft = Annotated[bool, typer.Option("--with-draft/--no-draft", help="Also the model that drafts for it.")]
 DefaultName = Annotated[str, typer.Argument(help="Name of a model on this computer; none is the default model.")]
 Undo = Annotated[bool, typer.Option("--undo", help="Go back to the file's own format.")]
@@ -62,9 +62,9 @@ def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
     here = [_installed_figures(entry, context) for entry in chat_models]
     here += [_installed_figures(entry, context) | {"only_drafts": True} for entry in only_drafts]
     names = {figures["name"] for figures in here}
-    offered = [_offered_figures(offer, context, offer.name in names) for offer in offers()]
+    to_download = [_catalogue_figures(entry, context, entry.name in names) for entry in catalogue_entries()]
     if as_json:
-        sys.stdout.write(json.dumps({"installed": here, "catalogue": offered}, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps({"installed": here, "catalogue": to_download}, ensure_ascii=False) + "\n")
         return
     output = Console(width=120, highlight=False)
     output.print("On this computer", style="bold")
@@ -80,7 +80,7 @@ def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
     output.print(shown)
     output.print("To download: models download NAME", style="bold")
     shown = Table("name", "what", "size", "licence", "draft", "memory", "")
-    for figures in offered:
+    for figures in to_download:
         state = "installed" if figures["installed"] else _fits(figures)
         size = f"{'about ' if figures['approximate'] else ''}{_gigabytes(figures['bytes'])}"
         shown.add_row(
@@ -93,11 +93,11 @@ def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
 @models.command(name="download")
 def download_command(name: Name, with_draft: WithDraft = True) -> None:
     """Download a model of the catalogue and, unless told otherwise, the smaller one that drafts for it."""
-    offer = find_offer(name)
-    wanted = [offer]
-    if with_draft and offer.draft and offer.draft != DEFAULT_MODEL:
-        wanted.append(find_offer(offer.draft))
-    report = memory_report(footprint(offer), draft_of(offer, offers()) if with_draft else None)
+    entry = find_entry(name)
+    wanted = [entry]
+    if with_draft and entry.draft and entry.draft != DEFAULT_MODEL:
+        wanted.append(find_entry(entry.draft))
+    report = memory_report(footprint(entry), draft_of(entry, catalogue_entries()) if with_draft else None)
     _say(report)
     errors.print(escape(f"Licence: {', '.join(dict.fromkeys(each.licence for each in wanted))}"))
     try:
@@ -147,7 +147,7 @@ def tune_command(
     if undo:
         found = _undo(entry, settings)
     else:
-        needs = plan(entry)
+        needs = needs_of(entry)
         errors.print(
             f"While formats are tried, up to {_gigabytes(needs.disk)} of disk ({_gigabytes(needs.free_disk)} free) and"
             f" {needs.memory / 2**30:.1f} GiB of memory ({needs.free_memory / 2**30:.1f} GiB free) are needed.",
@@ -245,20 +245,20 @@ def draft_report(target: ModelEntry, drafter: ModelEntry) -> str:
     return f"{drafter.name} can draft for {target.name}: it knows {int(known.sum()):,} of its {len(known):,} tokens."
 
 
-def _fetch(offer: CatalogueEntry) -> None:
+def _fetch(entry: CatalogueEntry) -> None:
     """Download one model under a bar. Raises DownloadError."""
     asked = False
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as bar:
-        task = bar.add_task(escape(offer.file), total=None)
+        task = bar.add_task(escape(entry.file), total=None)
 
         def show(done: int, total: int) -> None:
             nonlocal asked
             asked = True
             bar.update(task, completed=done, total=total or None)
 
-        path = download(offer, progress=show)
-    errors.print(escape(f"{offer.name} {'is complete' if asked else 'is there already'}: {path}"), soft_wrap=True)
+        path = download(entry, progress=show)
+    errors.print(escape(f"{entry.name} {'is complete' if asked else 'is there already'}: {path}"), soft_wrap=True)
 
 
 def _installed_figures(entry: ModelEntry, context: int) -> dict[str, Any]:
@@ -269,18 +269,18 @@ def _installed_figures(entry: ModelEntry, context: int) -> dict[str, Any]:
         return figures | {"problem": str(error)}
 
 
-def _offered_figures(offer: CatalogueEntry, context: int, installed: bool) -> dict[str, Any]:
+def _catalogue_figures(entry: CatalogueEntry, context: int, installed: bool) -> dict[str, Any]:
     return {
-        "name": offer.name,
-        "title": offer.title,
-        "repository": offer.repository,
-        "file": offer.file,
-        "bytes": offer.bytes,
-        "approximate": offer.approximate,
-        "licence": offer.licence,
-        "draft": offer.draft,
+        "name": entry.name,
+        "title": entry.title,
+        "repository": entry.repository,
+        "file": entry.file,
+        "bytes": entry.bytes,
+        "approximate": entry.approximate,
+        "licence": entry.licence,
+        "draft": entry.draft,
         "installed": installed,
-        **_memory_figures(memory_report(footprint(offer), draft_of(offer, offers()), context=context)),
+        **_memory_figures(memory_report(footprint(entry), draft_of(entry, catalogue_entries()), context=context)),
     }
 
 

@@ -1,0 +1,12 @@
+"""Language models: their files, what fits here, llama.cpp, weight formats, and what is built of these.
+
+- `files/`: GGUF files as bytes, the catalogue, downloads, what lies in `models/`; nothing is loaded
+- `llama/`: the only importer of llama_cpp
+- `fit/`: memory, context lengths and GPU layers
+- `quantization/`: other weight formats, and the search for the fastest one
+- `draft.py` the draft model, `pairing.py` whether its vocabulary is the target's, `embedder.py` vectors of texts (the
+  only importer of sentence_transformers), `decode_times.py` measured T(k), `choice.py` what a choice would take
+
+May import errors, config, locks and texts; never `stores` or `speculation`. Imported by the rooms above:
+`speculation.drafters` know `draft.py` alone; `chat`, `application`, `ui` and `cli` all of it.
+"""

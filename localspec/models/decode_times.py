@@ -38,7 +38,7 @@ so wide."""
 _STEADY = 1.15
 """The second fastest decode of one row takes at most so many times as long as the fastest on a machine at rest (2% to
 4% were seen; beside a browser that opens a page, 30% and more)."""
-_AT_MOST = 1.1
+_MAX_RATIO = 1.1
 """A batch takes at most so many times as long as a wider one: where it seemed to, something else held it up. Some
 formats have wider batches that are a little faster (Q4_0 repacked, 6 and 8 rows: 16.2 and 15.9 ms)."""
 
@@ -46,9 +46,10 @@ _FADING = 0.05
 """Weight of a live decode in the running mean of its kind."""
 _TRUST = 8.0
 """Live decodes of a row count from which on they outweigh what all counts have in common."""
-_FURTHEST = math.log(2.0)
-"""A single live decode counts as at most twice or half as long as measured: other programs take the processor."""
-_WILDEST = 3.0
+_MAX_LIVE_LOG_RATIO = math.log(2.0)
+"""Natural logarithm: one live decode counts as at most twice or half as long as measured, for other programs take the
+processor."""
+_MAX_COMMON_LOG_RATIO = 3.0
 """A mean logarithm further from 0 (twenty times as long) is no measurement of this machine."""
 _REFRESH = 8
 """Live decodes after which T(k) is drawn anew."""
@@ -60,7 +61,7 @@ Live = tuple[float, list[dict[int, tuple[float, float]]]]
 were."""
 
 
-class DecodeTimes:
+class MeasuredDecodeTimes:
     """T(k) by context length: as measured, corrected by what decodes take while replies are written. Stepped curves
     keep their steps: a row count is corrected by its own live times, and by what all have in common."""
 
@@ -93,7 +94,7 @@ class DecodeTimes:
         band = self._band(cached)
         ratio = math.log(seconds / float(self._curves[band][rows]))
         expected, decodes = self._live[band].get(rows, (self._common, 0.0))
-        ratio = min(max(ratio, expected - _FURTHEST), expected + _FURTHEST)
+        ratio = min(max(ratio, expected - _MAX_LIVE_LOG_RATIO), expected + _MAX_LIVE_LOG_RATIO)
         weight = max(_FADING, 1.0 / (decodes + 1.0))
         self._live[band][rows] = (expected + weight * (ratio - expected), min(decodes + 1.0, 1.0 / _FADING))
         self._common += _FADING * (ratio - self._common)
@@ -114,7 +115,7 @@ class DecodeTimes:
         return place
 
 
-def decode_times(model: LlamaModel, cache: Path) -> DecodeTimes:
+def decode_times(model: LlamaModel, cache: Path) -> MeasuredDecodeTimes:
     """T(k) of `model`, measured once per model file, device, threads, context and version: at most about two seconds.
 
     `cache` is the folder that keeps the measurements. Empties the KV cache when it measures.
@@ -123,12 +124,12 @@ def decode_times(model: LlamaModel, cache: Path) -> DecodeTimes:
     times = _read(file)
     if times is None:
         measured, calm = measure_all(model)
-        times = DecodeTimes(measured, calm=calm)
+        times = MeasuredDecodeTimes(measured, calm=calm)
         _write(file, times)
     return times
 
 
-def remember(model: LlamaModel, cache: Path, times: DecodeTimes) -> None:
+def remember(model: LlamaModel, cache: Path, times: MeasuredDecodeTimes) -> None:
     """Keep what live decodes have taught about T(k) for the next start."""
     _write(_file(model, cache), times)
 
@@ -225,7 +226,7 @@ def plausible(times: dict[int, float]) -> dict[int, float]:
     most = math.inf
     result: dict[int, float] = {}
     for rows in sorted(times, reverse=True):
-        result[rows] = min(times[rows], most * _AT_MOST)
+        result[rows] = min(times[rows], most * _MAX_RATIO)
         most = min(most, times[rows])
     return dict(sorted(result.items()))
 
@@ -293,7 +294,7 @@ def _key(parts: list[object]) -> str:
     return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
-def _write(file: Path, times: DecodeTimes) -> None:
+def _write(file: Path, times: MeasuredDecodeTimes) -> None:
     common, live = times.live()
     _replace(file, {"measured": times.measured, "common": common, "live": live, "calm": times.calm})
 
@@ -307,7 +308,7 @@ def _replace(file: Path, content: dict[str, Any]) -> None:
         temporary.unlink(missing_ok=True)  # measuring again costs two seconds
 
 
-def _read(file: Path) -> DecodeTimes | None:
+def _read(file: Path) -> MeasuredDecodeTimes | None:
     try:
         stored: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         measured = {
@@ -324,6 +325,12 @@ def _read(file: Path) -> DecodeTimes | None:
         return None  # never measured, or not readable: measuring again costs two seconds
     shortest = measured[min(measured)] if measured else {}
     positive = all(value > 0 for times in measured.values() for value in times.values())
-    if not calm or 1 not in shortest or not positive or len(live) != len(measured) or abs(common) > _WILDEST:
+    if (
+        not calm
+        or 1 not in shortest
+        or not positive
+        or len(live) != len(measured)
+        or abs(common) > _MAX_COMMON_LOG_RATIO
+    ):
         return None
-    return DecodeTimes(measured, (common, live))
+    return MeasuredDecodeTimes(measured, (common, live))

@@ -1,7 +1,7 @@
-"""The draft model: a small model beside the target that guesses ahead, as a tree with probabilities.
+"""The draft model: a small model beside the target that drafts a token tree with probabilities.
 
 Its KV cache follows the accepted text; branches are dropped after each draft. The tree grows level by level, the
-likeliest nodes first, as EAGLE-2's dynamic tree does (arXiv 2406.16858): one decode per level.
+likeliest nodes first, as EAGLE-2's dynamic draft tree does (arXiv 2406.16858, section 4): one decode per level.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError, OutOfMemoryError
-from localspec.models.llama import MOST_BRANCHES, BranchingContext, Weights
+from localspec.models.llama import MAX_BRANCHES, BranchingContext, Weights
 from localspec.models.pairing import pair
 
 WIDTH = 8
-"""Nodes that are expanded per level at most; also children per node (EAGLE-2 expands 10)."""
-DEEPEST = 10
-"""Levels of a draft at most: longer ones are never right often enough."""
+"""Most nodes that are expanded per level, and most children per node (EAGLE-2 expands 10)."""
+MAX_DEPTH = 10
+"""Most levels of a draft: longer ones are not accepted often enough."""
 FIRST_CHOICES = 64
-"""Choices that the first step tells, for others to be judged by."""
+"""Top-k of the first step: candidates of other sources are judged by its probabilities."""
 FIRST_HIT = 0.6
-"""About how often a likely node is followed by the draft's first choice; for deciding whether a level is worth it."""
+"""About how often a likely node is followed by the draft's first choice: estimates what a further level gains."""
 _FADING = 0.1
 """Weight of the newest measurement in the running mean of decode times."""
 _ATTENTION = "flash, K in BF16, V in F16"
 """The fastest for the shipped draft, whose rows are single (docs/log.md)."""
 _NEAR, _FAR = 1e-3, 1e-5
-"""As parts of the likeliest token's probability."""
+"""Parts of the likeliest token's probability below which a token may be left out: of a level, and of an exact top-k."""
 _FEW = 256
-"""So many are sorted at once; of more, the best are set apart first."""
+"""Up to so many tokens are sorted at once; of more, the best are partitioned off first."""
 _HEADROOM = 64 * 2**20
 """Bytes that llama.cpp's buffers take beside the cache."""
 
@@ -51,7 +51,7 @@ class TopK:
 
 @dataclass(frozen=True, slots=True)
 class DraftModelTree:
-    """A draft as the model grew it."""
+    """A draft tree of the model: n nodes below the root, which is the last token of the text."""
 
     tokens: NDArray[np.int32]
     """[n] ids in the target's vocabulary"""
@@ -76,7 +76,7 @@ class DraftModel:
         self._context: BranchingContext | None = None
         try:
             pairing = pair(target, self._weights)
-            cells = min(context, self._weights.trained_context) + WIDTH * DEEPEST
+            cells = min(context, self._weights.trained_context) + WIDTH * MAX_DEPTH
             needed = self._weights.kv_bytes(cells)
             free = psutil.virtual_memory().available
             if needed + _HEADROOM > free and self._weights.gpu_layers == 0:
@@ -93,7 +93,7 @@ class DraftModel:
         self._input_ids = pairing.input_ids
         self.knows = pairing.known
         """[target vocabulary] True for the tokens that it can propose"""
-        self.longest = cells - WIDTH * DEEPEST
+        self.longest = cells - WIDTH * MAX_DEPTH
         """tokens of the longest text it can follow"""
         self._seconds: dict[int, float] = {}
 
@@ -124,8 +124,10 @@ class DraftModel:
         count: int = FIRST_CHOICES,
         meanwhile: Callable[[], object] | None = None,
     ) -> TopK | None:
-        """Bring the KV cache to `tokens` [n], ids of the target, and tell the likeliest tokens behind them; None for
-        a text that is longer than its context. `meanwhile` is called when the model begins to compute."""
+        """Bring the KV cache to `tokens` [n], ids of the target; the top `count` tokens behind them.
+
+        None for a text that is longer than its context. `meanwhile` is called when the model begins to compute.
+        """
         if len(tokens) > self.longest:
             return None
         own = self._input_ids[tokens]
@@ -133,36 +135,36 @@ class DraftModel:
         logits = self._live.follow(own, meanwhile)
         if self._live.followed <= WIDTH:
             self._measured(self._live.followed, perf_counter() - started)
-        return self._choices(logits, count, exactly=count > WIDTH)
+        return self._top_k(logits, count, exactly=count > WIDTH)
 
     def grow(
         self,
         first: TopK,
-        limit: int,
-        least: float = 0.0,
+        max_nodes: int,
+        min_probability: float = 0.0,
         target_seconds: float = 0.0,
         row_price: float | None = None,
     ) -> DraftModelTree:
-        """A tree of up to `limit` nodes below the text that was followed last, begun with its choices.
+        """The tree of up to `max_nodes` nodes with the highest path probabilities, below the text followed last.
 
-        Nodes with a path probability below `least` are not wanted. A further level is decoded only while it can add
-        to the best `limit` nodes and, with `target_seconds` (the target's time for a token) given, while what it is
-        expected to win is more than it takes, with `row_price` tokens for each row that is to verify it (as much as
-        `least` unless given).
+        `first` is the top-k that `follow` gave. Nodes with a path probability below `min_probability` are left out. A
+        further level is decoded only while it can add to the best `max_nodes` and, where `target_seconds` (the
+        target's seconds per token) is given, while its expected gain exceeds its cost. `row_price` is what verifying
+        a row costs, in tokens (`min_probability` unless given).
         """
-        price_of_row = least if row_price is None else row_price
-        tree = _Tree(limit, least)
+        price_of_row = min_probability if row_price is None else row_price
+        tree = _Tree(max_nodes, min_probability)
         tree.add(first, -1)
         ends: dict[int, int] = {-1: 0}
         open_branches = 0
-        for depth in range(1, DEEPEST):
-            nodes = tree.frontier(depth)[: min(WIDTH, MOST_BRANCHES - open_branches)]
+        for depth in range(1, MAX_DEPTH):
+            nodes = tree.frontier(depth)[: min(WIDTH, MAX_BRANCHES - open_branches)]
             if not nodes:
                 break
-            price = self.seconds(len(nodes))
-            # A further level wins what its nodes bring beyond the rows that verify them.
-            gain = sum(max(0.0, tree.paths[node] * FIRST_HIT - price_of_row) for node in nodes)
-            if target_seconds > 0 and gain * target_seconds < price:
+            seconds = self.seconds(len(nodes))
+            # Expected tokens of a further level, less the rows that verify them.
+            expected_gain = sum(max(0.0, tree.paths[node] * FIRST_HIT - price_of_row) for node in nodes)
+            if target_seconds > 0 and expected_gain * target_seconds < seconds:
                 break
             started = perf_counter()
             logits, now = self._live.grow(
@@ -173,7 +175,7 @@ class DraftModel:
             open_branches = max(open_branches, *now)
             for row, node in enumerate(nodes):
                 ends[node] = now[row]
-                tree.add(self._choices(logits[row], WIDTH, exactly=False), node)
+                tree.add(self._top_k(logits[row], WIDTH, exactly=False), node)
             self._measured(len(nodes), perf_counter() - started)
         self._live.drop_branches()
         return tree.best()
@@ -199,8 +201,8 @@ class DraftModel:
             raise ModelError(f"The draft model {self.path.name} was closed.", "Load it again.")
         return self._context
 
-    def _choices(self, logits: NDArray[np.float32], count: int, *, exactly: bool = True) -> TopK:
-        """The `count` likeliest tokens; unless `exactly`, those that are hopelessly unlikely may be left out."""
+    def _top_k(self, logits: NDArray[np.float32], count: int, *, exactly: bool = True) -> TopK:
+        """The `count` likeliest tokens; unless `exactly`, those far less likely than the best may be left out."""
         likelihood = np.exp(logits - logits.max())
         # Choosing among the few that come near the best is several times as fast as partitioning all of them.
         near = np.flatnonzero(likelihood > (_FAR if exactly else _NEAR))
@@ -222,11 +224,11 @@ class DraftModel:
 
 
 class _Tree:
-    """A draft while it grows."""
+    """The draft tree under construction."""
 
-    def __init__(self, limit: int, least: float) -> None:
-        self._limit = limit
-        self._least = least
+    def __init__(self, max_nodes: int, min_probability: float) -> None:
+        self._max_nodes = max_nodes
+        self._min_probability = min_probability
         self.tokens: list[int] = []
         self.parents: list[int] = []
         self.paths: list[float] = []
@@ -234,15 +236,15 @@ class _Tree:
         self._ranks: list[int] = []
         self._depths: list[int] = []
 
-    def add(self, choices: TopK, parent: int) -> None:
-        """Hang the likeliest choices below a node."""
+    def add(self, top_k: TopK, parent: int) -> None:
+        """Append the likeliest tokens as children of a node."""
         above = self.paths[parent] if parent >= 0 else 1.0
         depth = self._depths[parent] + 1 if parent >= 0 else 1
-        most = min(WIDTH, self._limit)
-        pairs = zip(choices.tokens[:most].tolist(), choices.probabilities[:most].tolist(), strict=True)
+        most = min(WIDTH, self._max_nodes)
+        pairs = zip(top_k.tokens[:most].tolist(), top_k.probabilities[:most].tolist(), strict=True)
         for rank, (token, probability) in enumerate(pairs):
             path = above * probability
-            if path < self._least:
+            if path < self._min_probability:
                 break
             self.tokens.append(token)
             self.parents.append(parent)
@@ -268,4 +270,4 @@ class _Tree:
 
     def _order(self) -> list[int]:
         # A path probability never exceeds its parent's, and ties go to the earlier node: the best are closed upwards.
-        return sorted(range(len(self.paths)), key=lambda node: -self.paths[node])[: self._limit]
+        return sorted(range(len(self.paths)), key=lambda node: -self.paths[node])[: self._max_nodes]

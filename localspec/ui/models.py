@@ -19,11 +19,11 @@ from localspec.models.files.catalogue import (
     DEFAULT_MODEL,
     NO_DRAFT,
     CatalogueEntry,
-    find_offer,
+    find_entry,
     resolve,
     resolve_draft,
 )
-from localspec.models.files.catalogue import offers as offered
+from localspec.models.files.catalogue import catalogue_entries as offered
 from localspec.models.files.hub import endpoint
 from localspec.models.files.inventory import ModelInventory, look_through
 from localspec.models.fit.fitting import Fit, ways
@@ -228,11 +228,11 @@ class ModelPart:
         """Buttons about downloads. Raises LocalSpecError."""
         downloads = self.application.downloads
         if action == "ask":
-            conversation.offered = find_offer(what).name
+            conversation.offered = find_entry(what).name
         elif action == "not":
             conversation.offered = ""
         elif action in ("get", "both"):
-            offer = find_offer(what)
+            offer = find_entry(what)
             draft = _missing_draft(offer) if action == "both" else None
             downloads.begin([offer, *([draft] if draft is not None else [])])
             conversation.offered = ""
@@ -305,7 +305,7 @@ class ModelPart:
         question, problem = None, ""
         if asked:
             try:
-                question = _question(find_offer(asked))
+                question = _question(find_entry(asked))
             except LocalSpecError as error:
                 problem = str(error)
         made = model_parts.offers(states, question, problem)
@@ -362,7 +362,7 @@ def _missing_draft(offer: CatalogueEntry) -> CatalogueEntry | None:
     """The model that drafts for an offer, where it has to be downloaded, too."""
     if not offer.draft or offer.draft == DEFAULT_MODEL:
         return None
-    draft = find_offer(offer.draft)
+    draft = find_entry(offer.draft)
     return None if draft.path(models_folder()).is_file() else draft
 
 

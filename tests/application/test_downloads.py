@@ -23,7 +23,7 @@ from localspec.application.downloads import (
 from localspec.errors import DownloadError
 from localspec.models.files import download as module
 from localspec.models.files.catalogue import CatalogueEntry
-from tests.models.files.hub import CONTENT, Hub, offer_of, running_hub
+from tests.models.files.hub import CONTENT, Hub, entry_of, running_hub
 
 PATIENCE = 60.0
 
@@ -63,7 +63,7 @@ def path_of(offer: CatalogueEntry, home: Path) -> Path:
 
 
 def test_one_runs_to_its_end(hub: Hub, downloads: Downloads, tmp_path: Path) -> None:
-    offer = offer_of(hub)
+    offer = entry_of(hub)
     hub.hold_after = 100_000
     downloads.begin([offer])
     until(lambda: of(downloads).done >= 100_000)
@@ -79,7 +79,7 @@ def test_one_runs_to_its_end(hub: Hub, downloads: Downloads, tmp_path: Path) -> 
 
 
 def test_a_stopped_one_goes_on_where_it_was(hub: Hub, downloads: Downloads, tmp_path: Path) -> None:
-    offer = offer_of(hub)
+    offer = entry_of(hub)
     hub.hold_after = 100_000
     downloads.begin([offer])
     until(lambda: of(downloads).done >= 100_000)
@@ -102,7 +102,7 @@ def test_a_stopped_one_goes_on_where_it_was(hub: Hub, downloads: Downloads, tmp_
 
 
 def test_they_come_one_after_the_other(hub: Hub, downloads: Downloads, tmp_path: Path) -> None:
-    first, second, third = (offer_of(hub, name=name, file=f"{name}.gguf") for name in ("one", "two", "three"))
+    first, second, third = (entry_of(hub, name=name, file=f"{name}.gguf") for name in ("one", "two", "three"))
     hub.hold_after = 1000
     downloads.begin([first, second])
     downloads.begin([second, third])
@@ -125,7 +125,7 @@ def test_a_wrong_checksum_and_no_network_are_told(
     other = CONTENT[:-1] + b"x"
     hub.content = other
     hub.version = hashlib.sha256(CONTENT).hexdigest()
-    offer = offer_of(hub, sha256=hub.version)
+    offer = entry_of(hub, sha256=hub.version)
     downloads.begin([offer])
     until(lambda: of(downloads).state == FAILED)
     assert "its checksum is wrong. It was deleted." in of(downloads).problem
@@ -146,7 +146,7 @@ def test_a_wrong_checksum_and_no_network_are_told(
 def test_an_application_that_ends_takes_no_more(hub: Hub, downloads: Downloads) -> None:
     downloads.close()
     with pytest.raises(DownloadError, match="just ending"):
-        downloads.begin([offer_of(hub)])
+        downloads.begin([entry_of(hub)])
     assert hub.asked == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import ingest
-from localspec.models.decode_times import DecodeTimes
+from localspec.models.decode_times import MeasuredDecodeTimes
 from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
 from localspec.speculation.acceptance import Acceptance
@@ -72,7 +72,7 @@ def engine(home: Path) -> Iterator[Engine]:
     loaded.close()
 
 
-class CheapRows(DecodeTimes):
+class CheapRows(MeasuredDecodeTimes):
     """A computer on which a further row costs a hundredth of a decode, whatever else it is busy with."""
 
     def __init__(self) -> None:

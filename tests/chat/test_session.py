@@ -15,7 +15,7 @@ from localspec.chat.methods import DEFAULT_METHOD
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import ContextTooLongError, ModelError, SettingsError
-from localspec.models.decode_times import DecodeTimes
+from localspec.models.decode_times import MeasuredDecodeTimes
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import Library
@@ -88,10 +88,10 @@ def test_an_answer_cites_the_page_it_rests_on(engine: Engine, harbour: Library) 
 
 
 def test_the_baseline_is_that_of_the_prompts_length(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "times", DecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
+    monkeypatch.setattr(engine, "times", MeasuredDecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
     options = ReplyOptions("plain", max_tokens=2)
     short = last(Session(engine).ask("Say hello.", options)).metrics
-    monkeypatch.setattr(engine, "times", DecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
+    monkeypatch.setattr(engine, "times", MeasuredDecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
     long = last(Session(engine).ask("sea " * 600, options)).metrics
     assert short.prompt_tokens < 200 < 600 < long.prompt_tokens
     assert [short.plain_seconds, long.plain_seconds] == pytest.approx([0.01, 0.5])

@@ -11,7 +11,7 @@ from localspec.chat.single import SingleReply
 from localspec.chat.template import Message
 from localspec.chat.turn import ReplyOptions
 from localspec.errors import ContextTooLongError
-from localspec.models.decode_times import DecodeTimes
+from localspec.models.decode_times import MeasuredDecodeTimes
 from localspec.stores.library import Library
 from tests.chat.conftest import CONTEXT
 
@@ -60,7 +60,7 @@ def test_too_long_is_known_before_anything_is_decoded(engine: Engine) -> None:
 
 def test_the_baseline_is_that_of_the_messages_length(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     for words, seconds in ((1, 0.01), (600, 0.5)):
-        monkeypatch.setattr(engine, "times", DecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
+        monkeypatch.setattr(engine, "times", MeasuredDecodeTimes({128: {1: 0.01, 4: 0.02}, 1024: {1: 0.5, 4: 1.0}}))
         reply = SingleReply(engine, [Message("user", "sea " * words)])
         *_, done = reply.write(ReplyOptions("plain", max_tokens=2))
         assert done.turn.metrics.prompt_tokens > words

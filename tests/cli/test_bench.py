@@ -14,7 +14,17 @@ import pytest
 
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import ingest, open_library
-from localspec.cli.bench import ALL, TABLE_HEADER, BenchSettings, Prompt, Run, read_prompts, run, summary, table
+from localspec.cli.bench import (
+    ALL,
+    TABLE_HEADER,
+    BenchSettings,
+    Prompt,
+    Run,
+    compare_methods,
+    read_prompts,
+    summary,
+    table,
+)
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
@@ -66,8 +76,8 @@ def contest(
     engine: Engine, library: Library | None, settings: BenchSettings, prompts: list[Prompt] | None = None
 ) -> tuple[list[Run], dict[str, Any]]:
     """A run, and its figures."""
-    contestants = run(engine, library, prompts or PROMPTS, settings, lambda done, total: None, pytest.fail)
-    return contestants, summary(engine, contestants)
+    runs = compare_methods(engine, library, prompts or PROMPTS, settings, lambda done, total: None, pytest.fail)
+    return runs, summary(engine, runs)
 
 
 def lines(path: Path, *texts: str) -> Path:
@@ -142,7 +152,7 @@ def check_shape(figures: dict[str, Any], methods: list[str], categories: list[st
 
 
 def test_drafts_change_no_greedy_text(engine: Engine, library: Library) -> None:
-    contestants, figures = contest(engine, library, BenchSettings(("rest",), max_tokens=TOKENS))
+    runs, figures = contest(engine, library, BenchSettings(("rest",), max_tokens=TOKENS))
     check_shape(figures, ["plain", "rest"], ["copying", "writing"])
     plain, rest = figures["methods"]["plain"], figures["methods"]["rest"]
     for category in (ALL, "copying", "writing"):
@@ -152,7 +162,7 @@ def test_drafts_change_no_greedy_text(engine: Engine, library: Library) -> None:
         assert plain[category]["drafted"] == 0
         expected = rest[category]["tokens_per_second"] / plain[category]["tokens_per_second"]
         assert rest[category]["speedup"] == pytest.approx(expected)
-    rows = list(table(contestants, figures))
+    rows = list(table(runs, figures))
     assert len(rows) == 6
     assert all(len(row) == len(TABLE_HEADER) for row in rows)
     assert rows[1][:2] == ("all", "rest")
@@ -162,20 +172,20 @@ def test_drafts_change_no_greedy_text(engine: Engine, library: Library) -> None:
 @pytest.mark.parametrize("sizing", ["device", "paper"])
 def test_four_rows_hold_three_drafts(engine: Engine, library: Library, sizing: str) -> None:
     settings = BenchSettings(("rest",), sizing, rows=4, max_tokens=TOKENS)
-    contestants, figures = contest(engine, library, settings, PROMPTS[:2])
+    runs, figures = contest(engine, library, settings, PROMPTS[:2])
     rest = figures["methods"]["rest"][ALL]
-    assert rest["drafted"] <= 3 * contestants[1].scores[ALL].metrics.drafted_steps <= 3 * rest["steps"]
+    assert rest["drafted"] <= 3 * runs[1].scores[ALL].metrics.drafted_steps <= 3 * rest["steps"]
     assert rest["diverged"] == 0
     if sizing == "paper":
         assert rest["drafted"] > 0
 
 
 def test_published_rest_drafts_wide_trees_from_the_library_only(engine: Engine, library: Library) -> None:
-    contestants, figures = contest(engine, library, BenchSettings(("rest",), "paper", max_tokens=TOKENS), PROMPTS[:2])
+    runs, figures = contest(engine, library, BenchSettings(("rest",), "paper", max_tokens=TOKENS), PROMPTS[:2])
     rest = figures["methods"]["rest"][ALL]
     assert rest["diverged"] == 0
-    assert rest["drafted"] > 3 * contestants[1].scores[ALL].metrics.drafted_steps > 0
-    assert set(contestants[1].scores[ALL].metrics.by_source) <= {"REST", "target"}
+    assert rest["drafted"] > 3 * runs[1].scores[ALL].metrics.drafted_steps > 0
+    assert set(runs[1].scores[ALL].metrics.by_source) <= {"REST", "target"}
     assert 0 < rest["accepted"] <= rest["drafted"]
     _, without = contest(engine, None, BenchSettings(("rest",), "paper", max_tokens=8), PROMPTS[:1])
     assert without["methods"]["rest"][ALL]["drafted"] == 0
@@ -198,12 +208,12 @@ def test_prompts_that_are_too_long_are_left_out_with_a_word(engine: Engine) -> N
     said: list[str] = []
     long = Prompt("long", "tide " * 1200)
     settings = BenchSettings((), max_tokens=4)
-    contestants = run(engine, None, [long, PROMPTS[2]], settings, lambda done, total: None, said.append)
-    assert contestants[0].scores[ALL].prompts == 1
+    runs = compare_methods(engine, None, [long, PROMPTS[2]], settings, lambda done, total: None, said.append)
+    assert runs[0].scores[ALL].prompts == 1
     assert len(said) == 1
     assert "prompt 1 (long)" in said[0]
     with pytest.raises(SettingsError, match="No prompt fits"):
-        run(engine, None, [long], settings, lambda done, total: None, said.append)
+        compare_methods(engine, None, [long], settings, lambda done, total: None, said.append)
 
 
 def test_the_command_ends_with_a_line_of_json(home: Path, engine: Engine, tmp_path: Path) -> None:

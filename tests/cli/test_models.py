@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from localspec.chat import weight_formats
+from localspec.application import tuning_child
 from localspec.cli import models as model_commands
 from localspec.cli.main import application
 from localspec.errors import DownloadError, ModelError, ModelFileError
@@ -23,9 +23,9 @@ from localspec.models.files import catalogue
 from localspec.models.files import download as downloads
 from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, resolve
 from localspec.models.fit import memory
-from localspec.models.quantization import formats
+from localspec.models.quantization import formats, search
 from localspec.models.quantization.quality import held_texts
-from tests.models.files.hub import CONTENT, Hub, offer_of, running_hub
+from tests.models.files.hub import CONTENT, Hub, entry_of, running_hub
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -44,13 +44,13 @@ def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         monkeypatch.delenv("HF_TOKEN", raising=False)
         monkeypatch.setattr(downloads, "_WAITS", (0.0, 0.0))
-        offered = (
-            offer_of(started, name="big", file="big.gguf", draft="small", licence="Licence [A]"),
-            offer_of(started, name="small", file="small.gguf", licence="B"),
-            offer_of(started, name="other", file="other.gguf", draft=DEFAULT_MODEL, vocabulary=10**12),
+        listed = (
+            entry_of(started, name="big", file="big.gguf", draft="small", licence="Licence [A]"),
+            entry_of(started, name="small", file="small.gguf", licence="B"),
+            entry_of(started, name="other", file="other.gguf", draft=DEFAULT_MODEL, vocabulary=10**12),
         )
         for module in (catalogue, model_commands):
-            monkeypatch.setattr(module, "offers", lambda: offered)
+            monkeypatch.setattr(module, "catalogue_entries", lambda: listed)
         yield started
 
 
@@ -115,13 +115,13 @@ def test_a_failure_leaves_the_way_on(hub: Hub, home: Path) -> None:
 def test_ctrl_c_says_how_to_go_on(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]) -> None:
     real = downloads.download
 
-    def interrupted(offer: CatalogueEntry, progress: Any) -> Path:
+    def interrupted(entry: CatalogueEntry, progress: Any) -> Path:
         def stop(done: int, total: int) -> None:
             progress(done, total)
             if done >= 50_000:
                 raise KeyboardInterrupt
 
-        return real(offer, progress=stop)
+        return real(entry, progress=stop)
 
     monkeypatch.setattr(model_commands, "download", interrupted)
     hub.hold_after = 50_000
@@ -148,15 +148,15 @@ def test_the_lists_as_json(hub: Hub, home: Path) -> None:
     assert default["memory"] > default["bytes"] + memory.EMBEDDER_BYTES
     assert "damaged.gguf" in damaged["problem"]
     assert small["file"] == str(home / "models" / "small" / "small.gguf")
-    offered = {figures["name"]: figures for figures in found["catalogue"]}
-    assert {name: figures["installed"] for name, figures in offered.items()} == {
+    listed = {figures["name"]: figures for figures in found["catalogue"]}
+    assert {name: figures["installed"] for name, figures in listed.items()} == {
         "big": False, "small": True, "other": False,
     }  # fmt: skip
-    assert offered["big"]["draft"] == "small"
-    assert offered["big"]["bytes"] == len(CONTENT)
-    assert (offered["big"]["licence"], offered["big"]["fits"]) == ("Licence [A]", True)
-    assert offered["other"]["fits"] is False
-    assert offered["big"]["memory"] > offered["small"]["memory"]
+    assert listed["big"]["draft"] == "small"
+    assert listed["big"]["bytes"] == len(CONTENT)
+    assert (listed["big"]["licence"], listed["big"]["fits"]) == ("Licence [A]", True)
+    assert listed["other"]["fits"] is False
+    assert listed["big"]["memory"] > listed["small"]["memory"]
 
 
 def test_the_lists_for_people(hub: Hub, home: Path) -> None:
@@ -195,9 +195,9 @@ def test_too_little_memory_for_it(home: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_tune_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One other type and two pieces of text; whichever is faster here, the commands tell the same figures."""
     monkeypatch.setattr(formats, "TRIED", ("Q8_0",))
-    monkeypatch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
-    monkeypatch.setattr(weight_formats, "LEAST_GAIN", 0.0)
-    monkeypatch.setattr(weight_formats, "_MIXED_TYPES", 0)
+    monkeypatch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
+    monkeypatch.setattr(search, "MIN_GAIN", 0.0)
+    monkeypatch.setattr(search, "_MIXED_TYPES", 0)
     nothing = run("tune", "--undo", "--threads", "1")
     assert isinstance(nothing.exception, ModelError)
     assert "not been tuned" in nothing.exception.message

@@ -16,7 +16,7 @@ from localspec.errors import ModelError
 from localspec.models.decode_times import (
     BANDS,
     MEASURED_ROWS,
-    DecodeTimes,
+    MeasuredDecodeTimes,
     _read,
     decode_times,
     interpolate,
@@ -144,7 +144,7 @@ FLAT = {256: {1: 1.0, 2: 2.0, 4: 3.0}}
 
 
 def test_a_longer_band_keeps_the_steps_of_the_shortest():
-    times = DecodeTimes({256: {1: 1.0, 2: 3.0, 3: 5.0, 4: 2.0, 8: 6.0}, 2048: {1: 1.5, 4: 3.0, 8: 8.0}})
+    times = MeasuredDecodeTimes({256: {1: 1.0, 2: 3.0, 3: 5.0, 4: 2.0, 8: 6.0}, 2048: {1: 1.5, 4: 3.0, 8: 8.0}})
     assert times.at(0)[1:5].tolist() == [1.0, 3.0, 5.0, 2.0]
     longer = times.at(4000)
     assert longer[[1, 4, 8]].tolist() == pytest.approx([1.5, 3.0, 8.0])
@@ -154,7 +154,7 @@ def test_a_longer_band_keeps_the_steps_of_the_shortest():
 
 
 def test_live_times_correct_their_own_rows_and_what_all_have_in_common():
-    times = DecodeTimes(FLAT)
+    times = MeasuredDecodeTimes(FLAT)
     for _ in range(200):
         times.observe(1, 10, 1.2)
         times.observe(4, 10, 4.2)
@@ -164,7 +164,7 @@ def test_live_times_correct_their_own_rows_and_what_all_have_in_common():
 
 
 def test_one_late_decode_changes_little():
-    times = DecodeTimes(FLAT)
+    times = MeasuredDecodeTimes(FLAT)
     for _ in range(50):
         times.observe(1, 10, 1.0)
     for _ in range(8):
@@ -177,7 +177,7 @@ def test_one_late_decode_changes_little():
 
 @pytest.mark.parametrize(("rows", "seconds"), [(0, 1.0), (MAX_ROWS + 1, 1.0), (1, 0.0), (1, -1.0)])
 def test_times_that_cannot_be_are_left_out(rows, seconds):
-    times = DecodeTimes(FLAT)
+    times = MeasuredDecodeTimes(FLAT)
     for _ in range(20):
         times.observe(rows, 0, seconds)
     assert times.at(0)[1] == 1.0

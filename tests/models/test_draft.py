@@ -147,7 +147,7 @@ def test_a_tree_holds_the_likeliest_paths_with_their_probabilities(draft, fresh,
 def test_nodes_that_cannot_pay_are_not_drafted(draft, text):
     first = followed(draft, text)
     everything = draft.grow(first, 64)
-    likely = draft.grow(first, 64, least=0.2)
+    likely = draft.grow(first, 64, min_probability=0.2)
     assert 0 < len(likely.tokens) < len(everything.tokens)
     # A target that takes no time at all leaves nothing to win with a further level.
     shallow = draft.grow(first, 64, target_seconds=1e-9)

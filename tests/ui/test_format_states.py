@@ -12,9 +12,9 @@ import pytest
 from localspec import texts
 from localspec.application.tuning import PRESSES, Tuner, TuningState
 from localspec.chat.library_setup import states_of
-from localspec.chat.weight_formats import Needs
 from localspec.models.llama import LoadSettings
 from localspec.models.quantization import tuned
+from localspec.models.quantization.needs import Needs
 from localspec.models.quantization.tuned import Figures, Tuning
 from localspec.ui.formats import formats
 

@@ -6,7 +6,7 @@ import pytest
 
 from localspec import texts
 from localspec.application.downloads import FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
-from localspec.models.files.catalogue import CatalogueEntry, offers
+from localspec.models.files.catalogue import CatalogueEntry, catalogue_entries
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import Ways, fit, ways
 from localspec.models.fit.memory import Footprint, Room
@@ -77,9 +77,9 @@ def test_too_many_layers_are_told_as_such() -> None:
 
 
 def test_every_offer_of_the_catalogue_can_be_shown() -> None:
-    states = [OfferState(offer, 3 * GIB, "fits", False, 0, False) for offer in offers()]
+    states = [OfferState(offer, 3 * GIB, "fits", False, 0, False) for offer in catalogue_entries()]
     tags = Tags(model_parts.offers(states, None))
-    for offer in offers():
+    for offer in catalogue_entries():
         assert offer.title in tags.text
         assert offer.about, f"{offer.name}: say what it is good for"
         assert offer.about in tags.text

@@ -37,7 +37,7 @@ _PATTERNS = {
     "file": r"[\w-][\w.-]*\.gguf",
     "sha256": r"([0-9a-f]{64})?",
 }
-"""What these texts of an offer must look like. Name and file become parts of a path, so neither leads out of it."""
+"""What these texts of an entry must look like. Name and file become parts of a path, so neither leads out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class CatalogueEntry:
     context: int
     """Tokens the model was trained for"""
     draft: str = ""
-    """Name of the offer (or DEFAULT_MODEL) that can draft for it; "" where there is none"""
+    """Name of the entry (or DEFAULT_MODEL) that can draft for it; "" where there is none"""
     sha256: str = ""
     """Checksum of the file in lower-case hexadecimal; "" = unknown, the hub's own counts"""
     revision: str = "main"
@@ -102,10 +102,10 @@ def _files(folder: Path) -> list[ModelEntry]:
     # Hidden folders hold forms of other models (`tuned.py`), which are no models of their own.
     files = sorted(path for path in folder.rglob("*.gguf") if path.is_file() and not _is_hidden(path, folder))
     plain = {path: _plain_name(path, folder) for path in files}
-    offered = {offer.path(folder): offer.name for offer in offers()}
+    named = {entry.path(folder): entry.name for entry in catalogue_entries()}
     taken = set(plain.values())
     return [
-        ModelEntry(offered[path] if path in offered and offered[path] not in taken else name, path)
+        ModelEntry(named[path] if path in named and named[path] not in taken else name, path)
         for path, name in plain.items()
     ]
 
@@ -130,7 +130,7 @@ def drafts_for(target: ModelEntry, folder: Path | None = None) -> list[ModelEntr
     """Drafts that may belong to a target, the likeliest first: what the catalogue names for it, then the shipped one.
     Whether one really shares the target's vocabulary is for `pairing` to tell."""
     folder = folder or models_folder()
-    named = {offer.draft for offer in offers() if offer.path(folder) == target.path and offer.draft}
+    named = {entry.draft for entry in catalogue_entries() if entry.path(folder) == target.path and entry.draft}
     found = [entry for entry in available(folder) if entry.name in named]
     return [*found, *([entry] if (entry := _shipped()) else [])]
 
@@ -149,7 +149,7 @@ def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
     path = Path(wanted).expanduser()
     if path.suffix == ".gguf" or _exists(path):
         return ModelEntry(path.stem, path.resolve())
-    if any(wanted == offer.name for offer in offers()):
+    if any(wanted == entry.name for entry in catalogue_entries()):
         raise ModelFileError(
             f"The model {wanted} is not on this computer yet.", f"Download it: ./start.sh models download {wanted}"
         )
@@ -163,29 +163,31 @@ def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
 # -- what can be downloaded -------------------------------------------------------------------------------------------
 
 
-def offers() -> tuple[CatalogueEntry, ...]:
+def catalogue_entries() -> tuple[CatalogueEntry, ...]:
     """The models of the catalogue, in its order; those of the person's own come first, and stand in for shipped ones of
     the same name. Raises ModelFileError when the shipped one is damaged; a damaged one of the person's own is left out
     (`catalogue_problem` tells why)."""
-    own = _own_offers()
+    own = _own_entries()
     if isinstance(own, ModelFileError) or not own:
-        return _shipped_offers()
-    names = {offer.name for offer in own}
-    return (*own, *(offer for offer in _shipped_offers() if offer.name not in names))
+        return _shipped_entries()
+    names = {entry.name for entry in own}
+    return (*own, *(entry for entry in _shipped_entries() if entry.name not in names))
 
 
 def catalogue_problem() -> ModelFileError | None:
     """Why the person's own catalogue, `models/catalogue.toml`, cannot be used; None where it can, or there is none."""
-    own = _own_offers()
+    own = _own_entries()
     return own if isinstance(own, ModelFileError) else None
 
 
 @cache
-def _shipped_offers() -> tuple[CatalogueEntry, ...]:
-    return read_offers(resources.files("localspec.models.files").joinpath(CATALOGUE_FILE).read_text(encoding="utf-8"))
+def _shipped_entries() -> tuple[CatalogueEntry, ...]:
+    return read_catalogue(
+        resources.files("localspec.models.files").joinpath(CATALOGUE_FILE).read_text(encoding="utf-8")
+    )
 
 
-def _own_offers() -> tuple[CatalogueEntry, ...] | ModelFileError:
+def _own_entries() -> tuple[CatalogueEntry, ...] | ModelFileError:
     path = models_folder() / CATALOGUE_FILE
     try:
         status = path.stat()
@@ -199,29 +201,29 @@ def _own_offers() -> tuple[CatalogueEntry, ...] | ModelFileError:
 @lru_cache(maxsize=8)
 def _read_own(path: Path, size: int, changed: int) -> tuple[CatalogueEntry, ...] | ModelFileError:
     try:
-        return read_offers(path.read_text(encoding="utf-8"), [offer.name for offer in _shipped_offers()])
+        return read_catalogue(path.read_text(encoding="utf-8"), [entry.name for entry in _shipped_entries()])
     except (ModelFileError, UnicodeDecodeError) as error:
         reason = error.message if isinstance(error, ModelFileError) else f"{path} is not UTF-8."
         return ModelFileError(reason, f"Correct {path}, or take it away.")
 
 
-def find_offer(name: str) -> CatalogueEntry:
+def find_entry(name: str) -> CatalogueEntry:
     """The model of the catalogue called `name`. Raises ModelFileError that lists what there is."""
-    for offer in offers():
-        if offer.name == name:
-            return offer
+    for entry in catalogue_entries():
+        if entry.name == name:
+            return entry
     if name == DEFAULT_MODEL:
         raise ModelFileError(
             f"{name} comes inside a package and needs no download.", "Start a chat: it is the default."
         )
-    names = ", ".join(offer.name for offer in offers())
+    names = ", ".join(entry.name for entry in catalogue_entries())
     raise ModelFileError(
         f"There is no model called {name!r} in the catalogue. It has: {names}.",
         "Name one of these. Other GGUF files can be put into the folder models/ by hand.",
     )
 
 
-def read_offers(text: str, others: Sequence[str] = ()) -> tuple[CatalogueEntry, ...]:
+def read_catalogue(text: str, others: Sequence[str] = ()) -> tuple[CatalogueEntry, ...]:
     """The models that a catalogue in TOML describes; a draft may also be one of `others`. Raises ModelFileError that
     names the entry and what is wrong."""
     try:
@@ -230,17 +232,17 @@ def read_offers(text: str, others: Sequence[str] = ()) -> tuple[CatalogueEntry, 
         raise _damaged(str(error)) from error
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         raise _damaged("it has no list of [[model]] tables")
-    found = tuple(_offer(table) for table in tables)
-    names = [offer.name for offer in found]
+    found = tuple(_entry(table) for table in tables)
+    names = [entry.name for entry in found]
     if len(set(names)) < len(names) or DEFAULT_MODEL in names:
         raise _damaged("a name is used twice")
-    for offer in found:
-        if offer.draft and (offer.draft == offer.name or offer.draft not in (*names, *others, DEFAULT_MODEL)):
-            raise _damaged(f"{offer.name}: there is no draft called {offer.draft!r}")
+    for entry in found:
+        if entry.draft and (entry.draft == entry.name or entry.draft not in (*names, *others, DEFAULT_MODEL)):
+            raise _damaged(f"{entry.name}: there is no draft called {entry.draft!r}")
     return found
 
 
-def _offer(table: dict[str, Any]) -> CatalogueEntry:
+def _entry(table: dict[str, Any]) -> CatalogueEntry:
     name = table.get("name", "a model without a name")
     kinds = {"str": str, "int": int, "bool": bool}
     known = {field.name: kinds[str(field.type)] for field in fields(CatalogueEntry)}

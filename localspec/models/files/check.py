@@ -1,52 +1,38 @@
 """Checks a model file before it is loaded: llama.cpp can abort the whole process on a damaged GGUF.
 
-The cheap part looks at the first bytes. The rest happens in a child process
-(`python -m localspec.models.files.check FILE`), which hashes the file, loads it on the CPU and decodes a few tokens;
-whatever becomes of it, this process lives. What passed is remembered, so that a second start costs nothing.
+The cheap part looks at the first bytes (`first_bytes`). The rest happens in a child process (`TRIAL`), which hashes
+the file, loads it on the CPU and decodes a few tokens; whatever becomes of it, this process lives. What passed is
+remembered, so that a second start costs nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import importlib.metadata
 import json
 import os
 import re
 import signal
-import stat
-import struct
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache as kept
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import psutil
-
-from localspec.errors import ModelError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.llama import LlamaModel, LoadSettings, library_version, recent_log
+from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
+from localspec.models.files.child import child_of
+from localspec.models.files.first_bytes import DOWNLOAD_AGAIN, look_at_header, status_of
 
 CACHE_FILE = "model-checks.json"
-CONTEXT = 128
-"""Positions the child decodes in: the least memory that proves the model works."""
-_GGUF_VERSIONS = (2, 3)
-_HEADER = struct.Struct("<4sIQQ")
-"""Magic, version, number of tensors, number of metadata entries (gguf.h)."""
+TRIAL = "localspec.models.llama.trial_load"
+"""Name of the module that loads a file in a process of its own. It is started, not imported: nothing is loaded here."""
 _PATIENCE_SECONDS = 120.0
 _SLOWEST_BYTES_PER_SECOND = 10_000_000
 """A spinning disk under load: the child may take this long for each byte, and two minutes more."""
-_CHUNK = 2**20
-_PROBE = (
-    "Hello world, it's 2024-05-17; don't pay $1,234.50!\n\n\tdef f(x):\n        return x**2  # naïve ÅÄÖ\r\n"
-    "Straße 東京タワー Привет мир ١٢٣ 🙂🚀   trailing   "
-)
-"""Text on which pre-tokenizers differ: numbers, contractions, runs of spaces, line ends, other scripts."""
 _PROBLEM = "problem"
 """In the file of results: why a file did not pass"""
-_AGAIN = "Download it again, or pick another model."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +52,7 @@ def check(path: Path, cache: Path, *, seconds: float | None = None) -> Verdict:
     file, the reason and what to do, and OutOfMemoryError when the model does not fit into the memory that is free.
     """
     path = path.absolute()
-    before = _look_at_header(path)
+    before = look_at_header(path)
     key = _key(path, before)
     known = _read_cache(cache)
     remembered = _verdict(known.get(key))
@@ -78,16 +64,11 @@ def check(path: Path, cache: Path, *, seconds: float | None = None) -> Verdict:
         if isinstance(verdict, ModelFileError):
             _write_cache(cache, path, key, {_PROBLEM: str(verdict)})
         raise verdict
-    after = _stat(path)
+    after = status_of(path)
     if (after.st_size, after.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
         raise ModelFileError(f"{path.name} changed while it was checked.", "Wait until it is downloaded completely.")
     _write_cache(cache, path, key, asdict(verdict))
     return verdict
-
-
-def look(path: Path) -> None:
-    """The cheap part of `check`. Raises ModelFileError for files that cannot be a model of this computer."""
-    _look_at_header(path)
 
 
 def remembered(path: Path, cache: Path) -> Verdict | None:
@@ -116,77 +97,16 @@ def failures(cache: Path) -> Callable[[Path], str]:
 
 
 def _key(path: Path, status: os.stat_result) -> str:
-    return json.dumps([str(path), status.st_size, status.st_mtime_ns, library_version()])
+    return json.dumps([str(path), status.st_size, status.st_mtime_ns, _library_version()])
 
 
-# -- the first bytes --------------------------------------------------------------------------------------------------
-
-
-def _stat(path: Path) -> os.stat_result:
+@kept
+def _library_version() -> str:
+    """Version of llama-cpp-python, whose llama.cpp loads the files: a newer one may read what an older one did not."""
     try:
-        return path.stat()
-    except FileNotFoundError as error:
-        raise ModelFileError(
-            f"The model file {path} does not exist.", "Check the path or pick another model."
-        ) from error
-    except (OSError, ValueError) as error:
-        raise ModelFileError(f"The model file {path} cannot be read ({error}).", "Check the path.") from error
-
-
-def _look_at_header(path: Path) -> os.stat_result:
-    """What the file system says about the file, once its first bytes are those of a GGUF this version reads."""
-    status = _stat(path)
-    if stat.S_ISDIR(status.st_mode):
-        raise ModelFileError(f"{path} is a folder, no model file.", "Pick a .gguf file inside it.")
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelFileError(f"{path} is no ordinary file.", "Pick a .gguf file.")
-    if status.st_size == 0:
-        raise ModelFileError(f"{path.name} is empty.", _AGAIN)
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except PermissionError as error:
-        raise ModelFileError(f"{path.name} may not be read by this user.", "Change the file's permissions.") from error
-    except OSError as error:
-        raise ModelFileError(f"{path.name} cannot be read ({error.strerror}).", "Check the disk.") from error
-    if head[:4] != b"GGUF":
-        reason, advice = _what_else(head)
-        raise ModelFileError(f"{path.name} is no GGUF file: {reason}.", advice)
-    if len(head) < _HEADER.size:
-        raise ModelFileError(f"{path.name} is cut off after {len(head)} bytes.", _AGAIN)
-    version = _HEADER.unpack_from(head)[1]
-    if version not in _GGUF_VERSIONS:
-        swapped = int.from_bytes(version.to_bytes(4, "little"), "big")
-        if swapped in _GGUF_VERSIONS:
-            raise ModelFileError(f"{path.name} is a GGUF for big-endian machines.", "Get the little-endian file.")
-        raise ModelFileError(
-            f"{path.name} is a GGUF of version {version}; versions 2 and 3 can be read.",
-            "Pick a newer file of this model." if version < 2 else "Update LocalSpec, or pick another file.",
-        )
-    return status
-
-
-def _what_else(head: bytes) -> tuple[str, str]:
-    """What a file without the GGUF magic is, from its first bytes, and what to do about it."""
-    convert = "Look for a GGUF version of this model; names often end in -GGUF."
-    start = head.lstrip().lower()
-    if head.startswith(b"version https://git-lfs"):
-        return "it is a git-lfs pointer, a note of where the model lies", "Run `git lfs pull`, or download the file."
-    if start.startswith((b"<!doctype html", b"<html")):
-        return "it is a web page, saved in place of the model", "Use the page's download link for the .gguf file."
-    if head.startswith((b"lmgg", b"tjgg", b"fmgg", b"algg")):
-        return "it is of the older GGML format", convert
-    if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**30:
-        return "it holds safetensors weights", convert
-    if head.startswith(b"PK\x03\x04"):
-        return "it is a ZIP archive, as PyTorch weights are", f"Unpack it if a .gguf file is inside. {convert}"
-    if head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04")):
-        return "it holds PyTorch weights", convert
-    if head.startswith((b"\x1f\x8b", b"7z\xbc\xaf", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"Rar!")):
-        return "it is a compressed archive", "Unpack it first."
-    if b"\0" not in head:
-        return "it is a text file", "Pick a .gguf file."
-    return "its first bytes are those of another format", convert
+        return importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 # -- the child process ------------------------------------------------------------------------------------------------
@@ -194,22 +114,17 @@ def _what_else(head: bytes) -> tuple[str, str]:
 
 def _ask_child(path: Path, limit: float) -> Verdict | ModelError:
     """What the child says of the file: that it passes, or why not. Raises ModelError where it does not say."""
-    package_parent = str(Path(__file__).resolve().parents[3])
-    inherited = os.environ.get("PYTHONPATH")
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([package_parent, inherited] if inherited else [package_parent]),
-        "GGML_NO_BACKTRACE": "1",
-    }
+    child = child_of(TRIAL, str(path))
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", "localspec.models.files.check", str(path)],
+        done = subprocess.run(
+            child.command,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            cwd=package_parent,
-            env=environment,
+            cwd=child.cwd,
+            env=child.env,
             timeout=limit,
             check=False,
-            creationflags=int(getattr(subprocess, "CREATE_NO_WINDOW", 0)),
+            creationflags=child.creationflags,
         )
     except subprocess.TimeoutExpired as error:
         raise ModelFileError(
@@ -218,11 +133,11 @@ def _ask_child(path: Path, limit: float) -> Verdict | ModelError:
         ) from error
     except OSError as error:
         raise ModelError(f"{path.name} could not be checked: {error}.", "Start the program again.") from error
-    report = _last_report(child.stdout)
+    report = _last_report(done.stdout)
     verdict = _verdict(report)
-    if child.returncode == 0 and verdict is not None:
+    if done.returncode == 0 and verdict is not None:
         return verdict
-    return _failure(path, child.returncode, report, child.stderr.decode("utf-8", "replace"))
+    return _failure(path, done.returncode, report, done.stderr.decode("utf-8", "replace"))
 
 
 def _failure(path: Path, code: int, report: dict[str, Any], error_output: str) -> ModelError:
@@ -240,7 +155,7 @@ def _failure(path: Path, code: int, report: dict[str, Any], error_output: str) -
         lines = [line.strip() for line in error_output.splitlines() if line.strip()]
         last = next((line for line in lines if "GGML_ASSERT" in line or "error" in line.lower()), "".join(lines[-1:]))
         reason = f"the file is damaged; llama.cpp gives up on it ({_shortened(last) or f'exit status {code}'})"
-        advice = _AGAIN
+        advice = DOWNLOAD_AGAIN
     return ModelFileError(f"{path.name} cannot be used: {reason}.", advice)
 
 
@@ -253,17 +168,17 @@ def _plain_words(log: str) -> tuple[str, str]:
     if "no chat model" in log or "CLIP" in log or "mmproj" in log:
         return "it is not a model that writes text", "Pick a chat model; files named mmproj belong to another model."
     if "not finite" in log:
-        return "it computes no usable numbers, so its weights are damaged", _AGAIN
+        return "it computes no usable numbers, so its weights are damaged", DOWNLOAD_AGAIN
     cut_off = ("not within the file bounds", "end of file", "failed to read", "file too small")
     if any(words in log for words in cut_off):
-        return "the file is cut off, or damaged inside", _AGAIN
+        return "the file is cut off, or damaged inside", DOWNLOAD_AGAIN
     if log.startswith("A context of"):
-        return "the length of context it states is of no use", _AGAIN
+        return "the length of context it states is of no use", DOWNLOAD_AGAIN
     if "split" in log and "missing" not in log:
         return "it is one part of a model that comes in several files", "Put all the parts into one folder."
     # Lines start with the name of a function; the last ones may say only that loading failed.
     lines = [line for line in re.split(r"; (?=\w+: )", log) if line and "failed to load model" not in line] or [log]
-    return f"llama.cpp cannot read it ({_shortened(lines[-1])})", _AGAIN
+    return f"llama.cpp cannot read it ({_shortened(lines[-1])})", DOWNLOAD_AGAIN
 
 
 def _shortened(text: str) -> str:
@@ -281,76 +196,6 @@ def _last_report(output: bytes) -> dict[str, Any]:
         if isinstance(report, dict):
             return report
     return {}
-
-
-def _examine(path: Path) -> dict[str, str]:
-    """In the child: the verdict on a file, or why there is none, as the parent reads it."""
-    try:
-        model = LlamaModel(path, LoadSettings(context=CONTEXT, gpu_layers=0), plain_buffers=True)
-        try:
-            _decode_a_little(model)
-            return asdict(Verdict(_hash_of_file(path), tokenizer_fingerprint(model)))
-        finally:
-            model.close()
-    except OutOfMemoryError as error:
-        # llama.cpp also makes no context for weights that contradict each other; then memory is not what lacks.
-        plenty = psutil.virtual_memory().available > 2 * path.stat().st_size + 2**30
-        return _report("file" if plenty else "memory", error)
-    except MemoryError:
-        return _report("memory", ModelError(f"{path.name} does not fit into memory.", "Choose a smaller model."))
-    except SettingsError as error:
-        return _report("file", error, with_log=False)
-    except ModelError as error:
-        short_of_memory = any(words in recent_log() for words in ("unable to allocate", "failed to allocate"))
-        if short_of_memory and psutil.virtual_memory().available < path.stat().st_size:
-            return _report("memory", error)
-        return _report("file", error)
-
-
-def _report(kind: str, error: ModelError | SettingsError, *, with_log: bool = True) -> dict[str, str]:
-    words_of_ours = "no chat model" in error.message or "not finite" in error.message
-    log = recent_log() if with_log and not words_of_ours else ""
-    return {"kind": kind, "message": error.message, "advice": error.advice, "log": log}
-
-
-def _decode_a_little(model: LlamaModel) -> None:
-    """Decode tokens from all over the vocabulary. Raises ModelError when the model computes no finite logits."""
-    tokens = np.linspace(0, model.vocabulary_size - 1, 8).astype(np.int32)
-    model.begin(tokens[:5])
-    model.decode(int(tokens[4]), tokens[5:], np.arange(-1, 2, dtype=np.int32))
-    if not np.isfinite(model.logits(4)).all():
-        raise ModelFileError(f"{model.path.name}: its outputs are not finite.")
-
-
-def _hash_of_file(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def tokenizer_fingerprint(model: LlamaModel) -> str:
-    """SHA-256 over the vocabulary and the tokens of a telling text: the same for all sizes and formats of a model."""
-    digest = hashlib.sha256()
-    if not model.has_tokenizer:
-        return hashlib.sha256(b"no tokenizer").hexdigest()
-    for piece in model.vocabulary():
-        digest.update(len(piece).to_bytes(4, "little") + piece)
-    digest.update(b"\xff" + bytes([model.adds_bos]) + model.tokenize(_PROBE).astype("<i4").tobytes())
-    return digest.hexdigest()
-
-
-def main(arguments: list[str]) -> int:
-    """Check the file named in `arguments` in this process and print the result as one line of JSON."""
-    with contextlib.suppress(ImportError, OSError, ValueError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an abort is expected here; no need of a core file
-    report = _examine(Path(arguments[0]))
-    sys.stdout.write(json.dumps(report) + "\n")
-    sys.stdout.flush()
-    return 1 if "kind" in report else 0
 
 
 # -- what passed before -----------------------------------------------------------------------------------------------
@@ -390,7 +235,3 @@ def _write_cache(cache: Path, path: Path, key: str, entry: dict[str, str]) -> No
         except OSError:
             Path(name).unlink(missing_ok=True)
             raise
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -44,23 +44,23 @@ class _TryAgainError(Exception):
 
 
 def download(
-    offer: CatalogueEntry,
+    entry: CatalogueEntry,
     folder: Path | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
 ) -> Path:
-    """Get the file of `offer` into `folder` (default: `models/`), checked; its path. Nothing is sent if it is there.
+    """Get the file of `entry` into `folder` (default: `models/`), checked; its path. Nothing is sent if it is there.
 
     Continues what an earlier call left. `should_stop` is asked whenever bytes arrive, which a server that is silent can
     delay by 30 seconds; DownloadStoppedError then leaves what is there for the next call. Raises DownloadError.
     """
-    target = offer.path(folder or models_folder())
+    target = entry.path(folder or models_folder())
     partial = Partial(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with partial.locked():
-            if not _is_complete(target, offer):
-                _Transfer(offer, partial, progress, should_stop).run()
+            if not _is_complete(target, entry):
+                _Transfer(entry, partial, progress, should_stop).run()
     except OSError as error:
         if error.errno in _DISK_FULL:
             raise DownloadError(
@@ -73,9 +73,9 @@ def download(
     return target
 
 
-def _is_complete(target: Path, offer: CatalogueEntry) -> bool:
+def _is_complete(target: Path, entry: CatalogueEntry) -> bool:
     """True for a file that an earlier call finished. One of another size was put there by someone else."""
-    return target.is_file() and (offer.approximate or target.stat().st_size == offer.bytes)
+    return target.is_file() and (entry.approximate or target.stat().st_size == entry.bytes)
 
 
 class _Transfer:
@@ -83,18 +83,18 @@ class _Transfer:
 
     def __init__(
         self,
-        offer: CatalogueEntry,
+        entry: CatalogueEntry,
         partial: Partial,
         progress: Progress | None,
         should_stop: Callable[[], bool] | None,
     ) -> None:
-        self._offer = offer
+        self._entry = entry
         self._partial = partial
         self._progress = progress or (lambda done, total: None)
         self._should_stop = should_stop or (lambda: False)
-        self._url = hub.address_of(offer)
+        self._url = hub.address_of(entry)
         self._answered = False
-        self._sha256 = offer.sha256
+        self._sha256 = entry.sha256
 
     def run(self) -> None:
         """Fetch, check and rename. Raises DownloadError, OSError."""
@@ -134,10 +134,10 @@ class _Transfer:
         if failures <= (len(_WAITS) if self._answered else 1):
             return
         if self._answered:
-            message = f"The download of {self._offer.file} broke off again and again ({_reason(error)})."
+            message = f"The download of {self._entry.file} broke off again and again ({_reason(error)})."
             raise DownloadError(message, _KEPT) from error
         raise DownloadError(
-            f"{self._offer.file} could not be downloaded: {hub.endpoint()} does not answer ({_reason(error)}).",
+            f"{self._entry.file} could not be downloaded: {hub.endpoint()} does not answer ({_reason(error)}).",
             f"Check the network connection and try again. {_KEPT if self._partial.size else ''}".strip(),
         ) from error
 
@@ -154,12 +154,12 @@ class _Transfer:
             if hub.may_change(status):
                 raise _TryAgainError(f"the server answers with status {status}")
             nothing_left = have > 0 and status == 416
-            refused = None if nothing_left else hub.refusal(self._offer, status, response.headers)
+            refused = None if nothing_left else hub.refusal(self._entry, status, response.headers)
             if refused is not None:
                 raise refused
             remote = hub.remote_file(status, [answer.headers for answer in (*response.history, response)])
             self._hold_to_catalogue(remote)
-            self._sha256 = self._offer.sha256 or remote.sha256
+            self._sha256 = self._entry.sha256 or remote.sha256
             if remote.start == 0:
                 self._partial.begin(remote.version)
             elif remote.version != self._partial.version() or have != (remote.total if nothing_left else remote.start):
@@ -169,9 +169,9 @@ class _Transfer:
                 self._receive(response, remote)
 
     def _receive(self, response: httpx.Response, remote: hub.RemoteFile) -> None:
-        total = remote.total or (0 if self._offer.approximate else self._offer.bytes)
+        total = remote.total or (0 if self._entry.approximate else self._entry.bytes)
         done = self._partial.size
-        self._make_sure_of_space((total or self._offer.bytes) - done)
+        self._make_sure_of_space((total or self._entry.bytes) - done)
         self._progress(done, total)
         with self._partial.open() as file:
             for chunk in response.iter_raw():
@@ -189,16 +189,16 @@ class _Transfer:
         if total and done > total:
             self._partial.discard()
             raise DownloadError(
-                f"{self._url} sends more than the {total} bytes that {self._offer.file} has.",
+                f"{self._url} sends more than the {total} bytes that {self._entry.file} has.",
                 "Try again later; the server or a proxy between may be at fault.",
             )
 
     def _hold_to_catalogue(self, remote: hub.RemoteFile) -> None:
         """Raises DownloadError when the server has another file than the catalogue describes, before any of it."""
-        offer = self._offer
-        size_differs = not offer.approximate and remote.total not in (0, offer.bytes)
-        if size_differs or (offer.sha256 and remote.sha256 not in ("", offer.sha256)):
-            what = f"{remote.total} bytes, not {offer.bytes}" if size_differs else "another checksum"
+        entry = self._entry
+        size_differs = not entry.approximate and remote.total not in (0, entry.bytes)
+        if size_differs or (entry.sha256 and remote.sha256 not in ("", entry.sha256)):
+            what = f"{remote.total} bytes, not {entry.bytes}" if size_differs else "another checksum"
             raise DownloadError(
                 f"{self._url} is not the file that the catalogue describes: it has {what}.",
                 "Update LocalSpec, or download a GGUF file by hand and put it into the folder models/.",
@@ -209,14 +209,14 @@ class _Transfer:
         free = shutil.disk_usage(folder).free
         if missing + _SPARE_BYTES > free:
             raise DownloadError(
-                f"{self._offer.file} needs another {missing / 1e9:.2f} GB; {free / 1e9:.2f} GB are free in {folder}.",
+                f"{self._entry.file} needs another {missing / 1e9:.2f} GB; {free / 1e9:.2f} GB are free in {folder}.",
                 "Free some space, or move the folders with LOCALSPEC_HOME, and try again.",
             )
 
     def _must_be_gguf(self) -> None:
         if not self._partial.starts_with(_MAGIC):
             self._partial.discard()
-            raise hub.no_gguf(self._offer)
+            raise hub.no_gguf(self._entry)
 
     # -- the end ------------------------------------------------------------------------------------------------
 
@@ -226,13 +226,13 @@ class _Transfer:
         if self._sha256 and self._partial.sha256(self._stop_if_asked) != self._sha256:
             self._partial.discard()
             raise DownloadError(
-                f"{self._offer.file} arrived damaged: its checksum is wrong. It was deleted.",
+                f"{self._entry.file} arrived damaged: its checksum is wrong. It was deleted.",
                 "Download it again. If that fails too, the server's file is damaged, or the way here changes it.",
             )
 
     def _stop_if_asked(self) -> None:
         if self._should_stop():
-            raise DownloadStoppedError(f"The download of {self._offer.file} was stopped.", _KEPT)
+            raise DownloadStoppedError(f"The download of {self._entry.file} was stopped.", _KEPT)
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds

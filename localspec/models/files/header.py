@@ -24,15 +24,15 @@ _STRING, _ARRAY = 8, 9
 _KIND, _COUNT = struct.Struct("<I"), struct.Struct("<Q")
 _ALIGNMENT = 32
 """Bytes to which the data are aligned, where the file names no other number."""
-_LONGEST_KEY = 2**16
-_LONGEST_KEPT = 2**12
+_MAX_KEY_BYTES = 2**16
+_MAX_KEPT = 2**12
 """Strings up to so many bytes and arrays up to so many entries are kept: names, and figures by layer."""
 _TOKENS = "tokenizer.ggml.tokens"
 
 _SPLIT = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf", re.DOTALL)
 """How llama.cpp names the files of a model that comes in several (llama_split_path)."""
-_MOST_PARTS = 1000
-_MOST_DIMENSIONS = 8
+_MAX_PARTS = 1000
+_MAX_DIMENSIONS = 8
 """More than any tensor has (ggml.h, GGML_MAX_DIMS, is 4)."""
 TYPE_NAMES = {
     0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 6: "Q5_0", 7: "Q5_1", 8: "Q8_0", 10: "Q2_K", 11: "Q3_K", 12: "Q4_K",
@@ -40,6 +40,13 @@ TYPE_NAMES = {
     22: "IQ2_S", 23: "IQ4_XS", 28: "F64", 29: "IQ1_M", 30: "BF16", 34: "TQ1_0", 35: "TQ2_0", 39: "MXFP4",
 }  # fmt: skip
 """ggml's numbers of the types of weights (ggml.h, enum ggml_type) and their names."""
+BITS_PER_WEIGHT = {
+    "F64": 64.0, "F32": 32.0, "F16": 16.0, "BF16": 16.0, "Q8_0": 8.5, "Q6_K": 6.5625, "Q5_1": 6.0, "Q5_0": 5.5,
+    "Q5_K": 5.5, "Q4_1": 5.0, "Q4_0": 4.5, "Q4_K": 4.5, "IQ4_NL": 4.5, "IQ4_XS": 4.25, "MXFP4": 4.25, "Q3_K": 3.4375,
+    "IQ3_S": 3.4375, "IQ3_XXS": 3.0625, "Q2_K": 2.625, "IQ2_S": 2.5, "IQ2_XS": 2.3125, "IQ2_XXS": 2.0625,
+    "TQ2_0": 2.0625, "IQ1_M": 1.75, "TQ1_0": 1.6875, "IQ1_S": 1.5625,
+}  # fmt: skip
+"""Bits per weight of a type, scales included (ggml-common.h)."""
 WIDE_TYPES = frozenset({"F32", "F16", "BF16", "F64"})
 """Types whose matrix products depend on the number of rows computed at once."""
 
@@ -119,7 +126,7 @@ def read_header(path: Path) -> Header:
 def parts_of(path: Path) -> list[Path]:
     """The files of the model in `path`: itself, or all of those that it says it comes in, there or not."""
     found = _SPLIT.fullmatch(path.name)
-    if found is None or not 0 < int(found[2]) <= int(found[3]) <= _MOST_PARTS:
+    if found is None or not 0 < int(found[2]) <= int(found[3]) <= _MAX_PARTS:
         return [path]
     return [path.with_name(f"{found[1]}-{part:05}-of-{found[3]}.gguf") for part in range(1, int(found[3]) + 1)]
 
@@ -206,7 +213,7 @@ def _tensor(file: BinaryIO) -> tuple[Tensor, int]:
     """The next tensor's description, and where its data lie among all data. A name is stored as a key is; the number of
     dimensions follows it."""
     name, dimensions = _key(file)
-    if dimensions > _MOST_DIMENSIONS:
+    if dimensions > _MAX_DIMENSIONS:
         raise ValueError("a tensor has too many dimensions")
     lengths = [int(_number(file, "Q")) for _ in range(dimensions)]
     while len(lengths) > 1 and lengths[-1] == 1:
@@ -234,7 +241,7 @@ def _entries(file: BinaryIO, size: int) -> int:
 def _key(file: BinaryIO) -> tuple[str, int]:
     """The next entry's key and the type of its value."""
     length = _number(file, "Q")
-    if length > _LONGEST_KEY:
+    if length > _MAX_KEY_BYTES:
         raise ValueError("a key is too long")
     key = _exactly(file, int(length)).decode("utf-8", "replace")
     return key, int(_number(file, "I"))
@@ -261,7 +268,7 @@ def _metadata(file: BinaryIO, size: int) -> tuple[dict[str, Value], int]:
 def _value(file: BinaryIO, kind: int, size: int) -> Value | None:
     if kind == _STRING:
         length = _length(file, size)
-        if length > _LONGEST_KEPT:
+        if length > _MAX_KEPT:
             file.seek(length, 1)
             return None
         return _exactly(file, length).decode("utf-8", "replace")
@@ -273,7 +280,7 @@ def _value(file: BinaryIO, kind: int, size: int) -> Value | None:
             file.seek(_length(file, size), 1)
         return None
     code = _code(inner)  # arrays in arrays are allowed, but no file has them
-    if count > _LONGEST_KEPT:
+    if count > _MAX_KEPT:
         file.seek(count * struct.calcsize(code), 1)
         return None
     return list(struct.unpack(f"<{count}{code}", _exactly(file, count * struct.calcsize(code))))

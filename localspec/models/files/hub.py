@@ -51,9 +51,9 @@ def token() -> str:
     return token
 
 
-def address_of(offer: CatalogueEntry) -> str:
-    """Address of an offer's file. Raises SettingsError."""
-    return f"{endpoint()}/{quote(f'{offer.repository}/resolve/{offer.revision}/{offer.file}')}"
+def address_of(entry: CatalogueEntry) -> str:
+    """Address of an entry's file. Raises SettingsError."""
+    return f"{endpoint()}/{quote(f'{entry.repository}/resolve/{entry.revision}/{entry.file}')}"
 
 
 def may_change(status: int) -> bool:
@@ -61,36 +61,36 @@ def may_change(status: int) -> bool:
     return status in (408, 425, 429) or status >= 500
 
 
-def refusal(offer: CatalogueEntry, status: int, headers: Mapping[str, str]) -> DownloadError | None:
+def refusal(entry: CatalogueEntry, status: int, headers: Mapping[str, str]) -> DownloadError | None:
     """The error that an answer without the bytes of a file stands for; None where it brings them."""
-    name = offer.repository
+    name = entry.repository
     if status in (200, 206):
         if headers.get("Content-Type", "").startswith("text/html"):
-            return no_gguf(offer)
+            return no_gguf(entry)
         if headers.get("Content-Encoding", "identity") != "identity":
-            return DownloadError(f"{address_of(offer)} comes compressed, which was not asked for.", "Avoid the proxy.")
+            return DownloadError(f"{address_of(entry)} comes compressed, which was not asked for.", "Avoid the proxy.")
         return None
     if status in (401, 403):
         known = "The token in HF_TOKEN was refused." if os.environ.get("HF_TOKEN") else "It may ask for a log-in."
         return DownloadError(
-            f"{endpoint()} does not hand out {offer.file} of {name} (status {status}). {known}",
+            f"{endpoint()} does not hand out {entry.file} of {name} (status {status}). {known}",
             f"Accept the model's terms at {endpoint()}/{name}, then put an access token into HF_TOKEN.",
         )
     if status in (404, 410):
         return DownloadError(
-            f"{endpoint()} has no file {offer.file} in {name} any more (status {status}).",
+            f"{endpoint()} has no file {entry.file} in {name} any more (status {status}).",
             "Pick another model, or put the GGUF file into the folder models/ by hand.",
         )
     return DownloadError(
-        f"{address_of(offer)} cannot be downloaded (status {status}).",
+        f"{address_of(entry)} cannot be downloaded (status {status}).",
         "Check HF_ENDPOINT, and the proxy if there is one.",
     )
 
 
-def no_gguf(offer: CatalogueEntry) -> DownloadError:
+def no_gguf(entry: CatalogueEntry) -> DownloadError:
     """The error for an answer of something else than a model."""
     return DownloadError(
-        f"{address_of(offer)} answered with something else than a GGUF file, such as a web page.",
+        f"{address_of(entry)} answered with something else than a GGUF file, such as a web page.",
         "The network may want you to log in first, or HF_ENDPOINT may be wrong.",
     )
 

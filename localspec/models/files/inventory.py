@@ -10,9 +10,9 @@ from pathlib import Path
 from localspec.config import cache_folder, models_folder
 from localspec.errors import ModelFileError
 from localspec.models.files.catalogue import ModelEntry, available, catalogue_problem, drafts
-from localspec.models.files.check import failures, look
-from localspec.models.files.header import parts_of, read_header, read_places
-from localspec.models.quantization.formats import bits_of
+from localspec.models.files.check import failures
+from localspec.models.files.first_bytes import look_at_header
+from localspec.models.files.header import BITS_PER_WEIGHT, parts_of, read_header, read_places
 
 FOREIGN_SUFFIXES = (".safetensors", ".ggml", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".zip", ".gz", ".7z", ".xz")
 """Files that people take for models; folders of models have others beside them that nobody does."""
@@ -86,7 +86,7 @@ def problem_of(path: Path) -> str:
 @lru_cache(maxsize=4096)
 def _problem(path: Path, size: int, changed: int, missing: tuple[str, ...]) -> str:
     try:
-        look(path)
+        look_at_header(path)
         architecture = read_header(path).architecture
         if architecture in _NO_CHAT:
             raise ModelFileError(
@@ -111,7 +111,7 @@ def _problem(path: Path, size: int, changed: int, missing: tuple[str, ...]) -> s
 def _lacking(path: Path, size: int) -> int:
     """Bytes that are missing for the tensors that the file describes; those of types unknown here are not counted."""
     ends = [
-        place + math.ceil(math.prod(tensor.lengths) * (bits_of(tensor.type) or 0) / 8)
+        place + math.ceil(math.prod(tensor.lengths) * BITS_PER_WEIGHT.get(tensor.type, 0) / 8)
         for tensor, place in read_places(path)
     ]
     return max(0, max(ends, default=0) - size)

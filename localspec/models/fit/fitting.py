@@ -18,9 +18,9 @@ from localspec.models.fit.memory import (
     usual_context,
 )
 
-LEAST_CONTEXT = 512
+MIN_CONTEXT = 512
 """Tokens below which a chat with passages makes no sense: a context is not made shorter by itself."""
-MOST_LAYERS = 1000
+MAX_LAYERS = 1000
 """More than any model has"""
 
 ASKED, TRAINED, USUAL, SHORTENED = "asked", "trained", "usual", "shortened"
@@ -128,7 +128,7 @@ def _again(wanted: Fit, *, context: int = 0, gpu_layers: int | None = None, with
 def _lengths(longest: int) -> list[int]:
     """`longest` and its halves, as long as they make sense."""
     found = [longest]
-    while found[-1] // 2 >= LEAST_CONTEXT:
+    while found[-1] // 2 >= MIN_CONTEXT:
         found.append(found[-1] // 2)
     return found
 
@@ -144,7 +144,7 @@ def _layers(target: Footprint, draft: Footprint | None, room: Room, context: int
     if not room.offloads:
         return 0, NO_BUILD
     if wanted >= 0:
-        return (ALL_LAYERS if target.layers and wanted > target.layers else min(wanted, MOST_LAYERS)), ASKED
+        return (ALL_LAYERS if target.layers and wanted > target.layers else min(wanted, MAX_LAYERS)), ASKED
     if room.gpu is None:
         # A device that does not tell, or a build in which nothing can be asked: llama.cpp sees to it.
         return ALL_LAYERS, UNMEASURED

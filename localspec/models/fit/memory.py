@@ -148,11 +148,11 @@ def footprint(model: CatalogueEntry | ModelEntry | Path) -> Footprint:
     return Footprint(name, size, header.kv_bytes_per_token, header.vocabulary, header.context, header.layers)
 
 
-def draft_of(offer: CatalogueEntry, offers: tuple[CatalogueEntry, ...]) -> Footprint | None:
+def draft_of(entry: CatalogueEntry, catalogue: tuple[CatalogueEntry, ...]) -> Footprint | None:
     """The figures of the draft the catalogue names for a model, or None where there is none."""
-    if offer.draft == DEFAULT_MODEL:
-        return next((footprint(entry) for entry in available() if entry.name == DEFAULT_MODEL), None)
-    return next((footprint(other) for other in offers if other.name == offer.draft), None)
+    if entry.draft == DEFAULT_MODEL:
+        return next((footprint(here) for here in available() if here.name == DEFAULT_MODEL), None)
+    return next((footprint(other) for other in catalogue if other.name == entry.draft), None)
 
 
 def usual_context(target: Footprint) -> int:

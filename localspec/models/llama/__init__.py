@@ -1,42 +1,54 @@
-"""llama.cpp: the only importer of llama_cpp."""
+"""llama.cpp: the only importer of llama_cpp, by its low-level interface (ctypes).
+
+- `backend.py` the library itself, `weights.py` a loaded file, `devices.py` graphics processors
+- contexts over weights: `target.py` verifies draft trees, `branches.py` grows a draft model's tree, `streams.py` writes
+  many replies at once, `reader.py` reads texts for their hidden states, `logits.py` for their logits
+- `batch.py` batches as arrays, `watch.py` ends graphs early, `attention.py` ways to attend, `sampler.py` and
+  `sampling.py` draw tokens, `trial_load.py` is the program that loads a file to check it
+
+May import errors, config, locks, `native` and the header of `models.files`. Imported through this package: what is
+listed in `__all__`, and `sampling.SamplingSettings`.
+"""
 
 from localspec.models.llama.backend import (
     gpu_offload_available,
+    halves,
     library_version,
     recent_log,
     requantize,
     system_info,
 )
-from localspec.models.llama.branches import MOST_BRANCHES, BranchingContext
+from localspec.models.llama.branches import MAX_BRANCHES, BranchingContext
 from localspec.models.llama.devices import Device, gpu_devices
 from localspec.models.llama.logits import LOGIT_ROWS, LogitReader
-from localspec.models.llama.model import DEFAULT_CONTEXT, MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.reader import WINDOW, StateReader
-from localspec.models.llama.sampler import Sampler
+from localspec.models.llama.sampler import LlamaSampler
 from localspec.models.llama.streams import ReplyStreams, Written, common_start
+from localspec.models.llama.target import DEFAULT_CONTEXT, MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.weights import Weights
 
 __all__ = [
     "DEFAULT_CONTEXT",
     "LOGIT_ROWS",
+    "MAX_BRANCHES",
     "MAX_LEAVES",
     "MAX_ROWS",
-    "MOST_BRANCHES",
     "PREFILL_ROWS",
     "WINDOW",
     "BranchingContext",
     "Device",
     "LlamaModel",
+    "LlamaSampler",
     "LoadSettings",
     "LogitReader",
     "ReplyStreams",
-    "Sampler",
     "StateReader",
     "Weights",
     "Written",
     "common_start",
     "gpu_devices",
     "gpu_offload_available",
+    "halves",
     "library_version",
     "recent_log",
     "requantize",

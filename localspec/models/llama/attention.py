@@ -1,5 +1,5 @@
 """How llama.cpp attends on the processor: which kernel, and how keys and values are kept. One is twice as fast as the
-other, and which depends on the processor: `models.tuning` measures it."""
+other, and which depends on the processor: `models.decode_times` measures it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import llama_cpp
 
 _F16, _BF16 = 1, 30
 """ggml's numbers of the types (ggml.h, enum ggml_type)."""
-_LARGEST_SCORES = 512 * 2**20
+_MAX_SCORE_BYTES = 512 * 2**20
 """Bytes that the scores of one prefill batch may take where they are computed as a matrix."""
 
 
@@ -52,5 +52,5 @@ def choices(*, bitwise: bool, heads: int, cells: int, rows: int) -> tuple[Attent
     """What a context of `cells` positions may use, for batches of up to `rows` rows."""
     if bitwise:
         return BITWISE
-    fits = 4 * heads * cells * rows <= _LARGEST_SCORES
+    fits = 4 * heads * cells * rows <= _MAX_SCORE_BYTES
     return OTHERS if fits else OTHERS[1:]

@@ -17,7 +17,7 @@ from localspec.config import default_threads
 from localspec.errors import ModelError, ModelFileError
 from localspec.models.llama.batch import BatchArrays
 
-_LARGEST_HALF = float(np.finfo(np.float16).max)
+_MAX_HALF = float(np.finfo(np.float16).max)
 
 _log_lines: collections.deque[str] = collections.deque(maxlen=40)
 _log_lock = threading.Lock()
@@ -84,8 +84,8 @@ def view(pointer: Any, rows: int, width: int) -> NDArray[np.float32]:  # noqa: A
 
 
 def halves(states: NDArray[np.float32]) -> NDArray[np.float16]:
-    """States as they are kept: half precision, what lies beyond its range at its ends."""
-    return np.clip(states, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16)
+    """`states` (or logits) in half precision, as they are kept; what lies beyond its range is put at its ends."""
+    return np.clip(states, -_MAX_HALF, _MAX_HALF).astype(np.float16)
 
 
 def requantize(

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from localspec.errors import ContextTooLongError, ModelError
 from localspec.models.llama.backend import native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
-from localspec.models.llama.weights import LEAST_CELLS, Weights
+from localspec.models.llama.weights import MIN_CELLS, Weights
 
-MOST_BRANCHES = 64
+MAX_BRANCHES = 64
 """Branches that can be open at once; sequence 0 is the trunk."""
 _PREFILL_ROWS = 512
 _TRIALS = 4
@@ -36,7 +36,7 @@ class BranchingContext:
         self.followed = 0
         """rows that the last `follow` decoded"""
         self._context: Any = weights.new_context(
-            max(cells, LEAST_CELLS), _PREFILL_ROWS, MOST_BRANCHES + 1, threads, unified=True
+            max(cells, MIN_CELLS), _PREFILL_ROWS, MAX_BRANCHES + 1, threads, unified=True
         )
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = BatchArrays(_PREFILL_ROWS, 1)
@@ -88,7 +88,7 @@ class BranchingContext:
         continues a branch goes on in it, others fork.
         """
         rows = len(tokens)
-        if len(self._cached) + self._grown + rows > self.context_size or self._branches + rows > MOST_BRANCHES:
+        if len(self._cached) + self._grown + rows > self.context_size or self._branches + rows > MAX_BRANCHES:
             raise ContextTooLongError(f"The context of the draft model {self._weights.path.name} is full.")
         memory = self._memory
         ends: list[int] = []

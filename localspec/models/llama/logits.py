@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from localspec.errors import ModelError
 from localspec.models.llama.backend import native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
-from localspec.models.llama.weights import LEAST_CELLS, Weights
+from localspec.models.llama.weights import MIN_CELLS, Weights
 
 LOGIT_ROWS = 128
 """Rows of one batch: as fast as more, with few megabytes of logits."""
@@ -24,7 +24,7 @@ class LogitReader:
     def __init__(self, weights: Weights, threads: int, longest: int) -> None:
         """`longest`: tokens of the longest text."""
         self._weights = weights
-        cells = -(-max(longest, LEAST_CELLS) // LEAST_CELLS) * LEAST_CELLS
+        cells = -(-max(longest, MIN_CELLS) // MIN_CELLS) * MIN_CELLS
         self._context: Any = weights.new_context(cells, LOGIT_ROWS, 1, threads, unified=True)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = BatchArrays(LOGIT_ROWS, 1)

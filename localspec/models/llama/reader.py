@@ -1,4 +1,4 @@
-"""Reads texts for their states, beside the chat: a context of its own over the target's weights."""
+"""Reads texts for their hidden states, beside the chat: a context of its own over the target's weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _TESTED = 8
 
 
 class StateReader:
-    """States of up to `WINDOW` tokens at a time. Not thread-safe. Raises OutOfMemoryError."""
+    """Hidden states (last layer, post-norm) of up to `WINDOW` tokens at a time. Not thread-safe.
+
+    Raises OutOfMemoryError.
+    """
 
     def __init__(self, weights: Weights, threads: int) -> None:
         self._weights = weights
@@ -50,8 +53,9 @@ class StateReader:
     def read(
         self, tokens: NDArray[np.int32], should_stop: Callable[[], bool] | None = None
     ) -> NDArray[np.float16] | None:
-        """States [n, state_size] of `tokens` [n], n <= `WINDOW`, read as a text that begins there; by a model that was
-        trained for less, as several.
+        """Hidden states [n, state_size] of `tokens` [n], n <= `WINDOW`, read as a text that begins there.
+
+        A model that was trained for less reads them as several texts.
 
         None when `should_stop` became true meanwhile, which is noticed after each layer; asked for the same tokens
         again, it goes on where it stopped. Raises ModelError.

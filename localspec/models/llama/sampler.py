@@ -11,7 +11,7 @@ from localspec.models.llama.backend import recent_log, view
 from localspec.models.llama.sampling import SamplingSettings
 
 
-class Sampler:
+class LlamaSampler:
     """llama.cpp's sampler chain (or plain argmax when greedy) with one random stream for a whole reply."""
 
     def __init__(self, context: Any, vocabulary: Any, vocabulary_size: int, settings: SamplingSettings) -> None:  # noqa: ANN401

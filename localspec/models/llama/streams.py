@@ -15,12 +15,12 @@ from localspec.errors import ModelError, OutOfMemoryError, SettingsError
 from localspec.models.llama.backend import halves, native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.reader import StateReader
-from localspec.models.llama.sampler import Sampler
+from localspec.models.llama.sampler import LlamaSampler
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.models.llama.watch import Watch
 from localspec.models.llama.weights import Weights
 
-MOST_SEQUENCES = 64
+MAX_SEQUENCES = 64
 """On two cores a batch of 64 rows gives the most tokens per second of all sizes measured (docs/log.md)."""
 _PREFILL_ROWS = 256
 _CELLS = 256
@@ -40,7 +40,7 @@ class Written:
     reply_start: int
     """index of the reply's first token"""
     states: NDArray[np.float16]
-    """[n - 1, d] states of all positions but the last"""
+    """[n - 1, d] hidden states of all positions but the last"""
     choices: NDArray[np.int32]
     """[r, c] the likeliest tokens at each of the reply's r places, likeliest first; c = 0 unless asked for"""
     chances: NDArray[np.float32]
@@ -55,7 +55,7 @@ class _Stream:
     tokens: list[int]
     reply_start: int
     limit: int
-    sampler: Sampler
+    sampler: LlamaSampler
     states: list[NDArray[np.float16]] = field(default_factory=list)
     choices: list[NDArray[np.int32]] = field(default_factory=list)
     chances: list[NDArray[np.float32]] = field(default_factory=list)
@@ -65,7 +65,7 @@ class ReplyStreams:
     """A context of its own over the target's weights, with one KV cache per sequence. Not thread-safe."""
 
     def __init__(
-        self, weights: Weights, longest: int, threads: int, sequences: int = MOST_SEQUENCES, *, choices: int = 0
+        self, weights: Weights, longest: int, threads: int, sequences: int = MAX_SEQUENCES, *, choices: int = 0
     ) -> None:
         """`longest`: tokens of the longest prompt with its reply. Fewer sequences are used where memory is short.
         `choices`: how many of the likeliest tokens to keep for each token written, to train a draft model on.
@@ -151,7 +151,7 @@ class ReplyStreams:
             llama_cpp.llama_memory_seq_cp(self._memory, self.sequences, place, -1, -1)
         states = [self._beginning, self._read(prompt[:-1], shared, place)]
         own = sampling.with_seed_of(number)
-        sampler = Sampler(self._context, weights.vocabulary_pointer, weights.vocabulary_size, own)
+        sampler = LlamaSampler(self._context, weights.vocabulary_pointer, weights.vocabulary_size, own)
         return _Stream(number, prompt.tolist(), len(prompt), len(prompt) + max_tokens, sampler, states)
 
     def _read(self, tokens: NDArray[np.int32], start: int, place: int) -> NDArray[np.float16]:

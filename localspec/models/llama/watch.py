@@ -1,8 +1,8 @@
-"""Looks at llama.cpp's graph while it is computed: ends it early, so that states cost no more than prefill does.
+"""Looks at llama.cpp's graph while it is computed: ends it early, so that hidden states cost no more than prefill.
 
-With states on, llama.cpp computes logits of every row, a fifth of a small model's work, and offers no switch. Its
-evaluation callback can end a graph behind any node (ggml-backend.cpp, `ggml_backend_sched_compute_splits`): behind the
-last norm, whose rows are the states, or behind any layer when other work waits.
+With hidden states on, llama.cpp computes logits of every row, a fifth of a small model's work, and has no switch for
+it. Its evaluation callback can end a graph behind any node (ggml-backend.cpp, `ggml_backend_sched_compute_splits`):
+behind the last norm, whose rows are the hidden states, or behind any layer when other work waits.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from localspec.models.files.header import WIDE_TYPES, read_tensors
 from localspec.models.llama.attention import Attention, choices
 from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log
 
-LEAST_CELLS = 256
+MIN_CELLS = 256
 """llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
 
 

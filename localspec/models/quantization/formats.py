@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localspec.errors import ModelFileError
-from localspec.models.files.header import TYPE_NAMES, Tensor, read_tensors
+from localspec.models.files.header import BITS_PER_WEIGHT, TYPE_NAMES, Tensor, read_tensors
 from localspec.models.llama import requantize
 
 ATTENTION, FEED_FORWARD, HEAD = "attention", "feed_forward", "head"
@@ -25,20 +25,13 @@ _FILE_TYPES = {"F16": 1, "Q4_0": 2, "Q4_1": 3, "Q8_0": 7, "Q5_0": 8, "Q5_1": 9, 
 """llama.cpp's number of the file type that is named after a type of weights (llama.h, enum llama_ftype)."""
 _MIXED_FILE_TYPE = _FILE_TYPES["Q8_0"]
 """For files of several types: types per tensor are looked at for quantized file types only."""
-_BITS = {
-    "F64": 64.0, "F32": 32.0, "F16": 16.0, "BF16": 16.0, "Q8_0": 8.5, "Q6_K": 6.5625, "Q5_1": 6.0, "Q5_0": 5.5,
-    "Q5_K": 5.5, "Q4_1": 5.0, "Q4_0": 4.5, "Q4_K": 4.5, "IQ4_NL": 4.5, "IQ4_XS": 4.25, "MXFP4": 4.25, "Q3_K": 3.4375,
-    "IQ3_S": 3.4375, "IQ3_XXS": 3.0625, "Q2_K": 2.625, "IQ2_S": 2.5, "IQ2_XS": 2.3125, "IQ2_XXS": 2.0625,
-    "TQ2_0": 2.0625, "IQ1_M": 1.75, "TQ1_0": 1.6875, "IQ1_S": 1.5625,
-}  # fmt: skip
-"""Bits per weight, scales included (ggml-common.h)."""
 _UNKNOWN_BITS = 16.0
 TRIED = ("BF16", "F16", "Q8_0", "Q6_K", "Q5_1", "Q5_0", "Q5_K", "Q4_1", "Q4_0", "Q4_K", "IQ4_NL")
 """Types worth a try. F32 only doubles what 16 bits hold; below four bits nothing stays near an original that has been
 rounded once already."""
 _BLOCK = {"Q6_K": 256, "Q5_K": 256, "Q4_K": 256, "BF16": 1, "F16": 1}
 """Weights that share a scale, where it is not 32: rows must be a multiple."""
-_LEAST_SHARE, _LEAST_BITS = 0.85, 5.0
+_MIN_SHARE, _MIN_BITS = 0.85, 5.0
 """A type needs this part of the original's bits, or so many: others lose far more than is allowed (docs/log.md)."""
 FOR_BIG_FILES = 2**30
 """Bytes of a file from which a step's time is that of reading the weights: types that widen them are not tried."""
@@ -100,7 +93,7 @@ class Layout:
         """About the size of a file in that format."""
         total = self.other_bytes
         for name, count in self.weights.items():
-            total += int(count * _BITS.get(chosen.of(name) or self.format.of(name), _UNKNOWN_BITS) / 8)
+            total += int(count * BITS_PER_WEIGHT.get(chosen.of(name) or self.format.of(name), _UNKNOWN_BITS) / 8)
         return total
 
     def fits(self, name: str, kind: str) -> bool:
@@ -121,11 +114,6 @@ def class_of(tensor: Tensor, *, tied: bool) -> str:
     return FEED_FORWARD if part.startswith("ffn_") and "gate_inp" not in part else ""
 
 
-def bits_of(kind: str) -> float | None:
-    """Bits per weight of a type, scales included; None for one that is not known here."""
-    return _BITS.get(kind)
-
-
 def layout(path: Path) -> Layout:
     """What the tensors of a model file are. Raises ModelFileError for files with no class to convert, and for models
     that come in several files."""
@@ -143,7 +131,7 @@ def layout(path: Path) -> Layout:
             counted[name][tensor.type] += weights
             lengths[name].add(tensor.lengths[0])
         else:
-            other += weights * _BITS.get(tensor.type, _UNKNOWN_BITS) / 8
+            other += weights * BITS_PER_WEIGHT.get(tensor.type, _UNKNOWN_BITS) / 8
     if not any(counted.values()):
         raise ModelFileError(f"{path.name} has no weights that can be converted.", "Use the file as it is.")
     usual = {name: counts.most_common(1)[0][0] if counts else "" for name, counts in counted.items()}
@@ -156,15 +144,28 @@ def layout(path: Path) -> Layout:
     )
 
 
-def worth_trying(source: Layout, name: str, file_bytes: int) -> list[str]:
+def candidate_types(source: Layout, name: str, file_bytes: int) -> list[str]:
     """The types that make sense for a class, beside the one it has."""
     own = source.format.of(name)
     if not own:
         return []
-    bits = _BITS.get(own, _UNKNOWN_BITS)
-    least = min(bits * _LEAST_SHARE, _LEAST_BITS)
-    most = bits * 1.05 if file_bytes >= FOR_BIG_FILES else 16.0
-    return [kind for kind in TRIED if kind != own and source.fits(name, kind) and least <= _BITS[kind] <= most]
+    bits = BITS_PER_WEIGHT.get(own, _UNKNOWN_BITS)
+    min_bits = min(bits * _MIN_SHARE, _MIN_BITS)
+    max_bits = bits * 1.05 if file_bytes >= FOR_BIG_FILES else 16.0
+    return [
+        kind
+        for kind in TRIED
+        if kind != own and source.fits(name, kind) and min_bits <= BITS_PER_WEIGHT[kind] <= max_bits
+    ]
+
+
+def whole_formats(source: Layout, size: int) -> list[Format]:
+    """All layers in one type, with the head as it is; the likeliest to be chosen first, so that few others need to be
+    compared. `size`: bytes of the file."""
+    kinds = dict.fromkeys([*candidate_types(source, FEED_FORWARD, size), *candidate_types(source, ATTENTION, size)])
+    own = source.format
+    fitting = [kind for kind in kinds if source.fits(ATTENTION, kind) and source.fits(FEED_FORWARD, kind)]
+    return [Format(kind if own.attention else "", kind if own.feed_forward else "", own.head) for kind in fitting]
 
 
 def convert(source: Path, destination: Path, wanted: Format, threads: int = 0) -> None:
@@ -220,8 +221,8 @@ def _kind_of(name: str) -> str:
 
 def _file_type(types: dict[str, str]) -> int:
     """The quantized file type that most tensors have."""
-    most = Counter(kind for kind in types.values() if kind in _FILE_TYPES and kind not in ("BF16", "F16"))
-    return _FILE_TYPES[most.most_common(1)[0][0]] if most else _MIXED_FILE_TYPE
+    counts = Counter(kind for kind in types.values() if kind in _FILE_TYPES and kind not in ("BF16", "F16"))
+    return _FILE_TYPES[counts.most_common(1)[0][0]] if counts else _MIXED_FILE_TYPE
 
 
 def _size(tensor: Tensor) -> int:

@@ -13,7 +13,7 @@ from typing import TextIO, TypeVar
 
 Result = TypeVar("Result")
 
-_MOST_TRIES = 8
+_MAX_TRIES = 8
 """After so many disturbed measurements the last one counts."""
 _SETTLE_SECONDS = 0.02
 """A line that was sent before the process went on is read within this time."""
@@ -34,7 +34,7 @@ class Interruptions:
 
     def undisturbed(self, work: Callable[[], Result]) -> Result:
         """The result of `work`, done again while it is interrupted."""
-        for _ in range(_MOST_TRIES):
+        for _ in range(_MAX_TRIES):
             before = self.count
             result = work()
             time.sleep(_SETTLE_SECONDS)

@@ -12,16 +12,15 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from localspec.models.llama import LogitReader, Weights
+from localspec.models.llama import LogitReader, Weights, halves
 
 HELD_TEXT = "held_text.jsonl"
-HOPELESS = 4.0
-"""Times the limit at which a format is given up after `LEAST_POSITIONS`: the mean of 3,000 positions moves by far less
+GIVE_UP_FACTOR = 4.0
+"""Times the limit at which a format is given up after `MIN_POSITIONS`: the mean of 3,000 positions moves by far less
 from that of the first hundreds."""
-LEAST_POSITIONS = 400
+MIN_POSITIONS = 400
 _MEMORY_SHARE = 12
 """Times what is kept of the original that must be free."""
-_LARGEST_HALF = float(np.finfo(np.float16).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Reference:
         parts = []
         for part in self._reader.read(self.texts[number]):
             if self._keeps:
-                parts.append(np.clip(part, -_LARGEST_HALF, _LARGEST_HALF).astype(np.float16))
+                parts.append(halves(part))
             yield part
         if self._keeps:
             self._kept[number] = parts
@@ -89,8 +88,11 @@ def compare(
     limit: float = float("inf"),
     tick: Callable[[float], None] = lambda done: None,
 ) -> Quality:
-    """Read the reference's texts with a format, too. One whose mean is `HOPELESS` times beyond `limit` is given up
-    early. `tick` is told the part that is done, and may raise. Raises ModelError, OutOfMemoryError."""
+    """Read the reference's texts with a format, too, and compare. Raises ModelError, OutOfMemoryError.
+
+    A format whose mean divergence is `GIVE_UP_FACTOR` times beyond `limit` (nats) is given up early. `tick` is told the
+    part that is done, 0 to 1, and may raise.
+    """
     total, agreed, positions = 0.0, 0, 0
     with closing(LogitReader(candidate, reference.threads, reference.longest)) as reader:
         for number, text in enumerate(reference.texts):
@@ -100,7 +102,7 @@ def compare(
                 agreed += int(same.sum())
                 positions += len(rows)
                 tick(positions / reference.positions)
-            if positions >= LEAST_POSITIONS and total / positions > HOPELESS * limit:
+            if positions >= MIN_POSITIONS and total / positions > GIVE_UP_FACTOR * limit:
                 break
     return Quality(total / positions, agreed / positions, positions)
 

@@ -5,25 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO
 
 import psutil
 
 from localspec.config import home
 from localspec.errors import ModelError
+from localspec.models.files.child import child_of
 from localspec.models.llama import LoadSettings
 
 _logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 0.03
 """A question waits no longer for the cores."""
-_LONGEST_LOG = 2000
+_MAX_LOG = 2000
 
 
 class TuningRun:
@@ -31,6 +29,7 @@ class TuningRun:
 
     def __init__(
         self,
+        program: str,
         model: str,
         settings: LoadSettings,
         busy: Callable[[], bool],
@@ -38,7 +37,8 @@ class TuningRun:
         *,
         again: bool = False,
     ) -> None:
-        """`finished` is called once at the end, from the run's thread, unless the run was stopped."""
+        """`program` is the name of the module that searches (it may be of a room above this one). `finished` is called
+        once at the end, from the run's thread, unless the run was stopped."""
         self.format = ""
         """what is being tried"""
         self.done, self.total = 0, 0
@@ -47,9 +47,9 @@ class TuningRun:
         """True while it gives way"""
         self.error: ModelError | None = None
         """why it failed"""
-        self._command = [
-            *(sys.executable, "-m", "localspec.chat.weight_formats", model),
-            *("--threads", str(settings.threads), "--gpu-layers", str(settings.gpu_layers)),
+        self._program = program
+        self._arguments = [
+            *(model, "--threads", str(settings.threads), "--gpu-layers", str(settings.gpu_layers)),
             *(["--again"] if again else []),
         ]
         self._busy = busy
@@ -86,22 +86,19 @@ class TuningRun:
             self._finished(self)
 
     def _watch(self) -> None:
-        package_parent = str(Path(__file__).resolve().parents[3])
-        inherited = os.environ.get("PYTHONPATH")
+        program = child_of(self._program, *self._arguments)
         # The process ends with the thread that started it (`interruptions`), so it is started here.
         child = subprocess.Popen(
-            self._command,
+            program.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             encoding="utf-8",
             errors="replace",
-            cwd=package_parent,
-            env=os.environ
-            | {"PYTHONPATH": os.pathsep.join([package_parent, inherited] if inherited else [package_parent])}
-            | {"PYTHONIOENCODING": "utf-8", "GGML_NO_BACKTRACE": "1", "LOCALSPEC_HOME": str(home())},
-            creationflags=int(getattr(subprocess, "CREATE_NO_WINDOW", 0)),
+            cwd=program.cwd,
+            env=program.env | {"PYTHONIOENCODING": "utf-8", "LOCALSPEC_HOME": str(home())},
+            creationflags=program.creationflags,
         )
         assert child.stdin is not None  # all three are pipes
         assert child.stdout is not None
@@ -126,7 +123,7 @@ class TuningRun:
                 with contextlib.suppress(OSError):
                     pipe.close()
         if not self._stopping.is_set() and not self._report.get("finished"):
-            self.error = self._failure(child.returncode, "".join(log)[-_LONGEST_LOG:])
+            self.error = self._failure(child.returncode, "".join(log)[-_MAX_LOG:])
 
     def _give_way(self, child: subprocess.Popen[str], orders: IO[str]) -> None:
         """Halt the process while there is other work; it hears of every interruption before it goes on."""

@@ -48,7 +48,7 @@ class Hub:
         return [headers.get("range") for headers in self.fetched]
 
 
-def offer_of(hub: Hub, **changes: Any) -> CatalogueEntry:
+def entry_of(hub: Hub, **changes: Any) -> CatalogueEntry:
     """What the catalogue would say about the hub's file."""
     values: dict[str, Any] = {
         "name": "tiny", "title": "Tiny", "repository": "owner/Tiny-GGUF", "file": "tiny.gguf",

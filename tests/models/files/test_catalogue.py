@@ -11,9 +11,9 @@ from localspec.models.files.catalogue import (
     CATALOGUE_FILE,
     DEFAULT_MODEL,
     available,
-    find_offer,
-    offers,
-    read_offers,
+    catalogue_entries,
+    find_entry,
+    read_catalogue,
     resolve,
 )
 
@@ -99,44 +99,44 @@ def test_unknown_names_list_what_there_is(folder: Path, wanted: str) -> None:
 # -- what can be downloaded -------------------------------------------------------------------------------------------
 
 
-def test_every_offer_can_be_asked_for() -> None:
-    assert len(offers()) >= 12
-    for offer in offers():
-        assert offer.path(Path("models")).parts == ("models", offer.name, offer.file)
-        assert offer.bytes > 100_000_000
-        assert offer.licence
-        assert offer.sha256, "known for all of them now; leave it out where it is not"
-        assert find_offer(offer.name) is offer
+def test_every_entry_can_be_asked_for() -> None:
+    assert len(catalogue_entries()) >= 12
+    for entry in catalogue_entries():
+        assert entry.path(Path("models")).parts == ("models", entry.name, entry.file)
+        assert entry.bytes > 100_000_000
+        assert entry.licence
+        assert entry.sha256, "known for all of them now; leave it out where it is not"
+        assert find_entry(entry.name) is entry
 
 
 def test_a_draft_is_smaller_and_of_nearly_the_same_vocabulary() -> None:
     """llama.cpp takes drafts whose vocabulary differs by up to 128 unused tokens at its end."""
-    for offer in offers():
-        if offer.draft and offer.draft != DEFAULT_MODEL:
-            draft = find_offer(offer.draft)
-            assert draft.bytes < offer.bytes * 0.7
-            assert abs(draft.vocabulary - offer.vocabulary) <= 128
+    for entry in catalogue_entries():
+        if entry.draft and entry.draft != DEFAULT_MODEL:
+            draft = find_entry(entry.draft)
+            assert draft.bytes < entry.bytes * 0.7
+            assert abs(draft.vocabulary - entry.vocabulary) <= 128
 
 
 def test_the_catalogue_is_part_of_the_package() -> None:
     project = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8")
-    assert f'"models/{CATALOGUE_FILE}"' in project
+    assert f'"models/files/{CATALOGUE_FILE}"' in project
 
 
-def test_an_unknown_offer_lists_what_there_is() -> None:
+def test_an_unknown_entry_lists_what_there_is() -> None:
     with pytest.raises(ModelFileError, match="no model called 'gpt'") as caught:
-        find_offer("gpt")
+        find_entry("gpt")
     assert "qwen3-4b" in caught.value.message
     with pytest.raises(ModelFileError, match="needs no download"):
-        find_offer(DEFAULT_MODEL)
+        find_entry(DEFAULT_MODEL)
 
 
 def test_a_downloaded_model_goes_by_the_catalogues_name(folder: Path) -> None:
-    offer = find_offer("qwen3-4b")
+    entry = find_entry("qwen3-4b")
     with pytest.raises(ModelFileError, match="not on this computer yet") as caught:
         resolve("qwen3-4b", folder)
     assert "models download qwen3-4b" in caught.value.advice
-    path = offer.path(folder)
+    path = entry.path(folder)
     path.parent.mkdir()
     for name in (f"{path.name}.part", f"{path.name}.part.json", f".{path.name}.lock"):
         path.with_name(name).write_bytes(b"x")
@@ -148,7 +148,7 @@ def test_a_downloaded_model_goes_by_the_catalogues_name(folder: Path) -> None:
 
 
 def test_names_stay_apart(folder: Path) -> None:
-    path = find_offer("qwen3-4b").path(folder)
+    path = find_entry("qwen3-4b").path(folder)
     path.parent.mkdir()
     path.write_bytes(b"x")
     (folder / "qwen3-4b.gguf").write_bytes(b"y")
@@ -159,7 +159,7 @@ def test_names_stay_apart(folder: Path) -> None:
 
 def test_a_catalogue_is_read() -> None:
     second = ENTRY.replace('"tiny"', '"big"') + 'draft = "tiny"\nsha256 = "' + "a" * 64 + '"\napproximate = true\n'
-    tiny, big = read_offers(ENTRY + second)
+    tiny, big = read_catalogue(ENTRY + second)
     assert (tiny.draft, tiny.sha256, tiny.revision, tiny.approximate) == ("", "", "main", False)
     assert (big.name, big.draft, big.sha256, big.approximate) == ("big", "tiny", "a" * 64, True)
 
@@ -189,6 +189,6 @@ def test_a_catalogue_is_read() -> None:
 )
 def test_a_damaged_catalogue_says_where(text: str, said: str) -> None:
     with pytest.raises(ModelFileError) as caught:
-        read_offers(text)
+        read_catalogue(text)
     assert said in caught.value.message
     assert CATALOGUE_FILE in caught.value.message

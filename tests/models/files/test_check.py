@@ -15,8 +15,9 @@ import pytest
 
 from localspec.errors import ModelFileError, OutOfMemoryError
 from localspec.models.files import check as guard
-from localspec.models.files.check import CACHE_FILE, Verdict, check, remembered, tokenizer_fingerprint
+from localspec.models.files.check import CACHE_FILE, TRIAL, Verdict, check, remembered
 from localspec.models.llama import LlamaModel
+from localspec.models.llama.trial_load import tokenizer_fingerprint
 from tests.models import gguf
 
 
@@ -184,7 +185,7 @@ def test_contradictory_metadata(model_bytes, copy, tmp_path, key, value):
 def test_an_abort_of_llama_cpp_ends_the_child_only(model_bytes, copy, tmp_path):
     """Without layers llama.cpp aborts its process: this one lives on and tells why."""
     gguf.write(copy, gguf.with_number(model_bytes, "llama.block_count", 0))
-    command = [sys.executable, "-m", "localspec.models.files.check", str(copy)]
+    command = [sys.executable, "-m", TRIAL, str(copy)]
     environment = os.environ | {"GGML_NO_BACKTRACE": "1"}
     child = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert child.returncode < 0, "a signal ended it"

@@ -25,15 +25,15 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return models
 
 
-def problems(shelf: ModelInventory) -> dict[str, str]:
-    return {one.name: one.problem for one in shelf.unusable}
+def problems(inventory: ModelInventory) -> dict[str, str]:
+    return {one.name: one.problem for one in inventory.unusable}
 
 
 def test_an_empty_folder(folder: Path) -> None:
-    shelf = look_through()
-    assert [entry.name for entry in shelf.models] == [DEFAULT_MODEL]
-    assert [entry.name for entry in shelf.drafts] == [SHIPPED_DRAFT, DEFAULT_MODEL]
-    assert shelf.unusable == ()
+    inventory = look_through()
+    assert [entry.name for entry in inventory.models] == [DEFAULT_MODEL]
+    assert [entry.name for entry in inventory.drafts] == [SHIPPED_DRAFT, DEFAULT_MODEL]
+    assert inventory.unusable == ()
 
 
 def test_what_cannot_be_used_is_listed_with_the_reason(folder: Path, model_path: Path) -> None:
@@ -80,9 +80,9 @@ def test_what_did_not_pass_when_it_was_loaded_stays_listed_until_it_changes(fold
     with pytest.raises(ModelFileError, match="nonsense"):
         check(strange, cache_folder())  # it is tried again, not refused for what was
     shutil.copy(model_path, strange)
-    shelf = look_through()
-    assert not shelf.unusable
-    assert "strange" in [entry.name for entry in shelf.models]
+    inventory = look_through()
+    assert not inventory.unusable
+    assert "strange" in [entry.name for entry in inventory.models]
 
 
 def test_a_model_in_several_files_stands_once(folder: Path, model_path: Path) -> None:

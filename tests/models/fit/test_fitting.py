@@ -7,7 +7,7 @@ import pytest
 from localspec.models.fit.fitting import (
     ALL,
     ASKED,
-    LEAST_CONTEXT,
+    MIN_CONTEXT,
     NO_BUILD,
     NONE_FITS,
     SHORTENED,
@@ -67,7 +67,7 @@ def test_a_number_that_was_chosen_is_kept() -> None:
     assert possible.context is not None
     assert fit(TARGET, DRAFT, computer(5.5), context=possible.context).fits
     assert not fit(TARGET, DRAFT, computer(5.5), context=possible.context * 2).fits
-    assert possible.context >= LEAST_CONTEXT
+    assert possible.context >= MIN_CONTEXT
 
 
 # -- GPU layers -------------------------------------------------------------------------------------------------------
@@ -115,9 +115,9 @@ def test_layers_that_were_chosen_are_kept() -> None:
 
 
 def test_a_model_of_unknown_layers_lies_there_whole_or_not_at_all() -> None:
-    offer = Footprint("offer", 4 * GIB, 1000, 0, 4096)
-    assert fit(offer, None, computer(64, 8)).layers_why == ALL
-    assert fit(offer, None, computer(64, 4)).gpu_layers == 0
+    entry = Footprint("entry", 4 * GIB, 1000, 0, 4096)
+    assert fit(entry, None, computer(64, 8)).layers_why == ALL
+    assert fit(entry, None, computer(64, 4)).gpu_layers == 0
 
 
 def test_shared_memory_is_counted_once_and_against_both() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localspec.errors import ModelFileError
-from localspec.models.files.catalogue import find_offer, offers, resolve
+from localspec.models.files.catalogue import catalogue_entries, find_entry, resolve
 from localspec.models.files.header import Header, read_header
 from localspec.models.fit.memory import (
     EMBEDDER_BYTES,
@@ -63,7 +63,7 @@ def test_widths_of_keys_and_values_count(tmp_path: Path) -> None:
         gemma3__attention__head_count=4, gemma3__attention__head_count_kv=1, gemma3__attention__key_length=256,
         gemma3__attention__value_length=256, gemma3__context_length=32768, tokenizer__ggml__tokens=["a", "b"],
     )  # fmt: skip
-    assert read_header(path) == Header("gemma3", 32768, 2, find_offer("gemma-3-270m").kv_bytes_per_token, layers=18)
+    assert read_header(path) == Header("gemma3", 32768, 2, find_entry("gemma-3-270m").kv_bytes_per_token, layers=18)
 
 
 def test_heads_by_layer_and_entries_in_another_order(tmp_path: Path) -> None:
@@ -229,16 +229,16 @@ def test_free_memory_is_measured() -> None:
     assert memory_report(TARGET).free > 2**20
 
 
-def test_a_file_an_entry_and_an_offer(model_path: Path) -> None:
+def test_a_file_an_entry_and_a_catalogue_entry(model_path: Path) -> None:
     of_file = footprint(model_path)
     assert of_file == Footprint(model_path.stem, model_path.stat().st_size, 23_040, 49_152, 8_192, 30)
     assert footprint(resolve("")).name == "smollm2-135m"
-    offer = find_offer("qwen2.5-1.5b")
-    assert footprint(offer) == Footprint("qwen2.5-1.5b", 1_117_320_736, 28_672, 151_936, 32_768)
+    entry = find_entry("qwen2.5-1.5b")
+    assert footprint(entry) == Footprint("qwen2.5-1.5b", 1_117_320_736, 28_672, 151_936, 32_768)
 
 
 def test_the_draft_that_the_catalogue_names() -> None:
-    drafts = {offer.name: draft_of(offer, offers()) for offer in offers()}
-    assert drafts["qwen3-4b"] == footprint(find_offer("qwen3-0.6b"))
+    drafts = {entry.name: draft_of(entry, catalogue_entries()) for entry in catalogue_entries()}
+    assert drafts["qwen3-4b"] == footprint(find_entry("qwen3-0.6b"))
     assert drafts["smollm2-1.7b"] == footprint(resolve(""))
     assert drafts["qwen3-0.6b"] is None

@@ -21,10 +21,10 @@ from localspec.models.quantization.formats import (
     HEAD,
     Format,
     Layout,
+    candidate_types,
     class_of,
     convert,
     layout,
-    worth_trying,
 )
 from tests.models.fit.test_memory import gguf
 
@@ -95,13 +95,13 @@ def test_classes(name: str, tied: bool, expected: str) -> None:
 def test_which_types_make_sense() -> None:
     small, big = 10**8, FOR_BIG_FILES
     four_bits = made_of("Q4_1", "Q4_1", "Q8_0")
-    assert {"BF16", "F16", "Q8_0", "Q4_0", "Q4_K"} <= set(worth_trying(four_bits, ATTENTION, small))
-    assert not {"BF16", "F16", "Q8_0", "Q4_1"} & set(worth_trying(four_bits, ATTENTION, big)), "no wider ones"
+    assert {"BF16", "F16", "Q8_0", "Q4_0", "Q4_K"} <= set(candidate_types(four_bits, ATTENTION, small))
+    assert not {"BF16", "F16", "Q8_0", "Q4_1"} & set(candidate_types(four_bits, ATTENTION, big)), "no wider ones"
     wide = made_of("BF16", "BF16", "BF16")
-    assert {"F16", "Q8_0", "Q6_K"} <= set(worth_trying(wide, FEED_FORWARD, big))
-    assert not {"Q4_0", "Q4_K", "BF16"} & set(worth_trying(wide, FEED_FORWARD, small))
-    assert not any(kind.endswith("_K") for kind in worth_trying(made_of("BF16", "BF16", "BF16", 576), HEAD, small))
-    assert worth_trying(made_of("", "Q4_1", "Q8_0"), ATTENTION, small) == []
+    assert {"F16", "Q8_0", "Q6_K"} <= set(candidate_types(wide, FEED_FORWARD, big))
+    assert not {"Q4_0", "Q4_K", "BF16"} & set(candidate_types(wide, FEED_FORWARD, small))
+    assert not any(kind.endswith("_K") for kind in candidate_types(made_of("BF16", "BF16", "BF16", 576), HEAD, small))
+    assert candidate_types(made_of("", "Q4_1", "Q8_0"), ATTENTION, small) == []
 
 
 def test_names() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from localspec.models.llama import LOGIT_ROWS, LlamaModel, LogitReader, Weights
-from localspec.models.quantization.quality import LEAST_POSITIONS, Reference, compare, divergence, held_texts
+from localspec.models.quantization.quality import MIN_POSITIONS, Reference, compare, divergence, held_texts
 
 ROWS = arrays(np.float32, (4, 7), elements=st.floats(-30, 30, width=32))
 
@@ -89,5 +89,5 @@ def test_a_hopeless_format_is_given_up_early(model: LlamaModel, wide_model_path:
     reference = Reference(model, texts, 2)
     found = compare(reference, wide, limit=1e-9)
     reference.close()
-    assert LEAST_POSITIONS <= found.positions < LEAST_POSITIONS + 400
+    assert MIN_POSITIONS <= found.positions < MIN_POSITIONS + 400
     wide.close()

@@ -13,17 +13,18 @@ from pathlib import Path
 import psutil
 import pytest
 
-from localspec.chat import weight_formats
+from localspec.application import tuning_child
+from localspec.application.tuning import TUNING_CHILD
+from localspec.application.tuning_child import tune
 from localspec.chat.engine import Engine
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions
-from localspec.chat.weight_formats import CHOSEN, ORIGINAL, SHOWN_ROWS, TOO_FAR, Progress, plan, tune
 from localspec.errors import ModelError
 from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve
 from localspec.models.llama import LoadSettings
-from localspec.models.quantization import formats, tuned
-from localspec.models.quantization.interruptions import Interruptions
+from localspec.models.quantization import formats, needs, search, tuned
 from localspec.models.quantization.quality import held_texts
+from localspec.models.quantization.search import CHOSEN, ORIGINAL, SHOWN_ROWS, TOO_FAR, TuningProgress
 from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import TuningRun
 
@@ -40,24 +41,24 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two types, one of which loses far too much, for all layers at once, and two pieces of text."""
-    monkeypatch.setattr(weight_formats, "_MIXED_TYPES", 0)
+    monkeypatch.setattr(search, "_MIXED_TYPES", 0)
     monkeypatch.setattr(formats, "TRIED", ("BF16", "Q4_0"))
-    monkeypatch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
+    monkeypatch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
 
 
 @pytest.fixture(scope="module")
-def chosen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Tuning, list[Progress]]]:
+def chosen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Tuning, list[TuningProgress]]]:
     """The shipped model, tuned in a folder of its own. Whatever is faster on the machine of the tests, BF16 is used."""
-    told: list[Progress] = []
+    told: list[TuningProgress] = []
     home = tmp_path_factory.mktemp("tuned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALSPEC_HOME", str(home))
-        patch.setattr(weight_formats, "_MIXED_TYPES", 1)
+        patch.setattr(search, "_MIXED_TYPES", 1)
         patch.setattr(formats, "TRIED", ("BF16", "Q4_0"))
-        patch.setattr(weight_formats, "held_texts", lambda: held_texts()[:2])
+        patch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
         # Which of the two is faster is the machine's business; here BF16 has to be chosen.
-        patch.setattr(weight_formats, "LEAST_GAIN", 0.0)
-        patch.setattr(weight_formats, "_speed", lambda seconds: 100.0 + (next(_RISING) if seconds else 0.0))
+        patch.setattr(search, "MIN_GAIN", 0.0)
+        patch.setattr(tuning_child, "expected_tokens_per_second", lambda seconds: 100.0 + next(_RISING))
         found = tune(resolve(""), SETTINGS, thorough=True, report=told.append)
     yield home, found, told
 
@@ -65,7 +66,7 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Tun
 _RISING = iter(range(10_000))
 
 
-def test_what_was_measured(chosen: tuple[Path, Tuning, list[Progress]]) -> None:
+def test_what_was_measured(chosen: tuple[Path, Tuning, list[TuningProgress]]) -> None:
     home, found, told = chosen
     original, *others = found.figures
     assert (original.format, original.note) == ("Q4_1, head Q8_0", ORIGINAL)
@@ -93,7 +94,7 @@ def test_what_was_measured(chosen: tuple[Path, Tuning, list[Progress]]) -> None:
 
 
 def test_the_engine_loads_what_was_chosen(
-    chosen: tuple[Path, Tuning, list[Progress]], monkeypatch: pytest.MonkeyPatch
+    chosen: tuple[Path, Tuning, list[TuningProgress]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home, found, _ = chosen
     monkeypatch.setenv("LOCALSPEC_HOME", str(home))
@@ -148,25 +149,17 @@ def test_the_engine_loads_what_was_chosen(
 
 
 def test_too_little_memory_leaves_the_original(own_home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weight_formats, "_WORKING_MEMORY", 2**60)
+    monkeypatch.setattr(needs, "_WORKING_MEMORY", 2**60)
     found = tune(resolve(""), SETTINGS)
     assert (found.file, found.chosen) == ("", "")
     assert all("of memory to be measured" in one.note for one in found.figures[1:])
 
 
 def test_too_little_disk_leaves_the_original(own_home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weight_formats, "_SPARE_DISK", 2**60)
+    monkeypatch.setattr(needs, "_SPARE_DISK", 2**60)
     found = tune(resolve(""), SETTINGS)
     assert found.file == ""
     assert all("GB are free" in one.note for one in found.figures[1:])
-
-
-def test_what_it_needs(own_home: Path) -> None:
-    needs = plan(resolve(""))
-    assert 2 * 230_000_000 < needs.disk < 10**9
-    assert needs.memory > needs.disk / 2
-    assert needs.free_disk > 0
-    assert needs.free_memory > 0
 
 
 def test_a_folder_that_cannot_be_written_is_told(own_home: Path) -> None:
@@ -174,18 +167,6 @@ def test_a_folder_that_cannot_be_written_is_told(own_home: Path) -> None:
     (own_home / "models" / ".tuned").write_text("no folder")
     with pytest.raises(ModelError, match="could not be written"):
         tune(resolve(""), SETTINGS)
-
-
-def test_a_disturbed_measurement_is_made_again() -> None:
-    interruptions = Interruptions()
-    calls: list[int] = []
-
-    def work() -> int:
-        calls.append(1)
-        interruptions.count += len(calls) < 3
-        return len(calls)
-
-    assert interruptions.undisturbed(work) == 3
 
 
 def wait_for(condition, seconds: float = 90.0) -> None:
@@ -198,10 +179,10 @@ def wait_for(condition, seconds: float = 90.0) -> None:
 def test_a_run_gives_way_and_is_stopped_without_a_trace(own_home: Path) -> None:
     busy = False
     ended: list[TuningRun] = []
-    run = TuningRun("smollm2-135m", SETTINGS, lambda: busy, ended.append)
+    run = TuningRun(TUNING_CHILD, "smollm2-135m", SETTINGS, lambda: busy, ended.append)
     run.start()
     wait_for(lambda: run.format not in ("", ORIGINAL))
-    child = next(one for one in psutil.Process().children() if "weight_formats" in " ".join(one.cmdline()))
+    child = next(one for one in psutil.Process().children() if "tuning_child" in " ".join(one.cmdline()))
     busy = True
     wait_for(lambda: run.halted)
     wait_for(lambda: child.status() == psutil.STATUS_STOPPED, 5)
@@ -221,7 +202,7 @@ def test_a_run_gives_way_and_is_stopped_without_a_trace(own_home: Path) -> None:
 
 def test_a_failing_run_says_why(own_home: Path) -> None:
     ended: list[TuningRun] = []
-    run = TuningRun("absent", SETTINGS, lambda: False, ended.append)
+    run = TuningRun(TUNING_CHILD, "absent", SETTINGS, lambda: False, ended.append)
     run.start()
     wait_for(lambda: bool(ended))
     assert run.error is not None
@@ -231,7 +212,7 @@ def test_a_failing_run_says_why(own_home: Path) -> None:
 def test_killed_in_the_middle_and_begun_anew(own_home: Path, quickly: None) -> None:
     """The process is killed while a format is tried; the next one removes what is left and finds its way."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
-    command = [sys.executable, "-m", "localspec.chat.weight_formats", "smollm2-135m", "--threads", "1"]
+    command = [sys.executable, "-m", TUNING_CHILD, "smollm2-135m", "--threads", "1"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
     folder = own_home / "models" / ".tuned"
     try:
@@ -248,7 +229,7 @@ def test_killed_in_the_middle_and_begun_anew(own_home: Path, quickly: None) -> N
 
 def test_the_process_ends_with_its_parent(own_home: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "localspec.chat.weight_formats", "smollm2-135m", "--threads", "1"]
+    command = [sys.executable, "-m", TUNING_CHILD, "smollm2-135m", "--threads", "1"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=ROOT)
     assert child.stdin is not None
     assert child.stdout is not None

@@ -1,30 +1,24 @@
 """Chooses the weight format of a model for this computer: the one with the most expected tokens per second of those
 that stay near the original.
 
-Run as a program (`python -m localspec.chat.weight_formats NAME`) it does so for the application: a process of its own
-can be halted while a reply is written, gives all its memory back, and takes nothing with it if llama.cpp aborts.
+What the expectation is, and which text the outputs are compared on, is the caller's to say (`Judgement`): both belong
+to rooms above this one.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import shutil
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
-from localspec.chat.template import ChatTemplate, Message
 from localspec.config import cache_folder, default_threads
-from localspec.errors import LocalSpecError, ModelError, ModelFileError, OutOfMemoryError
+from localspec.errors import ModelError, ModelFileError
 from localspec.models.decode_times import interpolate, measure
-from localspec.models.files.catalogue import ModelEntry, resolve
+from localspec.models.files.catalogue import ModelEntry
 from localspec.models.files.check import check
 from localspec.models.files.header import read_header
 from localspec.models.llama import LlamaModel, LoadSettings, Weights
@@ -34,19 +28,19 @@ from localspec.models.quantization.formats import (
     FEED_FORWARD,
     HEAD,
     Format,
-    Layout,
+    candidate_types,
     convert,
     layout,
-    worth_trying,
+    whole_formats,
 )
 from localspec.models.quantization.interruptions import Interruptions
-from localspec.models.quantization.quality import HOPELESS, Quality, Reference, compare, held_texts
+from localspec.models.quantization.needs import make_sure_of_memory, make_sure_of_space
+from localspec.models.quantization.quality import GIVE_UP_FACTOR, Quality, Reference, compare
 from localspec.models.quantization.tuned import Figures, Tuning
-from localspec.speculation.expectation import expected_speed, typical_offers
 
-MOST_DIVERGENCE = 0.01
+MAX_DIVERGENCE = 0.01
 """Largest mean KL divergence from the original, in nats: about what 8-bit weights cost (docs/log.md)."""
-LEAST_GAIN = 1.03
+MIN_GAIN = 1.03
 """Times as fast that another format must be: below, the noise of measuring would decide."""
 SHOWN_ROWS = (1, 2, 4, 8, 16)
 """Row counts whose times people are shown."""
@@ -54,12 +48,8 @@ ORIGINAL, CHOSEN, SLOWER, TOO_FAR = "original", "chosen", "slower", "loses too m
 NO_GAIN = "gains too little"
 _CONTEXT = 1024
 """Positions of the contexts that are measured in: enough for `measure`, with little memory."""
-_LONGEST_TEXT = 100
+_MAX_TEXT_TOKENS = 100
 """Tokens of each piece of held text that are compared: about 3,000 in all."""
-_SPARE_DISK = 64 * 2**20
-_IN_MEMORY = 2.1
-"""Times its file that a model takes: llama.cpp keeps a rearranged copy beside the mapped file."""
-_WORKING_MEMORY = 400 * 2**20
 _PATIENCE_SECONDS = 24 * 3600.0
 """For the check of the chosen file: this process may be halted meanwhile."""
 _REMEASURED = 2
@@ -69,19 +59,7 @@ _MIXED_TYPES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What choosing a format takes while it lasts."""
-
-    disk: int
-    """bytes in the models folder: the best file so far and the one being tried"""
-    memory: int
-    """bytes: the original and the largest form of it"""
-    free_disk: int
-    free_memory: int
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
+class TuningProgress:
     """Where the work stands."""
 
     done: int
@@ -92,28 +70,24 @@ class Progress:
     """the one at work"""
 
 
-def plan(entry: ModelEntry) -> Needs:
-    """What it takes to choose a format for a model. Raises ModelFileError for files of which none can be made."""
-    source, size = layout(entry.path), entry.bytes
-    largest = max((source.bytes(wanted) for wanted in _whole_formats(source, size)), default=size)
-    where = tuned.folder_of("0" * 16)
-    while not where.exists():
-        where = where.parent
-    return Needs(
-        2 * largest + _SPARE_DISK,
-        int(_IN_MEMORY * (size + largest)) + _WORKING_MEMORY,
-        shutil.disk_usage(where).free,
-        psutil.virtual_memory().available,
-    )
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """By what formats are judged."""
+
+    expected_tokens_per_second: Callable[[NDArray[np.float64]], float]
+    """of decoding with drafts where T(k) is [65 + 1] seconds by rows (index 0 unused)"""
+    held_tokens: Callable[[LlamaModel], Iterable[NDArray[np.int32]]]
+    """token ids [n] of each piece of held text, in the model's own tokens"""
 
 
 def tune(
     entry: ModelEntry,
     settings: LoadSettings,
+    judgement: Judgement,
     *,
     again: bool = False,
     thorough: bool = False,
-    report: Callable[[Progress], None] = lambda progress: None,
+    report: Callable[[TuningProgress], None] = lambda progress: None,
     interruptions: Interruptions | None = None,
 ) -> Tuning:
     """Measure the formats of a model and keep the best one's file. What was chosen before is not measured again, unless
@@ -127,7 +101,7 @@ def tune(
         known = tuned.read(fingerprint, settings)
         if known is not None and not again:
             return restore(known, entry, settings)
-        search = _Search(entry, fingerprint, settings, thorough, report, interruptions or Interruptions())
+        search = _Search(entry, fingerprint, settings, judgement, thorough, report, interruptions or Interruptions())
         try:
             found = search.run()
             tuned.write(found)
@@ -143,7 +117,7 @@ def restore(known: Tuning, entry: ModelEntry, settings: LoadSettings) -> Tuning:
         return known
     wanted = Format(*(kind if kind != "same" else "" for kind in Path(known.file).stem.split("-")))
     destination = tuned.folder_of(known.fingerprint) / known.file
-    _make_sure_of_space(destination, layout(entry.path).bytes(wanted))
+    make_sure_of_space(destination, layout(entry.path).bytes(wanted))
     convert(entry.path, destination, wanted, settings.threads or default_threads())
     check(destination, cache_folder(), seconds=_PATIENCE_SECONDS)
     found = replace(known, file_bytes=destination.stat().st_size)
@@ -159,14 +133,16 @@ class _Search:
         entry: ModelEntry,
         fingerprint: str,
         settings: LoadSettings,
+        judgement: Judgement,
         thorough: bool,
-        report: Callable[[Progress], None],
+        report: Callable[[TuningProgress], None],
         interruptions: Interruptions,
     ) -> None:
         self._entry = entry
         self._fingerprint = fingerprint
         self._threads = settings.threads or default_threads()
         self._settings = replace(settings, context=0, threads=self._threads, original=True)
+        self._judgement = judgement
         self._thorough = thorough
         self._report = report
         self._interruptions = interruptions
@@ -183,7 +159,7 @@ class _Search:
         """Raises ModelError, OutOfMemoryError."""
         self._measure_original()
         source, size = self._source, self._entry.bytes
-        bodies, heads = _whole_formats(source, size), worth_trying(source, HEAD, size)
+        bodies, heads = whole_formats(source, size), candidate_types(source, HEAD, size)
         self._total = 1 + len(bodies) + len(heads) + 2 * _MIXED_TYPES
         for wanted in bodies:
             self._consider(wanted)
@@ -206,24 +182,24 @@ class _Search:
     # -- one format ---------------------------------------------------------------------------------------------
 
     def _measure_original(self) -> None:
-        self._report(Progress(0, self._total, ORIGINAL))
+        self._report(TuningProgress(0, self._total, ORIGINAL))
         seconds = self._times(self._entry.path)
         self._figures[Format()] = Figures(
             self._source.format.name if self._source.uniform else f"{self._source.format.name} (mixed)",
-            self._entry.bytes, seconds, _speed(seconds), 0.0, 1.0, note=ORIGINAL,
+            self._entry.bytes, seconds, self._speed(seconds), 0.0, 1.0, note=ORIGINAL,
         )  # fmt: skip
 
     def _consider(self, wanted: Format) -> None:
         """Make and measure a format; when it is faster than the best one and near the original, it is the best one."""
         if wanted in self._figures or (self._source.uniform and wanted == self._source.format):
             return
-        self._report(Progress(len(self._figures), self._total, wanted.name))
+        self._report(TuningProgress(len(self._figures), self._total, wanted.name))
         expected_bytes = self._source.bytes(wanted)
         path = tuned.work_file(self._fingerprint, wanted.file_name)
         empty = Figures(wanted.name, expected_bytes, {}, 0.0, None, None)
         try:
-            _make_sure_of_space(path, expected_bytes)
-            _make_sure_of_memory(wanted.name, expected_bytes)
+            make_sure_of_space(path, expected_bytes)
+            make_sure_of_memory(wanted.name, expected_bytes)
             convert(self._entry.path, path, wanted, self._threads)
             self._figures[wanted] = self._judged(wanted, path)
         except ModelError as error:  # of this format: another may do
@@ -234,7 +210,7 @@ class _Search:
 
     def _judged(self, wanted: Format, path: Path) -> Figures:
         seconds = self._times(path)
-        speed = _speed(seconds)
+        speed = self._speed(seconds)
         found = Figures(wanted.name, path.stat().st_size, seconds, speed, None, None, note=SLOWER)
         faster = speed > self._figures[self._best].tokens_per_second
         if not faster and not self._thorough:
@@ -245,7 +221,7 @@ class _Search:
             mean_divergence=quality.mean_divergence,
             agreement=quality.agreement,
             positions=quality.positions,
-            note=TOO_FAR if quality.mean_divergence > MOST_DIVERGENCE else SLOWER,
+            note=TOO_FAR if quality.mean_divergence > MAX_DIVERGENCE else SLOWER,
         )
         if faster and found.note != TOO_FAR:
             if self._best_file is not None:
@@ -260,18 +236,23 @@ class _Search:
             if not model.has_tokenizer:
                 raise ModelFileError(f"{path.name} is a draft model: it cannot chat.", "Tune a chat model.")
             if not self._texts:
-                self._texts = list(_tokens(model))
+                self._texts = [
+                    tokens[: min(_MAX_TEXT_TOKENS, model.context_size)] for tokens in self._judgement.held_tokens(model)
+                ]
             return self._interruptions.undisturbed(lambda: measure(model))
+
+    def _speed(self, seconds: dict[int, float]) -> float:
+        return self._judgement.expected_tokens_per_second(interpolate(seconds))
 
     def _quality(self, path: Path) -> Quality:
         size = path.stat().st_size
-        _make_sure_of_memory(path.name, size + (self._entry.bytes if self._original is None else 0))
+        make_sure_of_memory(path.name, size + (self._entry.bytes if self._original is None else 0))
         if self._original is None:
             self._original = Weights(self._entry.path, self._settings.gpu_layers)
         if self._reference is None:
             self._reference = Reference(self._original, self._texts, self._threads)
         with closing(Weights(path, self._settings.gpu_layers)) as candidate:
-            return compare(self._reference, candidate, MOST_DIVERGENCE)
+            return compare(self._reference, candidate, MAX_DIVERGENCE)
 
     # -- which ones ---------------------------------------------------------------------------------------------
 
@@ -284,7 +265,7 @@ class _Search:
             for wanted, found in self._figures.items()
             if found.tokens_per_second > 0
             and wanted.attention == wanted.feed_forward
-            and (found.mean_divergence or 0.0) <= HOPELESS * MOST_DIVERGENCE
+            and (found.mean_divergence or 0.0) <= GIVE_UP_FACTOR * MAX_DIVERGENCE
         }
         own = self._best.of(name) or named.of(name)
         return sorted(measured.keys() - {own}, key=lambda kind: -measured[kind])[:_MIXED_TYPES]
@@ -304,12 +285,12 @@ class _Search:
                 found = self._figures[wanted]
                 times = self._times(path)
                 seconds = {rows: min(value, times.get(rows, value)) for rows, value in found.seconds.items()}
-                self._figures[wanted] = replace(found, seconds=seconds, tokens_per_second=_speed(seconds))
+                self._figures[wanted] = replace(found, seconds=seconds, tokens_per_second=self._speed(seconds))
 
     def _result(self) -> Tuning:
         best, original = self._figures[self._best], self._figures[Format()]
         file, file_bytes, chosen = "", 0, ""
-        if self._best_file is not None and best.tokens_per_second >= LEAST_GAIN * original.tokens_per_second:
+        if self._best_file is not None and best.tokens_per_second >= MIN_GAIN * original.tokens_per_second:
             destination = tuned.folder_of(self._fingerprint) / self._best.file_name
             with tuned.writing(destination):
                 self._best_file.replace(destination)
@@ -327,85 +308,3 @@ class _Search:
             file,
             file_bytes,
         )
-
-
-def _whole_formats(source: Layout, size: int) -> list[Format]:
-    """All layers in one type, with the head as it is; the likeliest to be chosen first, so that few others need to be
-    compared."""
-    kinds = dict.fromkeys([*worth_trying(source, FEED_FORWARD, size), *worth_trying(source, ATTENTION, size)])
-    own = source.format
-    fitting = [kind for kind in kinds if source.fits(ATTENTION, kind) and source.fits(FEED_FORWARD, kind)]
-    return [Format(kind if own.attention else "", kind if own.feed_forward else "", own.head) for kind in fitting]
-
-
-def _speed(seconds: dict[int, float]) -> float:
-    return expected_speed(interpolate(seconds), typical_offers())
-
-
-def _tokens(model: LlamaModel) -> Iterator[NDArray[np.int32]]:
-    """The held text in the model's own tokens: questions as its template has them."""
-    begin = [model.bos] if model.adds_bos else []
-    template = ChatTemplate(
-        model.chat_template, bos=model.special_token("bos"), eos=model.special_token("eos"), begin=begin
-    )
-    for text in held_texts():
-        if text.document:
-            tokens = np.concatenate([np.array(begin, np.int32), model.tokenize(text.document)])
-        else:
-            prompt = template.tokens([Message("user", text.question)], model)
-            tokens = np.concatenate([prompt, model.tokenize(text.answer)])
-        yield tokens[: min(_LONGEST_TEXT, model.context_size)]
-
-
-def _make_sure_of_space(path: Path, wanted: int) -> None:
-    with tuned.writing(path):
-        free = shutil.disk_usage(path.parent).free
-    if wanted + _SPARE_DISK > free:
-        raise ModelError(
-            f"{path.name} needs {wanted / 1e9:.2f} GB of disk; {free / 1e9:.2f} GB are free.", "Free some space."
-        )
-
-
-def _make_sure_of_memory(name: str, file_bytes: int) -> None:
-    needed, free = int(_IN_MEMORY * file_bytes) + _WORKING_MEMORY, psutil.virtual_memory().available
-    if needed > free:
-        raise OutOfMemoryError(
-            f"{name} needs {needed / 2**30:.1f} GiB of memory to be measured; {free / 2**30:.1f} GiB are free.",
-            "Close other programs.",
-        )
-
-
-def main(arguments: list[str]) -> int:
-    """Tune the model named in `arguments` for the application: its progress as lines of JSON, and its orders from
-    standard input (`Interruptions`)."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("model")
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--gpu-layers", type=int, default=-1)
-    parser.add_argument("--again", action="store_true")
-    given = parser.parse_args(arguments)
-    interruptions = Interruptions()
-    interruptions.listen(sys.stdin)
-
-    def say(**values: object) -> None:
-        sys.stdout.write(json.dumps(values) + "\n")
-        sys.stdout.flush()
-
-    settings = LoadSettings(0, given.threads, given.gpu_layers)
-    try:
-        tune(
-            resolve(given.model),
-            settings,
-            again=given.again,
-            report=lambda now: say(done=now.done, total=now.total, format=now.format),
-            interruptions=interruptions,
-        )
-    except LocalSpecError as error:
-        say(error=error.message, advice=error.advice)
-        return 1
-    say(finished=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""The target: one context that decodes a chain or a tree in one batch, with states, over weights of its own.
+"""The target: one context that decodes a chain or a tree in one batch, with hidden states, over weights of its own.
 
 Uses llama.cpp's low-level API: the high-level `Llama` keeps logits of the whole context and decodes no trees. Trees
 follow llama.cpp's own way: a unified KV cache, one sequence per leaf, each row in the sequences of the leaves below
@@ -22,9 +22,9 @@ from localspec.config import default_threads
 from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
 from localspec.models.llama.backend import halves, native_batch, recent_log, view
 from localspec.models.llama.batch import BatchArrays
-from localspec.models.llama.sampler import Sampler
+from localspec.models.llama.sampler import LlamaSampler
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.models.llama.weights import LEAST_CELLS, Weights
+from localspec.models.llama.weights import MIN_CELLS, Weights
 
 MAX_ROWS = 65
 """Rows of one verification batch: root + 64 draft nodes, the published tree size (RASD, REST)."""
@@ -39,7 +39,7 @@ DEFAULT_CONTEXT = 8192
 PREFILL_ROWS = 512
 """Rows of one prefill batch (llama.cpp's default n_ubatch)."""
 STATE_ROWS = 256
-"""Rows of one prefill batch with states on: every row then has logits too, a fifth of a megabyte each."""
+"""Rows of one prefill batch with hidden states on: every row then has logits too, a fifth of a megabyte each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class LlamaModel(Weights):
                 "Choose a smaller context or a smaller model.",
             )
         self._context = self.new_context(
-            max(self.context_size, LEAST_CELLS), PREFILL_ROWS, MAX_LEAVES + 1, self.threads, unified=True
+            max(self.context_size, MIN_CELLS), PREFILL_ROWS, MAX_LEAVES + 1, self.threads, unified=True
         )
 
     def close(self) -> None:
@@ -198,7 +198,7 @@ class LlamaModel(Weights):
             yield start + rows - shared, total - shared
 
     def use_states(self, on: bool) -> None:
-        """Ask for the last layer's states beside the logits; while on, every row is an output row."""
+        """Ask for the last layer's hidden states beside the logits; while on, every row is an output row."""
         if on != self._states_on:
             llama_cpp.llama_set_embeddings(self._context, on)
             self._states_on = on
@@ -305,12 +305,14 @@ class LlamaModel(Weights):
         return near[best].tolist(), (chances[best] / chances.sum()).tolist()
 
     def states(self, rows: int) -> NDArray[np.float32]:
-        """Post-norm last-layer states [rows, state_size] of the last decode (with states on): a view."""
+        """Post-norm hidden states of the last layer [rows, state_size] of the last decode (with states on): a view."""
         return view(llama_cpp.llama_get_embeddings(self._context), rows, self.state_size)
 
     def known_states(self) -> tuple[NDArray[np.float16], NDArray[np.bool_]]:
-        """States [n, state_size] of the n cached positions, and for which of them they are known [n]: those that were
-        decoded with states on. Views that the next `keep` outgrows."""
+        """Hidden states [n, state_size] of the n cached positions, and for which of them they are known [n].
+
+        Known are those that were decoded with states on. Views that the next `keep` outgrows.
+        """
         count = len(self._cached)
         return self._kept_states[:count], self._state_known[: min(count, len(self._kept_states))]
 
@@ -321,9 +323,9 @@ class LlamaModel(Weights):
         self._kept_states[start:end] = halves(states)
         self._state_known[start:end] = True
 
-    def sampler(self, settings: SamplingSettings) -> Sampler:
+    def sampler(self, settings: SamplingSettings) -> LlamaSampler:
         """The one sampler of a reply: sample once per visited row, in path order."""
-        return Sampler(self._context, self.vocabulary_pointer, self.vocabulary_size, settings)
+        return LlamaSampler(self._context, self.vocabulary_pointer, self.vocabulary_size, settings)
 
     def _truncate(self, length: int) -> bool:
         """Drop what the KV cache holds behind `length`; False when the model cannot, and all was dropped."""

@@ -1,0 +1,146 @@
+"""The command `ask`, and how an answer is shown."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.markup import escape
+
+from localspec.chat.engine import Engine
+from localspec.chat.library_setup import collect_files, library_of_files, open_library
+from localspec.chat.methods import DEFAULT_METHOD, has_states
+from localspec.chat.report import verdict
+from localspec.chat.session import Session
+from localspec.chat.turn import ReplyOptions, Turn
+from localspec.cli.options import (
+    AsJson,
+    ContextSize,
+    Documents,
+    Draft,
+    GpuLayers,
+    Learns,
+    LibraryName,
+    MaxTokens,
+    MethodName,
+    Model,
+    Rows,
+    Seed,
+    Sizing,
+    Temperature,
+    Threads,
+    WeightFormat,
+    errors,
+    index_files,
+    load_engine,
+    sampling_of,
+)
+from localspec.stores.library import Library
+
+
+def ask(
+    question: str,
+    doc: Documents = [],  # noqa: B006 - typer copies it
+    library: LibraryName = "",
+    method: MethodName = DEFAULT_METHOD,
+    sizing: Sizing = "device",
+    rows: Rows = 0,
+    max_tokens: MaxTokens = 512,
+    temperature: Temperature = 0.0,
+    seed: Seed = -1,
+    model: Model = "",
+    draft: Draft = "auto",
+    threads: Threads = 0,
+    gpu_layers: GpuLayers = -1,
+    context: ContextSize = 0,
+    weight_format: WeightFormat = "tuned",
+    learns: Learns = True,
+    as_json: AsJson = False,
+) -> None:
+    """Answer one question, about documents if any are named."""
+    files = collect_files(doc)
+    options = ReplyOptions(method, sizing, rows, max_tokens, sampling_of(temperature, seed))
+    engine = load_engine(model, threads, gpu_layers, context, draft, weight_format)
+    opened = open_for(engine, library, files)
+    try:
+        failures = index_files(opened, files) if opened is not None else []
+        turn = say_answer(Session(engine, opened, learns=learns), question, options)
+        if as_json:
+            sys.stdout.write(json.dumps(answer_figures(turn), ensure_ascii=False) + "\n")
+    finally:
+        if opened is not None:
+            opened.close()
+    if failures and len(failures) == len(files):
+        raise typer.Exit(1)
+
+
+def open_for(engine: Engine, library: str, files: Sequence[Path]) -> Library | None:
+    """The library that was named, else the one that `files` belong to; None where neither is given."""
+    name = library or (library_of_files(files) if files else "")
+    return open_library(engine, name) if name else None
+
+
+def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
+    """The answer to stdout as it is written; its sources, notices and figures to stderr."""
+    turn: Turn | None = None
+    with errors.status("Reading …") as status:
+        for update in session.ask(question, options):
+            turn = update.turn
+            if update.stage == "reading":
+                status.update(f"Reading {turn.metrics.prompt_tokens} tokens … {update.progress:.0%}")
+            else:
+                status.stop()
+                sys.stdout.write(update.delta)
+                sys.stdout.flush()
+    sys.stdout.write("\n")
+    assert turn is not None  # ask() yields at least once or raises
+    sys.stdout.flush()
+    for citation in turn.citations:
+        errors.print(escape(f"[{citation.number}] {citation.place}"), style="cyan")
+    for notice in turn.notices:
+        errors.print(escape(notice), style="yellow", soft_wrap=True)
+    metrics = turn.metrics
+    errors.print(
+        f"{metrics.tokens} tokens, {metrics.tokens_per_second:.1f} tokens/s, {metrics.speedup:.2f}× plain, "
+        f"acceptance {metrics.acceptance_rate:.0%}, {metrics.tokens_per_step:.2f} tokens per step",
+        style="dim",
+    )
+    said = verdict(
+        metrics,
+        turn.method,
+        has_documents=session.library is not None,
+        has_states=has_states(session.library),
+        has_draft=session.engine.draft is not None,
+    )
+    errors.print(said, style="dim", soft_wrap=True)
+    return turn
+
+
+def answer_figures(turn: Turn) -> dict[str, Any]:
+    """The figures as the last line of JSON has them."""
+    return {
+        "answer": turn.reply,
+        "citations": [
+            {
+                "number": made.number,
+                "file": made.file,
+                "page": made.page,
+                "section": made.section,
+                "passage": made.passage,
+            }
+            for made in turn.citations
+        ],
+        "method": turn.method,
+        "finish": turn.finish,
+        "notices": turn.notices,
+        **turn.metrics.figures(),
+        "speedup": turn.metrics.speedup,
+        "plain_tokens_per_second": 1 / turn.metrics.baseline_seconds if turn.metrics.baseline_seconds else 0.0,
+        "prompt_tokens": turn.metrics.prompt_tokens,
+        "prefill_seconds": turn.metrics.prefill_seconds,
+        "tokens_by_source": turn.metrics.by_source,
+    }

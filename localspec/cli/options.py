@@ -1,0 +1,74 @@
+"""Options that several commands have, and what they stand for: a loaded model, an opened library, read documents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from localspec.chat.engine import Engine
+from localspec.chat.library_setup import ingest
+from localspec.chat.methods import listed
+from localspec.errors import SettingsError
+from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
+from localspec.models.llama import LoadSettings
+from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
+from localspec.stores.library import Library
+
+errors = Console(stderr=True, highlight=False)
+"""Answers, lists and figures go to stdout, all else here."""
+
+
+Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF file.")]
+Draft = Annotated[str, typer.Option(help="Draft model: a name, a GGUF file, auto, or none.")]
+Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 = physical cores.")]
+GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = all, where the build has one.")]
+WeightFormat = Annotated[
+    str, typer.Option("--format", help="tuned: the format chosen for this computer. original: the file as it is.")
+]
+ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
+LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
+Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
+MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(listed())}.")]
+Sizing = Annotated[
+    str, typer.Option("--sizing", "--preset", help="device: trees sized by measured cost. paper: as published.")
+]
+Rows = Annotated[int, typer.Option(min=0, help="Most rows of a verification batch, root included; 0 = no cap.")]
+MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
+Temperature = Annotated[float, typer.Option(min=0.0, help="0 = always the likeliest token.")]
+Seed = Annotated[int, typer.Option(help="Seed of the random stream; -1 = a fresh one.")]
+Learns = Annotated[bool, typer.Option("--learn/--no-learn", help="Let the library learn from the answers.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as a last line of JSON.")]
+
+
+def load_engine(
+    model: str, threads: int, gpu_layers: int, context: int, draft: str = NO_DRAFT, weight_format: str = "tuned"
+) -> Engine:
+    """The model with its draft; what was not possible is said on stderr. Raises ModelError, SettingsError."""
+    if weight_format not in ("tuned", "original"):
+        raise SettingsError(f"There is no choice called {weight_format!r}.", "Give --format tuned or original.")
+    with errors.status("Loading the model …"):
+        engine = Engine(model, LoadSettings(context, threads, gpu_layers, weight_format == "original"), draft)
+    if engine.format_problem:
+        errors.print(escape(f"In the file's own format: {engine.format_problem}"), style="yellow", soft_wrap=True)
+    if engine.draft_problem and draft != AUTOMATIC:
+        errors.print(escape(f"Without a draft model: {engine.draft_problem}"), style="yellow", soft_wrap=True)
+    return engine
+
+
+def sampling_of(temperature: float, seed: int) -> SamplingSettings:
+    """A seed below 0 is a fresh one."""
+    return SamplingSettings(temperature=temperature, seed=RANDOM_SEED if seed < 0 else seed)
+
+
+def index_files(library: Library, files: Sequence[Path], *, states: bool = False) -> list[str]:
+    """Index the files with progress on stderr; returns the messages of those that failed, which were printed."""
+    with errors.status("") as status:
+        failures = ingest(library, files, lambda text: status.update(escape(text)), states=states)
+    for message in failures:
+        errors.print(escape(message), style="red", soft_wrap=True)
+    return failures
