@@ -63,7 +63,7 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
     environment.keep_to_this_computer([reach.host])
     from localspec.application.starting import Start
     from localspec.application.state import Application
-    from localspec.desktop.routes import routes
+    from localspec.desktop.instance_routes import routes
     from localspec.ui import app
 
     application = Application()

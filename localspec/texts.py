@@ -718,6 +718,11 @@ def size(number: int) -> str:
     return f"{value:.1f} {unit}" if value < 9.95 and unit != "KB" else f"{value:.0f} {unit}"
 
 
+def gib(count: int) -> str:
+    """Bytes of memory as GiB, without the unit."""
+    return f"{count / 2**30:.1f}"
+
+
 def meaning_missing(tokens: int) -> str:
     """How much of a library gives no drafts by meaning yet."""
     have = "has" if tokens == 1 else "have"

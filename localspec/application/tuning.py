@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from localspec.application.model_manager import ModelManager
 from localspec.chat.engine import Engine
 from localspec.chat.libraries import states_of
 from localspec.chat.weight_formats import Needs, plan
@@ -17,9 +17,6 @@ from localspec.models.files.catalogue import DEFAULT_MODEL, ModelEntry
 from localspec.models.quantization import tuned
 from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import TuningRun
-
-if TYPE_CHECKING:
-    from localspec.application.state import ModelManager
 
 _logger = logging.getLogger(__name__)
 

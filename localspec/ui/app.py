@@ -18,7 +18,6 @@ from localspec.access.route_allowlist import RouteAllowlist
 from localspec.access.session_auth import SessionAuth
 from localspec.access.sign_in import SignInPage
 from localspec.access.uploads import Uploads, clear
-from localspec.application.exports import Exports
 from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.desktop import menu
@@ -26,6 +25,7 @@ from localspec.errors import SettingsError
 from localspec.ui import page
 from localspec.ui.environment import uploads_folder
 from localspec.ui.events import Events
+from localspec.ui.exports import Exports
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100

@@ -4,35 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from localspec import texts
+from localspec.application.state import ListState
 from localspec.stores.conversations import MARK, TITLE_CHARACTERS, UNMARK, ConversationInfo
 from localspec.ui import markup
 
-PAGE = 100
-"""Chats are shown so many at a time."""
 _MARKED = re.compile(f"{MARK}([^{MARK}{UNMARK}]*){UNMARK}")
-
-
-@dataclass(slots=True)
-class ListState:
-    """What a tab shows of the list."""
-
-    query: str = ""
-    limit: int = PAGE
-    renaming: int = 0
-    """id of the chat whose title is being changed; 0 for none"""
-    deleting: int = 0
-    """id of the chat of which the person is asked whether it may go; 0 for none"""
-    version: int = -1
-    known: tuple[object, ...] = ()
-    """of what and of which version of the store `markup` was made"""
-    markup: str = ""
-
-    def settle(self) -> None:
-        """No chat is being renamed, nor asked about."""
-        self.renaming = self.deleting = 0
 
 
 def chats(infos: Sequence[ConversationInfo], state: ListState, current: int, problem: str, more: bool) -> str:

@@ -15,6 +15,7 @@ from localspec.chat.trials import PLAIN
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.ui import markup
 from localspec.ui.conversations import Chats, Update
+from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
 from localspec.ui.page import Page
 
@@ -37,7 +38,7 @@ class Measures:
         """Mark the words of all answers of the chat by where they came from, or show them as usual."""
         conversation = self._conversation(request)
         conversation.coloured = bool(on)
-        return conversation.chat.messages(conversation.coloured)
+        return messages(conversation.chat, conversation.coloured)
 
     def measure(self, request: gr.Request, *settings: Any) -> Update:  # noqa: ANN401
         """Write the last answer again by plain decoding."""

@@ -5,22 +5,26 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gradio as gr
 
 from localspec import texts
-from localspec.application.chats import Chat, Exchange, answer
-from localspec.application.replying import Reply, View
-from localspec.application.state import LIBRARY_PARTS, Application, Conversation
+from localspec.application.chats import Chat, Exchange
+from localspec.application.replying import Reply
+from localspec.application.state import CHATS_LISTED, Application, Conversation
+from localspec.application.views import View
 from localspec.chat.transfer import read_json
 from localspec.chat.trials import with_seed
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals, totals
 from localspec.ui import chat_list, context_meter, markup, panel, trials
-from localspec.ui.chat_list import PAGE
+from localspec.ui.library_part import LIBRARY_PARTS
+from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
 from localspec.ui.page import Page
 
@@ -34,12 +38,22 @@ REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
 ALL_PARTS = (*REPLY_PARTS, "library", *LIBRARY_PARTS)
 
 
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A tab's list as it was drawn; of what, and of which version of the store."""
+
+    version: int
+    known: tuple[object, ...]
+    markup: str
+
+
 class Chats:
     """The handlers, over one application."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
         self._beginning = threading.Lock()
+        self._lists: WeakKeyDictionary[Conversation, _List] = WeakKeyDictionary()
         self._actions: dict[str, Callable[[Conversation, str], Updates]] = {
             "open": self._open,
             "rename": self._ask_title,
@@ -156,11 +170,11 @@ class Chats:
         before = list(chat.exchanges)
         earlier = totals(one.turn.metrics for one in before[:instead_of] if one.turn is not None)
         if goes_on:
-            exchange, shown_before = before[-1], before[-1].answer
+            exchange, shown_before = before[-1], before[-1].view
         else:
             del chat.exchanges[len(chat.exchanges) if instead_of is None else instead_of :]
             # Shortened like the names that Gradio gives uploads on disk; the library shows the same.
-            exchange, shown_before = Exchange(question, names or tuple(path.name for path in files)), ""
+            exchange, shown_before = Exchange(question, names or tuple(path.name for path in files)), None
             chat.exchanges.append(exchange)
         conversation.editing = None
         busy: Update = gr.MultimodalTextbox(value=None, submit_btn=False, stop_btn=True)
@@ -171,7 +185,7 @@ class Chats:
             for view in reply.views():
                 if reply.discarded:
                     break
-                exchange.answer = answer(view)
+                exchange.view = view
                 now = earlier.plus(view.metrics or ReplyMetrics(), replies=int(not goes_on))
                 shown = _panel(view, shown, _totals(chat) if view.is_final else now)
                 end: Update = gr.skip()
@@ -187,12 +201,13 @@ class Chats:
                         said = str(view.error) if failed else texts.STOPPED_EARLY
                         gr.Warning(markup.lines(f"{said} {texts.KEPT_BEFORE}"), title=texts.NOT_ANSWERED)
                         chat.exchanges[:] = before
-                        exchange.answer = shown_before or exchange.answer
+                        exchange.view = shown_before or exchange.view
                         conversation.editing = instead_of if typed and failed else None
                 parts = self.parts(conversation) if busy is not None or view.is_final else {}
                 first = busy if busy is not None else end
-                messages = chat.messages(conversation.coloured)
-                yield _updates(REPLY_PARTS, chat=messages, panel=shown, entry=first, **parts)
+                yield _updates(
+                    REPLY_PARTS, chat=messages(chat, conversation.coloured), panel=shown, entry=first, **parts
+                )
                 if busy is not None and view.is_final:
                     yield _updates(REPLY_PARTS, entry=end)
                 busy = None
@@ -259,7 +274,7 @@ class Chats:
         """Show the chats that hold these words."""
         conversation = self._conversation(request)
         state = conversation.listed
-        state.query, state.limit = text or "", PAGE
+        state.query, state.limit = text or "", CHATS_LISTED
         state.settle()
         return self._list(conversation)
 
@@ -318,8 +333,9 @@ class Chats:
         history, state = self.application.history, conversation.listed
         version = history.store.version if history.is_open else 0
         known = (state.query, state.limit, state.renaming, state.deleting, conversation.chat.identity, history.problem)
-        if state.known == known and (state.version == version or state.renaming):
-            return state.markup
+        made = self._lists.get(conversation)
+        if made is not None and made.known == known and (made.version == version or state.renaming):
+            return made.markup
         problem = history.problem
         try:
             # One more than is shown, to know whether there are more.
@@ -327,9 +343,9 @@ class Chats:
         except LocalSpecError as error:
             infos, problem = [], str(error)
         more = len(infos) > state.limit
-        state.markup = chat_list.chats(infos[: state.limit], state, conversation.chat.identity, problem, more)
-        state.version, state.known = version, known
-        return state.markup
+        drawn = chat_list.chats(infos[: state.limit], state, conversation.chat.identity, problem, more)
+        self._lists[conversation] = _List(version, known, drawn)
+        return drawn
 
     def _open(self, conversation: Conversation, about: str) -> Updates:
         chat = self.application.chat(_identity(about))
@@ -371,7 +387,7 @@ class Chats:
         return _updates(ALL_PARTS, **self.parts(conversation))
 
     def _more(self, conversation: Conversation, about: str) -> Updates:
-        conversation.listed.limit += PAGE
+        conversation.listed.limit += CHATS_LISTED
         return _updates(ALL_PARTS, **self.parts(conversation))
 
     # -- what is measured besides (begun in `compare.py`) --------------------------------------------------------
@@ -419,7 +435,7 @@ class Chats:
         idle = chat.is_idle
         return _updates(
             names,
-            chat=chat.messages(conversation.coloured),
+            chat=messages(chat, conversation.coloured),
             panel=_last_panel(chat),
             entry=gr.MultimodalTextbox(**value, submit_btn=idle, stop_btn=not idle),
             **self.parts(conversation),

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from localspec.application.state import LIBRARY_PARTS, Application, Conversation
+from localspec.application.state import Application, Conversation
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.chat.methods import METHODS
 from localspec.chat.presets import SETTINGS
@@ -16,6 +16,7 @@ from localspec.ui.citing import Citing
 from localspec.ui.compare import Measures
 from localspec.ui.conversations import CHAT_PARTS, Chats, Update
 from localspec.ui.libraries import Libraries, box, pressed
+from localspec.ui.library_part import LIBRARY_PARTS
 from localspec.ui.model_parts import alone, draft_status, read_button, status
 from localspec.ui.models import MODEL_PARTS, PICKING_PARTS, ModelPart
 from localspec.ui.options import SAMPLING_ORDER

@@ -14,7 +14,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from localspec import texts
-from localspec.application.state import LIBRARY_PARTS, Application, Conversation
+from localspec.application.state import Application, Conversation
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import DocumentError, EmbedderError, LocalSpecError, SettingsError
@@ -23,6 +23,7 @@ from localspec.stores.documents.folders import MOST_FILES
 from localspec.stores.library import Library, library_name
 from localspec.ui import markup, shelf
 from localspec.ui.conversations import Update
+from localspec.ui.library_part import LIBRARY_PARTS
 from localspec.ui.page import Page
 from localspec.ui.shelf import Parts, Usage
 

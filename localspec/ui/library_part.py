@@ -11,6 +11,9 @@ from localspec.stores.documents.folders import MOST_FILES
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
 from localspec.ui.markup import literal
 
+LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
+"""The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
+
 
 @dataclass(slots=True)
 class FolderFields:

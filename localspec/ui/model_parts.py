@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from localspec import texts
 from localspec.application.downloads import CHECKING, DONE, FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
+from localspec.application.model_manager import DraftState, fit_sentence
+from localspec.application.state import Application
 from localspec.chat.methods import METHODS
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, CatalogueEntry
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import ASKED, Fit, Ways
 from localspec.ui import markup
-
-if TYPE_CHECKING:
-    from localspec.application.state import Application, DraftState
 
 PRESS = "model"
 """What the names of this part's buttons begin with: model:ACTION=WHAT, in which WHAT is quoted as in an address."""
@@ -112,9 +110,11 @@ def fit(found: Fit, possible: Ways | None, others: Sequence[str], *, loaded: boo
     names of models, are what would fit where it does not; `counts_loaded`: what is available counts what a loaded model
     gives back."""
     kind = "loaded" if loaded else "fits" if found.fits else "not"
-    said = [_p(fit_sentence(found) if not loaded else texts.FIT_LOADED.format(needed=_gib(found.report.needed)))]
+    said = [_p(fit_sentence(found) if not loaded else texts.FIT_LOADED.format(needed=texts.gib(found.report.needed)))]
     if found.report.needed_on_gpu and found.report.gpu_free is not None:
-        on_gpu = texts.FIT_ON_GPU.format(needed=_gib(found.report.needed_on_gpu), free=_gib(found.report.gpu_free))
+        on_gpu = texts.FIT_ON_GPU.format(
+            needed=texts.gib(found.report.needed_on_gpu), free=texts.gib(found.report.gpu_free)
+        )
         said.append(_p(on_gpu))
     if not found.fits and not loaded:
         said.append(_ways(found, possible or Ways(), others))
@@ -132,16 +132,6 @@ def fit_problem(problem: str) -> str:
     return f'<div class="fit" data-fit="unknown">{said}</div>'
 
 
-def fit_sentence(found: Fit) -> str:
-    """Whether it fits, in a sentence."""
-    report = found.report
-    if not report.fits_on_gpu and report.needed <= report.free:
-        needed, free = _gib(report.needed_on_gpu), _gib(report.gpu_free or 0)
-        return texts.FIT_GPU_NOT.format(name=found.target.name, needed=needed, free=free)
-    said = texts.FIT if found.fits else texts.FIT_NOT
-    return said.format(name=found.target.name, needed=_gib(report.needed), free=_gib(report.free))
-
-
 def chosen(found: Fit) -> str:
     """What was chosen of context and GPU layers, and why, in a line."""
     context = texts.FIT_CONTEXT[found.context_why].format(
@@ -154,7 +144,7 @@ def chosen(found: Fit) -> str:
         layers=found.gpu_layers,
         all=found.target.layers,
         device=", ".join(device.name for device in found.room.devices),
-        free=_gib(found.room.gpu or 0),
+        free=texts.gib(found.room.gpu or 0),
     )
     return texts.FIT_CHOSEN.format(context=context, layers=layers)
 
@@ -172,7 +162,7 @@ def _ways(found: Fit, possible: Ways, others: Sequence[str]) -> str:
     buttons += [button("model", name, name) for name in others]
     said = _p(texts.FIT_WAYS) + f'<div class="ways">{"".join(buttons)}</div>' if buttons else _p(texts.FIT_NO_WAY)
     if not found.could_ever_fit:
-        said += _p(texts.FIT_NEVER.format(total=_gib(found.room.total)), "quiet")
+        said += _p(texts.FIT_NEVER.format(total=texts.gib(found.room.total)), "quiet")
     elif buttons:
         said += _p(texts.FIT_CLOSE, "quiet")
     if found.could_be_tried:
@@ -209,7 +199,7 @@ def _offer(state: OfferState, question: Question | None) -> str:
     facts = [
         size,
         offer.licence,
-        f"{texts.OFFER_MEMORY.format(memory=_gib(state.memory))}: {texts.OFFER_FITS[state.fits]}",
+        f"{texts.OFFER_MEMORY.format(memory=texts.gib(state.memory))}: {texts.OFFER_FITS[state.fits]}",
     ]
     if offer.draft:
         facts.append(texts.OFFER_DRAFT.format(draft=offer.draft))
@@ -321,8 +311,4 @@ def _p(text: str, kind: str = "", data: str = "") -> str:
 
 
 def _amount(count: int) -> str:
-    return f"{_gib(count)} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:.1f}"
+    return f"{texts.gib(count)} GiB" if count >= 2**30 else f"{count / 2**20:.0f} MiB"

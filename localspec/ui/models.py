@@ -10,6 +10,7 @@ import gradio as gr
 
 from localspec import texts
 from localspec.application.downloads import UNDER_WAY, arrived
+from localspec.application.model_manager import fit_sentence
 from localspec.application.remembered import Choice
 from localspec.application.state import Application, Conversation
 from localspec.config import models_folder
@@ -196,7 +197,7 @@ class ModelPart:
                 if not found.fits and not (anyway and found.could_be_tried):
                     shown = self._fit(choice, settings)
                     advice = texts.FIT_REFUSED_ADVICE.format(model=texts.MODEL)
-                    raise OutOfMemoryError(model_parts.fit_sentence(found), advice)
+                    raise OutOfMemoryError(fit_sentence(found), advice)
                 models.load(choice.model, settings, choice.draft, keep=True)
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localspec import texts
-from localspec.application.measuring import Measured, Row
+from localspec.application.views import Measured, Row
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER
 from localspec.chat.trials import PLAIN

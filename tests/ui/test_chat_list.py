@@ -13,14 +13,15 @@ from hypothesis import strategies as st
 
 from localspec import texts
 from localspec.application.chats import Chat, Exchange
-from localspec.application.exports import file_name
-from localspec.application.state import Application, Conversation
+from localspec.application.state import CHATS_LISTED, Application, Conversation, ListState
 from localspec.chat.session import Turn
 from localspec.errors import StoreError
 from localspec.stores.conversations import MARK, UNMARK, ConversationInfo, KeptConversation, KeptTurn
 from localspec.ui import markup
-from localspec.ui.chat_list import PAGE, ListState, below, chats
+from localspec.ui.chat_list import below, chats
 from localspec.ui.conversations import Chats
+from localspec.ui.exports import file_name
+from localspec.ui.messages import message, messages
 from tests.ui.test_panel import HOSTILE, Tags
 
 INFO = ConversationInfo(3, "The lamp", "documents", "2026-01-02T03:04:05+00:00", "2026-01-03T03:04:05+00:00")
@@ -115,7 +116,9 @@ def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App
     turns = (KeptTurn("First?", "First?", "One.", finish="end"), KeptTurn("Second?", "Second?", "Tw", finish="stopped"))
     monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
     made = Application()
-    made.history.store.add(KeptConversation(f"Chat {number}", "documents", turns) for number in range(PAGE + 20))
+    made.history.store.add(
+        KeptConversation(f"Chat {number}", "documents", turns) for number in range(CHATS_LISTED + 20)
+    )
     yield made
     made.close()
 
@@ -130,7 +133,7 @@ def test_tabs_share_a_chat_and_one_that_is_deleted_leaves_both(application: Appl
     one, two = opened(application, "one", 1), opened(application, "two", 1)
     assert one.chat is two.chat
     assert [exchange.question for exchange in one.chat.exchanges] == ["First?", "Second?"]
-    assert texts.STOPPED.split(".")[0] in html.unescape(one.chat.exchanges[1].answer)
+    assert texts.STOPPED.split(".")[0] in html.unescape(message(one.chat.exchanges[1]))
     application.delete_chat(1)
     assert one.chat.identity == two.chat.identity == 0
     assert one.chat is not two.chat
@@ -141,7 +144,7 @@ def test_tabs_share_a_chat_and_one_that_is_deleted_leaves_both(application: Appl
 def test_the_list_is_made_anew_only_where_it_changed(application: Application) -> None:
     handlers, conversation = Chats(application), application.conversation("one")
     first = handlers.beside(conversation)["chats"]
-    assert first.count("<li") == PAGE
+    assert first.count("<li") == CHATS_LISTED
     assert handlers.beside(conversation)["chats"] is first
     application.history.store.rename(120, "Another name")
     second = handlers.beside(conversation)["chats"]
@@ -154,7 +157,7 @@ def test_the_list_is_made_anew_only_where_it_changed(application: Application) -
     handlers._keep(conversation)
     assert "Yet another name" in handlers.beside(conversation)["chats"]
     handlers._more(conversation, "")
-    assert handlers.beside(conversation)["chats"].count("<li") == PAGE + 20
+    assert handlers.beside(conversation)["chats"].count("<li") == CHATS_LISTED + 20
 
 
 def test_a_press_that_means_nothing_changes_nothing(application: Application) -> None:
@@ -185,7 +188,7 @@ def test_what_is_not_in_the_chat_is_taken_back_alone() -> None:
     assert chat.turns == [turn]
     chat.cut(0)
     assert chat.turns == []
-    assert chat.messages() == []
+    assert messages(chat) == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec import texts
-from localspec.application.state import LIBRARY_PARTS, Application, Conversation, DraftState, ModelManager
+from localspec.application.model_manager import DraftState, ModelManager
+from localspec.application.state import Application, Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE
@@ -32,6 +33,7 @@ from localspec.ui import markup, panel, shelf
 from localspec.ui import page as page_module
 from localspec.ui.events import Events, explain
 from localspec.ui.libraries import pressed
+from localspec.ui.library_part import LIBRARY_PARTS
 from localspec.ui.model_parts import alone, draft_status, status
 from localspec.ui.models import ModelPart as ModelHandlers
 from localspec.ui.options import load_settings, reply_options
@@ -378,13 +380,13 @@ def test_presses_made_for_another_library_change_nothing() -> None:
 
 
 def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
-    conversation = Conversation(library="old", seen={"documents": "rows", "learning": "on"}, forgetting="old")
+    conversation = Conversation(library="old", seen={"documents": 1, "learning": 2}, forgetting="old")
     under_way = conversation.seen
     events = Events(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
     assert events.libraries.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
     # What a tick under way writes down as sent is not taken for the new library's.
-    under_way["documents"] = "rows"
+    under_way["documents"] = 1
     assert conversation.seen == {}
     assert conversation.forgetting == ""
 

@@ -16,12 +16,13 @@ from gradio.utils import get_upload_folder
 
 from localspec import config, texts
 from localspec.application.chats import Chat
-from localspec.application.state import LIBRARY_PARTS, Application, Conversation
+from localspec.application.state import Application, Conversation
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
 from localspec.stores.library import DocumentInfo, FolderInfo, Progress
 from localspec.ui import libraries as handlers
 from localspec.ui import shelf
 from localspec.ui.libraries import Libraries
+from localspec.ui.library_part import LIBRARY_PARTS
 from localspec.ui.shelf import Parts, Usage
 from tests.ui.test_panel import HOSTILE, Tags
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from localspec.stores.documents.parse import readers
+from localspec.stores.documents import readers
 from localspec.stores.documents.readers import Content, ParseLimits, UnreadableError
 
 OUT_OF_MEMORY = 3
