@@ -19,7 +19,7 @@ from benchmarks.child import Child
 from benchmarks.figures import LIBRARY, OURS, SERVER, Reply
 from localspec.chat.engine import Engine
 from localspec.chat.template import Message
-from localspec.chat.text import TextStream
+from localspec.chat.text_stream import TextStream
 from localspec.cli.bench import BenchSettings, Run, reply
 from localspec.errors import ModelError
 from localspec.speculation.metrics import ReplyMetrics

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.recordings import Recording, Recordings, ReplayDraft, ReplayTarget, load
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import open_library, prepare_drafts
+from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.models.draft import DraftModel
 from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, evidence_of, features
 from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes, least_price

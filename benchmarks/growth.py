@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
 from localspec.chat.learning import prompts_of
-from localspec.chat.libraries import open_library
+from localspec.chat.library_setup import open_library
 from localspec.cli.bench import Prompt, read_prompts
 from localspec.models.llama import WINDOW, ReplyStreams, Written
 from localspec.models.llama.sampling import SamplingSettings

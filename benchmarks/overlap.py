@@ -14,7 +14,7 @@ from time import perf_counter
 import numpy as np
 
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import open_library, prepare_drafts
+from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.chat.methods import drafters_of, sources_of
 from localspec.chat.template import Message
 from localspec.cli.bench import read_prompts

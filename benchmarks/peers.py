@@ -47,7 +47,7 @@ from benchmarks.figures import ALL, LIBRARY, OURS, PLAIN, SERVER, Record, Reply,
 from benchmarks.machine import machine, versions
 from localspec import config
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import open_library, prepare_drafts
+from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method
 from localspec.chat.template import Message
 from localspec.cli.bench import BenchSettings, Prompt, contestant_of, read_prompts

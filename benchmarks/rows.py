@@ -1,7 +1,7 @@
 """What do wider batches bring? Tokens per step of methods at fixed row counts.
 
 usage: python -m benchmarks.rows --prompts FILE.jsonl [--model FILE.gguf] [--methods auto,rest,…] [--rows 4 8 16 32 64]
-       [--preset device|paper] [--library NAME] [--limit-per-category 10] [--max-tokens 128] [--plots FOLDER]
+       [--sizing device|paper] [--library NAME] [--limit-per-category 10] [--max-tokens 128] [--plots FOLDER]
        [--json FILE.json]
 
 Each method verifies trees of a fixed size whatever they cost: the nodes that calibrated acceptance holds likeliest,
@@ -26,8 +26,8 @@ from benchmarks.figures import PLAIN, groups_of, ordered_groups
 from benchmarks.machine import machine, versions
 from localspec import config
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import open_library, prepare_drafts
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, check_method, plan, sources_of
+from localspec.chat.library_setup import open_library, prepare_drafts
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, check_method, plan, sources_of
 from localspec.cli.bench import ALL, BenchSettings, Run, Score, compete, contestant_of, read_prompts
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS, LoadSettings
@@ -97,11 +97,11 @@ def table(figures: Mapping[str, Any], method: str) -> Table:
 def measure(options: argparse.Namespace, console: Console) -> dict[str, Any]:
     """Run every method at every row count, prompt by prompt in turn. Raises LocalSpecError."""
     for name in options.methods:
-        check_method(name, options.preset)
+        check_method(name, options.sizing)
     if not all(2 <= rows <= MAX_ROWS for rows in options.rows):
         raise SettingsError(f"A batch has 2 to {MAX_ROWS} rows here, the root included.")
     prompts = read_prompts(options.prompts, options.limit_per_category)
-    settings = BenchSettings(tuple(options.methods), options.preset, max_tokens=options.max_tokens)
+    settings = BenchSettings(tuple(options.methods), options.sizing, max_tokens=options.max_tokens)
     engine = Engine(options.model, LoadSettings(options.context, options.threads, options.gpu_layers), options.draft)
     library = open_library(engine, options.library, create=False) if options.library else None
     try:
@@ -132,7 +132,7 @@ def measure(options: argparse.Namespace, console: Console) -> dict[str, Any]:
                 "prompts": options.prompts.name,
                 "limit_per_category": options.limit_per_category,
                 "max_tokens": options.max_tokens,
-                "preset": options.preset,
+                "preset": options.sizing,
                 "library": options.library,
                 "rows": options.rows,
             },
@@ -151,7 +151,9 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default="")
     parser.add_argument("--methods", default=DEFAULT_METHOD, help="separated by commas")
     parser.add_argument("--rows", type=int, nargs="+", default=list(ROWS))
-    parser.add_argument("--preset", choices=PRESETS, default="device", help="how the drafters search and draft")
+    parser.add_argument(
+        "--sizing", "--preset", choices=SIZINGS, default="device", help="how the drafters search and draft"
+    )
     parser.add_argument("--library", default="")
     parser.add_argument("--draft", default="auto", help="the draft model: a name, a file, auto or none")
     parser.add_argument("--limit-per-category", type=int, default=10)

@@ -12,9 +12,9 @@ from time import monotonic
 from localspec import texts
 from localspec.application.state import Application, Conversation
 from localspec.application.views import Measured, Row
+from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine
 from localspec.chat.session import ReplyOptions, Session, Turn, Update
-from localspec.chat.trials import PLAIN, Comparison, ComparisonRun, as_made, contenders, with_seed
 from localspec.errors import LocalSpecError
 from localspec.stores.library import Library
 
@@ -121,7 +121,7 @@ class Measurement:
             self._show_row(1, same=made.equals(given))
 
     def _compare(self, engine: Engine, library: Library) -> None:
-        methods, left_out = contenders(engine)
+        methods, left_out = compared_methods(engine)
         notes = []
         if self.turn is None:
             options = with_seed(self._options)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from localspec import config, texts
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import open_library
+from localspec.chat.library_setup import open_library
 from localspec.errors import LibraryInUseError
 from localspec.models.embedder import Embedder
 from localspec.stores.library import Library, list_libraries

@@ -16,7 +16,7 @@ from localspec.application.remembered import Choice
 from localspec.application.tuning import Tuner
 from localspec.chat.engine import Engine
 from localspec.chat.history import History
-from localspec.chat.presets import Presets
+from localspec.chat.sampling_presets import Presets
 from localspec.endpoint.service import Service
 from localspec.stores.library import Library
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from localspec.application.model_manager import ModelManager
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import states_of
+from localspec.chat.library_setup import states_of
 from localspec.chat.weight_formats import Needs, plan
 from localspec.errors import LocalSpecError
 from localspec.models.files.catalogue import DEFAULT_MODEL, ModelEntry

@@ -15,9 +15,9 @@ from time import monotonic
 import numpy as np
 
 from localspec.chat.citations import Citation
+from localspec.chat.context_usage import ContextUsage
 from localspec.chat.origins import Origins
 from localspec.chat.session import Turn
-from localspec.chat.window import Window
 from localspec.errors import LocalSpecError, StoreError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.conversations import Conversations, KeptCitation, KeptConversation, KeptTurn
@@ -308,7 +308,7 @@ def _restored(turn: KeptTurn, citations: dict[int, Citation]) -> Turn:
         _logger.warning("Where the words of a kept reply came from is left out: %s", error)
         origins = Origins()
     try:
-        window = Window.of_record(turn.window) if turn.window else None
+        window = ContextUsage.of_record(turn.window) if turn.window else None
     except ValueError as error:
         _logger.warning("What filled the context of a kept reply is left out: %s", error)
         window = None

@@ -23,7 +23,7 @@ from localspec.stores.library import Library
 from localspec.stores.ngrams.store import NgramStore
 from localspec.stores.states.store import StateStore
 
-PRESETS = ("device", "paper")
+SIZINGS = ("device", "paper")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Sources:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One entry of the switch: its name, a label, a sentence that explains it, and its drafters by preset."""
+    """One entry of the switch: its name, a label, a sentence that explains it, and its drafters by sizing."""
 
     name: str
     label: str
@@ -199,24 +199,24 @@ def listed() -> list[str]:
     return [name for name, method in METHODS.items() if not method.for_measuring]
 
 
-def check_method(method: str, preset: str) -> None:
+def check_method(method: str, sizing: str) -> None:
     """Raises SettingsError for names that do not exist, before anything is loaded."""
     if method not in METHODS:
         raise SettingsError(f"There is no method called {method!r}.", f"Choose one of {', '.join(METHODS)}.")
-    if preset not in PRESETS:
-        raise SettingsError(f"There is no preset called {preset!r}.", f"Choose one of {', '.join(PRESETS)}.")
+    if sizing not in SIZINGS:
+        raise SettingsError(f"There is no sizing called {sizing!r}.", f"Choose one of {', '.join(SIZINGS)}.")
 
 
-def drafters_of(method: str, sources: Sources, preset: str = "device") -> list[Drafter]:
+def drafters_of(method: str, sources: Sources, sizing: str = "device") -> list[Drafter]:
     """The drafters of a method; none for a model that cannot verify drafts. Raises SettingsError for unknown names."""
-    check_method(method, preset)
+    check_method(method, sizing)
     if not sources.engine.model.can_rewind:
         return []  # a recurrent model cannot take a rejected draft back
-    return METHODS[method].drafters(sources, preset == "paper")
+    return METHODS[method].drafters(sources, sizing == "paper")
 
 
 def budget_of(
-    engine: Engine, preset: str = "device", rows: int = 0, acceptance: Acceptance | None = None, method: str = ""
+    engine: Engine, sizing: str = "device", rows: int = 0, acceptance: Acceptance | None = None, method: str = ""
 ) -> Budget:
     """How trees are sized: by measured cost, or as published. `rows` > 0 caps every batch, root included; `acceptance`
     takes the place of what the engine has learnt. The published size of a method that fuses kinds of drafts is filled
@@ -226,7 +226,7 @@ def budget_of(
     most = rows or MAX_ROWS
     known = METHODS.get(method)
     estimates = acceptance or engine.acceptance
-    if preset == "paper":
+    if sizing == "paper":
         fuses = known is not None and known.needs_draft
         return FixedBudget(min(PAPER_NODES, most - 1), estimates if fuses else None)
     return CostBudget(
@@ -238,11 +238,11 @@ def budget_of(
 
 
 def plan(
-    sources: Sources, method: str, preset: str = "device", rows: int = 0, acceptance: Acceptance | None = None
+    sources: Sources, method: str, sizing: str = "device", rows: int = 0, acceptance: Acceptance | None = None
 ) -> tuple[list[Drafter], Budget]:
     """The drafters of a method and the budget that sizes their trees, on one set of acceptance estimates."""
-    budget = budget_of(sources.engine, preset, rows, acceptance, method)
-    return drafters_of(method, replace(sources, budget=budget, acceptance=acceptance), preset), budget
+    budget = budget_of(sources.engine, sizing, rows, acceptance, method)
+    return drafters_of(method, replace(sources, budget=budget, acceptance=acceptance), sizing), budget
 
 
 def sources_of(engine: Engine, library: Library | None) -> Sources:

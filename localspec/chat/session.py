@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.chat.citations import Citation, cited
+from localspec.chat.context_usage import ContextUsage, measure
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, Material, compose, compose_whole
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, check_method, plan, sources_of
 from localspec.chat.origins import Origins
 from localspec.chat.template import Message
-from localspec.chat.text import TextStream
-from localspec.chat.whole import needed, too_long, wanted
-from localspec.chat.window import Window, measure
+from localspec.chat.text_stream import TextStream
+from localspec.chat.whole_documents import needed, too_long, wanted
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
 from localspec.models.llama.sampling import SamplingSettings
@@ -48,7 +48,7 @@ class ReplyOptions:
     """How one answer is made."""
 
     method: str = DEFAULT_METHOD
-    preset: str = "device"
+    sizing: str = "device"
     rows: int = 0
     max_tokens: int = 512
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
@@ -58,7 +58,7 @@ class ReplyOptions:
     """the person's own system prompt from this question on, "" for none; None leaves it as it is"""
 
     def __post_init__(self) -> None:
-        check_method(self.method, self.preset)
+        check_method(self.method, self.sizing)
         if self.max_tokens < 1:
             raise SettingsError(f"An answer of {self.max_tokens} tokens is not possible.", "Choose 1 or more.")
 
@@ -103,7 +103,7 @@ class Turn:
     """where each token of the reply came from; empty where that is not known"""
     made_with: MadeWith | None = None
     """None where that is not known any more: it is not kept on disk"""
-    window: Window | None = None
+    window: ContextUsage | None = None
     """what filled the context; None where that is not known"""
 
     @property
@@ -278,7 +278,7 @@ class Session:
 
     def _plan(self, options: ReplyOptions) -> tuple[list[Drafter], Budget]:
         """The drafters of a reply, and what sizes their trees. In the turn of this conversation."""
-        return plan(sources_of(self.engine, self.library), options.method, options.preset, options.rows)
+        return plan(sources_of(self.engine, self.library), options.method, options.sizing, options.rows)
 
     def _made_on(self, before: MadeWith | None, options: ReplyOptions) -> MadeWith | None:
         """What an answer follows from that is gone on with: where words are drawn, two streams of chance made it."""
@@ -396,7 +396,7 @@ class Session:
         needs = needed(documents, (), self._count)
         return too_long(documents, needs, min(room, needs - 1), model.context_size, model.trained_context)
 
-    def _measured(self, turn: Turn, prompt: int) -> Window:
+    def _measured(self, turn: Turn, prompt: int) -> ContextUsage:
         """What a prompt of `prompt` tokens that ends with this turn, or its answer so far, is made of."""
         earlier = [one for one in self._kept() if one is not turn and one.reply_tokens]
         position = next((index for index, one in enumerate(self.turns) if one is turn), len(self.turns))

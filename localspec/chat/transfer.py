@@ -12,10 +12,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
 
+from localspec.chat.context_usage import ContextUsage
 from localspec.chat.methods import METHODS
 from localspec.chat.origins import Origins
 from localspec.chat.session import CUT
-from localspec.chat.window import Window
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
@@ -209,7 +209,7 @@ def _read_turn(entry: object, where: str, citations: set[int]) -> KeptTurn:
         window = entry.get("window") or {}
         if not isinstance(window, dict):
             _refuse(f"{where}: “window” is no object")
-        window = Window.of_record(window).record() if window else {}
+        window = ContextUsage.of_record(window).record() if window else {}
     except ValueError as error:
         _refuse(f"{where}: {error}")
     numbers = {name: _numbers(entry, name, where, citations) for name in ("given", "cited")}

@@ -59,7 +59,7 @@ class BenchSettings:
     """What to run. `rows` 0 = no cap; `limit_per_category` 0 = all prompts."""
 
     methods: tuple[str, ...]
-    preset: str = "device"
+    sizing: str = "device"
     rows: int = 0
     max_tokens: int = 128
     limit_per_category: int = 0
@@ -150,7 +150,7 @@ def compete(
 def contestant_of(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Run:
     """A method with what it drafts from; it has learnt nothing yet."""
     sources = sources_of(engine, library)
-    return Run(name, *plan(sources, name, settings.preset, settings.rows, Acceptance()))
+    return Run(name, *plan(sources, name, settings.sizing, settings.rows, Acceptance()))
 
 
 def reply(

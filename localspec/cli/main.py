@@ -23,7 +23,7 @@ config.go_offline()
 
 from localspec.chat.engine import Engine  # noqa: E402
 from localspec.chat.learning import learn, one_by_one  # noqa: E402
-from localspec.chat.libraries import collect_files, ingest, library_of_files, open_library, prepare_drafts  # noqa: E402
+from localspec.chat.library_setup import collect_files, ingest, library_of_files, open_library, prepare_drafts  # noqa: E402
 from localspec.chat.methods import DEFAULT_METHOD, check_method, has_states, listed  # noqa: E402
 from localspec.chat.report import verdict  # noqa: E402
 from localspec.chat.session import ReplyOptions, Session, Turn  # noqa: E402
@@ -57,7 +57,9 @@ WeightFormat = Annotated[
 LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
 Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
 MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(listed())}.")]
-Preset = Annotated[str, typer.Option(help="device: trees sized by measured cost. paper: as published.")]
+Sizing = Annotated[
+    str, typer.Option("--sizing", "--preset", help="device: trees sized by measured cost. paper: as published.")
+]
 Rows = Annotated[int, typer.Option(min=0, help="Most rows of a verification batch, root included; 0 = no cap.")]
 MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="0 = always the likeliest token.")]
@@ -72,7 +74,7 @@ def ask(
     doc: Documents = [],  # noqa: B006 - typer copies it
     library: LibraryName = "",
     method: MethodName = DEFAULT_METHOD,
-    preset: Preset = "device",
+    sizing: Sizing = "device",
     rows: Rows = 0,
     max_tokens: MaxTokens = 512,
     temperature: Temperature = 0.0,
@@ -88,7 +90,7 @@ def ask(
 ) -> None:
     """Answer one question, about documents if any are named."""
     files = collect_files(doc)
-    options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
+    options = ReplyOptions(method, sizing, rows, max_tokens, _sampling(temperature, seed))
     engine = _engine(model, threads, gpu_layers, context, draft, weight_format)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
     try:
@@ -108,7 +110,7 @@ def chat(
     doc: Documents = [],  # noqa: B006
     library: LibraryName = "",
     method: MethodName = DEFAULT_METHOD,
-    preset: Preset = "device",
+    sizing: Sizing = "device",
     rows: Rows = 0,
     max_tokens: MaxTokens = 512,
     temperature: Temperature = 0.0,
@@ -123,7 +125,7 @@ def chat(
 ) -> None:
     """Talk, question after question. An empty line or end of input leaves."""
     files = collect_files(doc)
-    options = ReplyOptions(method, preset, rows, max_tokens, _sampling(temperature, seed))
+    options = ReplyOptions(method, sizing, rows, max_tokens, _sampling(temperature, seed))
     engine = _engine(model, threads, gpu_layers, context, draft, weight_format)
     opened = _open(engine, library or (library_of_files(files) if files else ""))
     try:
@@ -306,7 +308,7 @@ def bench(
     max_tokens: MaxTokens = 128,
     temperature: Temperature = 0.0,
     seed: Seed = 0,
-    preset: Preset = "device",
+    sizing: Sizing = "device",
     rows: Rows = 0,
     model: Model = "",
     draft: Draft = "auto",
@@ -319,8 +321,8 @@ def bench(
     """Run plain and each method on every prompt in turn; print a table and, last, a line of JSON."""
     chosen = tuple(name.strip() for name in methods.split(",") if name.strip())
     for name in chosen:
-        check_method(name, preset)
-    settings = BenchSettings(chosen, preset, rows, max_tokens, limit_per_category, _sampling(temperature, seed))
+        check_method(name, sizing)
+    settings = BenchSettings(chosen, sizing, rows, max_tokens, limit_per_category, _sampling(temperature, seed))
     texts = read_prompts(prompts, limit_per_category)
     engine = _engine(model, threads, gpu_layers, context, draft, weight_format)
     opened = open_library(engine, library, create=False) if library else None

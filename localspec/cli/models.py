@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from localspec import config
-from localspec.chat.libraries import states_of
+from localspec.chat.library_setup import states_of
 from localspec.chat.weight_formats import SHOWN_ROWS, plan, tune
 from localspec.chat.weight_formats import Progress as TuningProgress
 from localspec.errors import DownloadStoppedError, ModelError, ModelFileError

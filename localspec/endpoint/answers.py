@@ -15,7 +15,7 @@ from localspec.chat.methods import has_states
 from localspec.chat.report import verdict
 from localspec.chat.session import Turn
 from localspec.chat.single import SingleReply
-from localspec.chat.text import TextStream
+from localspec.chat.text_stream import TextStream
 from localspec.config import DEFAULT_LIBRARY, stores_folder
 from localspec.endpoint.protocol import ANY_MODEL, ChatRequest, RequestError, usage
 from localspec.endpoint.stops import StopText

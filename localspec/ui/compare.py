@@ -10,8 +10,8 @@ import gradio as gr
 from localspec import texts
 from localspec.application.measuring import Measurement
 from localspec.application.state import Application, Conversation
+from localspec.chat.comparison import PLAIN
 from localspec.chat.session import ReplyOptions
-from localspec.chat.trials import PLAIN
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.ui import markup
 from localspec.ui.conversations import Chats, Update

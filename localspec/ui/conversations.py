@@ -17,8 +17,8 @@ from localspec.application.chats import Chat, Exchange
 from localspec.application.replying import Reply
 from localspec.application.state import CHATS_LISTED, Application, Conversation
 from localspec.application.views import View
+from localspec.chat.comparison import with_seed
 from localspec.chat.transfer import read_json
-from localspec.chat.trials import with_seed
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals, totals

@@ -9,7 +9,7 @@ import gradio as gr
 from localspec.application.state import Application, Conversation
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.chat.methods import METHODS
-from localspec.chat.presets import SETTINGS
+from localspec.chat.sampling_presets import SETTINGS
 from localspec.errors import LocalSpecError
 from localspec.ui import endpoint, formats, markup, whole
 from localspec.ui.citing import Citing

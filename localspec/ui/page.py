@@ -11,7 +11,7 @@ import gradio as gr
 from localspec import texts
 from localspec.application.remembered import Choice
 from localspec.chat.material import PLAIN_SYSTEM
-from localspec.chat.methods import DEFAULT_METHOD, METHODS, PRESETS, listed
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, listed
 from localspec.chat.session import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
 from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, ModelEntry, available, drafts
@@ -317,7 +317,7 @@ def _advanced(settings: dict[str, gr.components.Component]) -> None:
         settings["seed"] = gr.Number(None, label="Seed", info=texts.SEED_INFO, precision=0, min_width=120)
     settings["grammar"] = gr.Textbox("", label="Grammar", info=texts.GRAMMAR_INFO, lines=2, max_lines=8)
     with gr.Row():
-        settings["preset"] = gr.Radio(list(PRESETS), value=PRESETS[0], label="Draft size", info=texts.PRESET_INFO)
+        settings["preset"] = gr.Radio(list(SIZINGS), value=SIZINGS[0], label="Draft size", info=texts.PRESET_INFO)
         settings["rows"] = gr.Number(
             0, label="Rows", info=texts.ROWS_INFO, precision=0, minimum=0, maximum=MAX_ROWS, min_width=100
         )

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.chat.presets import BUILT_IN, SETTINGS, Preset, Presets, read
+from localspec.chat.sampling_presets import BUILT_IN, SETTINGS, Preset, Presets, read
 from localspec.errors import LocalSpecError
 from localspec.ui import markup
 from localspec.ui.options import Number, sampling_values

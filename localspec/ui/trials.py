@@ -6,7 +6,6 @@ from localspec import texts
 from localspec.application.views import Measured, Row
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER
-from localspec.chat.trials import PLAIN
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.ui import markup
 

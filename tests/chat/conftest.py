@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import ingest
+from localspec.chat.library_setup import ingest
 from localspec.models.decode_times import DecodeTimes
 from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings

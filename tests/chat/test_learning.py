@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
 from localspec.chat.learning import by_length, learn, one_by_one, prompts_of
-from localspec.chat.libraries import prepare_drafts
+from localspec.chat.library_setup import prepare_drafts
 from localspec.chat.session import LEAST_LEARNT, ReplyOptions, Session
 from localspec.errors import SettingsError
 from localspec.models.llama import common_start

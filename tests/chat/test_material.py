@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import ingest
+from localspec.chat.library_setup import ingest
 from localspec.chat.material import PASSAGE_TOKENS, PASSAGES, Given, compose
 from localspec.models.embedder import Embedder
 from localspec.stores.library import Library

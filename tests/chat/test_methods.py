@@ -9,7 +9,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.methods import (
     DEFAULT_METHOD,
     METHODS,
-    PRESETS,
+    SIZINGS,
     Sources,
     budget_of,
     drafters_of,
@@ -34,10 +34,10 @@ from localspec.stores.library import Library
 from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
 
 
-def names(method: str, engine: Engine, library: Library | None, preset: str) -> list[str]:
+def names(method: str, engine: Engine, library: Library | None, sizing: str) -> list[str]:
     """Names of a method's drafters."""
     sources = Sources(engine, library.ngrams, library.states) if library else Sources(engine)
-    return [drafter.name for drafter in drafters_of(method, sources, preset)]
+    return [drafter.name for drafter in drafters_of(method, sources, sizing)]
 
 
 @pytest.fixture
@@ -63,9 +63,9 @@ def test_every_method_can_be_explained() -> None:
         assert method.explanation.endswith(".")
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_plain_drafts_nothing(engine: Engine, harbour: Library, preset: str) -> None:
-    assert names("plain", engine, harbour, preset) == []
+@pytest.mark.parametrize("sizing", SIZINGS)
+def test_plain_drafts_nothing(engine: Engine, harbour: Library, sizing: str) -> None:
+    assert names("plain", engine, harbour, sizing) == []
 
 
 def test_rest_drafts_from_documents_and_chat(engine: Engine, harbour: Library) -> None:
@@ -85,24 +85,24 @@ def test_dresd_is_dense_alone_as_published_and_joined_with_exact_drafts_here(eng
 
 
 @pytest.mark.parametrize(
-    ("method", "preset"), [("magic", "device"), ("", "device"), ("rest", "fast"), ("REST", "paper")]
+    ("method", "sizing"), [("magic", "device"), ("", "device"), ("rest", "fast"), ("REST", "paper")]
 )
-def test_unknown_names_are_refused_with_the_known_ones(engine: Engine, method: str, preset: str) -> None:
+def test_unknown_names_are_refused_with_the_known_ones(engine: Engine, method: str, sizing: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        drafters_of(method, Sources(engine, None), preset)
-    known = METHODS if method not in METHODS else PRESETS
+        drafters_of(method, Sources(engine, None), sizing)
+    known = METHODS if method not in METHODS else SIZINGS
     assert all(name in caught.value.advice for name in known)
 
 
 def test_rows_cap_the_batch(engine: Engine) -> None:
     assert budget_of(engine, "paper").limit == PAPER_NODES == MAX_ROWS - 1
     assert 8 <= budget_of(engine, "device").limit <= MAX_ROWS - 1
-    for preset in PRESETS:
-        assert budget_of(engine, preset, 4).limit == 3
-        assert budget_of(engine, preset, 1).limit == 0
+    for sizing in SIZINGS:
+        assert budget_of(engine, sizing, 4).limit == 3
+        assert budget_of(engine, sizing, 1).limit == 0
         for rows in (-1, MAX_ROWS + 1):
             with pytest.raises(SettingsError, match=str(rows)):
-                budget_of(engine, preset, rows)
+                budget_of(engine, sizing, rows)
 
 
 def test_a_capped_budget_cuts_a_real_draft(engine: Engine, harbour: Library) -> None:
@@ -146,46 +146,46 @@ def test_people_choose_from_whole_methods() -> None:
     assert {name for name, method in METHODS.items() if method.needs_draft} == {"draft", *FUSING}
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("sizing", SIZINGS)
 def test_without_a_draft_model_the_searches_go_on_alone(
-    engine: Engine, harbour: Library, no_draft: None, preset: str
+    engine: Engine, harbour: Library, no_draft: None, sizing: str
 ) -> None:
-    assert names("draft", engine, harbour, preset) == []
-    assert names("rasd", engine, harbour, preset) == [HybridDrafter.name]
-    assert names("rasd", engine, None, preset) == [HybridDrafter.name]
+    assert names("draft", engine, harbour, sizing) == []
+    assert names("rasd", engine, harbour, sizing) == [HybridDrafter.name]
+    assert names("rasd", engine, None, sizing) == [HybridDrafter.name]
     for search in ("prompt", "rest", "dresd"):
         for library in (harbour, None):
-            assert names(f"rasd-{search}", engine, library, preset) == names(search, engine, library, preset)
-    assert names("prompt", engine, harbour, preset) == [PromptDrafter.name]
+            assert names(f"rasd-{search}", engine, library, sizing) == names(search, engine, library, sizing)
+    assert names("prompt", engine, harbour, sizing) == [PromptDrafter.name]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_with_a_draft_model(engine: Engine, harbour: Library, draft: ScriptedDraft, preset: str) -> None:
-    assert names("draft", engine, harbour, preset) == [ModelDrafter.name]
+@pytest.mark.parametrize("sizing", SIZINGS)
+def test_with_a_draft_model(engine: Engine, harbour: Library, draft: ScriptedDraft, sizing: str) -> None:
+    assert names("draft", engine, harbour, sizing) == [ModelDrafter.name]
     for method in FUSING:
         for library in (harbour, None):
-            assert names(method, engine, library, preset) == [RasdDrafter.name]
+            assert names(method, engine, library, sizing) == [RasdDrafter.name]
     for method in ("plain", "rest", "dresd", "prompt"):
-        assert not {ModelDrafter.name, RasdDrafter.name} & set(names(method, engine, harbour, preset))
+        assert not {ModelDrafter.name, RasdDrafter.name} & set(names(method, engine, harbour, sizing))
     sources = Sources(engine, harbour.ngrams, harbour.states)
-    dense = {method for method in FUSING for drafter in drafters_of(method, sources, preset) if drafter.needs_states}
+    dense = {method for method in FUSING for drafter in drafters_of(method, sources, sizing) if drafter.needs_states}
     assert dense == {"rasd", "rasd-dresd"}
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("sizing", SIZINGS)
 @pytest.mark.parametrize(
     ("method", "expected"),
     [("rasd", SOURCE_PROMPT | SOURCE_REST), ("rasd-prompt", SOURCE_PROMPT), ("rasd-rest", SOURCE_REST)],
 )
 def test_every_search_of_a_fusing_method_is_asked(
-    engine: Engine, harbour: Library, draft: ScriptedDraft, method: str, expected: int, preset: str
+    engine: Engine, harbour: Library, draft: ScriptedDraft, method: str, expected: int, sizing: str
 ) -> None:
-    if method == "rasd-rest" and preset == "device":
+    if method == "rasd-rest" and sizing == "device":
         expected |= SOURCE_PROMPT  # here, REST looks at the chat too
     draft.knows[:] = False  # tokens that it does not know are not its to prune
     draft.knows[:3] = True
     tokens = engine.tokenize("The lighthouse of Velm was built in 1874. The lighthouse of")
-    (drafter,) = drafters_of(method, Sources(engine, harbour.ngrams, harbour.states), preset)
+    (drafter,) = drafters_of(method, Sources(engine, harbour.ngrams, harbour.states), sizing)
     context = Context(tokens, 10)
     drafter.begin(context)
     tree = drafter.propose(context, 20)
@@ -198,10 +198,10 @@ def test_as_published_every_node_is_drafted_and_here_those_that_can_pay(
     engine: Engine, draft: ScriptedDraft, method: str
 ) -> None:
     context = Context(engine.tokenize("The lighthouse of"), 10)
-    for preset in PRESETS:
-        (drafter,) = drafters_of(method, Sources(engine), preset)
+    for sizing in SIZINGS:
+        (drafter,) = drafters_of(method, Sources(engine), sizing)
         drafter.propose(context, 5)
-    asked = dict(zip(PRESETS, draft.asked, strict=True))
+    asked = dict(zip(SIZINGS, draft.asked, strict=True))
     assert asked == {"device": (5, least_price(engine.decode_seconds), engine.plain_seconds), "paper": (5, 0.0, 0.0)}
     assert asked["device"][2] > 0
 
@@ -232,16 +232,16 @@ def test_the_published_size_is_filled_by_estimates_where_kinds_are_mixed(engine:
     assert float(own.calibrate(tree).probability[0]) > 0.9
 
 
-@pytest.mark.parametrize("preset", PRESETS)
-def test_auto_draws_on_everything_there_is(engine: Engine, harbour: Library, draft: ScriptedDraft, preset: str) -> None:
-    assert names("auto", engine, harbour, preset) == names("auto", engine, None, preset) == [AutoDrafter.name]
+@pytest.mark.parametrize("sizing", SIZINGS)
+def test_auto_draws_on_everything_there_is(engine: Engine, harbour: Library, draft: ScriptedDraft, sizing: str) -> None:
+    assert names("auto", engine, harbour, sizing) == names("auto", engine, None, sizing) == [AutoDrafter.name]
     tokens = engine.tokenize("The lighthouse of Velm was built in 1874. The lighthouse of")
     # Of its own, for what other replies have taught the engine would decide what is asked.
-    (drafter,), budget = plan(sources_of(engine, harbour), "auto", preset, acceptance=Acceptance())
+    (drafter,), budget = plan(sources_of(engine, harbour), "auto", sizing, acceptance=Acceptance())
     context = Context(tokens, 10)
     drafter.begin(context)
     tree = drafter.propose(context, 40)
-    if preset == "paper":  # where time doesn't count, whatever is known is in the tree
+    if sizing == "paper":  # where time doesn't count, whatever is known is in the tree
         everything = SOURCE_PROMPT | SOURCE_REST | SOURCE_DRAFT
         assert np.bitwise_or.reduce(tree.source) & everything == everything
     assert drafter.times is not None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from localspec.chat.engine import Engine
 from localspec.chat.origins import UNKNOWN, Origins, names
 from localspec.chat.session import ReplyOptions, Session
-from localspec.chat.text import TextStream
+from localspec.chat.text_stream import TextStream
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET
 from localspec.stores.library import Library

@@ -137,9 +137,9 @@ def test_plain_and_rest_write_the_same_words(engine: Engine, harbour: Library) -
 
 def test_published_rest_writes_the_same_words(engine: Engine, harbour: Library) -> None:
     turns: list[Turn] = []
-    for method, preset in (("plain", "device"), ("rest", "paper")):
+    for method, sizing in (("plain", "device"), ("rest", "paper")):
         fresh(engine)
-        options = ReplyOptions(method=method, preset=preset, max_tokens=32)
+        options = ReplyOptions(method=method, sizing=sizing, max_tokens=32)
         turns.append(last(Session(engine, harbour).ask("Tell me about the harbour.", options)))
     plain, paper = turns
     assert paper.reply_tokens == plain.reply_tokens
@@ -221,7 +221,7 @@ def test_settings_that_cannot_work_leave_the_conversation_as_it_was(engine: Engi
     before = snapshot(session)
     wrong: tuple[dict[str, Any], ...] = (
         {"method": "magic"},
-        {"preset": "magic"},
+        {"sizing": "magic"},
         {"rows": 1000},
         {"sampling": SamplingSettings(grammar="root ::= (")},
     )

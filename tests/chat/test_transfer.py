@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localspec.chat import transfer
+from localspec.chat.context_usage import ContextUsage
 from localspec.chat.engine import Engine
 from localspec.chat.history import kept
 from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.session import ReplyOptions, Session
 from localspec.chat.transfer import as_json, as_markdown, read_json
-from localspec.chat.window import Window
 from localspec.errors import ChatFileError
 from localspec.stores.conversations import KeptCitation, KeptConversation, KeptTurn
 from localspec.stores.library import Library
@@ -76,7 +76,7 @@ def test_a_real_answer_is_exported_with_its_timings(engine: Engine, harbour: Lib
 
 
 def test_a_system_prompt_and_what_filled_the_context_go_along(tmp_path: Path) -> None:
-    window = {**Window(4096, 40, 900).record()}
+    window = {**ContextUsage(4096, 40, 900).record()}
     turns = tuple(replace(turn, window=window) for turn in LAMP.turns)
     conversation = replace(LAMP, system="Be short.\n\nAnd kind.", turns=turns)
     assert read_json(file_of(tmp_path, "".join(as_json([conversation])))) == [conversation]

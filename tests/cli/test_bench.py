@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import ingest, open_library
+from localspec.chat.library_setup import ingest, open_library
 from localspec.cli.bench import ALL, TABLE_HEADER, BenchSettings, Prompt, Run, read_prompts, run, summary, table
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
@@ -159,14 +159,14 @@ def test_drafts_change_no_greedy_text(engine: Engine, library: Library) -> None:
     assert rows[1][-1] == "0/4"
 
 
-@pytest.mark.parametrize("preset", ["device", "paper"])
-def test_four_rows_hold_three_drafts(engine: Engine, library: Library, preset: str) -> None:
-    settings = BenchSettings(("rest",), preset, rows=4, max_tokens=TOKENS)
+@pytest.mark.parametrize("sizing", ["device", "paper"])
+def test_four_rows_hold_three_drafts(engine: Engine, library: Library, sizing: str) -> None:
+    settings = BenchSettings(("rest",), sizing, rows=4, max_tokens=TOKENS)
     contestants, figures = contest(engine, library, settings, PROMPTS[:2])
     rest = figures["methods"]["rest"][ALL]
     assert rest["drafted"] <= 3 * contestants[1].scores[ALL].metrics.drafted_steps <= 3 * rest["steps"]
     assert rest["diverged"] == 0
-    if preset == "paper":
+    if sizing == "paper":
         assert rest["drafted"] > 0
 
 

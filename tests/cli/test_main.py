@@ -181,7 +181,7 @@ def test_a_library_learns_from_prompts(home: Path) -> None:
     assert again["replies"] == 0
     bench = command(
         home, "bench", "--prompts", "prompts.jsonl", "--library", "learnt", "--methods", "rest,dresd",
-        "--preset", "paper", "--rows", "8", "--max-tokens", "12", *LOADING,
+        "--sizing", "paper", "--rows", "8", "--max-tokens", "12", *LOADING,
     )  # fmt: skip
     methods = json.loads(bench.stdout.rstrip("\n").split("\n")[-1])["methods"]
     assert methods["dresd"]["all"]["diverged"] == 0

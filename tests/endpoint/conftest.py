@@ -20,7 +20,7 @@ from starlette.middleware import Middleware
 
 from localspec.access.guard import Guard
 from localspec.chat.engine import Engine
-from localspec.chat.libraries import ingest, open_library
+from localspec.chat.library_setup import ingest, open_library
 from localspec.endpoint import routes as routes_module
 from localspec.endpoint.access import Access
 from localspec.endpoint.answers import Answers

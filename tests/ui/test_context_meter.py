@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from localspec.chat.context_usage import ContextUsage
 from localspec.chat.session import Turn
-from localspec.chat.window import Window
 from localspec.ui import context_meter
 
 
@@ -16,7 +16,7 @@ def shown(turn: Turn) -> dict[str, int]:
 
 
 def test_the_parts_add_up_to_the_context() -> None:
-    turn = Turn("Why?", "Why?", reply_tokens=[1] * 40, finish="end", window=Window(4096, 38, 1200, 300, 20))
+    turn = Turn("Why?", "Why?", reply_tokens=[1] * 40, finish="end", window=ContextUsage(4096, 38, 1200, 300, 20))
     assert shown(turn) == {
         "system": 38, "documents": 1200, "earlier": 300, "question": 20, "answer": 40, "free": 4096 - 1598,
     }  # fmt: skip
@@ -30,7 +30,7 @@ def test_the_parts_add_up_to_the_context() -> None:
 
 
 def test_an_answer_counts_once_it_is_complete() -> None:
-    turn = Turn("Why?", "Why?", reply_tokens=[1] * 40, window=Window(4096, 38, 0, 0, 20))
+    turn = Turn("Why?", "Why?", reply_tokens=[1] * 40, window=ContextUsage(4096, 38, 0, 0, 20))
     assert "answer" not in shown(turn)
     before = context_meter.meter(turn)
     turn.reply_tokens += [2] * 40
@@ -39,7 +39,7 @@ def test_an_answer_counts_once_it_is_complete() -> None:
 
 def test_what_was_left_out_is_explained() -> None:
     for count, words in ((1, "1 earlier question forgotten"), (3, "3 earlier questions forgotten")):
-        turn = Turn("Why?", "Why?", finish="end", window=Window(4096, 38, 0, 0, 20, forgotten=count))
+        turn = Turn("Why?", "Why?", finish="end", window=ContextUsage(4096, 38, 0, 0, 20, forgotten=count))
         assert words in context_meter.meter(turn)
         assert "does not know of that any more" in context_meter.meter(turn)
 
@@ -50,6 +50,6 @@ def test_without_figures_there_is_no_bar() -> None:
 
 
 def test_more_than_fits_is_shown_as_full() -> None:
-    turn = Turn("Why?", "Why?", reply_tokens=[1] * 500, finish="context", window=Window(512, 38, 0, 0, 20))
+    turn = Turn("Why?", "Why?", reply_tokens=[1] * 500, finish="context", window=ContextUsage(512, 38, 0, 0, 20))
     assert shown(turn)["free"] == 0
     assert sum(float(width) for width in re.findall(r"width:([\d.]+)%", context_meter.meter(turn))) <= 101

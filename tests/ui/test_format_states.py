@@ -11,7 +11,7 @@ import pytest
 
 from localspec import texts
 from localspec.application.tuning import PRESSES, Tuner, TuningState
-from localspec.chat.libraries import states_of
+from localspec.chat.library_setup import states_of
 from localspec.chat.weight_formats import Needs
 from localspec.models.llama import LoadSettings
 from localspec.models.quantization import tuned

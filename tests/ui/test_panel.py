@@ -498,7 +498,7 @@ def test_marks_are_escaped_once() -> None:
 
 def test_settings_reach_the_reply() -> None:
     options = reply_options("rest", "paper", 16, 99, 0.7, 20, 0.9, 0.1, 1.1, 5, ' root ::= "a" ')
-    assert (options.method, options.preset, options.rows, options.max_tokens) == ("rest", "paper", 16, 99)
+    assert (options.method, options.sizing, options.rows, options.max_tokens) == ("rest", "paper", 16, 99)
     assert (options.sampling.temperature, options.sampling.seed, options.sampling.grammar) == (0.7, 5, 'root ::= "a"')
     assert reply_options("rest", "device", 0, 1, 0, 40, 1, 0, 1, None, "").sampling.seed == RANDOM_SEED
     assert (options.whole, options.system) == (None, "")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from localspec.chat.context_usage import ContextUsage
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM
 from localspec.chat.session import ReplyOptions, Session, Turn
-from localspec.chat.window import Window
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library
@@ -128,7 +128,7 @@ def test_a_document_stays_where_turns_are_forgotten(small_engine: Engine, harbou
     session = Session(small_engine, harbour)
     options = ReplyOptions(max_tokens=40, whole=())
     turns = [last(session.ask(WHEN, options))]
-    while not (turns[-1].window or Window()).forgotten and len(turns) < 30:
+    while not (turns[-1].window or ContextUsage()).forgotten and len(turns) < 30:
         turns.append(last(session.ask(f"{TIDE} This is question {len(turns)}.", options)))
     turns.append(last(session.ask("Who is the pilot?", options)))
     window = turns[-1].window
@@ -190,9 +190,9 @@ def test_continuing_keeps_the_figures_right(engine: Engine, harbour: Library) ->
 
 
 def test_a_window_is_kept_and_read_again() -> None:
-    window = Window(2048, 40, 900, 100, 20, 3)
-    assert Window.of_record(window.record()) == window
-    assert Window.of_record({}) == Window()
+    window = ContextUsage(2048, 40, 900, 100, 20, 3)
+    assert ContextUsage.of_record(window.record()) == window
+    assert ContextUsage.of_record({}) == ContextUsage()
     for wrong in ({"size": -1}, {"size": "2"}, {"documents": 1.5}, {"forgotten": True}, {"size": 10**12}):
         with pytest.raises(ValueError, match="whole number"):
-            Window.of_record(wrong)
+            ContextUsage.of_record(wrong)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.chat.engine import Engine
-from localspec.chat.text import TextStream
+from localspec.chat.text_stream import TextStream
 
 
 @st.composite

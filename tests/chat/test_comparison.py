@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine
 from localspec.chat.methods import listed
 from localspec.chat.session import ReplyOptions, Session, Turn
-from localspec.chat.trials import PLAIN, Comparison, ComparisonRun, as_made, contenders, with_seed
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 from localspec.stores.library import Library
@@ -59,7 +59,7 @@ def test_plain_decoding_writes_the_last_answer_again(
 def test_every_method_starts_alike_and_writes_the_same(engine: Engine, harbour: Library) -> None:
     session = talk(engine, harbour, WHEN)
     before, taught = snapshot(session), learnt(engine)
-    methods, left_out = contenders(engine)
+    methods, left_out = compared_methods(engine)
     assert methods[0] == PLAIN
     assert methods[-1] == "auto"
     assert {*methods, *left_out} == {*listed()}

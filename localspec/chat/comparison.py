@@ -119,7 +119,7 @@ class Comparison(Session):
     def _planned(self, options: ReplyOptions) -> tuple[list[Drafter], Budget]:
         assert self._sources is not None
         sources = replace(self._sources, source_gates=deepcopy(self._sources.source_gates))
-        return plan(sources, options.method, options.preset, options.rows, deepcopy(self._sources.acceptance))
+        return plan(sources, options.method, options.sizing, options.rows, deepcopy(self._sources.acceptance))
 
     def _read(self, model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:
         wanted = with_states or bool(self._with_states)
@@ -130,7 +130,7 @@ class Comparison(Session):
         yield from super()._read(model, prompt, turn, wanted)
 
 
-def contenders(engine: Engine) -> tuple[list[str], dict[str, str]]:
+def compared_methods(engine: Engine) -> tuple[list[str], dict[str, str]]:
     """The methods that can be compared here, plain first and Auto last, and of the others why they cannot."""
     order = sorted(listed(), key=lambda name: (name != PLAIN, METHODS[name].sized_by_itself))
     left_out = {}

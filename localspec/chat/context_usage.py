@@ -18,7 +18,7 @@ class Sent(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class ContextUsage:
     """The prompt of one turn by what it holds, in tokens. The answer comes on top, and the rest of `size` is free."""
 
     size: int = 0
@@ -47,7 +47,7 @@ class Window:
         return asdict(self)
 
     @classmethod
-    def of_record(cls, record: Mapping[str, Any]) -> Window:
+    def of_record(cls, record: Mapping[str, Any]) -> ContextUsage:
         """The window that `record` gave; what is missing is 0. Raises ValueError for what cannot be."""
         values: dict[str, int] = {}
         for each in fields(cls):
@@ -60,7 +60,7 @@ class Window:
 
 def measure(
     size: int, prompt: int, earlier: Sequence[Sent], last: Sent, forgotten: int, count: Callable[[str], int]
-) -> Window:
+) -> ContextUsage:
     """The window of a prompt of `prompt` tokens: the turns in it before the `last` one, and how many were left out."""
     documents = said = 0
     for turn in earlier:
@@ -70,7 +70,7 @@ def measure(
     question = count(last.question)
     documents += _added(last, question, count)
     # What is left is the system prompt and the template; pieces that are joined may have a token less than apart.
-    return Window(size, max(0, prompt - documents - said - question), documents, said, question, forgotten)
+    return ContextUsage(size, max(0, prompt - documents - said - question), documents, said, question, forgotten)
 
 
 def _added(turn: Sent, asked: int, count: Callable[[str], int]) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from localspec.chat.presets import BUILT_IN, FILE, MOST, Preset, Presets, read
+from localspec.chat.sampling_presets import BUILT_IN, FILE, MOST, Preset, Presets, read
 from localspec.errors import SettingsError, StoreError
 from localspec.models.llama.sampling import SamplingSettings
 
