@@ -288,16 +288,16 @@ FILE_GONE = "its file is gone."
 LAST_DRAFT_GONE = "The draft model {draft}, used last time, is not used: {problem}"
 UNUSABLE = "Found in the folder models/, but not usable:"
 GET_MODELS = "Get models"
-OFFERS_WHY = (
+CATALOGUE_WHY = (
     "Open models that can be downloaded. The network is used only when you say so, and for nothing else. Other GGUF"
     " files can be put into the folder models/ by hand."
 )
-OFFER_ABOUT = "about "
-OFFER_MEMORY = "{memory} GiB of memory"
-OFFER_FITS = {"fits": "fits", "close": "fits if other programs are closed", "never": "too big for this computer"}
-OFFER_DRAFT = "with {draft} to draft for it"
-OFFER_HERE = "on this computer"
-OFFER_PART_HERE = "{done} of it are here already"
+ENTRY_ABOUT = "about "
+ENTRY_MEMORY = "{memory} GiB of memory"
+ENTRY_FITS = {"fits": "fits", "close": "fits if other programs are closed", "never": "too big for this computer"}
+ENTRY_DRAFT = "with {draft} to draft for it"
+ENTRY_HERE = "on this computer"
+ENTRY_PART_HERE = "{done} of it are here already"
 DOWNLOAD = "Download"
 DOWNLOAD_GO_ON = "Go on with the download"
 DOWNLOAD_ASK = "Download {size} from {host} ({repository}) into the folder models/{name}? Licence: {licence}."

@@ -65,7 +65,7 @@ class Conversation:
     """The tab was given another library: its picker is to be told."""
     picked: Choice | None = None
     """The model and settings that stand in the tab's fields; None until it has said so"""
-    offered: str = ""
+    download_asked: str = ""
     """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
     seen: dict[str, int] = field(default_factory=dict)
     """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""

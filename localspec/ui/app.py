@@ -22,10 +22,10 @@ from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.desktop import menu
 from localspec.errors import SettingsError
-from localspec.ui import page
 from localspec.ui.environment import uploads_folder
 from localspec.ui.events import Events
 from localspec.ui.exports import Exports
+from localspec.ui.page import Page
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
@@ -56,11 +56,10 @@ def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
         title=texts.TITLE, analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 3600)
     ) as made:
         blocks: gr.Blocks = made
-        events = Events(application)
-        made_page = page.build(choice)
-        events.connect(made_page)
-        events.connect_opening(blocks, made_page)
-        blocks.unload(events.leave)
+        page = Page(application)
+        page.build(choice)
+        page.connect()
+        Events(page).connect(blocks)
     blocks.queue(max_size=64, default_concurrency_limit=1)
     return blocks
 

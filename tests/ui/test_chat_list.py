@@ -19,7 +19,8 @@ from localspec.errors import StoreError
 from localspec.stores.conversations import MARK, UNMARK, ConversationInfo, KeptConversation, KeptTurn
 from localspec.ui import markup
 from localspec.ui.chat_list import below, chats
-from localspec.ui.conversations import Chats
+from localspec.ui.chat_list_part import ChatListPart
+from localspec.ui.chat_updates import ChatUpdates
 from localspec.ui.exports import file_name
 from localspec.ui.messages import message, messages
 from tests.ui.test_panel import HOSTILE, Tags
@@ -123,9 +124,13 @@ def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App
     made.close()
 
 
+def handlers_of(application: Application) -> ChatListPart:
+    return ChatListPart(application, ChatUpdates(application))
+
+
 def opened(application: Application, key: str, identity: int) -> Conversation:
     conversation = application.conversation(key)
-    Chats(application)._open(conversation, str(identity))
+    handlers_of(application).open(conversation, str(identity))
     return conversation
 
 
@@ -142,33 +147,33 @@ def test_tabs_share_a_chat_and_one_that_is_deleted_leaves_both(application: Appl
 
 
 def test_the_list_is_made_anew_only_where_it_changed(application: Application) -> None:
-    handlers, conversation = Chats(application), application.conversation("one")
-    first = handlers.beside(conversation)["chats"]
+    handlers, conversation = handlers_of(application), application.conversation("one")
+    first = handlers.updates.beside(conversation)["chats"]
     assert first.count("<li") == CHATS_LISTED
-    assert handlers.beside(conversation)["chats"] is first
+    assert handlers.updates.beside(conversation)["chats"] is first
     application.history.store.rename(120, "Another name")
-    second = handlers.beside(conversation)["chats"]
+    second = handlers.updates.beside(conversation)["chats"]
     assert "Another name" in second
     # A title that is being typed is not taken away by what happens elsewhere.
-    handlers._ask_title(conversation, "119")
-    typing = handlers.beside(conversation)["chats"]
+    handlers.ask_title(conversation, "119")
+    typing = handlers.updates.beside(conversation)["chats"]
     application.history.store.rename(118, "Yet another name")
-    assert handlers.beside(conversation)["chats"] is typing
-    handlers._keep(conversation)
-    assert "Yet another name" in handlers.beside(conversation)["chats"]
-    handlers._more(conversation, "")
-    assert handlers.beside(conversation)["chats"].count("<li") == CHATS_LISTED + 20
+    assert handlers.updates.beside(conversation)["chats"] is typing
+    handlers.keep(conversation)
+    assert "Yet another name" in handlers.updates.beside(conversation)["chats"]
+    handlers.more(conversation, "")
+    assert handlers.updates.beside(conversation)["chats"].count("<li") == CHATS_LISTED + 20
 
 
 def test_a_press_that_means_nothing_changes_nothing(application: Application) -> None:
-    handlers, conversation = Chats(application), application.conversation("one")
+    handlers, conversation = handlers_of(application), application.conversation("one")
     before = application.history.store.newest()
     for about in ("", "x", "-1", "9" * 30, "1; DROP TABLE turns", "²"):
         with pytest.raises(StoreError):
-            handlers._open(conversation, about)
-        handlers._delete(conversation, about)
-        handlers._rename(conversation, f"{about} New")
-    handlers._delete(conversation, "5")  # nobody was asked
+            handlers.open(conversation, about)
+        handlers.delete(conversation, about)
+        handlers.rename(conversation, f"{about} New")
+    handlers.delete(conversation, "5")  # nobody was asked
     after = application.history.store.newest()
     assert {info.id for info in after} == {info.id for info in before}
 

@@ -4,41 +4,46 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import gradio as gr
 
 from localspec import config, texts
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.session import Turn
 from localspec.errors import LocalSpecError
 from localspec.stores.library import FoundPassage, Library
 from localspec.stores.overview import library_identity
 from localspec.ui import markup
-from localspec.ui.page import Page
+from localspec.ui.part import EACH, Part, Update, hidden, html
 
 _WANTED = re.compile(r"(\d{1,18}) cite (\d{1,9})")
 """What `citing.js` writes: a count that makes every press different, and the name of the button."""
 
 
-class Citing:
-    """The handler, over one application."""
+class CitingPart(Part):
+    """The dialog, and the field in which the page names a passage."""
 
-    def __init__(self, application: Application) -> None:
-        self.application = application
+    cite: gr.Textbox
+    """A count and the name of the button of a cited passage that was pressed"""
+    passage: gr.Markdown
 
-    def connect(self, page: Page, quick: dict[str, Any]) -> None:
-        """Tie the handler to the components."""
-        page.cite.change(self.show, page.cite, page.passage, trigger_mode="multiple", **quick)
+    def build(self) -> None:
+        """Both."""
+        self.cite = hidden("cite")
+        self.passage = html("passage")
 
-    def show(self, wanted: str, request: gr.Request) -> Any:  # noqa: ANN401 - what `gr.skip` makes has no type
+    def connect(self) -> None:
+        """Tie the handler."""
+        self.cite.change(self.show, self.cite, self.passage, **EACH)
+
+    def show(self, wanted: str, request: gr.Request) -> Update:
         """The passage of the button that was pressed, as a dialog that `citing.js` opens."""
         found = _WANTED.fullmatch(wanted or "")
         if found is None:
             return gr.skip()
         count, number = found.groups()
-        conversation = self.application.conversation(str(request.session_hash))
+        conversation = self.conversation(request)
         made = cited_in(conversation.chat.turns, int(number))
         if made is None:
             return dialog(count, texts.PASSAGE, texts.PASSAGE_UNKNOWN)

@@ -5,10 +5,31 @@ from __future__ import annotations
 from localspec import texts
 from localspec.endpoint.service import Service
 from localspec.ui import markup
+from localspec.ui.part import Part, Tick, closed, html
 
 ON, OFF, RENEW = "endpoint-on", "endpoint-off", "endpoint-token"
 PRESSES = (ON, OFF, RENEW)
 """Names of the buttons on the page."""
+
+
+class EndpointPart(Part):
+    """Other programs that use the model."""
+
+    told = ("endpoint",)
+
+    def build(self) -> None:
+        """The switch, closed at first."""
+        with closed(texts.ENDPOINT, "endpoint-part"):
+            self.named["endpoint"] = html("endpoint")
+
+    def press(self, name: str) -> None:
+        """Do what a button says."""
+        press(self.application.endpoint, name)
+
+    def tell(self, tick: Tick) -> None:
+        """Where the switch stands."""
+        draft = self.application.models.draft
+        tick.tell("endpoint", shown(self.application.endpoint, draft.target if draft is not None else ""))
 
 
 def press(service: Service, name: str) -> None:

@@ -1,87 +1,145 @@
-"""What happens when people pick, load, unload and download models."""
+"""Models: picked, loaded and unloaded, with a draft model beside them."""
 
 from __future__ import annotations
 
-import shutil
 import time
 from typing import Any
 
 import gradio as gr
 
 from localspec import texts
-from localspec.application.downloads import UNDER_WAY, arrived
 from localspec.application.model_manager import fit_sentence
 from localspec.application.remembered import Choice
-from localspec.application.state import Application, Conversation
-from localspec.config import models_folder
+from localspec.application.state import Application
 from localspec.errors import LocalSpecError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.files.catalogue import (
-    AUTOMATIC,
-    DEFAULT_MODEL,
-    NO_DRAFT,
-    CatalogueEntry,
-    find_offer,
-    resolve,
-    resolve_draft,
-)
-from localspec.models.files.catalogue import offers as offered
-from localspec.models.files.hub import endpoint
-from localspec.models.files.inventory import ModelInventory, look_through
+from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, available, resolve, resolve_draft
 from localspec.models.fit.fitting import Fit, ways
 from localspec.models.fit.fitting import fit as fit_into
-from localspec.models.fit.memory import Room, draft_of, footprint
+from localspec.models.fit.memory import footprint
 from localspec.models.llama import LoadSettings
 from localspec.models.pairing import compare_files
-from localspec.ui import markup, model_parts
-from localspec.ui.conversations import Update
-from localspec.ui.model_parts import OfferState, Question, draft_status, read_button, status
+from localspec.ui import format_markup, markup, model_markup
+from localspec.ui.catalogue_part import CataloguePart
+from localspec.ui.model_buttons import read_button
+from localspec.ui.model_folder import LOOK_SECONDS, ModelFolder, draft_choices, fields_of
+from localspec.ui.model_markup import draft_status, status
 from localspec.ui.options import Number, load_settings
-from localspec.ui.page import Page, draft_choices, fields_of
+from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, closed, html, remember
 
-MODEL_PARTS = ("status", "draft", "formats", "alone")
-"""The parts of the page that tell of the loaded models."""
-PICKING_PARTS = ("fit", "downloads", "offers", "unusable")
-"""Those that tell of models that could be loaded."""
-_LOOK_SECONDS = 4.0
-"""The folder and the free memory are looked at so often."""
-_SPARE_DISK = 64 * 2**20
+LOADED_PARTS = ("status", "draft-status", "formats")
+"""What tells of the loaded models."""
 _OTHERS = 2
 """Models that are named in place of one that does not fit."""
 
 
-class ModelPart:
-    """The handlers, over one application."""
+class ModelPart(Part):
+    """The fields about models, the line in the heading, and what is said between them."""
+
+    told = (*LOADED_PARTS, "fit", "unusable", "models", "drafts")
+
+    model: gr.Dropdown
+    model_file: gr.Textbox
+    draft: gr.Dropdown
+    context: gr.Number
+    threads: gr.Number
+    gpu_layers: gr.Number
+    load_button: gr.Button
+    unload_button: gr.Button
 
     def __init__(self, application: Application) -> None:
-        self.application = application
-        self._shelf: ModelInventory | None = None
-        self._looked = 0.0
-        self._offers: tuple[tuple[object, ...], str] = ((), "")
+        super().__init__(application)
+        self.folder = ModelFolder()
+        self.catalogue = CataloguePart(application, self.folder)
         self._fits: dict[Choice, tuple[tuple[object, ...], str]] = {}
 
-    def connect(self, page: Page, quick: dict[str, Any]) -> None:
-        """Tie the handlers to the components; `quick` are the options of every handler on the page."""
-        fields = [page.model, page.model_file, page.draft, page.context, page.gpu_layers, page.threads]
-        told = [page.status, page.draft_status, page.fit]
-        page.load.click(self.load, fields, told, **quick)
-        page.unload.click(self.unload, None, page.status, **quick)
-        page.draft.input(self.look_at_draft, fields[:3], page.draft_status, **quick)
+    def build_status(self) -> None:
+        """In the heading: the loaded model."""
+        self.named["status"] = html("status")
+
+    def build(self, choice: Choice) -> None:
+        """All fields, closed at first; `choice` is what is loaded first."""
+        with closed(texts.MODEL, "model-part"):
+            names = [entry.name for entry in available()]
+            model, file, draft, context, layers, threads = fields_of(choice, names)
+            self._build_models(names, model, file, draft)
+            self.named["draft-status"] = html("draft-status")
+            self.named["formats"] = html("formats")
+            self._build_settings(context, layers, threads)
+            self.named["fit"] = html("fit")
+            with gr.Row():
+                self.load_button = gr.Button(texts.LOAD, elem_id="load", min_width=90)
+                self.unload_button = gr.Button(texts.UNLOAD, elem_id="unload", scale=0, min_width=90)
+            self.named["unusable"] = html("unusable")
+
+    def _build_models(self, names: list[str], model: str | None, file: str, draft: str) -> None:
+        self.model = self.named["models"] = gr.Dropdown(
+            names, value=model, allow_custom_value=True, label=texts.MODEL, elem_id="model"
+        )
+        self.model_file = gr.Textbox(file, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file")
+        self.draft = self.named["drafts"] = gr.Dropdown(
+            draft_choices(),
+            value=draft,
+            allow_custom_value=True,
+            label=texts.DRAFT,
+            info=texts.DRAFT_INFO,
+            elem_id="draft",
+        )
+
+    def _build_settings(self, context: int, layers: int, threads: int) -> None:
+        with gr.Row():
+            self.context = gr.Number(
+                context, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90, elem_id="context"
+            )
+            self.threads = gr.Number(threads, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
+        self.gpu_layers = gr.Number(
+            layers, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0, elem_id="gpu-layers"
+        )
+
+    @property
+    def fields(self) -> list[gr.components.Component]:
+        """What a load is told, in the order that handlers take."""
+        return [self.model, self.model_file, self.draft, self.context, self.gpu_layers, self.threads]
+
+    def connect(self, press: gr.Textbox) -> None:
+        """`press` names the button that was pressed, of those inside markup."""
+        fields, named = self.fields, self.named
+        told = [named["status"], named["draft-status"], named["fit"]]
+        self.load_button.click(self.load, fields, told, **QUICK)
+        self.unload_button.click(self.unload, None, named["status"], **QUICK)
+        self.draft.input(self.look_at_draft, fields[:3], named["draft-status"], **QUICK)
         # Whoever picks from the list means that, and not the path that was typed before.
-        page.model.input(self.pick, fields, [page.model_file, page.fit], trigger_mode="always_last", **quick)
-        for field in (page.model_file, page.draft, page.context, page.gpu_layers, page.threads):
-            field.input(self.look, fields, page.fit, trigger_mode="always_last", **quick)
-        page.press.change(
-            self.press, [page.press, *fields], [*fields, *told, page.downloads, page.offers],
-            trigger_mode="multiple", **quick,
-        )  # fmt: skip
+        self.model.input(self.pick, fields, [self.model_file, named["fit"]], **LATEST)
+        for field in (self.model_file, self.draft, self.context, self.gpu_layers, self.threads):
+            field.input(self.look, fields, named["fit"], **LATEST)
+        downloads = [self.catalogue.named[name] for name in self.catalogue.told]
+        press.change(self.press, [press, *fields], [*fields, *told, *downloads], **EACH)
+
+    def connect_opening(self, blocks: gr.Blocks) -> None:
+        """What a tab is told when it is opened."""
+        blocks.load(self.open, self.fields, self.fields, show_progress="hidden", api_visibility="private")
+
+    def tell(self, tick: Tick) -> None:
+        """What is loaded, what could be, and whether what is picked fits."""
+        picked = tick.conversation.picked
+        inventory = self.folder.inventory()
+        tick.tell("status", status(self.application))
+        tick.tell("draft-status", draft_status(self.application.models.draft))
+        tick.tell("formats", format_markup.formats(self.application.tuner.state()))
+        tick.tell("fit", self._fit(picked, settings_of(picked)) if picked is not None else "")
+        tick.tell("unusable", model_markup.unusable(inventory.unusable))
+        for name, listed in (
+            ("models", [(entry.name, entry.name) for entry in inventory.models]),
+            ("drafts", draft_choices(inventory.drafts)),
+        ):
+            tick.tell(name, str(listed), gr.update(choices=listed))
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
-    def open(self, request: gr.Request, *fields: Any) -> tuple[Update, ...]:  # noqa: ANN401
+    def open(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
         """A tab was opened: its fields say what is loaded, if they do not already."""
         used = self.application.models.used
-        wanted = fields_of(used, self._names()) if used is not None else fields
-        self._conversation(request).picked = used or _picked(*wanted)
+        wanted = fields_of(used, self.folder.names()) if used is not None else fields
+        self.conversation(request).picked = used or _picked(*wanted)
         return tuple(
             gr.skip() if now == before else gr.update(value=now) for now, before in zip(wanted, fields, strict=True)
         )
@@ -95,8 +153,8 @@ class ModelPart:
         try:
             choice, settings = chosen(*fields)
         except SettingsError as error:
-            return model_parts.fit_problem(str(error))
-        self._conversation(request).picked = choice
+            return model_markup.fit_problem(str(error))
+        self.conversation(request).picked = choice
         return self._fit(choice, settings)
 
     def look_at_draft(self, name: str | None, file: str, draft: str | None) -> str:
@@ -105,16 +163,16 @@ class ModelPart:
         if loaded is not None and loaded.wanted == wanted:
             return draft_status(loaded)
         if wanted in (AUTOMATIC, NO_DRAFT):
-            return markup.draft("pending", texts.DRAFT_PENDING.format(load=texts.LOAD))
+            return model_markup.draft_line("pending", texts.DRAFT_PENDING.format(load=texts.LOAD))
         try:
             target, entry = resolve(_typed(file) or name or ""), resolve_draft(wanted)
             compare_files(target.path, entry.path)
         except LocalSpecError as error:
-            return markup.draft("unfit", texts.DRAFT_UNFIT.format(problem=error), problem=True)
+            return model_markup.draft_line("unfit", texts.DRAFT_UNFIT.format(problem=error), problem=True)
         said = texts.DRAFT_FITS.format(name=entry.name, target=target.name, load=texts.LOAD)
-        return markup.draft("pending", said)
+        return model_markup.draft_line("pending", said)
 
-    def load(self, request: gr.Request, *fields: Any) -> tuple[Update, ...]:  # noqa: ANN401
+    def load(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
         """Load what stands in the fields, with the draft model beside it, unless there is no memory for it."""
         return self._load(request, fields, anyway=False)
 
@@ -127,15 +185,15 @@ class ModelPart:
         self._tell_again(request)
         return status(self.application)
 
-    def press(self, request: gr.Request, wanted: str, *fields: Any) -> tuple[Update, ...]:  # noqa: ANN401
+    def press(self, request: gr.Request, wanted: str, *fields: Any) -> Updates:  # noqa: ANN401
         """One of the buttons of this part; those of others are left alone."""
         pressed = read_button(wanted.partition(" ")[0])
         same: list[Update] = [gr.skip() for _ in fields]
         if pressed is None:
             return (*same, *(gr.skip() for _ in range(5)))
         action, what = pressed
-        conversation = self._conversation(request)
-        told: tuple[Update, ...] = (gr.skip(), gr.skip(), gr.skip())
+        conversation = self.conversation(request)
+        told: Updates = (gr.skip(), gr.skip(), gr.skip())
         try:
             now = self._changed(action, what, fields)
             if now is not None:
@@ -143,43 +201,12 @@ class ModelPart:
                 told = (gr.skip(), gr.skip(), self.look(request, *now))
             if action in ("use", "anyway"):
                 told = self._load(request, now or fields, anyway=action == "anyway")
-            self._download(conversation, action, what)
+            self.catalogue.act(conversation, action, what)
         except LocalSpecError as error:
             gr.Warning(markup.lines(str(error)))
-        parts = self.parts(conversation)
-        conversation.seen.update({part: parts[part] for part in ("downloads", "offers")})
-        return (*same, *told, parts["downloads"], parts["offers"])
-
-    # -- what changes by itself ---------------------------------------------------------------------------------
-
-    def parts(self, conversation: Conversation) -> dict[str, str]:
-        """What there is to say about models that could be loaded, as `PICKING_PARTS` names it."""
-        picked = conversation.picked
-        shelf = self.shelf()
-        return {
-            "fit": self._fit(picked, settings_of(picked)) if picked is not None else "",
-            "downloads": model_parts.downloads(self.application.downloads.states()),
-            "offers": self._offered(conversation.offered),
-            "unusable": model_parts.unusable(shelf.unusable),
-        }
-
-    def choices(self) -> list[tuple[str, list[tuple[str, str]]]]:
-        """What can be picked as model and as draft: a name for each list, and its entries."""
-        shelf = self.shelf()
-        return [
-            ("models", [(entry.name, entry.name) for entry in shelf.models]),
-            ("drafts", draft_choices(shelf.drafts)),
-        ]
-
-    def shelf(self) -> ModelInventory:
-        """What lies in the folder, looked at again every few seconds."""
-        if self._shelf is None or time.monotonic() - self._looked > _LOOK_SECONDS:
-            self._shelf = look_through()
-            self._looked = time.monotonic()
-        return self._shelf
-
-    def _names(self) -> list[str]:
-        return [entry.name for entry in self.shelf().models]
+        parts = self.catalogue.parts(conversation)
+        remember(conversation, parts)
+        return (*same, *told, *(parts[name] for name in self.catalogue.told))
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
@@ -208,8 +235,8 @@ class ModelPart:
     def _tell_again(self, request: gr.Request) -> None:
         """A load that fails at once may be over, and told by a tick, before what a handler gives arrives: the next tick
         tells it again."""
-        for part in (*MODEL_PARTS, "fit"):
-            self._conversation(request).seen.pop(part, None)
+        for part in (*LOADED_PARTS, "alone", "fit"):
+            self.conversation(request).seen.pop(part, None)
 
     def _changed(self, action: str, what: str, fields: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """The fields after a button that changes one of them; None for other buttons. Raises ModelFileError."""
@@ -221,31 +248,14 @@ class ModelPart:
         if action == "draft":
             return model, file, NO_DRAFT, context, gpu_layers, threads
         if action in ("model", "use"):
-            self._looked = 0.0  # it may have arrived just now
-            return fields_of(Choice(resolve(what).name, threads=int(threads or 0)), self._names())
+            self.folder.look_again()
+            return fields_of(Choice(resolve(what).name, threads=int(threads or 0)), self.folder.names())
         return None
-
-    def _download(self, conversation: Conversation, action: str, what: str) -> None:
-        """Buttons about downloads. Raises LocalSpecError."""
-        downloads = self.application.downloads
-        if action == "ask":
-            conversation.offered = find_offer(what).name
-        elif action == "not":
-            conversation.offered = ""
-        elif action in ("get", "both"):
-            offer = find_offer(what)
-            draft = _missing_draft(offer) if action == "both" else None
-            downloads.begin([offer, *([draft] if draft is not None else [])])
-            conversation.offered = ""
-        elif action == "stop":
-            downloads.stop(what)
-        elif action in ("close", "use"):
-            downloads.dismiss(what)
 
     def _fit(self, choice: Choice, settings: LoadSettings) -> str:
         """The part about a choice; made anew every few seconds, for other programs take and give memory."""
         models = self.application.models
-        known = (models.engine, models.loading, models.unloading, int(time.monotonic() / _LOOK_SECONDS))
+        known = (models.engine, models.loading, models.unloading, int(time.monotonic() / LOOK_SECONDS))
         before = self._fits.get(choice)
         if before is not None and before[0] == known:
             return before[1]
@@ -261,18 +271,18 @@ class ModelPart:
             found = models.fit(choice, settings)
             _check(found, choice)
         except (LocalSpecError, OSError) as error:
-            return model_parts.fit_problem(str(error))
+            return model_markup.fit_problem(str(error))
         loaded, used = models.engine, models.used
         same = loaded is not None and used is not None and _means_the_same(choice, used)
         possible, others = None, []
         if not found.fits:
             possible, others = ways(found), self._others(found)
-        return model_parts.fit(found, possible, others, loaded=same, counts_loaded=loaded is not None)
+        return model_markup.fit(found, possible, others, loaded=same, counts_loaded=loaded is not None)
 
     def _others(self, found: Fit) -> list[str]:
         """The largest models on this computer that fit with what is automatic."""
         fitting = []
-        for entry in self.shelf().models:
+        for entry in self.folder.inventory().models:
             try:
                 size = footprint(entry)
             except (ModelFileError, OSError):
@@ -280,41 +290,6 @@ class ModelPart:
             if size.name != found.target.name and fit_into(size, None, found.room, embedder=found.embedder).fits:
                 fitting.append((size.file_bytes, size.name))
         return [name for _, name in sorted(fitting, reverse=True)[:_OTHERS]]
-
-    def _offered(self, asked: str) -> str:
-        """The list of what can be downloaded; made anew where something of it has changed."""
-        downloads = self.application.downloads.states()
-        under_way = tuple(state.offer.name for state in downloads if state.state in UNDER_WAY)
-        shelf = self.shelf()
-        known = (asked, under_way, tuple(state.state for state in downloads), shelf, int(self._looked / 30))
-        before, made = self._offers  # one tab may replace them while another looks
-        if before == known:
-            return made
-        room, models = self.application.models.room(), offered()
-        here = {entry.path for entry in (*shelf.models, *shelf.drafts)}
-        states = [
-            OfferState(
-                offer,
-                (found := _fit_of_offer(offer, room)).report.needed,
-                "fits" if found.fits else "close" if found.could_ever_fit else "never",
-                offer.path(models_folder()) in here,
-                arrived(offer),
-                offer.name in under_way,
-            )
-            for offer in models
-        ]
-        question, problem = None, ""
-        if asked:
-            try:
-                question = _question(find_offer(asked))
-            except LocalSpecError as error:
-                problem = str(error)
-        made = model_parts.offers(states, question, problem)
-        self._offers = (known, made)
-        return made
-
-    def _conversation(self, request: gr.Request) -> Conversation:
-        return self.application.conversation(str(request.session_hash))
 
 
 def chosen(
@@ -353,31 +328,6 @@ def _means_the_same(choice: Choice, used: Choice) -> bool:
         used.gpu_layers,
         used.threads,
     )
-
-
-def _fit_of_offer(offer: CatalogueEntry, room: Room) -> Fit:
-    return fit_into(footprint(offer), draft_of(offer, offered()), room)
-
-
-def _missing_draft(offer: CatalogueEntry) -> CatalogueEntry | None:
-    """The model that drafts for an offer, where it has to be downloaded, too."""
-    if not offer.draft or offer.draft == DEFAULT_MODEL:
-        return None
-    draft = find_offer(offer.draft)
-    return None if draft.path(models_folder()).is_file() else draft
-
-
-def _question(offer: CatalogueEntry) -> Question:
-    """Raises SettingsError where the hub's address is none."""
-    draft = _missing_draft(offer)
-    host = endpoint().partition("://")[2]
-    missing = max(0, offer.bytes - arrived(offer))
-    missing_draft = max(0, draft.bytes - arrived(draft)) if draft is not None else 0
-    free = shutil.disk_usage(models_folder()).free
-    return Question(
-        offer, draft, host, missing, missing_draft, free,
-        missing + _SPARE_DISK <= free, missing + missing_draft + _SPARE_DISK <= free,
-    )  # fmt: skip
 
 
 def _typed(path: str | None) -> str:

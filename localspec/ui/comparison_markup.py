@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from localspec import texts
 from localspec.application.views import Measured, Row
+from localspec.chat.comparison import PLAIN
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER
 from localspec.speculation.metrics import ReplyMetrics
