@@ -24,20 +24,20 @@ FOLDER_NOT_WRITABLE = "The folder {folder} cannot be written ({error})."
 FOLDER_NOT_WRITABLE_ADVICE = "Free some space, make it writable, or use another one with LOCALSPEC_HOME."
 
 # How to come in, and what is said when somebody may not.
-ENTRANCE_TITLE = "This window may not use LocalSpec yet"
-ENTRANCE_WHY = (
+SIGN_IN_TITLE = "This window may not use LocalSpec yet"
+SIGN_IN_WHY = (
     "LocalSpec draws a new secret at every start, so that no other person or program here can read your chats. This"
     " window doesn't have it: it may belong to an earlier start. Your chats and documents are all there."
 )
-ENTRANCE_BY_START = "Start LocalSpec once more: it opens a window at the one that is running."
-ENTRANCE_BY_TERMINAL = "Or open the address that it printed in its terminal, which ends in ?token=…"
-ENTRANCE_ADDRESS = "Or paste that address here"
-ENTRANCE_PASSWORD = "Or type the password"
-ENTRANCE_ENTER = "Enter"
-ENTRANCE_WRONG = "That was not right."
-ENTRANCE_STALE = "This address was for an earlier start, or it was used already."
-ENTRANCE_WAIT = "Too many wrong guesses. Try again in {time}."
-ENTRANCE_REFUSED = "Open LocalSpec at the address that it printed when it started, or start it again."
+SIGN_IN_BY_START = "Start LocalSpec once more: it opens a window at the one that is running."
+SIGN_IN_BY_TERMINAL = "Or open the address that it printed in its terminal, which ends in ?token=…"
+SIGN_IN_ADDRESS = "Or paste that address here"
+SIGN_IN_PASSWORD = "Or type the password"
+SIGN_IN_ENTER = "Enter"
+SIGN_IN_WRONG = "That was not right."
+SIGN_IN_STALE = "This address was for an earlier start, or it was used already."
+SIGN_IN_WAIT = "Too many wrong guesses. Try again in {time}."
+SIGN_IN_REFUSED = "Open LocalSpec at the address that it printed when it started, or start it again."
 
 AGAIN_TITLE = "LocalSpec was started again"
 AGAIN_WHY = (

@@ -79,8 +79,8 @@ def serve(
     choice: Choice | None = None,
     routes: Sequence[BaseRoute] = (),
     *,
-    entrance: SessionAuth,
-    reach: BindAddress = BindAddress(),  # noqa: B008 - frozen
+    auth: SessionAuth,
+    bind: BindAddress = BindAddress(),  # noqa: B008 - frozen
 ) -> tuple[gr.Blocks, str]:
     """Serve the page, and `routes` beside it, at the first free port from `first_port` on, in background threads.
 
@@ -90,16 +90,16 @@ def serve(
     clear(uploads_folder())
     port = first_port
     for _ in range(_STARTS_TRIED):
-        port = free_port(port, reach.host)
+        port = free_port(port, bind.host)
         try:
-            blocks = _launch(application, port, choice, routes, entrance, reach)
+            blocks = _launch(application, port, choice, routes, auth, bind)
         except OSError:
-            if free_port(port, reach.host) == port:
+            if free_port(port, bind.host) == port:
                 raise
             port += 1  # another program took it a moment ago; another LocalSpec, for example
         else:
-            entrance.is_served = True
-            application.endpoint.address = reach.address(port)
+            auth.is_served = True
+            application.endpoint.address = bind.address(port)
             return blocks, application.endpoint.address
     raise SettingsError(texts.PORT_TAKEN.format(first=first_port))
 
@@ -109,13 +109,13 @@ def _launch(
     port: int,
     choice: Choice | None,
     routes: Sequence[BaseRoute],
-    entrance: SessionAuth,
-    reach: BindAddress,
+    auth: SessionAuth,
+    bind: BindAddress,
 ) -> gr.Blocks:
     blocks = build(application, choice)
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
-        server_name=f"[{reach.host}]" if ":" in reach.host else reach.host,
+        server_name=f"[{bind.host}]" if ":" in bind.host else bind.host,
         server_port=port,
         share=False,
         inbrowser=False,
@@ -133,8 +133,8 @@ def _launch(
         app_kwargs={
             # The first stands before the others.
             "middleware": [
-                Middleware(Guard, scripts=[script], reach=reach),
-                Middleware(SignInPage, entrance=entrance),
+                Middleware(Guard, scripts=[script], bind=bind),
+                Middleware(SignInPage, auth=auth),
                 Middleware(RouteAllowlist, uploads=uploads_folder()),
                 Middleware(Uploads, folder=uploads_folder()),
                 Middleware(Exports, application=application),

@@ -17,7 +17,7 @@ from localspec.application.downloads import (
     DownloadState,
 )
 from localspec.models.files.catalogue import CatalogueEntry
-from localspec.ui.markup import literal, meter, note, paragraph
+from localspec.ui.elements import literal, meter, note, paragraph
 from localspec.ui.model_buttons import model_button
 
 

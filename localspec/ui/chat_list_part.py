@@ -11,7 +11,7 @@ from localspec import texts
 from localspec.application.state import CHATS_LISTED, Application, Conversation
 from localspec.chat.transfer import read_json
 from localspec.errors import LocalSpecError
-from localspec.ui import markup
+from localspec.ui import elements
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity, only
@@ -79,7 +79,7 @@ class ChatListPart(Part):
         try:
             number = self.application.history.store.add(read_json(Path(path or "")))
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
         else:
             gr.Info(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
         return self.updates.one(self.conversation(request), "chats")

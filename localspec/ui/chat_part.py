@@ -21,7 +21,7 @@ from localspec.errors import LocalSpecError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals, totals
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
-from localspec.ui import markup, maths
+from localspec.ui import elements, maths
 from localspec.ui.chat_updates import ALL_PARTS, CHAT_PARTS, REPLY_PARTS, ChatUpdates, live_panel, totals_of
 from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
@@ -157,7 +157,7 @@ class ChatPart(Part):
                 question = chat.exchanges[-1].question
                 self._cut(chat, len(chat.exchanges) - 1)
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
             return only(REPLY_PARTS, {})
         conversation.editing = None
         return self.updates.all(conversation, REPLY_PARTS, question)
@@ -204,7 +204,7 @@ class ChatPart(Part):
         try:
             reply = self._begin(conversation, wanted, settings)
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)), title=texts.NOT_ANSWERED)
+            gr.Warning(elements.lines(str(error)), title=texts.NOT_ANSWERED)
             yield only(REPLY_PARTS, {})
             return
         exchange, before = _placed(chat, wanted)
@@ -281,7 +281,7 @@ def _placed(chat: Chat, wanted: _Wanted) -> tuple[Exchange, _Before]:
 def _entry_after(view: View, wanted: _Wanted) -> Update:
     """The entry once an answer has ended; what was typed for one that failed comes back."""
     if view.error is not None and wanted.typed:
-        typed = {"text": wanted.question, "files": []}
+        typed: dict[str, Any] = {"text": wanted.question, "files": []}
         return gr.MultimodalTextbox(value=typed, submit_btn=True, stop_btn=False)
     return gr.MultimodalTextbox(submit_btn=True, stop_btn=False)
 
@@ -292,7 +292,7 @@ def _put_back(conversation: Conversation, wanted: _Wanted, exchange: Exchange, b
     failed = view.error is not None
     if (wanted.goes_on and failed) or (wanted.instead_of is not None and exchange.turn is None):
         said = str(view.error) if failed else texts.STOPPED_EARLY
-        gr.Warning(markup.lines(f"{said} {texts.KEPT_BEFORE}"), title=texts.NOT_ANSWERED)
+        gr.Warning(elements.lines(f"{said} {texts.KEPT_BEFORE}"), title=texts.NOT_ANSWERED)
         conversation.chat.exchanges[:] = before.exchanges
         exchange.view, exchange.turn = before.view or exchange.view, before.turn or exchange.turn
         conversation.editing = wanted.instead_of if wanted.typed and failed else None

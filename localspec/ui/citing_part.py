@@ -14,7 +14,7 @@ from localspec.chat.session import Turn
 from localspec.errors import LocalSpecError
 from localspec.stores.library import FoundPassage, Library
 from localspec.stores.overview import library_identity
-from localspec.ui import markup
+from localspec.ui import elements
 from localspec.ui.part import EACH, Part, Update, hidden, html
 
 _WANTED = re.compile(r"(\d{1,18}) cite (\d{1,9})")
@@ -108,17 +108,17 @@ def passage(count: str, citation: Citation, passages: Sequence[FoundPassage], pr
 
 def dialog(count: str, title: str, problem: str, text: str = "") -> str:
     """A dialog as `citing.js` opens it; `text` is markup."""
-    said = markup.note(problem) if problem else ""
+    said = elements.note(problem) if problem else ""
     # Focus begins on the text, so that the keys scroll it; Escape closes it anyway.
     shown = f'<div class="passage-text" tabindex="0" autofocus>{text}</div>' if text else ""
     return (
-        f'<div><dialog class="passage" data-count="{count}" aria-label="{markup.literal(title)}">'
-        f'<div class="passage-head"><h2>{markup.literal(title)}</h2>'
+        f'<div><dialog class="passage" data-count="{count}" aria-label="{elements.literal(title)}">'
+        f'<div class="passage-head"><h2>{elements.literal(title)}</h2>'
         f'<button type="button" class="press quiet" data-close>{texts.CLOSE}</button></div>{said}{shown}</dialog></div>'
     )
 
 
 def _piece(text: str, page: int | None, *, cited: bool) -> str:
     where = f'<div class="passage-page">{texts.PASSAGE_PAGE.format(page=page)}</div>' if page is not None else ""
-    shown = markup.lines(text)
+    shown = elements.lines(text)
     return f'{where}<p class="cited"><mark>{shown}</mark></p>' if cited else f"{where}<p>{shown}</p>"

@@ -14,7 +14,7 @@ from localspec.application.state import Application, Conversation
 from localspec.chat.comparison import PLAIN
 from localspec.chat.session import ReplyOptions
 from localspec.errors import LocalSpecError, SettingsError
-from localspec.ui import comparison_markup, markup, panel
+from localspec.ui import comparison_markup, elements, panel
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
@@ -92,7 +92,7 @@ class ComparisonPart(Part):
         try:
             self._start(conversation, reply_options(*settings), kind, question)
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
         return self.updates.one(conversation, "measured")
 
     def _start(self, conversation: Conversation, options: ReplyOptions, kind: str, question: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localspec import texts
-from localspec.ui.markup import literal
+from localspec.ui.elements import literal
 
 
 def quitting() -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from localspec import texts
 from localspec.stores.library import DocumentInfo
-from localspec.ui.markup import library_button, library_icon, lines, literal, of_library
+from localspec.ui.elements import library_button, library_icon, lines, literal, of_library
 
 SHOWN_DOCUMENTS = 200
 _MARKS = {texts.STEP_DONE: "✓", texts.STEP_PART: "◐", texts.STEP_OPEN: "○"}

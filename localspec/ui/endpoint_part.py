@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from localspec import texts
 from localspec.endpoint.service import Service
-from localspec.ui import markup
+from localspec.ui import elements
 from localspec.ui.part import Part, Tick, closed, html
 
 ON, OFF, RENEW = "endpoint-on", "endpoint-off", "endpoint-token"
@@ -43,13 +43,13 @@ def press(service: Service, name: str) -> None:
 def shown(service: Service, model: str) -> str:
     """Where the switch stands. `model` is the loaded one, "" where there is none."""
     if not service.is_on:
-        return _part("off", texts.ENDPOINT_OFF, markup.press(ON, texts.SWITCH_ON))
+        return _part("off", texts.ENDPOINT_OFF, elements.press(ON, texts.SWITCH_ON))
     values = [(texts.ENDPOINT_URL, service.base_url), (texts.ENDPOINT_TOKEN, service.token)]
     values += [(texts.ENDPOINT_MODEL, model)] if model else []
     said = texts.ENDPOINT_ON.format(model=model or texts.ENDPOINT_NO_MODEL)
-    rows = "".join(markup.copied(name, value) for name, value in values)
-    return _part("on", said, rows, markup.press(OFF, texts.SWITCH_OFF), markup.press(RENEW, texts.NEW_TOKEN))
+    rows = "".join(elements.copied(name, value) for name, value in values)
+    return _part("on", said, rows, elements.press(OFF, texts.SWITCH_OFF), elements.press(RENEW, texts.NEW_TOKEN))
 
 
 def _part(state: str, said: str, *more: str) -> str:
-    return f'<div class="endpoint" data-endpoint="{state}"><p>{markup.lines(said)}</p>{"".join(more)}</div>'
+    return f'<div class="endpoint" data-endpoint="{state}"><p>{elements.lines(said)}</p>{"".join(more)}</div>'

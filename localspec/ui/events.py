@@ -9,7 +9,7 @@ import gradio as gr
 
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
-from localspec.ui import endpoint_part, markup
+from localspec.ui import elements, endpoint_part
 from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS
 from localspec.ui.library_part import pressed
 from localspec.ui.library_updates import LIBRARY_PARTS
@@ -58,7 +58,7 @@ class Events:
         try:
             yield action(conversation, about) if action is not None else only(ALL_PARTS, {})
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
             conversation.listed.settle()
             yield only(ALL_PARTS, self.page.chat.updates.parts(conversation))
 
@@ -69,7 +69,7 @@ class Events:
             try:
                 self.application.tuner.press(name)  # what comes of it is told by the next tick
             except LocalSpecError as error:
-                gr.Warning(markup.lines(str(error)))
+                gr.Warning(elements.lines(str(error)))
         elif name in endpoint_part.PRESSES:
             self.page.endpoint.press(name)
         elif read_button(name) is None:  # those about models are the model part's own

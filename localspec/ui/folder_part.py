@@ -14,7 +14,7 @@ from localspec.errors import DocumentError, SettingsError
 from localspec.stores.documents.folders import MOST_FILES
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
 from localspec.stores.library import Library
-from localspec.ui import library_markup, markup
+from localspec.ui import elements, library_markup
 from localspec.ui.library_updates import LibraryUpdates
 from localspec.ui.part import QUICK, Part, Update, Updates, closed, html
 
@@ -64,7 +64,7 @@ class FolderPart(Part):
             wanted = typed_path(path)
             if wanted.is_file():
                 info = library.add(wanted, keeps_source=True)
-                gr.Info(markup.lines(texts.FILE_ADDED.format(name=info.name)))
+                gr.Info(elements.lines(texts.FILE_ADDED.format(name=info.name)))
             else:
                 library.watching.add(wanted, watched=watched, removes=removes)
             typed = ["", False, False]
@@ -77,14 +77,14 @@ class FolderPart(Part):
         `name`. Raises LocalSpecError."""
         problem = action.get("problem")
         if problem:
-            gr.Warning(markup.lines(texts.FOLDER_NOT_SENT.format(problem=str(problem))))
+            gr.Warning(elements.lines(texts.FOLDER_NOT_SENT.format(problem=str(problem))))
             return
         files = dropped_files(action.get("files"))
         counts = action.get("counts")
         counts = counts if isinstance(counts, dict) else {}
         left = texts.left_out({key: number for key, number in counts.items() if isinstance(number, int)})
         if not files:
-            gr.Warning(markup.lines(f"{texts.FOLDER_SENT_NONE} {left}".strip()))
+            gr.Warning(elements.lines(f"{texts.FOLDER_SENT_NONE} {left}".strip()))
             return
         failures: list[str] = []
 
@@ -98,13 +98,13 @@ class FolderPart(Part):
                     failures.append(str(error))
             sent = texts.FOLDER_SENT if not added & before else texts.FOLDER_SENT_KNOWN
             said = sent.format(documents=texts.counted(len(added), "document"), library=library.name)
-            gr.Info(markup.lines(f"{said} {left}".strip()))
+            gr.Info(elements.lines(f"{said} {left}".strip()))
 
         self.updates.change(name, change)
         if failures:
             told = failures[: library_markup.SHOWN_FAILURES]
             more = len(failures) - len(told)
-            gr.Warning(markup.lines("\n".join([*told, *([texts.MORE.format(number=more)] if more else [])])))
+            gr.Warning(elements.lines("\n".join([*told, *([texts.MORE.format(number=more)] if more else [])])))
 
 
 def typed_path(text: str) -> Path:
@@ -138,9 +138,9 @@ def dropped_files(sent: object) -> list[tuple[Path, str]]:
 def _rules() -> str:
     """The limits in words, and for `libraries.js`, which looks through folders that are dropped."""
     said = texts.FOLDER_RULES.format(most=f"{MOST_FILES:,}")
-    kinds = markup.literal(" ".join(sorted(SUPPORTED_SUFFIXES)))
+    kinds = elements.literal(" ".join(sorted(SUPPORTED_SUFFIXES)))
     words = "".join(
-        f' data-{name}="{markup.literal(text)}"'
+        f' data-{name}="{elements.literal(text)}"'
         for name, text in (
             ("reading", texts.FOLDER_READING),
             ("uploading", texts.FOLDER_UPLOADING),
@@ -149,5 +149,5 @@ def _rules() -> str:
     )
     return (
         f'<p class="quiet" id="folder-rules" data-kinds="{kinds}" data-most="{MOST_FILES}"'
-        f' data-largest="{ParseLimits().file_bytes}"{words}>{markup.literal(said)}</p>'
+        f' data-largest="{ParseLimits().file_bytes}"{words}>{elements.literal(said)}</p>'
     )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from localspec import texts
 from localspec.stores.library import FolderInfo, Progress
-from localspec.ui import markup
-from localspec.ui.markup import library_button, library_icon, lines, literal, of_library
+from localspec.ui import elements
+from localspec.ui.elements import library_button, library_icon, lines, literal, of_library
 
 SHOWN_FAILURES = 5
 
@@ -79,7 +79,7 @@ def manage(name: str, asking: str, documents: int, answers: int, usage: Usage | 
 def indexing(name: str, progress: Progress) -> str:
     """Where the work on the documents stands, with a button to pause it or go on; empty when there is none."""
     if progress.paused:
-        said = markup.note(progress.problem, "problem") if progress.problem else ""
+        said = elements.note(progress.problem, "problem") if progress.problem else ""
         go_on = library_button("resume", texts.RESUME)
         return f'<div class="paused"{of_library(name)}>{said}<p>{texts.PAUSED}</p>{go_on}</div>'
     said = progress_line(progress)
@@ -140,7 +140,7 @@ def _folder(info: FolderInfo, paused: bool) -> str:
 def progress_line(progress: Progress) -> str:
     """Where the work on the documents stands; empty when there is none."""
     if progress.problem:
-        return markup.note(progress.problem, "problem")
+        return elements.note(progress.problem, "problem")
     if progress.done or not progress.stage:
         return ""
     label = f"{texts.STAGES.get(progress.stage, progress.stage)}: {progress.name} · {progress.fraction:.0%}"
@@ -149,7 +149,7 @@ def progress_line(progress: Progress) -> str:
     if progress.seconds_left is not None:
         left = texts.TIME_TO_ASK if progress.stage in ("reading", "splitting", "n-grams") else texts.TIME_LEFT
         label += f" · {left.format(time=texts.seconds(progress.seconds_left))}"
-    return markup.meter(label, progress.fraction)
+    return elements.meter(label, progress.fraction)
 
 
 def meaning(library: str, states: int | None, missing: int, *, reading: bool, seconds: float | None) -> str:
@@ -162,11 +162,11 @@ def meaning(library: str, states: int | None, missing: int, *, reading: bool, se
         return _meaning(library, "never", texts.MEANING_NEVER)
     if missing and reading:
         said = texts.MEANING_READING.format(tokens=texts.counted(missing, "token"))
-        return _meaning(library, "reading", said, markup.press("unbuild", texts.MEANING_STOP))
+        return _meaning(library, "reading", said, elements.press("unbuild", texts.MEANING_STOP))
     if missing:
         time = texts.MEANING_NO_TIME if seconds is None else texts.MEANING_TIME.format(time=texts.roughly(seconds))
         said = f"{texts.meaning_missing(missing)} {texts.MEANING_WHY} {time}"
-        return _meaning(library, "missing", said, markup.press("build", texts.MEANING_BUILD))
+        return _meaning(library, "missing", said, elements.press("build", texts.MEANING_BUILD))
     return "" if states else _meaning(library, "empty", texts.MEANING_EMPTY)
 
 
@@ -178,12 +178,12 @@ def learnt(library: str, replies: int, tokens: int, *, learns: bool, asking: boo
     """How many answers the library has learnt, with a button to forget them; `asking` whether that is really wanted."""
     if replies and asking:
         # No button stands where the first one stood, for a double click.
-        buttons = markup.press("keep", texts.FORGET_NOT) + markup.press("forget", texts.FORGET_NOW, "warm")
+        buttons = elements.press("keep", texts.FORGET_NOT) + elements.press("forget", texts.FORGET_NOW, "warm")
         said = f"<p>{lines(texts.forget_sure(replies))}</p>{buttons}"
     elif replies:
         counts = texts.LEARNT.format(answers=texts.counted(replies, "answer"), tokens=texts.counted(tokens, "token"))
         rest = "" if learns else f"<p>{lines(texts.NOT_LEARNING)}</p>"
-        said = f'<span data-figure="learnt">{lines(counts)}</span>{markup.press("ask", texts.FORGET)}{rest}'
+        said = f'<span data-figure="learnt">{lines(counts)}</span>{elements.press("ask", texts.FORGET)}{rest}'
     else:
         said = lines(texts.NOTHING_LEARNT if learns else texts.NOT_LEARNING)
     return f'<div class="learnt" data-learns="{"on" if learns else "off"}"{of_library(library)}>{said}</div>'

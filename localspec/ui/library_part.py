@@ -13,7 +13,7 @@ from localspec.application.state import Application, Conversation
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.library import Library, library_name
-from localspec.ui import markup
+from localspec.ui import elements
 from localspec.ui.folder_part import FolderPart
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates, box
 from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Updates, hidden, html, mark, only
@@ -100,7 +100,7 @@ class LibraryPart(Part):
         try:
             conversation.use_library(library_name(name or ""))
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
             conversation.use_library(conversation.library)
         return conversation.library, *("" for _ in LIBRARY_PARTS)
 
@@ -117,7 +117,7 @@ class LibraryPart(Part):
         try:
             self._do(conversation, name, action)
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
         if conversation.library != before:
             conversation.switched = False
             return conversation.library, *("" for _ in LIBRARY_PARTS)
@@ -135,13 +135,13 @@ class LibraryPart(Part):
         elif do == "new":
             wanted = _kept(conversation, asked, lambda: library_name(text))
             if wanted in self.application.library_names():
-                gr.Info(markup.lines(texts.LIBRARY_IS_THERE.format(name=wanted)))
+                gr.Info(elements.lines(texts.LIBRARY_IS_THERE.format(name=wanted)))
             conversation.use_library(wanted)
         elif do == "rename":
             _kept(conversation, asked, lambda: self.application.rename_library(name, text))
         elif do == "delete" and asked == "delete":
             self.application.delete_library(name)
-            gr.Info(markup.lines(texts.LIBRARY_DELETED.format(name=name)))
+            gr.Info(elements.lines(texts.LIBRARY_DELETED.format(name=name)))
         elif do == "dropped":
             own = str(action.get("library", ""))
             self.folders.add_dropped(own if own in self.application.library_names() else name, action)

@@ -15,7 +15,7 @@ from localspec.chat.methods import METHODS
 from localspec.errors import EmbedderError, LocalSpecError
 from localspec.models.llama import MAX_ROWS
 from localspec.stores.library import Library
-from localspec.ui import document_markup, library_markup, markup
+from localspec.ui import document_markup, elements, library_markup
 from localspec.ui.document_markup import DocumentParts
 from localspec.ui.library_markup import Usage
 from localspec.ui.part import Tick, Updates, only
@@ -57,7 +57,7 @@ class LibraryUpdates:
         try:
             self.change(conversation.library, change)
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
         return self.all(conversation, method)
 
     def all(self, conversation: Conversation, method: str) -> Updates:
@@ -89,7 +89,7 @@ class LibraryUpdates:
         except LocalSpecError as error:
             empty = dict.fromkeys(("meaning", "documents", "learnt", "folders"), "")
             managed = library_markup.manage(name, conversation.asking, 0, 0, None)
-            return {**first, **empty, "shelf": managed, "indexing": markup.note(str(error), "problem")}
+            return {**first, **empty, "shelf": managed, "indexing": elements.note(str(error), "problem")}
 
     def _parts(self, conversation: Conversation, method: str, engine: Engine, names: list[str]) -> dict[str, str]:
         name = conversation.library

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from localspec import texts
 from localspec.application.chats import Chat, Exchange
 from localspec.application.views import View
-from localspec.ui import colours, markup
+from localspec.ui import colours, elements
 
 
 @dataclass(slots=True)
@@ -29,7 +29,7 @@ def messages(chat: Chat, coloured: bool = False) -> list[dict[str, str]]:
     """What Gradio's chatbot shows; `coloured` with the words of answers marked by where they came from."""
     shown = []
     for number, exchange in enumerate(chat.exchanges):
-        asked = markup.question(exchange.question, exchange.files, number)
+        asked = elements.question(exchange.question, exchange.files, number)
         shown += [{"role": "user", "content": asked}, {"role": "assistant", "content": message(exchange, coloured)}]
     return shown
 
@@ -52,7 +52,7 @@ def message(exchange: Exchange, coloured: bool = False) -> str:
 
 def answer(view: View) -> str:
     """The assistant's message at this moment: Markdown that is safe to render."""
-    return _joined([markup.answer(view.text, view.given), *_below(view)])
+    return _joined([elements.answer(view.text, view.given), *_below(view)])
 
 
 def _below(view: View) -> list[str]:
@@ -60,23 +60,23 @@ def _below(view: View) -> list[str]:
     parts = []
     if not view.is_final and not view.text:
         if view.fraction is None:
-            parts.append(markup.note(view.activity, "activity"))
+            parts.append(elements.note(view.activity, "activity"))
         else:
-            parts.append(markup.meter(f"{view.activity} {view.fraction:.0%}", view.fraction))
+            parts.append(elements.meter(f"{view.activity} {view.fraction:.0%}", view.fraction))
     if view.state == "stopped":
-        parts.append(markup.note(texts.STOPPED if view.text else texts.STOPPED_EARLY))
+        parts.append(elements.note(texts.STOPPED if view.text else texts.STOPPED_EARLY))
     elif view.state == "interrupted":
-        parts.append(markup.note(texts.INTERRUPTED))
+        parts.append(elements.note(texts.INTERRUPTED))
     if view.is_final:
-        parts.append(markup.citations(view.citations))
-        parts += [markup.note(problem, "problem") for problem in view.problems]
-        parts += [markup.note(notice) for notice in view.notices]
+        parts.append(elements.citations(view.citations))
+        parts += [elements.note(problem, "problem") for problem in view.problems]
+        parts += [elements.note(notice) for notice in view.notices]
     if view.error is not None:
-        parts.append(markup.note(f"{texts.NOT_ANSWERED}: {view.error}", "problem"))
+        parts.append(elements.note(f"{texts.NOT_ANSWERED}: {view.error}", "problem"))
     return parts
 
 
 def _joined(parts: Sequence[str]) -> str:
     # Blank lines end Markdown's paragraphs and lists, so that what follows is markup of its own.
     text, *told = [part for part in parts if part] or [""]
-    return "\n\n".join([markup.closed(text) if told else text, *told])
+    return "\n\n".join([elements.closed(text) if told else text, *told])

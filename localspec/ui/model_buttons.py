@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote, unquote
 
-from localspec.ui import markup
+from localspec.ui import elements
 
 PRESS = "model"
 """What the names of these buttons begin with: model:ACTION=WHAT, in which WHAT is quoted as in an address."""
@@ -12,7 +12,7 @@ PRESS = "model"
 
 def model_button(action: str, what: str, label: str, kind: str = "quiet") -> str:
     """A button that does `action` with `what`."""
-    return markup.press(f"{PRESS}:{action}={quote(what, safe='')}", label, kind)
+    return elements.press(f"{PRESS}:{action}={quote(what, safe='')}", label, kind)
 
 
 def read_button(name: str) -> tuple[str, str] | None:

@@ -11,8 +11,8 @@ from localspec.chat.methods import METHODS
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import ASKED, Fit, Ways
-from localspec.ui import markup
-from localspec.ui.markup import paragraph
+from localspec.ui import elements
+from localspec.ui.elements import paragraph
 from localspec.ui.model_buttons import model_button
 
 _SHOWN_UNUSABLE = 20
@@ -22,15 +22,16 @@ def status(application: Application) -> str:
     """The line about the model."""
     models = application.models
     # While the model from before is loaded again, it is told already why the other one cannot be.
-    problem = markup.note(str(models.error), "problem") if models.error is not None else ""
+    problem = elements.note(str(models.error), "problem") if models.error is not None else ""
     if models.loading:
-        return f'<span data-model="loading">{markup.literal(texts.LOADING.format(name=models.loading))}</span>{problem}'
+        said = texts.LOADING.format(name=models.loading)
+        return f'<span data-model="loading">{elements.literal(said)}</span>{problem}'
     described = models.description
-    notice = markup.note(models.notice, "problem") if models.notice else ""
+    notice = elements.note(models.notice, "problem") if models.notice else ""
     if not described:
         said = texts.UNLOADING if models.unloading else texts.NO_MODEL
-        return f'<span data-model="none">{markup.literal(said)}</span>{problem}'
-    return f'<span data-model="ready">{markup.literal(described)}</span>{problem}{notice}'
+        return f'<span data-model="none">{elements.literal(said)}</span>{problem}'
+    return f'<span data-model="ready">{elements.literal(described)}</span>{problem}{notice}'
 
 
 def draft_status(draft: DraftState | None) -> str:
@@ -69,7 +70,7 @@ def _no_draft(draft: DraftState) -> str:
 def draft_line(state: str, said: str, *, problem: bool = False) -> str:
     """The line about the draft model. Token texts of its file may stand in what is `said`."""
     kind = "problem" if problem else "note"
-    return f'<div class="draft {kind}" data-draft="{state}">{markup.lines(said)}</div>'
+    return f'<div class="draft {kind}" data-draft="{state}">{elements.lines(said)}</div>'
 
 
 # -- whether it fits --------------------------------------------------------------------------------------------------
@@ -151,7 +152,7 @@ def _parts(found: Fit) -> str:
     for part in found.report.parts:
         figures = [part.bytes - part.on_gpu, part.on_gpu] if gpu else [part.bytes]
         cells = "".join(f"<td>{_amount(figure) if figure else '–'}</td>" for figure in figures)
-        rows.append(f"<tr><th>{markup.literal(part.what)}</th>{cells}</tr>")
+        rows.append(f"<tr><th>{elements.literal(part.what)}</th>{cells}</tr>")
     return f'<table class="parts">{heads}{"".join(rows)}</table>'
 
 
@@ -160,7 +161,7 @@ def unusable(found: Sequence[Unusable]) -> str:
     if not found:
         return ""
     rows = "".join(
-        f"<li><b>{markup.literal(one.name)}</b> {markup.lines(one.problem)}</li>" for one in found[:_SHOWN_UNUSABLE]
+        f"<li><b>{elements.literal(one.name)}</b> {elements.lines(one.problem)}</li>" for one in found[:_SHOWN_UNUSABLE]
     )
     more = len(found) - _SHOWN_UNUSABLE
     rest = paragraph(texts.MORE.format(number=more), "quiet") if more > 0 else ""

@@ -18,7 +18,7 @@ from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import footprint
 from localspec.models.llama import LoadSettings
 from localspec.models.pairing import compare_files
-from localspec.ui import format_markup, markup, model_markup
+from localspec.ui import elements, format_markup, model_markup
 from localspec.ui.catalogue_part import CataloguePart
 from localspec.ui.model_buttons import read_button
 from localspec.ui.model_folder import LOOK_SECONDS, ModelFolder, draft_choices, fields_of
@@ -181,7 +181,7 @@ class ModelPart(Part):
         try:
             self.application.unload()
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
         self._tell_again(request)
         return status(self.application)
 
@@ -203,7 +203,7 @@ class ModelPart(Part):
                 told = self._load(request, now or fields, anyway=action == "anyway")
             self.catalogue.act(conversation, action, what)
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
         parts = self.catalogue.parts(conversation)
         remember(conversation, parts)
         return (*same, *told, *(parts[name] for name in self.catalogue.told))
@@ -227,7 +227,7 @@ class ModelPart(Part):
                     raise OutOfMemoryError(fit_sentence(found), advice)
                 models.load(choice.model, settings, choice.draft, keep=True)
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
             return gr.skip(), gr.skip(), shown
         self._tell_again(request)
         return status(self.application), draft_status(models.draft), gr.skip()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
 from localspec import texts
 from localspec.chat.sampling_presets import BUILT_IN, SETTINGS, Preset, read
 from localspec.errors import LocalSpecError
-from localspec.ui import markup
+from localspec.ui import elements
 from localspec.ui.options import Number, sampling_values
 from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html
 
@@ -61,7 +62,7 @@ class PresetPart(Part):
             )
         self.said = html("presets-told")
 
-    def connect(self, fields: list[gr.components.Component]) -> None:
+    def connect(self, fields: list[Any]) -> None:
         """`fields` are those of `SETTINGS`."""
         choice, name, said = self.choice, self.name, self.said
         gr.on(None, self.shown, [], [choice, said], **QUICK)
@@ -78,7 +79,7 @@ class PresetPart(Part):
     def shown(self) -> tuple[Update, str]:
         """What a new tab shows: all there are now, and what became of a file that could not be read."""
         presets = self.application.presets
-        said = markup.note(presets.problem, "problem") if presets.problem else ""
+        said = elements.note(presets.problem, "problem") if presets.problem else ""
         return gr.Dropdown(choices=self._choices()), said
 
     def listed(self) -> Update:
@@ -94,7 +95,7 @@ class PresetPart(Part):
         try:
             values = presets.get(name).values
         except LocalSpecError as error:
-            gr.Warning(markup.lines(str(error)))
+            gr.Warning(elements.lines(str(error)))
             return gr.skip(), *skipped
         return name if presets.is_own(name) else "", *(values[setting] for setting in SETTINGS)
 
@@ -143,17 +144,17 @@ class PresetPart(Part):
         try:
             number = self.application.presets.add(read(Path(path or "")))
         except LocalSpecError as error:
-            return gr.skip(), markup.note(str(error), "problem")
+            return gr.skip(), elements.note(str(error), "problem")
         said = texts.PRESETS_IMPORTED.format(presets=texts.counted(number, "preset"))
-        return gr.Dropdown(choices=self._choices()), markup.note(said)
+        return gr.Dropdown(choices=self._choices()), elements.note(said)
 
     def _changed(self, change: Callable[[], tuple[str, str]]) -> tuple[Update, Update, str]:
         """What is shown after a change, or why there was none."""
         try:
             name, said = change()
         except LocalSpecError as error:
-            return gr.skip(), gr.skip(), markup.note(str(error), "problem")
-        return gr.Dropdown(choices=self._choices(), value=name), name, markup.note(said)
+            return gr.skip(), gr.skip(), elements.note(str(error), "problem")
+        return gr.Dropdown(choices=self._choices(), value=name), name, elements.note(said)
 
     def _choices(self) -> list[tuple[str, str]]:
         return [(texts.PRESET_OWN, ""), *((preset.name, preset.name) for preset in self.application.presets.all())]

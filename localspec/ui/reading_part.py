@@ -47,7 +47,8 @@ class ReadingPart(Part):
         except LocalSpecError:  # told beside the documents
             return
         own = conversation.reading == name
-        tick.tell("read", repr(listed), gr.update(choices=listed, **({} if own else {"value": PASSAGES})))
+        update = gr.update(choices=listed) if own else gr.update(choices=listed, value=PASSAGES)
+        tick.tell("read", repr(listed), update)
         if "read" in tick.updates:
             conversation.reading = name
 

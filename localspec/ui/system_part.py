@@ -7,7 +7,7 @@ import gradio as gr
 from localspec import texts
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.errors import LocalSpecError
-from localspec.ui import markup
+from localspec.ui import elements
 from localspec.ui.part import QUICK, Part, closed, remember
 
 
@@ -46,4 +46,4 @@ class SystemPart(Part):
             try:
                 self.application.history.store.set_system(chat.identity, system)
             except LocalSpecError as error:
-                gr.Warning(markup.lines(str(error)))
+                gr.Warning(elements.lines(str(error)))

@@ -17,7 +17,7 @@ from localspec.application.state import CHATS_LISTED, Application, Conversation,
 from localspec.chat.session import Turn
 from localspec.errors import StoreError
 from localspec.stores.conversations import MARK, UNMARK, ConversationInfo, KeptConversation, KeptTurn
-from localspec.ui import markup
+from localspec.ui import elements
 from localspec.ui.chat_list import below, chats
 from localspec.ui.chat_list_part import ChatListPart
 from localspec.ui.chat_updates import ChatUpdates
@@ -91,9 +91,9 @@ def test_what_can_be_done_is_said_above_the_entry() -> None:
 
 
 def test_a_question_has_a_button_to_edit_it() -> None:
-    page = markup.question(HOSTILE, ["a.pdf"], 4)
+    page = elements.question(HOSTILE, ["a.pdf"], 4)
     assert 'name="edit 4"' in page
-    assert "edit" not in markup.question("", ["a.pdf"], 4), "there is nothing to edit"
+    assert "edit" not in elements.question("", ["a.pdf"], 4), "there is nothing to edit"
     assert not Tags(page).open
 
 
@@ -209,4 +209,4 @@ def test_what_is_not_in_the_chat_is_taken_back_alone() -> None:
     ],
 )
 def test_code_that_an_answer_ends_in_holds_nothing_that_is_said_below(text: str, shown: str) -> None:
-    assert markup.closed(text) == shown
+    assert elements.closed(text) == shown

@@ -14,7 +14,7 @@ from localspec.application.views import View
 from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.session import Turn
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, SOURCE_TARGET
-from localspec.ui import colours, markup, messages
+from localspec.ui import colours, elements, messages
 from tests.ui.test_panel import HOSTILE, Tags
 
 
@@ -94,7 +94,7 @@ def test_any_text_is_shown_as_it_was(pieces: list[tuple[str, int]]) -> None:
 
 def test_an_answer_of_unknown_origin_stays_as_it_is_and_says_so() -> None:
     page = colours.answer("**Bold** words", Origins())
-    assert page.startswith(markup.answer("**Bold** words"))
+    assert page.startswith(elements.answer("**Bold** words"))
     assert html.unescape(page).count(texts.ORIGINS_UNKNOWN.split(":")[0]) == 1
     assert colours.answer("", Origins()) == ""
 
@@ -107,17 +107,17 @@ def test_only_complete_answers_are_marked_and_what_stands_below_stays() -> None:
     text, made = origins(("A **", SOURCE_TARGET), ("bold", SOURCE_REST), ("** word", SOURCE_TARGET))
     turn = Turn("Q", "Q", reply=text, origins=made, finish="end")
     whole = Exchange("Q", view=View("done", text=text, notices=("Below",)), turn=turn)
-    plain = f"{markup.answer(text)}\n\n{markup.note('Below')}"
+    plain = f"{elements.answer(text)}\n\n{elements.note('Below')}"
     assert shown(whole, False) == plain
     marked = shown(whole, True)
     assert text_in(marked.split("\n\n")[0]) == text
-    assert marked.endswith(markup.note("Below"))
+    assert marked.endswith(elements.note("Below"))
     assert shown(whole, True) is marked, "it is made once, not for every update"
     turn.finish = ""
     assert shown(whole, True) == plain, "it is being written on"
     turn.finish = "end"
     early = Exchange("Q", view=View("writing", text=text[:4]), turn=turn)
-    assert shown(early, True) == markup.answer(text[:4]), "not all of it is on the page yet"
+    assert shown(early, True) == elements.answer(text[:4]), "not all of it is on the page yet"
     early.view = View("done", text=text)
     assert "from-rest" in shown(early, True)
     chat = Chat(exchanges=[whole])

@@ -29,7 +29,7 @@ from localspec.speculation.decode import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, Progress
-from localspec.ui import markup, model_folder, panel
+from localspec.ui import elements, model_folder, panel
 from localspec.ui.document_markup import DocumentParts, documents
 from localspec.ui.events import Events
 from localspec.ui.library_markup import learnt, meaning, progress_line
@@ -244,16 +244,17 @@ def test_plot_holds_the_last_steps_inside_its_frame(accepted: list[int]) -> None
 @settings(deadline=None)
 @given(st.text())
 def test_literal_text_is_only_text(text: str) -> None:
-    assert Tags(markup.lines(text)).tags.count("br") == len(Tags(markup.lines(text)).tags)
-    assert not re.search(r"[<>$`*_\[\]!]", markup.literal(text))
+    assert Tags(elements.lines(text)).tags.count("br") == len(Tags(elements.lines(text)).tags)
+    assert not re.search(r"[<>$`*_\[\]!]", elements.literal(text))
 
 
 def test_hostile_names_and_passages_are_shown_not_run() -> None:
     info = DocumentInfo(1, f"{HOSTILE}.pdf", "pdf", "failed", f"{HOSTILE}: bad", None, 0, 0, 0, "2026-01-01")
     source = Citation(1, f"{HOSTILE}.pdf", 3, "", f"{HOSTILE}\n\n<script>alert(1)</script>")
     pages = [
-        documents(HOSTILE, [info], DocumentParts()), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]),
-        markup.note(HOSTILE),
+        documents(HOSTILE, [info], DocumentParts()), elements.citations([source]),
+        elements.question(HOSTILE, [HOSTILE]),
+        elements.note(HOSTILE),
         progress_line(Progress(0, 1, HOSTILE, "reading", 0.5, 3.0)), progress_line(Progress(problem=HOSTILE)),
     ]  # fmt: skip
     for page in pages:
@@ -267,7 +268,9 @@ def test_hostile_names_and_passages_are_shown_not_run() -> None:
 
 
 def test_answers_keep_their_markdown_and_lose_tags_and_pictures() -> None:
-    shown = markup.answer("**bold** <b>x</b> ![a](http://evil.example/a.png) ![b][c]\n\n[c]: http://evil.example/b.png")
+    shown = elements.answer(
+        "**bold** <b>x</b> ![a](http://evil.example/a.png) ![b][c]\n\n[c]: http://evil.example/b.png"
+    )
     assert "**bold**" in shown
     assert "<" not in shown
     assert "![" not in shown
@@ -275,15 +278,15 @@ def test_answers_keep_their_markdown_and_lose_tags_and_pictures() -> None:
 
 def test_answers_keep_code_as_it_was_written() -> None:
     code = "Use `<div>`:\n\n```html\n<img src=x>\n```\nor <img src=y>"
-    shown = markup.answer(code)
+    shown = elements.answer(code)
     assert "`<div>`" in shown
     assert "```html\n<img src=x>\n```" in shown
     assert "<img src=y>" not in shown
-    assert markup.answer("```html\n<b>") == "```html\n<b>"  # still being written
+    assert elements.answer("```html\n<b>") == "```html\n<b>"  # still being written
 
 
 def test_diagrams_stay_code() -> None:
-    assert markup.answer("```mermaid\ngraph TD\n```") == "```\ngraph TD\n```"
+    assert elements.answer("```mermaid\ngraph TD\n```") == "```\ngraph TD\n```"
 
 
 def test_progress_says_document_share_and_time_left() -> None:
@@ -487,12 +490,12 @@ def test_estimates_are_rounded(seconds: float, words: str) -> None:
 
 
 def test_citation_shows_number_file_and_page() -> None:
-    text = Tags(markup.citations([Citation(2, "a_b.pdf", 7, "", "The passage.")])).text
+    text = Tags(elements.citations([Citation(2, "a_b.pdf", 7, "", "The passage.")])).text
     assert text == "2 a_b.pdf, page 7"
 
 
 def test_marks_are_escaped_once() -> None:
-    assert html.unescape(markup.literal("nine o'clock & <b>")) == "nine o'clock & <b>"
+    assert html.unescape(elements.literal("nine o'clock & <b>")) == "nine o'clock & <b>"
 
 
 # ---- settings ----
