@@ -9,6 +9,7 @@ from localspec import texts
 from localspec.application.state import ListState
 from localspec.stores.conversations import MARK, TITLE_CHARACTERS, UNMARK, ConversationInfo
 from localspec.ui import elements
+from localspec.ui.elements import act
 
 _MARKED = re.compile(f"{MARK}([^{MARK}{UNMARK}]*){UNMARK}")
 
@@ -30,14 +31,14 @@ def _row(info: ConversationInfo, state: ListState, current: int) -> str:
         inside = (
             f'<input type="text" class="title" data-title="{info.id}" value="{title}" maxlength="{TITLE_CHARACTERS}"'
             f' aria-label="{texts.NEW_TITLE}">'
-            f'<div class="buttons">{_act("title", texts.SAVE, info.id)}{_act("keep", texts.CANCEL)}</div>'
+            f'<div class="buttons">{act(f"title {info.id}", texts.SAVE)}{act("keep", texts.CANCEL)}</div>'
         )
     elif state.deleting == info.id:
         # No button stands where the first one stood, for a double click.
         inside = (
             f"<p>{elements.lines(texts.DELETE_SURE.format(title=info.title))}</p>"
-            f'<div class="buttons">{_act("keep", texts.DELETE_NOT)}'
-            f"{_act('delete', texts.DELETE_NOW, info.id, 'warm')}</div>"
+            f'<div class="buttons">{act("keep", texts.DELETE_NOT)}'
+            f"{act(f'delete {info.id}', texts.DELETE_NOW, 'warm')}</div>"
         )
     else:
         here = ' aria-current="true"' if info.id == current else ""
@@ -56,16 +57,11 @@ def _menu(info: ConversationInfo) -> str:
         for kind, label in (("md", texts.EXPORT_MARKDOWN), ("json", texts.EXPORT_JSON))
     )
     label = elements.literal(texts.CHAT_MENU.format(title=info.title))
+    rename, delete = act(f"rename {info.id}", texts.RENAME), act(f"ask {info.id}", texts.DELETE, "warm")
     return (
         f'<details class="menu"><summary aria-label="{label}" title="{label}">⋯</summary><div class="choices">'
-        f"{_act('rename', texts.RENAME, info.id)}{links}{_act('ask', texts.DELETE, info.id, 'warm')}</div></details>"
+        f"{rename}{links}{delete}</div></details>"
     )
-
-
-def _act(name: str, label: str, identity: int = 0, kind: str = "quiet") -> str:
-    """A button of which the server hears by its name and the chat's id."""
-    wanted = f"{name} {identity}" if identity else name
-    return f'<button type="button" class="press {kind}" data-act="{wanted}">{elements.literal(label)}</button>'
 
 
 def _snippet(text: str) -> str:
@@ -88,7 +84,7 @@ def below(editing: int | None, questions: int, can_go_on: bool) -> str:
     if editing is not None:
         later = questions - editing - 1
         said = texts.editing(later)
-        return f'<div class="below"><span>{elements.lines(said)}</span>{_act("unedit", texts.CANCEL)}</div>'
+        return f'<div class="below"><span>{elements.lines(said)}</span>{act("unedit", texts.CANCEL)}</div>'
     if can_go_on:
-        return f'<div class="below">{_act("continue", texts.GO_ON)}</div>'
+        return f'<div class="below">{act("continue", texts.GO_ON)}</div>'
     return ""

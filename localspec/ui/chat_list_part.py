@@ -14,16 +14,14 @@ from localspec.errors import LocalSpecError
 from localspec.ui import elements
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.library_updates import LIBRARY_PARTS
-from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity, only
+from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity
 
 
 class ChatListPart(Part):
     """The column of chats."""
 
-    search: gr.Textbox
     act: gr.Textbox
     """A count, the name of the button about chats that was pressed, and what it is about"""
-    importing: gr.UploadButton
 
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
@@ -103,7 +101,7 @@ class ChatListPart(Part):
         """Have a title typed in place of the one before."""
         conversation.listed.settle()
         conversation.listed.renaming = identity(about)
-        return only(ALL_PARTS, self.updates.parts(conversation))
+        return self.updates.beside_only(conversation)
 
     def rename(self, conversation: Conversation, about: str) -> Updates:
         """Take the title that was typed after the id."""
@@ -115,7 +113,7 @@ class ChatListPart(Part):
         """Ask whether a chat may go."""
         conversation.listed.settle()
         conversation.listed.deleting = identity(about)
-        return only(ALL_PARTS, self.updates.parts(conversation))
+        return self.updates.beside_only(conversation)
 
     def delete(self, conversation: Conversation, about: str) -> Updates:
         """Delete the chat of which that was asked."""
@@ -129,9 +127,9 @@ class ChatListPart(Part):
     def keep(self, conversation: Conversation, about: str = "") -> Updates:
         """Leave the list as it is."""
         conversation.listed.settle()
-        return only(ALL_PARTS, self.updates.parts(conversation))
+        return self.updates.beside_only(conversation)
 
     def more(self, conversation: Conversation, about: str) -> Updates:
         """List more chats."""
         conversation.listed.limit += CHATS_LISTED
-        return only(ALL_PARTS, self.updates.parts(conversation))
+        return self.updates.beside_only(conversation)

@@ -22,7 +22,7 @@ from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals, totals
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 from localspec.ui import elements, maths
-from localspec.ui.chat_updates import ALL_PARTS, CHAT_PARTS, REPLY_PARTS, ChatUpdates, live_panel, totals_of
+from localspec.ui.chat_updates import CHAT_PARTS, REPLY_PARTS, ChatUpdates, live_panel, totals_of
 from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
 from localspec.ui.part import QUICK, Part, Tick, Update, Updates, html, identity, only
@@ -62,10 +62,6 @@ class ChatPart(Part):
     """The messages, the entry, and what stands between them."""
 
     told = CHAT_PARTS
-
-    chatbot: gr.Chatbot
-    entry: gr.MultimodalTextbox
-    new: gr.Button
 
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
@@ -182,13 +178,13 @@ class ChatPart(Part):
             raise SettingsError(texts.NOTHING_TO_EDIT)
         conversation.editing = number
         entry = gr.MultimodalTextbox(value={"text": chat.exchanges[number].question, "files": []})
-        return only(ALL_PARTS, {"entry": entry, **self.updates.parts(conversation)})
+        return self.updates.beside_only(conversation, entry=entry)
 
     def unedit(self, conversation: Conversation, about: str) -> Updates:
         """Leave it as it was."""
         conversation.editing = None
         entry = gr.MultimodalTextbox(value=None)
-        return only(ALL_PARTS, {"entry": entry, **self.updates.parts(conversation)})
+        return self.updates.beside_only(conversation, entry=entry)
 
     def go_on(self, conversation: Conversation, settings: Sequence[Any]) -> Iterator[Updates]:
         """Write on at the last answer."""

@@ -74,6 +74,10 @@ class ChatUpdates:
         remember(conversation, parts)
         return {name: part for name, part in parts.items() if name != "system" or not same}
 
+    def beside_only(self, conversation: Conversation, **updates: Update) -> Updates:
+        """What stands beside the chat, as `ALL_PARTS` names it, and `updates`."""
+        return only(ALL_PARTS, {**updates, **self.parts(conversation)})
+
     def one(self, conversation: Conversation, name: str) -> str:
         """One of `CHAT_PARTS`, to be sent."""
         part = self.beside(conversation)[name]

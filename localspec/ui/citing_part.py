@@ -26,7 +26,6 @@ class CitingPart(Part):
 
     cite: gr.Textbox
     """A count and the name of the button of a cited passage that was pressed"""
-    passage: gr.Markdown
 
     def build(self) -> None:
         """Both."""

@@ -24,7 +24,7 @@ def shown(measured: Measured) -> str:
     """A measurement as far as it is."""
     running = measured.state == "running"
     title = texts.MEASURED_PLAIN if measured.kind == PLAIN else texts.COMPARED
-    button = _act("halt", texts.STOP) if running else _act("unmeasure", texts.MEASURE_CLOSE)
+    button = elements.act("halt", texts.STOP) if running else elements.act("unmeasure", texts.MEASURE_CLOSE)
     top = max((row.metrics.tokens_per_second for row in measured.rows if row.metrics is not None), default=0.0)
     base = _base(measured)
     rows = "".join(_row(row, measured, top, base) for row in measured.rows)
@@ -158,7 +158,3 @@ def _legend(measured: Measured, base: float) -> str:
 
 def _label(method: str) -> str:
     return METHODS[method].label if method in METHODS else method
-
-
-def _act(name: str, label: str) -> str:
-    return f'<button type="button" class="press quiet" data-act="{name}">{elements.literal(label)}</button>'

@@ -13,12 +13,12 @@ from localspec.application.measuring import Measurement
 from localspec.application.state import Application, Conversation
 from localspec.chat.comparison import PLAIN
 from localspec.chat.session import ReplyOptions
-from localspec.errors import LocalSpecError, SettingsError
-from localspec.ui import comparison_markup, elements, panel
+from localspec.errors import SettingsError
+from localspec.ui import comparison_markup, panel
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
-from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, only
+from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, only, warned
 
 
 class ComparisonPart(Part):
@@ -26,8 +26,6 @@ class ComparisonPart(Part):
 
     origins: gr.Checkbox
     """Whether answers show where each word came from"""
-    measure_plain: gr.Button
-    compare_methods: gr.Button
 
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
@@ -85,14 +83,12 @@ class ComparisonPart(Part):
         measurement = conversation.chat.measurement
         if measurement is not None and measurement.is_over:
             conversation.chat.measurement = None
-        return only(ALL_PARTS, self.updates.parts(conversation))
+        return self.updates.beside_only(conversation)
 
     def _begin(self, conversation: Conversation, settings: Sequence[Any], kind: str, question: str = "") -> Update:
         """What is shown once it has begun; why there is nothing to measure now is said."""
-        try:
+        with warned():
             self._start(conversation, reply_options(*settings), kind, question)
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
         return self.updates.one(conversation, "measured")
 
     def _start(self, conversation: Conversation, options: ReplyOptions, kind: str, question: str) -> None:

@@ -137,9 +137,20 @@ def copied(name: str, value: str) -> str:
     return f'<div class="copied"><span class="quiet">{literal(name)}</span><code>{literal(value)}</code>{button}</div>'
 
 
+def button(hears: str, name: str, label: str, kind: str = "quiet", more: str = "") -> str:
+    """A button of which the server hears by its name; `hears` says by which of the page's hidden fields, and `more` are
+    attributes."""
+    return f'<button type="button" class="press {kind}" data-{hears}="{name}"{more}>{literal(label)}</button>'
+
+
 def press(name: str, label: str, kind: str = "quiet") -> str:
-    """A button of which the server hears by its name. It stands inside an element that names the library."""
-    return f'<button type="button" class="press {kind}" data-press="{name}">{literal(label)}</button>'
+    """A button about the library, the model or the endpoint. It stands inside an element that names the library."""
+    return button("press", name, label, kind)
+
+
+def act(name: str, label: str, kind: str = "quiet") -> str:
+    """A button about chats; what it is about follows its name."""
+    return button("act", name, label, kind)
 
 
 def of_library(library: str) -> str:
@@ -152,7 +163,7 @@ def library_button(name: str, label: str, kind: str = "quiet", about: int | None
     library."""
     which = f' data-about="{about}"' if about is not None else ""
     told = f' title="{literal(title)}" aria-label="{literal(title)}"' if title else ""
-    return f'<button type="button" class="press {kind}" data-shelf="{name}"{which}{told}>{literal(label)}</button>'
+    return button("shelf", name, label, kind, which + told)
 
 
 def library_icon(name: str, sign: str, about: int, title: str, label: str) -> str:

@@ -15,7 +15,7 @@ from localspec.ui.library_part import pressed
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.model_buttons import read_button
 from localspec.ui.page import Page
-from localspec.ui.part import EACH, QUICK, Tick, Updates, only
+from localspec.ui.part import EACH, QUICK, Tick, Updates, only, warned
 
 TICK_SECONDS = 1.5
 
@@ -60,16 +60,14 @@ class Events:
         except LocalSpecError as error:
             gr.Warning(elements.lines(str(error)))
             conversation.listed.settle()
-            yield only(ALL_PARTS, self.page.chat.updates.parts(conversation))
+            yield self.page.chat.updates.beside_only(conversation)
 
     def press(self, wanted: str, method: str, request: gr.Request) -> Updates:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
         name, own = pressed(wanted)
         if name in TUNING_PRESSES:
-            try:
+            with warned():
                 self.application.tuner.press(name)  # what comes of it is told by the next tick
-            except LocalSpecError as error:
-                gr.Warning(elements.lines(str(error)))
         elif name in endpoint_part.PRESSES:
             self.page.endpoint.press(name)
         elif read_button(name) is None:  # those about models are the model part's own

@@ -22,11 +22,6 @@ from localspec.ui.part import QUICK, Part, Update, Updates, closed, html
 class FolderPart(Part):
     """Where a folder's path is typed, and the list of folders."""
 
-    path: gr.Textbox
-    watched: gr.Checkbox
-    removes: gr.Checkbox
-    add: gr.Button
-
     def __init__(self, application: Application, updates: LibraryUpdates) -> None:
         super().__init__(application)
         self.updates = updates

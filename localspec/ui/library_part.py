@@ -16,7 +16,7 @@ from localspec.stores.library import Library, library_name
 from localspec.ui import elements
 from localspec.ui.folder_part import FolderPart
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates, box
-from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Updates, hidden, html, mark, only
+from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Updates, hidden, html, mark, only, warned
 
 _ASKED = ("new", "rename", "delete", "again")
 _LONGEST_ACTION = 4_000_000
@@ -28,12 +28,10 @@ class LibraryPart(Part):
 
     told = (*LIBRARY_PARTS, "learning", "library")
 
-    library: gr.Dropdown
     removal: gr.Textbox
     """Which document's × was pressed"""
     act: gr.Textbox
     """The button about libraries that was pressed, as JSON that `libraries.js` writes"""
-    learning: gr.Checkbox
     press: gr.Textbox
     """The name of the button that was pressed, of those inside markup, a count and the library"""
 
@@ -97,11 +95,10 @@ class LibraryPart(Part):
     def pick(self, name: str, request: gr.Request) -> Updates:
         """Switch to a library, or begin one. What was shown of the one before goes; the next tick shows this one."""
         conversation = self.conversation(request)
-        try:
-            conversation.use_library(library_name(name or ""))
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
-            conversation.use_library(conversation.library)
+        wanted = conversation.library
+        with warned():
+            wanted = library_name(name or "")
+        conversation.use_library(wanted)
         return conversation.library, *("" for _ in LIBRARY_PARTS)
 
     def do(self, wanted: str, method: str, request: gr.Request) -> Updates:
@@ -114,10 +111,8 @@ class LibraryPart(Part):
         if not name or (own != conversation.library and name not in ("use", "dropped")):
             return only(("library", *LIBRARY_PARTS), {})
         before = conversation.library
-        try:
+        with warned():
             self._do(conversation, name, action)
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
         if conversation.library != before:
             conversation.switched = False
             return conversation.library, *("" for _ in LIBRARY_PARTS)

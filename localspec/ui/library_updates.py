@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import gradio as gr
-
 from localspec.application.state import Application, Conversation
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
@@ -18,7 +16,7 @@ from localspec.stores.library import Library
 from localspec.ui import document_markup, elements, library_markup
 from localspec.ui.document_markup import DocumentParts
 from localspec.ui.library_markup import Usage
-from localspec.ui.part import Tick, Updates, only
+from localspec.ui.part import Tick, Updates, only, warned
 
 LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
 """The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
@@ -54,10 +52,8 @@ class LibraryUpdates:
 
     def changed(self, conversation: Conversation, method: str, change: Callable[[Library], None]) -> Updates:
         """Change the tab's library and show it, as `LIBRARY_PARTS`; a problem is said."""
-        try:
+        with warned():
             self.change(conversation.library, change)
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
         return self.all(conversation, method)
 
     def all(self, conversation: Conversation, method: str) -> Updates:

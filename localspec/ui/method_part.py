@@ -15,8 +15,6 @@ class MethodPart(Part):
 
     told = ("alone",)
 
-    method: gr.Radio
-
     def build(self) -> None:
         """The switch."""
         self.method = gr.Radio(

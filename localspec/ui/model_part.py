@@ -24,7 +24,7 @@ from localspec.ui.model_buttons import read_button
 from localspec.ui.model_folder import LOOK_SECONDS, ModelFolder, draft_choices, fields_of
 from localspec.ui.model_markup import draft_status, status
 from localspec.ui.options import Number, load_settings
-from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, closed, html, remember
+from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, closed, html, remember, warned
 
 LOADED_PARTS = ("status", "draft-status", "formats")
 """What tells of the loaded models."""
@@ -36,15 +36,6 @@ class ModelPart(Part):
     """The fields about models, the line in the heading, and what is said between them."""
 
     told = (*LOADED_PARTS, "fit", "unusable", "models", "drafts")
-
-    model: gr.Dropdown
-    model_file: gr.Textbox
-    draft: gr.Dropdown
-    context: gr.Number
-    threads: gr.Number
-    gpu_layers: gr.Number
-    load_button: gr.Button
-    unload_button: gr.Button
 
     def __init__(self, application: Application) -> None:
         super().__init__(application)
@@ -178,10 +169,8 @@ class ModelPart(Part):
 
     def unload(self, request: gr.Request) -> Update:
         """Give the model's memory back."""
-        try:
+        with warned():
             self.application.unload()
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
         self._tell_again(request)
         return status(self.application)
 
@@ -194,7 +183,7 @@ class ModelPart(Part):
         action, what = pressed
         conversation = self.conversation(request)
         told: Updates = (gr.skip(), gr.skip(), gr.skip())
-        try:
+        with warned():
             now = self._changed(action, what, fields)
             if now is not None:
                 same = [gr.skip() if new == old else gr.update(value=new) for new, old in zip(now, fields, strict=True)]
@@ -202,8 +191,6 @@ class ModelPart(Part):
             if action in ("use", "anyway"):
                 told = self._load(request, now or fields, anyway=action == "anyway")
             self.catalogue.act(conversation, action, what)
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
         parts = self.catalogue.parts(conversation)
         remember(conversation, parts)
         return (*same, *told, *(parts[name] for name in self.catalogue.told))

@@ -4,12 +4,15 @@ has changed."""
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
 
 from localspec.application.state import Application, Conversation
+from localspec.errors import LocalSpecError
+from localspec.ui import elements
 
 Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
@@ -39,6 +42,15 @@ def closed(label: str, name: str) -> gr.Accordion:
     """
     is_open: Any = 0
     return gr.Accordion(label, open=is_open, elem_id=name)
+
+
+@contextmanager
+def warned() -> Iterator[None]:
+    """What goes wrong inside is said to the person, and nothing more is done inside."""
+    try:
+        yield
+    except LocalSpecError as error:
+        gr.Warning(elements.lines(str(error)))
 
 
 class Part:

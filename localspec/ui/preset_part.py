@@ -19,14 +19,6 @@ from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html
 class PresetPart(Part):
     """One file of presets; the fields that they set stand below them."""
 
-    choice: gr.Dropdown
-    name: gr.Textbox
-    save_button: gr.Button
-    rename_button: gr.Button
-    delete_button: gr.Button
-    importing: gr.UploadButton
-    said: gr.Markdown
-
     def build(self) -> None:
         """The list, a name, and what can be done."""
         names = [preset.name for preset in BUILT_IN]

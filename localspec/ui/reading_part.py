@@ -22,8 +22,6 @@ class ReadingPart(Part):
 
     told = ("read",)
 
-    read: gr.Dropdown
-
     def build(self) -> None:
         """The picker."""
         self.read = self.named["read"] = gr.Dropdown(

@@ -6,15 +6,11 @@ import gradio as gr
 
 from localspec import texts
 from localspec.chat.material import PLAIN_SYSTEM
-from localspec.errors import LocalSpecError
-from localspec.ui import elements
-from localspec.ui.part import QUICK, Part, closed, remember
+from localspec.ui.part import QUICK, Part, closed, remember, warned
 
 
 class SystemPart(Part):
     """It belongs to the chat; what it is now is told beside it."""
-
-    field: gr.Textbox
 
     def build(self) -> None:
         """The field, closed at first."""
@@ -43,7 +39,5 @@ class SystemPart(Part):
             return
         chat.system = system
         if chat.identity:
-            try:
+            with warned():
                 self.application.history.store.set_system(chat.identity, system)
-            except LocalSpecError as error:
-                gr.Warning(elements.lines(str(error)))
