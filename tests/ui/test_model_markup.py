@@ -11,20 +11,21 @@ from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import Ways, fit, ways
 from localspec.models.fit.memory import Footprint, Room
 from localspec.models.llama import Device
-from localspec.ui import model_parts
-from localspec.ui.model_parts import OfferState, Question, read_button
+from localspec.ui import catalogue_markup, model_markup
+from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
+from localspec.ui.model_buttons import model_button, read_button
 from tests.ui.test_panel import HOSTILE, Tags
 
 GIB = 2**30
 TARGET = Footprint("big", 4 * GIB, 100_000, 50_000, 32_768, layers=39)
 DRAFT = Footprint("small", GIB // 2, 10_000, 50_000, 4096, layers=9)
-OFFER = CatalogueEntry("tiny-1", "Tiny", "owner/Tiny", "tiny.gguf", 5 * 10**8, "MIT", 1000, 1000, 4096, draft="smaller")
+ENTRY = CatalogueEntry("tiny-1", "Tiny", "owner/Tiny", "tiny.gguf", 5 * 10**8, "MIT", 1000, 1000, 4096, draft="smaller")
 ROOMY = Room(64 * GIB, 64 * GIB)
 
 
 def shown(room: Room, *, context: int = 0, gpu_layers: int = -1) -> Tags:
     found = fit(TARGET, DRAFT, room, context=context, gpu_layers=gpu_layers)
-    return Tags(model_parts.fit(found, ways(found), ["other"], loaded=False, counts_loaded=False))
+    return Tags(model_markup.fit(found, ways(found), ["other"], loaded=False, counts_loaded=False))
 
 
 def test_a_choice_that_fits_tells_its_parts() -> None:
@@ -77,8 +78,8 @@ def test_too_many_layers_are_told_as_such() -> None:
 
 
 def test_every_offer_of_the_catalogue_can_be_shown() -> None:
-    states = [OfferState(offer, 3 * GIB, "fits", False, 0, False) for offer in catalogue_entries()]
-    tags = Tags(model_parts.offers(states, None))
+    states = [EntryState(offer, 3 * GIB, "fits", False, 0, False) for offer in catalogue_entries()]
+    tags = Tags(catalogue_markup.catalogue(states, None))
     for offer in catalogue_entries():
         assert offer.title in tags.text
         assert offer.about, f"{offer.name}: say what it is good for"
@@ -87,30 +88,30 @@ def test_every_offer_of_the_catalogue_can_be_shown() -> None:
 
 
 def test_a_download_is_asked_for_first() -> None:
-    question = Question(OFFER, OFFER, "hub.example", 4 * 10**8, 10**8, 9 * 10**9, True, True)
-    state = OfferState(OFFER, GIB, "fits", False, 10**8, False)
-    before = Tags(model_parts.offers([state], None)).text
+    question = DownloadQuestion(ENTRY, ENTRY, "hub.example", 4 * 10**8, 10**8, 9 * 10**9, True, True)
+    state = EntryState(ENTRY, GIB, "fits", False, 10**8, False)
+    before = Tags(catalogue_markup.catalogue([state], None)).text
     assert "100 MB of it are here already" in before
     assert texts.DOWNLOAD_GO_ON in before
-    asked = model_parts.offers([state], question)
+    asked = catalogue_markup.catalogue([state], question)
     text = Tags(asked).text
     for words in ("400 MB from hub.example (owner/Tiny)", "models/tiny-1", "MIT", "9.0 GB are free", "500 MB"):
         assert words in text, words
     assert "model:get=tiny-1" in asked
-    full = Question(OFFER, None, "hub.example", 4 * 10**8, 0, 10**8, False, False)
-    refused = model_parts.offers([state], full)
+    full = DownloadQuestion(ENTRY, None, "hub.example", 4 * 10**8, 0, 10**8, False, False)
+    refused = catalogue_markup.catalogue([state], full)
     assert "free some space first" in Tags(refused).text
     assert "model:get=" not in refused
-    here = model_parts.offers([OfferState(OFFER, GIB, "fits", True, 0, False)], None)
+    here = catalogue_markup.catalogue([EntryState(ENTRY, GIB, "fits", True, 0, False)], None)
     assert "data-press" not in here
 
 
 def test_downloads_tell_speed_and_time_left() -> None:
-    text = Tags(model_parts.downloads([DownloadState(OFFER, RUNNING, 10**8, 5 * 10**8, 2 * 10**7)])).text
+    text = Tags(catalogue_markup.downloads([DownloadState(ENTRY, RUNNING, 10**8, 5 * 10**8, 2 * 10**7)])).text
     assert "100 MB of 500 MB · 20 MB/s · about 20 seconds left" in text
     for state in (*UNDER_WAY, STOPPED, FAILED, "done"):
-        assert Tags(model_parts.downloads([DownloadState(OFFER, state, 1, 2)])).text
-    failed = model_parts.downloads([DownloadState(OFFER, FAILED, problem="No network. Look for the cable.")])
+        assert Tags(catalogue_markup.downloads([DownloadState(ENTRY, state, 1, 2)])).text
+    failed = catalogue_markup.downloads([DownloadState(ENTRY, FAILED, problem="No network. Look for the cable.")])
     assert "Look for the cable." in Tags(failed).text
     assert "model:get=tiny-1" in failed
 
@@ -121,14 +122,14 @@ def test_what_files_and_drivers_say_is_shown_not_run() -> None:
     found = fit(evil, evil, Room(GIB, 2 * GIB, True, (card,)), context=4096)
     own = CatalogueEntry("a", HOSTILE, "o/a", "a.gguf", 10, HOSTILE, 1, 1, 1, about=HOSTILE)
     for page in (
-        model_parts.fit(found, Ways(512, 1, True), [HOSTILE], loaded=False, counts_loaded=True),
-        model_parts.fit_problem(HOSTILE),
-        model_parts.unusable([Unusable(HOSTILE, HOSTILE)] * 30),
-        model_parts.offers([OfferState(own, 1, "never", False, 0, False)], None, HOSTILE),
-        model_parts.offers(
-            [OfferState(own, 1, "never", False, 0, False)], Question(own, own, HOSTILE, 1, 1, 10**9, True, True)
+        model_markup.fit(found, Ways(512, 1, True), [HOSTILE], loaded=False, counts_loaded=True),
+        model_markup.fit_problem(HOSTILE),
+        model_markup.unusable([Unusable(HOSTILE, HOSTILE)] * 30),
+        catalogue_markup.catalogue([EntryState(own, 1, "never", False, 0, False)], None, HOSTILE),
+        catalogue_markup.catalogue(
+            [EntryState(own, 1, "never", False, 0, False)], DownloadQuestion(own, own, HOSTILE, 1, 1, 10**9, True, True)
         ),
-        model_parts.downloads([DownloadState(own, FAILED, problem=HOSTILE)]),
+        catalogue_markup.downloads([DownloadState(own, FAILED, problem=HOSTILE)]),
     ):
         tags = Tags(page)
         assert set(tags.tags) <= {"div", "p", "br", "b", "ul", "li", "table", "tbody", "tr", "th", "td", "button"}
@@ -140,7 +141,7 @@ def test_what_files_and_drivers_say_is_shown_not_run() -> None:
 
 @pytest.mark.parametrize("what", ["", "own model", "a/b=c:d", "Größe ☃", HOSTILE])
 def test_buttons_are_read_as_they_were_made(what: str) -> None:
-    made = model_parts.button("model", what, "Label")
+    made = model_button("model", what, "Label")
     name = made.split('data-press="')[1].split('"')[0]
     assert " " not in name
     assert read_button(name) == ("model", what)

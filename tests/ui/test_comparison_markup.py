@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from localspec import texts
-from localspec.application.measuring import Measured, Row
+from localspec.application.views import Measured, Row
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals
-from localspec.ui import panel, trials
+from localspec.ui import comparison_markup, panel
 from tests.ui.test_panel import HOSTILE, Tags, figure, metrics_of, step
 
 
@@ -44,7 +44,7 @@ def row_of(page: str, method: str) -> str:
 
 
 def test_bars_show_speed_speedup_acceptance_and_whether_the_text_is_the_same() -> None:
-    page = trials.shown(COMPARED)
+    page = comparison_markup.shown(COMPARED)
     rest, dresd = row_of(page, "rest"), row_of(page, "dresd")
     assert (figure(rest, "tokens-per-second"), figure(rest, "speedup")) == ("50.0", "2.00×")
     assert figure(rest, "acceptance") == "50%"
@@ -62,20 +62,20 @@ def test_bars_show_speed_speedup_acceptance_and_whether_the_text_is_the_same() -
 
 def test_what_runs_can_be_stopped_and_shows_what_is_there() -> None:
     begun = Measured("compare", "Q", activity=texts.MEASURE_WAITING)
-    page = trials.shown(begun)
+    page = comparison_markup.shown(begun)
     assert 'data-act="halt"' in page
     assert 'data-act="unmeasure"' not in page
     assert 'role="status"' in page
     running = replace(COMPARED, state="running", rows=(
         Row("plain", "writing", metrics=run(10, 0.4)), Row("rest"), Row("auto", "reading", 0.4),
     ))  # fmt: skip
-    page = trials.shown(running)
+    page = comparison_markup.shown(running)
     assert figure(row_of(page, "plain"), "tokens-per-second") == "25.0"
     assert "speedup" not in page, "there is nothing to compare with until plain decoding is through"
     assert texts.MEASURE_NEXT in row_of(page, "rest")
     assert "40%" in row_of(page, "auto")
     stopped = replace(running, state="stopped", rows=(Row("plain", "stopped", metrics=run(10, 0.4)),))
-    page = trials.shown(stopped)
+    page = comparison_markup.shown(stopped)
     assert texts.MEASURE_STOPPED in page
     assert texts.MEASURE_BROKEN_OFF in page
     assert "speedup" not in page, "half a run is no baseline"
@@ -87,7 +87,7 @@ def test_what_runs_can_be_stopped_and_shows_what_is_there() -> None:
 )
 def test_an_answer_stands_beside_plain_decoding(same: bool, notes: tuple[str, ...], said: str) -> None:
     given, plain = BESIDE.rows
-    page = trials.shown(replace(BESIDE, rows=(given, replace(plain, same=same)), notes=notes))
+    page = comparison_markup.shown(replace(BESIDE, rows=(given, replace(plain, same=same)), notes=notes))
     shown = html.unescape(page)
     assert said in shown
     assert f'data-same="{"yes" if same else "no"}"' in page
@@ -100,16 +100,16 @@ def test_an_answer_stands_beside_plain_decoding(same: bool, notes: tuple[str, ..
 def test_an_answer_that_was_written_under_another_load_is_told_apart() -> None:
     given, plain = BESIDE.rows
     slower = replace(given, metrics=run(100, 6.0, plain=0.09))
-    page = html.unescape(trials.shown(replace(BESIDE, rows=(slower, plain))))
+    page = html.unescape(comparison_markup.shown(replace(BESIDE, rows=(slower, plain))))
     assert "slower when the answer was written" in page
     assert "about 11.1 tokens/s, now at 25.0" in page
     unknown = replace(given, metrics=ReplyMetrics())
-    assert texts.MEASURE_NO_FIGURES in html.unescape(trials.shown(replace(BESIDE, rows=(unknown, plain))))
+    assert texts.MEASURE_NO_FIGURES in html.unescape(comparison_markup.shown(replace(BESIDE, rows=(unknown, plain))))
 
 
 def test_hostile_questions_notes_and_errors_are_only_text() -> None:
     rows = (Row("rasd", "left out", why=HOSTILE),)
-    page = trials.shown(Measured("compare", HOSTILE, "failed", rows=rows, notes=(HOSTILE,), problem=HOSTILE))
+    page = comparison_markup.shown(Measured("compare", HOSTILE, "failed", rows=rows, notes=(HOSTILE,), problem=HOSTILE))
     tags = Tags(page)
     assert set(tags.tags) <= {"section", "div", "h4", "p", "button", "ul", "li", "b", "br"}
     assert not any(name.startswith("on") for name in tags.attributes)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from localspec import texts
-from localspec.application.measuring import Measured, Row
+from localspec.application.views import Measured, Row
 from localspec.chat.comparison import PLAIN
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.ui import markup
+from localspec.ui import elements
 
 _QUESTION_CHARACTERS = 140
 _OTHER_LOAD = 1.25
@@ -24,7 +24,7 @@ def shown(measured: Measured) -> str:
     """A measurement as far as it is."""
     running = measured.state == "running"
     title = texts.MEASURED_PLAIN if measured.kind == PLAIN else texts.COMPARED
-    button = _act("halt", texts.STOP) if running else _act("unmeasure", texts.MEASURE_CLOSE)
+    button = elements.act("halt", texts.STOP) if running else elements.act("unmeasure", texts.MEASURE_CLOSE)
     top = max((row.metrics.tokens_per_second for row in measured.rows if row.metrics is not None), default=0.0)
     base = _base(measured)
     rows = "".join(_row(row, measured, top, base) for row in measured.rows)
@@ -34,7 +34,7 @@ def shown(measured: Measured) -> str:
         f'<p class="quiet">{_about(measured)}</p>'
         f"{_said(measured)}"
         f"{f'<ul>{rows}</ul>' if rows else ''}"
-        f"{''.join(markup.note(note) for note in measured.notes)}{_legend(measured, base)}</section>"
+        f"{''.join(elements.note(note) for note in measured.notes)}{_legend(measured, base)}</section>"
     )
 
 
@@ -42,16 +42,16 @@ def _about(measured: Measured) -> str:
     question = " ".join(measured.question.split())
     if len(question) > _QUESTION_CHARACTERS:
         question = question[:_QUESTION_CHARACTERS].rstrip() + "…"
-    said = markup.literal(f"“{question}”")
+    said = elements.literal(f"“{question}”")
     return f"{said} · {texts.counted(measured.longest, 'token')} at most" if measured.longest else said
 
 
 def _said(measured: Measured) -> str:
     """What goes on, or what came of it."""
     if measured.problem:
-        return markup.note(measured.problem, "problem")
+        return elements.note(measured.problem, "problem")
     if measured.activity:
-        return f'<p class="activity" role="status">{markup.literal(measured.activity)}</p>'
+        return f'<p class="activity" role="status">{elements.literal(measured.activity)}</p>'
     if measured.state == "stopped":
         return f'<p class="note">{texts.MEASURE_STOPPED}</p>'
     if measured.kind != PLAIN or measured.state != "done":
@@ -63,7 +63,7 @@ def _said(measured: Measured) -> str:
         said.append(texts.PLAIN_SAME if plain.same else unsure)
     said += _load(given, plain)
     same = {True: "yes", False: "no", None: ""}[plain.same]
-    return f'<p class="verdict" data-same="{same}" role="status">{markup.literal(" ".join(said))}</p>'
+    return f'<p class="verdict" data-same="{same}" role="status">{elements.literal(" ".join(said))}</p>'
 
 
 def _verdict(given: Row, plain: Row) -> str:
@@ -93,11 +93,11 @@ def _base(measured: Measured) -> float:
 
 
 def _row(row: Row, measured: Measured, top: float, base: float) -> str:
-    name = markup.literal(texts.MEASURED_ANSWER.format(method=_label(row.method)))
-    label = name if row.state == "given" else markup.literal(_label(row.method))
+    name = elements.literal(texts.MEASURED_ANSWER.format(method=_label(row.method)))
+    label = name if row.state == "given" else elements.literal(_label(row.method))
     metrics = row.metrics
     if row.state == "left out":
-        inside = f'<div class="quiet">{markup.lines(row.why)}</div>'
+        inside = f'<div class="quiet">{elements.lines(row.why)}</div>'
         return f'<li data-method="{row.method}" data-state="{row.state}"><b>{label}</b>{inside}</li>'
     speed, factor, bars = "–", "", ""
     if metrics is not None and metrics.steps:
@@ -158,7 +158,3 @@ def _legend(measured: Measured, base: float) -> str:
 
 def _label(method: str) -> str:
     return METHODS[method].label if method in METHODS else method
-
-
-def _act(name: str, label: str) -> str:
-    return f'<button type="button" class="press quiet" data-act="{name}">{markup.literal(label)}</button>'

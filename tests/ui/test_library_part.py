@@ -16,13 +16,15 @@ from gradio.utils import get_upload_folder
 
 from localspec import config, texts
 from localspec.application.chats import Chat
-from localspec.application.state import LIBRARY_PARTS, Application, Conversation
+from localspec.application.state import Application, Conversation
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
 from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
-from localspec.ui import libraries as handlers
-from localspec.ui import shelf
-from localspec.ui.libraries import Libraries
-from localspec.ui.shelf import Parts, Usage
+from localspec.ui import library_markup
+from localspec.ui.document_markup import DocumentParts, documents
+from localspec.ui.folder_part import dropped_files, typed_path
+from localspec.ui.library_markup import Usage, manage
+from localspec.ui.library_part import LibraryPart
+from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
 from tests.ui.test_panel import HOSTILE, Tags
 
 
@@ -43,8 +45,8 @@ def folder(**more: Any) -> FolderInfo:
     return FolderInfo(**(known | more))
 
 
-def steps(info: DocumentInfo, parts: Parts) -> dict[str, str]:
-    return dict(re.findall(r'data-step="([^"]+)" data-state="([^"]+)"', shelf.documents("x", [info], parts)))
+def steps(info: DocumentInfo, parts: DocumentParts) -> dict[str, str]:
+    return dict(re.findall(r'data-step="([^"]+)" data-state="([^"]+)"', documents("x", [info], parts)))
 
 
 @pytest.mark.parametrize(
@@ -63,9 +65,9 @@ def test_every_part_of_a_document_is_done_or_not(
     status: str, embedded: dict[int, int], states: dict[int, int], expected: list[str]
 ) -> None:
     names = ["passages", "n-grams", "vectors", "states"]
-    assert steps(document(7, status), Parts(embedded, states)) == dict(zip(names, expected, strict=True))
-    assert "states" not in steps(document(7, status), Parts(embedded))
-    shown = html.unescape(shelf.documents("x", [document(7, status)], Parts(embedded, states)))
+    assert steps(document(7, status), DocumentParts(embedded, states)) == dict(zip(names, expected, strict=True))
+    assert "states" not in steps(document(7, status), DocumentParts(embedded))
+    shown = html.unescape(documents("x", [document(7, status)], DocumentParts(embedded, states)))
     assert "3 pages · 2.3 MB" in shown
     assert ("vectors 5 of 8" in shown) is bool(embedded)
 
@@ -75,27 +77,27 @@ def test_what_failed_says_why_once() -> None:
         document(1, "failed", reason="a.pdf: is empty (0 bytes). Check that it was saved."),
         document(2, "ready", reason="Page 2 is a picture."),
     ]
-    shown = shelf.documents("x", infos, Parts())
+    shown = documents("x", infos, DocumentParts())
     text = Tags(shown).text
     assert "is empty (0 bytes). Check" in text
     assert "a.pdf: is empty" not in text
     assert "Page 2 is a picture." in text
     assert "2 documents · 1 not readable" in text
     assert re.findall(r'data-shelf="([^"]+)"', shown) == ["ask-again", "remove-failed", "again", "again"]
-    assert "remove-failed" not in shelf.documents("x", infos[1:], Parts())
+    assert "remove-failed" not in documents("x", infos[1:], DocumentParts())
     many = [document(number, "ready") for number in range(1, 251)]
-    assert "… and 50 more." in Tags(shelf.documents("x", many, Parts())).text
+    assert "… and 50 more." in Tags(documents("x", many, DocumentParts())).text
 
 
 def test_hostile_names_do_nothing() -> None:
     bad = folder(path=HOSTILE, failures=(f"{HOSTILE}: bad",), problem=HOSTILE, counts={"hidden": 2, "truncated": 1})
     parts = [
-        shelf.active(HOSTILE, [HOSTILE, f"{HOSTILE}2"], 3),
-        *(shelf.shelf(HOSTILE, asking, 3, 2, Usage(5, 6)) for asking in ("", "new", "rename", "delete", "again")),
-        shelf.indexing(HOSTILE, IngestionProgress(0, 1, HOSTILE, "reading", 0.5)),
-        shelf.indexing(HOSTILE, IngestionProgress(paused=True, problem=HOSTILE)),
-        shelf.documents(HOSTILE, [document(1, "failed", name=HOSTILE, reason=HOSTILE)], Parts()),
-        shelf.folders(HOSTILE, [bad], paused=False),
+        library_markup.active(HOSTILE, [HOSTILE, f"{HOSTILE}2"], 3),
+        *(manage(HOSTILE, asking, 3, 2, Usage(5, 6)) for asking in ("", "new", "rename", "delete", "again")),
+        library_markup.indexing(HOSTILE, IngestionProgress(0, 1, HOSTILE, "reading", 0.5)),
+        library_markup.indexing(HOSTILE, IngestionProgress(paused=True, problem=HOSTILE)),
+        documents(HOSTILE, [document(1, "failed", name=HOSTILE, reason=HOSTILE)], DocumentParts()),
+        library_markup.folders(HOSTILE, [bad], paused=False),
     ]
     for part in parts:
         tags = Tags(part)
@@ -109,35 +111,35 @@ def test_hostile_names_do_nothing() -> None:
 
 
 def test_the_library_by_the_entry_and_what_can_be_done_with_it() -> None:
-    line = shelf.active("work", ["documents", "work", "old"], 1)
+    line = library_markup.active("work", ["documents", "work", "old"], 1)
     assert "Library work · 1 document" in Tags(line).text
     assert re.findall(r'data-text="([^"]+)"', line) == ["documents", "old"]
-    assert "document" not in Tags(shelf.active("work", ["work"], None)).text
-    plain = Tags(shelf.shelf("work", "", 2, 0, Usage(2_500_000, 0))).text
+    assert "document" not in Tags(library_markup.active("work", ["work"], None)).text
+    plain = Tags(manage("work", "", 2, 0, Usage(2_500_000, 0))).text
     assert "2.5 MB on disk" in plain
     assert "memory" not in plain
-    assert "about 12 KB in memory" in Tags(shelf.shelf("work", "", 2, 0, Usage(10, 12_000))).text
-    sure = Tags(shelf.shelf("work", "delete", 2, 1, None)).text
+    assert "about 12 KB in memory" in Tags(manage("work", "", 2, 0, Usage(10, 12_000))).text
+    sure = Tags(manage("work", "delete", 2, 1, None)).text
     assert "Delete the library “work” for good, with 2 documents and 1 learnt answer? Your own files" in sure
-    assert "for good? Your own" in Tags(shelf.shelf("work", "delete", 0, 0, None)).text
+    assert "for good? Your own" in Tags(manage("work", "delete", 0, 0, None)).text
     # Nothing changes under a name that is being typed.
-    assert shelf.shelf("work", "rename", 1, 2, Usage(1, 1)) == shelf.shelf("work", "rename", 3, 4, Usage(9, 9))
-    assert 'value="work"' in shelf.shelf("work", "rename", 1, 2, None)
+    assert manage("work", "rename", 1, 2, Usage(1, 1)) == manage("work", "rename", 3, 4, Usage(9, 9))
+    assert 'value="work"' in manage("work", "rename", 1, 2, None)
 
 
 def test_pause_and_go_on() -> None:
-    assert shelf.indexing("x", IngestionProgress()) == ""
-    at_work = shelf.indexing("x", IngestionProgress(0, 2, "a.pdf", "reading", 0.3, 4.0))
+    assert library_markup.indexing("x", IngestionProgress()) == ""
+    at_work = library_markup.indexing("x", IngestionProgress(0, 2, "a.pdf", "reading", 0.3, 4.0))
     assert "about 4.0 s until you can ask all of it" in Tags(at_work).text
     assert 'data-shelf="pause"' in at_work
-    assert 'data-shelf="resume"' in shelf.indexing("x", IngestionProgress(0, 2, paused=True))
+    assert 'data-shelf="resume"' in library_markup.indexing("x", IngestionProgress(0, 2, paused=True))
 
 
 def test_folders_say_how_they_stand() -> None:
     def text(**more: Any) -> str:
-        return Tags(shelf.folders("x", [folder(**more)], paused=bool(more.get("id") == 5))).text
+        return Tags(library_markup.folders("x", [folder(**more)], paused=bool(more.get("id") == 5))).text
 
-    assert shelf.folders("x", [], paused=False) == ""
+    assert library_markup.folders("x", [], paused=False) == ""
     assert "watched · 12 documents" in text()
     assert "Documents stay when their files are gone." in text()
     assert "Documents are removed when" in text(removes=True)
@@ -183,7 +185,7 @@ class Page:
         for kind in ("Warning", "Info"):
             monkeypatch.setattr(gr, kind, lambda text, **_: self.said.append(html.unescape(text)))
         self.application = Application()
-        self.libraries = Libraries(self.application)
+        self.libraries = LibraryPart(self.application, LibraryUpdates(self.application))
         self.conversation = self.application.conversation("tab")
 
     def act(self, **action: object) -> tuple[Any, ...]:
@@ -192,7 +194,7 @@ class Page:
 
     def send(self, wanted: str) -> tuple[Any, ...]:
         request = cast("gr.Request", SimpleNamespace(session_hash="tab"))
-        return self.libraries.act(wanted, "auto", request)
+        return self.libraries.do(wanted, "auto", request)
 
 
 @pytest.fixture
@@ -282,7 +284,7 @@ def test_chats_follow_a_renamed_library(page: Page) -> None:
 def test_typed_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    read = handlers._typed_path
+    read = typed_path
     assert read(f' "{tmp_path}" ') == tmp_path
     assert read("~/papers") == tmp_path / "papers"
     for wrong in ("", "  ", "papers", "../x", "a\0b", "~nobody-of-this-name/x"):
@@ -300,7 +302,7 @@ def test_only_what_was_uploaded_is_taken_for_dropped(tmp_path: Path) -> None:
     link = inside.with_name("link.md")
     link.unlink(missing_ok=True)
     link.symlink_to(outside)
-    read: Callable[[object], list[tuple[Path, str]]] = handlers._dropped_files
+    read: Callable[[object], list[tuple[Path, str]]] = dropped_files
     real = inside.resolve()
     assert read([{"path": str(inside), "name": "papers/more/a.md"}]) == [(real, "papers/more/a.md")]
     assert read([{"path": str(inside), "name": "/../../etc/a.md"}]) == [(real, "etc/a.md")]
@@ -318,7 +320,7 @@ def test_a_tab_over_a_library_that_cannot_be_read_can_still_leave_it(page: Page)
 
     page.application.library = broken  # type: ignore[method-assign, assignment]
     page.application.models._engine = cast("Any", SimpleNamespace(busy=False))
-    parts = page.libraries.parts(Conversation(library="bad"), "auto")
+    parts = page.libraries.updates.parts(Conversation(library="bad"), "auto")
     assert "The database is damaged" in Tags(parts["indexing"]).text
     assert "ask-delete" in parts["shelf"]
     assert "bad" in parts["active"]

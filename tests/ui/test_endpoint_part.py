@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, expect
 from localspec import texts
 from localspec.application.state import Application
 from localspec.endpoint.service import Service
-from localspec.ui.endpoint import OFF, ON, PRESSES, RENEW, press, shown
+from localspec.ui.endpoint_part import OFF, ON, PRESSES, RENEW, press, shown
 from tests.running import RunningApp
 from tests.ui.test_browser import Visit
 from tests.ui.test_panel import HOSTILE, Tags

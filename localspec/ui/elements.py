@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 
 from localspec import texts
 from localspec.chat.citations import Citation
-from localspec.stores.library import IngestionProgress
 from localspec.ui import maths
 
 _MEANING = re.compile(r"""[&<>"'\\`*_{}\[\]()#+\-.!|~$:]""")
@@ -91,6 +90,12 @@ def note(text: str, kind: str = "note") -> str:
     return f'<div class="{kind}">{lines(text)}</div>'
 
 
+def paragraph(text: str, kind: str = "", figure: str = "") -> str:
+    """A paragraph, of a kind for styles, and with the name of the figure that it tells."""
+    attributes = (f' class="{kind}"' if kind else "") + (f' data-figure="{figure}"' if figure else "")
+    return f"<p{attributes}>{lines(text)}</p>"
+
+
 def citations(cited: Sequence[Citation]) -> str:
     """Numbered sources; each opens its passage. Empty where nothing was cited."""
     if not cited:
@@ -122,58 +127,6 @@ def meter(label: str, fraction: float) -> str:
     )
 
 
-def indexing(progress: IngestionProgress) -> str:
-    """Where the work on the documents stands; empty when there is none."""
-    if progress.problem:
-        return note(progress.problem, "problem")
-    if progress.done or not progress.stage:
-        return ""
-    label = f"{texts.STAGES.get(progress.stage, progress.stage)}: {progress.name} · {progress.fraction:.0%}"
-    if progress.documents_total > 1:
-        label += f" · {texts.DOCUMENTS_DONE.format(done=progress.documents_done, total=progress.documents_total)}"
-    if progress.seconds_left is not None:
-        left = texts.TIME_TO_ASK if progress.stage in ("reading", "splitting", "n-grams") else texts.TIME_LEFT
-        label += f" · {left.format(time=texts.seconds(progress.seconds_left))}"
-    return meter(label, progress.fraction)
-
-
-def meaning(library: str, states: int | None, missing: int, *, reading: bool, seconds: float | None) -> str:
-    """What is to be said about the library's drafts by meaning; empty when all is there.
-
-    `states` are those stored, None where the model gives none; `missing` tokens have none yet, which takes `seconds`
-    once somebody asks for it, or is being done (`reading`).
-    """
-    if states is None:
-        return _meaning(library, "never", texts.MEANING_NEVER)
-    if missing and reading:
-        said = texts.MEANING_READING.format(tokens=texts.counted(missing, "token"))
-        return _meaning(library, "reading", said, press("unbuild", texts.MEANING_STOP))
-    if missing:
-        time = texts.MEANING_NO_TIME if seconds is None else texts.MEANING_TIME.format(time=texts.roughly(seconds))
-        said = f"{texts.meaning_missing(missing)} {texts.MEANING_WHY} {time}"
-        return _meaning(library, "missing", said, press("build", texts.MEANING_BUILD))
-    return "" if states else _meaning(library, "empty", texts.MEANING_EMPTY)
-
-
-def _meaning(library: str, state: str, said: str, button: str = "") -> str:
-    return f'<div class="meaning" data-meaning="{state}"{of_library(library)}><p>{lines(said)}</p>{button}</div>'
-
-
-def learnt(library: str, replies: int, tokens: int, *, learns: bool, asking: bool) -> str:
-    """How many answers the library has learnt, with a button to forget them; `asking` whether that is really wanted."""
-    if replies and asking:
-        # No button stands where the first one stood, for a double click.
-        buttons = press("keep", texts.FORGET_NOT) + press("forget", texts.FORGET_NOW, "warm")
-        said = f"<p>{lines(texts.forget_sure(replies))}</p>{buttons}"
-    elif replies:
-        counts = texts.LEARNT.format(answers=texts.counted(replies, "answer"), tokens=texts.counted(tokens, "token"))
-        rest = "" if learns else f"<p>{lines(texts.NOT_LEARNING)}</p>"
-        said = f'<span data-figure="learnt">{lines(counts)}</span>{press("ask", texts.FORGET)}{rest}'
-    else:
-        said = lines(texts.NOTHING_LEARNT if learns else texts.NOT_LEARNING)
-    return f'<div class="learnt" data-learns="{"on" if learns else "off"}"{of_library(library)}>{said}</div>'
-
-
 def copied(name: str, value: str) -> str:
     """A value with a button that copies it."""
     label = f'aria-label="{literal(texts.COPY_NAME.format(name=name))}"'
@@ -184,49 +137,20 @@ def copied(name: str, value: str) -> str:
     return f'<div class="copied"><span class="quiet">{literal(name)}</span><code>{literal(value)}</code>{button}</div>'
 
 
+def button(hears: str, name: str, label: str, kind: str = "quiet", more: str = "") -> str:
+    """A button of which the server hears by its name; `hears` says by which of the page's hidden fields, and `more` are
+    attributes."""
+    return f'<button type="button" class="press {kind}" data-{hears}="{name}"{more}>{literal(label)}</button>'
+
+
 def press(name: str, label: str, kind: str = "quiet") -> str:
-    """A button of which the server hears by its name. It stands inside an element that names the library."""
-    return f'<button type="button" class="press {kind}" data-press="{name}">{literal(label)}</button>'
+    """A button about the library, the model or the endpoint. It stands inside an element that names the library."""
+    return button("press", name, label, kind)
 
 
-def quitting() -> str:
-    """The button that ends LocalSpec, and the dialog that `quit.js` takes from step to step."""
-    said = f"<h2>{texts.QUIT_SURE}</h2><p>{texts.QUIT_WHAT}</p>"
-    buttons = (
-        f'<button type="button" class="press warm" data-quit="now">{texts.QUIT}</button>'
-        f'<button type="button" class="press quiet" data-quit="not" autofocus>{texts.QUIT_NOT}</button>'
-    )
-    first = f'<button type="button" class="press quiet" data-quit="ask" aria-label="{texts.QUIT_NAME}">'
-    return (
-        f"<div>{first}{texts.QUIT}</button>"
-        f'<dialog data-step="ask" aria-label="{texts.QUIT_NAME}"><div class="ask">{said}{buttons}</div>'
-        f'<div class="stopping" role="status"><p class="activity">{texts.QUITTING}</p></div>'
-        f'<div class="stopped" role="status"><h2>{texts.QUIT_DONE}</h2><p>{texts.QUIT_DONE_ADVICE}</p></div>'
-        "</dialog></div>"
-    )
-
-
-def keys() -> str:
-    """The button that shows what the keyboard can do, and the dialog that `keys.js` opens."""
-    rows = "".join(f"<dt><kbd>{literal(key)}</kbd></dt><dd>{literal(does)}</dd>" for key, does in texts.KEYS_LIST)
-    first = f'<button type="button" class="press quiet" data-keys="show" aria-label="{texts.KEYS_NAME}">'
-    return (
-        f"<div>{first}{texts.KEYS}</button>"
-        f'<dialog aria-label="{texts.KEYS_NAME}"><h2>{texts.KEYS}</h2><dl>{rows}</dl><p>{texts.KEYS_MAC}</p>'
-        f'<button type="button" class="press quiet" data-keys="close" autofocus>{texts.KEYS_CLOSE}</button>'
-        "</dialog></div>"
-    )
-
-
-def watching() -> str:
-    """What `watch.js` shows when the server is another one than the page came from, or is silent."""
-    return (
-        f'<dialog data-step="silent" aria-label="{texts.TITLE}">'
-        f'<div class="silent" role="alert"><h2>{texts.SILENT_TITLE}</h2><p>{texts.SILENT_WHY}</p></div>'
-        f'<div class="again" role="alert"><h2>{texts.AGAIN_TITLE}</h2><p>{texts.AGAIN_WHY}</p>'
-        f'<button type="button" class="press warm" data-watch="again" autofocus>{texts.AGAIN_BUTTON}</button></div>'
-        "</dialog>"
-    )
+def act(name: str, label: str, kind: str = "quiet") -> str:
+    """A button about chats; what it is about follows its name."""
+    return button("act", name, label, kind)
 
 
 def of_library(library: str) -> str:
@@ -234,7 +158,17 @@ def of_library(library: str) -> str:
     return f' data-library="{literal(library)}"'
 
 
-def draft(state: str, said: str, *, problem: bool = False) -> str:
-    """The line about the draft model. Token texts of its file may stand in what is `said`."""
-    kind = "problem" if problem else "note"
-    return f'<div class="draft {kind}" data-draft="{state}">{lines(said)}</div>'
+def library_button(name: str, label: str, kind: str = "quiet", about: int | None = None, title: str = "") -> str:
+    """A button of which the server hears by its name and what it is `about`. It stands inside an element that names the
+    library."""
+    which = f' data-about="{about}"' if about is not None else ""
+    told = f' title="{literal(title)}" aria-label="{literal(title)}"' if title else ""
+    return button("shelf", name, label, kind, which + told)
+
+
+def library_icon(name: str, sign: str, about: int, title: str, label: str) -> str:
+    """The same, as a sign with a `label` for those who cannot see it."""
+    return (
+        f'<button type="button" class="remove" data-shelf="{name}" data-about="{about}" title="{literal(title)}"'
+        f' aria-label="{literal(label)}">{sign}</button>'
+    )

@@ -4,41 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import gradio as gr
 
 from localspec import config, texts
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError
 from localspec.stores.library import FoundPassage, Library
 from localspec.stores.overview import library_identity
-from localspec.ui import markup
-from localspec.ui.page import Page
+from localspec.ui import elements
+from localspec.ui.part import EACH, Part, Update, hidden, html
 
 _WANTED = re.compile(r"(\d{1,18}) cite (\d{1,9})")
 """What `citing.js` writes: a count that makes every press different, and the name of the button."""
 
 
-class Citing:
-    """The handler, over one application."""
+class CitingPart(Part):
+    """The dialog, and the field in which the page names a passage."""
 
-    def __init__(self, application: Application) -> None:
-        self.application = application
+    cite: gr.Textbox
+    """A count and the name of the button of a cited passage that was pressed"""
 
-    def connect(self, page: Page, quick: dict[str, Any]) -> None:
-        """Tie the handler to the components."""
-        page.cite.change(self.show, page.cite, page.passage, trigger_mode="multiple", **quick)
+    def build(self) -> None:
+        """Both."""
+        self.cite = hidden("cite")
+        self.passage = html("passage")
 
-    def show(self, wanted: str, request: gr.Request) -> Any:  # noqa: ANN401 - what `gr.skip` makes has no type
+    def connect(self) -> None:
+        """Tie the handler."""
+        self.cite.change(self.show, self.cite, self.passage, **EACH)
+
+    def show(self, wanted: str, request: gr.Request) -> Update:
         """The passage of the button that was pressed, as a dialog that `citing.js` opens."""
         found = _WANTED.fullmatch(wanted or "")
         if found is None:
             return gr.skip()
         count, number = found.groups()
-        conversation = self.application.conversation(str(request.session_hash))
+        conversation = self.conversation(request)
         made = cited_in(conversation.chat.turns, int(number))
         if made is None:
             return dialog(count, texts.PASSAGE, texts.PASSAGE_UNKNOWN)
@@ -103,17 +107,17 @@ def passage(count: str, citation: Citation, passages: Sequence[FoundPassage], pr
 
 def dialog(count: str, title: str, problem: str, text: str = "") -> str:
     """A dialog as `citing.js` opens it; `text` is markup."""
-    said = markup.note(problem) if problem else ""
+    said = elements.note(problem) if problem else ""
     # Focus begins on the text, so that the keys scroll it; Escape closes it anyway.
     shown = f'<div class="passage-text" tabindex="0" autofocus>{text}</div>' if text else ""
     return (
-        f'<div><dialog class="passage" data-count="{count}" aria-label="{markup.literal(title)}">'
-        f'<div class="passage-head"><h2>{markup.literal(title)}</h2>'
+        f'<div><dialog class="passage" data-count="{count}" aria-label="{elements.literal(title)}">'
+        f'<div class="passage-head"><h2>{elements.literal(title)}</h2>'
         f'<button type="button" class="press quiet" data-close>{texts.CLOSE}</button></div>{said}{shown}</dialog></div>'
     )
 
 
 def _piece(text: str, page: int | None, *, cited: bool) -> str:
     where = f'<div class="passage-page">{texts.PASSAGE_PAGE.format(page=page)}</div>' if page is not None else ""
-    shown = markup.lines(text)
+    shown = elements.lines(text)
     return f'{where}<p class="cited"><mark>{shown}</mark></p>' if cited else f"{where}<p>{shown}</p>"

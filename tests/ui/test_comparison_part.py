@@ -14,7 +14,7 @@ from localspec import texts
 from localspec.chat.methods import METHODS
 from tests.running import RunningApp
 from tests.ui.test_browser import LONG
-from tests.ui.test_conversations import ChatVisit
+from tests.ui.test_chat_part import ChatVisit
 
 pytestmark = pytest.mark.browser
 
