@@ -23,9 +23,10 @@ from localspec.chat.window import Window, measure
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.budget import Budget
-from localspec.speculation.decode import Drafter, Step, generate, need_states
+from localspec.speculation.decode import generate
+from localspec.speculation.interface import Drafter, Step, need_states
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.policy import Budget
 from localspec.stores.library import DocumentInfo, Library
 
 LEAST_REPLY = 64

@@ -22,9 +22,9 @@ from localspec.chat.session import LEAST_REPLY, ReplyOptions, Session, Turn, Upd
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import LlamaModel
 from localspec.models.llama.sampling import RANDOM_SEED
-from localspec.speculation.budget import Budget
-from localspec.speculation.decode import Drafter, need_states
+from localspec.speculation.interface import Drafter, need_states
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.policy import Budget
 
 PLAIN = "plain"
 NO_REWIND = "{model} can take no draft back, so it only answers plainly."

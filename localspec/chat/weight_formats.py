@@ -42,7 +42,7 @@ from localspec.models.quantization.formats import (
 from localspec.models.quantization.interruptions import Interruptions
 from localspec.models.quantization.quality import HOPELESS, Quality, Reference, compare, held_texts
 from localspec.models.quantization.tuned import Figures, Tuning
-from localspec.speculation.expectation import expected_speed, typical_offers
+from localspec.speculation.cost import draft_traces, expected_speed
 
 MOST_DIVERGENCE = 0.01
 """Largest mean KL divergence from the original, in nats: about what 8-bit weights cost (docs/log.md)."""
@@ -339,7 +339,7 @@ def _whole_formats(source: Layout, size: int) -> list[Format]:
 
 
 def _speed(seconds: dict[int, float]) -> float:
-    return expected_speed(interpolate(seconds), typical_offers())
+    return expected_speed(interpolate(seconds), draft_traces())
 
 
 def _tokens(model: LlamaModel) -> Iterator[NDArray[np.int32]]:

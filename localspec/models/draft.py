@@ -21,10 +21,10 @@ from localspec.models.pairing import pair
 
 WIDTH = 8
 """Nodes that are expanded per level at most; also children per node (EAGLE-2 expands 10)."""
-DEEPEST = 10
+MAX_DEPTH = 10
 """Levels of a draft at most: longer ones are never right often enough."""
-FIRST_CHOICES = 64
-"""Choices that the first step tells, for others to be judged by."""
+FIRST_TOP_K = 64
+"""Tokens that the first step tells, for others to be judged by."""
 FIRST_HIT = 0.6
 """About how often a likely node is followed by the draft's first choice; for deciding whether a level is worth it."""
 _FADING = 0.1
@@ -51,7 +51,7 @@ class TopK:
 
 @dataclass(frozen=True, slots=True)
 class DraftModelTree:
-    """A draft as the model grew it."""
+    """A draft as the model made it."""
 
     tokens: NDArray[np.int32]
     """[n] ids in the target's vocabulary"""
@@ -76,7 +76,7 @@ class DraftModel:
         self._context: BranchingContext | None = None
         try:
             pairing = pair(target, self._weights)
-            cells = min(context, self._weights.trained_context) + WIDTH * DEEPEST
+            cells = min(context, self._weights.trained_context) + WIDTH * MAX_DEPTH
             needed = self._weights.kv_bytes(cells)
             free = psutil.virtual_memory().available
             if needed + _HEADROOM > free and self._weights.gpu_layers == 0:
@@ -93,7 +93,7 @@ class DraftModel:
         self._input_ids = pairing.input_ids
         self.knows = pairing.known
         """[target vocabulary] True for the tokens that it can propose"""
-        self.longest = cells - WIDTH * DEEPEST
+        self.longest = cells - WIDTH * MAX_DEPTH
         """tokens of the longest text it can follow"""
         self._seconds: dict[int, float] = {}
 
@@ -121,7 +121,7 @@ class DraftModel:
     def follow(
         self,
         tokens: NDArray[np.int32],
-        count: int = FIRST_CHOICES,
+        count: int = FIRST_TOP_K,
         meanwhile: Callable[[], object] | None = None,
     ) -> TopK | None:
         """Bring the KV cache to `tokens` [n], ids of the target, and tell the likeliest tokens behind them; None for
@@ -135,27 +135,27 @@ class DraftModel:
             self._measured(self._live.followed, perf_counter() - started)
         return self._choices(logits, count, exactly=count > WIDTH)
 
-    def grow(
+    def draft_tree(
         self,
         first: TopK,
         limit: int,
-        least: float = 0.0,
+        min_probability: float = 0.0,
         target_seconds: float = 0.0,
         row_price: float | None = None,
     ) -> DraftModelTree:
         """A tree of up to `limit` nodes below the text that was followed last, begun with its choices.
 
-        Nodes with a path probability below `least` are not wanted. A further level is decoded only while it can add
-        to the best `limit` nodes and, with `target_seconds` (the target's time for a token) given, while what it is
-        expected to win is more than it takes, with `row_price` tokens for each row that is to verify it (as much as
-        `least` unless given).
+        Nodes with a path probability below `min_probability` are not wanted. A further level is decoded only while it
+        can add to the best `limit` nodes and, with `target_seconds` (the target's time for a token) given, while its
+        expected gain is more than it takes, with `row_price` tokens for each row that is to verify it (as much as
+        `min_probability` unless given).
         """
-        price_of_row = least if row_price is None else row_price
-        tree = _Tree(limit, least)
+        price_of_row = min_probability if row_price is None else row_price
+        tree = _Tree(limit, min_probability)
         tree.add(first, -1)
         ends: dict[int, int] = {-1: 0}
         open_branches = 0
-        for depth in range(1, DEEPEST):
+        for depth in range(1, MAX_DEPTH):
             nodes = tree.frontier(depth)[: min(WIDTH, MOST_BRANCHES - open_branches)]
             if not nodes:
                 break
@@ -222,11 +222,11 @@ class DraftModel:
 
 
 class _Tree:
-    """A draft while it grows."""
+    """A draft while it is built."""
 
-    def __init__(self, limit: int, least: float) -> None:
+    def __init__(self, limit: int, min_probability: float) -> None:
         self._limit = limit
-        self._least = least
+        self._min_probability = min_probability
         self.tokens: list[int] = []
         self.parents: list[int] = []
         self.paths: list[float] = []
@@ -242,7 +242,7 @@ class _Tree:
         pairs = zip(choices.tokens[:most].tolist(), choices.probabilities[:most].tolist(), strict=True)
         for rank, (token, probability) in enumerate(pairs):
             path = above * probability
-            if path < self._least:
+            if path < self._min_probability:
                 break
             self.tokens.append(token)
             self.parents.append(parent)
