@@ -39,7 +39,7 @@ def main() -> int:
     stopped = threading.Event()
     _end_by_signals(stopped)
     try:
-        reach = decide(arguments.host, arguments.name, arguments.password_file)
+        bind = decide(arguments.host, arguments.name, arguments.password_file)
         found = claim(stopped.is_set, lambda: _say(texts.STARTING_ALREADY))
         if found is None:
             return 0
@@ -47,7 +47,7 @@ def main() -> int:
             _hand_over(found, arguments)
             return 0
         try:
-            _run(arguments, found, stopped, reach)
+            _run(arguments, found, stopped, bind)
         finally:
             found.close()
     except LocalSpecError as error:
@@ -56,14 +56,14 @@ def main() -> int:
     return 0
 
 
-def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.Event, reach: BindAddress) -> None:
+def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.Event, bind: BindAddress) -> None:
     # These take seconds to import: not before wrong arguments and a second start are dealt with, nor before go_offline.
     from localspec.ui import environment
 
-    environment.keep_to_this_computer([reach.host])
+    environment.keep_to_this_computer([bind.host])
     from localspec.application.starting import Start
     from localspec.application.state import Application
-    from localspec.desktop.routes import routes
+    from localspec.desktop.instance_routes import routes
     from localspec.ui import app
 
     application = Application()
@@ -73,12 +73,12 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
         arguments.port or app.DEFAULT_PORT,
         start.choice,
         routes(instance.identity, stopped.set),
-        entrance=session_auth.SessionAuth(instance.token, reach.password),
-        reach=reach,
+        auth=session_auth.SessionAuth(instance.token, bind.password),
+        bind=bind,
     )
     instance.publish(address)
     _say(texts.RUNNING.format(address=_shown(address, instance.token, arguments)), texts.STOP_HINT)
-    if others := reach.others(urlsplit(address).port or 80):
+    if others := bind.others(urlsplit(address).port or 80):
         _say(texts.REACHED_AT.format(addresses=", ".join(others)), texts.REACHED_MEANS)
     if arguments.endpoint:
         application.endpoint.switch(True)

@@ -26,10 +26,10 @@ from statistics import median
 
 from benchmarks.machine import machine
 from localspec.access.session_auth import cookie
+from localspec.application.state import CHATS_LISTED, ListState
 from localspec.stores.conversations import Conversations
 from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from localspec.ui import chat_list
-from localspec.ui.chat_list import PAGE, ListState
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORDS = (
@@ -81,8 +81,8 @@ def milliseconds(work: Callable[[], object], rounds: int) -> tuple[float, float]
 def shown(store: Conversations, query: str) -> str:
     """What the page is sent for a search; all chats for none."""
     state = ListState(query=query)
-    infos = store.search(query, PAGE + 1)
-    return chat_list.chats(infos[:PAGE], state, 0, "", len(infos) > PAGE)
+    infos = store.search(query, CHATS_LISTED + 1)
+    return chat_list.chats(infos[:CHATS_LISTED], state, 0, "", len(infos) > CHATS_LISTED)
 
 
 def seconds_to_start(home: Path) -> float:

@@ -24,20 +24,20 @@ FOLDER_NOT_WRITABLE = "The folder {folder} cannot be written ({error})."
 FOLDER_NOT_WRITABLE_ADVICE = "Free some space, make it writable, or use another one with LOCALSPEC_HOME."
 
 # How to come in, and what is said when somebody may not.
-ENTRANCE_TITLE = "This window may not use LocalSpec yet"
-ENTRANCE_WHY = (
+SIGN_IN_TITLE = "This window may not use LocalSpec yet"
+SIGN_IN_WHY = (
     "LocalSpec draws a new secret at every start, so that no other person or program here can read your chats. This"
     " window doesn't have it: it may belong to an earlier start. Your chats and documents are all there."
 )
-ENTRANCE_BY_START = "Start LocalSpec once more: it opens a window at the one that is running."
-ENTRANCE_BY_TERMINAL = "Or open the address that it printed in its terminal, which ends in ?token=…"
-ENTRANCE_ADDRESS = "Or paste that address here"
-ENTRANCE_PASSWORD = "Or type the password"
-ENTRANCE_ENTER = "Enter"
-ENTRANCE_WRONG = "That was not right."
-ENTRANCE_STALE = "This address was for an earlier start, or it was used already."
-ENTRANCE_WAIT = "Too many wrong guesses. Try again in {time}."
-ENTRANCE_REFUSED = "Open LocalSpec at the address that it printed when it started, or start it again."
+SIGN_IN_BY_START = "Start LocalSpec once more: it opens a window at the one that is running."
+SIGN_IN_BY_TERMINAL = "Or open the address that it printed in its terminal, which ends in ?token=…"
+SIGN_IN_ADDRESS = "Or paste that address here"
+SIGN_IN_PASSWORD = "Or type the password"
+SIGN_IN_ENTER = "Enter"
+SIGN_IN_WRONG = "That was not right."
+SIGN_IN_STALE = "This address was for an earlier start, or it was used already."
+SIGN_IN_WAIT = "Too many wrong guesses. Try again in {time}."
+SIGN_IN_REFUSED = "Open LocalSpec at the address that it printed when it started, or start it again."
 
 AGAIN_TITLE = "LocalSpec was started again"
 AGAIN_WHY = (
@@ -288,16 +288,16 @@ FILE_GONE = "its file is gone."
 LAST_DRAFT_GONE = "The draft model {draft}, used last time, is not used: {problem}"
 UNUSABLE = "Found in the folder models/, but not usable:"
 GET_MODELS = "Get models"
-OFFERS_WHY = (
+CATALOGUE_WHY = (
     "Open models that can be downloaded. The network is used only when you say so, and for nothing else. Other GGUF"
     " files can be put into the folder models/ by hand."
 )
-OFFER_ABOUT = "about "
-OFFER_MEMORY = "{memory} GiB of memory"
-OFFER_FITS = {"fits": "fits", "close": "fits if other programs are closed", "never": "too big for this computer"}
-OFFER_DRAFT = "with {draft} to draft for it"
-OFFER_HERE = "on this computer"
-OFFER_PART_HERE = "{done} of it are here already"
+ENTRY_ABOUT = "about "
+ENTRY_MEMORY = "{memory} GiB of memory"
+ENTRY_FITS = {"fits": "fits", "close": "fits if other programs are closed", "never": "too big for this computer"}
+ENTRY_DRAFT = "with {draft} to draft for it"
+ENTRY_HERE = "on this computer"
+ENTRY_PART_HERE = "{done} of it are here already"
 DOWNLOAD = "Download"
 DOWNLOAD_GO_ON = "Go on with the download"
 DOWNLOAD_ASK = "Download {size} from {host} ({repository}) into the folder models/{name}? Licence: {licence}."
@@ -716,6 +716,11 @@ def size(number: int) -> str:
             break
     value = number / factor
     return f"{value:.1f} {unit}" if value < 9.95 and unit != "KB" else f"{value:.0f} {unit}"
+
+
+def gib(count: int) -> str:
+    """Bytes of memory as GiB, without the unit."""
+    return f"{count / 2**30:.1f}"
 
 
 def meaning_missing(tokens: int) -> str:

@@ -84,7 +84,7 @@ class RunningApp:
             return ""
 
     @property
-    def entrance(self) -> str:
+    def sign_in_address(self) -> str:
         """The address by which a browser comes in: what it prints."""
         return with_token(self.address, self.token)
 

@@ -172,7 +172,12 @@ def test_the_walls_stand_around_modules_that_use_the_library():
         ("localspec.chat.session", "import localspec.cli.bench"),
         ("localspec.chat.session", "from localspec import *"),
         ("localspec.chat.session", "from localspec.endpoint import protocol"),
-        ("localspec.endpoint.answers", "from localspec.ui import state"),
+        ("localspec.endpoint.answers", "from localspec.application import state"),
+        ("localspec.application.chats", "from localspec.ui import markup"),
+        ("localspec.application.starting", "from localspec.access.guard import Scope"),
+        ("localspec.access.guard", "from localspec.application.state import Application"),
+        ("localspec.desktop.window", "from localspec.ui import page"),
+        ("localspec.cli.main", "from localspec.ui import page"),
         ("localspec.unknown", "from localspec.errors import LocalSpecError"),
         ("localspec.models.decode_times", "import llama_cpp"),
         ("localspec.models.decode_times", "from llama_cpp import llama_cpp"),
@@ -199,7 +204,8 @@ def test_a_forbidden_import_is_found(module, source):
         ("localspec.speculation.drafters.draft", "from localspec.models.draft import DraftModel"),
         ("localspec.chat.session", "from localspec.models.llama import LlamaModel"),
         ("localspec.ui.page", "import gradio\nfrom localspec.chat.session import Session"),
-        ("localspec.cli.main", "from localspec.ui import page"),
+        ("localspec.cli.main", "from localspec.application.model_manager import ModelManager"),
+        ("localspec.ui.exports", "from localspec.access.guard import Scope"),
     ],
 )
 def test_an_allowed_import_is_not_reported(module, source):

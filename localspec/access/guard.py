@@ -52,17 +52,17 @@ class Guard:
     """ASGI middleware. A foreign Host is what DNS rebinding looks like, a foreign Origin another site's page: both get
     403 before anything is read, so that no upload lands on disk."""
 
-    def __init__(self, app: Application, scripts: Sequence[str] = (), reach: BindAddress = _LOCAL) -> None:
+    def __init__(self, app: Application, scripts: Sequence[str] = (), bind: BindAddress = _LOCAL) -> None:
         """`scripts` are texts of inline scripts that the page adds after it was loaded."""
         self.app = app
         self._hashes = [script_hash(script.encode()) for script in scripts]
-        self._reach = reach
+        self._bind = bind
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or websocket."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
-        elif not _is_own(scope, self._reach):
+        elif not _is_own(scope, self._bind):
             await _refuse(scope, send)
         elif scope["type"] == "websocket":
             await self.app(scope, receive, send)
@@ -70,11 +70,11 @@ class Guard:
             await self.app(scope, receive, _Headers(send, self._hashes))
 
 
-def _is_own(scope: Scope, reach: BindAddress) -> bool:
+def _is_own(scope: Scope, bind: BindAddress) -> bool:
     server = scope.get("server")
     if server is None:
         return False
-    own = reach.hosts(server)
+    own = bind.hosts(server)
     headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
     hosts = [value.lower() for name, value in headers if name == b"host"]
     origins = [value for name, value in headers if name == b"origin"]

@@ -25,7 +25,7 @@ _FILE_POLICY = b"default-src 'none'; sandbox; frame-ancestors 'none'"
 
 
 class RouteAllowlist:
-    """ASGI middleware, behind the door."""
+    """ASGI middleware, behind the sign-in page."""
 
     def __init__(self, app: Application, uploads: Path) -> None:
         """`uploads` is the only folder whose files are served."""

@@ -48,9 +48,9 @@ button { padding: 8px 16px; font: inherit; color: #fff; background: var(--button
 class SignInPage:
     """ASGI middleware, behind the guard."""
 
-    def __init__(self, app: Application, entrance: SessionAuth) -> None:
+    def __init__(self, app: Application, auth: SessionAuth) -> None:
         self.app = app
-        self._entrance = entrance
+        self._auth = auth
         self._throttle = Throttle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,10 +58,10 @@ class SignInPage:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        path, is_in = str(scope["path"]), self._entrance.knows(_headers(scope, b"cookie"), scope["server"][1])
+        path, is_in = str(scope["path"]), self._auth.knows(_headers(scope, b"cookie"), scope["server"][1])
         if path == ENDPOINT or path.startswith(f"{ENDPOINT}/"):
             is_in = _is_local(scope)
-        if path == _GRADIO_ASKS_ITSELF and not self._entrance.is_served:
+        if path == _GRADIO_ASKS_ITSELF and not self._auth.is_served:
             is_in = True
         if scope["type"] == "websocket":
             await (self.app(scope, receive, send) if is_in else send({"type": "websocket.close", "code": 1008}))
@@ -71,7 +71,7 @@ class SignInPage:
             if is_in or self._opens(shown, scope):
                 await self._let_in(scope, send)
             else:
-                await self._refuse(scope, send, texts.ENTRANCE_STALE)
+                await self._refuse(scope, send, texts.SIGN_IN_STALE)
         elif is_in:
             await self.app(scope, receive, send)
         else:
@@ -80,34 +80,32 @@ class SignInPage:
     def _opens(self, shown: dict[str, str], scope: Scope) -> bool:
         """Whether a token or a ticket in the address is good."""
         if "token" in shown:
-            return self._entrance.is_token(shown["token"])
-        return self._entrance.takes(
-            shown.get("ticket", ""), lambda: is_another_user(scope.get("client"), scope["server"])
-        )
+            return self._auth.is_token(shown["token"])
+        return self._auth.takes(shown.get("ticket", ""), lambda: is_another_user(scope.get("client"), scope["server"]))
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The form was sent: with the password, or with the address that the terminal shows."""
         typed = (await _body(receive)).get("secret", "").strip()
         found = _TOKEN.search(typed)
-        if self._entrance.is_token(found.group(1) if found else typed):
+        if self._auth.is_token(found.group(1) if found else typed):
             await self._let_in(scope, send)
             return
         wait: float | None = 0.0
-        if self._entrance.has_password:
+        if self._auth.has_password:
             client = scope.get("client")
-            wait = await self._throttle.guess(client[0] if client else "", lambda: self._entrance.is_password(typed))
+            wait = await self._throttle.guess(client[0] if client else "", lambda: self._auth.is_password(typed))
         if wait is None:
             await self._let_in(scope, send)
         elif wait > 0:
-            said = texts.ENTRANCE_WAIT.format(time=texts.seconds(wait))
+            said = texts.SIGN_IN_WAIT.format(time=texts.seconds(wait))
             await self._refuse(scope, send, said, 429, [(b"retry-after", str(int(wait) + 1).encode())])
         else:
-            await self._refuse(scope, send, texts.ENTRANCE_WRONG)
+            await self._refuse(scope, send, texts.SIGN_IN_WRONG)
 
     async def _let_in(self, scope: Scope, send: Send) -> None:
         """Give the cookie, and go on to the page without the secret in its address."""
         rest = [(key, value) for key, value in _query(scope) if key not in ("token", "ticket")]
-        given = f"{cookie(self._entrance.token, scope['server'][1])}; Path=/; HttpOnly; SameSite=Strict"
+        given = f"{cookie(self._auth.token, scope['server'][1])}; Path=/; HttpOnly; SameSite=Strict"
         headers = [
             (b"location", f"/?{urlencode(rest)}".rstrip("?").encode()),
             (b"set-cookie", given.encode()),
@@ -130,9 +128,9 @@ class SignInPage:
         if is_page:
             # Another site's link brings no cookie that is SameSite=Strict; the page's own second try does.
             again = not problem and scope["path"] == "/" and _headers(scope, b"sec-fetch-site") in CROSS_SITE
-            body, kind = page(self._entrance.has_password, problem, again=again).encode(), b"text/html; charset=utf-8"
+            body, kind = page(self._auth.has_password, problem, again=again).encode(), b"text/html; charset=utf-8"
         else:
-            body, kind = f"{problem or texts.ENTRANCE_REFUSED}\n".encode(), b"text/plain; charset=utf-8"
+            body, kind = f"{problem or texts.SIGN_IN_REFUSED}\n".encode(), b"text/plain; charset=utf-8"
         headers = [
             (b"content-type", kind),
             (b"content-length", str(len(body)).encode()),
@@ -150,19 +148,19 @@ CROSS_SITE = (["cross-site"], ["same-site"])
 
 def page(has_password: bool, problem: str = "", *, again: bool = False) -> str:
     """How to come in. `again` has the browser ask for LocalSpec's page once more by itself."""
-    ways = [texts.ENTRANCE_BY_START, texts.ENTRANCE_BY_TERMINAL]
-    kind, label = ("password", texts.ENTRANCE_PASSWORD) if has_password else ("text", texts.ENTRANCE_ADDRESS)
+    ways = [texts.SIGN_IN_BY_START, texts.SIGN_IN_BY_TERMINAL]
+    kind, label = ("password", texts.SIGN_IN_PASSWORD) if has_password else ("text", texts.SIGN_IN_ADDRESS)
     said = f'<p class="problem" role="alert">{html.escape(problem)}</p>' if problem else ""
     listed = "".join(f"<li>{html.escape(way)}</li>" for way in ways)
     at_once = '<meta http-equiv="refresh" content="0; url=/">' if again else ""
     return (
         f'<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">{at_once}<title>{texts.TITLE}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="robots" content="noindex">'
-        f"<style>{_STYLE}</style></head><body><main><h1>{html.escape(texts.ENTRANCE_TITLE)}</h1>"
-        f'{said}<p class="quiet">{html.escape(texts.ENTRANCE_WHY)}</p><ul>{listed}</ul>'
+        f"<style>{_STYLE}</style></head><body><main><h1>{html.escape(texts.SIGN_IN_TITLE)}</h1>"
+        f'{said}<p class="quiet">{html.escape(texts.SIGN_IN_WHY)}</p><ul>{listed}</ul>'
         f'<form method="post" action="{ENTER}"><label for="secret">{html.escape(label)}</label>'
         f'<div><input id="secret" name="secret" type="{kind}" autocomplete="current-password" required autofocus>'
-        f"<button>{html.escape(texts.ENTRANCE_ENTER)}</button></div></form></main></body></html>"
+        f"<button>{html.escape(texts.SIGN_IN_ENTER)}</button></div></form></main></body></html>"
     )
 
 

@@ -24,7 +24,7 @@ LEAST_FREE = 512 * 2**20
 
 
 class Uploads:
-    """ASGI middleware, behind the door."""
+    """ASGI middleware, behind the sign-in page."""
 
     def __init__(self, app: Application, folder: Path) -> None:
         self.app = app

@@ -1,13 +1,12 @@
-"""A chat as tabs show it: questions, answers as markup, and the session behind them."""
+"""A chat as tabs show it: questions, what there is to see of their answers, and the session behind them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from localspec import config, texts
-from localspec.chat.citations import Citation
+from localspec.application.views import Measured, View
 from localspec.chat.engine import Engine
 from localspec.chat.history import restored
 from localspec.chat.session import Session
@@ -15,41 +14,70 @@ from localspec.chat.turn import Turn
 from localspec.errors import StoreError
 from localspec.stores.library import Library
 from localspec.stores.stored_turns import StoredConversation
-from localspec.ui import colours, markup
-
-if TYPE_CHECKING:
-    from localspec.application.measuring import Measurement
-    from localspec.application.replying import ReplyTask, View
 
 _SETTLE_SECONDS = 30.0
 """A reply that is stopped ends after the step at work."""
 
 
-@dataclass(slots=True, eq=False)
+class RunningReply(Protocol):
+    """What a chat and its tabs know of the answer that is made in it; `replying.ReplyTask` makes it."""
+
+    discarded: bool
+    """its end is not shown"""
+
+    @property
+    def conversation(self) -> object:
+        """The tab that asked."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing follows."""
+
+    def stop(self) -> None:
+        """End after the step at work."""
+
+    def discard(self) -> None:
+        """Stop, and show nothing more."""
+
+    def wait(self, seconds: float) -> bool:
+        """Until all is over and kept; False when that takes longer."""
+
+    def wait_told(self) -> None:
+        """Until its page was given the end, or takes too long for it."""
+
+
+class RunningMeasurement(Protocol):
+    """What a chat and its tabs know of what is measured besides; `measuring.Measurement` does it."""
+
+    measured: Measured
+    """what is known now"""
+
+    @property
+    def conversation(self) -> object:
+        """The tab that asked."""
+
+    @property
+    def is_over(self) -> bool:
+        """Nothing follows."""
+
+    @property
+    def is_of_this_chat(self) -> bool:
+        """False once the answer that was measured is not the chat's last one any more."""
+
+    def stop(self) -> None:
+        """End after the step at work."""
+
+
+@dataclass(eq=False)
 class Exchange:
-    """One question with its answer, as the page shows them."""
+    """One question with its answer."""
 
     question: str
     files: tuple[str, ...] = ()
-    answer: str = ""
-    """Markdown that is safe to render"""
+    view: View | None = None
+    """what there is to see of the answer; None before anything is"""
     turn: Turn | None = None
     """None where the chat holds none of it: files alone, or no word of an answer"""
-    _coloured: tuple[str, str] = ("", "")
-    """an answer, and the same with its words marked"""
-
-    def shown(self, coloured: bool) -> str:
-        """The answer, `coloured` with its words marked by where they came from once it is complete."""
-        turn = self.turn
-        if not coloured or turn is None or not turn.finish:
-            return self.answer
-        if self._coloured[0] is not self.answer:
-            plain = markup.answer(turn.reply)
-            # While it is not the whole answer yet that is shown, it is not marked.
-            told = self.answer.startswith(plain)
-            marked = colours.answer(turn.reply, turn.origins) + self.answer[len(plain) :] if told else self.answer
-            self._coloured = (self.answer, marked)
-        return self._coloured[1]
 
 
 @dataclass(slots=True, eq=False)
@@ -63,8 +91,8 @@ class Chat:
     turns: list[Turn] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     session: Session | None = None
-    reply: ReplyTask | None = None
-    measurement: Measurement | None = None
+    reply: RunningReply | None = None
+    measurement: RunningMeasurement | None = None
     """what was measured besides, the last time"""
     system: str = ""
     """the person's own system prompt; "" where there is none"""
@@ -73,7 +101,7 @@ class Chat:
     def restored(cls, identity: int, kept: StoredConversation) -> Chat:
         """A chat as it was kept."""
         chat = cls(identity, kept.library, restored(kept), system=kept.system)
-        chat._draw()
+        chat._show_turns()
         return chat
 
     @property
@@ -96,7 +124,7 @@ class Chat:
         if not reply.wait(_SETTLE_SECONDS):
             raise StoreError(texts.CHAT_BUSY, texts.CHAT_BUSY_ADVICE)
         self.reply = None
-        self._draw()
+        self._show_turns()
 
     def cut(self, exchanges: int) -> None:
         """Take back all but the first exchanges."""
@@ -110,55 +138,5 @@ class Chat:
         else:
             del self.turns[position:]
 
-    def messages(self, coloured: bool = False) -> list[dict[str, str]]:
-        """What Gradio's chatbot shows; `coloured` with the words of answers marked by where they came from."""
-        shown = []
-        for number, exchange in enumerate(self.exchanges):
-            asked = markup.question(exchange.question, exchange.files, number)
-            shown += [{"role": "user", "content": asked}, {"role": "assistant", "content": exchange.shown(coloured)}]
-        return shown
-
-    def _draw(self) -> None:
-        self.exchanges[:] = [Exchange(turn.question, turn.files, _drawn(turn), turn) for turn in self.turns]
-
-
-def answer(view: View) -> str:
-    """The assistant's message at this moment."""
-    parts = [markup.answer(view.text, view.given)]
-    if not view.is_final and not view.text:
-        if view.fraction is None:
-            parts.append(markup.note(view.activity, "activity"))
-        else:
-            parts.append(markup.meter(f"{view.activity} {view.fraction:.0%}", view.fraction))
-    if view.state == "stopped":
-        parts.append(markup.note(texts.STOPPED if view.text else texts.STOPPED_EARLY))
-    if view.is_final:
-        parts += _told(view.citations, view.problems, view.notices)
-    if view.error is not None:
-        parts.append(markup.note(f"{texts.NOT_ANSWERED}: {view.error}", "problem"))
-    return _joined(parts)
-
-
-def _drawn(turn: Turn) -> str:
-    """The message of an answer that was written before."""
-    parts = [markup.answer(turn.reply, {made.number for made in turn.given})]
-    if turn.finish == "stopped":
-        parts.append(markup.note(texts.STOPPED))
-    elif turn.finish == "interrupted":
-        parts.append(markup.note(texts.INTERRUPTED))
-    return _joined(parts + _told(turn.citations, turn.problems, turn.notices))
-
-
-def _told(citations: Sequence[Citation], problems: Sequence[str], notices: Sequence[str]) -> list[str]:
-    """What stands under an answer that is complete."""
-    return [
-        markup.citations(citations),
-        *(markup.note(problem, "problem") for problem in problems),
-        *(markup.note(notice) for notice in notices),
-    ]
-
-
-def _joined(parts: Sequence[str]) -> str:
-    # Blank lines end Markdown's paragraphs and lists, so that what follows is markup of its own.
-    text, *told = [part for part in parts if part] or [""]
-    return "\n\n".join([markup.closed(text) if told else text, *told])
+    def _show_turns(self) -> None:
+        self.exchanges[:] = [Exchange(turn.question, turn.files, View.of(turn), turn) for turn in self.turns]

@@ -31,7 +31,7 @@ _CLOSE_SECONDS = 3.0
 class DownloadState:
     """Where one download stands."""
 
-    offer: CatalogueEntry
+    entry: CatalogueEntry
     state: str
     done: int = 0
     """Bytes that are there"""
@@ -66,17 +66,17 @@ class Downloads:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def begin(self, offers: Sequence[CatalogueEntry]) -> None:
+    def begin(self, entries: Sequence[CatalogueEntry]) -> None:
         """Download these after those that wait already. Raises DownloadError while the application ends."""
         with self._condition:
             if self._closed:
                 raise DownloadError(texts.DOWNLOAD_CLOSED)
-            for offer in offers:
-                known = self._wanted.get(offer.name)
+            for entry in entries:
+                known = self._wanted.get(entry.name)
                 if known is not None and known.state.state in UNDER_WAY:
                     continue
-                self._wanted.pop(offer.name, None)
-                self._wanted[offer.name] = _Wanted(DownloadState(offer, WAITING, arrived(offer), offer.bytes))
+                self._wanted.pop(entry.name, None)
+                self._wanted[entry.name] = _Wanted(DownloadState(entry, WAITING, arrived(entry), entry.bytes))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="downloads", daemon=True)
                 self._thread.start()
@@ -117,10 +117,10 @@ class Downloads:
 
     def _run(self) -> None:
         while (wanted := self._next()) is not None:
-            offer = wanted.state.offer
+            entry = wanted.state.entry
             try:
                 path = download(
-                    offer,
+                    entry,
                     progress=lambda done, total, wanted=wanted: self._arrived(wanted, done, total),  # type: ignore[misc]
                     should_stop=wanted.stopping.is_set,
                 )
@@ -158,10 +158,10 @@ class Downloads:
 
     def _over(self, wanted: _Wanted, state: str, problem: str = "", size: int = 0) -> None:
         with self._condition:
-            there = size or arrived(wanted.state.offer)
+            there = size or arrived(wanted.state.entry)
             wanted.state = replace(wanted.state, state=state, problem=problem, done=there, rate=0.0)
 
 
-def arrived(offer: CatalogueEntry) -> int:
-    """Bytes of an offer's file that an earlier download has left."""
-    return Partial(offer.path(models_folder())).size
+def arrived(entry: CatalogueEntry) -> int:
+    """Bytes of an entry's file that an earlier download has left."""
+    return Partial(entry.path(models_folder())).size

@@ -3,62 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import monotonic
-from typing import TYPE_CHECKING
 
 from localspec import texts
+from localspec.application.state import Application, Conversation
+from localspec.application.views import Measured, Row
 from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import LocalSpecError
-from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
-
-if TYPE_CHECKING:
-    from localspec.application.state import Application, Conversation
 
 LONGEST = 256
 """Tokens of each answer of a comparison: enough to tell methods apart, soon enough to wait for."""
 _NOTED_SECONDS = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One method, as far as it is."""
-
-    method: str
-    state: str = "waiting"
-    """"waiting", "reading", "writing", "done", "stopped", "given" (an answer of the chat) or "left out\""""
-    fraction: float = 0.0
-    """of the prompt that is read"""
-    metrics: ReplyMetrics | None = None
-    same: bool | None = None
-    """whether it wrote the same as the one it is compared with; None while that is not known"""
-    why: str = ""
-    """it is left out"""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What there is to see at one moment."""
-
-    kind: str
-    """"plain": the chat's last answer beside plain decoding; "compare": every method"""
-    question: str
-    state: str = "running"
-    """"running", "done", "stopped" or "failed\""""
-    activity: str = ""
-    rows: tuple[Row, ...] = ()
-    notes: tuple[str, ...] = ()
-    problem: str = ""
-    longest: int = 0
-
-    def row(self, method: str) -> Row | None:
-        """The row of a method that was tried here."""
-        return next((row for row in self.rows if row.method == method and row.state != "given"), None)
 
 
 class Measurement(AnswerWorker):

@@ -279,3 +279,13 @@ class ModelManager:
         if engine is not None:
             engine.close()
         self._taken = (0, 0)
+
+
+def fit_sentence(found: Fit) -> str:
+    """Whether a choice fits into memory, in a sentence."""
+    report = found.report
+    if not report.fits_on_gpu and report.needed <= report.free:
+        needed, free = texts.gib(report.needed_on_gpu), texts.gib(report.gpu_free or 0)
+        return texts.FIT_GPU_NOT.format(name=found.target.name, needed=needed, free=free)
+    said = texts.FIT if found.fits else texts.FIT_NOT
+    return said.format(name=found.target.name, needed=texts.gib(report.needed), free=texts.gib(report.free))

@@ -12,8 +12,8 @@ from time import monotonic
 from localspec import texts
 from localspec.application.open_libraries import is_unsearchable
 from localspec.application.state import Application, Conversation
+from localspec.application.views import View
 from localspec.chat.answer_worker import AnswerWorker
-from localspec.chat.citations import Citation
 from localspec.chat.engine import Engine
 from localspec.chat.history import Recording
 from localspec.chat.methods import has_states
@@ -28,37 +28,6 @@ the model (docs/log.md)."""
 _POLL_SECONDS = 0.05
 _TOLD_SECONDS = 1.0
 """A page that takes longer is not waited for: nothing of the reply depends on it."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What there is to see of a reply at one moment."""
-
-    state: str = "waiting"
-    """"waiting", "reading", "writing", "done", "stopped" or "failed\""""
-    activity: str = texts.WAITING_MODEL
-    """What goes on while there is no text yet"""
-    fraction: float | None = None
-    """How much of that is done"""
-    text: str = ""
-    problems: tuple[str, ...] = ()
-    """Files that could not be used, and why"""
-    notices: tuple[str, ...] = ()
-    citations: tuple[Citation, ...] = ()
-    given: frozenset[int] = frozenset()
-    """Numbers of all passages that the answer may name, once it is complete"""
-    metrics: ReplyMetrics | None = None
-    method: str = ""
-    has_documents: bool = False
-    has_states: bool = False
-    """Whether the library has any for the methods that draft from them"""
-    has_draft: bool = False
-    error: LocalSpecError | None = None
-
-    @property
-    def is_final(self) -> bool:
-        """Nothing follows."""
-        return self.state in ("done", "stopped", "failed")
 
 
 @dataclass(slots=True)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from localspec import texts
-from localspec.application.model_manager import ModelManager
+from localspec.application.model_manager import ModelManager, fit_sentence
 from localspec.application.remembered import Choice, recall
 from localspec.errors import LocalSpecError
 from localspec.models.choice import fit_of
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, resolve_draft
 from localspec.models.fit.memory import measure_room
 from localspec.models.llama import LoadSettings
-from localspec.ui import model_parts
 
 
 class Start:
@@ -57,7 +56,7 @@ class Start:
             settings = LoadSettings(last.context, last.threads, last.gpu_layers)
             found = fit_of(last.model, last.draft, settings, measure_room())
             if not found.fits and not found.could_be_tried:
-                self.notice = texts.LAST_GONE.format(model=last.model, problem=model_parts.fit_sentence(found))
+                self.notice = texts.LAST_GONE.format(model=last.model, problem=fit_sentence(found))
                 return Choice()
         except LocalSpecError as error:
             self.notice = texts.LAST_GONE.format(model=last.model, problem=error)

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from localspec import config
 from localspec.application.chats import Chat
 from localspec.application.downloads import Downloads
-from localspec.application.model_manager import DraftState as DraftState
-from localspec.application.model_manager import ModelManager as ModelManager
+from localspec.application.model_manager import ModelManager
 from localspec.application.open_libraries import OpenLibraries
 from localspec.application.remembered import Choice
 from localspec.application.tuning import Tuner
@@ -20,10 +19,9 @@ from localspec.chat.history import History
 from localspec.chat.sampling_presets import Presets
 from localspec.endpoint.service import Service
 from localspec.stores.library import Library
-from localspec.ui.chat_list import ListState
 
-LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
-"""The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
+CHATS_LISTED = 100
+"""Chats are shown so many at a time."""
 END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
 _SENDING_SECONDS = 0.3
@@ -31,6 +29,22 @@ _SENDING_SECONDS = 0.3
 
 
 @dataclass(slots=True)
+class ListState:
+    """What a tab shows of the list of chats."""
+
+    query: str = ""
+    limit: int = CHATS_LISTED
+    renaming: int = 0
+    """id of the chat whose title is being changed; 0 for none"""
+    deleting: int = 0
+    """id of the chat of which the person is asked whether it may go; 0 for none"""
+
+    def settle(self) -> None:
+        """No chat is being renamed, nor asked about."""
+        self.renaming = self.deleting = 0
+
+
+@dataclass(eq=False)
 class Conversation:
     """One tab: the chat it shows, and what else it shows beside."""
 
@@ -51,10 +65,10 @@ class Conversation:
     """The tab was given another library: its picker is to be told."""
     picked: Choice | None = None
     """The model and settings that stand in the tab's fields; None until it has said so"""
-    offered: str = ""
+    download_asked: str = ""
     """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
-    seen: dict[str, str] = field(default_factory=dict)
-    """What the tab was last sent of each part of the page that is refreshed regularly."""
+    seen: dict[str, int] = field(default_factory=dict)
+    """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
 
     def use_library(self, name: str) -> None:
         """Switch to a library. What is shown of the one before goes; the next tick shows this one."""

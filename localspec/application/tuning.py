@@ -7,8 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from localspec.application.model_manager import ModelManager
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import states_of
 from localspec.errors import LocalSpecError
@@ -17,9 +17,6 @@ from localspec.models.quantization import tuned
 from localspec.models.quantization.needs import Needs, needs_of
 from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import TuningRun
-
-if TYPE_CHECKING:
-    from localspec.application.state import ModelManager
 
 _logger = logging.getLogger(__name__)
 

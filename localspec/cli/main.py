@@ -25,11 +25,13 @@ from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 application = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="LocalSpec on the command line."
 )
-for command in (ask, chat, index):
-    application.command()(command)
+application.command()(ask)
+application.command()(chat)
+application.command()(index)
 application.command(name="learn")(learn_command)
-for command in (libraries, doctor, bench):
-    application.command()(command)
+application.command()(libraries)
+application.command()(doctor)
+application.command()(bench)
 application.add_typer(models, name="models")
 application.add_typer(desktop, name="desktop")
 

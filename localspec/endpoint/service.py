@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from localspec.chat.answer_worker import UseEngine
-from localspec.endpoint import routes
+from localspec.endpoint import paths
 from localspec.endpoint.access import Access
 from localspec.endpoint.answers import Answers, OpenLibrary
 
@@ -38,11 +38,11 @@ class Service:
     @property
     def base_url(self) -> str:
         """What OpenAI's clients call base URL."""
-        return f"{self.address}{routes.PREFIX}"
+        return f"{self.address}{paths.PREFIX}"
 
     def routes(self) -> list[BaseRoute]:
         """To be mounted by the application's server."""
-        return routes.routes(self._access, self._answers)
+        return paths.routes(self._access, self._answers)
 
     def switch(self, on: bool) -> None:
         """Answer requests, or no longer; those being answered end, too."""

@@ -18,14 +18,14 @@ from localspec.access.route_allowlist import RouteAllowlist
 from localspec.access.session_auth import SessionAuth
 from localspec.access.sign_in import SignInPage
 from localspec.access.uploads import Uploads, clear
-from localspec.application.exports import Exports
 from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.desktop import menu
 from localspec.errors import SettingsError
-from localspec.ui import page
 from localspec.ui.environment import uploads_folder
 from localspec.ui.events import Events
+from localspec.ui.exports import Exports
+from localspec.ui.page import Page
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
@@ -56,11 +56,10 @@ def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
         title=texts.TITLE, analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 3600)
     ) as made:
         blocks: gr.Blocks = made
-        events = Events(application)
-        made_page = page.build(choice)
-        events.connect(made_page)
-        events.connect_opening(blocks, made_page)
-        blocks.unload(events.leave)
+        page = Page(application)
+        page.build(choice)
+        page.connect()
+        Events(page).connect(blocks)
     blocks.queue(max_size=64, default_concurrency_limit=1)
     return blocks
 
@@ -80,8 +79,8 @@ def serve(
     choice: Choice | None = None,
     routes: Sequence[BaseRoute] = (),
     *,
-    entrance: SessionAuth,
-    reach: BindAddress = BindAddress(),  # noqa: B008 - frozen
+    auth: SessionAuth,
+    bind: BindAddress = BindAddress(),  # noqa: B008 - frozen
 ) -> tuple[gr.Blocks, str]:
     """Serve the page, and `routes` beside it, at the first free port from `first_port` on, in background threads.
 
@@ -91,16 +90,16 @@ def serve(
     clear(uploads_folder())
     port = first_port
     for _ in range(_STARTS_TRIED):
-        port = free_port(port, reach.host)
+        port = free_port(port, bind.host)
         try:
-            blocks = _launch(application, port, choice, routes, entrance, reach)
+            blocks = _launch(application, port, choice, routes, auth, bind)
         except OSError:
-            if free_port(port, reach.host) == port:
+            if free_port(port, bind.host) == port:
                 raise
             port += 1  # another program took it a moment ago; another LocalSpec, for example
         else:
-            entrance.is_served = True
-            application.endpoint.address = reach.address(port)
+            auth.is_served = True
+            application.endpoint.address = bind.address(port)
             return blocks, application.endpoint.address
     raise SettingsError(texts.PORT_TAKEN.format(first=first_port))
 
@@ -110,13 +109,13 @@ def _launch(
     port: int,
     choice: Choice | None,
     routes: Sequence[BaseRoute],
-    entrance: SessionAuth,
-    reach: BindAddress,
+    auth: SessionAuth,
+    bind: BindAddress,
 ) -> gr.Blocks:
     blocks = build(application, choice)
     script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
-        server_name=f"[{reach.host}]" if ":" in reach.host else reach.host,
+        server_name=f"[{bind.host}]" if ":" in bind.host else bind.host,
         server_port=port,
         share=False,
         inbrowser=False,
@@ -134,8 +133,8 @@ def _launch(
         app_kwargs={
             # The first stands before the others.
             "middleware": [
-                Middleware(Guard, scripts=[script], reach=reach),
-                Middleware(SignInPage, entrance=entrance),
+                Middleware(Guard, scripts=[script], bind=bind),
+                Middleware(SignInPage, auth=auth),
                 Middleware(RouteAllowlist, uploads=uploads_folder()),
                 Middleware(Uploads, folder=uploads_folder()),
                 Middleware(Exports, application=application),

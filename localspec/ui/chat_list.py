@@ -4,66 +4,45 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from localspec import texts
+from localspec.application.state import ListState
 from localspec.stores.conversations import MARK, TITLE_CHARACTERS, UNMARK, ConversationInfo
-from localspec.ui import markup
+from localspec.ui import elements
+from localspec.ui.elements import act
 
-PAGE = 100
-"""Chats are shown so many at a time."""
 _MARKED = re.compile(f"{MARK}([^{MARK}{UNMARK}]*){UNMARK}")
-
-
-@dataclass(slots=True)
-class ListState:
-    """What a tab shows of the list."""
-
-    query: str = ""
-    limit: int = PAGE
-    renaming: int = 0
-    """id of the chat whose title is being changed; 0 for none"""
-    deleting: int = 0
-    """id of the chat of which the person is asked whether it may go; 0 for none"""
-    version: int = -1
-    known: tuple[object, ...] = ()
-    """of what and of which version of the store `markup` was made"""
-    markup: str = ""
-
-    def settle(self) -> None:
-        """No chat is being renamed, nor asked about."""
-        self.renaming = self.deleting = 0
 
 
 def chats(infos: Sequence[ConversationInfo], state: ListState, current: int, problem: str, more: bool) -> str:
     """The list; `current` is the id of the chat on the page, and `more` says whether there are more than `infos`."""
-    said = markup.note(problem, "problem") if problem else ""
+    said = elements.note(problem, "problem") if problem else ""
     if not infos:
         empty = texts.NOTHING_FOUND if state.query.strip() else texts.NO_CHATS
-        return f'{said}<p class="quiet">{markup.lines(empty)}</p>'
+        return f'{said}<p class="quiet">{elements.lines(empty)}</p>'
     rows = "".join(_row(info, state, current) for info in infos)
     rest = f'<button type="button" class="press quiet" data-act="more">{texts.MORE_CHATS}</button>' if more else ""
     return f'{said}<ul class="chats">{rows}</ul>{rest}'
 
 
 def _row(info: ConversationInfo, state: ListState, current: int) -> str:
-    title = markup.literal(info.title)
+    title = elements.literal(info.title)
     if state.renaming == info.id:
         inside = (
             f'<input type="text" class="title" data-title="{info.id}" value="{title}" maxlength="{TITLE_CHARACTERS}"'
             f' aria-label="{texts.NEW_TITLE}">'
-            f'<div class="buttons">{_act("title", texts.SAVE, info.id)}{_act("keep", texts.CANCEL)}</div>'
+            f'<div class="buttons">{act(f"title {info.id}", texts.SAVE)}{act("keep", texts.CANCEL)}</div>'
         )
     elif state.deleting == info.id:
         # No button stands where the first one stood, for a double click.
         inside = (
-            f"<p>{markup.lines(texts.DELETE_SURE.format(title=info.title))}</p>"
-            f'<div class="buttons">{_act("keep", texts.DELETE_NOT)}'
-            f"{_act('delete', texts.DELETE_NOW, info.id, 'warm')}</div>"
+            f"<p>{elements.lines(texts.DELETE_SURE.format(title=info.title))}</p>"
+            f'<div class="buttons">{act("keep", texts.DELETE_NOT)}'
+            f"{act(f'delete {info.id}', texts.DELETE_NOW, 'warm')}</div>"
         )
     else:
         here = ' aria-current="true"' if info.id == current else ""
-        when = markup.literal(texts.CHANGED.format(date=info.changed[:10], library=info.library))
+        when = elements.literal(texts.CHANGED.format(date=info.changed[:10], library=info.library))
         snippet = f'<span class="snippet">{_snippet(info.snippet)}</span>' if info.snippet else ""
         inside = (
             f'<button type="button" class="open" data-act="open {info.id}" title="{when}"{here}>{title}{snippet}'
@@ -77,17 +56,12 @@ def _menu(info: ConversationInfo) -> str:
         f'<a href="/export/{info.id}.{kind}" download>{label}</a>'
         for kind, label in (("md", texts.EXPORT_MARKDOWN), ("json", texts.EXPORT_JSON))
     )
-    label = markup.literal(texts.CHAT_MENU.format(title=info.title))
+    label = elements.literal(texts.CHAT_MENU.format(title=info.title))
+    rename, delete = act(f"rename {info.id}", texts.RENAME), act(f"ask {info.id}", texts.DELETE, "warm")
     return (
         f'<details class="menu"><summary aria-label="{label}" title="{label}">⋯</summary><div class="choices">'
-        f"{_act('rename', texts.RENAME, info.id)}{links}{_act('ask', texts.DELETE, info.id, 'warm')}</div></details>"
+        f"{rename}{links}{delete}</div></details>"
     )
-
-
-def _act(name: str, label: str, identity: int = 0, kind: str = "quiet") -> str:
-    """A button of which the server hears by its name and the chat's id."""
-    wanted = f"{name} {identity}" if identity else name
-    return f'<button type="button" class="press {kind}" data-act="{wanted}">{markup.literal(label)}</button>'
 
 
 def _snippet(text: str) -> str:
@@ -102,7 +76,7 @@ def _snippet(text: str) -> str:
 
 def _plain(text: str) -> str:
     spaced = re.sub(r"\s+", " ", text.replace(MARK, "").replace(UNMARK, "").replace("\0", ""))
-    return markup.literal(spaced)
+    return elements.literal(spaced)
 
 
 def below(editing: int | None, questions: int, can_go_on: bool) -> str:
@@ -110,7 +84,7 @@ def below(editing: int | None, questions: int, can_go_on: bool) -> str:
     if editing is not None:
         later = questions - editing - 1
         said = texts.editing(later)
-        return f'<div class="below"><span>{markup.lines(said)}</span>{_act("unedit", texts.CANCEL)}</div>'
+        return f'<div class="below"><span>{elements.lines(said)}</span>{act("unedit", texts.CANCEL)}</div>'
     if can_go_on:
-        return f'<div class="below">{_act("continue", texts.GO_ON)}</div>'
+        return f'<div class="below">{act("continue", texts.GO_ON)}</div>'
     return ""

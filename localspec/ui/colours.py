@@ -9,7 +9,7 @@ from itertools import groupby
 
 from localspec import texts
 from localspec.chat.origins import UNKNOWN, Origins, names
-from localspec.ui import markup
+from localspec.ui import elements
 from localspec.ui.panel import names_to_class
 
 _BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -27,7 +27,7 @@ def answer(text: str, origins: Origins) -> str:
     if not text:
         return ""
     if not origins:
-        return markup.answer(text) + "\n\n" + markup.note(texts.ORIGINS_UNKNOWN)
+        return elements.answer(text) + "\n\n" + elements.note(texts.ORIGINS_UNKNOWN)
     runs = []
     for source, tokens in groupby(_whole(origins.pieces(text)), key=lambda piece: piece[1]):
         inside = "".join(f"<span>{_shown(piece)}</span>" for piece, _ in tokens)
@@ -37,19 +37,19 @@ def answer(text: str, origins: Origins) -> str:
 
 
 def _shown(piece: str) -> str:
-    return "<br>".join(markup.literal(line) for line in _BREAK.split(piece))
+    return "<br>".join(elements.literal(line) for line in _BREAK.split(piece))
 
 
 def _named(source: int) -> str:
     said = [texts.SOURCES.get(name, name) for name in names(source)]
-    return markup.literal(texts.ORIGIN_ALSO.join(said) or texts.ORIGIN_UNKNOWN)
+    return elements.literal(texts.ORIGIN_ALSO.join(said) or texts.ORIGIN_UNKNOWN)
 
 
 def _legend(origins: Origins) -> str:
     counts = origins.counts()
     known = [name for name in texts.SOURCES if name in counts]
     entries = [
-        f'<span><span class="from from-{names_to_class(name)}">{markup.literal(texts.SOURCES[name])}</span>'
+        f'<span><span class="from from-{names_to_class(name)}">{elements.literal(texts.SOURCES[name])}</span>'
         f" {texts.counted(counts[name], 'token')}</span>"
         for name in known
     ]

@@ -1,83 +1,233 @@
-"""The components about libraries: the line by the entry, and the part of the page with documents and folders."""
+"""Libraries: picked, begun, renamed, deleted, and their documents looked after."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable
+from typing import Any
 
 import gradio as gr
 
 from localspec import texts
-from localspec.stores.documents.folders import MAX_FILES
-from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
-from localspec.ui.markup import literal
+from localspec.application.state import Application, Conversation
+from localspec.config import DEFAULT_LIBRARY
+from localspec.errors import LocalSpecError, SettingsError
+from localspec.stores.library import Library, library_name
+from localspec.ui import elements
+from localspec.ui.folder_part import FolderPart
+from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates, box
+from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Updates, hidden, html, mark, only, warned
+
+_ASKED = ("new", "rename", "delete", "again")
+_LONGEST_ACTION = 4_000_000
+"""Characters: a dropped folder's files are named in it."""
 
 
-@dataclass(slots=True)
-class FolderFields:
-    """What is typed to add a folder."""
+class LibraryPart(Part):
+    """The line by the entry, and the part of the page with documents and folders."""
 
-    path: gr.Textbox
-    watched: gr.Checkbox
-    removes: gr.Checkbox
-    add: gr.Button
+    told = (*LIBRARY_PARTS, "learning", "library")
 
-
-@dataclass(slots=True)
-class LibraryPanel:
-    """Libraries, beyond the list of documents."""
-
-    active: gr.Markdown
-    """By the entry: the library that the next question uses"""
-    manage: gr.Markdown
-    folders: gr.Markdown
-    fields: FolderFields
+    removal: gr.Textbox
+    """Which document's × was pressed"""
     act: gr.Textbox
     """The button about libraries that was pressed, as JSON that `libraries.js` writes"""
+    press: gr.Textbox
+    """The name of the button that was pressed, of those inside markup, a count and the library"""
 
+    def __init__(self, application: Application, updates: LibraryUpdates) -> None:
+        super().__init__(application)
+        self.updates = updates
+        self.folders = FolderPart(application, updates)
 
-def active_line() -> gr.Markdown:
-    """The library's name by the entry."""
-    return gr.Markdown(sanitize_html=False, elem_id="active-library")
+    def build_active(self) -> None:
+        """By the entry: the library that the next question uses."""
+        self.named["active"] = html("active-library")
 
-
-def manage() -> gr.Markdown:
-    """New, rename, delete."""
-    return gr.Markdown(sanitize_html=False, elem_id="shelf")
-
-
-def folder_fields() -> tuple[gr.Markdown, FolderFields]:
-    """Where a folder's path is typed, and the list of folders."""
-    # `False` would make the fields only when the part is first opened: see `page.py`.
-    closed: bool = 0  # type: ignore[assignment]
-    with gr.Accordion(texts.FOLDER_ADD, open=closed, elem_id="folder-part"):
-        path = gr.Textbox(
-            label=texts.FOLDER_PATH,
-            info=texts.FOLDER_PATH_INFO,
-            placeholder=texts.FOLDER_PLACEHOLDER,
-            max_lines=1,
-            elem_id="folder-path",
+    def build(self) -> None:
+        """Documents and folders."""
+        self.library = self.named["library"] = gr.Dropdown(
+            [DEFAULT_LIBRARY],
+            value=DEFAULT_LIBRARY,
+            allow_custom_value=True,
+            label=texts.LIBRARY,
+            info=texts.LIBRARY_INFO,
+            elem_id="library",
         )
-        watched = gr.Checkbox(False, label=texts.FOLDER_WATCH, info=texts.FOLDER_WATCH_INFO, elem_id="folder-watch")
-        removes = gr.Checkbox(False, label=texts.FOLDER_REMOVES, elem_id="folder-removes")
-        add = gr.Button(texts.FOLDER_GO, size="sm", elem_id="folder-add")
-        gr.Markdown(_rules(), sanitize_html=False)
-    folders = gr.Markdown(sanitize_html=False, elem_id="folders")
-    return folders, FolderFields(path, watched, removes, add)
-
-
-def _rules() -> str:
-    """The limits in words, and for `libraries.js`, which looks through folders that are dropped."""
-    said = texts.FOLDER_RULES.format(most=f"{MAX_FILES:,}")
-    kinds = literal(" ".join(sorted(SUPPORTED_SUFFIXES)))
-    words = "".join(
-        f' data-{name}="{literal(text)}"'
-        for name, text in (
-            ("reading", texts.FOLDER_READING),
-            ("uploading", texts.FOLDER_UPLOADING),
-            ("failed", texts.FOLDER_NOT_SENT),
+        for name in ("shelf", "indexing", "meaning", "documents"):
+            self.named[name] = html(name)
+        self.removal = hidden("removal")
+        self.folders.build()
+        self.named |= self.folders.named
+        self.act = hidden("shelf-act")
+        self.learning = self.named["learning"] = gr.Checkbox(
+            True, label=texts.LEARN, info=texts.LEARN_INFO, elem_id="learning"
         )
-    )
-    return (
-        f'<p class="quiet" id="folder-rules" data-kinds="{kinds}" data-most="{MAX_FILES}"'
-        f' data-largest="{ParseLimits().file_bytes}"{words}>{literal(said)}</p>'
-    )
+        self.named["learnt"] = html("learnt")
+        self.press = hidden("press")
+
+    def connect(self, method: gr.Radio) -> None:
+        """What is shown of a library depends on the `method` that is chosen."""
+        parts = self.outputs
+        shown = [self.library, *parts]
+        self.library.input(self.pick, self.library, shown, **QUICK)
+        self.removal.change(self.remove, [self.removal, method], parts, **QUICK)
+        self.learning.input(self.set_learning, [self.learning, method], parts, **LATEST)
+        self.act.change(self.do, [self.act, method], shown, **EACH)
+        self.folders.connect(method, parts)
+
+    @property
+    def outputs(self) -> list[gr.components.Component]:
+        """The components that tell of the library, as `LIBRARY_PARTS` says."""
+        return [self.named[name] for name in LIBRARY_PARTS]
+
+    def tell(self, tick: Tick) -> None:
+        """The tab's library, and which others there are."""
+        self.updates.tell(tick)
+        conversation, names = tick.conversation, self.application.library_names()
+        tick.tell("library", "\n".join(names), gr.update(choices=names))
+        if conversation.switched:
+            conversation.switched = False
+            tick.updates["library"] = gr.update(choices=names, value=conversation.library)
+
+    # -- the library --------------------------------------------------------------------------------------------
+
+    def pick(self, name: str, request: gr.Request) -> Updates:
+        """Switch to a library, or begin one. What was shown of the one before goes; the next tick shows this one."""
+        conversation = self.conversation(request)
+        wanted = conversation.library
+        with warned():
+            wanted = library_name(name or "")
+        conversation.use_library(wanted)
+        return conversation.library, *("" for _ in LIBRARY_PARTS)
+
+    def do(self, wanted: str, method: str, request: gr.Request) -> Updates:
+        """One of the buttons inside markup that are about libraries: JSON of its name ("do"), the "library" it was made
+        for, what it is "about", and what was typed or dropped."""
+        conversation = self.conversation(request)
+        action = _read(wanted)
+        own = action.get("library")
+        name = str(action.get("do", ""))
+        if not name or (own != conversation.library and name not in ("use", "dropped")):
+            return only(("library", *LIBRARY_PARTS), {})
+        before = conversation.library
+        with warned():
+            self._do(conversation, name, action)
+        if conversation.library != before:
+            conversation.switched = False
+            return conversation.library, *("" for _ in LIBRARY_PARTS)
+        return gr.skip(), *self.updates.all(conversation, method)
+
+    def _do(self, conversation: Conversation, do: str, action: dict[str, Any]) -> None:
+        name = conversation.library
+        text = str(action.get("text", ""))
+        about = int(action["about"]) if str(action.get("about", "")).isdecimal() else None
+        asked, conversation.asking = conversation.asking, ""
+        if do.startswith("ask-"):
+            conversation.asking = do.removeprefix("ask-") if do.removeprefix("ask-") in _ASKED else ""
+        elif do == "use":
+            self._use(conversation, text, is_asked=not action.get("quiet"))
+        elif do == "new":
+            wanted = _kept(conversation, asked, lambda: library_name(text))
+            if wanted in self.application.library_names():
+                gr.Info(elements.lines(texts.LIBRARY_IS_THERE.format(name=wanted)))
+            conversation.use_library(wanted)
+        elif do == "rename":
+            _kept(conversation, asked, lambda: self.application.rename_library(name, text))
+        elif do == "delete" and asked == "delete":
+            self.application.delete_library(name)
+            gr.Info(elements.lines(texts.LIBRARY_DELETED.format(name=name)))
+        elif do == "dropped":
+            own = str(action.get("library", ""))
+            self.folders.add_dropped(own if own in self.application.library_names() else name, action)
+        elif do == "again" and about is None and asked == "again":
+            self.updates.change(name, lambda library: library.index_again())
+        elif do in _CHANGES:
+            self.updates.change(name, lambda library: _CHANGES[do](library, about))
+
+    def _use(self, conversation: Conversation, name: str, *, is_asked: bool) -> None:
+        """Switch to a library. Where nobody pressed anything, it is what a window remembered, which may be gone."""
+        if name in self.application.library_names():
+            conversation.use_library(name)
+        elif is_asked:
+            raise SettingsError(texts.LIBRARY_GONE.format(name=name))
+
+    # -- its documents and answers ------------------------------------------------------------------------------
+
+    def remove(self, wanted: str, method: str, request: gr.Request) -> Updates:
+        """Remove a document; `wanted` is its id as `pressed` reads it."""
+        conversation = self.conversation(request)
+        number, own = pressed(wanted)
+        if not number.isdecimal() or own != conversation.library:
+            return only(LIBRARY_PARTS, {})
+        return self.updates.changed(conversation, method, lambda library: library.remove(int(number)))
+
+    def answer_press(self, name: str, own: str, method: str, conversation: Conversation) -> Updates:
+        """One of the buttons about drafts by meaning and learnt answers; `own` is the library it was made for."""
+        if own != conversation.library:
+            return only(LIBRARY_PARTS, {})
+
+        def change(library: Library) -> None:
+            sure = conversation.forgetting == library.name
+            conversation.forgetting = library.name if name == "ask" else ""
+            if name in ("build", "unbuild"):
+                library.state_reading.want(name == "build")
+            elif name == "forget" and sure:
+                library.replies.forget()
+
+        return self.updates.changed(conversation, method, change)
+
+    def set_learning(self, on: bool, method: str, request: gr.Request) -> Updates:
+        """Learn the answers given with this library, or not."""
+        conversation = self.conversation(request)
+        seen = conversation.seen
+        shown = self.updates.changed(conversation, method, lambda library: library.replies.set_learning(on))
+        # What the box shows. Where the change failed, the next tick sets it back.
+        seen["learning"] = mark(box(on))
+        return shown
+
+
+_CHANGES: dict[str, Callable[[Library, int | None], object]] = {
+    "pause": lambda library, _: library.pause(True),
+    "resume": lambda library, _: library.pause(False),
+    "again": lambda library, about: library.index_again(about) if about is not None else None,
+    "remove-failed": lambda library, _: library.remove_failed(),
+    "watch": lambda library, about: library.watching.watch(about or 0, True),
+    "unwatch": lambda library, about: library.watching.watch(about or 0, False),
+    "look": lambda library, about: library.watching.again(about or 0),
+    "removes-on": lambda library, about: library.watching.set_removes(about or 0, True),
+    "removes-off": lambda library, about: library.watching.set_removes(about or 0, False),
+    "forget-folder": lambda library, about: library.watching.forget(about or 0),
+    "vanished-keep": lambda library, about: library.watching.settle_vanished(about or 0, remove=False),
+    "vanished-remove": lambda library, about: library.watching.settle_vanished(about or 0, remove=True),
+}
+"""What the buttons about documents and folders do; their ids are never 0."""
+
+
+def pressed(wanted: str) -> tuple[str, str]:
+    """What a button inside markup stands for, and the library that it was made for.
+
+    `page.js` writes both, with a count between them that makes every press different.
+    """
+    what, _, rest = wanted.partition(" ")
+    return what, rest.partition(" ")[2]
+
+
+def _kept(conversation: Conversation, asked: str, change: Callable[[], str]) -> str:
+    """Do what a name was typed for; where that fails, it is still asked for."""
+    try:
+        return change()
+    except LocalSpecError:
+        conversation.asking = asked
+        raise
+
+
+def _read(wanted: str) -> dict[str, Any]:
+    """An action that the page sent; empty for anything else."""
+    if len(wanted) > _LONGEST_ACTION:
+        return {}
+    try:
+        action = json.loads(wanted)
+    except ValueError:
+        return {}
+    return action if isinstance(action, dict) else {}

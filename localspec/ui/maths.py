@@ -41,7 +41,7 @@ _ORDINAL = re.compile(r"(?:th|st|nd|rd|s)(?![A-Za-z])")
 _NAMES = frozenset(("mod", "log", "ln", "exp", "sin", "cos", "tan", "max", "min", "lim", "det", "gcd", "lcm", "deg"))
 
 
-class Part(NamedTuple):
+class Piece(NamedTuple):
     """A piece of an answer: text, or the inside of a formula."""
 
     text: str
@@ -54,7 +54,7 @@ def unmarked(text: str) -> str:
     return text.translate(_MARKS)
 
 
-def parts(text: str) -> Iterator[Part]:
+def parts(text: str) -> Iterator[Piece]:
     """The pieces of `text`, which is no code: formulas and what stands between them. A formula that is not closed yet,
     or that only looks like one, is text."""
     start = position = 0
@@ -71,14 +71,14 @@ def parts(text: str) -> Iterator[Part]:
         if not _is_formula(formula, mark, text[max(0, opening.start() - 1) : opening.start()], text[after:][:3]):
             continue
         if opening.start() > start:
-            yield Part(text[start : opening.start()])
-        yield Part(formula.strip(), True, mark in ("$$", "\\["))
+            yield Piece(text[start : opening.start()])
+        yield Piece(formula.strip(), True, mark in ("$$", "\\["))
         start = position = after
     if start < len(text):
-        yield Part(text[start:])
+        yield Piece(text[start:])
 
 
-def marked(part: Part) -> str:
+def marked(part: Piece) -> str:
     """A formula as the page is to draw it."""
     left, right = _DISPLAY if part.is_display else _INLINE
     return f"{left}{html.escape(part.text)}{right}"

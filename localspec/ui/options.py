@@ -10,7 +10,7 @@ from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.ui import whole
+from localspec.ui import reading_part
 
 Number = float | int | None
 """What a number field gives: None when it is empty."""
@@ -47,7 +47,7 @@ def reply_options(
     )
     return ReplyOptions(
         *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), sampling),
-        whole=whole.chosen(read, library),
+        whole=reading_part.chosen(read, library),
         system=(system or "").strip(),
     )
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from localspec import texts
 from localspec.chat.report import SLOWER, verdict
-from localspec.speculation.decode import Retrieval
+from localspec.speculation.interface import Retrieval
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals
 
@@ -66,13 +66,17 @@ def _figures(metrics: ReplyMetrics) -> str:
         ("tokens-per-step", texts.TOKENS_PER_STEP, f"{metrics.tokens_per_step:.2f}" if started else "–"),
         ("tokens", texts.TOKENS, f"{metrics.tokens}"),
     )
-    slower = ' class="slower"' if started and 0 < metrics.speedup < SLOWER else ""
-    cells = "".join(
-        f'<div class="figure"><b{slower if name == "speedup" else ""} data-figure="{name}">{value}</b>'
+    return f'<div class="figures">{_cells("figure", figures, started and 0 < metrics.speedup < SLOWER)}</div>'
+
+
+def _cells(attribute: str, figures: Sequence[tuple[str, str, str]], is_slower: bool) -> str:
+    """Figures with their labels."""
+    slower = ' class="slower"' if is_slower else ""
+    return "".join(
+        f'<div class="figure"><b{slower if name == "speedup" else ""} data-{attribute}="{name}">{value}</b>'
         f"<span>{label}</span></div>"
         for name, label, value in figures
     )
-    return f'<div class="figures">{cells}</div>'
 
 
 def _baseline(metrics: ReplyMetrics) -> str:
@@ -229,12 +233,7 @@ def _chat(chat: Totals | None) -> str:
         ("tokens", texts.TOKENS, f"{chat.tokens:,}"),
         ("replies", texts.CHAT_REPLIES, f"{chat.replies:,}"),
     )
-    slower = ' class="slower"' if 0 < chat.speedup < SLOWER else ""
-    cells = "".join(
-        f'<div class="figure"><b{slower if name == "speedup" else ""} data-chat="{name}">{value}</b>'
-        f"<span>{label}</span></div>"
-        for name, label, value in figures
-    )
+    cells = _cells("chat", figures, 0 < chat.speedup < SLOWER)
     saved = chat.saved_seconds
     time = f'<span data-chat="saved">{texts.seconds(abs(saved))}</span>'
     worth = texts.CHAT_SAVED if saved > 0 else texts.CHAT_LOST

@@ -18,12 +18,12 @@ PASSWORD = "four words and more"
 
 
 def test_this_computer_alone_unless_asked() -> None:
-    reach = decide("", environment={})
-    assert reach == BindAddress("127.0.0.1", reach.names)
-    assert reach.is_local
-    assert reach.others(7860) == []
-    assert reach.address(7860) == "http://127.0.0.1:7860"
-    assert reach.hosts(("127.0.0.1", 7860)) == {"127.0.0.1:7860", "localhost:7860"}
+    bind = decide("", environment={})
+    assert bind == BindAddress("127.0.0.1", bind.names)
+    assert bind.is_local
+    assert bind.others(7860) == []
+    assert bind.address(7860) == "http://127.0.0.1:7860"
+    assert bind.hosts(("127.0.0.1", 7860)) == {"127.0.0.1:7860", "localhost:7860"}
     assert decide("localhost", environment={}).is_local
     assert decide("::1", environment={}).hosts(("::1", 80)) >= {"[::1]:80", "[::1]", "localhost"}
 
@@ -36,27 +36,27 @@ def test_other_computers_need_a_password(host: str) -> None:
     with pytest.raises(SettingsError, match="has 11 characters; the fewest are 12"):
         decide(host, environment={PASSWORD_VARIABLE: "elevenchars"})
     environment = {PASSWORD_VARIABLE: PASSWORD, "OTHER": "1"}
-    reach = decide(host, ["My-Computer.lan"], environment=environment)
+    bind = decide(host, ["My-Computer.lan"], environment=environment)
     assert environment == {"OTHER": "1"}, "the programs that LocalSpec starts don't get it"
-    assert not reach.is_local
-    assert PASSWORD not in repr(reach)
-    assert reach.address(7860) == "http://127.0.0.1:7860"
+    assert not bind.is_local
+    assert PASSWORD not in repr(bind)
+    assert bind.address(7860) == "http://127.0.0.1:7860"
     # By the address it came in at, and by its names; a name that only resolves to it is none.
     own = socket.gethostname().lower()
-    assert reach.hosts(("192.168.1.5", 7860)) == {
+    assert bind.hosts(("192.168.1.5", 7860)) == {
         "192.168.1.5:7860",
         f"{own}:7860",
         f"{own}.local:7860",
         "my-computer.lan:7860",
     }
-    assert reach.hosts(("::ffff:127.0.0.1", 7860)) >= {"127.0.0.1:7860", "localhost:7860"}
-    assert "http://my-computer.lan:7860" in reach.others(7860)
+    assert bind.hosts(("::ffff:127.0.0.1", 7860)) >= {"127.0.0.1:7860", "localhost:7860"}
+    assert "http://my-computer.lan:7860" in bind.others(7860)
 
 
 def test_the_addresses_of_this_computer_are_told() -> None:
     entries = [entry.address for entries in psutil.net_if_addrs().values() for entry in entries if entry.family == 2]
-    reach = decide("0.0.0.0", environment={PASSWORD_VARIABLE: PASSWORD})
-    told = reach.others(7860)
+    bind = decide("0.0.0.0", environment={PASSWORD_VARIABLE: PASSWORD})
+    told = bind.others(7860)
     for address in entries:
         is_told = f"http://{address}:7860" in told
         assert is_told is not address.startswith(("127.", "169.254."))

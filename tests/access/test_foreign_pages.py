@@ -9,7 +9,7 @@ from tests.access import evil
 from tests.access.evil import Evil
 from tests.running import RunningApp
 from tests.ui.test_browser import LONG
-from tests.ui.test_conversations import ChatVisit
+from tests.ui.test_chat_part import ChatVisit
 from tests.ui.watched import attacker, visit
 
 __all__ = ["attacker", "visit"]

@@ -21,10 +21,10 @@ def ticket(token: str) -> str:
 
 def test_cookies_are_told_apart_by_port_and_by_secret() -> None:
     token, other = drawn(), drawn()
-    door = SessionAuth(token)
-    assert door.knows([cookie(token, 7860)], 7860)
-    assert not door.knows([cookie(token, 7860)], 7861)
-    assert not door.knows([cookie(other, 7860)], 7860)
+    auth = SessionAuth(token)
+    assert auth.knows([cookie(token, 7860)], 7860)
+    assert not auth.knows([cookie(token, 7860)], 7861)
+    assert not auth.knows([cookie(other, 7860)], 7860)
     for header in (
         "",
         "localspec-7860",
@@ -33,9 +33,9 @@ def test_cookies_are_told_apart_by_port_and_by_secret() -> None:
         f"x{cookie(token, 7860)}",
         "é",
     ):
-        assert not door.knows([header], 7860), header
+        assert not auth.knows([header], 7860), header
     # What another program on another port has set in the same browser does no harm.
-    assert door.knows([f"a=b; localspec-7860=planted; {cookie(token, 7860)}; localspec-7861=x"], 7860)
+    assert auth.knows([f"a=b; localspec-7860=planted; {cookie(token, 7860)}; localspec-7861=x"], 7860)
 
 
 def test_the_address_carries_the_secret() -> None:
@@ -44,22 +44,22 @@ def test_the_address_carries_the_secret() -> None:
 
 def test_a_ticket_is_good_once_and_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     token = drawn()
-    door = SessionAuth(token)
+    auth = SessionAuth(token)
     first, second, late = ticket(token), ticket(token), ticket(token)
     assert first != second
     assert token not in first
-    assert door.takes(first)
-    assert not door.takes(first)
-    assert door.takes(second)
+    assert auth.takes(first)
+    assert not auth.takes(first)
+    assert auth.takes(second)
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + session_auth.TICKET_SECONDS + 2)
-    assert not door.takes(late)
-    assert door.takes(ticket(token))
+    assert not auth.takes(late)
+    assert auth.takes(ticket(token))
 
 
 def test_made_up_tickets_are_worth_nothing() -> None:
     token = drawn()
-    door = SessionAuth(token)
+    auth = SessionAuth(token)
     good = ticket(token)
     expiry, nonce, signature = good.split(".")
     made_up = [
@@ -74,23 +74,23 @@ def test_made_up_tickets_are_worth_nothing() -> None:
         "ü.ü.ü",
     ]
     for given in made_up:
-        assert not door.takes(given), given
-    assert door.takes(good)
+        assert not auth.takes(given), given
+    assert auth.takes(good)
 
 
 def test_a_ticket_that_another_user_brings_stays_good_for_its_owner() -> None:
     token = drawn()
-    door, good = SessionAuth(token), ticket(token)
-    assert not door.takes(good, lambda: True)
-    assert door.takes(good, lambda: False)
+    auth, good = SessionAuth(token), ticket(token)
+    assert not auth.takes(good, lambda: True)
+    assert auth.takes(good, lambda: False)
 
 
 def test_a_password_opens_only_where_there_is_one() -> None:
     assert not SessionAuth(drawn()).is_password("")
-    door = SessionAuth(drawn(), "correct horse battery")
-    assert door.is_password("correct horse battery")
-    assert not door.is_password("correct horse batterz")
-    assert not door.is_password("")
+    auth = SessionAuth(drawn(), "correct horse battery")
+    assert auth.is_password("correct horse battery")
+    assert not auth.is_password("correct horse batterz")
+    assert not auth.is_password("")
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux says whose connections there are")

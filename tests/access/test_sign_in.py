@@ -84,7 +84,7 @@ def test_a_ticket_lets_one_in_and_then_the_cookie_counts(running: RunningApp) ->
     assert running.request("GET", path, is_in=False).status == 303
     again = running.request("GET", path, {"Accept": "text/html"}, is_in=False)
     assert again.status == 401
-    assert texts.ENTRANCE_STALE in again.read().decode()
+    assert texts.SIGN_IN_STALE in again.read().decode()
     # A window that is opened anew by its browser is in already.
     assert running.request("GET", path).status == 303
 
@@ -119,14 +119,14 @@ def test_only_its_owner_can_read_where_the_secret_is(running: RunningApp) -> Non
 
 
 def test_what_is_typed_into_the_page_lets_in(running: RunningApp) -> None:
-    for typed in (running.token, f" {running.entrance}\n"):
+    for typed in (running.token, f" {running.sign_in_address}\n"):
         status, given, _ = secret(running, typed)
         assert status == 303
         assert running.token in given
     for typed in ("", drawn(), "x" * 20_000, running.address):
         status, given, said = secret(running, typed)
         assert (status, given) == (401, "")
-        assert texts.ENTRANCE_WRONG in said
+        assert texts.SIGN_IN_WRONG in said
     assert secret(running, running.token, Origin="http://evil.example")[0] == 403
 
 
@@ -137,13 +137,13 @@ def test_a_window_without_the_secret_says_how_to_come_in(browser: Browser, runni
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(running.address)
-    expect(page.get_by_role("heading")).to_have_text(texts.ENTRANCE_TITLE)
+    expect(page.get_by_role("heading")).to_have_text(texts.SIGN_IN_TITLE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 420
-    page.get_by_label(texts.ENTRANCE_ADDRESS).fill("not the address")
+    page.get_by_label(texts.SIGN_IN_ADDRESS).fill("not the address")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_have_text(texts.ENTRANCE_WRONG)
-    page.get_by_label(texts.ENTRANCE_ADDRESS).fill(running.entrance)
-    page.get_by_role("button", name=texts.ENTRANCE_ENTER).click()
+    expect(page.get_by_role("alert")).to_have_text(texts.SIGN_IN_WRONG)
+    page.get_by_label(texts.SIGN_IN_ADDRESS).fill(running.sign_in_address)
+    page.get_by_role("button", name=texts.SIGN_IN_ENTER).click()
     expect(page.locator("#entry textarea")).to_be_visible(timeout=LONG)
     # The secret stays out of the address, which people copy and browsers remember; a reload and a second tab are in.
     assert page.url == f"{running.address}/"
@@ -174,7 +174,7 @@ def test_a_link_on_another_site_leads_in_who_is_in(browser: Browser, running: Ru
         if is_in:
             expect(other.locator("#entry textarea")).to_be_visible(timeout=LONG)
         else:
-            expect(other.get_by_role("heading")).to_have_text(texts.ENTRANCE_TITLE)
+            expect(other.get_by_role("heading")).to_have_text(texts.SIGN_IN_TITLE)
     expect(visit.entry).to_be_visible()
     context.close()
 
@@ -201,9 +201,9 @@ def test_windows_of_an_earlier_start_say_so_and_lead_on(browser: Browser, tmp_pa
         expect(dialog.locator(".again")).to_be_visible(timeout=LONG)
         dialog.get_by_role("button", name=texts.AGAIN_BUTTON).click()
         # This browser hasn't come in since.
-        expect(old.page.get_by_role("heading")).to_have_text(texts.ENTRANCE_TITLE)
-        expect(old.page.locator("body")).to_contain_text(texts.ENTRANCE_BY_START)
-        old.page.goto(app.entrance)
+        expect(old.page.get_by_role("heading")).to_have_text(texts.SIGN_IN_TITLE)
+        expect(old.page.locator("body")).to_contain_text(texts.SIGN_IN_BY_START)
+        old.page.goto(app.sign_in_address)
         expect(old.page.locator("#entry textarea")).to_be_visible()
         context.close()
     finally:

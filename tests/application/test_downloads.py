@@ -48,7 +48,7 @@ def downloads(hub: Hub) -> Iterator[Downloads]:
 
 
 def of(downloads: Downloads, name: str = "tiny") -> DownloadState:
-    return next(state for state in downloads.states() if state.offer.name == name)
+    return next(state for state in downloads.states() if state.entry.name == name)
 
 
 def until(true: Callable[[], bool]) -> None:

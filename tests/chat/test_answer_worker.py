@@ -82,10 +82,10 @@ def test_it_is_stopped_after_the_update_at_work(loaded: threading.Event) -> None
     worker = Worker(loaded)
     worker.start()
     assert worker.first.wait(10)
-    assert not worker.is_stopping
+    stopping = [worker.is_stopping]
     worker.stop()
     assert worker.wait(10)
-    assert worker.is_stopping
+    assert [*stopping, worker.is_stopping] == [False, True]
     assert worker.closed
     assert worker.told == ["worked", "over"]
 

@@ -22,7 +22,7 @@ AGAIN = "Repeat word for word what the text says about Velm."
 
 def learnt(engine: Engine) -> object:
     """What replies teach for as long as the model is loaded, apart from times."""
-    acceptance = list(engine.acceptance.weights), list(engine.acceptance.luck), engine.acceptance.comparison
+    acceptance = list(engine.acceptance.weights), list(engine.acceptance.residual), engine.acceptance.trials
     return acceptance, [economy.asked for economy in engine.source_gates], dict(engine.recycled._table)
 
 

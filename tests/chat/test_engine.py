@@ -208,7 +208,7 @@ def test_a_draft_that_fails_in_the_middle_of_a_reply_is_given_up(
 ) -> None:
     for other in loaded_with("auto"):
         assert other.draft is not None
-        grow = other.draft.grow
+        grow = other.draft.draft_tree
         calls: list[int] = []
 
         def failing(*arguments: Any, grow: Any = grow, calls: list[int] = calls) -> Any:

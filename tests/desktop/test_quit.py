@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, expect
 
 from localspec import texts
 from localspec.stores.overview import overview
-from localspec.ui.markup import quitting
+from localspec.ui.dialogs import quitting
 from tests.running import RunningApp
 from tests.ui.test_browser import LONG, Visit
 

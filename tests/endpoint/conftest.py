@@ -21,7 +21,7 @@ from starlette.middleware import Middleware
 from localspec.access.guard import Guard
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import ingest, open_library
-from localspec.endpoint import routes as routes_module
+from localspec.endpoint import paths
 from localspec.endpoint.access import Access
 from localspec.endpoint.answers import Answers
 from localspec.models.llama import LoadSettings
@@ -48,7 +48,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         application = Starlette(
-            routes=routes_module.routes(self.access, self.answers, WAIT_SECONDS), middleware=[Middleware(Guard)]
+            routes=paths.routes(self.access, self.answers, WAIT_SECONDS), middleware=[Middleware(Guard)]
         )
         self._server = uvicorn.Server(
             uvicorn.Config(application, host="127.0.0.1", port=self.port, log_level="warning")

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import calibration_error
-from localspec.speculation.decode import Context, Drafter, DraftTimes, Retrieval, Step
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
+from localspec.speculation.interface import Context, Drafter, DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ENOUGH_PLAIN_STEPS, ReplyMetrics
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCE_PROMPT, SOURCE_REST
 from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
@@ -63,6 +63,7 @@ def test_figures():
         "accepted": 4,
         "acceptance_rate": pytest.approx(4 / 15),
         "accepted_length": 1.0,
+        "mean_acceptance_length": pytest.approx(1 + 4 / 3),
         "drafting_seconds": 0.0,
         "retrieval_seconds": pytest.approx(0.4),  # all of proposing, where no draft model takes part
         "overlapped_seconds": 0.0,

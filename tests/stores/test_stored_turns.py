@@ -44,9 +44,9 @@ EMPTY = StoredTurn("Question", "Question", asked="2026-01-01T00:00:00+00:00")
 def with_sample(turn: StoredTurn, each: StoredField) -> StoredTurn:
     """The turn with a value in this field; what is cited was given, too."""
     value = SAMPLES[each.kind.name]
-    value = each.many(value) if each.kind in (TEXTS, NUMBERS, CITATIONS) else value
-    given = {"given": tuple(SAMPLES[CITATIONS.name])} if each.kind is CITATIONS else {}
-    return replace(turn, **{**given, each.name: value})
+    changes: dict[str, Any] = {"given": tuple(SAMPLES[CITATIONS.name])} if each.kind is CITATIONS else {}
+    changes[each.name] = each.many(value) if each.kind in (TEXTS, NUMBERS, CITATIONS) else value
+    return replace(turn, **changes)
 
 
 def test_every_field_is_in_the_table_once() -> None:

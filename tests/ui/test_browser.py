@@ -51,7 +51,7 @@ class Visit:
         self.page.on("console", self._said)
         self.page.on("dialog", self._asked)
         self.own = running.address
-        self.page.goto(running.entrance)
+        self.page.goto(running.sign_in_address)
         self.entry = self.page.locator("#entry textarea")
         self.answers = self.page.locator("#chat .bot.message")
         self.panel = self.page.locator("#panel section")

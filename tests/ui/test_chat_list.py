@@ -13,15 +13,17 @@ from hypothesis import strategies as st
 
 from localspec import texts
 from localspec.application.chats import Chat, Exchange
-from localspec.application.exports import file_name
-from localspec.application.state import Application, Conversation
+from localspec.application.state import CHATS_LISTED, Application, Conversation, ListState
 from localspec.chat.turn import Turn
 from localspec.errors import StoreError
 from localspec.stores.conversations import MARK, UNMARK, ConversationInfo
 from localspec.stores.stored_turns import StoredConversation, StoredTurn
-from localspec.ui import markup
-from localspec.ui.chat_list import PAGE, ListState, below, chats
-from localspec.ui.conversations import Chats
+from localspec.ui import elements
+from localspec.ui.chat_list import below, chats
+from localspec.ui.chat_list_part import ChatListPart
+from localspec.ui.chat_updates import ChatUpdates
+from localspec.ui.exports import file_name
+from localspec.ui.messages import message, messages
 from tests.ui.test_panel import HOSTILE, Tags
 
 INFO = ConversationInfo(3, "The lamp", "documents", "2026-01-02T03:04:05+00:00", "2026-01-03T03:04:05+00:00")
@@ -90,9 +92,9 @@ def test_what_can_be_done_is_said_above_the_entry() -> None:
 
 
 def test_a_question_has_a_button_to_edit_it() -> None:
-    page = markup.question(HOSTILE, ["a.pdf"], 4)
+    page = elements.question(HOSTILE, ["a.pdf"], 4)
     assert 'name="edit 4"' in page
-    assert "edit" not in markup.question("", ["a.pdf"], 4), "there is nothing to edit"
+    assert "edit" not in elements.question("", ["a.pdf"], 4), "there is nothing to edit"
     assert not Tags(page).open
 
 
@@ -119,14 +121,20 @@ def application(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[App
     )
     monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
     made = Application()
-    made.history.store.add(StoredConversation(f"Chat {number}", "documents", turns) for number in range(PAGE + 20))
+    made.history.store.add(
+        StoredConversation(f"Chat {number}", "documents", turns) for number in range(CHATS_LISTED + 20)
+    )
     yield made
     made.close()
 
 
+def handlers_of(application: Application) -> ChatListPart:
+    return ChatListPart(application, ChatUpdates(application))
+
+
 def opened(application: Application, key: str, identity: int) -> Conversation:
     conversation = application.conversation(key)
-    Chats(application)._open(conversation, str(identity))
+    handlers_of(application).open(conversation, str(identity))
     return conversation
 
 
@@ -134,7 +142,7 @@ def test_tabs_share_a_chat_and_one_that_is_deleted_leaves_both(application: Appl
     one, two = opened(application, "one", 1), opened(application, "two", 1)
     assert one.chat is two.chat
     assert [exchange.question for exchange in one.chat.exchanges] == ["First?", "Second?"]
-    assert texts.STOPPED.split(".")[0] in html.unescape(one.chat.exchanges[1].answer)
+    assert texts.STOPPED.split(".")[0] in html.unescape(message(one.chat.exchanges[1]))
     application.delete_chat(1)
     assert one.chat.identity == two.chat.identity == 0
     assert one.chat is not two.chat
@@ -143,33 +151,33 @@ def test_tabs_share_a_chat_and_one_that_is_deleted_leaves_both(application: Appl
 
 
 def test_the_list_is_made_anew_only_where_it_changed(application: Application) -> None:
-    handlers, conversation = Chats(application), application.conversation("one")
-    first = handlers.beside(conversation)["chats"]
-    assert first.count("<li") == PAGE
-    assert handlers.beside(conversation)["chats"] is first
+    handlers, conversation = handlers_of(application), application.conversation("one")
+    first = handlers.updates.beside(conversation)["chats"]
+    assert first.count("<li") == CHATS_LISTED
+    assert handlers.updates.beside(conversation)["chats"] is first
     application.history.store.rename(120, "Another name")
-    second = handlers.beside(conversation)["chats"]
+    second = handlers.updates.beside(conversation)["chats"]
     assert "Another name" in second
     # A title that is being typed is not taken away by what happens elsewhere.
-    handlers._ask_title(conversation, "119")
-    typing = handlers.beside(conversation)["chats"]
+    handlers.ask_title(conversation, "119")
+    typing = handlers.updates.beside(conversation)["chats"]
     application.history.store.rename(118, "Yet another name")
-    assert handlers.beside(conversation)["chats"] is typing
-    handlers._keep(conversation)
-    assert "Yet another name" in handlers.beside(conversation)["chats"]
-    handlers._more(conversation, "")
-    assert handlers.beside(conversation)["chats"].count("<li") == PAGE + 20
+    assert handlers.updates.beside(conversation)["chats"] is typing
+    handlers.keep(conversation)
+    assert "Yet another name" in handlers.updates.beside(conversation)["chats"]
+    handlers.more(conversation, "")
+    assert handlers.updates.beside(conversation)["chats"].count("<li") == CHATS_LISTED + 20
 
 
 def test_a_press_that_means_nothing_changes_nothing(application: Application) -> None:
-    handlers, conversation = Chats(application), application.conversation("one")
+    handlers, conversation = handlers_of(application), application.conversation("one")
     before = application.history.store.newest()
     for about in ("", "x", "-1", "9" * 30, "1; DROP TABLE turns", "²"):
         with pytest.raises(StoreError):
-            handlers._open(conversation, about)
-        handlers._delete(conversation, about)
-        handlers._rename(conversation, f"{about} New")
-    handlers._delete(conversation, "5")  # nobody was asked
+            handlers.open(conversation, about)
+        handlers.delete(conversation, about)
+        handlers.rename(conversation, f"{about} New")
+    handlers.delete(conversation, "5")  # nobody was asked
     after = application.history.store.newest()
     assert {info.id for info in after} == {info.id for info in before}
 
@@ -189,7 +197,7 @@ def test_what_is_not_in_the_chat_is_taken_back_alone() -> None:
     assert chat.turns == [turn]
     chat.cut(0)
     assert chat.turns == []
-    assert chat.messages() == []
+    assert messages(chat) == []
 
 
 @pytest.mark.parametrize(
@@ -205,4 +213,4 @@ def test_what_is_not_in_the_chat_is_taken_back_alone() -> None:
     ],
 )
 def test_code_that_an_answer_ends_in_holds_nothing_that_is_said_below(text: str, shown: str) -> None:
-    assert markup.closed(text) == shown
+    assert elements.closed(text) == shown

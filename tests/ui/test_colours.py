@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from localspec import texts
 from localspec.application.chats import Chat, Exchange
+from localspec.application.views import View
 from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.turn import Turn
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, SOURCE_TARGET
-from localspec.ui import colours, markup
+from localspec.ui import colours, elements, messages
 from tests.ui.test_panel import HOSTILE, Tags
 
 
@@ -93,31 +94,40 @@ def test_any_text_is_shown_as_it_was(pieces: list[tuple[str, int]]) -> None:
 
 def test_an_answer_of_unknown_origin_stays_as_it_is_and_says_so() -> None:
     page = colours.answer("**Bold** words", Origins())
-    assert page.startswith(markup.answer("**Bold** words"))
+    assert page.startswith(elements.answer("**Bold** words"))
     assert html.unescape(page).count(texts.ORIGINS_UNKNOWN.split(":")[0]) == 1
     assert colours.answer("", Origins()) == ""
 
 
-def exchange(turn: Turn, answer: str) -> Exchange:
-    return Exchange(turn.question, answer=answer, turn=turn)
+def shown(exchange: Exchange, coloured: bool) -> str:
+    return messages.message(exchange, coloured)
 
 
 def test_only_complete_answers_are_marked_and_what_stands_below_stays() -> None:
     text, made = origins(("A **", SOURCE_TARGET), ("bold", SOURCE_REST), ("** word", SOURCE_TARGET))
     turn = Turn("Q", "Q", reply=text, origins=made, finish="end")
-    shown = exchange(turn, f"{markup.answer(text)}\n\n{markup.note('Below')}")
-    assert shown.shown(False) == shown.answer
-    marked = shown.shown(True)
+    whole = Exchange("Q", view=View("done", text=text, notices=("Below",)), turn=turn)
+    plain = f"{elements.answer(text)}\n\n{elements.note('Below')}"
+    assert shown(whole, False) == plain
+    marked = shown(whole, True)
     assert text_in(marked.split("\n\n")[0]) == text
-    assert marked.endswith(markup.note("Below"))
-    assert shown.shown(True) is marked, "it is made once, not for every update"
+    assert marked.endswith(elements.note("Below"))
+    assert shown(whole, True) is marked, "it is made once, not for every update"
     turn.finish = ""
-    assert shown.shown(True) == shown.answer, "it is being written on"
+    assert shown(whole, True) == plain, "it is being written on"
     turn.finish = "end"
-    early = exchange(turn, markup.answer(text[:4]))
-    assert early.shown(True) == early.answer, "not all of it is on the page yet"
-    early.answer = markup.answer(text)
-    assert "from-rest" in early.shown(True)
-    chat = Chat(exchanges=[shown])
-    assert chat.messages()[1]["content"] == shown.answer
-    assert "from-rest" in chat.messages(coloured=True)[1]["content"]
+    early = Exchange("Q", view=View("writing", text=text[:4]), turn=turn)
+    assert shown(early, True) == elements.answer(text[:4]), "not all of it is on the page yet"
+    early.view = View("done", text=text)
+    assert "from-rest" in shown(early, True)
+    chat = Chat(exchanges=[whole])
+    assert messages.messages(chat)[1]["content"] == plain
+    assert "from-rest" in messages.messages(chat, coloured=True)[1]["content"]
+
+
+def test_an_answer_that_names_passages_is_marked_as_well() -> None:
+    text, made = origins(("A ", SOURCE_TARGET), ("lamp [1]", SOURCE_REST))
+    turn = Turn("Q", "Q", reply=text, origins=made, finish="end")
+    cited = Exchange("Q", view=View("done", text=text, given=frozenset({1})), turn=turn)
+    assert 'name="cite 1"' in shown(cited, False)
+    assert "from-rest" in shown(cited, True)

@@ -16,7 +16,7 @@ LONG = "Tell me a long story about the keeper of a lighthouse and the sea."
 @pytest.fixture
 def page(running: RunningApp, browser: Browser) -> Iterator[Page]:
     page = browser.new_page(viewport={"width": 1280, "height": 800})
-    page.goto(running.entrance)
+    page.goto(running.sign_in_address)
     expect(page.locator("#status [data-model=ready]")).to_be_visible(timeout=120_000)
     yield page
     page.close()

@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.running import RunningApp
 from tests.ui.test_browser import LIGHTHOUSE, LONG
-from tests.ui.test_conversations import SHORT, ChatVisit, started
+from tests.ui.test_chat_part import SHORT, ChatVisit, started
 
 pytestmark = pytest.mark.browser
 

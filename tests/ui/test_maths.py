@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.ui import markup, maths
+from localspec.ui import elements, maths
 
 INLINE, DISPLAY = ({"left": one["left"], "right": one["right"]} for one in reversed(maths.DELIMITERS))
 
@@ -56,7 +56,7 @@ def test_formulas_are_found(text: str, expected: list[str]) -> None:
 )  # fmt: skip
 def test_money_and_words_are_none(text: str) -> None:
     assert formulas(text) == []
-    assert drawn(markup.answer(text)) == []
+    assert drawn(elements.answer(text)) == []
 
 
 @pytest.mark.parametrize(
@@ -72,13 +72,13 @@ def test_money_and_words_are_none(text: str) -> None:
 @pytest.mark.parametrize("marks", [("$$", "$$"), ("\\[", "\\]"), ("\\(", "\\)"), ("$", "$")])
 def test_hostile_formulas_stay_text(formula: str, marks: tuple[str, str]) -> None:
     text = f"Before {marks[0]}{formula}{marks[1]} after $y$."
-    shown = markup.answer(text)
+    shown = elements.answer(text)
     assert formula not in drawn(shown)
     assert not any("javascript" in one or "evil" in one or "def" in one for one in drawn(shown))
 
 
 def test_what_a_formula_holds_is_escaped() -> None:
-    shown = markup.answer("$a < b$ and \\(a & b\\) and $$<img src=x onerror=alert(1)>$$")
+    shown = elements.answer("$a < b$ and \\(a & b\\) and $$<img src=x onerror=alert(1)>$$")
     assert "<" not in shown
     assert drawn(shown) == ["a < b", "a & b", "<img src=x onerror=alert(1)>"]
 
@@ -86,7 +86,7 @@ def test_what_a_formula_holds_is_escaped() -> None:
 def test_code_is_no_formula() -> None:
     fenced = "```sh\necho $HOME $x$ \\(y\\)\n```"
     text = f"Run `$a$` and\n\n{fenced}\n\nthen $z$."
-    shown = markup.answer(text)
+    shown = elements.answer(text)
     assert fenced in shown
     assert "`$a$`" in shown
     assert drawn(shown) == ["z"]
@@ -94,7 +94,11 @@ def test_code_is_no_formula() -> None:
 
 def test_marks_that_somebody_wrote_are_gone() -> None:
     forged = f"{INLINE['left']}\\href{{javascript:alert(1)}}{{x}}{INLINE['right']}"
-    for shown in (markup.answer(f"{forged} `{forged}` $y$"), markup.question(forged, [forged]), markup.literal(forged)):
+    for shown in (
+        elements.answer(f"{forged} `{forged}` $y$"),
+        elements.question(forged, [forged]),
+        elements.literal(forged),
+    ):
         assert "\\href" not in drawn(shown)
         assert set(drawn(shown)) <= {"y"}
 
@@ -122,7 +126,7 @@ def test_nothing_of_a_text_is_lost(pieces: list[str]) -> None:
     ],
 )
 def test_numbers_of_passages_become_buttons(text: str, buttons: list[int]) -> None:
-    shown = markup.answer(text, {1, 2, 3})
+    shown = elements.answer(text, {1, 2, 3})
     assert [int(number) for number in re.findall(r'name="cite (\d+)"', shown)] == buttons
-    assert markup.answer(text) == markup.answer(text, ())
-    assert "<button" not in markup.answer(text)
+    assert elements.answer(text) == elements.answer(text, ())
+    assert "<button" not in elements.answer(text)

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec import texts
-from localspec.application.state import LIBRARY_PARTS, Application, Conversation, DraftState, ModelManager
+from localspec.application.model_manager import DraftState, ModelManager
+from localspec.application.state import Application, Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE
@@ -24,19 +25,22 @@ from localspec.chat.turn import ReplyOptions
 from localspec.errors import ModelError, SettingsError
 from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
 from localspec.models.llama.sampling import RANDOM_SEED
-from localspec.speculation.decode import DraftTimes, Retrieval, Step
+from localspec.speculation.interface import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, IngestionProgress
-from localspec.ui import markup, panel, shelf
-from localspec.ui import page as page_module
-from localspec.ui.events import Events, explain
-from localspec.ui.libraries import pressed
-from localspec.ui.model_parts import alone, draft_status, status
-from localspec.ui.models import ModelPart as ModelHandlers
+from localspec.ui import elements, model_folder, panel
+from localspec.ui.document_markup import DocumentParts, documents
+from localspec.ui.events import Events
+from localspec.ui.library_markup import learnt, meaning, progress_line
+from localspec.ui.library_part import pressed
+from localspec.ui.library_updates import LIBRARY_PARTS
+from localspec.ui.method_part import explain
+from localspec.ui.model_folder import draft_choices
+from localspec.ui.model_markup import alone, draft_status, status
+from localspec.ui.model_part import ModelPart
 from localspec.ui.options import load_settings, reply_options
-from localspec.ui.page import draft_choices
-from localspec.ui.shelf import Parts
+from localspec.ui.page import Page
 from tests.running import foreign_draft
 
 HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`"
@@ -44,7 +48,7 @@ HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.exam
 
 def step(accepted: int, drafted: int, seconds: float = 0.02, source: int = SOURCE_REST) -> Step:
     """A step that drafted a chain of `drafted` tokens from `source`, of which `accepted` were right."""
-    tree = DraftTree(
+    tree = DraftTree.of(
         np.arange(drafted, dtype=np.int32),
         np.arange(-1, drafted - 1, dtype=np.int32),
         np.full(drafted, source, np.uint8),
@@ -240,18 +244,19 @@ def test_plot_holds_the_last_steps_inside_its_frame(accepted: list[int]) -> None
 @settings(deadline=None)
 @given(st.text())
 def test_literal_text_is_only_text(text: str) -> None:
-    assert Tags(markup.lines(text)).tags.count("br") == len(Tags(markup.lines(text)).tags)
-    assert not re.search(r"[<>$`*_\[\]!]", markup.literal(text))
+    assert Tags(elements.lines(text)).tags.count("br") == len(Tags(elements.lines(text)).tags)
+    assert not re.search(r"[<>$`*_\[\]!]", elements.literal(text))
 
 
 def test_hostile_names_and_passages_are_shown_not_run() -> None:
     info = DocumentInfo(1, f"{HOSTILE}.pdf", "pdf", "failed", f"{HOSTILE}: bad", None, 0, 0, 0, "2026-01-01")
     source = Citation(1, f"{HOSTILE}.pdf", 3, "", f"{HOSTILE}\n\n<script>alert(1)</script>")
     pages = [
-        shelf.documents(HOSTILE, [info], Parts()), markup.citations([source]), markup.question(HOSTILE, [HOSTILE]),
-        markup.note(HOSTILE),
-        markup.indexing(IngestionProgress(0, 1, HOSTILE, "reading", 0.5, 3.0)),
-        markup.indexing(IngestionProgress(problem=HOSTILE)),
+        documents(HOSTILE, [info], DocumentParts()), elements.citations([source]),
+        elements.question(HOSTILE, [HOSTILE]),
+        elements.note(HOSTILE),
+        progress_line(IngestionProgress(0, 1, HOSTILE, "reading", 0.5, 3.0)),
+        progress_line(IngestionProgress(problem=HOSTILE)),
     ]  # fmt: skip
     for page in pages:
         tags = Tags(page)
@@ -264,7 +269,9 @@ def test_hostile_names_and_passages_are_shown_not_run() -> None:
 
 
 def test_answers_keep_their_markdown_and_lose_tags_and_pictures() -> None:
-    shown = markup.answer("**bold** <b>x</b> ![a](http://evil.example/a.png) ![b][c]\n\n[c]: http://evil.example/b.png")
+    shown = elements.answer(
+        "**bold** <b>x</b> ![a](http://evil.example/a.png) ![b][c]\n\n[c]: http://evil.example/b.png"
+    )
     assert "**bold**" in shown
     assert "<" not in shown
     assert "![" not in shown
@@ -272,23 +279,23 @@ def test_answers_keep_their_markdown_and_lose_tags_and_pictures() -> None:
 
 def test_answers_keep_code_as_it_was_written() -> None:
     code = "Use `<div>`:\n\n```html\n<img src=x>\n```\nor <img src=y>"
-    shown = markup.answer(code)
+    shown = elements.answer(code)
     assert "`<div>`" in shown
     assert "```html\n<img src=x>\n```" in shown
     assert "<img src=y>" not in shown
-    assert markup.answer("```html\n<b>") == "```html\n<b>"  # still being written
+    assert elements.answer("```html\n<b>") == "```html\n<b>"  # still being written
 
 
 def test_diagrams_stay_code() -> None:
-    assert markup.answer("```mermaid\ngraph TD\n```") == "```\ngraph TD\n```"
+    assert elements.answer("```mermaid\ngraph TD\n```") == "```\ngraph TD\n```"
 
 
 def test_progress_says_document_share_and_time_left() -> None:
-    shown = Tags(markup.indexing(IngestionProgress(1, 3, "a.pdf", "vectors", 0.42, 12.0))).text
+    shown = Tags(progress_line(IngestionProgress(1, 3, "a.pdf", "vectors", 0.42, 12.0))).text
     assert shown == "search by meaning: a.pdf · 42% · 1 of 3 documents · about 12.0 s left"
     states = IngestionProgress(0, 1, "a.pdf", "states", 0.5, 180.0, states_left=900)
-    assert Tags(markup.indexing(states)).text == "drafts by meaning: a.pdf · 50% · about 3 min left"
-    assert markup.indexing(IngestionProgress()) == ""
+    assert Tags(progress_line(states)).text == "drafts by meaning: a.pdf · 50% · about 3 min left"
+    assert progress_line(IngestionProgress()) == ""
 
 
 @pytest.mark.parametrize(
@@ -304,7 +311,7 @@ def test_progress_says_document_share_and_time_left() -> None:
 def test_drafts_by_meaning_say_what_they_lack(
     states: int | None, missing: int, reading: bool, state: str, words: str, button: str
 ) -> None:
-    page = markup.meaning("default", states, missing, reading=reading, seconds=130.0)
+    page = meaning("default", states, missing, reading=reading, seconds=130.0)
     tags = Tags(page)
     assert f'data-meaning="{state}"' in page
     assert words in tags.text
@@ -314,35 +321,35 @@ def test_drafts_by_meaning_say_what_they_lack(
 
 
 def test_drafts_by_meaning_that_are_there_need_no_words() -> None:
-    assert markup.meaning("default", 21_300, 0, reading=True, seconds=0.0) == ""
+    assert meaning("default", 21_300, 0, reading=True, seconds=0.0) == ""
     # Answers were learnt, and there is no document.
-    assert markup.meaning("default", 12, 0, reading=False, seconds=0.0) == ""
-    assert "It takes" not in Tags(markup.meaning("default", 0, 5, reading=False, seconds=None)).text
+    assert meaning("default", 12, 0, reading=False, seconds=0.0) == ""
+    assert "It takes" not in Tags(meaning("default", 0, 5, reading=False, seconds=None)).text
 
 
 def test_documents_with_drafts_by_meaning_say_so_quietly() -> None:
     infos = [DocumentInfo(each, "a.md", "md", "ready", "", None, 9, 1, 3, "2026-01-01") for each in (1, 2)]
-    rows = shelf.documents("default", infos, Parts(states={2: 2})).split("<li ")[1:]
+    rows = documents("default", infos, DocumentParts(states={2: 2})).split("<li ")[1:]
     assert ["ready · drafts by meaning" in html.unescape(row) for row in rows] == [True, False]
     assert all("ready" in row for row in rows)
 
 
 def test_learnt_answers_are_counted_and_forgetting_asks_first() -> None:
-    shown = markup.learnt("default", 142, 21_300, learns=True, asking=False)
+    shown = learnt("default", 142, 21_300, learns=True, asking=False)
     assert "142 answers learnt (21,300 tokens)" in html.unescape(shown)
     assert figure(html.unescape(shown), "learnt") == "142 answers learnt (21,300 tokens)"
     assert re.findall(r'data-press="(\w+)"', shown) == ["ask"]
-    asking = markup.learnt("default", 1, 12, learns=True, asking=True)
+    asking = learnt("default", 1, 12, learns=True, asking=True)
     assert "Delete the one learnt answer of this library for good?" in Tags(asking).text
     assert re.findall(r'data-press="(\w+)"', asking) == ["keep", "forget"]
-    several = markup.learnt("default", 1_204, 9_000, learns=True, asking=True)
+    several = learnt("default", 1_204, 9_000, learns=True, asking=True)
     assert "Delete all 1,204 learnt answers of this library for good?" in Tags(several).text
     assert "the command learn" in Tags(several).text
-    off = markup.learnt("default", 2, 30, learns=False, asking=False)
+    off = learnt("default", 2, 30, learns=False, asking=False)
     assert 'data-learns="off"' in off
     assert "New answers are not kept." in Tags(off).text
     for learns in (True, False):
-        nothing = markup.learnt("default", 0, 0, learns=learns, asking=True)
+        nothing = learnt("default", 0, 0, learns=learns, asking=True)
         assert "data-press" not in nothing
         assert not Tags(nothing).open
 
@@ -351,9 +358,9 @@ def test_learnt_answers_are_counted_and_forgetting_asks_first() -> None:
 def test_buttons_name_their_library(name: str) -> None:
     info = DocumentInfo(7, "a.md", "md", "ready", "", None, 9, 1, 3, "2026-01-01")
     parts = [
-        shelf.documents(name, [info], Parts()), markup.meaning(name, 0, 5, reading=False, seconds=None),
-        markup.meaning(name, 0, 5, reading=True, seconds=None), markup.learnt(name, 3, 30, learns=True, asking=False),
-        markup.learnt(name, 3, 30, learns=True, asking=True),
+        documents(name, [info], DocumentParts()), meaning(name, 0, 5, reading=False, seconds=None),
+        meaning(name, 0, 5, reading=True, seconds=None), learnt(name, 3, 30, learns=True, asking=False),
+        learnt(name, 3, 30, learns=True, asking=True),
     ]  # fmt: skip
     for part in parts:
         named = re.search(r'^<[^>]* data-library="([^"<>]*)"', part)
@@ -366,26 +373,26 @@ def test_buttons_name_their_library(name: str) -> None:
 def test_presses_made_for_another_library_change_nothing() -> None:
     conversation = Conversation(library="new")
     # Nothing else is there: whatever would be changed is missed.
-    events = Events(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
+    events = Events(Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation))))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
     for wanted in ("1 1 old", "1 1", "1", "", "build 2 old", "ask 3 old", "forget 4 old"):
-        for handler in (events.libraries.remove, events.press):
+        for handler in (events.page.library.remove, events.press):
             assert handler(wanted, "rest", tab) == tuple(gr.skip() for _ in LIBRARY_PARTS)
     assert conversation.forgetting == ""
     with pytest.raises(AttributeError, match="models"):
-        events.libraries.remove("1 1 new", "rest", tab)
+        events.page.library.remove("1 1 new", "rest", tab)
     with pytest.raises(AttributeError, match="models"):
         events.press("build 1 new", "rest", tab)
 
 
 def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
-    conversation = Conversation(library="old", seen={"documents": "rows", "learning": "on"}, forgetting="old")
+    conversation = Conversation(library="old", seen={"documents": 1, "learning": 2}, forgetting="old")
     under_way = conversation.seen
-    events = Events(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
+    events = Events(Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation))))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
-    assert events.libraries.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
+    assert events.page.library.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
     # What a tick under way writes down as sent is not taken for the new library's.
-    under_way["documents"] = "rows"
+    under_way["documents"] = 1
     assert conversation.seen == {}
     assert conversation.forgetting == ""
 
@@ -441,13 +448,13 @@ def test_methods_are_explained_and_those_for_measuring_not_offered() -> None:
 
 def test_every_draft_can_be_picked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [ModelEntry(name, Path(f"{name}.gguf")) for name in ("own", "auto", "big", "own")]
-    monkeypatch.setattr(page_module, "drafts", lambda: found)
+    monkeypatch.setattr(model_folder, "drafts", lambda: found)
     assert draft_choices() == [("Automatic", "auto"), ("None", "none"), ("own", "own"), ("big", "big")]
 
 
 def test_a_draft_is_looked_at_before_it_is_loaded(tmp_path: Path) -> None:
     used = DraftState(DEFAULT_MODEL, AUTOMATIC, SHIPPED_DRAFT, 16_384, 49_152)
-    events = ModelHandlers(cast("Application", SimpleNamespace(models=SimpleNamespace(draft=used))))
+    events = ModelPart(cast("Application", SimpleNamespace(models=SimpleNamespace(draft=used))))
     assert events.look_at_draft(DEFAULT_MODEL, "", AUTOMATIC) == draft_status(used)
     for wanted in (NO_DRAFT, SHIPPED_DRAFT):
         assert 'data-draft="pending"' in events.look_at_draft(DEFAULT_MODEL, "", wanted)
@@ -484,12 +491,12 @@ def test_estimates_are_rounded(seconds: float, words: str) -> None:
 
 
 def test_citation_shows_number_file_and_page() -> None:
-    text = Tags(markup.citations([Citation(2, "a_b.pdf", 7, "", "The passage.")])).text
+    text = Tags(elements.citations([Citation(2, "a_b.pdf", 7, "", "The passage.")])).text
     assert text == "2 a_b.pdf, page 7"
 
 
 def test_marks_are_escaped_once() -> None:
-    assert html.unescape(markup.literal("nine o'clock & <b>")) == "nine o'clock & <b>"
+    assert html.unescape(elements.literal("nine o'clock & <b>")) == "nine o'clock & <b>"
 
 
 # ---- settings ----

@@ -28,7 +28,7 @@ def test_page_is_up_soon_and_says_where_and_ctrl_c_ends_it(running: RunningApp, 
         print(f"the page answered {seconds:.2f} s after a warm start")  # noqa: T201
         assert seconds < 15  # 5 on an idle machine; the machines that run tests are busy
         # The server answers a moment before the address is printed.
-        assert warm.said(f"LocalSpec is running at {warm.entrance}\n")
+        assert warm.said(f"LocalSpec is running at {warm.sign_in_address}\n")
         warm.process.send_signal(signal.SIGINT)
         assert warm.process.wait(60) == 0
         assert "Traceback" not in warm.log.read_text()
@@ -94,7 +94,7 @@ def test_a_second_start_opens_a_window_at_the_first(running: RunningApp, tmp_pat
     # Without a display there is nothing to open, and with --no-browser nothing to be opened.
     third = RunningApp(running.home, "--model", "other", log="third.log")
     assert third.process.wait(60) == 0
-    said = texts.RUNNING_ALREADY.format(address=running.entrance)
+    said = texts.RUNNING_ALREADY.format(address=running.sign_in_address)
     assert third.log.read_text() == f"{said} {texts.MODEL_LATER}\n"
     assert running.request("GET", "/").status == 200
 

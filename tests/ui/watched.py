@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 from tests.access import evil
 from tests.access.evil import Evil
 from tests.running import RunningApp
-from tests.ui.test_conversations import ChatVisit
+from tests.ui.test_chat_part import ChatVisit
 
 # Everything in the page that could load or run something, and every time the browser's last line of defence was needed.
 WATCH = """

@@ -1,0 +1,146 @@
+"""The models that can be downloaded, and their downloads, as markup. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from localspec import texts
+from localspec.application.downloads import (
+    CHECKING,
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    UNDER_WAY,
+    WAITING,
+    DownloadState,
+)
+from localspec.models.files.catalogue import CatalogueEntry
+from localspec.ui.elements import literal, meter, note, paragraph
+from localspec.ui.model_buttons import model_button
+
+
+@dataclass(frozen=True, slots=True)
+class EntryState:
+    """What the list says about one model of the catalogue."""
+
+    entry: CatalogueEntry
+    memory: int
+    """Bytes that it takes, with the draft that is named for it"""
+    fits: str
+    """A key of `texts.ENTRY_FITS`"""
+    here: bool
+    """It is on this computer"""
+    arrived: int
+    """Bytes that an earlier download has left"""
+    under_way: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadQuestion:
+    """What is asked before a download."""
+
+    entry: CatalogueEntry
+    draft: CatalogueEntry | None
+    """the model that drafts for it, where it is not here yet"""
+    host: str
+    missing: int
+    """Bytes that are still to come of the model"""
+    missing_draft: int
+    free_disk: int
+    enough: bool
+    """There is room for the model on the disk"""
+    enough_for_both: bool
+
+
+def catalogue(states: Sequence[EntryState], question: DownloadQuestion | None, problem: str = "") -> str:
+    """The models of the catalogue, each with a button to download it; in place of it the question, where that was
+    pressed."""
+    rows = "".join(_entry(state, question) for state in states)
+    wrong = note(problem, "problem") if problem else ""
+    return f'<div class="offers">{paragraph(texts.CATALOGUE_WHY)}{wrong}{rows}</div>'
+
+
+def _entry(state: EntryState, question: DownloadQuestion | None) -> str:
+    entry = state.entry
+    size = f"{texts.ENTRY_ABOUT if entry.approximate else ''}{texts.size(entry.bytes)}"
+    facts = [
+        size,
+        entry.licence,
+        f"{texts.ENTRY_MEMORY.format(memory=texts.gib(state.memory))}: {texts.ENTRY_FITS[state.fits]}",
+    ]
+    if entry.draft:
+        facts.append(texts.ENTRY_DRAFT.format(draft=entry.draft))
+    said = f'<div class="name">{literal(entry.title)}</div>'
+    said += paragraph(entry.about) if entry.about else ""
+    said += paragraph(" · ".join(facts), "quiet")
+    if state.here:
+        action = f'<p class="quiet">{literal(texts.ENTRY_HERE)}</p>'
+    elif question is not None and question.entry == entry:
+        said, action = said + _question(question), ""
+    elif state.under_way:
+        action = ""
+    else:
+        label = texts.DOWNLOAD_GO_ON if state.arrived else texts.DOWNLOAD
+        action = model_button("ask", entry.name, label)
+        if state.arrived:
+            said += paragraph(texts.ENTRY_PART_HERE.format(done=texts.size(state.arrived)), "quiet")
+    return (
+        f'<div class="offer {state.fits}" data-offer="{entry.name}"><div class="about">{said}</div>'
+        f'<div class="action">{action}</div></div>'
+    )
+
+
+def _question(question: DownloadQuestion) -> str:
+    entry = question.entry
+    asked = texts.DOWNLOAD_ASK.format(
+        size=texts.size(question.missing), host=question.host, repository=entry.repository, name=entry.name,
+        licence=entry.licence,
+    )  # fmt: skip
+    free = texts.size(question.free_disk)
+    buttons = []
+    if question.enough:
+        said = f"{asked} {texts.DOWNLOAD_ASK_FREE.format(free=free)}"
+        buttons.append(model_button("get", entry.name, texts.DOWNLOAD_NOW.format(size=texts.size(question.missing))))
+        if question.draft is not None and question.enough_for_both:
+            both = texts.size(question.missing + question.missing_draft)
+            buttons.append(model_button("both", entry.name, texts.DOWNLOAD_BOTH.format(size=both)))
+    else:
+        said = f"{asked} {texts.DOWNLOAD_NO_ROOM.format(size=texts.size(question.missing), free=free)}"
+    buttons.append(model_button("not", entry.name, texts.DOWNLOAD_NOT))
+    return f'<div class="asked">{paragraph(said)}<div class="ways">{"".join(buttons)}</div></div>'
+
+
+def downloads(states: Sequence[DownloadState]) -> str:
+    """What is being downloaded, or was; empty where nothing is."""
+    return "".join(_download(state) for state in states)
+
+
+def _download(state: DownloadState) -> str:
+    name = state.entry.name
+    said = texts.DOWNLOAD_STATES[state.state].format(
+        done=texts.size(state.done), total=texts.size(state.total or state.entry.bytes)
+    )
+    facts = [name, said]
+    if state.state == RUNNING and state.rate > 0:
+        facts.append(f"{texts.size(int(state.rate))}/s")
+        if state.seconds_left is not None:
+            facts.append(texts.TIME_LEFT.format(time=texts.roughly(state.seconds_left)))
+    label = " · ".join(facts)
+    if state.state in UNDER_WAY:
+        shown = meter(label, state.done / state.total if state.total else 0.0)
+        can_stop = state.state in (WAITING, RUNNING, CHECKING)
+        buttons = [model_button("stop", name, texts.DOWNLOAD_STOP)] if can_stop else []
+    else:
+        shown = paragraph(label)
+        if state.problem:
+            shown += note(state.problem, "problem")
+        again = texts.DOWNLOAD_GO_ON if state.done else texts.DOWNLOAD_AGAIN
+        first = {DONE: ("use", texts.DOWNLOAD_USE), STOPPED: ("get", again), FAILED: ("get", texts.DOWNLOAD_AGAIN)}
+        action, words = first[state.state]
+        buttons = [model_button(action, name, words), model_button("close", name, texts.DOWNLOAD_DISMISS)]
+    return (
+        f'<div class="download" data-download="{name}" data-state="{state.state}">{shown}'
+        f'<div class="ways">{"".join(buttons)}</div></div>'
+    )

@@ -1,0 +1,160 @@
+"""What a tab is sent about its chat: the messages, the figures, and what stands beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import gradio as gr
+
+from localspec.application.chats import Chat
+from localspec.application.state import Application, Conversation
+from localspec.application.views import View
+from localspec.errors import LocalSpecError
+from localspec.speculation.totals import Totals, totals
+from localspec.ui import chat_list, comparison_markup, context_meter, panel
+from localspec.ui.library_updates import LIBRARY_PARTS
+from localspec.ui.messages import messages
+from localspec.ui.part import Tick, Update, Updates, mark, only, remember
+
+CHAT_PARTS = ("below", "chats", "measured", "system")
+"""What stands beside the chat and is refreshed regularly."""
+REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
+ALL_PARTS = (*REPLY_PARTS, "library", *LIBRARY_PARTS)
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """A tab's list as it was drawn; of what, and of which version of the store."""
+
+    version: int
+    known: tuple[object, ...]
+    drawn: str
+
+
+class ChatUpdates:
+    """Draws chats for the parts of the page that are about them."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self._lists: WeakKeyDictionary[Conversation, _List] = WeakKeyDictionary()
+
+    def all(
+        self,
+        conversation: Conversation,
+        names: Sequence[str],
+        question: str = "",
+        *,
+        empties: bool = False,
+        **switched: Update,
+    ) -> Updates:
+        """Everything about the chat that the tab shows now, with `question` in the entry. What is being typed there
+        stays, unless there is such a question, or it `empties` the entry."""
+        chat = conversation.chat
+        value: Any = {"value": {"text": question, "files": []} if question else None} if question or empties else {}
+        idle = chat.is_idle
+        return only(
+            names,
+            {
+                "chat": messages(chat, conversation.coloured),
+                "panel": last_panel(chat),
+                "entry": gr.MultimodalTextbox(**value, submit_btn=idle, stop_btn=not idle),
+                **self.parts(conversation),
+                **switched,
+            },
+        )
+
+    def parts(self, conversation: Conversation) -> dict[str, Update]:
+        """What stands beside the chat now, to be sent: the next tick need not send it again."""
+        parts = self.beside(conversation)
+        # Somebody may be typing there.
+        same = mark(parts["system"]) == conversation.seen.get("system", mark(""))
+        remember(conversation, parts)
+        return {name: part for name, part in parts.items() if name != "system" or not same}
+
+    def beside_only(self, conversation: Conversation, **updates: Update) -> Updates:
+        """What stands beside the chat, as `ALL_PARTS` names it, and `updates`."""
+        return only(ALL_PARTS, {**updates, **self.parts(conversation)})
+
+    def one(self, conversation: Conversation, name: str) -> str:
+        """One of `CHAT_PARTS`, to be sent."""
+        part = self.beside(conversation)[name]
+        remember(conversation, {name: part})
+        return part
+
+    def tell(self, tick: Tick) -> None:
+        """All of `CHAT_PARTS`."""
+        for name, part in self.beside(tick.conversation).items():
+            # The system prompt is empty at first, and somebody may be typing it already.
+            tick.tell(name, part, first="" if name == "system" else None)
+
+    def beside(self, conversation: Conversation) -> dict[str, str]:
+        """What stands beside the chat now, as `CHAT_PARTS` names it."""
+        chat = conversation.chat
+        last = chat.exchanges[-1].turn if chat.exchanges else None
+        can_go_on = chat.is_idle and last is not None and last.is_cut
+        return {
+            "below": chat_list.below(conversation.editing, len(chat.exchanges), can_go_on)
+            + context_meter.meter(chat.turns[-1] if chat.turns else None),
+            "chats": self._listed(conversation),
+            "measured": _measured(chat),
+            "system": chat.system,
+        }
+
+    def _listed(self, conversation: Conversation) -> str:
+        """The list; drawn anew only where something has changed, and not under a title that is being typed."""
+        history, state = self.application.history, conversation.listed
+        version = history.store.version if history.is_open else 0
+        known = (state.query, state.limit, state.renaming, state.deleting, conversation.chat.identity, history.problem)
+        made = self._lists.get(conversation)
+        if made is not None and made.known == known and (made.version == version or state.renaming):
+            return made.drawn
+        problem = history.problem
+        try:
+            # One more than is shown, to know whether there are more.
+            infos = history.store.search(state.query, state.limit + 1) if history.is_open else []
+        except LocalSpecError as error:
+            infos, problem = [], str(error)
+        more = len(infos) > state.limit
+        drawn = chat_list.chats(infos[: state.limit], state, conversation.chat.identity, problem, more)
+        self._lists[conversation] = _List(version, known, drawn)
+        return drawn
+
+
+def _measured(chat: Chat) -> str:
+    """What was measured besides; or, once that is of another answer than the last one, what could be."""
+    measurement = chat.measurement
+    if measurement is None or not measurement.is_of_this_chat:
+        return comparison_markup.hint()
+    return comparison_markup.shown(measurement.measured)
+
+
+def totals_of(chat: Chat) -> Totals:
+    """Of all answers of a chat that has none at work."""
+    return totals(turn.metrics for turn in chat.turns)
+
+
+def live_panel(view: View, before: Update, chat: Totals) -> Update:
+    """The figures of an answer that is being made; `before` while there are none."""
+    if view.metrics is None or not view.method:
+        return before
+    return panel.panel(
+        view.metrics,
+        view.method,
+        has_documents=view.has_documents,
+        state=view.state,
+        has_states=view.has_states,
+        has_draft=view.has_draft,
+        chat=chat,
+    )
+
+
+def last_panel(chat: Chat) -> str:
+    """The figures of the last answer, which may have been written long ago."""
+    turn = chat.turns[-1] if chat.turns else None
+    if turn is None or not turn.metrics.steps:
+        return panel.empty(totals_of(chat))
+    state = "done" if turn.finish in ("end", "length", "context") else "stopped"
+    return panel.panel(turn.metrics, turn.method, has_documents=bool(turn.given), state=state, chat=totals_of(chat))

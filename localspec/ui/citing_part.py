@@ -1,0 +1,123 @@
+"""Passages that an answer cites, opened in their surroundings: in the page itself, over the chat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import gradio as gr
+
+from localspec import config, texts
+from localspec.application.state import Conversation
+from localspec.chat.citations import Citation
+from localspec.chat.turn import Turn
+from localspec.errors import LocalSpecError
+from localspec.stores.library import FoundPassage, Library
+from localspec.stores.overview import library_identity
+from localspec.ui import elements
+from localspec.ui.part import EACH, Part, Update, hidden, html
+
+_WANTED = re.compile(r"(\d{1,18}) cite (\d{1,9})")
+"""What `citing.js` writes: a count that makes every press different, and the name of the button."""
+
+
+class CitingPart(Part):
+    """The dialog, and the field in which the page names a passage."""
+
+    cite: gr.Textbox
+    """A count and the name of the button of a cited passage that was pressed"""
+
+    def build(self) -> None:
+        """Both."""
+        self.cite = hidden("cite")
+        self.passage = html("passage")
+
+    def connect(self) -> None:
+        """Tie the handler."""
+        self.cite.change(self.show, self.cite, self.passage, **EACH)
+
+    def show(self, wanted: str, request: gr.Request) -> Update:
+        """The passage of the button that was pressed, as a dialog that `citing.js` opens."""
+        found = _WANTED.fullmatch(wanted or "")
+        if found is None:
+            return gr.skip()
+        count, number = found.groups()
+        conversation = self.conversation(request)
+        made = cited_in(conversation.chat.turns, int(number))
+        if made is None:
+            return dialog(count, texts.PASSAGE, texts.PASSAGE_UNKNOWN)
+        turn, citation = made
+        passages, problem = self._around(conversation, turn, citation)
+        return passage(count, citation, passages, problem)
+
+    def _around(self, conversation: Conversation, turn: Turn, citation: Citation) -> tuple[list[FoundPassage], str]:
+        """The passage among its neighbours, or none and why there are none."""
+        if not citation.source or not turn.library:
+            return [], texts.PASSAGE_ELSEWHERE
+        try:
+            library = self._library(conversation, turn.library)
+            if library is None:
+                return [], texts.PASSAGE_NO_LIBRARY
+            found = library.passages.around(citation.source, citation.passage, citation.file)
+        except LocalSpecError as error:
+            return [], texts.PASSAGE_PROBLEM.format(problem=error)
+        return found, "" if found else texts.PASSAGE_GONE.format(file=citation.file)
+
+    def _library(self, conversation: Conversation, identity: str) -> Library | None:
+        """The library of this identity, opened where it is not; None where there is none, or no model to open it."""
+        stores = config.stores_folder()
+        usual = dict.fromkeys((conversation.library, conversation.chat.library))
+        names = [name for name in (*usual, *self.application.library_names()) if name]
+        models = self.application.models
+        # Nobody waits here for a model that is being loaded.
+        with models.use(lambda: True) as engine:
+            if engine is None:
+                return None
+            for name in dict.fromkeys(names):
+                folder = stores / name
+                if folder.exists() and library_identity(folder) == identity:
+                    return self.application.library(name, engine)
+        return None
+
+
+def cited_in(turns: Sequence[Turn], number: int) -> tuple[Turn, Citation] | None:
+    """The passage of this number in a chat, with the turn that was given it first."""
+    for turn in list(turns):
+        for made in turn.given:
+            if made.number == number:
+                return turn, made
+    return None
+
+
+def passage(count: str, citation: Citation, passages: Sequence[FoundPassage], problem: str) -> str:
+    """The dialog of a cited passage: in its surroundings, or alone as the chat keeps it, with the reason why."""
+    here = next((one for one in passages if one.id == citation.source), None)
+    here = here or next((one for one in passages if one.text == citation.passage), None)
+    title = f"[{citation.number}] {citation.place}"
+    if here is None:
+        text = _piece(citation.passage, citation.page, cited=True) if citation.passage else ""
+        return dialog(count, title, problem or texts.PASSAGE_UNKNOWN, text)
+    parts = []
+    page: int | None = None
+    for one in passages:
+        parts.append(_piece(one.text, one.page if one.page != page else None, cited=one is here))
+        page = one.page
+    return dialog(count, title, "", "".join(parts))
+
+
+def dialog(count: str, title: str, problem: str, text: str = "") -> str:
+    """A dialog as `citing.js` opens it; `text` is markup."""
+    said = elements.note(problem) if problem else ""
+    # Focus begins on the text, so that the keys scroll it; Escape closes it anyway.
+    shown = f'<div class="passage-text" tabindex="0" autofocus>{text}</div>' if text else ""
+    return (
+        f'<div><dialog class="passage" data-count="{count}" aria-label="{elements.literal(title)}">'
+        f'<div class="passage-head"><h2>{elements.literal(title)}</h2>'
+        f'<button type="button" class="press quiet" data-close>{texts.CLOSE}</button></div>{said}{shown}</dialog></div>'
+    )
+
+
+def _piece(text: str, page: int | None, *, cited: bool) -> str:
+    where = f'<div class="passage-page">{texts.PASSAGE_PAGE.format(page=page)}</div>' if page is not None else ""
+    shown = elements.lines(text)
+    return f'{where}<p class="cited"><mark>{shown}</mark></p>' if cited else f"{where}<p>{shown}</p>"

@@ -1,0 +1,174 @@
+"""Text of documents, people and the model as markup that cannot do anything but be read. Pure functions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+
+from localspec import texts
+from localspec.chat.citations import Citation
+from localspec.ui import maths
+
+_MEANING = re.compile(r"""[&<>"'\\`*_{}\[\]()#+\-.!|~$:]""")
+_CODE = re.compile(
+    r"(?P<fence>^ {0,3}(?P<mark>`{3,}|~{3,})[^\n]*(?:\n.*?)??(?:\n {0,3}(?P=mark)[`~]*[ \t]*$|\Z))"
+    r"|(?P<span>(?<![\\`])(?P<ticks>`{1,2})(?!`)[^`\n]+(?P=ticks)(?!`))",
+    re.DOTALL | re.MULTILINE,
+)
+_FENCE_LANGUAGE = re.compile(r"\A( {0,3}(?:`{3,}|~{3,}))[^\n]*")
+_MARKER = re.compile(r"(?<![\\!])\[(\d{1,3}(?:\s?[,;]\s?\d{1,3}){0,9})\](?!\()")
+"""Numbers of passages as models write them: [1], or [1, 2]."""
+
+
+def literal(text: str) -> str:
+    """`text` shown as it is, in HTML and in Markdown alike: every character that means something is an entity."""
+    return _MEANING.sub(lambda found: f"&#{ord(found.group())};", maths.unmarked(text))
+
+
+def lines(text: str) -> str:
+    """`text` shown as it is, with its line breaks and in one line of markup, so that no blank line ends an element."""
+    return "<br>".join(literal(line) for line in text.splitlines())
+
+
+def answer(text: str, numbers: Collection[int] = ()) -> str:
+    """The model's Markdown with its tags shown instead of run, its pictures as text, and its formulas marked.
+
+    A document can make a model write anything: a picture from another computer would tell that computer what was
+    read. Code stays as it is (the page escapes it), but without a language that would be drawn as a diagram. Where one
+    of the `numbers` stands in brackets, it becomes a button that opens the passage.
+    """
+    parts: list[str] = []
+    end = 0
+    text = maths.unmarked(text)
+    for found in _CODE.finditer(text):
+        parts.append(_prose(text[end : found.start()], numbers))
+        code = found.group()
+        if found.group("fence") and "mermaid" in code.split("\n", 1)[0].casefold():
+            code = _FENCE_LANGUAGE.sub(r"\1", code, count=1)
+        parts.append(code)
+        end = found.end()
+    parts.append(_prose(text[end:], numbers))
+    return "".join(parts)
+
+
+def _prose(text: str, numbers: Collection[int]) -> str:
+    return "".join(maths.marked(part) if part.is_formula else _words(part.text, numbers) for part in maths.parts(text))
+
+
+def _words(text: str, numbers: Collection[int]) -> str:
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace("![", "!&#91;")
+    return _MARKER.sub(lambda found: _markers(found, numbers), safe) if numbers else safe
+
+
+def _markers(found: re.Match[str], numbers: Collection[int]) -> str:
+    """Numbers in brackets as buttons, if there is a passage for each of them."""
+    named = [int(number) for number in re.findall(r"\d+", found.group(1))]
+    if not all(number in numbers for number in named):
+        return found.group()
+    return "".join(cite(number, str(number), "marker") for number in named)
+
+
+def cite(number: int, label: str, kind: str) -> str:
+    """A button that opens the passage of this number; `label` is markup."""
+    # By name and not as data, because the chat's own cleaning keeps only attributes that it knows.
+    title = texts.OPEN_PASSAGE.format(number=number)
+    return f'<button type="button" class="cite {kind}" name="cite {number}" title="{title}">{label}</button>'
+
+
+def closed(text: str) -> str:
+    """Markdown that code may end in the middle of, so that what follows is no part of it."""
+    fences = [found for found in _CODE.finditer(text) if found.group("fence")]
+    if not fences or fences[-1].end() < len(text):
+        return text
+    mark = fences[-1].group("mark")
+    is_closed = re.search(rf"\n {{0,3}}{re.escape(mark)}[`~]*[ \t]*\Z", fences[-1].group())
+    return text if is_closed else f"{text}\n{mark}"
+
+
+def note(text: str, kind: str = "note") -> str:
+    """A short line under or instead of an answer."""
+    return f'<div class="{kind}">{lines(text)}</div>'
+
+
+def paragraph(text: str, kind: str = "", figure: str = "") -> str:
+    """A paragraph, of a kind for styles, and with the name of the figure that it tells."""
+    attributes = (f' class="{kind}"' if kind else "") + (f' data-figure="{figure}"' if figure else "")
+    return f"<p{attributes}>{lines(text)}</p>"
+
+
+def citations(cited: Sequence[Citation]) -> str:
+    """Numbered sources; each opens its passage. Empty where nothing was cited."""
+    if not cited:
+        return ""
+    items = "".join(
+        cite(source.number, f'<span class="number">{source.number}</span> {literal(source.place)}', "citation")
+        for source in cited
+    )
+    return f'<div class="citations">{items}</div>'
+
+
+def question(text: str, files: Sequence[str], number: int | None = None) -> str:
+    """What the person sent, with a button to edit it where it has a `number` in its chat."""
+    chips = "".join(f'<span class="chip">{literal(name)}</span>' for name in files)
+    shown = f'<div class="chips">{chips}</div>' if chips else ""
+    edit = ""
+    if number is not None and text:
+        # By name and not as data, because the chat's own cleaning keeps only attributes that it knows.
+        edit = f'<button type="button" class="act" name="edit {number}" title="{texts.EDIT_THIS}">{texts.EDIT}</button>'
+    return shown + (f'<div class="question">{lines(text)}{edit}</div>' if text else "")
+
+
+def meter(label: str, fraction: float) -> str:
+    """A line of text over a bar."""
+    percent = round(100 * min(1.0, max(0.0, fraction)))
+    return (
+        f'<div class="meter" data-percent="{percent}"><span>{lines(label)}</span>'
+        f'<div class="track"><div class="fill" style="width:{percent}%"></div></div></div>'
+    )
+
+
+def copied(name: str, value: str) -> str:
+    """A value with a button that copies it."""
+    label = f'aria-label="{literal(texts.COPY_NAME.format(name=name))}"'
+    button = (
+        f'<button type="button" class="press quiet" data-copy="{literal(value)}" data-copied="{literal(texts.COPIED)}"'
+        f" {label}>{literal(texts.COPY)}</button>"
+    )
+    return f'<div class="copied"><span class="quiet">{literal(name)}</span><code>{literal(value)}</code>{button}</div>'
+
+
+def button(hears: str, name: str, label: str, kind: str = "quiet", more: str = "") -> str:
+    """A button of which the server hears by its name; `hears` says by which of the page's hidden fields, and `more` are
+    attributes."""
+    return f'<button type="button" class="press {kind}" data-{hears}="{name}"{more}>{literal(label)}</button>'
+
+
+def press(name: str, label: str, kind: str = "quiet") -> str:
+    """A button about the library, the model or the endpoint. It stands inside an element that names the library."""
+    return button("press", name, label, kind)
+
+
+def act(name: str, label: str, kind: str = "quiet") -> str:
+    """A button about chats; what it is about follows its name."""
+    return button("act", name, label, kind)
+
+
+def of_library(library: str) -> str:
+    """The attribute that says to `page.js` what library the buttons inside an element belong to."""
+    return f' data-library="{literal(library)}"'
+
+
+def library_button(name: str, label: str, kind: str = "quiet", about: int | None = None, title: str = "") -> str:
+    """A button of which the server hears by its name and what it is `about`. It stands inside an element that names the
+    library."""
+    which = f' data-about="{about}"' if about is not None else ""
+    told = f' title="{literal(title)}" aria-label="{literal(title)}"' if title else ""
+    return button("shelf", name, label, kind, which + told)
+
+
+def library_icon(name: str, sign: str, about: int, title: str, label: str) -> str:
+    """The same, as a sign with a `label` for those who cannot see it."""
+    return (
+        f'<button type="button" class="remove" data-shelf="{name}" data-about="{about}" title="{literal(title)}"'
+        f' aria-label="{literal(label)}">{sign}</button>'
+    )

@@ -1,0 +1,118 @@
+"""What every part of the page has in common: it makes its components, ties its handlers to them, and tells tabs what
+has changed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+
+from localspec.application.state import Application, Conversation
+from localspec.errors import LocalSpecError
+from localspec.ui import elements
+
+Update = Any
+"""A component's new value, or what `gr.update` makes; Gradio types neither."""
+Updates = tuple[Update, ...]
+
+QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
+"""The options of every handler. One limit per handler: what happens beside a running reply never waits for it."""
+LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
+EACH: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
+
+
+def html(name: str, drawn: str = "") -> gr.Markdown:
+    """An element whose content this package draws itself, so that everything from outside is escaped already."""
+    return gr.Markdown(drawn, sanitize_html=False, elem_id=name)
+
+
+def hidden(name: str) -> gr.Textbox:
+    """A field that the page's scripts write into: the server hears of buttons inside markup."""
+    return gr.Textbox(visible="hidden", elem_id=name)
+
+
+def closed(label: str, name: str) -> gr.Accordion:
+    """A closed accordion whose fields are in the page from the start.
+
+    With `open=False` Gradio makes the fields when it is first opened and, frames later, gives them their first values
+    again: what was typed meanwhile is lost. It compares with `false` itself, so that 0 is closed and keeps them.
+    """
+    is_open: Any = 0
+    return gr.Accordion(label, open=is_open, elem_id=name)
+
+
+@contextmanager
+def warned() -> Iterator[None]:
+    """What goes wrong inside is said to the person, and nothing more is done inside."""
+    try:
+        yield
+    except LocalSpecError as error:
+        gr.Warning(elements.lines(str(error)))
+
+
+class Part:
+    """A part of the page over one application. `build` makes its components inside the current Blocks, `connect` ties
+    its handlers to them, and `tell` says at every tick what there is to see."""
+
+    told: tuple[str, ...] = ()
+    """names of the components that `tell` speaks of"""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.named: dict[str, gr.components.Component] = {}
+        """what this part or others write into, by name; there once it is built"""
+
+    def tell(self, tick: Tick) -> None:
+        """What there is to see in a tab now."""
+
+    def conversation(self, request: gr.Request) -> Conversation:
+        """The tab that a request comes from."""
+        return self.application.conversation(str(request.session_hash))
+
+
+class Tick:
+    """What a tab is told now: of each part of the page, only what has changed since it was last told."""
+
+    def __init__(self, conversation: Conversation, method: str) -> None:
+        self.conversation = conversation
+        self.method = method
+        """the method that is chosen in the tab"""
+        self.updates: dict[str, Update] = {}
+        """what to send, by the name of the component"""
+        self._seen = conversation.seen  # another library begins a new one
+        self._new: dict[str, int] = {}
+
+    def tell(self, name: str, shown: str, update: Update = None, first: str | None = None) -> None:
+        """The component `name` shows this, for which `update` is sent where it is no text. `first`: what it shows
+        before anything was sent."""
+        before = self._seen.get(name, None if first is None else mark(first))
+        if before != mark(shown):
+            self.updates[name] = shown if update is None else update
+        self._new[name] = mark(shown)
+
+    def end(self) -> None:
+        """All that was told is on its way."""
+        self._seen.update(self._new)
+
+
+def mark(shown: str) -> int:
+    """A fingerprint, as `Conversation.seen` keeps it."""
+    return hash(shown)
+
+
+def remember(conversation: Conversation, shown: dict[str, str]) -> None:
+    """This is on its way: the next tick need not send it again."""
+    conversation.seen.update({name: mark(text) for name, text in shown.items()})
+
+
+def identity(text: str) -> int:
+    """A number that the page sent; 0, which nothing has, for anything else."""
+    return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else 0
+
+
+def only(names: Sequence[str], updates: dict[str, Update]) -> Updates:
+    """What a handler with these outputs returns: nothing changes but `updates`."""
+    return tuple(updates.get(name, gr.skip()) for name in names)

@@ -1,0 +1,152 @@
+"""The part about models as markup: every state says what it should, and nothing that a file says does anything."""
+
+from __future__ import annotations
+
+import pytest
+
+from localspec import texts
+from localspec.application.downloads import FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
+from localspec.models.files.catalogue import CatalogueEntry, catalogue_entries
+from localspec.models.files.inventory import Unusable
+from localspec.models.fit.fitting import Ways, fit, ways
+from localspec.models.fit.memory import Footprint, Room
+from localspec.models.llama import Device
+from localspec.ui import catalogue_markup, model_markup
+from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
+from localspec.ui.model_buttons import model_button, read_button
+from tests.ui.test_panel import HOSTILE, Tags
+
+GIB = 2**30
+TARGET = Footprint("big", 4 * GIB, 100_000, 50_000, 32_768, layers=39)
+DRAFT = Footprint("small", GIB // 2, 10_000, 50_000, 4096, layers=9)
+ENTRY = CatalogueEntry("tiny-1", "Tiny", "owner/Tiny", "tiny.gguf", 5 * 10**8, "MIT", 1000, 1000, 4096, draft="smaller")
+ROOMY = Room(64 * GIB, 64 * GIB)
+
+
+def shown(room: Room, *, context: int = 0, gpu_layers: int = -1) -> Tags:
+    found = fit(TARGET, DRAFT, room, context=context, gpu_layers=gpu_layers)
+    return Tags(model_markup.fit(found, ways(found), ["other"], loaded=False, counts_loaded=False))
+
+
+def test_a_choice_that_fits_tells_its_parts() -> None:
+    tags = shown(ROOMY)
+    for words in (
+        "big: about 6.1 GiB of memory needed, 64.0 GiB available. It fits.", "4.0 GiB", "512 MiB", "draft small",
+        "embedding model", "context of 8,192 tokens; more takes more memory (it was trained for 32,768)",
+        "all layers on the processor",
+    ):  # fmt: skip
+        assert words in tags.text, words
+    assert "What would fit" not in tags.text
+
+
+def test_one_that_does_not_says_what_would() -> None:
+    tags = shown(Room(5 * GIB + GIB // 2, 16 * GIB), context=30_000)
+    assert "big does not fit: about 8.1 GiB of memory needed, 5.5 GiB available." in tags.text
+    for label in ("What would fit", "Context ", "other", texts.FIT_CLOSE):
+        assert label in tags.text
+    assert texts.FIT_ANYWAY not in tags.text, "the cache alone leaves too little"
+    tight = shown(Room(5 * GIB, 16 * GIB), context=8192)
+    assert texts.FIT_ANYWAY in tight.text
+    never = shown(Room(3 * GIB, 4 * GIB))
+    assert "This computer has 4.0 GiB in all" in never.text
+    assert texts.FIT_ANYWAY not in never.text
+
+
+@pytest.mark.parametrize(
+    ("gpu", "layers", "words"),
+    [
+        (24.0, -1, "all layers on the GPU (Card, 24.0 GiB free)"),
+        (4.0, -1, "of 39 layers on the GPU (Card): more do not fit into its 4.0 GiB"),
+        (1.0, -1, "none fits on the GPU"),
+        (24.0, 5, "5 layers on the GPU, as you chose"),
+        (24.0, 0, "all layers on the processor, as you chose"),
+        (24.0, 99, "all layers on the GPU, as you chose"),
+        (0.0, -1, "whose free memory cannot be found out"),
+    ],
+)
+def test_the_gpu_layers_are_explained(gpu: float, layers: int, words: str) -> None:
+    card = Device("Card", int(gpu * GIB), int(gpu * GIB))
+    tags = shown(Room(64 * GIB, 64 * GIB, True, (card,)), gpu_layers=layers)
+    assert words in tags.text
+    assert ("On the GPU:" in tags.text) == ("processor" not in words and "none" not in words and gpu > 0)
+
+
+def test_too_many_layers_are_told_as_such() -> None:
+    tags = shown(Room(64 * GIB, 64 * GIB, True, (Device("Card", 4 * GIB, 4 * GIB),)), context=8192, gpu_layers=40)
+    assert "GiB needed on the GPU, 4.0 GiB available there." in tags.text
+    assert "GPU layers" in tags.text
+
+
+def test_every_offer_of_the_catalogue_can_be_shown() -> None:
+    states = [EntryState(offer, 3 * GIB, "fits", False, 0, False) for offer in catalogue_entries()]
+    tags = Tags(catalogue_markup.catalogue(states, None))
+    for offer in catalogue_entries():
+        assert offer.title in tags.text
+        assert offer.about, f"{offer.name}: say what it is good for"
+        assert offer.about in tags.text
+    assert tags.text.count(texts.DOWNLOAD) == len(states)
+
+
+def test_a_download_is_asked_for_first() -> None:
+    question = DownloadQuestion(ENTRY, ENTRY, "hub.example", 4 * 10**8, 10**8, 9 * 10**9, True, True)
+    state = EntryState(ENTRY, GIB, "fits", False, 10**8, False)
+    before = Tags(catalogue_markup.catalogue([state], None)).text
+    assert "100 MB of it are here already" in before
+    assert texts.DOWNLOAD_GO_ON in before
+    asked = catalogue_markup.catalogue([state], question)
+    text = Tags(asked).text
+    for words in ("400 MB from hub.example (owner/Tiny)", "models/tiny-1", "MIT", "9.0 GB are free", "500 MB"):
+        assert words in text, words
+    assert "model:get=tiny-1" in asked
+    full = DownloadQuestion(ENTRY, None, "hub.example", 4 * 10**8, 0, 10**8, False, False)
+    refused = catalogue_markup.catalogue([state], full)
+    assert "free some space first" in Tags(refused).text
+    assert "model:get=" not in refused
+    here = catalogue_markup.catalogue([EntryState(ENTRY, GIB, "fits", True, 0, False)], None)
+    assert "data-press" not in here
+
+
+def test_downloads_tell_speed_and_time_left() -> None:
+    text = Tags(catalogue_markup.downloads([DownloadState(ENTRY, RUNNING, 10**8, 5 * 10**8, 2 * 10**7)])).text
+    assert "100 MB of 500 MB · 20 MB/s · about 20 seconds left" in text
+    for state in (*UNDER_WAY, STOPPED, FAILED, "done"):
+        assert Tags(catalogue_markup.downloads([DownloadState(ENTRY, state, 1, 2)])).text
+    failed = catalogue_markup.downloads([DownloadState(ENTRY, FAILED, problem="No network. Look for the cable.")])
+    assert "Look for the cable." in Tags(failed).text
+    assert "model:get=tiny-1" in failed
+
+
+def test_what_files_and_drivers_say_is_shown_not_run() -> None:
+    card = Device(HOSTILE, 24 * GIB, 24 * GIB)
+    evil = Footprint(HOSTILE, 10**9, 1000, 0, 4096, layers=3)
+    found = fit(evil, evil, Room(GIB, 2 * GIB, True, (card,)), context=4096)
+    own = CatalogueEntry("a", HOSTILE, "o/a", "a.gguf", 10, HOSTILE, 1, 1, 1, about=HOSTILE)
+    for page in (
+        model_markup.fit(found, Ways(512, 1, True), [HOSTILE], loaded=False, counts_loaded=True),
+        model_markup.fit_problem(HOSTILE),
+        model_markup.unusable([Unusable(HOSTILE, HOSTILE)] * 30),
+        catalogue_markup.catalogue([EntryState(own, 1, "never", False, 0, False)], None, HOSTILE),
+        catalogue_markup.catalogue(
+            [EntryState(own, 1, "never", False, 0, False)], DownloadQuestion(own, own, HOSTILE, 1, 1, 10**9, True, True)
+        ),
+        catalogue_markup.downloads([DownloadState(own, FAILED, problem=HOSTILE)]),
+    ):
+        tags = Tags(page)
+        assert set(tags.tags) <= {"div", "p", "br", "b", "ul", "li", "table", "tbody", "tr", "th", "td", "button"}
+        assert not any(name.startswith("on") for name in tags.attributes)
+        assert "\n" not in page
+        assert "![" not in page
+        assert "$$" not in page
+
+
+@pytest.mark.parametrize("what", ["", "own model", "a/b=c:d", "Größe ☃", HOSTILE])
+def test_buttons_are_read_as_they_were_made(what: str) -> None:
+    made = model_button("model", what, "Label")
+    name = made.split('data-press="')[1].split('"')[0]
+    assert " " not in name
+    assert read_button(name) == ("model", what)
+
+
+@pytest.mark.parametrize("name", ["", "ask", "build", "models:get=x", "endpoint-on"])
+def test_buttons_of_other_parts_are_left_alone(name: str) -> None:
+    assert read_button(name) is None
