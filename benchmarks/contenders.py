@@ -20,7 +20,7 @@ from benchmarks.figures import LIBRARY, OURS, SERVER, Reply
 from localspec.chat.engine import Engine
 from localspec.chat.template import Message
 from localspec.chat.text_stream import TextStream
-from localspec.cli.bench import BenchSettings, Run, reply
+from localspec.cli.bench import BenchSettings, MethodRun, reply
 from localspec.errors import ModelError
 from localspec.speculation.metrics import ReplyMetrics
 
@@ -258,7 +258,7 @@ class OwnContender:
     kind = OURS
     child: Child | None = None
 
-    def __init__(self, engine: Engine, contestant: Run, settings: BenchSettings) -> None:
+    def __init__(self, engine: Engine, contestant: MethodRun, settings: BenchSettings) -> None:
         self.name = contestant.name
         self._engine = engine
         self._contestant = contestant

@@ -28,7 +28,7 @@ from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, check_method, plan, sources_of
-from localspec.cli.bench import ALL, BenchSettings, Run, Score, compare_runs, read_prompts, run_of
+from localspec.cli.bench import ALL, BenchSettings, MethodRun, Score, compare_runs, read_prompts, run_of
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.acceptance import Acceptance
@@ -38,11 +38,11 @@ from localspec.stores.library import Library
 ROWS = (4, 8, 16, 32, 64)
 
 
-def at_rows(engine: Engine, library: Library | None, method: str, rows: int, settings: BenchSettings) -> Run:
+def at_rows(engine: Engine, library: Library | None, method: str, rows: int, settings: BenchSettings) -> MethodRun:
     """A method that fills batches of `rows`, root included."""
     if METHODS[method].sized_by_itself:
         drafters, budget = plan(sources_of(engine, library), method, "paper", rows, Acceptance())
-        return Run(f"{method} {rows}", drafters, budget)
+        return MethodRun(f"{method} {rows}", drafters, budget)
     contestant = run_of(engine, library, method, settings)
     contestant.name = f"{method} {rows}"
     contestant.budget = FixedBudget(rows - 1, Acceptance())
@@ -63,7 +63,7 @@ def grouped(scores: Mapping[str, Score]) -> dict[str, Score]:
     return result
 
 
-def summary(plain: Run, contestants: Mapping[str, Mapping[int, Run]]) -> dict[str, Any]:
+def summary(plain: MethodRun, contestants: Mapping[str, Mapping[int, MethodRun]]) -> dict[str, Any]:
     """Figures by method, row count and group; `speedup` is against plain on the same prompts of this run."""
     base = grouped(plain.scores)
     methods: dict[str, dict[str, dict[str, Any]]] = {}

@@ -18,10 +18,10 @@ from localspec.chat.template import ChatTemplate, Message
 from localspec.errors import LocalSpecError
 from localspec.models.files.catalogue import ModelEntry, resolve
 from localspec.models.llama import LlamaModel, LoadSettings
-from localspec.models.quantization import search
+from localspec.models.quantization import format_search
+from localspec.models.quantization.format_search import Judgement, TuningProgress
 from localspec.models.quantization.interruptions import Interruptions
 from localspec.models.quantization.quality import held_texts
-from localspec.models.quantization.search import Judgement, TuningProgress
 from localspec.models.quantization.tuned import Tuning
 from localspec.speculation.cost import draft_traces, expected_speed
 
@@ -35,10 +35,12 @@ def tune(
     report: Callable[[TuningProgress], None] = lambda progress: None,
     interruptions: Interruptions | None = None,
 ) -> Tuning:
-    """`models.quantization.search.tune`, by what drafts are expected to save, on texts as the model's template has
-    them. Raises ModelError, OutOfMemoryError."""
+    """`format_search.tune`, by what drafts are expected to save, on texts as the model's template has them.
+
+    Raises ModelError, OutOfMemoryError.
+    """
     judgement = Judgement(expected_tokens_per_second, held_tokens)
-    return search.tune(
+    return format_search.tune(
         entry, settings, judgement, again=again, thorough=thorough, report=report, interruptions=interruptions
     )
 

@@ -17,7 +17,7 @@ from localspec.chat.methods import DEFAULT_METHOD, has_states
 from localspec.chat.report import verdict
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn
-from localspec.cli.options import (
+from localspec.cli.shared_options import (
     AsJson,
     ContextSize,
     Documents,

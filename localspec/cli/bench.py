@@ -22,7 +22,7 @@ from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.chat.methods import METHODS, check_method, has_states, plan, sources_of
 from localspec.chat.report import NO_STATES, UNKNOWN_DRAFT
 from localspec.chat.template import Message
-from localspec.cli.options import (
+from localspec.cli.shared_options import (
     AsJson,
     ContextSize,
     Draft,
@@ -70,7 +70,7 @@ class Score:
 
 
 @dataclass(slots=True)
-class Run:
+class MethodRun:
     """A method as the benchmark runs it; what it learns about acceptance stays its own."""
 
     name: str
@@ -177,7 +177,7 @@ def compare_methods(
     settings: BenchSettings,
     progress: Callable[[int, int], None],
     warn: Callable[[str], None],
-) -> list[Run]:
+) -> list[MethodRun]:
     """Run plain and every method on each prompt, one after the other, prompt by prompt."""
     names = list(dict.fromkeys(("plain", *settings.methods)))
     runs = [run_of(engine, library, name, settings) for name in names]
@@ -191,12 +191,12 @@ def compare_methods(
 
 def compare_runs(
     engine: Engine,
-    runs: list[Run],
+    runs: list[MethodRun],
     prompts: Sequence[Prompt],
     settings: BenchSettings,
     progress: Callable[[int, int], None],
     warn: Callable[[str], None],
-) -> list[Run]:
+) -> list[MethodRun]:
     """Each run, the first of them plain, on each prompt, one after the other, prompt by prompt."""
     for number, prompt in enumerate(prompts):
         progress(number, len(prompts))
@@ -220,14 +220,14 @@ def compare_runs(
     return runs
 
 
-def run_of(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> Run:
+def run_of(engine: Engine, library: Library | None, name: str, settings: BenchSettings) -> MethodRun:
     """A method with what it drafts from; it has learnt nothing yet."""
     sources = sources_of(engine, library)
-    return Run(name, *plan(sources, name, settings.sizing, settings.rows, Acceptance()))
+    return MethodRun(name, *plan(sources, name, settings.sizing, settings.rows, Acceptance()))
 
 
 def reply(
-    engine: Engine, run: Run, tokens: NDArray[np.int32], settings: BenchSettings
+    engine: Engine, run: MethodRun, tokens: NDArray[np.int32], settings: BenchSettings
 ) -> tuple[list[int], ReplyMetrics]:
     """The tokens of one reply to `tokens` [n], and its figures. What the KV cache holds of them is not read again."""
     metrics = ReplyMetrics()
@@ -245,7 +245,7 @@ def reply(
     return emitted, metrics
 
 
-def summary(engine: Engine, runs: Sequence[Run]) -> dict[str, Any]:
+def summary(engine: Engine, runs: Sequence[MethodRun]) -> dict[str, Any]:
     """The figures as the last line of JSON has them; `speedup` is against plain on the same prompts of this run."""
     plain = runs[0].scores
     methods: dict[str, dict[str, dict[str, float | int]]] = {}
@@ -274,7 +274,7 @@ def device(engine: Engine) -> str:
     return f"{platform.machine()} {platform.system()}, {engine.model.threads} threads, {offload}"
 
 
-def table(runs: Sequence[Run], figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
+def table(runs: Sequence[MethodRun], figures: dict[str, Any]) -> Iterator[tuple[str, ...]]:
     """Rows for people: category, method, tokens/s, speedup, tokens per step, acceptance, accepted length, diverged."""
     for category in runs[0].scores:
         for run in runs:

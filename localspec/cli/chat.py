@@ -11,7 +11,7 @@ from localspec.chat.methods import DEFAULT_METHOD
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions
 from localspec.cli.ask import open_for, say_answer
-from localspec.cli.options import (
+from localspec.cli.shared_options import (
     ContextSize,
     Documents,
     Draft,

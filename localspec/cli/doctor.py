@@ -9,7 +9,16 @@ from typing import Any
 from localspec import config
 from localspec.chat.engine import Engine
 from localspec.cli.bench import device
-from localspec.cli.options import AsJson, ContextSize, Draft, GpuLayers, Model, Threads, WeightFormat, load_engine
+from localspec.cli.shared_options import (
+    AsJson,
+    ContextSize,
+    Draft,
+    GpuLayers,
+    Model,
+    Threads,
+    WeightFormat,
+    load_engine,
+)
 from localspec.desktop import window
 from localspec.models.files.catalogue import available
 from localspec.models.llama import gpu_offload_available, library_version, system_info

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from localspec import config
 from localspec.chat.library_setup import collect_files, open_library
-from localspec.cli.options import (
+from localspec.cli.shared_options import (
     AsJson,
     ContextSize,
     GpuLayers,

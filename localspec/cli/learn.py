@@ -14,7 +14,7 @@ from localspec import config
 from localspec.chat.learning import learn, one_by_one
 from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.cli.bench import read_prompts
-from localspec.cli.options import (
+from localspec.cli.shared_options import (
     AsJson,
     ContextSize,
     GpuLayers,

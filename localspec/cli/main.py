@@ -18,7 +18,7 @@ from localspec.cli.doctor import doctor
 from localspec.cli.index import index, libraries
 from localspec.cli.learn import learn_command
 from localspec.cli.models import models
-from localspec.cli.options import errors
+from localspec.cli.shared_options import errors
 from localspec.errors import LocalSpecError
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 

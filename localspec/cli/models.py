@@ -17,7 +17,7 @@ from rich.table import Table
 from localspec import config
 from localspec.application.tuning_child import tune
 from localspec.chat.library_setup import states_of
-from localspec.cli.options import ContextSize, errors
+from localspec.cli.shared_options import ContextSize, errors
 from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
 from localspec.models.files import check
 from localspec.models.files.catalogue import (
@@ -36,8 +36,8 @@ from localspec.models.fit.memory import MemoryReport, draft_of, footprint, memor
 from localspec.models.llama import LoadSettings, Weights
 from localspec.models.pairing import pair
 from localspec.models.quantization import tuned
+from localspec.models.quantization.format_search import SHOWN_ROWS, TuningProgress
 from localspec.models.quantization.needs import needs_of
-from localspec.models.quantization.search import SHOWN_ROWS, TuningProgress
 
 models = typer.Typer(no_args_is_help=True, help="List models, download them, check them.")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from localspec import texts
 from localspec.application.tuning import MEASURE_AGAIN, STOP, TUNE, USE_CHOSEN, USE_ORIGINAL, TuningState
-from localspec.models.quantization.search import SHOWN_ROWS
+from localspec.models.quantization.format_search import SHOWN_ROWS
 from localspec.models.quantization.tuned import Figures, Tuning
 from localspec.ui import elements
 

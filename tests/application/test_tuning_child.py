@@ -22,9 +22,9 @@ from localspec.chat.turn import ReplyOptions
 from localspec.errors import ModelError
 from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve
 from localspec.models.llama import LoadSettings
-from localspec.models.quantization import formats, needs, search, tuned
+from localspec.models.quantization import format_search, formats, needs, tuned
+from localspec.models.quantization.format_search import CHOSEN, ORIGINAL, SHOWN_ROWS, TOO_FAR, TuningProgress
 from localspec.models.quantization.quality import held_texts
-from localspec.models.quantization.search import CHOSEN, ORIGINAL, SHOWN_ROWS, TOO_FAR, TuningProgress
 from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import TuningRun
 
@@ -41,7 +41,7 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two types, one of which loses far too much, for all layers at once, and two pieces of text."""
-    monkeypatch.setattr(search, "_MIXED_TYPES", 0)
+    monkeypatch.setattr(format_search, "_MIXED_TYPES", 0)
     monkeypatch.setattr(formats, "TRIED", ("BF16", "Q4_0"))
     monkeypatch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
 
@@ -53,11 +53,11 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Tun
     home = tmp_path_factory.mktemp("tuned")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALSPEC_HOME", str(home))
-        patch.setattr(search, "_MIXED_TYPES", 1)
+        patch.setattr(format_search, "_MIXED_TYPES", 1)
         patch.setattr(formats, "TRIED", ("BF16", "Q4_0"))
         patch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
         # Which of the two is faster is the machine's business; here BF16 has to be chosen.
-        patch.setattr(search, "MIN_GAIN", 0.0)
+        patch.setattr(format_search, "MIN_GAIN", 0.0)
         patch.setattr(tuning_child, "expected_tokens_per_second", lambda seconds: 100.0 + next(_RISING))
         found = tune(resolve(""), SETTINGS, thorough=True, report=told.append)
     yield home, found, told

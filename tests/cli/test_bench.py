@@ -18,8 +18,8 @@ from localspec.cli.bench import (
     ALL,
     TABLE_HEADER,
     BenchSettings,
+    MethodRun,
     Prompt,
-    Run,
     compare_methods,
     read_prompts,
     summary,
@@ -74,7 +74,7 @@ def library(home: Path, engine: Engine) -> Iterator[Library]:
 
 def contest(
     engine: Engine, library: Library | None, settings: BenchSettings, prompts: list[Prompt] | None = None
-) -> tuple[list[Run], dict[str, Any]]:
+) -> tuple[list[MethodRun], dict[str, Any]]:
     """A run, and its figures."""
     runs = compare_methods(engine, library, prompts or PROMPTS, settings, lambda done, total: None, pytest.fail)
     return runs, summary(engine, runs)

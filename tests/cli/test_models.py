@@ -23,7 +23,7 @@ from localspec.models.files import catalogue
 from localspec.models.files import download as downloads
 from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, resolve
 from localspec.models.fit import memory
-from localspec.models.quantization import formats, search
+from localspec.models.quantization import format_search, formats
 from localspec.models.quantization.quality import held_texts
 from tests.models.files.hub import CONTENT, Hub, entry_of, running_hub
 
@@ -196,8 +196,8 @@ def test_tune_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One other type and two pieces of text; whichever is faster here, the commands tell the same figures."""
     monkeypatch.setattr(formats, "TRIED", ("Q8_0",))
     monkeypatch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
-    monkeypatch.setattr(search, "MIN_GAIN", 0.0)
-    monkeypatch.setattr(search, "_MIXED_TYPES", 0)
+    monkeypatch.setattr(format_search, "MIN_GAIN", 0.0)
+    monkeypatch.setattr(format_search, "_MIXED_TYPES", 0)
     nothing = run("tune", "--undo", "--threads", "1")
     assert isinstance(nothing.exception, ModelError)
     assert "not been tuned" in nothing.exception.message
