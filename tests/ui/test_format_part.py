@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Locator, expect
 from localspec.application import tuning_child
 from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LoadSettings
-from localspec.models.quantization import formats, search, tuned
+from localspec.models.quantization import format_search, formats, tuned
 from localspec.models.quantization.quality import held_texts
 from localspec.models.quantization.tuned import Tuning
 from tests.running import RunningApp
@@ -43,10 +43,10 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, T
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LOCALSPEC_HOME", str(home))
-        patch.setattr(search, "_MIXED_TYPES", 0)
+        patch.setattr(format_search, "_MIXED_TYPES", 0)
         patch.setattr(formats, "TRIED", ("BF16",))
         patch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
-        patch.setattr(search, "MIN_GAIN", 0.0)
+        patch.setattr(format_search, "MIN_GAIN", 0.0)
         rising = iter(range(100, 1000))
         patch.setattr(tuning_child, "expected_tokens_per_second", lambda seconds: float(next(rising)))
         found = tuned.use(tuning_child.tune(resolve(""), LoadSettings()), False)
