@@ -179,6 +179,8 @@ def test_the_walls_stand_around_modules_that_use_the_library():
         ("localspec.desktop.window", "from localspec.ui import page"),
         ("localspec.cli.main", "from localspec.ui import page"),
         ("localspec.unknown", "from localspec.errors import LocalSpecError"),
+        ("localspec.models.files.check", "from localspec.models.llama import LlamaModel"),
+        ("localspec.models.quantization.format_search", "from localspec.chat.template import ChatTemplate"),
         ("localspec.models.decode_times", "import llama_cpp"),
         ("localspec.models.decode_times", "from llama_cpp import llama_cpp"),
         ("localspec.models.llama", "import sentence_transformers"),
