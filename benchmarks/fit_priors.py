@@ -5,7 +5,7 @@
 Every reply is replayed with trees of all sources; each node whose parent was visited is a trial. Weights are fitted by
 ridge logistic regression (Newton's method), and their precision is the curvature of the fit scaled down, so that a few
 replies of another kind outweigh it. Half of the prompts fit, the other half tell the calibration error; `--write` then
-fits on all and replaces `localspec/speculation/priors.json` and `typical_offers.json`. The last line is JSON.
+fits on all and replaces `localspec/speculation/priors.json` and `draft_traces.json`. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ from benchmarks.recordings import Recording, Recordings, ReplayDraft, ReplayTarg
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.models.draft import DraftModel
-from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, evidence_of, features
-from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes, least_price
-from localspec.speculation.decode import Context, generate
+from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, features
+from localspec.speculation.cost import SteadyTimes, break_even_probability
+from localspec.speculation.decode import generate
 from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
+from localspec.speculation.interface import Context
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.speculation.tree import DraftTree, path_probabilities
+from localspec.speculation.policy import Budget, CostBudget, FixedBudget
+from localspec.speculation.tree import DraftTree, evidence_of
 from localspec.stores.library import Library
 
 PRIORS = Path(__file__).resolve().parents[1] / "localspec" / "speculation" / "priors.json"
-OFFERS = PRIORS.with_name("typical_offers.json")
+TRACES = PRIORS.with_name("draft_traces.json")
 NODES = 12
 """Of the trees that are fitted on: as on devices where rows are cheap, so that unlikely nodes are tried too."""
 RIDGE = 2.0
@@ -45,7 +47,7 @@ RIDGE = 2.0
 TRUST = 0.02
 """Part of the curvature that the shipped precision has: a prior as firm as that many of the trials."""
 FIRMEST = 60.0
-OFFERED = 15
+TRACED = 15
 SAMPLED = 400
 ROUNDS = 3
 
@@ -57,7 +59,7 @@ class Comparison:
     vectors: list[NDArray[np.float64]]
     accepted: list[NDArray[np.bool_]]
     expected: list[NDArray[np.float64]]
-    offers: list[list[float]]
+    traces: list[list[float]]
 
     def arrays(self) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
         """Features [t, f], accepted [t], expected [t]."""
@@ -68,19 +70,19 @@ class Comparison:
         )
 
 
-class Offered(AutoDrafter):
-    """Auto, keeping what it offers."""
+class TracedAuto(AutoDrafter):
+    """Auto, keeping the path probabilities of what it drafts."""
 
     @cached_property
-    def offers(self) -> list[list[float]]:
+    def traces(self) -> list[list[float]]:
         """Path probabilities, one row per step."""
         return []
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """As it does."""
         tree = super().propose(context, limit)
-        gains = path_probabilities(tree)
-        self.offers.append([round(float(gain), 3) for gain in gains[:OFFERED]])
+        gains = tree.path_probability
+        self.traces.append([round(float(gain), 3) for gain in gains[:TRACED]])
         return tree
 
 
@@ -103,17 +105,18 @@ class Replay:
         """Replay."""
         seconds = self._recordings.decode_seconds
         source_gates = None
-        budget: Budget = FixedBudget(self._nodes) if self._nodes else CostBudget(SteadyTimes(seconds), None, 65)
+        budget: Budget = CostBudget(SteadyTimes(seconds), self._acceptance, 65, estimated=True)
+        if self._nodes:
+            budget = FixedBudget(self._nodes, self._acceptance, estimated=True)
         for reply in replies:
             target = ReplayTarget(reply, seconds)
-            least, worth = (0.0, 0.0) if self._nodes else (least_price(seconds), float(seconds[1]))
+            break_even, plain = (0.0, 0.0) if self._nodes else (break_even_probability(seconds), float(seconds[1]))
             replayed = cast(DraftModel, ReplayDraft(reply, self._recordings.draft_seconds))
-            auto = Offered(
-                self._acceptance,
+            auto = TracedAuto(
                 budget,
                 rest=self._rest,
                 dense=self._dense,
-                draft=ModelDrafter(replayed, least, worth) if reply.drafts else None,
+                draft=ModelDrafter(replayed, break_even, plain) if reply.drafts else None,
                 recycled=RecycledTokens(target.likeliest),
                 source_gates=source_gates,
             )
@@ -127,17 +130,17 @@ class Replay:
                     self.metrics.setdefault(category, ReplyMetrics(float(seconds[1]))).add(step)
                 if len(step.tree):
                     visited = np.flatnonzero(np.isin(step.tree.parents, [-1, *step.path.tolist()]))
-                    self.trials.vectors.append(vectors_of(step.tree, self._acceptance.luck)[visited])
+                    self.trials.vectors.append(vectors_of(step.tree, self._acceptance.residual)[visited])
                     self.trials.accepted.append(np.isin(visited, step.path))
                     self.trials.expected.append(step.tree.probability[visited].astype(np.float64))
-            self.trials.offers += auto.offers
+            self.trials.traces += auto.traces
 
 
-def vectors_of(tree: DraftTree, luck: list[float]) -> NDArray[np.float64]:
+def vectors_of(tree: DraftTree, residual: list[float]) -> NDArray[np.float64]:
     """The features of every node [n, f]."""
     vectors = np.zeros((len(tree), len(FEATURES)))
     for node, known in enumerate(evidence_of(tree)):
-        for place, value in features(known, luck):
+        for place, value in features(known, residual):
             vectors[node, place] = value
     return vectors
 
@@ -173,7 +176,7 @@ def main() -> None:
         prepare_drafts(opened)
         parts.append((Path(file).stem, load(Path(file)), opened))
     prior = Acceptance().prior
-    for _ in range(ROUNDS):  # what luck is depends on what was expected
+    for _ in range(ROUNDS):  # residuals depend on what was expected
         halves = [Comparison([], [], [], []), Comparison([], [], [], [])]
         for _, recordings, library in parts:
             for half in (0, 1):
@@ -184,11 +187,11 @@ def main() -> None:
                 halves[half].expected += replay.trials.expected
         prior = fit(*halves[0].arrays()[:2])
     figures: dict[str, dict[str, float]] = {}
-    offers: list[list[float]] = []
+    traces: list[list[float]] = []
     for name, recordings, library in parts:
         replay = Replay(recordings, Acceptance(prior), library)
         replay.run(recordings.replies[1::2])
-        offers += replay.trials.offers if library is None else []
+        traces += replay.trials.traces if library is None else []
         whole = replay.metrics["all"]
         figures[name] = {
             "calibration error": whole.calibration_error,
@@ -210,9 +213,12 @@ def main() -> None:
             for name, weight, precision in zip(FEATURES, *prior, strict=True)
         }
         PRIORS.write_text(json.dumps({"weights": shipped}, indent=1) + "\n", encoding="utf-8")
-        about = "Path probabilities of what auto offers per step, before sizing; benchmarks/fit_priors.py."
-        sample = [offers[place] for place in np.linspace(0, len(offers) - 1, SAMPLED).astype(int)]
-        OFFERS.write_text(json.dumps({"about": about, "offers": sample}) + "\n", encoding="utf-8")
+        about = (
+            "Recorded draft traces: path probabilities of what Auto drafts per step, before sizing;"
+            " benchmarks/fit_priors.py."
+        )
+        sample = [traces[place] for place in np.linspace(0, len(traces) - 1, SAMPLED).astype(int)]
+        TRACES.write_text(json.dumps({"about": about, "traces": sample}) + "\n", encoding="utf-8")
     print(json.dumps(figures))
 
 

@@ -31,10 +31,10 @@ from localspec.chat.library_setup import open_library
 from localspec.cli.bench import Prompt, read_prompts
 from localspec.models.llama import WINDOW, ReplyStreams, Written
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.budget import FixedBudget
-from localspec.speculation.decode import Context, Drafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.rest import RestDrafter
+from localspec.speculation.interface import Context, Drafter
+from localspec.speculation.policy import FixedBudget
 from localspec.speculation.verify import walk
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore

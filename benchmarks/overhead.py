@@ -26,11 +26,12 @@ from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LlamaModel, LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import FixedBudget
-from localspec.speculation.decode import Drafter, Step, generate
+from localspec.speculation.decode import generate
 from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
+from localspec.speculation.interface import Drafter, Step
+from localspec.speculation.policy import Budget, FixedBudget
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 
@@ -41,12 +42,16 @@ QUESTION = (
 
 
 def ours(
-    model: LlamaModel, prompt: np.ndarray[Any, np.dtype[np.int32]], drafters: list[Drafter], count: int
+    model: LlamaModel,
+    prompt: np.ndarray[Any, np.dtype[np.int32]],
+    drafters: list[Drafter],
+    budget: Budget,
+    count: int,
 ) -> list[Step]:
     """The steps of one reply."""
     model.begin(prompt)
     sampler = model.sampler(SamplingSettings())
-    steps = list(generate(model, sampler, drafters, prompt, FixedBudget(15), count))
+    steps = list(generate(model, sampler, drafters, prompt, budget, count))
     sampler.close()
     return steps
 
@@ -85,11 +90,12 @@ def main() -> None:
         store.add(1, model.tokenize(options.text.read_text(encoding="utf-8", errors="replace")))
         rest = RestDrafter(store)
     recycled = RecycledTokens(model.likeliest)
-    drafters: list[Drafter] = [AutoDrafter(Acceptance(), FixedBudget(15), rest=rest, recycled=recycled)]
+    budget = FixedBudget(15, Acceptance(), estimated=True)
+    drafters: list[Drafter] = [AutoDrafter(budget, rest=rest, recycled=recycled)]
     for _ in range(options.rounds):
         speeds["Llama"].append(theirs(llama, prompt.tolist(), options.tokens))
         for name, used in (("plain", []), ("drafted", drafters)):
-            steps = ours(model, prompt, list(used), options.tokens)
+            steps = ours(model, prompt, list(used), budget, options.tokens)
             speeds[name].append(sum(len(step.emitted) for step in steps) / sum(step.seconds for step in steps))
             if used:
                 drafted += [step for step in steps if len(step.tree) == 15]

@@ -21,10 +21,11 @@ from localspec.cli.bench import read_prompts
 from localspec.models.draft import TopK
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.budget import FixedBudget
-from localspec.speculation.decode import Context, generate
+from localspec.speculation.decode import generate
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
+from localspec.speculation.interface import Context
+from localspec.speculation.policy import FixedBudget
 
 STEPS = 24
 LIMIT = 15
@@ -56,7 +57,7 @@ def main() -> None:
     }
 
     def whole(first: TopK | None) -> object:
-        return stepping.grown(first, LIMIT)
+        return stepping.tree_below(first, LIMIT)
 
     actions["drafting"] = lambda context: whole(stepping.first(context.tokens))
     actions["drafting beside the search"] = lambda context: whole(together.search_beside(context, LIMIT)[0])

@@ -24,10 +24,11 @@ from localspec.cli.bench import read_prompts
 from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LlamaModel, LoadSettings, requantize
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.budget import FixedBudget
-from localspec.speculation.decode import Drafter, generate
+from localspec.speculation.decode import generate
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rest import RestDrafter
+from localspec.speculation.interface import Drafter
+from localspec.speculation.policy import FixedBudget
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 

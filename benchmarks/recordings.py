@@ -29,7 +29,7 @@ from localspec.models.llama.sampling import SamplingSettings
 
 CHOICES = 8
 LIMIT = 32
-LEAST = 0.03
+MIN_PROBABILITY = 0.03
 """The draft model's trees are recorded this large; replays cut them."""
 
 
@@ -90,7 +90,7 @@ def record(engine: Engine, prompts: list[tuple[str, str]], max_tokens: int) -> R
                 first = engine.draft.follow(reply.tokens[: root + 1])
                 if first is None:
                     break
-                drafts.append((first, engine.draft.grow(first, LIMIT, LEAST)))
+                drafts.append((first, engine.draft.draft_tree(first, LIMIT, MIN_PROBABILITY)))
             draft_seconds = engine.draft.seconds(1)
         replies.append(
             Recording(
@@ -107,7 +107,7 @@ def record(engine: Engine, prompts: list[tuple[str, str]], max_tokens: int) -> R
 
 
 class ReplayTarget:
-    """Implements `decode.Target` and its sampler over one recorded reply. `clock` runs on by T(k) at each decode."""
+    """Implements `interface.Target` and its sampler over one recorded reply. `clock` runs on by T(k) at each decode."""
 
     def __init__(self, recording: Recording, decode_seconds: NDArray[np.float64]) -> None:
         self.recording = recording
@@ -183,30 +183,33 @@ class ReplayDraft:
             _wait(self._seconds)
         return self._recording.drafts[self._root][0]
 
-    def grow(
+    def draft_tree(
         self,
         first: TopK,
         limit: int,
-        least: float = 0.0,
+        min_probability: float = 0.0,
         target_seconds: float = 0.0,
         row_price: float | None = None,
     ) -> DraftModelTree:
         """The recorded tree, cut at the level where a further one would not be worth its time."""
         recorded = self._recording.drafts[self._root][1]
+        price_of_row = min_probability if row_price is None else row_price
         paths: list[float] = []
         depth: list[int] = []
         for parent, probability in zip(recorded.parents.tolist(), recorded.probabilities.tolist(), strict=True):
             paths.append(probability * (paths[parent] if parent >= 0 else 1.0))
             depth.append(depth[parent] + 1 if parent >= 0 else 1)
-        deepest = 1
-        while deepest < max(depth, default=0):
-            level = sorted((path for path, at in zip(paths, depth, strict=True) if at == deepest), reverse=True)[:8]
-            gain = sum(max(0.0, path * FIRST_HIT - (least if row_price is None else row_price)) for path in level)
+        max_depth = 1
+        while max_depth < max(depth, default=0):
+            level = sorted((path for path, at in zip(paths, depth, strict=True) if at == max_depth), reverse=True)[:8]
+            gain = sum(max(0.0, path * FIRST_HIT - price_of_row) for path in level)
             if target_seconds > 0 and gain * target_seconds < self._seconds:
                 break
             _wait(self._seconds)
-            deepest += 1
-        kept = [node for node in range(len(paths)) if depth[node] <= deepest and paths[node] >= least][:limit]
+            max_depth += 1
+        kept = [node for node in range(len(paths)) if depth[node] <= max_depth and paths[node] >= min_probability][
+            :limit
+        ]
         place = {-1: -1} | {node: number for number, node in enumerate(kept)}
         return DraftModelTree(
             recorded.tokens[kept],

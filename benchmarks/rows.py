@@ -32,7 +32,7 @@ from localspec.cli.bench import ALL, BenchSettings, Run, Score, compare_runs, re
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import FixedBudget
+from localspec.speculation.policy import FixedBudget
 from localspec.stores.library import Library
 
 ROWS = (4, 8, 16, 32, 64)

@@ -23,7 +23,7 @@ from localspec.models.quantization.interruptions import Interruptions
 from localspec.models.quantization.quality import held_texts
 from localspec.models.quantization.search import Judgement, TuningProgress
 from localspec.models.quantization.tuned import Tuning
-from localspec.speculation.expectation import expected_speed, typical_offers
+from localspec.speculation.cost import draft_traces, expected_speed
 
 
 def tune(
@@ -45,7 +45,7 @@ def tune(
 
 def expected_tokens_per_second(decode_seconds: NDArray[np.float64]) -> float:
     """Of answers with usual drafts, where `decode_seconds[k]` is T(k)."""
-    return expected_speed(decode_seconds, typical_offers())
+    return expected_speed(decode_seconds, draft_traces())
 
 
 def held_tokens(model: LlamaModel) -> Iterator[NDArray[np.int32]]:

@@ -14,9 +14,10 @@ from localspec.chat.methods import without_draft
 from localspec.chat.text_stream import TextStream
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.models.llama import LlamaModel
-from localspec.speculation.budget import Budget
-from localspec.speculation.decode import Drafter, Step, generate, need_states
+from localspec.speculation.decode import generate
+from localspec.speculation.interface import Drafter, Step, need_states
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.policy import Budget
 from localspec.stores.library import Library
 
 LEAST_LEARNT = 8

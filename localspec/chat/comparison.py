@@ -24,9 +24,9 @@ from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import RANDOM_SEED
-from localspec.speculation.budget import Budget
-from localspec.speculation.decode import Drafter, need_states
+from localspec.speculation.interface import Drafter, need_states
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.policy import Budget
 
 PLAIN = "plain"
 NO_REWIND = "{model} can take no draft back, so it only answers plainly."

@@ -31,7 +31,7 @@ from localspec.models.files.check import Verdict, check
 from localspec.models.llama import LlamaModel, LoadSettings, StateReader
 from localspec.models.quantization.tuned import Tuning, read
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import ThroughputAverage
+from localspec.speculation.cost import ThroughputAverage
 from localspec.speculation.drafters.auto import SourceGates, new_source_gates
 from localspec.speculation.drafters.recycling import RecycledTokens
 
@@ -117,11 +117,11 @@ class Engine:
         )
         self._acceptance_file = cache_folder() / f"acceptance-{self.weights_fingerprint[:16]}.json"
         self.acceptance = Acceptance.load(self._acceptance_file)
-        self.pace = ThroughputAverage()
+        self.throughput = ThroughputAverage()
         self.source_gates: SourceGates = new_source_gates()
         self.recycled = RecycledTokens(self.model.likeliest)
-        """what replies teach for as long as the model is loaded: its pace, what each source brings and costs, and which
-        tokens it held to be likely"""
+        """what replies teach for as long as the model is loaded: its throughput, what each source brings and costs, and
+        which tokens it held to be likely"""
         self._lock = threading.Lock()
         self.state_reader = EngineStates(self.model, self.weights_fingerprint, self._lock)
         self._wanted = 0

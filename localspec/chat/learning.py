@@ -14,8 +14,8 @@ from localspec.chat.template import Message
 from localspec.errors import SettingsError
 from localspec.models.llama import ReplyStreams, common_start
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import generate
+from localspec.speculation.policy import FixedBudget
 from localspec.stores.library import Library
 
 LEAST_ROOM = 512

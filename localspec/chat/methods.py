@@ -9,8 +9,7 @@ from localspec.chat.engine import Engine
 from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import PAPER_NODES, Budget, CostBudget, FixedBudget, least_price
-from localspec.speculation.decode import Drafter
+from localspec.speculation.cost import break_even_probability
 from localspec.speculation.drafters.auto import AutoDrafter, SourceGates
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
@@ -19,6 +18,8 @@ from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
+from localspec.speculation.interface import Drafter
+from localspec.speculation.policy import PAPER_NODES, Budget, CostBudget, FixedBudget
 from localspec.stores.library import Library
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
@@ -53,7 +54,7 @@ class Method:
     uses_states: bool = False
     """it also drafts by meaning, where the library holds hidden states of the model"""
     sized_by_itself: bool = False
-    """its trees come calibrated: the budget doesn't do that again"""
+    """its trees come with acceptance estimates: the budget doesn't make them again"""
     for_measuring: bool = False
     """a part of another method, to compare it with: benchmarks know it, people are not asked to choose it"""
 
@@ -91,7 +92,7 @@ def _model_drafter(sources: Sources, paper: bool, *, alone: bool = True) -> Mode
         return None
     return ModelDrafter(
         engine.draft,
-        0.0 if paper else least_price(engine.decode_seconds),
+        0.0 if paper else break_even_probability(engine.decode_seconds),
         0.0 if paper else engine.plain_seconds,
         engine.give_up_draft,
         alone=alone,
@@ -123,11 +124,11 @@ def _all_retrieval(sources: Sources, paper: bool) -> list[Drafter]:
 def _auto(sources: Sources, paper: bool) -> list[Drafter]:
     engine = sources.engine
     ngrams, states = sources.ngrams, sources.states
-    of_engine = sources.acceptance is None  # a benchmark's contestant learns for itself
+    of_engine = sources.acceptance is None  # a run of a benchmark learns for itself
+    sizing = "paper" if paper else "device"
     return [
         AutoDrafter(
-            sources.acceptance or engine.acceptance,
-            sources.budget or budget_of(engine, "paper" if paper else "device", method="auto"),
+            sources.budget or budget_of(engine, sizing, acceptance=sources.acceptance, method="auto"),
             rest=RestDrafter(ngrams) if ngrams is not None and ngrams.count() > 0 else None,
             dense=DresdDrafter(states) if states is not None and states.count() > 0 else None,
             draft=_model_drafter(sources, paper),
@@ -226,15 +227,12 @@ def budget_of(
     most = rows or MAX_ROWS
     known = METHODS.get(method)
     estimates = acceptance or engine.acceptance
+    estimated = known is not None and known.sized_by_itself
     if sizing == "paper":
-        fuses = known is not None and known.needs_draft
-        return FixedBudget(min(PAPER_NODES, most - 1), estimates if fuses else None)
-    return CostBudget(
-        engine.times,
-        None if known is not None and known.sized_by_itself else estimates,
-        most,
-        pace=engine.pace if acceptance is None else None,
-    )
+        mixed = estimated or (known is not None and known.needs_draft)
+        return FixedBudget(min(PAPER_NODES, most - 1), estimates if mixed else None, estimated=estimated)
+    throughput = engine.throughput if acceptance is None else None
+    return CostBudget(engine.times, estimates, most, throughput=throughput, estimated=estimated)
 
 
 def plan(

@@ -12,7 +12,7 @@ from localspec.chat.methods import DEFAULT_METHOD, check_method
 from localspec.chat.origins import Origins
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.decode import Step
+from localspec.speculation.interface import Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.stored_turns import PlainTurn, StoredTurn, plain
 

@@ -43,9 +43,10 @@ from localspec.cli.options import (
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import Budget
-from localspec.speculation.decode import Drafter, generate, need_states
+from localspec.speculation.decode import generate
+from localspec.speculation.interface import Drafter, need_states
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.policy import Budget
 from localspec.stores.library import Library
 
 ALL = "all"

@@ -23,7 +23,7 @@ WIDTH = 8
 """Most nodes that are expanded per level, and most children per node (EAGLE-2 expands 10)."""
 MAX_DEPTH = 10
 """Most levels of a draft: longer ones are not accepted often enough."""
-FIRST_CHOICES = 64
+FIRST_TOP_K = 64
 """Top-k of the first step: candidates of other sources are judged by its probabilities."""
 FIRST_HIT = 0.6
 """About how often a likely node is followed by the draft's first choice: estimates what a further level gains."""
@@ -121,7 +121,7 @@ class DraftModel:
     def follow(
         self,
         tokens: NDArray[np.int32],
-        count: int = FIRST_CHOICES,
+        count: int = FIRST_TOP_K,
         meanwhile: Callable[[], object] | None = None,
     ) -> TopK | None:
         """Bring the KV cache to `tokens` [n], ids of the target; the top `count` tokens behind them.
@@ -137,7 +137,7 @@ class DraftModel:
             self._measured(self._live.followed, perf_counter() - started)
         return self._top_k(logits, count, exactly=count > WIDTH)
 
-    def grow(
+    def draft_tree(
         self,
         first: TopK,
         max_nodes: int,

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -22,63 +21,55 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.tree import (
-    DOUBTED,
     SOURCE_DRAFT,
     SOURCE_DRESD,
     SOURCE_PROMPT,
     SOURCE_RECYCLED,
     SOURCE_REST,
+    SOURCES_NGRAM,
     DraftTree,
+    Evidence,
+    evidence_of,
 )
 
-LONGEST = 32
+MAX_LENGTH = 32
 """Match lengths from here on are alike."""
-EXACT = SOURCE_PROMPT | SOURCE_REST
-KINDS = (EXACT, SOURCE_DRESD, SOURCE_DRAFT, SOURCE_RECYCLED)
-"""Sources that are told apart when their recent luck is followed."""
+KINDS = (SOURCES_NGRAM, SOURCE_DRESD, SOURCE_DRAFT, SOURCE_RECYCLED)
+"""Sources that are told apart when their residuals are followed: n-gram match, dense retrieval, draft model, recycled
+tokens."""
 
 FEATURES = (
-    "exact", "exact length", "exact share", "exact luck",
-    "near", "near similarity", "near share", "near luck",
-    "draft", "draft probability", "draft luck",
-    "recycled", "recycled probability", "recycled luck",
-    "exact and draft", "exact length and draft", "draft probability and exact",
-    "exact and near", "exact and recycled", "near and draft", "draft and recycled",
-    "REST alone", "prompt and REST", "doubted exact", "doubted near", "doubted recycled", "depth", "depth of draft",
+    "n-gram", "n-gram length", "n-gram share", "n-gram residual",
+    "dense", "dense similarity", "dense share", "dense residual",
+    "draft", "draft probability", "draft residual",
+    "recycled", "recycled probability", "recycled residual",
+    "n-gram and draft", "n-gram length and draft", "draft probability and n-gram",
+    "n-gram and dense", "n-gram and recycled", "dense and draft", "draft and recycled",
+    "REST alone", "prompt and REST", "rejected n-gram", "rejected dense", "rejected recycled",
+    "depth", "depth of draft",
 )  # fmt: skip
-_EXACT, _NEAR, _DRAFT, _RECYCLED = (FEATURES.index(name) for name in ("exact", "near", "draft", "recycled"))
-_EXACT_DRAFT, _EXACT_NEAR, _EXACT_RECYCLED, _NEAR_DRAFT, _DRAFT_RECYCLED, _REST_ALONE, _BOTH, _DOUBTED, _DEPTH = (
+_NGRAM, _DENSE, _DRAFT, _RECYCLED = (FEATURES.index(name) for name in ("n-gram", "dense", "draft", "recycled"))
+_NGRAM_DRAFT, _NGRAM_DENSE, _NGRAM_RECYCLED, _DENSE_DRAFT, _DRAFT_RECYCLED, _REST_ALONE, _BOTH, _REJECTED, _DEPTH = (
     FEATURES.index(name)
     for name in (
-        "exact and draft", "exact and near", "exact and recycled", "near and draft", "draft and recycled",
-        "REST alone", "prompt and REST", "doubted exact", "depth",
+        "n-gram and draft", "n-gram and dense", "n-gram and recycled", "dense and draft", "draft and recycled",
+        "REST alone", "prompt and REST", "rejected n-gram", "depth",
     )
 )  # fmt: skip
+_FORMER_WORDS = {"n-gram": "exact", "dense": "near", "residual": "luck", "rejected": "doubted"}
+"""In the feature names of earlier versions, whose files are still read."""
 
-_LEAST, _MOST = 0.002, 0.995
+_MIN, _MAX = 0.002, 0.995
 """Probabilities are kept within these bounds: nothing is certain."""
-LUCK_FADING = 0.15
-"""Weight of the newest trial in a kind's luck: the mean of what came minus what was expected, over the last dozen."""
-START_LUCK = -0.04
-"""Luck at the beginning of a reply: where nothing can be guessed the first guesses would be paid for (docs/log.md)."""
+RESIDUAL_FADING = 0.15
+"""Weight of the newest verification in a kind's residual: the moving average of accepted minus expected, over about the
+last dozen."""
+START_RESIDUAL = -0.04
+"""At the beginning of a reply: where nothing can be predicted the first drafts would be paid for (docs/log.md)."""
 LARGEST_STEP = 0.3
 """A weight moves by no more than this at one trial."""
 FORGETTING = 0.9995
 """What is left of the acquired precision after each verification: old replies fade, and learning never ends."""
-
-
-class Evidence(NamedTuple):
-    """What is known of one node, for `Acceptance.chance`."""
-
-    bits: int
-    length: float
-    share: float
-    similarity: float
-    draft_probability: float
-    recycled_probability: float
-    doubted: bool
-    """the draft model looked at the node's parent and did not propose it"""
-    depth: int
 
 
 class Priors(NamedTuple):
@@ -109,24 +100,24 @@ class Acceptance:
         """of the features"""
         self._start: list[float] = prior.precision.tolist()
         self._precision = self._start.copy()
-        self.luck = [START_LUCK] * len(KINDS)
-        """of each kind lately: what came minus what was expected"""
+        self.residual = [START_RESIDUAL] * len(KINDS)
+        """of each kind of source: moving average of accepted minus expected"""
         self.trials = 0
         """nodes whose fate it has learnt from"""
 
     def begin(self) -> None:
-        """A new reply: luck is of the text at hand."""
-        self.luck = [START_LUCK] * len(KINDS)
+        """A new reply: residuals are of the text at hand."""
+        self.residual = [START_RESIDUAL] * len(KINDS)
 
     def calibrate(self, tree: DraftTree) -> DraftTree:
         """The tree with what is known of its nodes turned into acceptance probabilities."""
         if len(tree) == 0:
             return tree
-        return replace(tree, probability=np.array([*map(self.chance(), evidence_of(tree))], np.float32))
+        return tree.with_probability(np.array([*map(self.chance(), evidence_of(tree))], np.float32))
 
     def chance(self) -> Callable[[Evidence], float]:
         """The same for one node at a time, as it stands now."""
-        return _chance(self.weights, self.luck)
+        return _chance(self.weights, self.residual)
 
     def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
         """Learn from a verification: every node whose parent was visited is a trial."""
@@ -140,22 +131,22 @@ class Acceptance:
         precision = self._precision = [
             max(least, acquired * FORGETTING) for least, acquired in zip(start, self._precision, strict=True)
         ]
-        surprises = [0.0] * len(KINDS)
+        residuals = [0.0] * len(KINDS)
         met = 0
         for node, expected in [(node, chance(known[node])) for node in tried]:
-            surprise = (1.0 if node in taken else 0.0) - expected
+            residual = (1.0 if node in taken else 0.0) - expected
             certainty = expected * (1.0 - expected)
-            for place, value in features(known[node], self.luck):
+            for place, value in features(known[node], self.residual):
                 precision[place] += value * value * certainty
-                step = surprise * value / precision[place]
+                step = residual * value / precision[place]
                 weights[place] += min(max(step, -LARGEST_STEP), LARGEST_STEP)
-            met |= known[node].bits
+            met |= known[node].source
             for kind, bits in enumerate(KINDS):
-                if known[node].bits & bits:
-                    surprises[kind] += surprise
+                if known[node].source & bits:
+                    residuals[kind] += residual
         for kind, bits in enumerate(KINDS):
             if met & bits:
-                self.luck[kind] += LUCK_FADING * (max(-1.0, min(1.0, surprises[kind])) - self.luck[kind])
+                self.residual[kind] += RESIDUAL_FADING * (max(-1.0, min(1.0, residuals[kind])) - self.residual[kind])
         self.trials += len(tried)
 
     def save(self, file: Path) -> None:
@@ -170,12 +161,13 @@ class Acceptance:
 
     @staticmethod
     def load(file: Path) -> Acceptance:
-        """What `save` wrote; the priors where there is nothing of use."""
+        """What `save` wrote, also in an earlier version; the priors where there is nothing of use."""
         acceptance = Acceptance()
         try:
             stored = json.loads(file.read_text(encoding="utf-8"))["weights"]
-            weights = [float(stored[name][0]) for name in FEATURES]
-            precision = [float(stored[name][1]) for name in FEATURES]
+            names = FEATURES if FEATURES[0] in stored else [*map(_former_name, FEATURES)]
+            weights = [float(stored[name][0]) for name in names]
+            precision = [float(stored[name][1]) for name in names]
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return acceptance
         if all(map(math.isfinite, precision)) and all(abs(weight) < 100 for weight in weights):
@@ -184,52 +176,38 @@ class Acceptance:
         return acceptance
 
 
-def evidence_of(tree: DraftTree) -> list[Evidence]:
-    """What is known of each node. Doubted are those of which the tree says so, and the siblings of nodes that the draft
-    model proposed."""
-    parents, source = tree.parents.tolist(), tree.source.tolist()
-    looked = {parent for parent, bits in zip(parents, source, strict=True) if bits & SOURCE_DRAFT}
-    known: list[Evidence] = []
-    for parent, bits, row in zip(parents, source, tree.evidence.tolist(), strict=True):
-        length, share, similarity, _, guess, again = row
-        doubted = not bits & SOURCE_DRAFT and (guess == DOUBTED or parent in looked)
-        depth = known[parent].depth + 1 if parent >= 0 else 1
-        known.append(Evidence(bits, length, share, similarity, guess, again, doubted, depth))
-    return known
-
-
-def features(known: Evidence, luck: Sequence[float]) -> list[tuple[int, float]]:
+def features(known: Evidence, residual: Sequence[float]) -> list[tuple[int, float]]:
     """The features of a node that are not 0: (index in `FEATURES`, value)."""
-    bits, length, share, similarity, guess, again, doubted, depth = known
-    exact, near = bits & EXACT, bits & SOURCE_DRESD
+    bits, length, share, similarity, drafted_probability, recycled_probability, rejected, depth = known
+    ngram, dense = bits & SOURCES_NGRAM, bits & SOURCE_DRESD
     draft, recycled = bits & SOURCE_DRAFT, bits & SOURCE_RECYCLED
     steps = math.log2(depth)
-    matched = math.log2(min(max(length, 1.0), LONGEST))
+    matched = math.log2(min(max(length, 1.0), MAX_LENGTH))
     voted = math.log(min(max(share, 0.01), 1.0))
     found: list[tuple[int, float]] = [(_DEPTH, steps)]
-    if exact:
-        found += ((_EXACT, 1.0), (_EXACT + 1, matched), (_EXACT + 2, voted), (_EXACT + 3, luck[0]))
+    if ngram:
+        found += ((_NGRAM, 1.0), (_NGRAM + 1, matched), (_NGRAM + 2, voted), (_NGRAM + 3, residual[0]))
         if bits & SOURCE_REST:
             found.append((_BOTH if bits & SOURCE_PROMPT else _REST_ALONE, 1.0))
-    if near:
-        found += ((_NEAR, 1.0), (_NEAR + 1, similarity * 10.0 - 7.0), (_NEAR + 2, voted), (_NEAR + 3, luck[1]))
-        if exact:
-            found.append((_EXACT_NEAR, 1.0))
+    if dense:
+        found += ((_DENSE, 1.0), (_DENSE + 1, similarity * 10.0 - 7.0), (_DENSE + 2, voted), (_DENSE + 3, residual[1]))
+        if ngram:
+            found.append((_NGRAM_DENSE, 1.0))
     if draft:
-        guessed = _log_odds(guess)
-        found += ((_DRAFT, 1.0), (_DRAFT + 1, guessed), (_DRAFT + 2, luck[2]), (_DEPTH + 1, steps))
-        if exact:
-            found += ((_EXACT_DRAFT, 1.0), (_EXACT_DRAFT + 1, matched), (_EXACT_DRAFT + 2, guessed))
-        if near:
-            found.append((_NEAR_DRAFT, 1.0))
+        drafted = _log_odds(drafted_probability)
+        found += ((_DRAFT, 1.0), (_DRAFT + 1, drafted), (_DRAFT + 2, residual[2]), (_DEPTH + 1, steps))
+        if ngram:
+            found += ((_NGRAM_DRAFT, 1.0), (_NGRAM_DRAFT + 1, matched), (_NGRAM_DRAFT + 2, drafted))
+        if dense:
+            found.append((_DENSE_DRAFT, 1.0))
     if recycled:
-        found += ((_RECYCLED, 1.0), (_RECYCLED + 1, _log_odds(again)), (_RECYCLED + 2, luck[3]))
-        if exact:
-            found.append((_EXACT_RECYCLED, 1.0))
+        found += ((_RECYCLED, 1.0), (_RECYCLED + 1, _log_odds(recycled_probability)), (_RECYCLED + 2, residual[3]))
+        if ngram:
+            found.append((_NGRAM_RECYCLED, 1.0))
         if draft:
             found.append((_DRAFT_RECYCLED, 1.0))
-    if doubted:
-        for source, place in ((exact, _DOUBTED), (near, _DOUBTED + 1), (recycled, _DOUBTED + 2)):
+    if rejected:
+        for source, place in ((ngram, _REJECTED), (dense, _REJECTED + 1), (recycled, _REJECTED + 2)):
             if source:
                 found.append((place, 1.0))
     return found
@@ -245,66 +223,73 @@ def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float6
     return float(np.abs(difference).sum() / len(expected))
 
 
-def _chance(weights: Sequence[float], luck: Sequence[float]) -> Callable[[Evidence], float]:
-    """The logistic function of `features` times weights, without the lists in between: trees grow by hundreds of calls.
-    A test holds the two against each other."""
+def _chance(weights: Sequence[float], residual: Sequence[float]) -> Callable[[Evidence], float]:
+    """The logistic function of `features` times weights, without the lists in between: a step calls it hundreds of
+    times. A test holds the two against each other."""
     (
-        w_exact, w_length, w_share, w_exact_luck, w_near, w_similarity, w_near_share, w_near_luck,
-        w_draft, w_guessed, w_draft_luck, w_recycled, w_again, w_recycled_luck,
-        w_exact_draft, w_length_draft, w_guessed_exact, w_exact_near, w_exact_recycled, w_near_draft, w_draft_recycled,
-        w_rest_alone, w_both, w_doubted_exact, w_doubted_near, w_doubted_recycled, w_depth, w_depth_draft,
+        w_ngram, w_length, w_share, w_ngram_residual, w_dense, w_similarity, w_dense_share, w_dense_residual,
+        w_draft, w_drafted, w_draft_residual, w_recycled, w_again, w_recycled_residual,
+        w_ngram_draft, w_length_draft, w_drafted_ngram, w_ngram_dense, w_ngram_recycled, w_dense_draft,
+        w_draft_recycled, w_rest_alone, w_both, w_rejected_ngram, w_rejected_dense, w_rejected_recycled,
+        w_depth, w_depth_draft,
     ) = weights  # fmt: skip
-    exact_base = w_exact + w_exact_luck * luck[0]
-    near_base = w_near + w_near_luck * luck[1]
-    draft_base = w_draft + w_draft_luck * luck[2]
-    recycled_base = w_recycled + w_recycled_luck * luck[3]
+    ngram_base = w_ngram + w_ngram_residual * residual[0]
+    dense_base = w_dense + w_dense_residual * residual[1]
+    draft_base = w_draft + w_draft_residual * residual[2]
+    recycled_base = w_recycled + w_recycled_residual * residual[3]
     log2, log, exp = math.log2, math.log, math.exp
 
     def chance(evidence: Evidence) -> float:
-        bits, length, share, similarity, guess, again, doubted, depth = evidence
-        exact = bits & EXACT
-        near = bits & SOURCE_DRESD
+        bits, length, share, similarity, drafted_probability, recycled_probability, rejected, depth = evidence
+        ngram = bits & SOURCES_NGRAM
+        dense = bits & SOURCE_DRESD
         draft = bits & SOURCE_DRAFT
         recycled = bits & SOURCE_RECYCLED
         steps = log2(depth)
         odds = w_depth * steps
         share = log(max(share, 0.01)) if share < 1.0 else 0.0
         matched = 0.0
-        if exact:
-            matched = log2(min(max(length, 1.0), LONGEST))
-            odds += exact_base + w_length * matched + w_share * share
+        if ngram:
+            matched = log2(min(max(length, 1.0), MAX_LENGTH))
+            odds += ngram_base + w_length * matched + w_share * share
             if bits & SOURCE_REST:
                 odds += w_both if bits & SOURCE_PROMPT else w_rest_alone
-            if doubted:
-                odds += w_doubted_exact
-        if near:
-            odds += near_base + w_similarity * (similarity * 10.0 - 7.0) + w_near_share * share
-            if exact:
-                odds += w_exact_near
-            if doubted:
-                odds += w_doubted_near
+            if rejected:
+                odds += w_rejected_ngram
+        if dense:
+            odds += dense_base + w_similarity * (similarity * 10.0 - 7.0) + w_dense_share * share
+            if ngram:
+                odds += w_ngram_dense
+            if rejected:
+                odds += w_rejected_dense
         if draft:
-            guess = min(max(guess, _LEAST), _MOST)
-            guessed = log(guess / (1.0 - guess))
-            odds += draft_base + w_guessed * guessed + w_depth_draft * steps
-            if exact:
-                odds += w_exact_draft + w_length_draft * matched + w_guessed_exact * guessed
-            if near:
-                odds += w_near_draft
+            drafted_probability = min(max(drafted_probability, _MIN), _MAX)
+            drafted = log(drafted_probability / (1.0 - drafted_probability))
+            odds += draft_base + w_drafted * drafted + w_depth_draft * steps
+            if ngram:
+                odds += w_ngram_draft + w_length_draft * matched + w_drafted_ngram * drafted
+            if dense:
+                odds += w_dense_draft
         if recycled:
-            again = min(max(again, _LEAST), _MOST)
-            odds += recycled_base + w_again * log(again / (1.0 - again))
-            if exact:
-                odds += w_exact_recycled
+            recycled_probability = min(max(recycled_probability, _MIN), _MAX)
+            odds += recycled_base + w_again * log(recycled_probability / (1.0 - recycled_probability))
+            if ngram:
+                odds += w_ngram_recycled
             if draft:
                 odds += w_draft_recycled
-            if doubted:
-                odds += w_doubted_recycled
-        return min(_MOST, max(_LEAST, 1.0 / (1.0 + exp(-min(max(odds, -30.0), 30.0)))))
+            if rejected:
+                odds += w_rejected_recycled
+        return min(_MAX, max(_MIN, 1.0 / (1.0 + exp(-min(max(odds, -30.0), 30.0)))))
 
     return chance
 
 
+def _former_name(feature: str) -> str:
+    for word, former in _FORMER_WORDS.items():
+        feature = feature.replace(word, former)
+    return feature
+
+
 def _log_odds(probability: float) -> float:
-    bounded = min(max(probability, _LEAST), _MOST)
+    bounded = min(max(probability, _MIN), _MAX)
     return math.log(bounded / (1.0 - bounded))

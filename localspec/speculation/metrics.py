@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.decode import Drafter, DraftTimes, Retrieval, Step, retrieval_of, times_of
+from localspec.speculation.interface import Drafter, DraftTimes, Retrieval, Step, retrieval_of, times_of
 from localspec.speculation.tree import SOURCE_NAMES, SOURCE_TARGET
 
 _BINS = 10

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from localspec import texts
 from localspec.chat.report import SLOWER, verdict
-from localspec.speculation.decode import Retrieval
+from localspec.speculation.interface import Retrieval
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals
 

@@ -18,7 +18,7 @@ import pytest
 from benchmarks.child import Child, idle_shares
 from benchmarks.contenders import Place, Question, ServerContender, ask, free_port, parts_of, server_reply
 from localspec.errors import ModelError
-from localspec.speculation.decode import DraftTimes
+from localspec.speculation.interface import DraftTimes
 from localspec.speculation.metrics import ReplyMetrics
 
 ANSWER: dict[str, Any] = {

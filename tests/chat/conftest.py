@@ -13,7 +13,7 @@ from localspec.models.decode_times import MeasuredDecodeTimes
 from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import ThroughputAverage
+from localspec.speculation.cost import ThroughputAverage
 from localspec.stores.library import Library
 from tests.builders import make_pdf
 
@@ -86,7 +86,7 @@ class CheapRows(MeasuredDecodeTimes):
 def drafting_pays(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests that need drafts: neither this computer's rows nor earlier tests decide whether any are made."""
     monkeypatch.setattr(engine, "times", CheapRows())
-    monkeypatch.setattr(engine, "pace", ThroughputAverage())
+    monkeypatch.setattr(engine, "throughput", ThroughputAverage())
     monkeypatch.setattr(engine, "acceptance", Acceptance())
 
 

@@ -18,8 +18,8 @@ from localspec.chat.turn import ReplyOptions
 from localspec.errors import SettingsError
 from localspec.models.llama import common_start
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.decode import Context
 from localspec.speculation.drafters.dresd import DresdDrafter
+from localspec.speculation.interface import Context
 from localspec.stores.library import Library
 
 QUESTIONS = ("Name a colour of the sky.", "Write a line of Python.", "What is a harbour?", "Say a short poem.")

@@ -20,8 +20,7 @@ from localspec.chat.methods import (
 from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import PAPER_NODES, least_price
-from localspec.speculation.decode import Context
+from localspec.speculation.cost import break_even_probability
 from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
@@ -29,7 +28,9 @@ from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.rest import RestDrafter
-from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, depths, path_probabilities
+from localspec.speculation.interface import Context
+from localspec.speculation.policy import PAPER_NODES
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, depths
 from localspec.stores.library import Library
 from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
 
@@ -202,17 +203,20 @@ def test_as_published_every_node_is_drafted_and_here_those_that_can_pay(
         (drafter,) = drafters_of(method, Sources(engine), sizing)
         drafter.propose(context, 5)
     asked = dict(zip(SIZINGS, draft.asked, strict=True))
-    assert asked == {"device": (5, least_price(engine.decode_seconds), engine.plain_seconds), "paper": (5, 0.0, 0.0)}
+    assert asked == {
+        "device": (5, break_even_probability(engine.decode_seconds), engine.plain_seconds),
+        "paper": (5, 0.0, 0.0),
+    }
     assert asked["device"][2] > 0
 
 
 def test_a_draft_model_that_fails_is_given_up_by_the_engine(engine: Engine, draft: ScriptedDraft) -> None:
     context = Context(engine.tokenize("The lighthouse of"), 10)
     (drafter,) = drafters_of("draft", Sources(engine))
-    draft.fails_in = "grow"
+    draft.fails_in = "draft"
     assert len(drafter.propose(context, 5)) == 0
     assert engine.draft is None
-    assert "failed to grow" in engine.draft_problem
+    assert "failed to draft" in engine.draft_problem
     assert drafters_of("draft", Sources(engine)) == []
 
 
@@ -246,7 +250,7 @@ def test_auto_draws_on_everything_there_is(engine: Engine, harbour: Library, dra
         assert np.bitwise_or.reduce(tree.source) & everything == everything
     assert drafter.times is not None
     assert np.bitwise_or.reduce(tree.source) & (SOURCE_PROMPT | SOURCE_REST)
-    gains = path_probabilities(tree)
+    gains = tree.path_probability
     assert (np.diff(gains) <= 1e-6).all(), "calibrated, best node first"
     assert len(budget.choose(tree, 40, 40)) <= len(tree)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from localspec.errors import DraftMismatchError, ModelFileError, OutOfMemoryError
-from localspec.models.draft import FIRST_CHOICES, WIDTH, DraftModel, TopK
+from localspec.models.draft import FIRST_TOP_K, WIDTH, DraftModel, TopK
 from localspec.models.files import catalogue
 from localspec.models.llama import LlamaModel, Weights
 from localspec.models.pairing import TOKENS, pair
@@ -53,13 +53,13 @@ def text(loaded: LlamaModel) -> NDArray[np.int32]:
     return loaded.tokenize(TEXT)
 
 
-def followed(model: DraftModel, tokens: NDArray[np.int32], count: int = FIRST_CHOICES) -> TopK:
+def followed(model: DraftModel, tokens: NDArray[np.int32], count: int = FIRST_TOP_K) -> TopK:
     choices = model.follow(tokens, count)
     assert choices is not None
     return choices
 
 
-def anew(model: DraftModel, tokens: NDArray[np.int32], count: int = FIRST_CHOICES) -> TopK:
+def anew(model: DraftModel, tokens: NDArray[np.int32], count: int = FIRST_TOP_K) -> TopK:
     model.forget()
     return followed(model, tokens, count)
 
@@ -76,7 +76,7 @@ def test_the_shipped_draft_fits_the_default_target(draft, loaded, text):
     choices = followed(draft, text)
     assert (np.diff(choices.probabilities) <= 0).all()
     assert 0 < choices.probabilities.sum() <= 1 + 1e-5
-    assert len(set(choices.tokens.tolist())) == len(choices.tokens) == FIRST_CHOICES
+    assert len(set(choices.tokens.tolist())) == len(choices.tokens) == FIRST_TOP_K
     assert draft.knows[choices.tokens].all()
     assert draft.vocabulary_size < loaded.vocabulary_size
 
@@ -97,7 +97,7 @@ def test_its_cache_equals_a_fresh_prefill_after_any_accepting_and_rejecting(draf
     tokens = text[: data.draw(st.integers(1, 20))]
     for _ in range(data.draw(st.integers(1, 6))):
         first = followed(draft, tokens)
-        grown = draft.grow(first, data.draw(st.integers(1, 20)))
+        grown = draft.draft_tree(first, data.draw(st.integers(1, 20)))
         node, path = -1, []
         while (below := np.flatnonzero(grown.parents == node)).size and data.draw(st.booleans()):
             node = int(data.draw(st.sampled_from(below.tolist())))
@@ -115,7 +115,7 @@ def test_its_cache_equals_a_fresh_prefill_after_any_accepting_and_rejecting(draf
 @pytest.mark.parametrize("limit", [1, 3, 15, 64])
 def test_a_tree_holds_the_likeliest_paths_with_their_probabilities(draft, fresh, text, limit):
     first = followed(draft, text)
-    grown = draft.grow(first, limit)
+    grown = draft.draft_tree(first, limit)
     count = len(grown.tokens)
     assert 0 < count <= limit
     assert count == limit or limit == 64, "only hopeless nodes are left out"
@@ -146,18 +146,18 @@ def test_a_tree_holds_the_likeliest_paths_with_their_probabilities(draft, fresh,
 
 def test_nodes_that_cannot_pay_are_not_drafted(draft, text):
     first = followed(draft, text)
-    everything = draft.grow(first, 64)
-    likely = draft.grow(first, 64, min_probability=0.2)
+    everything = draft.draft_tree(first, 64)
+    likely = draft.draft_tree(first, 64, min_probability=0.2)
     assert 0 < len(likely.tokens) < len(everything.tokens)
     # A target that takes no time at all leaves nothing to win with a further level.
-    shallow = draft.grow(first, 64, target_seconds=1e-9)
+    shallow = draft.draft_tree(first, 64, target_seconds=1e-9)
     assert (shallow.parents == -1).all()
 
 
 def test_the_smallest_context(shipped, loaded, text):
     small = DraftModel(shipped, loaded, 64, 1)
     try:
-        assert 0 < len(small.grow(followed(small, text[:64]), 64).tokens) <= 64
+        assert 0 < len(small.draft_tree(followed(small, text[:64]), 64).tokens) <= 64
     finally:
         small.close()
 

@@ -21,8 +21,8 @@ from localspec.models.files import catalogue
 from localspec.models.llama import MAX_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import Budget, CostBudget, FixedBudget, SteadyTimes
-from localspec.speculation.decode import Drafter, generate
+from localspec.speculation.cost import SteadyTimes
+from localspec.speculation.decode import generate
 from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.hybrid import HybridDrafter
@@ -31,6 +31,8 @@ from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
+from localspec.speculation.interface import Drafter
+from localspec.speculation.policy import Budget, CostBudget, FixedBudget
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
@@ -38,7 +40,7 @@ from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
 FULL = os.environ.get("LOCALSPEC_PARITY") == "full"
 PROMPTS, WIDE_PROMPTS, TOKENS = (40, 40, 128) if FULL else (12, 6, 48)
 SAMPLINGS = {"greedy": SamplingSettings(), "temperature 0.7": SamplingSettings(temperature=0.7, seed=1234)}
-RUNS = (("exact", 15), ("dresd", 15), ("hybrid", 64), ("draft", 15), ("rasd", 31), ("auto", 0))
+RUNS = (("n-gram", 15), ("dresd", 15), ("hybrid", 64), ("draft", 15), ("rasd", 31), ("auto", 0))
 """Drafters, and nodes of their trees; 0 = sized by the costs measured here."""
 CHEAP_ROWS = 0.010 + 0.001 * np.arange(MAX_ROWS + 1, dtype=np.float64)
 """T(k) in seconds for trees that are sized by cost: wide ones, so that there is something to verify."""
@@ -124,8 +126,7 @@ def partings(
     total = {(name, nodes): Reply() for name, nodes in RUNS}
     (shipped,) = (entry for entry in catalogue.drafts(folder) if entry.name == catalogue.SHIPPED_DRAFT)
     draft = DraftModel(shipped.path, model, CONTEXT, model.threads)
-    budget = CostBudget(SteadyTimes(CHEAP_ROWS), None, MAX_ROWS)
-    acceptance = Acceptance()
+    budget = CostBudget(SteadyTimes(CHEAP_ROWS), Acceptance(), MAX_ROWS, estimated=True)
     try:
         store = NgramStore(database, "tokenizer")
         states = StateStore(database, folder, "library", "target", model.state_size)
@@ -136,15 +137,14 @@ def partings(
             plain = greedy if sampling.is_greedy else reply(model, prompt, [], sampling)
             known = wrong_now_and_then(model, np.array(greedy.tokens, np.int32))
             store.add(number, np.concatenate([prompt[-16:], known]))
-            exact: list[Drafter] = [PromptDrafter(), RestDrafter(store)]
+            ngram: list[Drafter] = [PromptDrafter(), RestDrafter(store)]
             drafters: dict[str, list[Drafter]] = {
-                "exact": exact,
+                "n-gram": ngram,
                 "dresd": [DresdDrafter(states, paper=True)],
-                "hybrid": [HybridDrafter(exact, DresdDrafter(states))],
+                "hybrid": [HybridDrafter(ngram, DresdDrafter(states))],
                 "draft": [ModelDrafter(draft)],
                 "auto": [
                     AutoDrafter(
-                        acceptance,
                         budget,
                         rest=RestDrafter(store),
                         dense=DresdDrafter(states),
@@ -152,7 +152,7 @@ def partings(
                         recycled=RecycledTokens(model.likeliest),
                     )
                 ],
-                "rasd": [RasdDrafter(ModelDrafter(draft), [HybridDrafter(exact, DresdDrafter(states))])],
+                "rasd": [RasdDrafter(ModelDrafter(draft), [HybridDrafter(ngram, DresdDrafter(states))])],
             }
             for name, nodes in RUNS:
                 drafted = reply(model, prompt, drafters[name], sampling, FixedBudget(nodes) if nodes else budget)

@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError
-from localspec.models.draft import FIRST_CHOICES, DraftModel, DraftModelTree, TopK
+from localspec.models.draft import FIRST_TOP_K, DraftModel, DraftModelTree, TopK
 from localspec.speculation.tree import EVIDENCE, DraftTree
 
 STATE_SIZE = 16
 DRAFT_WIDTH = 3
 """Children that a scripted draft gives a node at most."""
-DRAFT_DEEPEST = 6
+DRAFT_MAX_DEPTH = 6
 
 
 class ScriptedTarget:
-    """Implements `decode.Target`. The logits depend on the last `order` tokens, so a small order makes texts repeat."""
+    """Implements `interface.Target`. The logits depend on the last `order` tokens: a small order makes texts repeat."""
 
     def __init__(
         self,
@@ -172,13 +172,13 @@ class ScriptedDraft:
         self.follows: list[int] = []
         """lengths of the texts it was asked to follow"""
         self.asked: list[tuple[int, float, float]] = []
-        """limit, least path probability and the target's seconds of each draft"""
-        self.grown: DraftModelTree | None = None
+        """limit, smallest path probability and the target's seconds of each draft"""
+        self.drafted: DraftModelTree | None = None
         """the last draft"""
         self.on_follow: Callable[[], None] = lambda: None
         """called while it computes what follows a text"""
         self.fails_in = ""
-        """where a ModelError is raised from now on: "closed" (before it computes), "follow" or "grow"; or nowhere"""
+        """where a ModelError is raised from now on: "closed" (before it computes), "follow" or "draft"; or nowhere"""
         self._target = target
         self._accuracy = accuracy
         self._seed = seed
@@ -198,7 +198,7 @@ class ScriptedDraft:
     def follow(
         self,
         tokens: NDArray[np.int32],
-        count: int = FIRST_CHOICES,
+        count: int = FIRST_TOP_K,
         meanwhile: Callable[[], object] | None = None,
     ) -> TopK | None:
         self._check_thread()
@@ -221,23 +221,23 @@ class ScriptedDraft:
         self._first = self.choices_after(self._text, count)
         return self._first
 
-    def grow(
+    def draft_tree(
         self,
         first: TopK,
         limit: int,
-        least: float = 0.0,
+        min_probability: float = 0.0,
         target_seconds: float = 0.0,
         row_price: float | None = None,
     ) -> DraftModelTree:
         self._check_thread()
         assert first is self._first, "the draft does not begin with what the text was followed by, or begins twice"
         assert limit > 0, "asked for a draft where none fits"
-        assert least >= 0
+        assert min_probability >= 0
         assert target_seconds >= 0
         self._first = None
-        self.asked.append((limit, least, target_seconds))
-        if self.fails_in == "grow":
-            raise ModelError("The scripted draft failed to grow.")
+        self.asked.append((limit, min_probability, target_seconds))
+        if self.fails_in == "draft":
+            raise ModelError("The scripted draft failed to draft.")
         tokens: list[int] = []
         parents: list[int] = []
         probabilities: list[float] = []
@@ -250,7 +250,7 @@ class ScriptedDraft:
             nonlocal found
             pairs = zip(choices.tokens.tolist(), choices.probabilities.tolist(), strict=True)
             for rank, (token, probability) in enumerate(list(pairs)[:DRAFT_WIDTH]):
-                if chance * probability >= least:
+                if chance * probability >= min_probability:
                     heapq.heappush(heap, (-chance * probability, found, parent, rank, probability, (*path, token)))
                     found += 1
 
@@ -262,17 +262,17 @@ class ScriptedDraft:
             parents.append(parent)
             probabilities.append(probability)
             ranks.append(rank)
-            if len(path) < DRAFT_DEEPEST:
+            if len(path) < DRAFT_MAX_DEPTH:
                 expand(node, -chance, path, self.choices_after((*self._text, *path), DRAFT_WIDTH))
-        self.grown = DraftModelTree(
+        self.drafted = DraftModelTree(
             np.array(tokens, np.int32),
             np.array(parents, np.int32),
             np.array(probabilities, np.float32),
             np.array(ranks, np.int32),
         )
-        return self.grown
+        return self.drafted
 
-    def choices_after(self, history: Sequence[int], count: int = FIRST_CHOICES) -> TopK:
+    def choices_after(self, history: Sequence[int], count: int = FIRST_TOP_K) -> TopK:
         """What it holds to be likely behind any tokens."""
         recent = self._target.recent(history)
         if recent not in self._known_choices:
@@ -340,7 +340,7 @@ def make_tree(
     """A tree from plain lists."""
     count = len(tokens)
     bits = [source] * count if isinstance(source, int) else source
-    return DraftTree(
+    return DraftTree.of(
         np.array(tokens, np.int32),
         np.array(parents, np.int32),
         np.array(bits, np.uint8),
@@ -354,6 +354,14 @@ def _evidence(rows: Sequence[Sequence[float]] | None, count: int) -> NDArray[np.
     given = rows if rows is not None else [[]] * count
     filled = [[*row, *[0.0] * (EVIDENCE - len(row))] for row in given]
     return np.array(filled, np.float32).reshape(count, EVIDENCE)
+
+
+def path_products(tree: DraftTree) -> list[float]:
+    """Products of the conditional probabilities from the root to each node."""
+    products: list[float] = []
+    for parent, probability in zip(tree.parents.tolist(), tree.probability.tolist(), strict=True):
+        products.append(probability * (products[parent] if parent >= 0 else 1.0))
+    return products
 
 
 def paths_of(tree: DraftTree | DraftModelTree) -> list[tuple[int, ...]]:

@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from localspec.speculation.acceptance import (
     FEATURES,
     KINDS,
-    START_LUCK,
+    START_RESIDUAL,
     Acceptance,
     calibration_error,
-    evidence_of,
     features,
     priors,
 )
@@ -27,7 +26,7 @@ from localspec.speculation.tree import (
     SOURCE_RECYCLED,
     SOURCE_REST,
     DraftTree,
-    path_probabilities,
+    evidence_of,
 )
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
@@ -93,19 +92,19 @@ def test_calibration_changes_probabilities_only_and_keeps_trees_closed(tree):
     assert paths_of(calibrated) == paths_of(tree)
     assert calibrated.source.tolist() == tree.source.tolist()
     assert ((calibrated.probability > 0) & (calibrated.probability < 1)).all() or len(tree) == 0
-    values = path_probabilities(calibrated)
+    values = calibrated.path_probability
     for place, parent in enumerate(tree.parents.tolist()):
         assert parent < 0 or values[place] <= values[parent]
 
 
 @given(draft_trees(), st.lists(st.floats(-1, 1), min_size=len(KINDS), max_size=len(KINDS)), st.integers(0, 99))
-def test_chances_are_the_logistic_function_of_the_features(tree, luck, seed):
+def test_chances_are_the_logistic_function_of_the_features(tree, residual, seed):
     acceptance = Acceptance()
     acceptance.weights = np.random.default_rng(seed).normal(0, 1, len(FEATURES)).tolist()
-    acceptance.luck = luck
+    acceptance.residual = residual
     chance = acceptance.chance()
     for known in evidence_of(tree):
-        odds = sum(acceptance.weights[place] * value for place, value in features(known, luck))
+        odds = sum(acceptance.weights[place] * value for place, value in features(known, residual))
         assert chance(known) == pytest.approx(min(max(1 / (1 + np.exp(-odds)), LOWEST), HIGHEST), rel=1e-9)
 
 
@@ -144,18 +143,18 @@ def test_sources_learn_apart():
     assert chance_of(acceptance, node(SOURCE_RECYCLED, again=0.4)) == pytest.approx(recycled, abs=1e-6)
 
 
-def test_luck_is_followed_within_a_reply_and_forgotten_after_it():
+def test_residual_is_followed_within_a_reply_and_forgotten_after_it():
     acceptance = Acceptance()
-    assert acceptance.luck == [START_LUCK] * len(KINDS)
+    assert acceptance.residual == [START_RESIDUAL] * len(KINDS)
     for _ in range(6):
         acceptance.observe(match(3), NOTHING)
-    assert acceptance.luck[0] < -0.1
-    assert acceptance.luck[1:] == [START_LUCK] * (len(KINDS) - 1)
+    assert acceptance.residual[0] < -0.1
+    assert acceptance.residual[1:] == [START_RESIDUAL] * (len(KINDS) - 1)
     for _ in range(12):
         acceptance.observe(match(3), TAKEN)
-    assert acceptance.luck[0] > 0.0
+    assert acceptance.residual[0] > 0.0
     acceptance.begin()
-    assert acceptance.luck == [START_LUCK] * len(KINDS)
+    assert acceptance.residual == [START_RESIDUAL] * len(KINDS)
 
 
 def test_only_nodes_whose_parent_was_visited_are_trials():
@@ -220,8 +219,8 @@ def test_features_name_their_columns():
     found = {FEATURES[place]: value for place, value in features(known, [0.25, 0.0, 0.0, -0.5]) if value}
     assert found == pytest.approx(
         {
-            "exact": 1, "exact length": 2, "exact share": np.log(0.5), "exact luck": 0.25,
-            "recycled": 1, "recycled luck": -0.5, "exact and recycled": 1,
+            "n-gram": 1, "n-gram length": 2, "n-gram share": np.log(0.5), "n-gram residual": 0.25,
+            "recycled": 1, "recycled residual": -0.5, "n-gram and recycled": 1,
         }
     )  # fmt: skip
 
@@ -240,6 +239,21 @@ def test_what_was_learnt_is_kept(tmp_path: Path):
         again.observe(match(4), TAKEN)
         acceptance.observe(match(4), TAKEN)
     assert again.weights == pytest.approx(acceptance.weights)
+
+
+def test_what_an_earlier_version_learnt_is_read(tmp_path: Path):
+    """Its features had other names."""
+    file = tmp_path / "acceptance.json"
+    acceptance = Acceptance()
+    for _ in range(50):
+        acceptance.observe(match(4), NOTHING)
+    acceptance.save(file)
+    text = file.read_text(encoding="utf-8")
+    for word, former in (("n-gram", "exact"), ("dense", "near"), ("residual", "luck"), ("rejected", "doubted")):
+        text = text.replace(word, former)
+    assert "exact luck" in text
+    file.write_text(text, encoding="utf-8")
+    assert Acceptance.load(file).weights == acceptance.weights
 
 
 @pytest.mark.parametrize(

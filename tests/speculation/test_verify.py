@@ -36,7 +36,7 @@ def test_a_chain_is_accepted_up_to_every_mismatch(mismatch):
     samples = Samples(dict(enumerate([*CHAIN[:mismatch], 99])))
     path, emitted = walk(tree, samples, never)
     assert path.tolist() == list(range(mismatch))
-    assert emitted.tolist() == [*CHAIN[:mismatch], 99], "the mismatching sample itself is the bonus token"
+    assert emitted.tolist() == [*CHAIN[:mismatch], 99], "then the recovered token, or the bonus token"
     assert samples.rows == list(range(mismatch + 1)), "one draw per visited row, none beyond the mismatch"
 
 
@@ -54,17 +54,17 @@ def test_a_token_of_another_branch_is_a_mismatch():
 
 @given(draft_trees(most=20), st.data())
 def test_every_path_of_a_tree_is_followed(tree, data):
-    """For every node as the last accepted one, and a bonus token outside the tree."""
+    """For every node as the last accepted one, and a token outside the tree behind it."""
     paths = paths_of(tree)
     place = {path: node for node, path in enumerate(paths)}
     for end in [(), *paths]:
-        bonus = data.draw(st.sampled_from([token for token in range(5) if (*end, token) not in place]))
+        outside = data.draw(st.sampled_from([token for token in range(5) if (*end, token) not in place]))
         nodes = [place[end[: length + 1]] for length in range(len(end))]
         rows = [0, *[node + 1 for node in nodes]]
-        samples = Samples(dict(zip(rows, [*end, bonus], strict=True)))
+        samples = Samples(dict(zip(rows, [*end, outside], strict=True)))
         path, emitted = walk(tree, samples, never)
         assert path.tolist() == nodes
-        assert emitted.tolist() == [*end, bonus]
+        assert emitted.tolist() == [*end, outside]
         assert samples.rows == rows
 
 

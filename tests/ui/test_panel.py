@@ -24,7 +24,7 @@ from localspec.chat.turn import ReplyOptions
 from localspec.errors import ModelError, SettingsError
 from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
 from localspec.models.llama.sampling import RANDOM_SEED
-from localspec.speculation.decode import DraftTimes, Retrieval, Step
+from localspec.speculation.interface import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, IngestionProgress
@@ -44,7 +44,7 @@ HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.exam
 
 def step(accepted: int, drafted: int, seconds: float = 0.02, source: int = SOURCE_REST) -> Step:
     """A step that drafted a chain of `drafted` tokens from `source`, of which `accepted` were right."""
-    tree = DraftTree(
+    tree = DraftTree.of(
         np.arange(drafted, dtype=np.int32),
         np.arange(-1, drafted - 1, dtype=np.int32),
         np.full(drafted, source, np.uint8),

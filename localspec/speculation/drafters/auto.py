@@ -1,45 +1,43 @@
-"""Auto: all sources in one tree on one scale of acceptance, each asked only where it pays for its time."""
+"""Auto: all sources in one tree on one scale of acceptance, each asked only where its gain exceeds its cost."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import Budget
-from localspec.speculation.decode import Context, DraftTimes, Retrieval, Step
+from localspec.speculation.acceptance import KINDS
+from localspec.speculation.builder import TreeInputs, build_tree
+from localspec.speculation.context_index import MAX_N
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
+from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
-from localspec.speculation.drafters.weights import suffix_weights
-from localspec.speculation.economy import MODEL, SourceGate, SpeculationGate
-from localspec.speculation.growth import TreeInputs, grow
-from localspec.speculation.sightings import ContextIndex
-from localspec.speculation.tree import DraftTree
+from localspec.speculation.interface import Context, DraftTimes, Matcher, Retrieval, Step
+from localspec.speculation.policy import DRAFT_MODEL, Budget, SourceGate, SpeculationGate
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCES_NGRAM, DraftTree, Evidence
 
-_EXACT, _NEAR, _DRAFT = 0, 1, 2
+_NGRAM, _DENSE, _DRAFT = (KINDS.index(kind) for kind in (SOURCES_NGRAM, SOURCE_DRESD, SOURCE_DRAFT))
 SourceGates = tuple[SourceGate, SourceGate, SourceGate]
-"""Of the library's n-grams, of nearest states and of the draft model."""
-_VOTES = [float(vote) for vote in suffix_weights(np.arange(64, dtype=np.int16))]
+"""Of the library's n-grams, of dense retrieval and of the draft model."""
 
 
 def new_source_gates() -> SourceGates:
     """Before anything is known."""
-    return SourceGate(), SourceGate(), SourceGate(MODEL)
+    return SourceGate(), SourceGate(), SourceGate(DRAFT_MODEL)
 
 
 class AutoDrafter:
-    """Prompt lookup and recycled tokens always; the library's n-grams, nearest states and the draft model at steps of
-    a kind where what they bring is worth what they take. Trees come calibrated, best node first."""
+    """Prompt lookup and recycled tokens always; the library's n-grams, dense retrieval and the draft model at steps of
+    a kind where their expected gain exceeds their cost. Trees come estimated, best node first."""
 
     name = "auto"
 
     def __init__(
         self,
-        acceptance: Acceptance,
         budget: Budget,
         *,
         rest: RestDrafter | None = None,
@@ -48,25 +46,27 @@ class AutoDrafter:
         recycled: RecycledTokens | None = None,
         source_gates: SourceGates | None = None,
     ) -> None:
-        """`budget` sizes the trees; it must not calibrate them again. `economies`: what earlier replies have told of
-        the sources."""
+        """`budget` sizes the trees and owns their estimates (made with `estimated`); `source_gates`: what earlier
+        replies have told of the sources. Raises ValueError for a budget without acceptance estimates."""
+        if budget.acceptance is None:
+            raise ValueError("Auto's trees need a budget with acceptance estimates")
         self.needs_states = dense is not None
-        self._acceptance = acceptance
+        self._acceptance = budget.acceptance
         self._budget = budget
+        self._prompt = PromptDrafter(MAX_N)
         self._rest = rest
         self._dense = dense
         self._draft = draft
         self._recycled = recycled
-        self._index = ContextIndex(_VOTES)
         self.source_gates: SourceGates = source_gates or new_source_gates()
         self._root = -1
-        self._pace = 0.0
-        self._alertness = SpeculationGate()
+        self._throughput = 0.0
+        self._gate = SpeculationGate()
         self._tried = False
 
     @property
     def retrieval(self) -> Retrieval | None:
-        """What the search by state found."""
+        """What the dense retrieval found."""
         return self._dense.retrieval if self._dense is not None else None
 
     @property
@@ -77,91 +77,111 @@ class AutoDrafter:
     def begin(self, context: Context) -> None:
         """A new reply starts."""
         self._acceptance.begin()
-        self._alertness = SpeculationGate()
+        self._gate = SpeculationGate()
         self._tried = False
-        self._index = ContextIndex(_VOTES)
-        self._index.follow(context.tokens.tolist())
-        for drafter in (self._rest, self._dense):
-            if drafter is not None:
-                drafter.begin(context)
+        for matcher in (self._prompt, self._rest, self._dense):
+            if matcher is not None:
+                matcher.begin(context)
         if self._draft is not None:
             # A draft model that is hardly ever asked reads the prompt only when it is.
             self._draft.begin(context, read=self.source_gates[_DRAFT].in_use)
 
     def propose(self, context: Context, limit: int) -> DraftTree:
-        """What is known for nothing, then what is worth asking."""
+        """A tree from the free sources first, then from others whose expected gain exceeds their cost."""
         tokens = context.tokens
-        budget = self._budget
         cached = len(tokens) - 1
-        pace = self._pace = budget.pace(cached)
-        self._tried = pace <= 0.0 or self._alertness.tries()
+        cost = self._budget.cost
+        throughput = self._throughput = cost.throughput(cached)
+        self._tried = throughput <= 0.0 or self._gate.wants()
         if not self._tried:
             return DraftTree.empty()
-        index = self._index
-        index.follow(tokens[len(index.tokens) :].tolist())
-        self._root = index.tokens[-1]
-        least = budget.least(cached)
-        chance = self._acceptance.chance()
-        luck = self._acceptance.luck
-        soil = TreeInputs(self._root, index.sightings(), look_up=index.sightings)
+        self._root = int(tokens[-1])
+        inputs = TreeInputs(self._root, self._prompt.matches(context), look_up=self._prompt.behind)
         if self._recycled is not None:
-            soil.recycled = self._recycled.behind
-        tree, paths = grow(soil, chance, limit, least, limit)
-        likely = paths[0] if paths else 0.0
-
-        def credit(source: int, started: float) -> None:
-            """Grow anew with what a source brought, and tell its economy what that changes: by what is known now, the
-            tree that would have been sent without it against the one that will be."""
-            nonlocal tree, paths
-            before, size = tree, budget.size(np.array(paths), cached)
-            tree, paths = grow(soil, chance, limit, least, limit)
-            without = budget.worth(_known_now(before, size, tree, paths), size, cached)
-            now = np.array(paths)
-            gain = budget.worth(now, budget.size(now, cached), cached) - without
-            self.source_gates[source].observe(likely, luck[source], gain, perf_counter() - started, pace)
+            inputs.recycled = self._recycled.behind
+        proposal = _Proposal(self._budget, self._acceptance.chance(), inputs, limit, cached)
+        tree = proposal.tree
+        likeliest = float(tree.path_probability[0]) if len(tree) else 0.0
 
         def wanted(source: int) -> bool:
-            return self.source_gates[source].wants(likely, luck[source], pace)
+            return self.source_gates[source].wants(likeliest, residual[source], throughput)
 
-        if self._rest is not None and wanted(_EXACT):
-            started = perf_counter()
-            soil.sightings += self._rest.sightings(tokens)
-            credit(_EXACT, started)
-        if self._dense is not None and wanted(_NEAR):
-            started = perf_counter()
-            soil.sightings += self._dense.sightings(context)
-            credit(_NEAR, started)
+        def brought(source: int, started: float) -> None:
+            """Take what a source brought into the tree, and tell its gate what that gained and cost."""
+            gain = proposal.rebuild()
+            self.source_gates[source].observe(likeliest, residual[source], gain, perf_counter() - started, throughput)
+
+        residual = self._acceptance.residual
+        matchers: tuple[tuple[int, Matcher | None], ...] = ((_NGRAM, self._rest), (_DENSE, self._dense))
+        for source, matcher in matchers:
+            if matcher is not None and wanted(source):
+                started = perf_counter()
+                inputs.matches += matcher.matches(context)
+                brought(source, started)
         if self._draft is not None and wanted(_DRAFT):
             self._draft.catch_up(tokens)
             started = perf_counter()
-            soil.guesses = self._draft.guesses(
-                tokens, limit, least, budget.row_price(cached), 1.0 / pace if pace > 0 else 0.0
+            seconds_per_token = 1.0 / throughput if throughput > 0 else 0.0
+            inputs.drafted = self._draft.candidates(
+                tokens, limit, proposal.min_probability, cost.row_price(cached), seconds_per_token
             )
-            credit(_DRAFT, started)
-        return tree
+            brought(_DRAFT, started)
+        return proposal.tree
 
     def observe(self, step: Step) -> None:
-        """Learn what became of the tree, and what the target held to be likely on the way."""
+        """Learn what the target held to be likely on the way, and whether drafting pays."""
         started = perf_counter()
         tried, self._tried = self._tried, False
-        if tried:
-            self._acceptance.observe(step.tree, step.path)
-            if self._recycled is not None:
-                self._recycled.refresh(self._root, step, self._pace)
-        overhead = step.propose_seconds + perf_counter() - started
-        self._alertness.observe(
-            len(step.emitted), step.decode_seconds, overhead, drafted=len(step.tree) > 0, tried=tried
+        if tried and self._recycled is not None:
+            self._recycled.refresh(self._root, step, self._throughput)
+        # Learning about acceptance is the budget's, and counted in the rest of the step.
+        overhead = step.propose_seconds + step.rest_seconds + perf_counter() - started
+        self._gate.observe(len(step.emitted), step.decode_seconds, overhead, drafted=len(step.tree) > 0, tried=tried)
+
+
+class _Proposal:
+    """The tree of one step while one source after the other is asked."""
+
+    def __init__(
+        self, budget: Budget, estimate: Callable[[Evidence], float], inputs: TreeInputs, limit: int, cached: int
+    ) -> None:
+        self._cost = budget.cost
+        self._estimate = estimate
+        self._inputs = inputs
+        self._limit = limit
+        self._cached = cached
+        self.min_probability = self._cost.min_probability(cached)
+        self.tree = self._build()
+
+    def rebuild(self) -> float:
+        """Build the tree anew from all inputs. Returns what is gained: in tokens, by what is known now, the part of the
+        new tree that will be verified against the part of the old one that would have been."""
+        cost, cached, before = self._cost, self._cached, self.tree
+        size = cost.best_size(before.path_probability, cached)
+        tree = self.tree = self._build()
+        without = cost.expected_gain(_known_now(before, size, tree), size, cached)
+        gains = tree.path_probability
+        return cost.expected_gain(gains, cost.best_size(gains, cached), cached) - without
+
+    def _build(self) -> DraftTree:
+        return build_tree(
+            self._inputs,
+            self._limit,
+            estimate=self._estimate,
+            min_probability=self.min_probability,
+            max_depth=self._limit,
         )
 
 
-def _known_now(before: DraftTree, size: int, now: DraftTree, paths: list[float]) -> NDArray[np.float64]:
+def _known_now(before: DraftTree, size: int, now: DraftTree) -> NDArray[np.float64]:
     """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one; 0 for those that
     are not in it."""
     places = {
         (parent, token): node
         for node, (parent, token) in enumerate(zip(now.parents.tolist(), now.tokens.tolist(), strict=True))
     }
-    chances = np.zeros(size)
+    paths = now.path_probability.tolist()
+    gains = np.zeros(size)
     place: list[int] = []
     pairs = zip(before.parents[:size].tolist(), before.tokens[:size].tolist(), strict=True)
     for node, (parent, token) in enumerate(pairs):
@@ -169,5 +189,5 @@ def _known_now(before: DraftTree, size: int, now: DraftTree, paths: list[float])
         found = places.get((above, token), -2) if above >= -1 else -2
         place.append(found)
         if found >= 0:
-            chances[node] = paths[found]
-    return chances
+            gains[node] = paths[found]
+    return gains

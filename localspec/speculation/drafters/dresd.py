@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.decode import Context, Retrieval, Step
-from localspec.speculation.drafters.weights import LEAST_SHARE, similarity_weights
-from localspec.speculation.sightings import Match
-from localspec.speculation.tree import PADDING, SOURCE_DRESD, DraftTree, from_continuations
+from localspec.speculation.drafters.matching import MatchingDrafter
+from localspec.speculation.drafters.weights import MIN_SHARE, similarity_weights
+from localspec.speculation.interface import Context, Match, Retrieval
+from localspec.speculation.tree import PADDING, SOURCE_DRESD
 from localspec.stores.states.state_store import StateStore
 
 NEIGHBOURS = 50
@@ -23,27 +23,28 @@ step with 15 nodes). Other trees are cut by what is known of acceptance."""
 CONTINUATION = 16
 """For long copies; on average it hardly matters (64 nodes: 1.145 tokens accepted a step with 10, 1.149 with 16)."""
 CONTEXT_NEIGHBOURS = 16
-LEAST_SIMILARITY = 0.2
+MIN_SIMILARITY = 0.2
 """Neighbours that are less alike say nothing (docs/log.md, "Acceptance by similarity")."""
-ENOUGH_STATES = 32
+MIN_STATES = 32
 """Known states of a context from which on their own mean and spread are good enough to compare them by."""
 
 
-class DresdDrafter:
-    """Drafts from a library's states and from the context's own. The query is the state that produced the root; of its
-    neighbours those count whose next token is the root, and what followed them is the draft.
+class DresdDrafter(MatchingDrafter):
+    """Drafts from a library's hidden states and from the context's own. The query is the state that produced the root;
+    of its neighbours those count whose next token is the root, and what followed them is the draft.
 
     `paper` keeps the ten nearest of them, of the library alone.
     """
 
     name = "dresd"
     needs_states = True
-    times = None
+    retrieval: Retrieval
 
     def __init__(self, store: StateStore | None, *, paper: bool = False) -> None:
+        self._length = PAPER_CONTINUATION if paper else CONTINUATION
+        super().__init__(self._length, 0.0 if paper else MIN_SHARE, PAPER_DECAY if paper else 1.0)
         self._store = store
         self._paper = paper
-        self._length = PAPER_CONTINUATION if paper else CONTINUATION
         self._nothing = np.empty((0, self._length), np.int32), np.empty(0, np.float32)
         self.retrieval = Retrieval()
         self._mean: NDArray[np.float32] = np.empty(0, np.float32)
@@ -54,24 +55,8 @@ class DresdDrafter:
         self.retrieval = Retrieval()
         self._mean = np.empty(0, np.float32)
 
-    def propose(self, context: Context, limit: int) -> DraftTree:
-        """What followed the nearest states, nearer ones counting more; empty when none of them led to the root."""
-        continuations, similarity = self.neighbours(context)
-        if len(similarity) == 0:
-            return DraftTree.empty()
-        return from_continuations(
-            continuations,
-            np.zeros(len(similarity), np.int16),
-            similarity_weights(similarity),
-            SOURCE_DRESD,
-            limit,
-            similarity,
-            least_share=0.0 if self._paper else LEAST_SHARE,
-            decay=PAPER_DECAY if self._paper else 1.0,
-        )
-
     def neighbours(self, context: Context) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """What followed the root where states were near [m, c], padded with -1, and their similarities [m]."""
+        """What followed the root where hidden states were near [m, c], padded with -1, and their similarities [m]."""
         states, known = context.states
         if len(known) == 0 or not known[-1]:
             return self._nothing
@@ -81,20 +66,17 @@ class DresdDrafter:
             own, own_similarity = self._from_context(context.tokens, states, known)
             continuations = np.concatenate([continuations, own])
             similarity = np.concatenate([similarity, own_similarity])
-            near = similarity >= LEAST_SIMILARITY
+            near = similarity >= MIN_SIMILARITY
             continuations, similarity = continuations[near], similarity[near]
         self.retrieval.count(similarity)
         return continuations, similarity
 
-    def sightings(self, context: Context) -> list[Match]:
-        """The same as sightings, nearer ones counting more."""
+    def matches(self, context: Context) -> list[Match]:
+        """The neighbours as dense matches, nearer ones with more votes; none when none of them led to the root."""
         continuations, similarity = self.neighbours(context)
         votes = similarity_weights(similarity).tolist()
         rows = zip(continuations.tolist(), similarity.tolist(), votes, strict=True)
         return [Match(text, 0, 0, near, vote, SOURCE_DRESD) for text, near, vote in rows]
-
-    def observe(self, step: Step) -> None:
-        """The stores do not change while a reply is decoded."""
 
     def _from_store(self, state: NDArray[np.float16], root: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Continuations [m, c] behind the root, and their similarities [m], descending."""
@@ -135,7 +117,7 @@ class DresdDrafter:
                 return projected
         if len(self._mean) == 0:
             sample = states[known].astype(np.float32)
-            if len(sample) < ENOUGH_STATES:
+            if len(sample) < MIN_STATES:
                 return np.empty((0, states.shape[1]), np.float32)
             self._mean = sample.mean(axis=0)
             self._spread = np.maximum(sample.std(axis=0), np.float32(1e-6))

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from localspec.errors import ModelError
 from localspec.models.draft import WIDTH, DraftModel, TopK
-from localspec.speculation.decode import Context, DraftTimes, Step
-from localspec.speculation.growth import Candidate
+from localspec.speculation.builder import Candidate
+from localspec.speculation.interface import Context, DraftTimes, Step
 from localspec.speculation.tree import DRAFT_PROBABILITY, EVIDENCE, SIBLING_RANK, SOURCE_DRAFT, DraftTree
 
 
@@ -25,17 +25,17 @@ class ModelDrafter:
     def __init__(
         self,
         model: DraftModel,
-        least: float = 0.0,
+        min_probability: float = 0.0,
         target_seconds: float = 0.0,
         failed: Callable[[ModelError], None] = lambda _: None,
         *,
         alone: bool = True,
     ) -> None:
-        """`least`: path probability below which no node can pay; `target_seconds`: the target's time for one token (0:
-        levels are drafted whatever they take). `failed` is told when the model fails. Unless `alone`, searches run
-        beside it."""
+        """`min_probability`: path probability below which no node can pay; `target_seconds`: the target's time for one
+        token (0: levels are drafted whatever they take). `failed` is told when the model fails. Unless `alone`,
+        searches run beside it."""
         self._model = model
-        self._least = least
+        self._min_probability = min_probability
         self._target_seconds = target_seconds
         self._failed = failed
         self._alone = alone
@@ -69,12 +69,12 @@ class ModelDrafter:
         """The draft model's tree."""
         started = perf_counter()
         first = self.first(context.tokens)
-        tree = self.grown(first, limit)
+        tree = self.tree_below(first, limit)
         self.times.drafting += perf_counter() - started
         return tree
 
     def first(self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None) -> TopK | None:
-        """The first step: what is likely behind the text; None where the model cannot tell. `meanwhile` is called when
+        """The first step: the top-k behind the text; None where the model cannot tell. `meanwhile` is called when
         the model begins to compute, if it does."""
         if not self._usable:
             return None
@@ -84,36 +84,37 @@ class ModelDrafter:
             self._give_up(error)
             return None
 
-    def grown(self, first: TopK | None, limit: int) -> DraftTree:
-        """The tree that begins with the first step's choices."""
+    def tree_below(self, first: TopK | None, limit: int) -> DraftTree:
+        """The tree that begins with the first step's top-k; empty where there is none."""
         if first is None or not self._usable:
             return DraftTree.empty()
         try:
-            grown = self._model.grow(first, limit, self._least, self._target_seconds)
+            drafted = self._model.draft_tree(first, limit, self._min_probability, self._target_seconds)
         except ModelError as error:
             self._give_up(error)
             return DraftTree.empty()
-        count = len(grown.tokens)
+        count = len(drafted.tokens)
         evidence = np.zeros((count, EVIDENCE), np.float32)
-        evidence[:, SIBLING_RANK] = grown.ranks
-        evidence[:, DRAFT_PROBABILITY] = grown.probabilities
-        return DraftTree(
-            grown.tokens, grown.parents, np.full(count, SOURCE_DRAFT, np.uint8), evidence, grown.probabilities
-        )
+        evidence[:, SIBLING_RANK] = drafted.ranks
+        evidence[:, DRAFT_PROBABILITY] = drafted.probabilities
+        source = np.full(count, SOURCE_DRAFT, np.uint8)
+        return DraftTree.of(drafted.tokens, drafted.parents, source, evidence, drafted.probabilities)
 
-    def guesses(
-        self, tokens: NDArray[np.int32], limit: int, least: float, row_price: float, seconds_per_token: float
+    def candidates(
+        self, tokens: NDArray[np.int32], limit: int, min_probability: float, row_price: float, seconds_per_token: float
     ) -> dict[int, list[Candidate]]:
-        """Its tree as guesses by the node they hang below, -1 = the root; none where it cannot tell. Nodes less likely
-        than `least` are left out; a further level must bring more than the time of its rows, `row_price` tokens each,
-        and its own."""
+        """Its tree as candidates by the node they hang below, -1 = the root; none where it cannot tell.
+
+        Nodes with a lower path probability than `min_probability` are left out. A further level must gain more tokens
+        than its rows, `row_price` each, and its own time, at `seconds_per_token`, would bring.
+        """
         started = perf_counter()
         below: dict[int, list[Candidate]] = {}
         try:
             first = self._model.follow(tokens, WIDTH) if self._usable else None
             if first is not None:
-                grown = self._model.grow(first, limit, least, seconds_per_token, row_price)
-                nodes = zip(grown.tokens.tolist(), grown.parents.tolist(), grown.probabilities.tolist(), strict=True)
+                tree = self._model.draft_tree(first, limit, min_probability, seconds_per_token, row_price)
+                nodes = zip(tree.tokens.tolist(), tree.parents.tolist(), tree.probabilities.tolist(), strict=True)
                 for node, (token, parent, probability) in enumerate(nodes):
                     below.setdefault(parent, []).append(Candidate(token, probability, node))
         except ModelError as error:

@@ -1,58 +1,45 @@
-"""Prompt lookup: what followed the current suffix earlier in the same context."""
+"""Prompt lookup: what followed the last tokens earlier in the same context."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from localspec.speculation.decode import Context, Step
-from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
-from localspec.speculation.tree import PADDING, SOURCE_PROMPT, DraftTree, from_continuations
+from localspec.speculation.context_index import ContextIndex
+from localspec.speculation.drafters.matching import MatchingDrafter
+from localspec.speculation.drafters.weights import suffix_weights
+from localspec.speculation.interface import Context, Match
 
-LONGEST = 16
-SHORTEST = 2
-"""Suffix lengths, as REST has them (arXiv 2311.08252)."""
+MAX_N = 16
+"""Longest suffix, as REST has it (arXiv 2311.08252); the shortest is `context_index.MIN_N`."""
 CONTINUATION = 10
-MATCHES = 16
-"""The most recent matches are enough: in a context, nearer text predicts better."""
+_VOTES = [float(votes) for votes in suffix_weights(np.arange(64, dtype=np.int16))]
 
 
-class PromptDrafter:
-    """Drafts from the context itself. Exact search by array comparison: microseconds for any context that fits."""
+class PromptDrafter(MatchingDrafter):
+    """Drafts from the context itself, by an index that follows it: microseconds for any context that fits."""
 
     name = "prompt"
-    needs_states = False
-    times = None
-    retrieval = None
+
+    def __init__(self, max_n: int = MAX_N) -> None:
+        """`max_n`: tokens of the longest suffix that is compared."""
+        super().__init__(CONTINUATION)
+        self._max_n = max_n
+        self._index = ContextIndex(_VOTES, max_n)
 
     def begin(self, context: Context) -> None:
-        """Nothing to prepare."""
+        """Index the prompt."""
+        self._index = ContextIndex(_VOTES, self._max_n)
+        self._index.follow(context.tokens.tolist())
 
-    def propose(self, context: Context, limit: int) -> DraftTree:
-        """What followed earlier occurrences of the last 2 to 16 tokens, longer matches counting more."""
-        continuations, lengths = suffix_matches(context.tokens)
-        weights = suffix_weights(lengths)
-        return from_continuations(continuations, lengths, weights, SOURCE_PROMPT, limit, least_share=LEAST_SHARE)
+    def matches(self, context: Context) -> list[Match]:
+        """Earlier occurrences of the last 2 to `max_n` tokens, longer ones with more votes.
 
-    def observe(self, step: Step) -> None:
-        """The context is searched afresh each time."""
+        Example: in 1 2 3 4 1 2 3 5 1 2 3 the last three tokens stood twice before, followed by 5 (the more recent,
+        first) and by 4.
+        """
+        self._index.follow(context.tokens[len(self._index.tokens) :].tolist())
+        return self._index.matches()
 
-
-def suffix_matches(tokens: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """Continuations [m, 10] (padded with -1) and match lengths [m] of earlier occurrences of the suffix of `tokens`.
-
-    Longest match first, then the most recent.
-    """
-    count = len(tokens)
-    if count <= SHORTEST:
-        return np.empty((0, CONTINUATION), np.int32), np.empty(0, np.int16)
-    ends = np.flatnonzero((tokens[1:-1] == tokens[-1]) & (tokens[:-2] == tokens[-2])) + 1
-    ends = ends[-MATCHES * 4 :][::-1]
-    reach = min(LONGEST, count)
-    backward = ends[:, None] - np.arange(reach)
-    same = (tokens[np.maximum(backward, 0)] == tokens[::-1][:reach]) & (backward >= 0)
-    lengths = np.minimum.accumulate(same, axis=1).sum(axis=1)
-    order = np.argsort(-lengths, kind="stable")[:MATCHES]
-    forward = ends[order, None] + np.arange(1, CONTINUATION + 1)
-    continuations = np.where(forward < count, tokens[np.minimum(forward, count - 1)], PADDING)
-    return continuations.astype(np.int32), lengths[order].astype(np.int16)
+    def behind(self, drafted: list[int]) -> list[Match]:
+        """Occurrences of the last tokens of the context followed by `drafted`, after a call of `matches`."""
+        return self._index.matches(drafted)

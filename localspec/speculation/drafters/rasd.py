@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.models.draft import TopK
-from localspec.speculation.decode import Context, Drafter, DraftTimes, Retrieval, Step, need_states, retrieval_of
+from localspec.speculation.builder import fuse
 from localspec.speculation.drafters.model import ModelDrafter
-from localspec.speculation.tree import DraftTree, fuse, without_branches
+from localspec.speculation.interface import Context, Drafter, DraftTimes, Retrieval, Step, need_states, retrieval_of
+from localspec.speculation.tree import DraftTree, without_branches
 
 _searcher = ThreadPoolExecutor(1, thread_name_prefix="retrieval")
 """One thread for all replies (they take turns): each thread that reads a store opens a connection of its own."""
 
-PAPER_CHOICES = 10
+PAPER_TOP_K = 10
 """As published: the first token must be among the draft model's ten likeliest."""
 
 
@@ -35,22 +36,22 @@ class Pruning:
 
     LOSS = 0.02
     FORGETTING = 0.998
-    LEAST = 4
+    MIN_K = 4
 
-    def __init__(self, longest: int, fixed: int = 0) -> None:
-        """`longest`: ranks that are told apart; `fixed` > 0 = always so many."""
+    def __init__(self, ranks: int, fixed: int = 0) -> None:
+        """`ranks`: how many are told apart; `fixed` > 0 = always so many."""
         self._fixed = fixed
         # As if ten tokens had stood at each of the first ranks: the published figure, until more is known.
-        self._stood = np.zeros(longest + 1)
-        self._stood[:PAPER_CHOICES] = 1.0
+        self._stood = np.zeros(ranks + 1)
+        self._stood[:PAPER_TOP_K] = 1.0
 
     @property
-    def choices(self) -> int:
-        """How many of the draft model's choices count now."""
+    def top_k(self) -> int:
+        """How many of the draft model's likeliest tokens count now."""
         if self._fixed:
             return self._fixed
         share = np.cumsum(self._stood) / self._stood.sum()
-        return max(self.LEAST, int(np.searchsorted(share, 1.0 - self.LOSS)) + 1)
+        return max(self.MIN_K, int(np.searchsorted(share, 1.0 - self.LOSS)) + 1)
 
     def observe(self, rank: int) -> None:
         """The target took a retrieved token that stood at `rank` (0 = likeliest; beyond the list = its length)."""
@@ -67,13 +68,13 @@ class RasdDrafter:
         self._drafting = drafting
         self._searching = tuple(searching)
         self.needs_states = need_states(searching)
-        self._pruning = Pruning(64, PAPER_CHOICES if paper else 0)
+        self._pruning = Pruning(64, PAPER_TOP_K if paper else 0)
         self._first: TopK | None = None
         self._retrieved: NDArray[np.int32] = np.empty(0, np.int32)
 
     @property
     def retrieval(self) -> Retrieval | None:
-        """What the search by state found."""
+        """What the dense retrieval among the searches found."""
         return retrieval_of(self._searching)
 
     @property
@@ -89,13 +90,13 @@ class RasdDrafter:
             drafter.begin(context)
 
     def propose(self, context: Context, limit: int) -> DraftTree:
-        """Search while the draft model takes its first step; prune, grow, fuse."""
+        """Search while the draft model takes its first step; prune what was found, draft, fuse."""
         first, retrieved = self.search_beside(context, limit)
         started = perf_counter()
         trees = [self._pruned(tree, first) for tree in retrieved]
         self._first = first
         self._retrieved = np.concatenate([tree.tokens[tree.parents < 0] for tree in retrieved] or [self._retrieved[:0]])
-        tree = fuse([self._drafting.grown(first, limit), *trees])
+        tree = fuse([self._drafting.tree_below(first, limit), *trees])
         self.times.drafting += perf_counter() - started
         return tree
 
@@ -140,10 +141,10 @@ class RasdDrafter:
     def _pruned(self, tree: DraftTree, first: TopK | None) -> DraftTree:
         if first is None or len(tree) == 0:
             return tree
-        choices = self._pruning.choices
-        if choices > len(first.tokens):
+        top_k = self._pruning.top_k
+        if top_k > len(first.tokens):
             return tree
-        likely = first.tokens[:choices]
+        likely = first.tokens[:top_k]
         tops = np.flatnonzero(tree.parents < 0)
         wrong = [
             int(top)

@@ -7,11 +7,11 @@ from time import perf_counter
 
 import numpy as np
 
-from localspec.speculation.decode import Step
-from localspec.speculation.growth import Candidate
+from localspec.speculation.builder import Candidate
+from localspec.speculation.interface import Step
 from localspec.speculation.tree import SOURCE_RECYCLED
 
-LIKELIEST = 8
+TOP_K = 8
 """As published."""
 SELDOM = 4
 """Where it doesn't pay, one step in so many is taken over all the same, so that the table stays of use."""
@@ -29,7 +29,7 @@ class RecycledTokens:
     def __init__(self, likeliest: Likeliest) -> None:
         self._likeliest = likeliest
         self._table: dict[int, list[Candidate]] = {}
-        self._brought = 0.1
+        self._gain = 0.1
         """tokens a step that no other source proposed, lately"""
         self._seconds = 0.0
         """of a refresh, lately"""
@@ -39,20 +39,20 @@ class RecycledTokens:
         """What was likely behind `token`; None where it never stood."""
         return self._table.get(token)
 
-    def refresh(self, root: int, step: Step, pace: float = 0.0) -> None:
-        """Take over what the rows of the accepted path tell, while the target still has them. With a `pace` (tokens per
-        second that the time would bring otherwise) only seldom where it costs more than it brings."""
+    def refresh(self, root: int, step: Step, throughput: float = 0.0) -> None:
+        """Take over what the rows of the accepted path tell, while the target still has them. With a `throughput`
+        (tokens per second that the time would bring otherwise) only seldom where it costs more than it brings."""
         alone = int(np.count_nonzero(step.tree.source[step.path] == SOURCE_RECYCLED)) if len(step.path) else 0
-        self._brought += _FADING * (alone - self._brought)
+        self._gain += _FADING * (alone - self._gain)
         self._steps += 1
-        if self._brought * _ROW < self._seconds * pace and self._steps % SELDOM:
+        if self._gain * _ROW < self._seconds * throughput and self._steps % SELDOM:
             return
         started = perf_counter()
         last = root
         row = 0
         for place, token in enumerate(step.emitted.tolist()):
-            tokens, probabilities = self._likeliest(row, LIKELIEST)
-            self._table[last] = [Candidate(*guess, -1) for guess in zip(tokens, probabilities, strict=True)]
+            tokens, probabilities = self._likeliest(row, TOP_K)
+            self._table[last] = [Candidate(*likely, -1) for likely in zip(tokens, probabilities, strict=True)]
             if place < len(step.path):
                 row = int(step.path[place]) + 1
             last = token

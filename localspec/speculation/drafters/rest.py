@@ -3,69 +3,48 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from localspec.speculation.decode import Context, Step
-from localspec.speculation.drafters.weights import LEAST_SHARE, suffix_weights
-from localspec.speculation.sightings import Match
-from localspec.speculation.tree import SOURCE_REST, DraftTree, from_continuations
+from localspec.speculation.drafters.matching import MatchingDrafter
+from localspec.speculation.drafters.weights import MIN_SHARE, suffix_weights
+from localspec.speculation.interface import Context, Match
+from localspec.speculation.tree import SOURCE_REST
 from localspec.stores.ngrams.ngram_store import NgramStore
 
-LONGEST = 16
-SHORTEST = 2
+MAX_N = 16
+MIN_N = 2
 CONTINUATION = 10
 LONG_CONTINUATION = 24
-"""Where a tree is cut by what is known of acceptance: long copies pay on every device."""
+"""Tokens that a match brings where a tree is cut by estimated acceptance (Auto): long copies pay on every device."""
 PAPER_MATCHES = 5000
 """As published in the authors' code."""
 DEVICE_MATCHES = 32
 
 
-class RestDrafter:
+class RestDrafter(MatchingDrafter):
     """Drafts from a library. `paper` searches the longest suffix only and lets up to 5,000 matches vote alike;
-    otherwise matches of all lengths share one tree, longer ones counting more."""
+    otherwise matches of all lengths share one tree, longer ones with more votes."""
 
     name = "rest"
-    needs_states = False
-    times = None
-    retrieval = None
 
     def __init__(self, store: NgramStore, *, paper: bool = False) -> None:
+        super().__init__(CONTINUATION, 0.0 if paper else MIN_SHARE)
         self._store = store
         self._paper = paper
 
-    def begin(self, context: Context) -> None:
-        """Nothing to prepare."""
+    def matches(self, context: Context) -> list[Match]:
+        """Where the last 16 to 2 tokens of the context stand in the library, longest match first.
 
-    def propose(self, context: Context, limit: int) -> DraftTree:
-        """What followed the context's longest suffixes in the library."""
-        matches = self._store.lookup(
-            context.tokens[-LONGEST:],
-            max_n=LONGEST,
-            min_n=SHORTEST,
+        Example: with the document 1 2 5 6 in the library, the context 9 1 2 has one match of length 2, which 5 6
+        follows.
+        """
+        found = self._store.lookup(
+            context.tokens[-MAX_N:],
+            max_n=MAX_N,
+            min_n=MIN_N,
             matches=PAPER_MATCHES if self._paper else DEVICE_MATCHES,
-            continuation=CONTINUATION,
+            continuation=CONTINUATION if self._paper else LONG_CONTINUATION,
             all_lengths=not self._paper,
         )
-        weights = np.ones(len(matches.lengths)) if self._paper else suffix_weights(matches.lengths)
-        least_share = 0.0 if self._paper else LEAST_SHARE
-        return from_continuations(
-            matches.continuations, matches.lengths, weights, SOURCE_REST, limit, least_share=least_share
-        )
-
-    def sightings(self, tokens: NDArray[np.int32]) -> list[Match]:
-        """Where the last of `tokens` [n] stood in the library, longest match first."""
-        matches = self._store.lookup(
-            tokens[-LONGEST:],
-            max_n=LONGEST,
-            min_n=SHORTEST,
-            matches=DEVICE_MATCHES,
-            continuation=LONG_CONTINUATION,
-            all_lengths=True,
-        )
-        votes = suffix_weights(matches.lengths).tolist()
-        rows = zip(matches.continuations.tolist(), matches.lengths.tolist(), votes, strict=True)
+        votes = np.ones(len(found.lengths)) if self._paper else suffix_weights(found.lengths)
+        rows = zip(found.continuations.tolist(), found.lengths.tolist(), votes.tolist(), strict=True)
         return [Match(text, 0, length, 0.0, vote, SOURCE_REST) for text, length, vote in rows]
-
-    def observe(self, step: Step) -> None:
-        """The store does not change while a reply is decoded."""

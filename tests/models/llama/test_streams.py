@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from localspec.errors import SettingsError
 from localspec.models.llama import LlamaModel, ReplyStreams, Written
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import generate
+from localspec.speculation.policy import FixedBudget
 
 QUESTIONS = (
     "Name a colour.", "What is a lighthouse?", "Write one line of Python.", "Count to five.", "Who keeps bees?",

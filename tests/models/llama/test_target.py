@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from localspec.errors import ContextTooLongError, ModelError, ModelFileError, SettingsError
 from localspec.models.llama import LlamaModel, LoadSettings, requantize
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.speculation.budget import FixedBudget
 from localspec.speculation.decode import generate
+from localspec.speculation.policy import FixedBudget
 
 NOTHING = np.empty(0, np.int32)
 SHORT, LONG = 40, 640

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localspec.speculation.decode import Context
-from localspec.speculation.drafters.dresd import CONTINUATION, ENOUGH_STATES, PAPER_CONTINUATION, DresdDrafter
+from localspec.speculation.drafters.dresd import CONTINUATION, MIN_STATES, PAPER_CONTINUATION, DresdDrafter
 from localspec.speculation.drafters.hybrid import LONG_MATCH, HybridDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.weights import similarity_weights
+from localspec.speculation.interface import Context
 from localspec.speculation.tree import MATCH_LENGTH, SIMILARITY, SOURCE_DRESD, SOURCE_PROMPT, DraftTree, depths
 from localspec.stores.database import StoreDatabase
 from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
@@ -117,7 +117,7 @@ def test_nearer_neighbours_outvote_farther_ones(database: StoreDatabase, tmp_pat
 
 def test_the_context_itself_is_searched(store: StateStore) -> None:
     """Dense prompt lookup: with the library's transform, and without a library by the context's own statistics."""
-    before = [200 + number for number in range(2 * ENOUGH_STATES)]
+    before = [200 + number for number in range(2 * MIN_STATES)]
     tokens = [*before, 5, 10, 31, 32, 33, 6, 10]
     meanings = [*range(1000, 1000 + len(before)), 2, 60, 61, 62, 63, 2]
     states = states_of(meanings, 0.0)

@@ -8,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.errors import ModelError
-from localspec.speculation.budget import FixedBudget
-from localspec.speculation.decode import Context, generate
+from localspec.speculation.decode import generate
 from localspec.speculation.drafters.model import ModelDrafter
-from localspec.speculation.tree import DRAFT_PROBABILITY, SIBLING_RANK, SOURCE_DRAFT, path_probabilities
+from localspec.speculation.interface import Context
+from localspec.speculation.policy import FixedBudget
+from localspec.speculation.tree import DRAFT_PROBABILITY, SIBLING_RANK, SOURCE_DRAFT
 from tests.speculation.scripted import ScriptedDraft, ScriptedSampler, ScriptedTarget, paths_of
 
 VOCABULARY = 12
@@ -28,23 +29,23 @@ def context_of(tokens: list[int]) -> Context:
     st.sampled_from([0.0, 0.1, 0.6]),
     st.sets(st.integers(0, VOCABULARY - 1), min_size=1),
 )
-def test_the_draft_is_what_the_model_grew(tokens, limit, least, known):
+def test_the_draft_is_what_the_model_drafted(tokens, limit, min_probability, known):
     draft = ScriptedDraft(ScriptedTarget(VOCABULARY), known=known)
-    drafter = ModelDrafter(draft.model, least)
+    drafter = ModelDrafter(draft.model, min_probability)
     context = context_of(tokens)
     drafter.begin(context)
     tree = drafter.propose(context, limit)
-    grown = draft.grown
+    drafted = draft.drafted
 
-    assert grown is not None
-    assert paths_of(tree) == paths_of(grown)
+    assert drafted is not None
+    assert paths_of(tree) == paths_of(drafted)
     assert len(tree) <= limit
     assert (tree.source == SOURCE_DRAFT).all()
-    assert tree.probability.tolist() == tree.evidence[:, DRAFT_PROBABILITY].tolist() == grown.probabilities.tolist()
-    assert tree.evidence[:, SIBLING_RANK].tolist() == grown.ranks.tolist()
+    assert tree.probability.tolist() == tree.evidence[:, DRAFT_PROBABILITY].tolist() == drafted.probabilities.tolist()
+    assert tree.evidence[:, SIBLING_RANK].tolist() == drafted.ranks.tolist()
     others = np.delete(tree.evidence, [DRAFT_PROBABILITY, SIBLING_RANK], axis=1)
     assert not others.any(), "no evidence of searches"
-    assert (path_probabilities(tree) >= least - 1e-6).all()
+    assert (tree.path_probability >= min_probability - 1e-6).all()
     assert all(drafter.knows(token) for token in tree.tokens.tolist())
     assert [token for token in range(VOCABULARY) if drafter.knows(token)] == sorted(known)
 
@@ -85,7 +86,7 @@ def test_a_text_beyond_its_context_is_no_failure():
     assert failures == []
 
 
-@pytest.mark.parametrize("place", ["closed", "follow", "grow"])
+@pytest.mark.parametrize("place", ["closed", "follow", "draft"])
 def test_a_model_that_fails_is_given_up_for_the_reply(place):
     draft = ScriptedDraft(ScriptedTarget(VOCABULARY))
     failures: list[ModelError] = []

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec.errors import ModelError, StoreError
-from localspec.speculation.decode import Context, DraftTimes, Retrieval, Step
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
-from localspec.speculation.drafters.rasd import PAPER_CHOICES, Pruning, RasdDrafter
+from localspec.speculation.drafters.rasd import PAPER_TOP_K, Pruning, RasdDrafter
+from localspec.speculation.interface import Context, DraftTimes, Retrieval, Step
 from localspec.speculation.tree import SOURCE_DRAFT, DraftTree
 from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree, paths_of
 from tests.speculation.strategies import draft_trees
@@ -99,7 +99,7 @@ def test_a_draft_holds_the_models_paths_and_those_found_that_the_model_may_mean(
     context = context_of()
     drafter.begin(context)
     order = ranked(draft)
-    pruning = Pruning(64, PAPER_CHOICES if paper else 0)
+    pruning = Pruning(64, PAPER_TOP_K if paper else 0)
     for token, times in taught:
         for finding in searching:
             finding.tree = leaves(token)
@@ -113,11 +113,11 @@ def test_a_draft_holds_the_models_paths_and_those_found_that_the_model_may_mean(
         finding.tree = its_tree
     tree = drafter.propose(context, limit)
 
-    assert draft.grown is not None
-    expected = dict.fromkeys(paths_of(draft.grown), SOURCE_DRAFT)
+    assert draft.drafted is not None
+    expected = dict.fromkeys(paths_of(draft.drafted), SOURCE_DRAFT)
     for its_tree in found:
         for path, bits in paths_by_bits(its_tree).items():
-            if path[0] not in known or path[0] in order[: pruning.choices]:
+            if path[0] not in known or path[0] in order[: pruning.top_k]:
                 expected[path] = expected.get(path, 0) | bits
     assert paths_by_bits(tree) == expected
     assert len(tree) == len(expected)
@@ -131,16 +131,16 @@ def test_the_published_ten_choices_and_the_start_of_what_is_learnt(paper):
     finding = Finding(leaves(*order))
     drafter = RasdDrafter(ModelDrafter(draft.model), [finding], paper=paper)
     tree = drafter.propose(context_of(), 1)
-    assert set(tree.tokens[tree.source == 2].tolist()) | {order[0]} == set(order[:PAPER_CHOICES])
+    assert set(tree.tokens[tree.source == 2].tolist()) | {order[0]} == set(order[:PAPER_TOP_K])
     for _ in range(300):  # the target always takes the likeliest
         drafter.propose(context_of(), 1)
         drafter.observe(step_with(order[0]))
-    left = PAPER_CHOICES if paper else Pruning.LEAST
+    left = PAPER_TOP_K if paper else Pruning.MIN_K
     assert set(drafter.propose(context_of(), 1).tokens.tolist()) == set(order[:left])
     for _ in range(30):  # and now one far down the list
         drafter.propose(context_of(), 1)
         drafter.observe(step_with(order[20]))
-    left = PAPER_CHOICES if paper else 21
+    left = PAPER_TOP_K if paper else 21
     assert set(drafter.propose(context_of(), 1).tokens.tolist()) == set(order[:left])
 
 
@@ -150,7 +150,7 @@ def test_tokens_that_the_model_does_not_know_are_kept():
     tree = RasdDrafter(ModelDrafter(draft.model), [finding]).propose(context_of(), 1)
     paths = paths_of(tree)
     assert {(20,), (20, 5), (20, 5, 21)} <= set(paths)
-    assert {path[0] for path in paths if path[0] < 12} == set(ranked(draft)[:PAPER_CHOICES])
+    assert {path[0] for path in paths if path[0] < 12} == set(ranked(draft)[:PAPER_TOP_K])
 
 
 def test_what_teaches_nothing():
@@ -172,7 +172,7 @@ def test_what_teaches_nothing():
         drafter.begin(context)
         drafter.observe(step_with(order[17]))  # the draft was another reply's
     finding.tree = leaves(*range(20))
-    assert set(drafter.propose(context, 1).tokens.tolist()) == set(order[:PAPER_CHOICES])
+    assert set(drafter.propose(context, 1).tokens.tolist()) == set(order[:PAPER_TOP_K])
 
 
 RANKS = st.lists(st.integers(0, 40), max_size=80)
@@ -181,33 +181,33 @@ RANKS = st.lists(st.integers(0, 40), max_size=80)
 @given(RANKS, st.integers(10, 30))
 def test_choices_reach_as_far_as_all_but_a_few_stood(ranks, longest):
     pruning = Pruning(longest)
-    weights = [1.0] * PAPER_CHOICES + [0.0] * (longest + 1 - PAPER_CHOICES)
+    weights = [1.0] * PAPER_TOP_K + [0.0] * (longest + 1 - PAPER_TOP_K)
     for rank in ranks:
         pruning.observe(rank)
         weights = [weight * Pruning.FORGETTING for weight in weights]
         weights[min(rank, longest)] += 1.0
-    choices = pruning.choices
-    assert Pruning.LEAST <= choices <= longest + 1
+    choices = pruning.top_k
+    assert Pruning.MIN_K <= choices <= longest + 1
     wanted = (1.0 - Pruning.LOSS) * sum(weights)
     assert sum(weights[:choices]) >= wanted - 1e-9
-    assert choices == Pruning.LEAST or sum(weights[: choices - 1]) <= wanted + 1e-9
+    assert choices == Pruning.MIN_K or sum(weights[: choices - 1]) <= wanted + 1e-9
 
 
 def test_choices_grow_with_low_ranks_and_shrink_without():
     pruning = Pruning(64)
-    assert pruning.choices == PAPER_CHOICES
+    assert pruning.top_k == PAPER_TOP_K
     for _ in range(5):
         pruning.observe(33)
-    assert pruning.choices == 34
+    assert pruning.top_k == 34
     for _ in range(5):
         pruning.observe(1000)
-    assert pruning.choices == 65, "beyond the list"
-    before = pruning.choices
+    assert pruning.top_k == 65, "beyond the list"
+    before = pruning.top_k
     for _ in range(3000):
         pruning.observe(0)
-        assert pruning.choices <= before
-        before = pruning.choices
-    assert pruning.choices == Pruning.LEAST
+        assert pruning.top_k <= before
+        before = pruning.top_k
+    assert pruning.top_k == Pruning.MIN_K
 
 
 @given(RANKS, st.integers(1, 40))
@@ -215,7 +215,7 @@ def test_a_fixed_number_of_choices_stays(ranks, fixed):
     pruning = Pruning(64, fixed)
     for rank in ranks:
         pruning.observe(rank)
-    assert pruning.choices == fixed
+    assert pruning.top_k == fixed
 
 
 # -- fusion and the rest of a drafter ---------------------------------------------------------------------------------
@@ -274,7 +274,7 @@ def test_what_the_searches_need_and_tell_is_passed_on():
 # -- failures ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("place", ["closed", "follow", "grow"])
+@pytest.mark.parametrize("place", ["closed", "follow", "draft"])
 def test_a_model_that_fails_is_given_up_and_the_search_goes_on(place):
     draft = draft_of()
     order = ranked(draft)
@@ -283,13 +283,13 @@ def test_a_model_that_fails_is_given_up_and_the_search_goes_on(place):
     drafter = RasdDrafter(ModelDrafter(draft.model, failed=failures.append), [finding, PromptDrafter()])
     context = context_of()
     drafter.begin(context)
-    assert set(drafter.propose(context, 3).tokens.tolist()) > set(order[:PAPER_CHOICES])
+    assert set(drafter.propose(context, 3).tokens.tolist()) > set(order[:PAPER_TOP_K])
     drafter.observe(step_with(order[0]))
     draft.fails_in = place
     tree = drafter.propose(context, 3)
     assert not (tree.source & SOURCE_DRAFT).any()
     # Where it still told its choices, they prune; where it did not, everything found is kept.
-    left = order[:PAPER_CHOICES] if place == "grow" else order
+    left = order[:PAPER_TOP_K] if place == "draft" else order
     assert set(tree.tokens[(tree.parents < 0) & (tree.source & 2 > 0)].tolist()) == set(left)
     drafter.observe(step_with(order[0]))
     draft.fails_in = ""

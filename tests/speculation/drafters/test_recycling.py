@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from localspec.speculation.decode import Step
 from localspec.speculation.drafters.recycling import SELDOM, RecycledTokens
+from localspec.speculation.interface import Step
 from localspec.speculation.tree import SOURCE_RECYCLED, DraftTree
 from tests.speculation.scripted import make_tree
 
@@ -42,7 +42,7 @@ def test_where_it_brings_nothing_it_is_refreshed_seldom():
     asked = Asked()
     recycled = RecycledTokens(asked)
     for _ in range(1000):
-        recycled.refresh(5, step(DraftTree.empty(), [], [6]), pace=1e9)
+        recycled.refresh(5, step(DraftTree.empty(), [], [6]), throughput=1e9)
     assert asked.count <= 1000 // SELDOM + 1
     for _ in range(1000):  # where time doesn't count, always
         recycled.refresh(5, step(DraftTree.empty(), [], [6]))
@@ -54,5 +54,5 @@ def test_what_it_brings_keeps_it_fresh():
     recycled = RecycledTokens(asked)
     tree = make_tree([6], [-1], source=SOURCE_RECYCLED)
     for _ in range(200):
-        recycled.refresh(5, step(tree, [0], [6, 6]), pace=10.0)
+        recycled.refresh(5, step(tree, [0], [6, 6]), throughput=10.0)
     assert asked.count == 400

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localspec.speculation.decode import Context
-from localspec.speculation.drafters.rest import CONTINUATION, LONGEST, SHORTEST, RestDrafter
-from localspec.speculation.drafters.weights import LEAST_SHARE
+from localspec.speculation.drafters.rest import CONTINUATION, MAX_N, MIN_N, RestDrafter
+from localspec.speculation.drafters.weights import MIN_SHARE
+from localspec.speculation.interface import Context
 from localspec.speculation.tree import MATCH_LENGTH, SOURCE_REST, DraftTree
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from tests.speculation.scripted import paths_of
 
-GROWTH = 1.5
+BASE = 1.5
 """Vote of a match against that of one a token shorter."""
 
 
@@ -47,11 +47,11 @@ def test_as_published_the_longest_suffix_answers_alone(store):
     context = [8, 1, 2, 3, 4]
     assert first_tokens(propose(store, context, paper=True)) == {5: np.float32(2 / 3), 6: np.float32(1 / 3)}
     # All lengths: three matches of 4 tokens, and one of 2 tokens.
-    total = 3 * GROWTH**4 + GROWTH**2
+    total = 3 * BASE**4 + BASE**2
     assert first_tokens(propose(store, context, paper=False)) == {
-        5: np.float32(2 * GROWTH**4 / total),
-        6: np.float32(GROWTH**4 / total),
-        7: np.float32(GROWTH**2 / total),
+        5: np.float32(2 * BASE**4 / total),
+        6: np.float32(BASE**4 / total),
+        7: np.float32(BASE**2 / total),
     }
 
 
@@ -88,9 +88,9 @@ def test_both_modes_equal_brute_force(store, documents, context):
     for document in documents:
         for end in range(len(document) - 1):
             length = 0
-            while length < min(LONGEST, end + 1, len(context)) and document[end - length] == context[-1 - length]:
+            while length < min(MAX_N, end + 1, len(context)) and document[end - length] == context[-1 - length]:
                 length += 1
-            if length >= SHORTEST:
+            if length >= MIN_N:
                 matches.append((length, document[end + 1 :][:CONTINUATION]))
     longest = max((length for length, _ in matches), default=0)
 
@@ -104,10 +104,10 @@ def test_both_modes_equal_brute_force(store, documents, context):
         for length, continuation in voting:
             for size in range(1, len(continuation) + 1):
                 prefix = tuple(continuation[:size])
-                votes[prefix] += 1 if paper else GROWTH ** min(length, 10)
+                votes[prefix] += 1 if paper else BASE ** min(length, 10)
                 lengths[prefix] = max(lengths.get(prefix, 0), length + size - 1)
-        total = sum(1 if paper else GROWTH ** min(length, 10) for length, _ in voting)
-        least = 0.0 if paper else LEAST_SHARE * total
+        total = sum(1 if paper else BASE ** min(length, 10) for length, _ in voting)
+        least = 0.0 if paper else MIN_SHARE * total
         paths = paths_of(tree)
         assert set(paths) == {prefix for prefix, weight in votes.items() if weight >= least}
         assert (tree.source == SOURCE_REST).all()

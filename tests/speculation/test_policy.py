@@ -1,4 +1,5 @@
-"""How much of a draft is verified."""
+"""How much of a draft is verified, and which sources are asked: those that gain more than they cost, and now and then
+the others."""
 
 from __future__ import annotations
 
@@ -8,18 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import (
-    CAUTION,
+from localspec.speculation.cost import CAUTION, SteadyTimes, StepCost, best_size, break_even_probability
+from localspec.speculation.policy import (
+    DRAFT_MODEL,
+    MAX_ACCEPTANCE,
     PAPER_NODES,
-    SURE,
     CostBudget,
     FixedBudget,
-    Spent,
-    SteadyTimes,
-    best_size,
-    least_price,
+    SourceGate,
+    SpeculationGate,
 )
-from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, cut, depths, path_probabilities
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, cut, depths
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
 
@@ -51,16 +51,16 @@ def test_drafting_nothing_is_a_choice():
 
 
 @given(draft_trees(), st.integers(0, 20), st.integers(0, 20), st.integers(0, 6))
-def test_a_fixed_budget_is_a_cut(tree, nodes, room, deepest):
-    chosen = FixedBudget(nodes).choose(tree, room, deepest)
-    assert paths_of(chosen) == paths_of(cut(tree, min(nodes, room), deepest))
+def test_a_fixed_budget_is_a_cut(tree, nodes, room, max_depth):
+    chosen = FixedBudget(nodes).choose(tree, room, max_depth)
+    assert paths_of(chosen) == paths_of(cut(tree, min(nodes, room), max_depth))
 
 
 @given(draft_trees(), st.integers(0, 20), st.integers(0, 20), st.integers(0, 6))
-def test_a_fixed_budget_with_estimates_cuts_by_them(tree, nodes, room, deepest):
+def test_a_fixed_budget_with_estimates_cuts_by_them(tree, nodes, room, max_depth):
     acceptance = Acceptance()
-    chosen = FixedBudget(nodes, acceptance).choose(tree, room, deepest)
-    by_estimate = cut(acceptance.calibrate(tree), min(nodes, room), deepest)
+    chosen = FixedBudget(nodes, acceptance).choose(tree, room, max_depth)
+    by_estimate = cut(acceptance.calibrate(tree), min(nodes, room), max_depth)
     assert paths_of(chosen) == paths_of(by_estimate)
     assert chosen.probability.tolist() == by_estimate.probability.tolist()
 
@@ -86,26 +86,28 @@ def test_the_published_size():
 
 
 @given(draft_trees(), CURVES, st.integers(2, 30), st.integers(0, 20), st.integers(1, 6))
-def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room, deepest):
+def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room, max_depth):
     seconds = np.array(curve)
     budget = CostBudget(SteadyTimes(seconds), Acceptance(), rows, overhead=0.01)
     assert 0 <= budget.limit <= min(rows, len(curve) - 1) - 1
-    chosen = budget.choose(tree, room, deepest)
+    chosen = budget.choose(tree, room, max_depth)
     assert len(chosen) <= max(0, min(budget.limit, room))
-    assert len(chosen) == 0 or depths(chosen).max() <= deepest
+    assert len(chosen) == 0 or depths(chosen).max() <= max_depth
 
-    possible = cut(Acceptance().calibrate(tree), min(budget.limit, room), deepest)
+    possible = cut(Acceptance().calibrate(tree), min(budget.limit, room), max_depth)
 
     def surplus(size: int) -> float:
         """Tokens beyond what the same time brings plainly."""
-        expected = 1.0 + CAUTION * float(path_probabilities(cut(possible, size)).sum())
+        expected = 1.0 + CAUTION * float(cut(possible, size).path_probability.sum())
         return float(expected - (seconds[size + 1] + (0.01 if size else 0.0)) / seconds[1])
 
     best = max(surplus(size) for size in range(len(possible) + 1))
     assert surplus(len(chosen)) == pytest.approx(best, rel=1e-6, abs=1e-9)
     assert set(paths_of(chosen)) == set(paths_of(cut(possible, len(chosen))))
-    gains = np.sort(path_probabilities(possible))[::-1]
-    assert budget.worth(gains * CAUTION, budget.size(gains, 0), 0) == pytest.approx(max(0.0, best), abs=1e-6)
+    gains = np.sort(possible.path_probability)[::-1]
+    assert budget.cost.expected_gain(gains * CAUTION, budget.cost.best_size(gains, 0), 0) == pytest.approx(
+        max(0.0, best), abs=1e-6
+    )
 
 
 @given(CURVES, st.lists(st.tuples(st.integers(1, 9), st.floats(0.01, 3)), max_size=30))
@@ -113,10 +115,12 @@ def test_pace_is_never_below_plain_decoding(curve, steps):
     times = SteadyTimes(np.array(curve))
     budget = CostBudget(times, None, 9)
     for tokens, seconds in steps:
-        budget.observe(make_tree([1], [-1]), np.arange(tokens - 1, dtype=np.int32), Spent(0, seconds, seconds))
-    assert budget.pace(0) >= 1 / curve[1] * (1 - 1e-9)
+        budget.observe(make_tree([1], [-1]), np.arange(tokens - 1, dtype=np.int32), StepCost(0, seconds, seconds))
+    assert budget.cost.throughput(0) >= 1 / curve[1] * (1 - 1e-9)
     if steps:
-        assert budget.pace(0) <= max(1 / curve[1], *(tokens / seconds for tokens, seconds in steps)) * (1 + 1e-9)
+        assert budget.cost.throughput(0) <= max(1 / curve[1], *(tokens / seconds for tokens, seconds in steps)) * (
+            1 + 1e-9
+        )
 
 
 def test_a_fast_pace_makes_time_dear():
@@ -126,12 +130,12 @@ def test_a_fast_pace_makes_time_dear():
     budget = CostBudget(times, None, 2, overhead=0.0)
     assert len(budget.choose(tree, 9, 9)) == 1, "0.6 tokens for half a step"
     for _ in range(200):
-        budget.observe(tree, np.array([0, 1], np.int32), Spent(0, 1.0, 1.0))
-    assert budget.pace(0) == pytest.approx(3.0, rel=0.05)
+        budget.observe(tree, np.array([0, 1], np.int32), StepCost(0, 1.0, 1.0))
+    assert budget.cost.throughput(0) == pytest.approx(3.0, rel=0.05)
     assert len(budget.choose(tree, 9, 9)) == 0
-    assert budget.size(np.array([0.6]), 0) == budget.worth(np.array([0.6]), 0, 0) == 0
-    assert budget.worth(np.array([0.6]), 1, 0) == pytest.approx(0.6 - 3.0 * 0.5, rel=0.05)
-    assert budget.least(0) > 0.6
+    assert budget.cost.best_size(np.array([0.6]), 0) == budget.cost.expected_gain(np.array([0.6]), 0, 0) == 0
+    assert budget.cost.expected_gain(np.array([0.6]), 1, 0) == pytest.approx(0.6 - 3.0 * 0.5, rel=0.05)
+    assert budget.cost.min_probability(0) > 0.6
 
 
 def test_decode_times_are_observed_at_their_place():
@@ -142,15 +146,15 @@ def test_decode_times_are_observed_at_their_place():
             told.append((rows, cached, seconds))
 
     budget = CostBudget(Times(np.arange(9.0)), None, 8)
-    budget.observe(make_tree([1, 2], [-1, 0]), np.array([0], np.int32), Spent(77, 0.5, 0.6))
+    budget.observe(make_tree([1, 2], [-1, 0]), np.array([0], np.int32), StepCost(77, 0.5, 0.6))
     assert told == [(3, 77, 0.5)]
 
 
 def test_a_fixed_budget_knows_no_time():
     budget = FixedBudget(2)
-    assert budget.pace(0) == budget.least(0) == 0
+    assert budget.cost.throughput(0) == budget.cost.min_probability(0) == 0
     gains = np.array([0.5, 0.25, 0.125])
-    assert budget.worth(gains, budget.size(gains, 0), 0) == 0.75
+    assert budget.cost.expected_gain(gains, budget.cost.best_size(gains, 0), 0) == 0.75
 
 
 def test_no_more_is_proposed_than_can_pay():
@@ -163,7 +167,7 @@ def test_no_more_is_proposed_than_can_pay():
     assert CostBudget(SteadyTimes(np.arange(66.0)), Acceptance(), 1).limit == 0
 
 
-@given(CURVES, st.integers(1, 40), st.floats(0.0, SURE))
+@given(CURVES, st.integers(1, 40), st.floats(0.0, MAX_ACCEPTANCE))
 def test_drafts_that_are_less_sure_never_want_more_than_the_limit(curve, rows, chance):
     seconds = np.array(curve)
     budget = CostBudget(SteadyTimes(seconds), Acceptance(), rows, overhead=0.01)
@@ -184,10 +188,10 @@ def test_a_cost_budget_learns_that_drafts_fail():
 
 
 @given(st.lists(st.floats(0.001, 10.0), min_size=2, max_size=40), st.lists(st.floats(0.0, 0.999), max_size=30))
-def test_the_least_price_is_that_of_a_row_in_the_cheapest_batch(curve, parts):
+def test_the_break_even_probability_is_that_of_a_row_in_the_cheapest_batch(curve, parts):
     """Nodes that are all cheaper than it are never sent."""
     plain = curve[0]
-    price = least_price(np.array([0.0, *curve]))
+    price = break_even_probability(np.array([0.0, *curve]))
     by_rows = [(seconds - plain) / more / plain for more, seconds in enumerate(curve[1:], 1)]
     assert price == pytest.approx(max(0.0, min(by_rows)))
     gains = np.sort(np.array([part * min(price, 1.0) for part in parts]))[::-1]
@@ -195,7 +199,107 @@ def test_the_least_price_is_that_of_a_row_in_the_cheapest_batch(curve, parts):
 
 
 def test_free_rows_have_no_price():
-    assert least_price(np.array([0.0, *[0.3] * 65])) == 0
-    assert least_price(np.array([0.0, 1.0, 1.5, 0.9])) == 0, "a wider batch can cost less"
-    assert least_price(np.arange(66.0)) == 1, "where rows cost as much as steps, only what is certain pays"
-    assert least_price(np.array([0.0, 2.0, 4.0, 3.0])) == 0.25
+    assert break_even_probability(np.array([0.0, *[0.3] * 65])) == 0
+    assert break_even_probability(np.array([0.0, 1.0, 1.5, 0.9])) == 0, "a wider batch can cost less"
+    assert break_even_probability(np.arange(66.0)) == 1, "where rows cost as much as steps, only what is certain pays"
+    assert break_even_probability(np.array([0.0, 2.0, 4.0, 3.0])) == 0.25
+
+
+# -- gates ------------------------------------------------------------------------------------------------------------
+
+THROUGHPUT = 100.0
+
+
+def asked_of(gate: SourceGate, steps: int, tokens: float, seconds: float, probability: float = 0.5) -> int:
+    """Steps at which it is asked, of so many alike."""
+    asked = 0
+    for _ in range(steps):
+        if gate.wants(probability, 0.0, THROUGHPUT):
+            asked += 1
+            gate.observe(probability, 0.0, tokens, seconds, THROUGHPUT)
+    return asked
+
+
+def test_what_pays_is_asked_always():
+    assert asked_of(SourceGate(), 200, tokens=0.2, seconds=0.001) == 200
+
+
+def test_what_doesnt_pay_is_asked_ever_more_rarely_but_never_forgotten():
+    gate = SourceGate()
+    assert 3 < asked_of(gate, 100, tokens=0.05, seconds=0.001) < 15
+    late = asked_of(gate, 640, tokens=0.05, seconds=0.001)
+    assert 5 <= late <= 15
+
+
+@pytest.mark.parametrize(("tokens", "expected"), [(0.14, False), (0.16, True)])
+def test_a_draft_model_must_bring_half_as_much_again(tokens, expected):
+    gate = SourceGate(DRAFT_MODEL)
+    asked_of(gate, 3, tokens=tokens, seconds=0.001)
+    assert gate.wants(0.5, 0.0, THROUGHPUT) is expected
+
+
+def test_whether_it_is_in_use():
+    gate = SourceGate()
+    used = [gate.in_use]
+    for steps, tokens in ((300, 0.0), (900, 1.0)):
+        asked_of(gate, steps, tokens=tokens, seconds=0.001)
+        used.append(gate.in_use)
+    assert used == [True, False, True], "at first nothing speaks against it"
+
+
+def test_it_comes_back_when_the_text_changes():
+    gate = SourceGate()
+    asked_of(gate, 300, tokens=0.0, seconds=0.001)
+    asked_of(gate, 700, tokens=1.0, seconds=0.001)
+    assert asked_of(gate, 100, tokens=1.0, seconds=0.001) == 100
+
+
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0019, True), (0.0021, False)])
+def test_its_price_is_what_the_time_brings_otherwise(seconds, expected):
+    gate = SourceGate()
+    asked_of(gate, 3, tokens=0.2, seconds=seconds)
+    assert gate.wants(0.5, 0.0, THROUGHPUT) is expected
+
+
+def test_steps_are_told_apart():
+    gate = SourceGate()
+    asked_of(gate, 50, tokens=0.0, seconds=0.001, probability=0.95)
+    assert asked_of(gate, 50, tokens=0.5, seconds=0.001, probability=0.1) == 50
+    assert asked_of(gate, 50, tokens=0.0, seconds=0.001, probability=0.95) < 10
+
+
+def test_where_time_doesnt_count_all_are_asked():
+    gate = SourceGate()
+    for _ in range(20):
+        assert gate.wants(0.5, 0.0, 0.0)
+        gate.observe(0.5, 0.0, -0.001, 1.0, 0.0)
+
+
+def tries_of(gate: SpeculationGate, steps: int, tokens: int, decode: float) -> int:
+    """Steps that look for drafts, of so many in which a plain decode takes 10 ms and looking 0.5 ms."""
+    tried = 0
+    for _ in range(steps):
+        looks = gate.wants()
+        tried += looks
+        drafted = looks and tokens > 0
+        gate.observe(
+            max(1, tokens) if drafted else 1, decode if drafted else 0.01, 0.0005, drafted=drafted, tried=looks
+        )
+    return tried
+
+
+def test_where_nothing_is_found_few_steps_look_for_it():
+    assert tries_of(SpeculationGate(), 400, tokens=0, decode=0.01) < 140
+
+
+def test_where_drafts_are_accepted_but_cost_more_it_looks_on_only_while_they_are():
+    gate = SpeculationGate()
+    tries_of(gate, 2, tokens=0, decode=0.01)
+    assert tries_of(gate, 200, tokens=1, decode=0.015) < 90
+    assert tries_of(gate, 100, tokens=3, decode=0.015) > 90
+
+
+def test_where_drafts_pay_every_step_looks():
+    gate = SpeculationGate()
+    tries_of(gate, 2, tokens=0, decode=0.01)
+    assert tries_of(gate, 200, tokens=2, decode=0.015) == 200

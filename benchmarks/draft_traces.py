@@ -1,9 +1,10 @@
-"""Collects what drafts offer per step, for `localspec/speculation/typical_offers.json`.
+"""Records draft traces, the path probabilities of what is drafted at each step, for
+`localspec/speculation/draft_traces.json`.
 
 Replays recorded replies (npz files with `tokens`, `lengths`, `reply_start`, as `self_chats` has them) with prompt
 lookup and calibrated acceptance; no model is needed. Every step's size is chosen by the cost of BF16 on two cores.
 
-    python -m benchmarks.typical_offers FOLDER --steps 400 > localspec/speculation/typical_offers.json
+    python -m benchmarks.draft_traces FOLDER --steps 400 > localspec/speculation/draft_traces.json
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.budget import best_size
-from localspec.speculation.decode import Context
+from localspec.speculation.cost import best_size
 from localspec.speculation.drafters.prompt import PromptDrafter
-from localspec.speculation.tree import cut, path_probabilities
+from localspec.speculation.interface import Context
+from localspec.speculation.tree import cut
 from localspec.speculation.verify import walk
 
 NODES = 15
@@ -31,7 +32,7 @@ SECONDS = np.interp(
 OVERHEAD = 0.0004
 
 
-def offers_of(tokens: NDArray[np.int32], start: int, acceptance: Acceptance) -> list[list[float]]:
+def traces_of(tokens: NDArray[np.int32], start: int, acceptance: Acceptance) -> list[list[float]]:
     """Path probabilities of every step of one reply, which begins at `start`, descending."""
     drafter = PromptDrafter()
     found = []
@@ -39,7 +40,7 @@ def offers_of(tokens: NDArray[np.int32], start: int, acceptance: Acceptance) -> 
     while place < len(tokens):
         context = Context(tokens[:place], 0)
         tree = cut(acceptance.calibrate(drafter.propose(context, NODES)), NODES)
-        gains = np.sort(path_probabilities(tree).astype(np.float64))[::-1]
+        gains = np.sort(tree.path_probability)[::-1]
         found.append([round(float(gain), 3) for gain in gains if gain >= 0.001])
         chosen = cut(tree, best_size(gains, SECONDS, OVERHEAD))
         written = iter(tokens[place:].tolist())
@@ -65,13 +66,13 @@ def main() -> None:
         number = int(generator.integers(len(data["lengths"])))
         first = int(data["lengths"][:number].sum())
         text = data["tokens"][first : first + int(data["lengths"][number])].astype(np.int32)
-        found += offers_of(text, int(data["reply_start"][number]), acceptance)
+        found += traces_of(text, int(data["reply_start"][number]), acceptance)
     chosen = generator.permutation(len(found))[: arguments.steps]
     about = (
-        f"Path probabilities of what prompt lookup offered, {len(chosen)} steps drawn from {len(found)} of"
-        f" {arguments.replies} recorded replies of the default model; made by benchmarks/typical_offers.py"
+        f"Recorded draft traces: path probabilities of what prompt lookup drafted, {len(chosen)} steps drawn from"
+        f" {len(found)} of {arguments.replies} recorded replies of the default model; made by benchmarks/draft_traces.py"
     )
-    sys.stdout.write(json.dumps({"about": about, "offers": [found[index] for index in chosen]}) + "\n")
+    sys.stdout.write(json.dumps({"about": about, "traces": [found[index] for index in chosen]}) + "\n")
 
 
 if __name__ == "__main__":

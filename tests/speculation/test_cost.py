@@ -7,44 +7,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.expectation import OVERHEAD, expected_speed, typical_offers
+from localspec.speculation.cost import DRAFT_OVERHEAD, draft_traces, expected_speed
 
 TIMES = st.lists(st.floats(1e-4, 1.0), min_size=17, max_size=17).map(lambda times: np.array([0.0, *times]))
-OFFERS = st.lists(st.lists(st.floats(0, 1), min_size=15, max_size=15).map(sorted), max_size=8).map(
+TRACES = st.lists(st.lists(st.floats(0, 1), min_size=15, max_size=15).map(sorted), max_size=8).map(
     lambda rows: np.array([row[::-1] for row in rows], dtype=np.float64).reshape(len(rows), 15)
 )
 
 
 def test_a_worked_example():
     seconds = np.array([0.0, 0.010, 0.012, 0.030])
-    offers = np.array([[0.8, 0.5], [0.1, 0.0]])
+    traces = np.array([[0.8, 0.5], [0.1, 0.0]])
     # One row is added in the first step (1.8 tokens in 12 ms and the overhead), none in the second.
-    assert expected_speed(seconds, offers, 0.001) == pytest.approx((1.8 + 1.0) / (0.013 + 0.010))
+    assert expected_speed(seconds, traces, 0.001) == pytest.approx((1.8 + 1.0) / (0.013 + 0.010))
 
 
-def test_without_offers_it_is_plain_decoding():
+def test_without_traces_it_is_plain_decoding():
     seconds = np.array([0.0, 0.005, 0.006, 0.007])
     assert expected_speed(seconds, np.zeros((0, 0))) == pytest.approx(200)
     assert expected_speed(seconds, np.zeros((3, 2))) == pytest.approx(200)
 
 
-@given(TIMES, OFFERS)
-def test_drafting_by_cost_never_expects_less_than_plain(seconds, offers):
-    assert expected_speed(seconds, offers) >= 1 / seconds[1] * (1 - 1e-9)
+@given(TIMES, TRACES)
+def test_drafting_by_cost_never_expects_less_than_plain(seconds, traces):
+    assert expected_speed(seconds, traces) >= 1 / seconds[1] * (1 - 1e-9)
 
 
-@given(TIMES, OFFERS, st.floats(1.1, 4.0))
-def test_a_slower_device_is_slower(seconds, offers, factor):
-    assert expected_speed(seconds * factor, offers, 0.0) == pytest.approx(expected_speed(seconds, offers, 0.0) / factor)
+@given(TIMES, TRACES, st.floats(1.1, 4.0))
+def test_a_slower_device_is_slower(seconds, traces, factor):
+    assert expected_speed(seconds * factor, traces, 0.0) == pytest.approx(expected_speed(seconds, traces, 0.0) / factor)
 
 
 def test_the_sample_is_sound():
-    offers = typical_offers()
-    assert offers.shape[0] >= 300
-    assert 8 <= offers.shape[1] <= 64
-    assert ((offers >= 0) & (offers <= 1)).all()
-    assert (np.diff(offers, axis=1) <= 1e-9).all()
-    assert 0.1 < (offers[:, 0] > 0).mean() <= 1
+    traces = draft_traces()
+    assert traces.shape[0] >= 300
+    assert 8 <= traces.shape[1] <= 64
+    assert ((traces >= 0) & (traces <= 1)).all()
+    assert (np.diff(traces, axis=1) <= 1e-9).all()
+    assert 0.1 < (traces[:, 0] > 0).mean() <= 1
 
 
 def test_flat_curves_gain_more_than_steep_ones():
@@ -53,5 +53,5 @@ def test_flat_curves_gain_more_than_steep_ones():
     rows = [1, 2, 4, 8, 16, 32, 64]
     steep = np.interp(counts, rows, np.array([6.9, 13.7, 20.0, 27.7, 47.5, 90.9, 165.0]) / 1000)
     flat = np.interp(counts, rows, np.array([7.6, 10.7, 14.7, 20.1, 28.1, 48.1, 67.2]) / 1000)
-    assert OVERHEAD < 0.002
-    assert expected_speed(flat, typical_offers()) > expected_speed(steep, typical_offers())
+    assert DRAFT_OVERHEAD < 0.002
+    assert expected_speed(flat, draft_traces()) > expected_speed(steep, draft_traces())

@@ -1,0 +1,370 @@
+"""Builds draft trees: one tree out of everything that proposes tokens, the likeliest node first.
+
+Matches (prompt lookup, REST, DReSD), a draft model's tree and the target's own earlier choices hang their tokens below
+the same nodes; a best-first search over a heap takes the node with the highest path probability next. A path
+probability never exceeds its parent's, so the first k nodes are the best tree of k nodes. The methods alone use the
+same builder as Auto does: with matches only, a node's probability is its share of the votes, which is REST's trie
+(arXiv 2311.08252). RASD's fusion (arXiv 2503.03434) unites finished trees instead: see `fuse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+import numpy as np
+
+from localspec.speculation.interface import Match
+from localspec.speculation.tree import (
+    REJECTED,
+    SIBLING_RANK,
+    SOURCE_DRAFT,
+    SOURCE_RECYCLED,
+    SOURCES_NGRAM,
+    DraftTree,
+    Evidence,
+)
+
+MIN_RECYCLED = 0.01
+"""What the target itself held to be less likely is not proposed again on that ground alone."""
+_NOT_EXPANDED = -2
+"""In place of a node of the draft model: it says nothing about what follows."""
+
+
+class Candidate(NamedTuple):
+    """One token with its probability, of a draft model or of the target itself at an earlier time."""
+
+    token: int
+    probability: float
+    node: int
+    """of the draft model's tree, whose children are the candidates at this index; -1 = it was not expanded"""
+
+
+Candidates = Sequence[Candidate]
+
+
+@dataclass(slots=True)
+class TreeInputs:
+    """What a tree is built from."""
+
+    root: int
+    """the last committed token"""
+    matches: list[Match]
+    drafted: Mapping[int, Candidates] = field(default_factory=dict)
+    """the draft model's candidates by its node that they hang below; -1 = the root"""
+    recycled: Callable[[int], Candidates | None] = lambda _: None
+    """what the target held to be likely behind a token the last time"""
+    look_up: Callable[[list[int]], list[Match]] = lambda _: []
+    """matches of the context followed by drafted tokens (as READER does, arXiv 2508.09072)"""
+
+
+def build_tree(
+    inputs: TreeInputs,
+    limit: int,
+    *,
+    estimate: Callable[[Evidence], float] | None = None,
+    min_probability: float = 0.0,
+    max_depth: int,
+    decay: float = 1.0,
+) -> DraftTree:
+    """A tree of at most `limit` nodes, none deeper than `max_depth` or with a path probability below `min_probability`;
+    descending by path probability, ties in the order of discovery.
+
+    `estimate` gives P(accepted | parent accepted) of a node. Without it, as for matches of one kind alone, that is the
+    node's share of the votes that reach its parent (matches that end there included) times `decay`: with less than 1, a
+    place further down a branch is worth less than one higher up with as many votes.
+
+    Example: three matches with one vote each are followed by (5, 6), (5, 7) and (8). The nodes are 5 with probability
+    2/3, then 8 with 1/3, and 6 and 7 below 5 with 1/2 each, so with path probabilities of 1/3.
+    """
+    return _Builder(inputs, limit, estimate, min_probability, max_depth, decay).build()
+
+
+class _Child:
+    """A token below one node, with all that proposes it. Slots, not a dataclass with defaults: some forty are made a
+    step."""
+
+    __slots__ = (
+        "dense_votes",
+        "depth",
+        "draft_node",
+        "draft_probability",
+        "match_length",
+        "matches",
+        "ngram_votes",
+        "parent",
+        "probability",
+        "recycled_probability",
+        "rejected",
+        "similarity",
+        "source",
+        "token",
+        "vote_share",
+    )  # fmt: skip
+
+    parent: int
+    depth: int
+    vote_share: float
+    rejected: bool
+    probability: float
+
+    def __init__(self, token: int) -> None:
+        self.token = token
+        self.source = 0
+        self.match_length = 0
+        self.ngram_votes = self.similarity = self.dense_votes = 0.0
+        self.draft_probability = self.recycled_probability = 0.0
+        self.draft_node = _NOT_EXPANDED
+        self.matches: list[Match] = []
+
+
+class _Nodes:
+    """The nodes of a tree while it is built, one list for each array of `DraftTree`."""
+
+    def __init__(self) -> None:
+        self.tokens: list[int] = []
+        self.parents: list[int] = []
+        self.source: list[int] = []
+        self.evidence: list[Sequence[float]] = []
+        self.probability: list[float] = []
+
+    def tree(self, path_probability: list[float] | None = None) -> DraftTree:
+        """As arrays; `path_probability` where it is known already."""
+        if not self.tokens:
+            return DraftTree.empty()
+        arrays = (
+            np.array(self.tokens, np.int32),
+            np.array(self.parents, np.int32),
+            np.array(self.source, np.uint8),
+            np.array(self.evidence, np.float32),
+            np.array(self.probability, np.float32),
+        )
+        if path_probability is None:
+            return DraftTree.of(*arrays)
+        return DraftTree(*arrays, np.array(path_probability, np.float64))
+
+
+class _Builder:
+    """One call of `build_tree`."""
+
+    def __init__(
+        self,
+        inputs: TreeInputs,
+        limit: int,
+        estimate: Callable[[Evidence], float] | None,
+        min_probability: float,
+        max_depth: int,
+        decay: float,
+    ) -> None:
+        self._inputs = inputs
+        self._limit = limit
+        self._estimate = estimate
+        self._min_probability = min_probability
+        self._max_depth = max_depth
+        self._decay = decay
+        self._all_votes = 1.0
+        self._nodes = _Nodes()
+        self._paths: list[float] = []
+        self._heap: list[tuple[float, int, _Child]] = []
+        """(-path probability, order of discovery, node)"""
+        self._discovered = 0
+
+    def build(self) -> DraftTree:
+        """Take the best child of the heap and expand it, until the tree is full."""
+        nodes, paths, heap, limit = self._nodes, self._paths, self._heap, self._limit
+        tokens = nodes.tokens
+        self._expand(-1, 0, self._inputs.root, self._inputs.matches, -1)
+        ranks: dict[int, int] = {}
+        while heap and len(tokens) < limit:
+            path, _, child = heappop(heap)
+            parent, source, depth = child.parent, child.source, child.depth
+            rank = ranks.get(parent, 0)
+            ranks[parent] = rank + 1
+            node = len(tokens)
+            tokens.append(child.token)
+            nodes.parents.append(parent)
+            nodes.source.append(source)
+            nodes.evidence.append(
+                (
+                    child.match_length,
+                    child.vote_share,
+                    child.similarity,
+                    rank,
+                    REJECTED if child.rejected else child.draft_probability,
+                    child.recycled_probability,
+                )
+            )
+            nodes.probability.append(child.probability)
+            paths.append(-path)
+            if depth >= self._max_depth or node + 1 >= limit:
+                continue
+            matches = child.matches
+            if not source & SOURCES_NGRAM:
+                matches += _counted_from_root(self._inputs.look_up(self._tokens_to(node)), depth)
+            self._expand(node, depth, child.token, matches, child.draft_node)
+        return nodes.tree(paths)
+
+    def _expand(self, parent: int, depth: int, token: int, matches: Sequence[Match], draft_node: int) -> None:
+        """Put the children of a node on the heap. `depth` and `token` are the node's own (0 and the root's at the
+        root), `draft_node` is its number in the draft model's tree."""
+        above = self._paths[parent] if parent >= 0 else 1.0
+        children: dict[int, _Child] = {}
+        ngram_votes, dense_votes = _add_matches(children, matches, depth)
+        candidates = self._inputs.drafted.get(draft_node)
+        if candidates:
+            self._add_drafted(children, candidates, above)
+        recycled = self._inputs.recycled(token)
+        if recycled:
+            self._add_recycled(children, recycled, above)
+        if parent < 0:
+            self._all_votes = (ngram_votes + dense_votes) or 1.0
+        estimate, min_probability, heap = self._estimate, self._min_probability, self._heap
+        decay, factor = self._decay, self._decay ** (depth + 1)
+        for child in children.values():
+            share = child.ngram_votes / ngram_votes if child.ngram_votes else 0.0
+            if child.dense_votes:
+                share = max(share, child.dense_votes / dense_votes)
+            rejected = bool(candidates) and not child.source & SOURCE_DRAFT
+            if estimate is None:
+                # From the votes, not from the product of shares: equal votes are then equal paths, without rounding.
+                probability = share * decay
+                path = (child.ngram_votes + child.dense_votes) * factor / self._all_votes
+            else:
+                probability = estimate(
+                    Evidence(
+                        child.source,
+                        child.match_length,
+                        share,
+                        child.similarity,
+                        child.draft_probability,
+                        child.recycled_probability,
+                        rejected,
+                        depth + 1,
+                    )
+                )
+                path = above * probability
+            if path >= min_probability:
+                child.parent = parent
+                child.depth = depth + 1
+                child.vote_share = share
+                child.rejected = rejected
+                child.probability = probability
+                heappush(heap, (-path, self._discovered, child))
+                self._discovered += 1
+
+    def _add_drafted(self, children: dict[int, _Child], candidates: Candidates, above: float) -> None:
+        for token, probability, node in candidates:
+            child = children.get(token)
+            if child is None:
+                if above * probability < self._min_probability:
+                    continue
+                children[token] = child = _Child(token)
+            child.source |= SOURCE_DRAFT
+            child.draft_probability = probability
+            child.draft_node = node if node >= 0 else _NOT_EXPANDED
+
+    def _add_recycled(self, children: dict[int, _Child], candidates: Candidates, above: float) -> None:
+        for token, probability, _ in candidates:
+            child = children.get(token)
+            if child is None:
+                if probability < MIN_RECYCLED or above * probability < self._min_probability:
+                    continue
+                children[token] = child = _Child(token)
+            child.source |= SOURCE_RECYCLED
+            child.recycled_probability = probability
+
+    def _tokens_to(self, node: int) -> list[int]:
+        """The drafted tokens from the root to a node."""
+        tokens, parents = self._nodes.tokens, self._nodes.parents
+        path: list[int] = []
+        while node >= 0:
+            path.append(tokens[node])
+            node = parents[node]
+        return path[::-1]
+
+
+def _add_matches(children: dict[int, _Child], matches: Sequence[Match], depth: int) -> tuple[float, float]:
+    """Add what follows the matches `depth` tokens behind their places. Returns the votes of all n-gram matches and of
+    all dense ones, those whose text ends here included."""
+    ngram_votes = dense_votes = 0.0
+    for match in matches:
+        text, place, length, similarity, votes, source = match
+        ngram = source & SOURCES_NGRAM
+        if ngram:
+            ngram_votes += votes
+        else:
+            dense_votes += votes
+        place += depth
+        if place >= len(text):
+            continue
+        token = text[place]
+        if token < 0:
+            continue
+        child = children.get(token)
+        if child is None:
+            children[token] = child = _Child(token)
+        child.source |= source
+        if ngram:
+            child.ngram_votes += votes
+            length += depth
+            if length > child.match_length:
+                child.match_length = length
+        else:
+            child.dense_votes += votes
+            if similarity > child.similarity:
+                child.similarity = similarity
+        child.matches.append(match)
+    return ngram_votes, dense_votes
+
+
+def _counted_from_root(matches: Sequence[Match], depth: int) -> list[Match]:
+    """Matches that were looked up behind `depth` drafted tokens, as if they had been found at the root."""
+    return [
+        Match(text, place - depth, length - depth, similarity, votes, source)
+        for text, place, length, similarity, votes, source in matches
+    ]
+
+
+def fuse(trees: Sequence[DraftTree]) -> DraftTree:
+    """One tree that holds every path of `trees`, common prefixes shared (RASD, arXiv 2503.03434, fusion).
+
+    A node that several trees hold gets all their source bits, the largest of each evidence column but the smallest
+    rank, and the largest probability. This is no `build_tree` of all their matches: there all matches would vote
+    together, here each method keeps its own shares, as published.
+    """
+    filled = [tree for tree in trees if len(tree)]
+    if len(filled) <= 1:
+        return filled[0] if filled else DraftTree.empty()
+    nodes = _Nodes()
+    places: dict[tuple[int, int], int] = {}
+    for tree in filled:
+        mapping: list[int] = []
+        rows = zip(
+            tree.tokens.tolist(),
+            tree.parents.tolist(),
+            tree.source.tolist(),
+            tree.evidence.tolist(),
+            tree.probability.tolist(),
+            strict=True,
+        )
+        for token, parent, source, evidence, probability in rows:
+            above = mapping[parent] if parent >= 0 else -1
+            place = places.get((above, token))
+            if place is None:
+                place = places[above, token] = len(nodes.tokens)
+                nodes.tokens.append(token)
+                nodes.parents.append(above)
+                nodes.source.append(source)
+                nodes.evidence.append(evidence)
+                nodes.probability.append(probability)
+            else:
+                nodes.source[place] |= source
+                known = nodes.evidence[place]
+                best = [max(pair) for pair in zip(known, evidence, strict=True)]
+                best[SIBLING_RANK] = min(known[SIBLING_RANK], evidence[SIBLING_RANK])
+                nodes.evidence[place] = best
+                nodes.probability[place] = max(nodes.probability[place], probability)
+            mapping.append(place)
+    return nodes.tree()

@@ -1,0 +1,255 @@
+"""How much is drafted: the size of each tree (budgets), and which sources are asked at a step (gates).
+
+A budget owns the acceptance estimates: it alone learns from verifications, and it estimates trees that do not come
+estimated. What things cost is in `cost.py`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.cost import (
+    NO_COST,
+    CostModel,
+    DecodeTimes,
+    FreeRows,
+    MeasuredCost,
+    StepCost,
+    ThroughputAverage,
+    best_size,
+)
+from localspec.speculation.tree import DraftTree, Ranked, cut
+
+PAPER_NODES = 64
+"""Tree size of REST and RASD as published (arXiv 2311.08252, 2503.03434)."""
+MAX_ACCEPTANCE = 0.98
+"""Of a draft that copies: nodes beyond what pays then never do, and are not even proposed."""
+MIN_LIMIT = 8
+"""Nodes that are proposed on any device: measured times may be wrong."""
+
+PROBABILITY_BOUNDS = (0.02, 0.15, 0.35, 0.55, 0.7, 0.82, 0.92)
+"""Steps are told apart by the probability of the first token that the free sources propose."""
+_RESIDUAL_BOUND = 0.05
+"""And by whether a source's residual is below, within or above these bounds."""
+_FADING = 0.04
+"""Weight of the newest step in what a source gains and costs."""
+_USE_FADING = 0.01
+"""Weight of the newest step in how often a source is asked."""
+_MIN_USE = 0.06
+_PROBE_INTERVAL = 4
+"""Where drafting doesn't pay, one step in so many tries."""
+
+
+class Budget(Protocol):
+    """Chooses the part of a draft that is sent to the target, and learns from what became of it."""
+
+    @property
+    def limit(self) -> int:
+        """Nodes that are worth proposing at all."""
+
+    @property
+    def acceptance(self) -> Acceptance | None:
+        """The estimates that it learns; None where the drafters' own probabilities decide."""
+
+    @property
+    def cost(self) -> CostModel:
+        """What nodes cost."""
+
+    def choose(self, tree: DraftTree, room: int, max_depth: int, cached: int = 0) -> DraftTree:
+        """At most `room` nodes of `tree`, none deeper than `max_depth`, below a text of `cached` positions."""
+
+    def observe(self, tree: DraftTree, path: NDArray[np.int32], cost: StepCost = NO_COST) -> None:
+        """What was verified, which of its nodes were accepted [a], and how long that took."""
+
+
+class FixedBudget:
+    """A tree of fixed size, as the papers have it."""
+
+    def __init__(
+        self, nodes: int = PAPER_NODES, acceptance: Acceptance | None = None, *, estimated: bool = False
+    ) -> None:
+        """Without `acceptance` the drafters' own weights decide; trees of several kinds of sources need one scale.
+        `estimated`: trees come with its estimates, as Auto's do."""
+        self.limit = nodes
+        self.acceptance = acceptance
+        self.cost = FreeRows(nodes)
+        self._estimates = acceptance is not None and not estimated
+
+    def choose(self, tree: DraftTree, room: int, max_depth: int, cached: int = 0) -> DraftTree:
+        """The heaviest nodes, up to the fixed size."""
+        if self._estimates and self.acceptance is not None:
+            tree = self.acceptance.calibrate(tree)
+        return cut(tree, min(self.limit, room), max_depth)
+
+    def observe(self, tree: DraftTree, path: NDArray[np.int32], cost: StepCost = NO_COST) -> None:
+        """Correct the acceptance estimates, where they are used."""
+        if self.acceptance is not None:
+            self.acceptance.observe(tree, path)
+
+
+class CostBudget:
+    """The size with the most expected tokens per second, given the measured time of a decode by rows."""
+
+    def __init__(
+        self,
+        times: DecodeTimes,
+        acceptance: Acceptance | None,
+        rows: int,
+        overhead: float = 0.0003,
+        throughput: ThroughputAverage | None = None,
+        *,
+        estimated: bool = False,
+    ) -> None:
+        """`rows` caps a batch, root included; `overhead`: seconds that a drafted step takes beyond its decode;
+        `throughput` is that of earlier replies. `estimated`: trees come with the estimates of `acceptance`, best node
+        first, as Auto's do; also without it probabilities are taken as they come."""
+        self.acceptance = acceptance
+        self.cost = MeasuredCost(times, overhead, throughput)
+        self._estimates = acceptance is not None and not estimated
+        seconds = times.at(0)
+        self.limit = min(rows, len(seconds) - 1) - 1
+        if self._estimates:
+            gains = np.power(MAX_ACCEPTANCE, np.arange(1, self.limit + 1), dtype=np.float64)
+            self.limit = min(self.limit, max(best_size(gains, seconds, overhead), MIN_LIMIT))
+
+    def choose(self, tree: DraftTree, room: int, max_depth: int, cached: int = 0) -> DraftTree:
+        """The best-first nodes whose number pays for its time; none when drafting costs more than it brings."""
+        if len(tree) == 0:
+            return tree
+        if self._estimates and self.acceptance is not None:
+            tree = self.acceptance.calibrate(tree)
+        elif self.cost.best_size(tree.path_probability[:room], cached) == 0:
+            return DraftTree.empty()  # as most often: such trees are sorted
+        ranked = Ranked(tree, max_depth)
+        gains = ranked.gains[: min(self.limit, room)]
+        return ranked.best(self.cost.best_size(gains, cached))
+
+    def observe(self, tree: DraftTree, path: NDArray[np.int32], cost: StepCost = NO_COST) -> None:
+        """Correct the acceptance estimates, T(k) and the throughput."""
+        self.cost.observe(len(path) + 1, len(tree) + 1, cost)
+        if self.acceptance is not None:
+            self.acceptance.observe(tree, path)
+
+
+class ProbePolicy(NamedTuple):
+    """On which terms a source is asked."""
+
+    margin: float = 1.0
+    """what it gains must exceed its cost by this factor"""
+    trials: int = 3
+    """steps of a kind in which it is asked whatever it may gain, before what it gained decides"""
+    min_interval: int = 4
+    """steps of a kind between two probes while it doesn't pay; doubled while that goes on"""
+    max_interval: int = 64
+
+
+SEARCH = ProbePolicy()
+DRAFT_MODEL = ProbePolicy(margin=1.5, trials=2, min_interval=16, max_interval=256)
+"""A draft model takes the caches, too, between the target's decodes, and has to catch up first (docs/log.md)."""
+
+
+@dataclass(slots=True)
+class _Average:
+    """What a source gained and cost at steps of one kind."""
+
+    tokens: float = 0.0
+    """gained, on average"""
+    seconds: float = 0.0
+    """cost, on average: where much is to be had, more is asked for"""
+    asked: int = 0
+    interval: int = 0
+    waited: int = 0
+
+
+@dataclass(slots=True)
+class SourceGate:
+    """Whether to ask one source: follows what it gains, in tokens beyond what the step had without it, and what it
+    costs, in seconds; probes now and then where it doesn't pay."""
+
+    policy: ProbePolicy = SEARCH
+    asked: int = 0
+    _use: float = 2 * _MIN_USE
+    _averages: dict[int, _Average] = field(default_factory=dict)
+
+    def wants(self, probability: float, residual: float, throughput: float) -> bool:
+        """Whether to ask it now. `probability`: of the first token that the free sources propose; `residual`: the
+        source's own, of its acceptance; `throughput`: tokens per second that the time would bring otherwise, 0 where
+        time doesn't count."""
+        average = self._average(probability, residual)
+        wanted = throughput <= 0.0 or average.asked < self.policy.trials or self._pays(average, throughput)
+        if not wanted:
+            average.waited += 1
+            wanted = average.waited >= average.interval
+        self._use += _USE_FADING * (wanted - self._use)
+        return wanted
+
+    @property
+    def in_use(self) -> bool:
+        """It was asked at more than a few of the latest steps."""
+        return self._use > _MIN_USE
+
+    def observe(self, probability: float, residual: float, tokens: float, seconds: float, throughput: float) -> None:
+        """It was asked, and gained and cost so much."""
+        self.asked += 1
+        average = self._average(probability, residual)
+        average.asked += 1
+        weight = max(_FADING, 1.0 / average.asked)
+        average.tokens += weight * (tokens - average.tokens)
+        average.seconds += weight * (seconds - average.seconds)
+        if self._pays(average, throughput):
+            average.interval = self.policy.min_interval
+        elif average.waited >= average.interval:
+            average.interval = min(self.policy.max_interval, 2 * average.interval)
+        average.waited = 0
+
+    def _average(self, probability: float, residual: float) -> _Average:
+        kind = 3 * bisect_right(PROBABILITY_BOUNDS, probability)
+        kind += 1 + (residual > _RESIDUAL_BOUND) - (residual < -_RESIDUAL_BOUND)
+        average = self._averages.get(kind)
+        if average is None:
+            average = self._averages[kind] = _Average(interval=self.policy.min_interval)
+        return average
+
+    def _pays(self, average: _Average, throughput: float) -> bool:
+        return average.tokens > average.seconds * throughput * self.policy.margin
+
+
+@dataclass(slots=True)
+class SpeculationGate:
+    """Whether drafting as a whole has paid for its time in this reply. Where it has not, only some steps try: looking
+    for drafts costs time, too, also where nothing is found."""
+
+    _surplus: float = 0.05
+    """tokens per step tried, beyond a plain step and what the time would bring"""
+    _plain_seconds: float = 0.0
+    """of a decode without a draft, lately"""
+    _skipped: int = 0
+    _accepted: bool = False
+    """a draft token was accepted at the last step that tried"""
+
+    def wants(self) -> bool:
+        """Whether to look for drafts at this step."""
+        if self._surplus >= 0.0 or self._accepted:
+            return True
+        self._skipped += 1
+        if self._skipped < _PROBE_INTERVAL:
+            return False
+        self._skipped = 0
+        return True
+
+    def observe(self, tokens: int, decode_seconds: float, overhead: float, *, drafted: bool, tried: bool) -> None:
+        """A step emitted `tokens`; its decode took `decode_seconds`, and all about its draft `overhead` seconds."""
+        plain = self._plain_seconds
+        if not drafted:
+            plain += (_FADING if plain else 1.0) * (decode_seconds - plain)
+            self._plain_seconds = plain
+        if tried and plain > 0:
+            seconds = overhead + (decode_seconds - plain if drafted else 0.0)
+            self._surplus += _FADING * (tokens - 1 - seconds / plain - self._surplus)
+            self._accepted = tokens > 1
