@@ -69,8 +69,9 @@ def main() -> None:
         found += traces_of(text, int(data["reply_start"][number]), acceptance)
     chosen = generator.permutation(len(found))[: arguments.steps]
     about = (
-        f"Recorded draft traces: path probabilities of what prompt lookup drafted, {len(chosen)} steps drawn from"
-        f" {len(found)} of {arguments.replies} recorded replies of the default model; made by benchmarks/draft_traces.py"
+        "Recorded draft traces: path probabilities of what prompt lookup drafted,"
+        f" {len(chosen)} steps drawn from {len(found)} of {arguments.replies} recorded replies of the default model;"
+        " made by benchmarks/draft_traces.py"
     )
     sys.stdout.write(json.dumps({"about": about, "traces": [found[index] for index in chosen]}) + "\n")
 

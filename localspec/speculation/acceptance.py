@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,6 +29,7 @@ from localspec.speculation.tree import (
     SOURCE_REST,
     SOURCES_NGRAM,
     DraftTree,
+    Estimate,
     Evidence,
     evidence_of,
 )
@@ -113,9 +115,9 @@ class Acceptance:
         """The tree with what is known of its nodes turned into acceptance probabilities."""
         if len(tree) == 0:
             return tree
-        return tree.with_probability(np.array([*map(self.chance(), evidence_of(tree))], np.float32))
+        return tree.with_probability(np.array([*starmap(self.chance(), evidence_of(tree))], np.float32))
 
-    def chance(self) -> Callable[[Evidence], float]:
+    def chance(self) -> Estimate:
         """The same for one node at a time, as it stands now."""
         return _chance(self.weights, self.residual)
 
@@ -133,7 +135,7 @@ class Acceptance:
         ]
         residuals = [0.0] * len(KINDS)
         met = 0
-        for node, expected in [(node, chance(known[node])) for node in tried]:
+        for node, expected in [(node, chance(*known[node])) for node in tried]:
             residual = (1.0 if node in taken else 0.0) - expected
             certainty = expected * (1.0 - expected)
             for place, value in features(known[node], self.residual):
@@ -223,7 +225,7 @@ def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float6
     return float(np.abs(difference).sum() / len(expected))
 
 
-def _chance(weights: Sequence[float], residual: Sequence[float]) -> Callable[[Evidence], float]:
+def _chance(weights: Sequence[float], residual: Sequence[float]) -> Estimate:
     """The logistic function of `features` times weights, without the lists in between: a step calls it hundreds of
     times. A test holds the two against each other."""
     (
@@ -239,8 +241,17 @@ def _chance(weights: Sequence[float], residual: Sequence[float]) -> Callable[[Ev
     recycled_base = w_recycled + w_recycled_residual * residual[3]
     log2, log, exp = math.log2, math.log, math.exp
 
-    def chance(evidence: Evidence) -> float:
-        bits, length, share, similarity, drafted_probability, recycled_probability, rejected, depth = evidence
+    def chance(
+        bits: int,
+        length: float,
+        share: float,
+        similarity: float,
+        drafted_probability: float,
+        recycled_probability: float,
+        rejected: bool,
+        depth: int,
+        /,
+    ) -> float:
         ngram = bits & SOURCES_NGRAM
         dense = bits & SOURCE_DRESD
         draft = bits & SOURCE_DRAFT

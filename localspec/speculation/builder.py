@@ -24,7 +24,7 @@ from localspec.speculation.tree import (
     SOURCE_RECYCLED,
     SOURCES_NGRAM,
     DraftTree,
-    Evidence,
+    Estimate,
 )
 
 MIN_RECYCLED = 0.01
@@ -64,7 +64,7 @@ def build_tree(
     inputs: TreeInputs,
     limit: int,
     *,
-    estimate: Callable[[Evidence], float] | None = None,
+    estimate: Estimate | None = None,
     min_probability: float = 0.0,
     max_depth: int,
     decay: float = 1.0,
@@ -153,7 +153,7 @@ class _Builder:
         self,
         inputs: TreeInputs,
         limit: int,
-        estimate: Callable[[Evidence], float] | None,
+        estimate: Estimate | None,
         min_probability: float,
         max_depth: int,
         decay: float,
@@ -210,6 +210,7 @@ class _Builder:
         """Put the children of a node on the heap. `depth` and `token` are the node's own (0 and the root's at the
         root), `draft_node` is its number in the draft model's tree."""
         above = self._paths[parent] if parent >= 0 else 1.0
+        below = depth + 1
         children: dict[int, _Child] = {}
         ngram_votes, dense_votes = _add_matches(children, matches, depth)
         candidates = self._inputs.drafted.get(draft_node)
@@ -220,8 +221,10 @@ class _Builder:
             self._add_recycled(children, recycled, above)
         if parent < 0:
             self._all_votes = (ngram_votes + dense_votes) or 1.0
-        estimate, min_probability, heap = self._estimate, self._min_probability, self._heap
-        decay, factor = self._decay, self._decay ** (depth + 1)
+        estimate, min_probability, heap, discovered = (
+            self._estimate, self._min_probability, self._heap, self._discovered,
+        )  # fmt: skip
+        decay, factor = self._decay, self._decay**below
         for child in children.values():
             share = child.ngram_votes / ngram_votes if child.ngram_votes else 0.0
             if child.dense_votes:
@@ -233,26 +236,25 @@ class _Builder:
                 path = (child.ngram_votes + child.dense_votes) * factor / self._all_votes
             else:
                 probability = estimate(
-                    Evidence(
-                        child.source,
-                        child.match_length,
-                        share,
-                        child.similarity,
-                        child.draft_probability,
-                        child.recycled_probability,
-                        rejected,
-                        depth + 1,
-                    )
+                    child.source,
+                    child.match_length,
+                    share,
+                    child.similarity,
+                    child.draft_probability,
+                    child.recycled_probability,
+                    rejected,
+                    below,
                 )
                 path = above * probability
             if path >= min_probability:
                 child.parent = parent
-                child.depth = depth + 1
+                child.depth = below
                 child.vote_share = share
                 child.rejected = rejected
                 child.probability = probability
-                heappush(heap, (-path, self._discovered, child))
-                self._discovered += 1
+                heappush(heap, (-path, discovered, child))
+                discovered += 1
+        self._discovered = discovered
 
     def _add_drafted(self, children: dict[int, _Child], candidates: Candidates, above: float) -> None:
         for token, probability, node in candidates:

@@ -45,7 +45,7 @@ class ReplyMetrics:
     idle_tokens: int = 0
     """tokens since the last step with a draft"""
     retrieval: Retrieval | None = None
-    """of searches by state, where the method makes them"""
+    """of dense retrieval, where the method makes use of it"""
     times: DraftTimes | None = None
     """of proposing, where a draft model takes part in it"""
     drafted_by_source: dict[str, int] = field(default_factory=dict)
@@ -166,8 +166,15 @@ class ReplyMetrics:
 
     @property
     def accepted_length(self) -> float:
-        """Accepted nodes per verification step."""
+        """Accepted nodes per verification step, steps without a draft included. The recovered or bonus token that
+        follows them is not counted, unlike in `mean_acceptance_length`."""
         return self.accepted / self.steps if self.steps else 0.0
+
+    @property
+    def mean_acceptance_length(self) -> float:
+        """As vLLM gives it: tokens per step that verified a draft, the recovered or bonus token included (1 + accepted
+        nodes ÷ drafted steps); 0 where nothing was drafted."""
+        return 1.0 + self.accepted / self.drafted_steps if self.drafted_steps else 0.0
 
     @property
     def tokens_per_step(self) -> float:
@@ -204,6 +211,7 @@ class ReplyMetrics:
             "accepted": self.accepted,
             "acceptance_rate": self.acceptance_rate,
             "accepted_length": self.accepted_length,
+            "mean_acceptance_length": self.mean_acceptance_length,
             "drafting_seconds": self.drafting_seconds,
             "retrieval_seconds": self.retrieval_seconds,
             "overlapped_seconds": self._proposing().overlapped,
@@ -241,11 +249,11 @@ class ReplyMetrics:
             setattr(made, name, {key: int(_quantity(counts[key], name, whole=True)) for key in _known(counts)})
         made.accepted_per_step = [
             int(_quantity(value, "accepted_per_step", whole=True))
-            for value in _row(record.get("accepted_per_step", []), "accepted_per_step", _MOST_STEPS)
+            for value in _row(record.get("accepted_per_step", []), "accepted_per_step", _MAX_STEPS)
         ]
         made.step_seconds = [
             _quantity(value, "step_times", whole=True) * _TICK
-            for value in _row(record.get("step_times", []), "step_times", _MOST_STEPS)
+            for value in _row(record.get("step_times", []), "step_times", _MAX_STEPS)
         ]
         for name, kind in (("retrieval", Retrieval), ("times", DraftTimes)):
             if record.get(name) is not None:
@@ -278,17 +286,17 @@ _ADDED = (
 )  # fmt: skip
 
 _BY_SOURCE = ("by_source", "drafted_by_source", "accepted_by_source")
-_MOST_STEPS = 1_000_000
+_MAX_STEPS = 1_000_000
 _TICK = 1e-4
 """Seconds; times of steps are kept as whole numbers of these."""
-_MOST = 1e12
+_MAX = 1e12
 """Whatever is counted or timed is less."""
 
 
 def _quantity(value: object, name: str, *, whole: bool = False, signed: bool = False) -> float | int:
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         raise ValueError(f"{name} must be a {'whole ' if whole else ''}number")
-    if not (-_MOST if signed else 0) <= value <= _MOST:  # also false for NaN
+    if not (-_MAX if signed else 0) <= value <= _MAX:  # also false for NaN
         raise ValueError(f"{name} is out of range")
     return value
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +39,7 @@ PADDING = -1
 
 
 class Evidence(NamedTuple):
-    """What is known of one node, for `Acceptance.chance`."""
+    """What is known of one node."""
 
     source: int
     """bits as in `DraftTree.source`"""
@@ -52,6 +52,25 @@ class Evidence(NamedTuple):
     """the draft model looked at the node's parent and did not propose it"""
     depth: int
     """children of the root have 1"""
+
+
+class Estimate(Protocol):
+    """P(accepted | parent accepted) from the fields of `Evidence`, one by one: a step asks for some hundred nodes, and
+    a tuple for each would take longer than the call."""
+
+    def __call__(
+        self,
+        source: int,
+        match_length: float,
+        vote_share: float,
+        similarity: float,
+        draft_probability: float,
+        recycled_probability: float,
+        rejected: bool,
+        depth: int,
+        /,
+    ) -> float:
+        """A probability."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOKENS = 24
 FIGURES = {
     "tokens", "seconds", "tokens_per_second", "steps", "tokens_per_step", "drafted", "accepted", "acceptance_rate",
-    "accepted_length", "speedup", "diverged",
+    "accepted_length", "mean_acceptance_length", "speedup", "diverged",
 }  # fmt: skip
 TIDE = "The tide at Velm rises by nine metres in spring, and ships enter the harbour only at high water."
 PROMPTS = [

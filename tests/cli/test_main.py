@@ -25,7 +25,7 @@ HARBOUR = (
 RICE = ("# Cooking rice", "Wash the rice until the water runs clear, and let it simmer for twelve minutes.")
 FIGURES = {
     "tokens", "seconds", "tokens_per_second", "steps", "tokens_per_step", "drafted", "accepted", "acceptance_rate",
-    "accepted_length", "speedup",
+    "accepted_length", "mean_acceptance_length", "speedup",
 }  # fmt: skip
 QUESTION = "When was the lighthouse of Velm built?"
 LOADING = ("--threads", "1", "--context", "1024")

@@ -105,7 +105,7 @@ def test_chances_are_the_logistic_function_of_the_features(tree, residual, seed)
     chance = acceptance.chance()
     for known in evidence_of(tree):
         odds = sum(acceptance.weights[place] * value for place, value in features(known, residual))
-        assert chance(known) == pytest.approx(min(max(1 / (1 + np.exp(-odds)), LOWEST), HIGHEST), rel=1e-9)
+        assert chance(*known) == pytest.approx(min(max(1 / (1 + np.exp(-odds)), LOWEST), HIGHEST), rel=1e-9)
 
 
 @pytest.mark.parametrize(

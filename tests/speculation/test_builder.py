@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,8 +44,9 @@ def match(text: list[int], length: int = 4, votes: float = 1.0, source: int = SO
     return Match(text, 0, length, 0.0, votes, source)
 
 
-def simple_estimate(evidence: Evidence) -> float:
+def simple_estimate(*values: Any) -> float:
     """One that is easy to follow."""
+    evidence = Evidence(*values)
     return max(evidence.vote_share * 0.9, evidence.draft_probability, evidence.recycled_probability)
 
 
@@ -96,9 +98,10 @@ def test_a_draft_models_tree_and_matches_are_one_tree():
     inputs = TreeInputs(ROOT, [match([1, 4], 3)], drafted)
     told: dict[int, Evidence] = {}
 
-    def estimate(evidence: Evidence) -> float:
+    def estimate(*values: Any) -> float:
+        evidence = Evidence(*values)
         told.setdefault(evidence.source, evidence)
-        return simple_estimate(evidence)
+        return simple_estimate(*values)
 
     tree = build_tree(inputs, 20, estimate=estimate, max_depth=20)
     bits = dict(zip(paths_of(tree), tree.source.tolist(), strict=True))

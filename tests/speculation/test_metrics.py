@@ -63,6 +63,7 @@ def test_figures():
         "accepted": 4,
         "acceptance_rate": pytest.approx(4 / 15),
         "accepted_length": 1.0,
+        "mean_acceptance_length": pytest.approx(1 + 4 / 3),
         "drafting_seconds": 0.0,
         "retrieval_seconds": pytest.approx(0.4),  # all of proposing, where no draft model takes part
         "overlapped_seconds": 0.0,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
@@ -18,7 +17,7 @@ from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.interface import Context, DraftTimes, Matcher, Retrieval, Step
 from localspec.speculation.policy import DRAFT_MODEL, Budget, SourceGate, SpeculationGate
-from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCES_NGRAM, DraftTree, Evidence
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCES_NGRAM, DraftTree, Estimate
 
 _NGRAM, _DENSE, _DRAFT = (KINDS.index(kind) for kind in (SOURCES_NGRAM, SOURCE_DRESD, SOURCE_DRAFT))
 SourceGates = tuple[SourceGate, SourceGate, SourceGate]
@@ -142,9 +141,7 @@ class AutoDrafter:
 class _Proposal:
     """The tree of one step while one source after the other is asked."""
 
-    def __init__(
-        self, budget: Budget, estimate: Callable[[Evidence], float], inputs: TreeInputs, limit: int, cached: int
-    ) -> None:
+    def __init__(self, budget: Budget, estimate: Estimate, inputs: TreeInputs, limit: int, cached: int) -> None:
         self._cost = budget.cost
         self._estimate = estimate
         self._inputs = inputs
