@@ -125,10 +125,10 @@ def _auto(sources: Sources, paper: bool) -> list[Drafter]:
     engine = sources.engine
     ngrams, states = sources.ngrams, sources.states
     of_engine = sources.acceptance is None  # a run of a benchmark learns for itself
-    preset = "paper" if paper else "device"
+    sizing = "paper" if paper else "device"
     return [
         AutoDrafter(
-            sources.budget or budget_of(engine, preset, acceptance=sources.acceptance, method="auto"),
+            sources.budget or budget_of(engine, sizing, acceptance=sources.acceptance, method="auto"),
             rest=RestDrafter(ngrams) if ngrams is not None and ngrams.count() > 0 else None,
             dense=DresdDrafter(states) if states is not None and states.count() > 0 else None,
             draft=_model_drafter(sources, paper),
