@@ -5,5 +5,16 @@ the tabs that show them, `replying` and `measuring` work in threads, `downloads`
 `remembered` and `starting` know what is loaded first. `views` are the values that say what there is to see: data alone,
 no markup and no gradio.
 
+A reply is decoded in a thread of its own; tabs that show a chat share one `Chat`, and a tab that goes stops its reply.
+A reply that takes others' place (retry, edit) does so, in memory and on disk, with its first word; without one, all is
+as it was. Renaming or deleting a library closes it first, after the step at work, and is refused while an answer is
+written. What the page shows of documents is made anew only after a commit (`Library.changes`).
+
+What is on disk is a download's whole state, so that cancel, kill and restart all go on there. The search for a weight
+format runs in a process that is halted (not asked to wait) while a reply is written, documents are indexed or a model
+is loaded. A model that was tuned unasked changes at once only while nobody has asked anything; else from the next start
+on, and not by itself where a library holds hidden states of the original. What was loaded last is written once it is
+loaded (`stores/.cache/model.json`), so that what cannot be loaded is not tried at each start.
+
 Imports `chat`, `endpoint` and what lies below. `ui`, `cli` and `app.py` import it.
 """

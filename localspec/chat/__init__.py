@@ -6,6 +6,13 @@ behind the prompt into a `turn`. `single` answers a conversation that is kept el
 with several methods. `answer_worker` is the thread that all of them run in. `engine` is the loaded model, `methods`
 the choice of drafters. `history` keeps chats while they are written, `transfer` exports and imports them.
 
+Documents read whole stand in the message of the question that first wanted them. That turn is pinned: where the chat
+outgrows the context, the turns around it are left out and it stays, so that the prompt keeps its beginning and the
+documents are prefilled once. What does not fit is an error with figures, never cut. When a reply ends, its hidden
+states go into the library with it, at no extra decode. What replies teach (acceptance, T(k)) outlives them in the
+`Engine` and is saved in `stores/.cache`. The whole chat's speedup is what plain decoding would have taken, reply by
+reply with its own baseline, over what was taken.
+
 Imports models, stores and speculation. The endpoint, the application, the page, the command line and the benchmarks
 may import it.
 """

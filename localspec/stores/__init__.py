@@ -4,9 +4,10 @@
   be made again. Its parts are `passages`, `replies`, `state_reading`, `watching`, `ngrams` and `states`.
 - `documents/` is what a person added, `ngrams/` and `states/` what drafts are looked up in, `ingestion/` the work that
   leads from one to the other.
-- `replies` are answers of the model that were learnt for drafts, `conversations` the chats of all time.
-- `database` opens SQLite, `vectors` is the only importer of hnswlib, `background` a thread that works beside
-  the page.
+- `replies` are answers of the model that were learnt for drafts. `conversations` are the chats, with `stored_turns` (a
+  turn as it is kept, shown and exported) and `conversation_tables`.
+- `database` opens SQLite, `vectors` is the only importer of hnswlib, `background` a thread that works
+  beside the page.
 - `naming` names, renames and deletes libraries, `overview` reads one that is not open.
 
 Rules: one writer per database, readers with connections of their own. Everything derived names the fingerprint of the

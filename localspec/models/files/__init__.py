@@ -6,6 +6,9 @@
   the folder of models, with what cannot be used
 - `download.py` (the only importer of httpx), `hub.py`, `partial.py`: downloads that go on where they stopped
 
+`models/catalogue.toml`, if there is one, adds entries to those of the package. Why a file failed its check is kept with
+the verdicts until the file changes.
+
 May import errors, config, locks and texts. Everything in `models` and above may import it; `llama` imports the header
 alone.
 """

@@ -3,4 +3,14 @@
 Prompt lookup, REST and DReSD search for matches (`interface.Matcher`), from which they build a tree of their own and
 `auto.py` one of all sources; `model.py` is the draft model alone, `rasd.py` fuses it with any searches. May import
 `speculation`, the n-gram and state stores and `models.draft`; `chat` chooses among the methods.
+
+Auto looks the chat up, builds a tree, and asks the library's n-grams, the nearest hidden states and the draft model
+only at steps of a kind where what they brought was worth more than what they took (source gates, `policy.py`); each
+answer lets the tree grow anew. Where looking for drafts has not been worth its time in a reply, one step in four looks,
+and an accepted draft brings it back (the speculation gate). A draft model that is hardly ever asked reads the prompt
+only when it is.
+
+RASD submits its searches to another thread right before the draft model's first decode, which runs without Python's
+lock. The draft model's cache holds committed tokens only, so there is nothing to roll back. A draft model that fails is
+given up, and the reply goes on.
 """

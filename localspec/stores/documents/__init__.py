@@ -6,5 +6,10 @@
 - `passages` cuts a document, `passage_vectors` embeds the passages, `search` fuses the search by meaning and by words.
 - `folders`, `folder_rows` and `watching` take in the documents of folders, also as they change.
 
+A document of a changed file is a new one with a new id, so that no chat believes it knows the new text; one that is
+only indexed again keeps its id. Two files with one content are one document, which stays while one of them does. A
+folder that is gone or suddenly empty removes nothing, nor does what may not be read; a file that changed less than two
+seconds ago waits for the next look.
+
 May import the ground, `stores.database`, `stores.vectors` and `stores.background`.
 """
