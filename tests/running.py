@@ -25,6 +25,7 @@ from localspec.access.session_auth import cookie, with_token
 from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve_draft
 from localspec.models.files.header import read_arrays
 from localspec.models.pairing import TOKENS
+from tests.measurements import measurements
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PICTURES = REPOSITORY / "docs" / "pictures" / "tests"
@@ -52,7 +53,7 @@ class RunningApp:
     ) -> None:
         """`tunes`: it may try weight formats by itself, which takes the processor from everything else. `port`: the
         first it may take. `extra`: environment variables; with one of them a window may open."""
-        self.home = home
+        self.home = measurements.lend(home)
         self.log = home / log
         self.port = port or free_port()
         # A machine's own settings must not decide what is tested.

@@ -40,6 +40,8 @@ import os, pathlib, zipfile
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
     arguments = os.environ.get("CMAKE_ARGS", "")
+    with open(os.environ["BUILDS"], "a") as builds:
+        builds.write(arguments + "\\n")
     if "-DGGML_CUDA=on" in arguments and os.environ.get("CUDA_FAILS"):
         raise SystemExit("the CUDA compiler failed")
     module = f"ARGUMENTS = {arguments!r}\\nCORES = {os.environ.get('CMAKE_BUILD_PARALLEL_LEVEL')!r}\\n"
@@ -69,11 +71,13 @@ class Machine:
         self.root = base / "a folder" / "LocalSpec"  # a space, as people have in their folders
         self.bin = base / "bin"
         self.index = base / "index"
+        self.builds = base / "builds"
         self.venv = self.root / ".venv"
         for script in ("start.sh", "start.command", "test.sh", "scripts/setup.sh"):
             (self.root / script).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / script, self.root / script)
         (self.root / "requirements.txt").write_text("llama-cpp-python==1.0  # the pin\nhnswlib==2.0\n")
+        (self.root / "requirements-models.txt").write_text("model==3.0\n")
         (self.root / "app.py").write_text(ECHO)
         (self.root / "localspec").mkdir()
         (self.root / "localspec" / "__main__.py").write_text(ECHO)
@@ -91,6 +95,7 @@ class Machine:
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(self.index),
             "PIP_CACHE_DIR": str(base / "cache"),
+            "BUILDS": str(self.builds),
         }
 
     def command(self, name: str, body: str) -> Path:
@@ -108,7 +113,7 @@ class Machine:
         self.command("uname", 'if [ "$1" = -m ]; then echo arm64; else echo Darwin; fi')
 
     def packages(self) -> None:
-        """The folder pip installs from: llama-cpp-python as source, hnswlib as a wheel."""
+        """The folder pip installs from: llama-cpp-python as source, hnswlib and a model that needs it as wheels."""
         self.index.mkdir()
         files = {
             "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
@@ -120,18 +125,22 @@ class Machine:
                 entry = tarfile.TarInfo(f"llama_cpp_python-1.0/{name}")
                 entry.size = len(text.encode())
                 archive.addfile(entry, io.BytesIO(text.encode()))
-        info = "hnswlib-2.0.dist-info/"
+        self._wheel("hnswlib", "2.0")
+        self._wheel("model", "3.0", "Requires-Dist: llama-cpp-python>=0.1\n")
+
+    def _wheel(self, name: str, version: str, more: str = "") -> None:
+        info = f"{name}-{version}.dist-info/"
         contents = {
-            "hnswlib.py": "",
-            info + "METADATA": "Metadata-Version: 2.1\nName: hnswlib\nVersion: 2.0\n",
+            f"{name}.py": "",
+            info + "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}",
             info + "WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         }
-        with zipfile.ZipFile(self.index / "hnswlib-2.0-py3-none-any.whl", "w") as wheel:
+        with zipfile.ZipFile(self.index / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
             record = ""
-            for name, text in contents.items():
-                wheel.writestr(name, text)
+            for file, text in contents.items():
+                wheel.writestr(file, text)
                 digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-                record += f"{name},sha256={digest},{len(text)}\n"
+                record += f"{file},sha256={digest},{len(text)}\n"
             wheel.writestr(info + "RECORD", record + info + "RECORD,,\n")
 
     def run(
@@ -211,7 +220,8 @@ def begun(machine: Machine, first_start: Machine) -> Machine:
     shutil.copytree(first_start.venv, machine.venv, symlinks=True)
     for stamp in machine.venv.glob(".localspec-*"):
         stamp.unlink()
-    remove = (str(machine.venv / "bin" / "python"), "-m", "pip", "uninstall", "-y", "llama-cpp-python", "hnswlib")
+    packages = ("llama-cpp-python", "hnswlib", "model")
+    remove = (str(machine.venv / "bin" / "python"), "-m", "pip", "uninstall", "-y", *packages)
     assert machine.run(*remove).returncode == 0
     return machine
 
@@ -461,6 +471,25 @@ def test_installs_once_then_starts_without_pip(installed: Machine) -> None:
     assert (installed.venv / "setup.log").read_text() == log
 
 
+@pytest.mark.parametrize(
+    ("backend", "own", "arguments"),
+    [
+        ("cpu", "", ""),
+        ("cpu", "-DMORE=1", "-DMORE=1"),
+        ("cuda", "", "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native"),
+    ],
+)
+def test_llama_is_built_once(begun: Machine, backend: str, own: str, arguments: str) -> None:
+    begun.compiler()
+    begun.packages()
+    begun.command("nvcc", "exit 0")
+    answer = begun.start("--setup-only", LOCALSPEC_BACKEND=backend, CMAKE_ARGS=own)
+    assert answer.returncode == 0, answer.stderr
+    assert begun.builds.read_text().splitlines() == [arguments]
+    assert begun.built()["arguments"] == arguments
+    assert list(begun.venv.glob("lib/python*/site-packages/model.py")), "the model is installed all the same"
+
+
 def test_backend_change_builds_llama_only_and_not_from_the_cache(installed: Machine) -> None:
     installed.command("nvidia-smi", GPU)
     nvcc = installed.command("nvcc", "exit 0")
@@ -515,6 +544,8 @@ def test_changed_requirements_are_installed(installed: Machine) -> None:
     completed = installed.start("--setup-only")
     assert completed.returncode == 0, completed.stderr
     assert "Building" not in completed.stderr
+    (installed.root / "requirements-models.txt").write_text("model==4.0\n")
+    assert_refused(installed.start("--setup-only"), "Installing the Python packages", "model==4.0")
 
 
 def test_half_made_venv_is_made_anew(installed: Machine) -> None:
@@ -618,6 +649,11 @@ def test_test_script_stops_at_the_first_failing_tool_and_passes_arguments_to_pyt
     passed = machine.run(str(machine.root / "test.sh"), "tests/stores", "-x")
     assert passed.returncode == 0, passed.stderr
     assert passed.stdout.splitlines() == ["ruff check .", "mypy", "pytest tests/stores -x"]
+    everything = machine.run(str(machine.root / "test.sh"))
+    assert everything.stdout.splitlines()[-1] == "pytest -n 2 --dist loadfile"
+    quick = machine.run(str(machine.root / "test.sh"), "--quick", "tests/stores", "-x")
+    assert quick.stdout.splitlines() == ["ruff check .", "mypy", "pytest -m not slow tests/stores -x"]
+    assert "chromium" not in quick.stderr
 
     (machine.root / "mypy.py").write_text("raise SystemExit(3)")
     failed = machine.run(str(machine.root / "test.sh"))

@@ -118,6 +118,7 @@ def test_the_programs_it_starts_do_not_get_the_password() -> None:
     assert "LOCALSPEC_PASSWORD" not in answer.stdout
 
 
+@pytest.mark.slow
 def test_without_a_password_it_does_not_start_for_others(tmp_path: Path) -> None:
     app = RunningApp(tmp_path, "--host", "0.0.0.0")
     assert app.process.wait(60) == 1
@@ -128,6 +129,7 @@ def test_without_a_password_it_does_not_start_for_others(tmp_path: Path) -> None
 
 
 @needs_others
+@pytest.mark.slow
 def test_a_second_start_finds_one_at_another_address(tmp_path: Path) -> None:
     host = OTHER
     app = RunningApp(

@@ -29,6 +29,8 @@ from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import TuningRun
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
+
 SETTINGS = LoadSettings(context=512, threads=1, gpu_layers=0)
 
 

@@ -16,6 +16,7 @@ from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import ThroughputAverage
 from localspec.stores.library import Library
 from tests.builders import make_pdf
+from tests.measurements import measurements
 
 CONTEXT = 2048
 
@@ -66,7 +67,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def engine(home: Path) -> Iterator[Engine]:
     """The shipped model, in one thread: two wait for each other wherever something else runs besides the tests."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOCALSPEC_HOME", str(home))
+        patch.setenv("LOCALSPEC_HOME", str(measurements.lend(home)))
         loaded = Engine("", LoadSettings(context=CONTEXT, threads=1))
     yield loaded
     loaded.close()

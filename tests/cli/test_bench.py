@@ -30,6 +30,7 @@ from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import Library
 from tests.builders import make_pdf
+from tests.measurements import measurements
 
 ROOT = Path(__file__).resolve().parents[2]
 TOKENS = 24
@@ -51,7 +52,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Takes the place of the checkout."""
     folder = tmp_path_factory.mktemp("bench")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOCALSPEC_HOME", str(folder))
+        patch.setenv("LOCALSPEC_HOME", str(measurements.lend(folder)))
         yield folder
 
 

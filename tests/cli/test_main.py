@@ -16,6 +16,9 @@ from localspec.cli.main import _repeat_documents
 from localspec.desktop import window
 from localspec.models.files.catalogue import resolve
 from tests.builders import make_docx, make_pdf
+from tests.measurements import measurements
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 HARBOUR = (
@@ -39,7 +42,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_pdf(folder / "harbour.pdf", HARBOUR)
     make_docx(folder / "rice.docx", RICE)
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing that a PDF has")
-    return folder
+    return measurements.lend(folder)
 
 
 def command(home: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:

@@ -28,6 +28,7 @@ from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library
 from tests.builders import make_pdf
 from tests.chat.conftest import HARBOUR
+from tests.measurements import measurements
 
 CONTEXT = 1024
 WAIT_SECONDS = 1.5
@@ -128,7 +129,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Takes the place of the checkout for all tests of this folder."""
     folder = tmp_path_factory.mktemp("endpoint")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LOCALSPEC_HOME", str(folder))
+        patch.setenv("LOCALSPEC_HOME", str(measurements.lend(folder)))
         yield folder
 
 

@@ -92,6 +92,7 @@ def test_switch_on_copy_use_and_switch_off(tab: Visit, running: RunningApp) -> N
     tab.assert_quiet()
 
 
+@pytest.mark.slow
 def test_switched_on_at_the_start_and_ended_in_the_middle_of_an_answer(tmp_path: Path) -> None:
     app = RunningApp(tmp_path, "--endpoint")
     try:

@@ -24,6 +24,7 @@ AUDIT = Path(__file__).parent / "audit"
 NOBODY = "http://192.0.2.9:3128"
 
 
+@pytest.mark.slow
 def test_a_dropped_pdf_is_answered_without_any_network(request: pytest.FixtureRequest, tmp_path: Path) -> None:
     if INSIDE not in os.environ and isolation.is_possible():
         # The same test, where there is no network but a loopback device.

@@ -99,6 +99,7 @@ def test_a_second_start_opens_a_window_at_the_first(running: RunningApp, tmp_pat
     assert running.request("GET", "/").status == 200
 
 
+@pytest.mark.slow
 def test_a_killed_one_is_replaced_and_other_folders_have_their_own(tmp_path: Path) -> None:
     here, there = tmp_path / "here", tmp_path / "there"
     for home in (here, there):
