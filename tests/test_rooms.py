@@ -16,7 +16,7 @@ FILES = (*GROUND, "localspec.models.files")
 LLAMA = (*GROUND, "localspec.native", "localspec.models.files.header", "localspec.models.llama")
 MODELS = (*GROUND, "localspec.models")
 STORES = (*GROUND, "localspec.stores")
-STORE_TOOLS = (*GROUND, "localspec.stores.database", "localspec.stores.vectors")
+STORE_TOOLS = (*GROUND, "localspec.stores.database", "localspec.stores.background", "localspec.stores.vectors")
 SPECULATION = ("localspec.errors", "localspec.native", "localspec.speculation")
 CORE = (*GROUND, "localspec.native", "localspec.models", "localspec.stores", "localspec.speculation")
 CHAT = (*CORE, "localspec.chat")
@@ -35,7 +35,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "localspec.models.quantization": (*FILES, *LLAMA, "localspec.models.decode_times", "localspec.models.quantization"),
     "localspec.stores": STORES,
     "localspec.stores.database": GROUND,
+    "localspec.stores.background": GROUND,
     "localspec.stores.vectors": (*GROUND, "localspec.stores.database"),
+    "localspec.stores.ingestion": STORES,
     "localspec.stores.documents": (*STORE_TOOLS, "localspec.stores.documents"),
     "localspec.stores.ngrams": (*STORE_TOOLS, "localspec.stores.ngrams"),
     "localspec.stores.states": (*STORE_TOOLS, "localspec.stores.states"),

@@ -242,22 +242,14 @@ def _chance(weights: Sequence[float], residual: Sequence[float]) -> Estimate:
     log2, log, exp = math.log2, math.log, math.exp
 
     def chance(
-        bits: int,
-        length: float,
-        share: float,
-        similarity: float,
-        drafted_probability: float,
-        recycled_probability: float,
-        rejected: bool,
-        depth: int,
-        /,
-    ) -> float:
+        bits: int, length: float, share: float, similarity: float,
+        drafted_probability: float, recycled_probability: float, rejected: bool, depth: int, /,
+    ) -> float:  # fmt: skip
         ngram = bits & SOURCES_NGRAM
         dense = bits & SOURCE_DRESD
         draft = bits & SOURCE_DRAFT
         recycled = bits & SOURCE_RECYCLED
-        steps = log2(depth)
-        odds = w_depth * steps
+        odds = w_depth * (steps := log2(depth))
         share = log(max(share, 0.01)) if share < 1.0 else 0.0
         matched = 0.0
         if ngram:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localspec.speculation.builder import TreeInputs, build_tree
-from localspec.speculation.drafters.weights import MIN_SHARE
+from localspec.speculation.drafters.vote_weights import MIN_SHARE
 from localspec.speculation.interface import Context, DraftTimes, Match, Retrieval, Step
 from localspec.speculation.tree import DraftTree
 
