@@ -69,8 +69,12 @@ def test_numbers_that_the_page_sends(sent: str, number: int) -> None:
 def test_what_goes_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
     monkeypatch.setattr(gr, "Warning", said.append)
-    with warned():
+
+    def fail() -> None:
         raise ModelError("It is no model.", "Choose another.")
+
+    with warned():
+        fail()
     assert len(said) == 1
     with pytest.raises(ZeroDivisionError), warned():
         divmod(1, len(said) - 1)
