@@ -242,16 +242,9 @@ def _chance(weights: Sequence[float], residual: Sequence[float]) -> Estimate:
     log2, log, exp = math.log2, math.log, math.exp
 
     def chance(
-        bits: int,
-        length: float,
-        share: float,
-        similarity: float,
-        drafted_probability: float,
-        recycled_probability: float,
-        rejected: bool,
-        depth: int,
-        /,
-    ) -> float:
+        bits: int, length: float, share: float, similarity: float, drafted_probability: float,
+        recycled_probability: float, rejected: bool, depth: int, /,
+    ) -> float:  # fmt: skip
         ngram = bits & SOURCES_NGRAM
         dense = bits & SOURCE_DRESD
         draft = bits & SOURCE_DRAFT
