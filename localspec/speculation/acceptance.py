@@ -226,8 +226,7 @@ def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float6
 
 
 def _chance(weights: Sequence[float], residual: Sequence[float]) -> Estimate:
-    """The logistic function of `features` times weights, without the lists in between: a step calls it hundreds of
-    times. A test holds the two against each other."""
+    """The logistic function of `features` times weights, without the lists in between; a test compares the two."""
     (
         w_ngram, w_length, w_share, w_ngram_residual, w_dense, w_similarity, w_dense_share, w_dense_residual,
         w_draft, w_drafted, w_draft_residual, w_recycled, w_again, w_recycled_residual,
