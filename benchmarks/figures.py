@@ -1,4 +1,4 @@
-"""What a comparison of contenders comes to: groups of prompts, speeds, ratios and how sure they are. Pure functions."""
+"""What a comparison with peers comes to: groups of prompts, speeds, ratios and how sure they are. Pure functions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARTS = ("drafting", "retrieval", "verification", "sampling", "rest")
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What one contender made of one prompt."""
+    """What one run made of one prompt."""
 
     prompt_tokens: int
     tokens: int
@@ -51,7 +51,7 @@ class Reply:
 class Record:
     """A reply with its place in the comparison."""
 
-    contender: str
+    peer_run: str
     prompt: int
     category: str
     reply: Reply
@@ -114,7 +114,7 @@ def bootstrap_ratio(
 
 
 def summary(records: Sequence[Record], kinds: Mapping[str, str]) -> dict[str, Any]:
-    """Figures of one model's contenders, in the order of `kinds` (name → kind), by group of prompts.
+    """Figures of one model's runs, in the order of `kinds` (name → kind), by group of prompts.
 
     `against_plain` and `against_server` are ratios to our plain and to the fastest llama-server mode of that very
     group, its plain mode included. The intervals take that mode as given.
@@ -124,7 +124,7 @@ def summary(records: Sequence[Record], kinds: Mapping[str, str]) -> dict[str, An
         group: {name: _replies(records, name, group) for name in kinds} for group in groups
     }  # fmt: skip
     best = {group: _best(replies[group], kinds) for group in groups}
-    contenders: dict[str, Any] = {}
+    peer_runs: dict[str, Any] = {}
     for name, kind in kinds.items():
         figures: dict[str, Any] = {}
         for group in groups:
@@ -132,7 +132,7 @@ def summary(records: Sequence[Record], kinds: Mapping[str, str]) -> dict[str, An
             same = sum(
                 record.same_text
                 for record in records
-                if record.contender == name and group in groups_of(record.category)
+                if record.peer_run == name and group in groups_of(record.category)
             )
             figures[group] = {
                 **_figures(own),
@@ -143,13 +143,13 @@ def summary(records: Sequence[Record], kinds: Mapping[str, str]) -> dict[str, An
         for base, rival in (("plain", PLAIN), ("server", best[ALL])):
             if rival in replies[ALL]:
                 figures[ALL][f"against_{base}_interval"] = list(ratio_interval(replies[ALL][name], replies[ALL][rival]))
-        contenders[name] = {"kind": kind, "groups": figures}
-    return {"groups": groups, "best_server": best, "contenders": contenders}
+        peer_runs[name] = {"kind": kind, "groups": figures}
+    return {"groups": groups, "best_server": best, "contenders": peer_runs}
 
 
-def _replies(records: Sequence[Record], contender: str, group: str) -> list[Reply]:
+def _replies(records: Sequence[Record], peer_run: str, group: str) -> list[Reply]:
     return [
-        record.reply for record in records if record.contender == contender and group in groups_of(record.category)
+        record.reply for record in records if record.peer_run == peer_run and group in groups_of(record.category)
     ]  # fmt: skip
 
 

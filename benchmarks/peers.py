@@ -4,7 +4,7 @@ usage: python -m benchmarks.peers --server LLAMA_SERVER --model FILE.gguf [--mod
        [--methods auto,rest,…] [--library NAME] [--limit-per-category 10] [--max-tokens 128] [--threads 2]
        [--without PATTERN …] [--plots FOLDER] [--json FILE.json]
 
-Everything is loaded once and idle between its turns. Prompt by prompt each contender answers once, greedy, with nothing
+Everything is loaded once and idle between its turns. Prompt by prompt each of them answers once, greedy, with nothing
 kept from before; who begins changes from prompt to prompt, so that drift of the machine hits all alike. Speed is that
 of decoding; seconds are those of a whole reply, prefill included. The clocks of the peers start with the first token,
 which their prefill has made, so it does not count for their speed. llama-server's n-gram modes and our methods may
@@ -33,18 +33,18 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.child import idle_shares
-from benchmarks.contenders import (
-    LIBRARY_MODES,
-    SERVER_MODES,
-    Contender,
-    LibraryContender,
-    OwnContender,
-    Place,
-    Question,
-    ServerContender,
-)
 from benchmarks.figures import ALL, LIBRARY, OURS, PLAIN, SERVER, Record, Reply, ratio_interval, speed, summary
 from benchmarks.machine import machine, versions
+from benchmarks.peer_runs import (
+    LIBRARY_MODES,
+    SERVER_MODES,
+    LibraryRun,
+    OwnRun,
+    PeerRun,
+    Place,
+    Question,
+    ServerRun,
+)
 from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import open_library, prepare_drafts
@@ -68,16 +68,16 @@ Say = Callable[[str], object]
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """All contenders of one model file."""
+    """All runs with one model file."""
 
     model: str
     engine: Engine
-    contenders: tuple[Contender, ...]
+    peer_runs: tuple[PeerRun, ...]
 
     @property
     def kinds(self) -> dict[str, str]:
         """Name → kind, in order."""
-        return {contender.name: contender.kind for contender in self.contenders}
+        return {peer_run.name: peer_run.kind for peer_run in self.peer_runs}
 
 
 def team_of(
@@ -104,9 +104,8 @@ def team_of(
     if engine.draft is None and any(METHODS[name].needs_draft for name in methods):
         raise SettingsError(f"There is no draft model for {engine.name}: {engine.draft_problem}", "Name one: --draft.")
     settings = BenchSettings(tuple(methods))
-    contenders: list[Contender] = [
-        OwnContender(engine, run_of(engine, opened, name, settings), settings)
-        for name in dict.fromkeys((PLAIN, *methods))
+    peer_runs: list[PeerRun] = [
+        OwnRun(engine, run_of(engine, opened, name, settings), settings) for name in dict.fromkeys((PLAIN, *methods))
     ]
 
     def invited(kind: str, mode: str) -> bool:
@@ -115,24 +114,24 @@ def team_of(
     for mode, tokens in LIBRARY_MODES.items():
         if not invited(LIBRARY, mode):
             continue
-        contenders.append(LibraryContender(mode, tokens, place))
-        stack.callback(contenders[-1].close)
+        peer_runs.append(LibraryRun(mode, tokens, place))
+        stack.callback(peer_runs[-1].close)
     if server is not None:
         for mode, flags in SERVER_MODES.items():
             if not invited(SERVER, mode):
                 continue
-            contenders.append(ServerContender(server, mode, flags, place))
-            stack.callback(contenders[-1].close)
-    return Team(place.model.name, engine, tuple(contenders))
+            peer_runs.append(ServerRun(server, mode, flags, place))
+            stack.callback(peer_runs[-1].close)
+    return Team(place.model.name, engine, tuple(peer_runs))
 
 
 def warm_up(teams: Sequence[Team], warn: Say) -> None:
     """A first reply of everybody, then silence: a program that computes without a question would disturb the rest."""
     for team in teams:
         question = question_of(team.engine, WARMING)
-        for contender in team.contenders:
-            contender.answer(question, WARMING_TOKENS)
-    children = [contender.child for team in teams for contender in team.contenders if contender.child is not None]
+        for peer_run in team.peer_runs:
+            peer_run.answer(question, WARMING_TOKENS)
+    children = [peer_run.child for team in teams for peer_run in team.peer_runs if peer_run.child is not None]
     for name, share in idle_shares(children).items():
         if share > SPINNING:
             warn(f"{name} uses {share:.0%} of a core while it is idle: the others' figures suffer.")
@@ -141,12 +140,12 @@ def warm_up(teams: Sequence[Team], warn: Say) -> None:
 def compete(
     teams: Sequence[Team], prompts: Sequence[Prompt], context: int, max_tokens: int, progress: Say, warn: Say
 ) -> dict[str, list[Record]]:
-    """Every contender's reply to every prompt that fits everybody's context, by model.
+    """Every run's reply to every prompt that fits everybody's context, by model.
 
     Raises ModelError when somebody dies, SettingsError when no prompt fits.
     """
     records: dict[str, list[Record]] = {team.model: [] for team in teams}
-    turns = [(team, contender) for team in teams for contender in team.contenders]
+    turns = [(team, peer_run) for team in teams for peer_run in team.peer_runs]
     differing: Counter[str] = Counter()
     asked = 0
     for number, prompt in enumerate(prompts, start=1):
@@ -157,14 +156,14 @@ def compete(
             warn(f"Left out: prompt {number} ({prompt.category}), {longest} tokens are too long.")
             continue
         replies: dict[tuple[str, str], Reply] = {}
-        for team, contender in rotated(turns, asked):
-            replies[team.model, contender.name] = contender.answer(questions[team.model], max_tokens)
-        for team, contender in turns:
-            reply = replies[team.model, contender.name]
+        for team, peer_run in rotated(turns, asked):
+            replies[team.model, peer_run.name] = peer_run.answer(questions[team.model], max_tokens)
+        for team, peer_run in turns:
+            reply = replies[team.model, peer_run.name]
             same = reply.text.strip() == replies[team.model, PLAIN].text.strip()
-            records[team.model].append(Record(contender.name, number, prompt.category, reply, same))
+            records[team.model].append(Record(peer_run.name, number, prompt.category, reply, same))
             if reply.prompt_tokens != (ours := len(questions[team.model].tokens)):
-                who = f"{contender.name} ({team.model})"
+                who = f"{peer_run.name} ({team.model})"
                 differing[who] += 1
                 if differing[who] == 1:
                     warn(f"{who} reads {reply.prompt_tokens} prompt tokens where we read {ours}: prompt {number}.")
@@ -190,7 +189,7 @@ def rotated(items: Sequence[Item], turn: int) -> list[Item]:
 def across(records: Mapping[str, Sequence[Record]], kinds: Mapping[str, Mapping[str, str]]) -> dict[str, Any]:
     """Ours against the fastest llama-server mode on any of the files: what a person gains who may choose the file."""
     replies = {
-        (model, name): [record.reply for record in records[model] if record.contender == name]
+        (model, name): [record.reply for record in records[model] if record.peer_run == name]
         for model, named in kinds.items()
         for name in named
     }
@@ -214,14 +213,14 @@ def across(records: Mapping[str, Sequence[Record]], kinds: Mapping[str, Mapping[
 
 
 def tables(model: str, figures: Mapping[str, Any]) -> Iterator[Table]:
-    """All contenders over all prompts; then speed by category, ours beside the best llama-server mode."""
-    contenders, best = figures["contenders"], figures["best_server"]
+    """All runs over all prompts; then speed by category, ours beside the best llama-server mode."""
+    peer_runs, best = figures["contenders"], figures["best_server"]
     whole = Table(
         "contender", "tokens/s", "× our plain (95%)", "× best server (95%)", "s per reply", "tokens/step", "same text",
         title=f"{model}, all prompts; best server mode: {best[ALL] or 'none'}", box=box.MARKDOWN,
     )  # fmt: skip
-    for name, contender in contenders.items():
-        values = contender["groups"][ALL]
+    for name, peer_run in peer_runs.items():
+        values = peer_run["groups"][ALL]
         whole.add_row(
             name,
             f"{values['tokens_per_second']:.1f}",
@@ -232,13 +231,13 @@ def tables(model: str, figures: Mapping[str, Any]) -> Iterator[Table]:
             f"{values['same_text']}/{values['prompts']}",
         )
     yield whole
-    shown = [name for name in contenders if contenders[name]["kind"] == OURS]
+    shown = [name for name in peer_runs if peer_runs[name]["kind"] == OURS]
     parts = Table(
         "category", "prompts", *(f"{name}, tokens/s (× plain, × server)" for name in shown), "best server mode",
         title=f"{model}, by category", box=box.MARKDOWN,
     )  # fmt: skip
     for group in figures["groups"]:
-        cells = [contenders[name]["groups"][group] for name in shown]
+        cells = [peer_runs[name]["groups"][group] for name in shown]
         rival = best[group]
         parts.add_row(
             group,
@@ -247,7 +246,7 @@ def tables(model: str, figures: Mapping[str, Any]) -> Iterator[Table]:
                 f"{values['tokens_per_second']:.1f} ({values['against_plain']:.2f}, {values['against_server']:.2f})"
                 for values in cells
             ),
-            f"{rival}: {contenders[rival]['groups'][group]['tokens_per_second']:.1f}" if rival else "none",
+            f"{rival}: {peer_runs[rival]['groups'][group]['tokens_per_second']:.1f}" if rival else "none",
         )
     yield parts
 

@@ -74,13 +74,13 @@ def colours_of(methods: Sequence[str]) -> dict[str, str]:
 def speedups(model: str, figures: Mapping[str, Any]) -> Figure:
     """Bars by category: each of our methods and the best llama-server mode, against our plain. The line is plain; the
     thin strokes are 95% intervals."""
-    contenders, groups = figures["contenders"], figures["groups"]
-    methods = [name for name, values in contenders.items() if values["kind"] == OURS and name != PLAIN]
+    peer_runs, groups = figures["contenders"], figures["groups"]
+    methods = [name for name, values in peer_runs.items() if values["kind"] == OURS and name != PLAIN]
     colours = colours_of(methods)
-    series = [(method, colours[method], [_against_plain(contenders, method, group) for group in groups])
+    series = [(method, colours[method], [_against_plain(peer_runs, method, group) for group in groups])
               for method in methods]  # fmt: skip
     if figures["best_server"].get(ALL):
-        bests = [_against_plain(contenders, figures["best_server"][group], group) for group in groups]
+        bests = [_against_plain(peer_runs, figures["best_server"][group], group) for group in groups]
         series.append(("best llama-server mode of each", SERVER_COLOUR, bests))
     figure = Figure(figsize=(12.0 if len(groups) > 6 else 9.0, 4.4), layout="constrained")
     axes = figure.add_subplot()
@@ -89,10 +89,8 @@ def speedups(model: str, figures: Mapping[str, Any]) -> Figure:
     for index, (label, colour, heights) in enumerate(series):
         across = places + (index - (len(series) - 1) / 2) * width
         axes.bar(across, heights, width * 0.94, color=colour, label=f"{label}: {heights[0]:.2f} over all")
-        if label in contenders and "against_plain_interval" in contenders[label]["groups"][ALL]:
-            axes.vlines(
-                across[0], *contenders[label]["groups"][ALL]["against_plain_interval"], color=INK, linewidth=1.2
-            )
+        if label in peer_runs and "against_plain_interval" in peer_runs[label]["groups"][ALL]:
+            axes.vlines(across[0], *peer_runs[label]["groups"][ALL]["against_plain_interval"], color=INK, linewidth=1.2)
     axes.axhline(1.0, color=INK, linewidth=1)
     names = ["MT-Bench" if group == MT_BENCH else group.replace("_", " ") for group in groups]
     axes.set_xticks(places, names, rotation=30, ha="right", rotation_mode="anchor")
@@ -103,8 +101,8 @@ def speedups(model: str, figures: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _against_plain(contenders: Mapping[str, Any], name: str, group: str) -> float:
-    return float(contenders[name]["groups"][group]["against_plain"])
+def _against_plain(peer_runs: Mapping[str, Any], name: str, group: str) -> float:
+    return float(peer_runs[name]["groups"][group]["against_plain"])
 
 
 def _with_gap(groups: Sequence[str]) -> NDArray[np.float64]:
@@ -117,9 +115,9 @@ def _with_gap(groups: Sequence[str]) -> NDArray[np.float64]:
 def time_parts(model: str, figures: Mapping[str, Any]) -> Figure:
     """Stacked bars: milliseconds of each of our methods per token, over all prompts, by part."""
     values = {
-        name: contender["groups"][ALL]["milliseconds_per_token"]
-        for name, contender in figures["contenders"].items()
-        if "milliseconds_per_token" in contender["groups"][ALL]
+        name: peer_run["groups"][ALL]["milliseconds_per_token"]
+        for name, peer_run in figures["contenders"].items()
+        if "milliseconds_per_token" in peer_run["groups"][ALL]
     }
     figure = Figure(figsize=(7.6, 1.7 + 0.5 * len(values)), layout="constrained")
     axes = figure.add_subplot()

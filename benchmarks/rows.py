@@ -43,14 +43,14 @@ def at_rows(engine: Engine, library: Library | None, method: str, rows: int, set
     if METHODS[method].sized_by_itself:
         drafters, budget = plan(sources_of(engine, library), method, "paper", rows, Acceptance())
         return MethodRun(f"{method} {rows}", drafters, budget)
-    contestant = run_of(engine, library, method, settings)
-    contestant.name = f"{method} {rows}"
-    contestant.budget = FixedBudget(rows - 1, Acceptance())
-    return contestant
+    run = run_of(engine, library, method, settings)
+    run.name = f"{method} {rows}"
+    run.budget = FixedBudget(rows - 1, Acceptance())
+    return run
 
 
 def grouped(scores: Mapping[str, Score]) -> dict[str, Score]:
-    """A contestant's scores by row of the table, MT-Bench's topics taken together too."""
+    """A run's scores by row of the table, MT-Bench's topics taken together too."""
     categories = [category for category in scores if category != ALL]
     result: dict[str, Score] = {}
     for group in ordered_groups(categories):
@@ -63,13 +63,13 @@ def grouped(scores: Mapping[str, Score]) -> dict[str, Score]:
     return result
 
 
-def summary(plain: MethodRun, contestants: Mapping[str, Mapping[int, MethodRun]]) -> dict[str, Any]:
+def summary(plain: MethodRun, runs: Mapping[str, Mapping[int, MethodRun]]) -> dict[str, Any]:
     """Figures by method, row count and group; `speedup` is against plain on the same prompts of this run."""
     base = grouped(plain.scores)
     methods: dict[str, dict[str, dict[str, Any]]] = {}
-    for method, by_rows in contestants.items():
+    for method, by_rows in runs.items():
         methods[method] = {}
-        for rows, contestant in by_rows.items():
+        for rows, run in by_rows.items():
             methods[method][str(rows)] = {
                 group: {
                     "tokens_per_step": score.metrics.tokens_per_step,
@@ -80,7 +80,7 @@ def summary(plain: MethodRun, contestants: Mapping[str, Mapping[int, MethodRun]]
                     "diverged": score.diverged,
                     "prompts": score.prompts,
                 }
-                for group, score in grouped(contestant.scores).items()
+                for group, score in grouped(run.scores).items()
             }
     return {"groups": list(base), "methods": methods}
 
@@ -95,7 +95,7 @@ def table(figures: Mapping[str, Any], method: str) -> Table:
 
 
 def measure(options: argparse.Namespace, console: Console) -> dict[str, Any]:
-    """Run every method at every row count, prompt by prompt in turn. Raises LocalSpecError."""
+    """MethodRun every method at every row count, prompt by prompt in turn. Raises LocalSpecError."""
     for name in options.methods:
         check_method(name, options.sizing)
     if not all(2 <= rows <= MAX_ROWS for rows in options.rows):
@@ -117,7 +117,7 @@ def measure(options: argparse.Namespace, console: Console) -> dict[str, Any]:
         with console.status("") as status:
             compare_runs(
                 engine,
-                [plain, *(contestant for by_rows in wide.values() for contestant in by_rows.values())],
+                [plain, *(run for by_rows in wide.values() for run in by_rows.values())],
                 prompts,
                 settings,
                 lambda done, total: status.update(f"prompt {done} of {total}"),

@@ -226,8 +226,7 @@ def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float6
 
 
 def _chance(weights: Sequence[float], residual: Sequence[float]) -> Estimate:
-    """The logistic function of `features` times weights, without the lists in between: a step calls it hundreds of
-    times. A test holds the two against each other."""
+    """The logistic function of `features` times weights, without the lists in between; a test compares the two."""
     (
         w_ngram, w_length, w_share, w_ngram_residual, w_dense, w_similarity, w_dense_share, w_dense_residual,
         w_draft, w_drafted, w_draft_residual, w_recycled, w_again, w_recycled_residual,
@@ -242,14 +241,15 @@ def _chance(weights: Sequence[float], residual: Sequence[float]) -> Estimate:
     log2, log, exp = math.log2, math.log, math.exp
 
     def chance(
-        bits: int, length: float, share: float, similarity: float,
-        drafted_probability: float, recycled_probability: float, rejected: bool, depth: int, /,
+        bits: int, length: float, share: float, similarity: float, drafted_probability: float,
+        recycled_probability: float, rejected: bool, depth: int, /,
     ) -> float:  # fmt: skip
         ngram = bits & SOURCES_NGRAM
         dense = bits & SOURCE_DRESD
         draft = bits & SOURCE_DRAFT
         recycled = bits & SOURCE_RECYCLED
-        odds = w_depth * (steps := log2(depth))
+        steps = log2(depth)
+        odds = w_depth * steps
         share = log(max(share, 0.01)) if share < 1.0 else 0.0
         matched = 0.0
         if ngram:

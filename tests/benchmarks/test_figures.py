@@ -113,7 +113,7 @@ KINDS = {
 
 
 def records(seconds: dict[str, tuple[float, float]]) -> list[Record]:
-    """100 tokens of each contender on a prompt about writing and one with a question, in these seconds."""
+    """100 tokens of each run on a prompt about writing and one with a question, in these seconds."""
     return [
         Record(name, number, category, reply(100, taken), same_text=number == 1 or name == "plain")
         for name, both in seconds.items()
@@ -152,7 +152,7 @@ def test_each_group_has_its_own_best_server_mode():
     assert rest[ALL]["prompts"] == 2
     assert rest[ALL]["same_text"] == 1
     assert rest[ALL]["seconds_per_reply"] == pytest.approx(1.75)
-    assert [contender["kind"] for contender in figures["contenders"].values()] == list(KINDS.values())
+    assert [peer_run["kind"] for peer_run in figures["contenders"].values()] == list(KINDS.values())
 
 
 def test_without_servers_there_is_no_rival():

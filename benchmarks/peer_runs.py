@@ -64,7 +64,7 @@ class Question:
     tokens: NDArray[np.int32]
 
 
-class Contender(Protocol):
+class PeerRun(Protocol):
     """Answers one question at a time; does nothing in between."""
 
     name: str
@@ -79,7 +79,7 @@ class Contender(Protocol):
         """End it."""
 
 
-class ServerContender:
+class ServerRun:
     """One llama-server in one of its modes."""
 
     kind = SERVER
@@ -194,7 +194,7 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
-class LibraryContender:
+class LibraryRun:
     """llama-cpp-python's `Llama` in a process of its own, asked with our token ids."""
 
     kind = LIBRARY
@@ -252,16 +252,16 @@ class LibraryContender:
         self._running.close()
 
 
-class OwnContender:
+class OwnRun:
     """One of our methods on the engine of this process."""
 
     kind = OURS
     child: Child | None = None
 
-    def __init__(self, engine: Engine, contestant: MethodRun, settings: BenchSettings) -> None:
-        self.name = contestant.name
+    def __init__(self, engine: Engine, run: MethodRun, settings: BenchSettings) -> None:
+        self.name = run.name
         self._engine = engine
-        self._contestant = contestant
+        self._run = run
         self._settings = settings
 
     def answer(self, question: Question, max_tokens: int) -> Reply:
@@ -271,7 +271,7 @@ class OwnContender:
         settings = replace(self._settings, max_tokens=max_tokens)
         started = perf_counter()
         tokens = self._engine.template.tokens([Message("user", question.text)], self._engine.model)
-        emitted, metrics = reply(self._engine, self._contestant, tokens, settings)
+        emitted, metrics = reply(self._engine, self._run, tokens, settings)
         stream = TextStream(self._engine.model.piece)
         stream.add(token for token in emitted if not self._engine.model.is_end(token))
         stream.finish()

@@ -1,4 +1,4 @@
-"""Contenders behind real processes and real HTTP; a small program that speaks as it does takes llama-server's place."""
+"""Peers behind real processes and real HTTP; a small program that speaks as it does takes llama-server's place."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchmarks.child import Child, idle_shares
-from benchmarks.contenders import Place, Question, ServerContender, ask, free_port, parts_of, server_reply
+from benchmarks.peer_runs import Place, Question, ServerRun, ask, free_port, parts_of, server_reply
 from localspec.errors import ModelError
 from localspec.speculation.interface import DraftTimes
 from localspec.speculation.metrics import ReplyMetrics
@@ -140,39 +140,39 @@ def test_what_the_server_objects_to_is_told(listening):
 
 
 def test_a_server_is_started_asked_and_ended(binary, place):
-    contender = ServerContender(binary, "ngram-mod", ("--spec-default",), place)
+    peer_run = ServerRun(binary, "ngram-mod", ("--spec-default",), place)
     try:
-        assert contender.name == "llama-server ngram-mod"
-        assert contender.answer(QUESTION, 32).tokens == 32
-        assert contender.child is not None
-        said = contender.child.last_lines()
+        assert peer_run.name == "llama-server ngram-mod"
+        assert peer_run.answer(QUESTION, 32).tokens == 32
+        assert peer_run.child is not None
+        said = peer_run.child.last_lines()
         for flags in (f"-m {place.model}", "-t 1", "-c 1024", "--host 127.0.0.1", "--spec-default"):
             assert flags in said
-        assert idle_shares([contender.child], 0.3)[contender.child.name] < 0.5
-        process = contender.child.process
+        assert idle_shares([peer_run.child], 0.3)[peer_run.child.name] < 0.5
+        process = peer_run.child.process
     finally:
-        contender.close()
+        peer_run.close()
     assert process.poll() is not None
-    contender.close()
+    peer_run.close()
 
 
 def test_a_server_that_does_not_start_says_why(binary, place):
     with pytest.raises(ModelError, match=r"status 3[\s\S]*unknown weights"):
-        ServerContender(binary, "plain", ("--fail",), place)
+        ServerRun(binary, "plain", ("--fail",), place)
 
 
 def test_a_server_that_dies_meanwhile_says_its_last_words(binary, place):
-    contender = ServerContender(binary, "plain", (), place)
+    peer_run = ServerRun(binary, "plain", (), place)
     try:
         with pytest.raises(ModelError, match=r"status 6[\s\S]*GGML_ASSERT failed"):
-            contender.answer(Question("die", QUESTION.tokens), 32)
+            peer_run.answer(Question("die", QUESTION.tokens), 32)
     finally:
-        contender.close()
+        peer_run.close()
 
 
 def test_a_server_that_is_not_there(tmp_path, place):
     with pytest.raises(ModelError, match="cannot be started"):
-        ServerContender(tmp_path / "absent", "plain", (), place)
+        ServerRun(tmp_path / "absent", "plain", (), place)
 
 
 def test_a_program_that_spins_is_noticed_and_one_that_will_not_end_is_killed():
