@@ -609,6 +609,7 @@ def test_lock_of_a_dead_process_is_removed(installed: Machine) -> None:
     assert "Another start" not in answer.stderr
 
 
+@pytest.mark.slow
 def test_interrupted_installation_is_completed_by_the_next_start(machine: Machine) -> None:
     machine.compiler()
     machine.packages()

@@ -21,6 +21,8 @@ from network import Config, Draft, with_weights
 from vocabulary import DraftVocabulary, choose, expected_uses, pair
 from wiring import layout, wired
 
+pytestmark = pytest.mark.slow
+
 SMALL = Config(width=192, layers=2, heads=3, kv_heads=3, head_dim=64, ff=96, vocab=500)
 TARGET_SIZE = 700
 

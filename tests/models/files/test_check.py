@@ -20,6 +20,8 @@ from localspec.models.llama import LlamaModel
 from localspec.models.llama.trial_load import tokenizer_fingerprint
 from tests.models import gguf
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model_bytes(model_path: Path) -> bytes:
