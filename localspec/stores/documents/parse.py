@@ -1,8 +1,5 @@
-"""Reads a person's documents: what kind a file really is, whether it can be read, and its text with places.
-
-Text, Markdown and code are read here; every other format is parsed by a child process
-(`localspec.stores.documents.parse_child`), so that a hostile file cannot harm the application.
-"""
+"""Reads a person's documents: what kind a file really is, whether it can be read, and its text with places. Text,
+Markdown and code are read here, every other format by the child process of `parse_child`."""
 
 from __future__ import annotations
 
@@ -20,8 +17,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from localspec.errors import DocumentError
-from localspec.stores.documents import parse_child, readers
-from localspec.stores.documents.readers import Block, Content, ParseLimits, UnreadableError
+from localspec.stores.documents import parse_child
+from localspec.stores.documents.readers import plain
+from localspec.stores.documents.readers.content import (
+    EMPTY_TITLES,
+    TITLE_CHARACTERS,
+    Block,
+    Content,
+    ParseLimits,
+    UnreadableError,
+)
 
 __all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "content_hash", "parse"]
 
@@ -54,7 +59,6 @@ _KIND_OF_SUFFIX = {
     **dict.fromkeys(_CODE_SUFFIXES, "code"),
 }
 _CONTAINER_SUFFIXES = {".pdf", *_OFFICE_SUFFIXES}
-
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 _PICTURE = "Run it through an OCR program (text recognition) and add the result."
@@ -100,15 +104,11 @@ _KILLED_BY_MEMORY = {-getattr(signal, "SIGKILL", 9)}
 class ParsedDocument:
     """Text of one document. No text in it holds NUL characters or lone surrogates."""
 
-    title: str
-    """From the document itself, else the file's name without suffix."""
-    kind: str
-    """'pdf', 'docx', 'pptx', 'xlsx', 'html', 'epub', 'markdown', 'text' or 'code': what the file truly is."""
+    title: str  # from the document itself, else the file's name without suffix
+    kind: str  # 'pdf', 'docx', 'pptx', 'xlsx', 'html', 'epub', 'markdown', 'text' or 'code': what the file truly is
     blocks: tuple[Block, ...]
-    pages: int | None
-    """Number of pages or slides; None where the format has none."""
-    warnings: tuple[str, ...]
-    """What was left out or guessed, in plain words."""
+    pages: int | None  # number of pages or slides; None where the format has none
+    warnings: tuple[str, ...]  # what was left out or guessed, in plain words
 
     @property
     def text(self) -> str:
@@ -131,10 +131,8 @@ def content_hash(path: Path | str) -> str:
 
 
 def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  # noqa: B008 - frozen
-    """Read a document by its true type, whatever its name says.
-
-    Raises DocumentError, which names the file, the reason in plain words and what to do next.
-    """
+    """Read a document by its true type, whatever its name says. Raises DocumentError, which names the file, the reason
+    in plain words and what to do next."""
     path = Path(path)
     _check_file(path, limits)
     try:
@@ -148,7 +146,7 @@ def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  #
                     "Split it into smaller files.",
                 )
             if kind in ("markdown", "text", "code"):
-                content = readers.read_text(head + file.read(limits.text_bytes), kind, limits)
+                content = plain.read_text(head + file.read(limits.text_bytes), kind, limits)
             else:
                 content = _parse_in_child(kind, path, limits)
     except UnreadableError as error:
@@ -204,10 +202,8 @@ def _file_error(path: Path, error: OSError | ValueError) -> DocumentError:
 
 
 def _true_kind(path: Path, head: bytes, file: BinaryIO) -> str:
-    """'pdf', 'zip', 'html', 'markdown', 'text' or 'code': by the first bytes, then by the name.
-
-    Raises UnreadableError for a type that cannot be read.
-    """
+    """'pdf', 'zip', 'html', 'markdown', 'text' or 'code': by the first bytes, then by the name. Raises UnreadableError
+    for a type that cannot be read."""
     suffix = path.suffix.lower()
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     # Viewers find the mark anywhere in the first kilobyte; elsewhere a text may just mention it.
@@ -262,9 +258,9 @@ def _fits(suffix: str, kind: str) -> bool:
 def _title(content: Content, path: Path) -> str:
     title = " ".join(content.title.split())
     title = title.removeprefix("Microsoft Word - ").removeprefix("Microsoft PowerPoint - ")
-    if not title or title.lower() in readers.EMPTY_TITLES:
-        title = readers.one_line(path.stem) or "document"
-    return title[: readers.TITLE_CHARACTERS]
+    if not title or title.lower() in EMPTY_TITLES:
+        title = plain.one_line(path.stem) or "document"
+    return title[:TITLE_CHARACTERS]
 
 
 def _parse_in_child(kind: str, path: Path, limits: ParseLimits) -> Content:

@@ -17,12 +17,13 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
-from localspec.stores.documents import readers
-from localspec.stores.documents.readers import Content, ParseLimits, UnreadableError
+from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
+from localspec.stores.documents.readers.html import read_epub, read_html
+from localspec.stores.documents.readers.office import read_docx, read_pptx, read_xlsx
+from localspec.stores.documents.readers.pdf import read_pdf
+from localspec.stores.documents.readers.plain import clean
 
-OUT_OF_MEMORY = 3
-"""Exit status when the document needs more memory than allowed."""
-
+OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2
 _ENCRYPTED_FLAG = 1
 _BOMB = "Open it in its own program if you trust it, and save a smaller copy."
@@ -70,9 +71,9 @@ def output_limit(limits: ParseLimits) -> int:
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
     """Content of the file whose first bytes say `kind`: 'pdf', 'html' or 'zip'. Raises UnreadableError."""
     if kind == "pdf":
-        return readers.read_pdf(path, limits)
+        return read_pdf(path, limits)
     if kind == "html":
-        return readers.read_html(path.read_bytes(), limits)
+        return read_html(path.read_bytes(), limits)
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
@@ -83,9 +84,9 @@ def read(kind: str, path: Path, limits: ParseLimits) -> Content:
         office = _office_kind(archive)
         if office == "epub":
             check_xml(archive, [member for member in members if _is_book_xml(member.filename)], doctype=True)
-            return readers.read_epub(archive, limits)
+            return read_epub(archive, limits)
         check_xml(archive, [member for member in members if not _is_picture(member.filename)], doctype=False)
-    return {"docx": readers.read_docx, "pptx": readers.read_pptx, "xlsx": readers.read_xlsx}[office](path, limits)
+    return {"docx": read_docx, "pptx": read_pptx, "xlsx": read_xlsx}[office](path, limits)
 
 
 def check_archive(members: list[zipfile.ZipInfo], limits: ParseLimits) -> None:
@@ -106,11 +107,9 @@ def check_archive(members: list[zipfile.ZipInfo], limits: ParseLimits) -> None:
 
 
 def check_xml(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], *, doctype: bool) -> None:
-    """Refuse members that define entities, or hold any document type where `doctype` is False.
-
-    Expat finds them at once and fetches nothing; the libraries' own parsers (libxml2) come after. What expat cannot
-    read is refused in office files, so that no second opinion about its encoding can slip an entity past.
-    """
+    """Refuse members that define entities, or hold any document type where `doctype` is False. Expat finds them at once
+    and fetches nothing; the libraries' own parsers (libxml2) come after. What expat cannot read is refused in office
+    files, so that no second opinion about its encoding can slip an entity past."""
     for member in members:
         if member.is_dir():
             continue
@@ -201,7 +200,7 @@ def main(arguments: list[str], output: BinaryIO) -> int:
             "warnings": content.warnings,
         }
     except UnreadableError as error:
-        answer = {"reason": readers.clean(error.reason), "advice": readers.clean(error.advice)}
+        answer = {"reason": clean(error.reason), "advice": clean(error.advice)}
     except MemoryError:
         return OUT_OF_MEMORY
     output.write(json.dumps(answer, ensure_ascii=False).encode("utf-8"))

@@ -18,19 +18,15 @@ class Passage:
     """A piece of a document with the place where it starts."""
 
     text: str
-    page: int | None
-    """1-based page or slide; None where the format has none."""
+    page: int | None  # 1-based page or slide; None where the format has none
     section: str
-    ordinal: int
-    """0-based position among the document's passages."""
+    ordinal: int  # 0-based position among the document's passages
 
 
 def split(document: ParsedDocument, characters: tuple[int, int] = (400, 900)) -> list[Passage]:
-    """Passages of at most `characters[1]` characters in the document's order; no text but white space is lost.
-
-    Cuts fall between headings, paragraphs, sentences or words, in this order of preference. What is shorter than a
-    quarter of `characters[0]`, such as a lone heading, joins what follows it on the same page.
-    """
+    """Passages of at most `characters[1]` characters in the document's order; no text but white space is lost. Cuts
+    fall between headings, paragraphs, sentences or words, in this order of preference. What is shorter than a quarter
+    of `characters[0]`, such as a lone heading, joins what follows it on the same page."""
     lower, upper = characters
     if not 0 < lower <= upper:
         raise ValueError(f"characters must be two sizes in rising order, not {characters}")

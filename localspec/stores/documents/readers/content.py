@@ -18,10 +18,8 @@ class Block:
     """A run of text with its place."""
 
     text: str
-    page: int | None
-    """1-based page (PDF) or slide (PPTX); None where the format has none."""
-    section: str
-    """Nearest heading, sheet name or chapter title; empty if none."""
+    page: int | None  # 1-based page (PDF) or slide (PPTX); None where the format has none
+    section: str  # nearest heading, sheet name or chapter title; empty if none
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +27,14 @@ class ParseLimits:
     """What one document may cost. Sizes in bytes unless named otherwise."""
 
     file_bytes: int = 200 * 1024**2
-    text_bytes: int = 50 * 1024**2
-    """Size limit of files that are read as text or HTML."""
-    characters: int = 50_000_000
-    """Characters of text that one document may yield."""
-    seconds: float = 120.0
-    """Wall-clock time of the parsing process."""
-    memory_bytes: int = 2 * 1024**3
-    """Address space of the parsing process, where the system can limit it."""
-    archive_bytes: int = 512 * 1024**2
-    """Unpacked size of an office file or e-book."""
+    text_bytes: int = 50 * 1024**2  # size limit of files that are read as text or HTML
+    characters: int = 50_000_000  # characters of text that one document may yield
+    seconds: float = 120.0  # wall-clock time of the parsing process
+    memory_bytes: int = 2 * 1024**3  # address space of the parsing process, where the system can limit it
+    archive_bytes: int = 512 * 1024**2  # unpacked size of an office file or e-book
     archive_members: int = 10_000
-    archive_ratio: int = 100
-    """Unpacked to packed size of a large archive member above which it counts as a bomb."""
-    cells: int = 1_000_000
-    """Filled spreadsheet cells that are read; further cells are left out with a warning."""
+    archive_ratio: int = 100  # unpacked to packed size of a large archive member above which it counts as a bomb
+    cells: int = 1_000_000  # filled spreadsheet cells that are read; further cells are left out with a warning
 
 
 class Content(NamedTuple):

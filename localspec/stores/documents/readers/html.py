@@ -196,10 +196,8 @@ class _Item(NamedTuple):
 
 
 def read_epub(archive: zipfile.ZipFile, limits: ParseLimits) -> Content:
-    """Chapters of an e-book in reading order; their titles come from its table of contents.
-
-    Only members of the archive are read, so that names which point out of it lead nowhere.
-    """
+    """Chapters of an e-book in reading order; their titles come from its table of contents. Only members of the archive
+    are read, so that names which point out of it lead nowhere."""
     names = set(archive.namelist())
     package_name = _epub_package_name(archive, names)
     package = _xml(archive, package_name)

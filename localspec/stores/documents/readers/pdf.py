@@ -22,8 +22,7 @@ from localspec.stores.documents.readers.content import (
 )
 from localspec.stores.documents.readers.plain import one_line
 
-_HYPHEN = "\x02"
-"""Ends a line that PDFium found to be hyphenated."""
+_HYPHEN = "\x02"  # ends a line that PDFium found to be hyphenated
 _BULLET = re.compile(r"(?:[•◦▪‣●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 _NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3})*\.?\s+[^\W\d]")
 _LEADERS = re.compile(r"(?:\.\s?){4,}\s*\w+$")

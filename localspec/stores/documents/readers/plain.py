@@ -62,11 +62,9 @@ _BINARY = UnreadableError(
 
 
 def decode(data: bytes) -> tuple[str, str]:
-    """Text of a file of unknown encoding, and a warning ('' if there is nothing to tell).
-
-    Byte-order mark, then UTF-8, then UTF-16 by its zero bytes, then UTF-8 with broken places, then a guess.
-    Raises UnreadableError when the bytes are no text.
-    """
+    """Text of a file of unknown encoding, and a warning ('' if there is nothing to tell). Byte-order mark, then UTF-8,
+    then UTF-16 by its zero bytes, then UTF-8 with broken places, then a guess. Raises UnreadableError when the bytes
+    are no text."""
     for mark, encoding in BOMS:
         if data.startswith(mark):
             text = data.decode(encoding if encoding != "utf-8" else "utf-8-sig", errors="replace")
