@@ -5,7 +5,7 @@
 - `documents/` is what a person added, `ngrams/` and `states/` what drafts are looked up in, `ingestion/` the work that
   leads from one to the other.
 - `replies` are answers of the model that were learnt for drafts. `conversations` are the chats, with `stored_turns` (a
-  turn as it is kept, shown and exported) and `conversation_tables`.
+  turn as it is kept, shown and exported, and the tables).
 - `database` opens SQLite, `vectors` is the only importer of hnswlib, `background` a thread that works
   beside the page.
 - `naming` names, renames and deletes libraries, `overview` reads one that is not open.
@@ -13,6 +13,7 @@
 Rules: one writer per database, readers with connections of their own. Everything derived names the fingerprint of the
 tokenizer, the target or the embedder it was made with, and is left aside when that is another one. A file beside the
 database is a cache: what is doubtful about it is made again. Every step is one transaction, so that a kill at any
-moment costs one step. May import errors, config, locks and texts; models never import it, nor it them: what it needs of
+moment costs one step. Whatever reads or writes raises StoreError when that fails, and DiskFullError when the disk is
+full. May import errors, config, locks and texts; models never import it, nor it them: what it needs of
 a model (tokenizer, embedder, hidden states) is passed in behind a protocol.
 """

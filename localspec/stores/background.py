@@ -9,14 +9,10 @@ _YIELD_SECONDS = 0.05
 
 
 class BackgroundWorker:
-    """One daemon thread that takes turns: when it is woken, and when its last turn asked for another.
+    """One daemon thread that takes turns: when it is woken, and when its last turn asked for another. Any thread may
+    call any method."""
 
-    Any thread may call any method.
-    """
-
-    def __init__(self, name: str, turn: Callable[[Callable[[], bool]], float | None]) -> None:
-        """`turn` is given what `start` was. It returns the seconds after which it is due again without being woken, or
-        None; it must not raise."""
+    def __init__(self, name: str) -> None:
         self.working = threading.Lock()
         """Held by whoever does the work, the thread or a caller in its place: one at a time"""
         self.stopping = threading.Event()
@@ -24,7 +20,6 @@ class BackgroundWorker:
         self.news = 0
         """How often the worker was woken"""
         self._name = name
-        self._turn = turn
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
         self._wanted = False
@@ -77,6 +72,11 @@ class BackgroundWorker:
     def pause_briefly(self) -> None:
         """Let whoever needs the processor now have it for a moment."""
         self.stopping.wait(_YIELD_SECONDS)
+
+    def _turn(self, should_yield: Callable[[], bool]) -> float | None:
+        """What there is to do, with what `start` was given. Returns the seconds after which it is due again without
+        being woken, or None; must not raise."""
+        raise NotImplementedError
 
     def _work(self, should_yield: Callable[[], bool]) -> None:
         due: float | None = None

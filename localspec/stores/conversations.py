@@ -18,20 +18,9 @@ from sqlite_utils import Database
 
 from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
 from localspec.locks import try_lock
-from localspec.stores.conversation_tables import CONVERSATION_MIGRATIONS
+from localspec.stores import stored_turns
 from localspec.stores.database import StoreDatabase, mapped_errors
-from localspec.stores.stored_turns import (
-    COLUMNS,
-    TEXT,
-    TOKENS,
-    Citation,
-    StoredConversation,
-    StoredTurn,
-    as_row,
-    of_row,
-    utc_now,
-    writable,
-)
+from localspec.stores.stored_turns import Citation, StoredConversation, StoredTurn, utc_now, writable
 
 _logger = logging.getLogger(__name__)
 
@@ -39,12 +28,10 @@ DATABASE = "conversations.db"
 MARK, UNMARK = "\x02", "\x03"
 """Around the found words of a snippet. A text may hold them, too."""
 TITLE_CHARACTERS = 120
-QUERY_CHARACTERS = 300
-"""Of a search, what comes after is not looked at."""
+QUERY_CHARACTERS = 300  # of a search, what comes after is not looked at
 _QUERY_WORDS = 16
 _SNIPPET_WORDS = 14
-_SNIPPET_CHARACTERS = 40
-"""On each side of what was found, where it is no word."""
+_SNIPPET_CHARACTERS = 40  # on each side of what was found, where it is no word
 _IF_DAMAGED = "Start LocalSpec again: it sets the file aside and begins a new one."
 _IF_NEWER = "Update LocalSpec. The file is left as it is, and this version keeps no chats meanwhile."
 
@@ -63,17 +50,13 @@ class ConversationInfo:
 
 
 class Conversations:
-    """The conversations of a folder, open in this process and in no other. Any thread may call any method.
-
-    Methods raise StoreError when the file cannot be read or written, and DiskFullError when the disk is full; what was
-    written before is intact then.
-    """
+    """The conversations of a folder, open in this process and in no other. Any thread may call any method. Methods
+    raise StoreError when the file cannot be read or written, and DiskFullError when the disk is full; what was written
+    before is intact then."""
 
     def __init__(self, folder: Path) -> None:
-        """Open them, or begin. A damaged file is set aside (`set_aside`), and a new one begun in its place.
-
-        Raises LibraryInUseError when another instance holds them, StoreError when a newer version wrote them.
-        """
+        """Open them, or begin. A damaged file is set aside (`set_aside`), and a new one begun in its place. Raises
+        LibraryInUseError when another instance holds them, StoreError when a newer version wrote them."""
         self.set_aside: Path | None = None
         """where a damaged file lies now"""
         self.version = 0
@@ -102,24 +85,20 @@ class Conversations:
 
     def count(self) -> int:
         """How many there are."""
-        with self._database.read() as connection:
-            return int(connection.execute("SELECT count(*) FROM conversations").fetchone()[0])
+        return int(self._database.row("SELECT count(*) FROM conversations")[0])
 
     def newest(self, limit: int = -1) -> list[ConversationInfo]:
         """The conversations, the one that changed last first; at most `limit` of them unless that is negative."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT id, title, library, created, changed FROM conversations ORDER BY changed DESC, id DESC LIMIT ?",
-                [limit],
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT id, title, library, created, changed FROM conversations ORDER BY changed DESC, id DESC LIMIT ?",
+            [limit],
+        )
         return [ConversationInfo(*row) for row in rows]
 
     def search(self, text: str, limit: int = 100) -> list[ConversationInfo]:
         """Those that hold every word of `text` in their title, or in one question with its answer: titles first, then
-        the one that changed last. The last word may only have begun; what is no word is looked for as it stands.
-
-        There are at most `limit`, those with the newest questions. No text raises anything.
-        """
+        the one that changed last. The last word may only have begun; what is no word is looked for as it stands. There
+        are at most `limit`, those with the newest questions. No text raises anything."""
         wanted = writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
         if not wanted:
             return self.newest(limit)
@@ -169,7 +148,8 @@ class Conversations:
                     "SELECT title, library, created, changed, system FROM conversations WHERE id = ?", [conversation]
                 ).fetchone()
                 turns = connection.execute(
-                    f"SELECT {', '.join(COLUMNS)} FROM turns WHERE conversation = ? ORDER BY position", [conversation]
+                    f"SELECT {', '.join(stored_turns.COLUMNS)} FROM turns WHERE conversation = ? ORDER BY position",
+                    [conversation],
                 ).fetchall()
                 cited = connection.execute(
                     "SELECT number, file, page, section, passage, source FROM citations WHERE conversation = ?"
@@ -183,7 +163,7 @@ class Conversations:
         title, library, created, changed, system = head
         try:
             citations = {row[0]: Citation(*row) for row in cited}
-            kept = tuple(of_row(row, citations) for row in turns)
+            kept = tuple(stored_turns.of_row(row, citations) for row in turns)
         except (ValueError, TypeError, KeyError) as error:
             raise DamagedStoreError(f"The chat “{title}” is damaged ({error}).", "Delete it.") from error
         return StoredConversation(title, library, kept, created, changed, system)
@@ -202,19 +182,11 @@ class Conversations:
             return _begin(database, StoredConversation(title, library, (), system=system))
 
     def put(
-        self,
-        conversation: int,
-        position: int,
-        turn: StoredTurn,
-        *,
-        library: str | None = None,
-        cut: bool = False,
+        self, conversation: int, position: int, turn: StoredTurn, *, library: str | None = None, cut: bool = False
     ) -> None:
         """Write the turn at `position`, with the passages it was given; with `cut` those after it go. `library` is the
-        one that the conversation is held over from now on.
-
-        Raises StoreError when the conversation is not there any more.
-        """
+        one that the conversation is held over from now on. Raises StoreError when the conversation is not there any
+        more."""
         with self._changing() as database:
             updated = database.execute(
                 "UPDATE conversations SET changed = ?, library = coalesce(?, library) WHERE id = ?",
@@ -230,12 +202,11 @@ class Conversations:
         self, conversation: int, position: int, reply: str, tokens: Sequence[int], origins: bytes | None = None
     ) -> None:
         """The answer at `position` as far as it is written; nothing where that turn is gone."""
-        with self._database.write() as database:
-            database.execute(
-                "UPDATE turns SET reply = ?, tokens = ?, origins = coalesce(?, origins)"
-                " WHERE conversation = ? AND position = ?",
-                [TEXT.pack(reply), TOKENS.pack(tokens), origins, conversation, position],
-            )
+        self._database.change(
+            "UPDATE turns SET reply = ?, tokens = ?, origins = coalesce(?, origins)"
+            " WHERE conversation = ? AND position = ?",
+            [stored_turns.TEXT.pack(reply), stored_turns.TOKENS.pack(tokens), origins, conversation, position],
+        )
 
     def cut(self, conversation: int, turns: int) -> None:
         """Keep the first `turns` turns only; without any, the conversation goes."""
@@ -259,8 +230,7 @@ class Conversations:
 
     def set_system(self, conversation: int, system: str) -> None:
         """Give it another system prompt; "" for none of its own. It does not become the newest by that."""
-        with self._database.write() as database:
-            database.execute("UPDATE conversations SET system = ? WHERE id = ?", [writable(system), conversation])
+        self._database.change("UPDATE conversations SET system = ? WHERE id = ?", [writable(system), conversation])
 
     def delete(self, conversation: int) -> None:
         """Delete it for good."""
@@ -269,8 +239,7 @@ class Conversations:
 
     def tidy(self) -> None:
         """Overwrite what was deleted, and give its space back. Takes up to seconds."""
-        with self._database.write() as database:
-            database.execute("INSERT INTO words (words) VALUES ('optimize')")
+        self._database.change("INSERT INTO words (words) VALUES ('optimize')")
         self._database.reclaim()
 
     def add(self, conversations: Iterable[StoredConversation]) -> int:
@@ -328,7 +297,7 @@ def one_line(text: str) -> str:
 
 
 def _open(path: Path) -> StoreDatabase:
-    return StoreDatabase(path, CONVERSATION_MIGRATIONS, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
+    return StoreDatabase(path, stored_turns.CONVERSATION_MIGRATIONS, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
 
 
 def _set_aside(path: Path) -> Path:
@@ -357,12 +326,12 @@ def _begin(database: Database, kept: StoredConversation) -> int:
 
 
 def _put(database: Database, conversation: int, position: int, turn: StoredTurn) -> None:
-    names = ("conversation", "position", *COLUMNS)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in COLUMNS)
+    names = ("conversation", "position", *stored_turns.COLUMNS)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in stored_turns.COLUMNS)
     database.execute(
         f"INSERT INTO turns ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
         f" ON CONFLICT (conversation, position) DO UPDATE SET {changes}",
-        [conversation, position, *as_row(turn)],
+        [conversation, position, *stored_turns.as_row(turn)],
     )
     # A turn that took another's place was given other passages.
     database.execute("DELETE FROM citations WHERE conversation = ? AND position = ?", [conversation, position])

@@ -12,39 +12,44 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from sqlite_utils import Database
 
 from localspec.errors import DamagedStoreError, DiskFullError, LibraryInUseError, StoreError
 
 BUSY_MILLISECONDS = 10_000
-_INCREMENTAL = 2
-"""SQLite's number for that kind of vacuum."""
+_INCREMENTAL = 2  # SQLite's number for that kind of vacuum
 _IF_DAMAGED = "Move the folder aside and index its documents again; nothing else uses it."
 _IF_NEWER = "Update LocalSpec, or choose another library."
+
+
+Values: TypeAlias = Sequence[Any] | dict[str, Any]
+"""What stands for the question marks or names of a statement."""
 
 
 class Migration(NamedTuple):
     """One step of a schema. `name` is recorded for good and never reused: `<store>-<number>-<what>`."""
 
     name: str
-    apply: Callable[[Database], None]
+    script: str  # SQL statements, each of which ends with a semicolon at the end of a line
+
+    def apply(self, database: Database) -> None:
+        """Take the step inside the transaction that is open, which sqlite3's own `executescript` would commit."""
+        statement = ""
+        for line in self.script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                database.execute(statement)
+                statement = ""
 
 
 class StoreDatabase:
-    """A SQLite file with one writer and a read-only connection per further thread.
-
-    Raises DamagedStoreError when the file is no database or corrupt, StoreError when a newer version wrote it.
-    """
+    """A SQLite file with one writer and a read-only connection per further thread. Raises DamagedStoreError when the
+    file is no database or corrupt, StoreError when a newer version wrote it."""
 
     def __init__(
-        self,
-        path: Path,
-        migrations: Sequence[Migration],
-        *,
-        if_damaged: str = _IF_DAMAGED,
-        if_newer: str = _IF_NEWER,
+        self, path: Path, migrations: Sequence[Migration], *, if_damaged: str = _IF_DAMAGED, if_newer: str = _IF_NEWER
     ) -> None:
         """`if_damaged` and `if_newer` tell the person what to do then; by default, of a library's database."""
         self.path = path
@@ -115,10 +120,8 @@ class StoreDatabase:
 
     @contextmanager
     def write(self) -> Iterator[Database]:
-        """One transaction on the writer's connection: all of it is committed, or none of it.
-
-        Nests: an inner block that fails is undone alone, so that the outer one may catch the error and go on.
-        """
+        """One transaction on the writer's connection: all of it is committed, or none of it. Nests: an inner block that
+        fails is undone alone, so that the outer one may catch the error and go on."""
         with self._lock, mapped_errors(self.path, self._if_damaged):
             nested = self._connection.in_transaction
             actions_before = len(self._after_commit)
@@ -141,10 +144,8 @@ class StoreDatabase:
                     action()
 
     def after_commit(self, action: Callable[[], None]) -> None:
-        """Run `action` once the transaction of the enclosing `write()` is on disk; never if it is rolled back.
-
-        It runs before another writer may start, so actions come in the order of the commits. It must not raise.
-        """
+        """Run `action` once the transaction of the enclosing `write()` is on disk; never if it is rolled back. It runs
+        before another writer may start, so actions come in the order of the commits. It must not raise."""
         with self._lock:
             self._after_commit.append(action)
 
@@ -160,11 +161,24 @@ class StoreDatabase:
                     self._readers.append(connection)
             yield connection
 
-    def reclaim(self) -> None:
-        """Give the space of deleted rows back to the disk and empty the write-ahead log.
+    def rows(self, query: str, values: Values = ()) -> list[Any]:
+        """What a query gives, as `read` sees it."""
+        with self.read() as connection:
+            return connection.execute(query, values).fetchall()
 
-        Inside `write()` it happens after the commit.
-        """
+    def row(self, query: str, values: Values = ()) -> Any:  # noqa: ANN401 - the query decides
+        """The first row of what a query gives, or None."""
+        with self.read() as connection:
+            return connection.execute(query, values).fetchone()
+
+    def change(self, statement: str, values: Values = ()) -> None:
+        """One statement as a transaction; nests in an outer one."""
+        with self.write() as database:
+            database.execute(statement, values)
+
+    def reclaim(self) -> None:
+        """Give the space of deleted rows back to the disk and empty the write-ahead log. Inside `write()` it happens
+        after the commit."""
         with self._lock, mapped_errors(self.path, self._if_damaged):
             if self._connection.in_transaction:
                 self.after_commit(self.reclaim)

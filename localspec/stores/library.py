@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 
 from localspec.errors import EmbedderError, StoreError
 from localspec.stores.database import StoreDatabase
-from localspec.stores.documents.document_table import DOCUMENT_MIGRATIONS, DocumentInfo, DocumentTable, read_document
-from localspec.stores.documents.file_store import FileStore
-from localspec.stores.documents.folder_rows import WATCHING_MIGRATIONS, FolderInfo
+from localspec.stores.documents.document_table import (
+    DOCUMENT_MIGRATIONS,
+    DocumentInfo,
+    DocumentTable,
+    FileStore,
+    read_document,
+)
+from localspec.stores.documents.folders import WATCHING_MIGRATIONS, FolderInfo
 from localspec.stores.documents.passage_vectors import PASSAGE_MIGRATIONS, EmbedderLike, PassageVectors
 from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
@@ -27,23 +32,11 @@ from localspec.stores.overview import folder_bytes
 from localspec.stores.replies import REPLY_MIGRATIONS, LearntReplies
 from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
 
-__all__ = [
-    "DocumentInfo",
-    "EmbedderLike",
-    "FolderInfo",
-    "FoundPassage",
-    "IngestionProgress",
-    "Library",
-    "StateReaderLike",
-    "library_name",
-    "list_libraries",
-]
+__all__ = ["DocumentInfo", "FolderInfo", "FoundPassage", "IngestionProgress", "library_name", "list_libraries"]
 
 _logger = logging.getLogger(__name__)
 
 _CACHE = "passages.hnsw"
-
-
 MIGRATIONS = (
     *DOCUMENT_MIGRATIONS,
     *PASSAGE_MIGRATIONS,
@@ -57,11 +50,9 @@ MIGRATIONS = (
 
 
 class Library:
-    """A library that is open in this process, and in no other. Any thread may call any method.
-
-    Every method raises StoreError when the folder cannot be read or written, and DiskFullError when it is full;
-    nothing that was stored before is lost then.
-    """
+    """A library that is open in this process, and in no other. Any thread may call any method. Every method raises
+    StoreError when the folder cannot be read or written, and DiskFullError when it is full; nothing that was stored
+    before is lost then."""
 
     def __init__(
         self,
@@ -72,20 +63,17 @@ class Library:
         embedder: EmbedderLike,
         state_reader: StateReaderLike | None = None,
     ) -> None:
-        """Open `folder`, or begin a library there.
-
-        `tokenize` turns text into the target model's token ids, int32 [n]; `tokenizer_fingerprint` names it. The
-        embedder is first asked when vectors are made or searched, and the state reader when hidden states are
-        wanted; without one there are none. Raises LibraryInUseError when another instance holds the folder.
-        """
+        """Open `folder`, or begin a library there. `tokenize` turns text into the target model's token ids, int32 [n];
+        `tokenizer_fingerprint` names it. The embedder is first asked when vectors are made or searched, and the state
+        reader when hidden states are wanted; without one there are none. Raises LibraryInUseError when another instance
+        holds the folder."""
         self.folder = folder
         self.name = folder.name
         self._files = FileStore(folder / "files")
         self._lock = lock_library(folder, "Close the other window, or use that.")
         try:
             self._database = StoreDatabase(folder / DATABASE, MIGRATIONS)
-            with self._database.read() as connection:
-                (identity,) = connection.execute("SELECT id FROM library").fetchone()
+            (identity,) = self._database.row("SELECT id FROM library")
             self.identity = str(identity)
             """names it for good, whatever its folder is called"""
             self.ngrams = NgramStore(self._database, tokenizer_fingerprint)
@@ -116,8 +104,7 @@ class Library:
                 self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused
             )
             """the folders that documents come from"""
-            with self._database.read() as connection:
-                files = connection.execute("SELECT file FROM documents").fetchall()
+            files = self._database.rows("SELECT file FROM documents")
             self._files.sweep({file for (file,) in files})
         except BaseException:
             self._lock.release()
@@ -134,12 +121,8 @@ class Library:
         return self._database.commits
 
     def add(self, path: Path, *, name: str = "", keeps_source: bool = False) -> DocumentInfo:
-        """Copy a file into the library and queue it; a running worker takes it from there.
-
-        It is shown under its own name, or `name`. With `keeps_source` its place on this computer is kept, so that
-        `index_again` finds what has changed there. A file with the same content as one that is there gives that one; if
-        that had failed, it is tried again. Raises DocumentError when the file cannot be read.
-        """
+        """Copy a file into the library and queue it, as `DocumentTable.add` does; a running worker takes it from there.
+        It is shown under its own name, or `name`."""
         return self._table.add(path, name=name, keeps_source=keeps_source)
 
     def documents(self) -> list[DocumentInfo]:
@@ -155,16 +138,12 @@ class Library:
         return self._table.remove_failed()
 
     def index_again(self, document: int | None = None) -> None:
-        """Read a document anew, or all of them: the file, where it is known to lie and has changed, else the library's
-        copy. All that was made of it is made again. Raises DocumentError when a changed file cannot be read."""
-        if document is None:
-            self._table.all_again()
-        else:
-            self._table.again(document)
+        """Read a document anew, or all of them, as `DocumentTable.again` does; what was made of it is made again."""
+        self._table.again(document)
 
     def embedded(self) -> dict[int, int]:
         """Passages with a vector, of documents that have some of them. Raises EmbedderError."""
-        return self._vectors.embedded_by_document()
+        return self._vectors.embedded()
 
     @property
     def paused(self) -> bool:
@@ -173,9 +152,7 @@ class Library:
 
     def pause(self, on: bool) -> None:
         """Have the background worker leave documents alone after the step at work, now and in later sessions, or go on.
-
-        What is there can be searched and drafted from meanwhile, and replies are learnt.
-        """
+        What is there can be searched and drafted from meanwhile, and replies are learnt."""
         self._ingestion.pause(on)
         self.watching.wake()
 
@@ -233,10 +210,8 @@ class Library:
         return reasons
 
     def rebuild(self) -> None:
-        """Queue what `rebuild_needed` names, from the stored text; the worker, or the next `ingest`, does it.
-
-        N-grams of other tokenizers stay, for a return to their model; vectors of other embedders are deleted.
-        """
+        """Queue what `rebuild_needed` names, from the stored text; the worker, or the next `ingest`, does it. N-grams
+        of other tokenizers stay, for a return to their model; vectors of other embedders are deleted."""
         with self._database.write() as database:
             database.execute(
                 "UPDATE documents SET stage = 'passages' WHERE id IN (SELECT value FROM json_each(?))",
@@ -276,8 +251,7 @@ class Library:
         self._ingestion.wake()
 
     def _without_ngrams(self) -> list[int]:
-        with self._database.read() as connection:
-            rows = connection.execute("SELECT id FROM documents WHERE stage IN ('ngrams', 'ready')").fetchall()
+        rows = self._database.rows("SELECT id FROM documents WHERE stage IN ('ngrams', 'ready')")
         return sorted({document for (document,) in rows} - self.ngrams.documents())
 
 

@@ -18,13 +18,11 @@ from localspec.stores.database import mapped_errors
 _logger = logging.getLogger(__name__)
 
 DATABASE = "library.db"
-LOCK = ".lock"
-"""The file in a library's folder that whoever has it open holds."""
+LOCK = ".lock"  # the file in a library's folder that whoever has it open holds
 _DELETED = ".deleted-"
 _CLOSE_IT = "Close the other one and try again."
 _NAME_CHARACTERS = 64
-_FILE_NAME_BYTES = 255
-"""Longest file name of the common file systems."""
+_FILE_NAME_BYTES = 255  # longest file name of the common file systems
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
 _RESERVED_NAMES = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])", re.IGNORECASE)
 _RESERVED_CHARACTERS = frozenset('<>:"/\\|?*')
@@ -58,10 +56,8 @@ def library_name(text: str) -> str:
 
 
 def rename_library(stores: Path, name: str, wanted: str) -> str:
-    """Give a library that nobody has open another name; what that is. All that is in it stays.
-
-    Raises SettingsError when it cannot be called that, LibraryInUseError and StoreError.
-    """
+    """Give a library that nobody has open another name; what that is. All that is in it stays. Raises SettingsError
+    when it cannot be called that, LibraryInUseError and StoreError."""
     new = library_name(wanted)
     source, target = stores / name, stores / new
     if new == name:
@@ -77,10 +73,7 @@ def rename_library(stores: Path, name: str, wanted: str) -> str:
 
 def delete_library(stores: Path, name: str) -> None:
     """Delete a library that nobody has open, with the copies of its documents and all that it has learnt. The person's
-    own files stay as they are.
-
-    Raises SettingsError when there is none, LibraryInUseError and StoreError.
-    """
+    own files stay as they are. Raises SettingsError when there is none, LibraryInUseError and StoreError."""
     source = stores / library_name(name)
     with mapped_errors(source):
         if not (source / DATABASE).is_file():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,9 +13,6 @@ from localspec.stores.database import BUSY_MILLISECONDS, mapped_errors
 from localspec.stores.naming import DATABASE
 
 _logger = logging.getLogger(__name__)
-
-_TARGET_CHARACTERS = 12
-"""Of a target's fingerprint, enough to tell a person's models apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +33,7 @@ class LibraryOverview:
 
 def overview(folder: Path) -> LibraryOverview:
     """The library in `folder`, which may be open elsewhere or come from an older version. Raises StoreError."""
-    path = folder / DATABASE
-    with mapped_errors(path), closing(_connect(path)) as connection:
+    with _opened(folder) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
         def number(table: str, figure: str) -> int:
@@ -46,7 +43,7 @@ def overview(folder: Path) -> LibraryOverview:
         states: dict[str, int] = {}
         if "state_targets" in tables:
             for target, count in connection.execute("SELECT fingerprint, states FROM state_targets WHERE states > 0"):
-                shown = target[:_TARGET_CHARACTERS]
+                shown = target[:12]
                 states[shown] = states.get(shown, 0) + count
         return LibraryOverview(
             folder.name,
@@ -60,8 +57,7 @@ def overview(folder: Path) -> LibraryOverview:
 
 def library_identity(folder: Path) -> str:
     """What names the library in `folder` for good. Raises StoreError when it cannot be read."""
-    path = folder / DATABASE
-    with mapped_errors(path), closing(_connect(path)) as connection:
+    with _opened(folder) as connection:
         row = connection.execute("SELECT id FROM library").fetchone()
     return str(row[0]) if row else ""
 
@@ -77,7 +73,11 @@ def folder_bytes(folder: Path) -> int:
     return total
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    # Read-only, so that this connection never checkpoints: only the library's writer does.
-    uri = f"{path.resolve().as_uri()}?mode=ro"
-    return sqlite3.connect(uri, uri=True, timeout=BUSY_MILLISECONDS / 1000)
+@contextmanager
+def _opened(folder: Path) -> Iterator[sqlite3.Connection]:
+    path = folder / DATABASE
+    with mapped_errors(path):
+        # Read-only, so that this connection never checkpoints: only the library's writer does.
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_MILLISECONDS / 1000)) as connection:
+            yield connection

@@ -32,34 +32,27 @@ MAX_WAITING = 64
 Origin: TypeAlias = Literal["chat", "learn"]
 """Who had the target write a reply: a person in a chat, or the command that lets it write for the store."""
 
+_TABLES = """
+CREATE TABLE replies (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: minus it is the document number in other stores
+    sha256 TEXT NOT NULL UNIQUE,           -- of the tokens and the tokenizer's fingerprint
+    tokens INTEGER NOT NULL,
+    origin TEXT NOT NULL CHECK (origin IN ('chat', 'learn')),
+    added TEXT NOT NULL
+);
+CREATE TABLE learning (is_on INTEGER NOT NULL);
+INSERT INTO learning (is_on) VALUES (1);
+"""
 
-def _create(database: Database) -> None:
-    database.execute(
-        """
-        CREATE TABLE replies (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: minus it is the document number in other stores
-            sha256 TEXT NOT NULL UNIQUE,           -- of the tokens and the tokenizer's fingerprint
-            tokens INTEGER NOT NULL,
-            origin TEXT NOT NULL CHECK (origin IN ('chat', 'learn')),
-            added TEXT NOT NULL
-        )
-        """
-    )
-    database.execute("CREATE TABLE learning (is_on INTEGER NOT NULL)")
-    database.execute("INSERT INTO learning (is_on) VALUES (1)")
-
-
-REPLY_MIGRATIONS: tuple[Migration, ...] = (Migration("replies-1-learnt", _create),)
+REPLY_MIGRATIONS: tuple[Migration, ...] = (Migration("replies-1-learnt", _TABLES),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LearntReply:
     """A reply as the target wrote it. Raises ValueError when its parts do not belong together."""
 
-    tokens: NDArray[np.int32]
-    """[n]"""
-    states: NDArray[np.float16] | None
-    """[m, d], of positions first ... first + m - 1; None where there are none."""
+    tokens: NDArray[np.int32]  # [n]
+    states: NDArray[np.float16] | None  # [m, d], of positions first ... first + m - 1; None where there are none
     first: int
     origin: Origin
 
@@ -70,10 +63,7 @@ class LearntReply:
 
 
 class LearntReplies:
-    """The learnt replies of a library, and those that wait to be stored. Any thread may call any method.
-
-    Methods raise StoreError when the database cannot be read or written, and DiskFullError when the disk is full.
-    """
+    """The learnt replies of a library, and those that wait to be stored. Any thread may call any method."""
 
     def __init__(
         self,
@@ -95,8 +85,7 @@ class LearntReplies:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._waiting: deque[LearntReply] = deque(maxlen=MAX_WAITING)
-        with database.read() as connection:
-            (is_on,) = connection.execute("SELECT is_on FROM learning").fetchone()
+        (is_on,) = database.row("SELECT is_on FROM learning")
         self._learns = bool(is_on)
 
     @property
@@ -120,11 +109,9 @@ class LearntReplies:
     def add(
         self, tokens: NDArray[np.int32], states: NDArray[np.float16] | None, *, origin: Origin, first: int = 0
     ) -> bool:
-        """Learn what the target wrote, at once and whatever `learns` says; False when it was known already.
-
-        `tokens` [n] become n-grams; `states` [m, d] are the hidden states of positions first ... first + m - 1. Raises
-        ValueError when they do not belong together.
-        """
+        """Learn what the target wrote, at once and whatever `learns` says; False when it was known already. `tokens`
+        [n] become n-grams; `states` [m, d] are the hidden states of positions first ... first + m - 1. Raises
+        ValueError when they do not belong together."""
         added = self._store(LearntReply(tokens, states, first, origin))
         self._on_change()
         return added
@@ -132,10 +119,8 @@ class LearntReplies:
     def add_later(
         self, tokens: NDArray[np.int32], states: NDArray[np.float16] | None = None, *, first: int = 0
     ) -> None:
-        """Learn a chat's reply, as `add` does, when no reply is being written: `store_next` stores it.
-
-        Arrays are copied. Of more than 64 waiting replies the newest are kept. Does nothing unless `learns`.
-        """
+        """Learn a chat's reply, as `add` does, when no reply is being written: `store_next` stores it. Arrays are
+        copied. Of more than 64 waiting replies the newest are kept. Does nothing unless `learns`."""
         reply = LearntReply(tokens, states, first, "chat")
         kept = None if states is None or not self._keeps_states else np.array(states, np.float16)
         copied = replace(reply, tokens=np.array(tokens, np.int32), states=kept)
@@ -166,8 +151,7 @@ class LearntReplies:
 
     def count(self) -> tuple[int, int]:
         """(replies, tokens) stored, whatever tokenizer they were written with."""
-        with self._database.read() as connection:
-            row = connection.execute("SELECT count(*), coalesce(sum(tokens), 0) FROM replies").fetchone()
+        row = self._database.row("SELECT count(*), coalesce(sum(tokens), 0) FROM replies")
         return int(row[0]), int(row[1])
 
     def forget(self) -> None:
@@ -184,10 +168,8 @@ class LearntReplies:
         self._on_change()
 
     def _store(self, reply: LearntReply) -> bool:
-        """Store a reply, all of it in one transaction; False when nothing of it was new.
-
-        One that is there without states under this target gets them.
-        """
+        """Store a reply, all of it in one transaction; False when nothing of it was new. One that is there without
+        states under this target gets them."""
         ids = token_ids(reply.tokens)
         if len(ids) < 2:  # nothing follows anything
             return False

@@ -1,7 +1,8 @@
 """A turn of a chat as it is kept: its fields, and for each of them where it lies in the database and in an export.
 
 To keep another field, add it to `PlainTurn` (or to `StoredTurn`, where the chat has it in a form of its own). One that
-is kept inside `details` needs nothing else; one with a column of its own needs a numbered migration, too.
+is kept inside `details` needs nothing else; one with a column of its own needs a numbered migration, too. Here are the
+tables of chats as well.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
+
+from localspec.stores.database import Migration
 
 _TOKENS = np.dtype("<i4")
 
@@ -26,8 +29,7 @@ class Citation:
     page: int | None
     section: str
     passage: str
-    source: int = field(default=0, compare=False)
-    """id of the passage in its library; 0 where unknown"""
+    source: int = field(default=0, compare=False)  # id of the passage in its library; 0 where unknown
 
     @property
     def place(self) -> str:
@@ -37,22 +39,22 @@ class Citation:
         return f"{self.file}, {self.section}" if self.section else self.file
 
 
+def _as_it_is(value: object) -> object:
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How the values of a field are packed for SQLite, or for JSON inside `details`."""
 
     name: str
-    pack: Callable[[Any], Any]
-    unpack: Callable[[Any], Any]
+    pack: Callable[[Any], Any] = _as_it_is
+    unpack: Callable[[Any], Any] = _as_it_is
 
 
 def writable(text: str) -> str:
     """`text` without lone surrogates, which UTF-8 cannot hold."""
     return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _as_it_is(value: object) -> object:
-    return value
 
 
 def _pack_tokens(ids: Sequence[int]) -> bytes:
@@ -64,24 +66,16 @@ def _unpack_tokens(data: bytes) -> list[int]:
     return ids
 
 
-TEXT = Kind("text", writable, _as_it_is)
-NAME = Kind("name", _as_it_is, _as_it_is)
-"""A short text of the program's own."""
-TIME = Kind("time", _as_it_is, _as_it_is)
-"""ISO 8601, UTC."""
-TEXTS = Kind("texts", list, _as_it_is)
-NUMBERS = Kind("numbers", list, _as_it_is)
-CITATIONS = Kind("citations", lambda cited: [one.number for one in cited], _as_it_is)
+TEXT = Kind("text", writable)
+NAME = Kind("name")  # a short text of the program's own
+TIME = Kind("time")  # ISO 8601, UTC
+TEXTS = Kind("texts", list)
+NUMBERS = Kind("numbers", list)
+CITATIONS = Kind("citations", lambda cited: [one.number for one in cited])
 """By their numbers; the passages themselves lie in a table of their own."""
-TOKENS = Kind("tokens", _pack_tokens, _unpack_tokens)
-"""Ids, int32 little-endian."""
-RECORD = Kind("record", _as_it_is, dict)
-"""A dictionary as JSON holds it."""
-PACKED = Kind("packed", _as_it_is, _as_it_is)
-"""Bytes that the chat has packed."""
-
-
-Many = type[list[Any]] | type[tuple[Any, ...]]
+TOKENS = Kind("tokens", _pack_tokens, _unpack_tokens)  # ids, int32 little-endian
+RECORD = Kind("record", unpack=dict)  # a dictionary as JSON holds it
+PACKED = Kind("packed")  # bytes that the chat has packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +83,13 @@ class StoredField:
     """Where a field of a turn lies."""
 
     kind: Kind
-    label: str
-    """its key in an export and inside `details`"""
-    column: str = ""
-    """of the table `turns`; "" for those that lie inside `details`"""
+    label: str  # its key in an export and inside `details`
+    column: str = ""  # of the table `turns`; "" for those that lie inside `details`
     exported: bool = True
-    required: bool = False
-    """an export without it is refused"""
-    optional: bool = False
-    """left out of an export where it says nothing"""
-    many: Many = tuple
-    """what holds the values of a field that has several"""
-    name: str = ""
-    """of the attribute"""
+    required: bool = False  # an export without it is refused
+    optional: bool = False  # left out of an export where it says nothing
+    many: type[list[Any]] | type[tuple[Any, ...]] = tuple  # what holds the values of a field that has several
+    name: str = ""  # of the attribute
 
 
 def _kept(kind: Kind, label: str, column: str = "", **more: Any) -> dict[str, StoredField]:  # noqa: ANN401
@@ -168,14 +156,11 @@ class StoredConversation:
     """A whole conversation."""
 
     title: str
-    library: str
-    """name of the library it was held over"""
+    library: str  # name of the library it was held over
     turns: tuple[StoredTurn, ...]
     created: str = ""
-    changed: str = ""
-    """ISO 8601, UTC"""
-    system: str = ""
-    """the person's own system prompt; "" where there is none"""
+    changed: str = ""  # ISO 8601, UTC
+    system: str = ""  # the person's own system prompt; "" where there is none
 
     @property
     def citations(self) -> list[Citation]:
@@ -229,3 +214,66 @@ def of_row(row: Iterable[Any], citations: Mapping[int, Citation]) -> StoredTurn:
 def utc_now() -> str:
     """This moment, as times are kept."""
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
+_TABLES = """
+CREATE TABLE conversations (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    title TEXT NOT NULL,
+    library TEXT NOT NULL,
+    created TEXT NOT NULL,
+    changed TEXT NOT NULL
+);
+CREATE INDEX conversations_changed ON conversations (changed);
+-- What searches and lists read stands in front: the rest of a row lies on pages of its own when it is long.
+CREATE TABLE turns (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,   -- 0, 1, ...
+    asked TEXT NOT NULL,
+    method TEXT NOT NULL,
+    finish TEXT NOT NULL,        -- '' while it is written
+    library TEXT NOT NULL,       -- identity of the library that `details` tells of
+    question TEXT NOT NULL,
+    reply TEXT NOT NULL,
+    content TEXT,                -- as sent to the model, where that is not the question alone
+    tokenizer TEXT NOT NULL,
+    tokens BLOB NOT NULL,        -- ids of the reply, int32 little-endian
+    details TEXT NOT NULL,       -- JSON
+    metrics TEXT NOT NULL,       -- JSON
+    UNIQUE (conversation, position)
+);
+CREATE TABLE citations (
+    conversation INTEGER NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,
+    position INTEGER NOT NULL,   -- of the turn that was first given it
+    source INTEGER NOT NULL,     -- id of the passage in that turn's library, 0 where unknown
+    file TEXT NOT NULL,
+    page INTEGER,
+    section TEXT NOT NULL,
+    passage TEXT NOT NULL,
+    PRIMARY KEY (conversation, number)
+) WITHOUT ROWID;
+CREATE VIRTUAL TABLE words USING fts5(
+    question, reply, content = 'turns', content_rowid = 'id',
+    tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3'
+);
+CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN
+    INSERT INTO words (rowid, question, reply) VALUES (new.id, new.question, new.reply);
+END;
+CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
+    INSERT INTO words (words, rowid, question, reply) VALUES ('delete', old.id, old.question, old.reply);
+END;
+CREATE TRIGGER turns_changed AFTER UPDATE OF question, reply ON turns BEGIN
+    INSERT INTO words (words, rowid, question, reply) VALUES ('delete', old.id, old.question, old.reply);
+    INSERT INTO words (rowid, question, reply) VALUES (new.id, new.question, new.reply);
+END;
+"""
+
+
+CONVERSATION_MIGRATIONS: tuple[Migration, ...] = (
+    Migration("conversations-1-chats", _TABLES),
+    # Of which sources the tokens of a reply came, as `chat.origins` packs it; empty where that is not known.
+    Migration("conversations-2-origins", "ALTER TABLE turns ADD COLUMN origins BLOB NOT NULL DEFAULT x'';"),
+    Migration("conversations-3-system", "ALTER TABLE conversations ADD COLUMN system TEXT NOT NULL DEFAULT '';"),
+)

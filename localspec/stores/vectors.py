@@ -35,25 +35,20 @@ _logger = logging.getLogger(__name__)
 Metric: TypeAlias = Literal["cosine", "ip"]
 """How similarity is counted: cosine, or inner product."""
 
-_CHUNK = 64
-"""Vectors added under one hold of the lock, so that a search waits for a few milliseconds at most."""
+_CHUNK = 64  # vectors added under one hold of the lock, so that a search waits for a few milliseconds at most
 _FIRST_CAPACITY = 1024
 _EXACT_CHUNK = 65_536
-_SEARCH_WIDTH = 100
-"""hnswlib's `ef`, the candidates it keeps while it walks the graph; twice k where that is more."""
-_GROWTH = 1.25
-"""Capacity is added in quarters: hnswlib spends 50 bytes on an element that is not there yet."""
+_SEARCH_WIDTH = 100  # hnswlib's `ef`, the candidates it keeps while it walks the graph; twice k where that is more
+_GROWTH = 1.25  # capacity is added in quarters: hnswlib spends 50 bytes on an element that is not there yet
 _ROOM_BYTES = 50
 _FORMAT = 1
 
 
 class VectorIndex:
-    """Labels and vectors of one dimension in memory. Any thread may call any method.
-
-    Changes and saving wait for each other; a search waits for a few milliseconds of a change. It needs no lock that
-    saving holds, but hnswlib keeps Python's interpreter lock while it writes or loads its file: all threads wait then.
-    Raises ValueError for arguments of the wrong shape, and StoreError when memory runs out.
-    """
+    """Labels and vectors of one dimension in memory. Any thread may call any method. Changes and saving wait for each
+    other; a search waits for a few milliseconds of a change. It needs no lock that saving holds, but hnswlib keeps
+    Python's interpreter lock while it writes or loads its file: all threads wait then. Raises ValueError for arguments
+    of the wrong shape, and StoreError when memory runs out."""
 
     def __init__(
         self,
@@ -65,11 +60,9 @@ class VectorIndex:
         build_width: int = 200,
         search_width: int = _SEARCH_WIDTH,
     ) -> None:
-        """`fingerprint` names what made the vectors; a cache file with another one is not loaded.
-
-        `connections`, `build_width` and `search_width` are hnswlib's M, ef_construction and least ef; M and
-        ef_construction by default its own values.
-        """
+        """`fingerprint` names what made the vectors; a cache file with another one is not loaded. `connections`,
+        `build_width` and `search_width` are hnswlib's M, ef_construction and least ef; M and ef_construction by default
+        its own values."""
         if dimension < 1:
             raise ValueError("dimension must be positive")
         self.dimension = dimension
@@ -109,10 +102,8 @@ class VectorIndex:
             return self._labels()
 
     def add(self, labels: Sequence[int] | NDArray[np.int64], vectors: ArrayLike) -> None:
-        """Add vectors [n, d] under distinct labels [n]; a label that is there gets the new vector.
-
-        Raises ValueError, before anything is added, for NaN, infinity, another dimension, or a label given twice.
-        """
+        """Add vectors [n, d] under distinct labels [n]; a label that is there gets the new vector. Raises ValueError,
+        before anything is added, for NaN, infinity, another dimension, or a label given twice."""
         numbers = np.asarray(labels, np.int64).reshape(-1)
         rows = self._rows(vectors)
         if len(numbers) != len(rows):
@@ -138,9 +129,7 @@ class VectorIndex:
 
     def search(self, vectors: ArrayLike, k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """The k nearest labels, int64 [n, k], of each query [n, d], and their similarities, float32 [n, k], descending.
-
-        There are fewer columns when the index holds fewer vectors. Raises ValueError for NaN, infinity or k < 1.
-        """
+        There are fewer columns when the index holds fewer vectors. Raises ValueError for NaN, infinity or k < 1."""
         if k < 1:
             raise ValueError("k must be positive")
         queries = self._rows(vectors)
@@ -162,10 +151,8 @@ class VectorIndex:
             self._compact()
 
     def save(self, path: Path) -> None:
-        """Write the cache file and its manifest `<path>.json`, without a trace of removed vectors.
-
-        What is at `path` stays until the new file is complete. Raises DiskFullError or StoreError.
-        """
+        """Write the cache file and its manifest `<path>.json`, without a trace of removed vectors. What is at `path`
+        stays until the new file is complete. Raises DiskFullError or StoreError."""
         with self._changes, mapped_errors(path):
             self._compact()
             temporary = path.with_name(path.name + ".tmp")
@@ -195,31 +182,23 @@ class VectorIndex:
         metric: Metric = "cosine",
         search_width: int = _SEARCH_WIDTH,
     ) -> VectorIndex | None:
-        """The index saved at `path`, or None when there is none or anything about it does not match.
-
-        It grows as it was built: hnswlib writes `connections` and `build_width` into the file.
-        """
+        """The index saved at `path`, or None when there is none or anything about it does not match. It grows as it was
+        built: hnswlib writes `connections` and `build_width` into the file."""
+        index = cls(dimension, fingerprint, metric=metric, search_width=search_width)
+        loaded = hnswlib.Index(metric, dimension)
         try:
             facts = json.loads(manifest_path(path).read_text(encoding="utf-8"))
             size, checksum = path.stat().st_size, _sha256(path)
+            count = facts.get("count") if isinstance(facts, dict) else None
+            if not isinstance(count, int) or facts != index._facts(size, checksum, count):
+                raise ValueError("it does not match its manifest, or other vectors")
+            loaded.load_index(str(path), max_elements=max(count, _FIRST_CAPACITY))
+            if loaded.element_count != count or loaded.index_file_size() != size:
+                raise ValueError(f"it holds {loaded.element_count} vectors")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             _logger.warning("The cache %s is made again: %s", path, error)
-            return None
-        index = cls(dimension, fingerprint, metric=metric, search_width=search_width)
-        count = facts.get("count") if isinstance(facts, dict) else None
-        if not isinstance(count, int) or facts != index._facts(size, checksum, count):
-            _logger.warning("The cache %s is made again: it does not match its manifest, or other vectors", path)
-            return None
-        loaded = hnswlib.Index(metric, dimension)
-        try:
-            loaded.load_index(str(path), max_elements=max(count, _FIRST_CAPACITY))
-        except RuntimeError as error:
-            _logger.warning("The cache %s is made again: %s", path, error)
-            return None
-        if loaded.element_count != count or loaded.index_file_size() != size:
-            _logger.warning("The cache %s is made again: it holds %d vectors", path, loaded.element_count)
             return None
         index._index = loaded
         index._connections, index._build_width = loaded.M, loaded.ef_construction

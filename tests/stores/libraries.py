@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from localspec.errors import EmbedderError
 from localspec.models.embedder import Embedder
-from localspec.stores.library import Library, StateReaderLike
+from localspec.stores.ingestion.state_reading import StateReaderLike
+from localspec.stores.library import Library
 
 STAGES = ("queued", "parsed", "passages", "ngrams", "ready")
 

@@ -1,67 +1,64 @@
-"""The documents of a library one by one: added, listed, read again, replaced and removed."""
+"""The documents of a library one by one, each with a copy of its file: added, listed, read again, replaced, removed."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Sequence
+import logging
+import os
+import re
+import uuid
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import BinaryIO
 
 from sqlite_utils import Database
 
-from localspec.errors import StoreError
-from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.documents.file_store import FileStore
-from localspec.stores.documents.parse import Block, ParsedDocument, content_hash
+from localspec.errors import DocumentError, StoreError
+from localspec.stores.database import Migration, StoreDatabase, disk_error, mapped_errors
+from localspec.stores.documents.parse import Block, ParsedDocument, ParseLimits, content_hash
 
+_logger = logging.getLogger(__name__)
 
-def _create(database: Database) -> None:
-    database.execute("CREATE TABLE library (id TEXT NOT NULL)")
-    database.execute("INSERT INTO library (id) VALUES (lower(hex(randomblob(16))))")
-    database.execute(
-        """
-        CREATE TABLE documents (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            sha256 TEXT NOT NULL UNIQUE,
-            name TEXT NOT NULL,  -- of the file that was added
-            file TEXT NOT NULL,  -- of its copy in files/
-            stage TEXT NOT NULL CHECK (stage IN ('queued', 'parsed', 'passages', 'ngrams', 'ready', 'failed')),
-            title TEXT NOT NULL DEFAULT '',
-            kind TEXT NOT NULL DEFAULT '',
-            reason TEXT NOT NULL DEFAULT '',      -- why it failed
-            warnings TEXT NOT NULL DEFAULT '[]',  -- JSON list of texts
-            pages INTEGER,
-            characters INTEGER NOT NULL DEFAULT 0,
-            passages INTEGER NOT NULL DEFAULT 0,
-            tokens INTEGER NOT NULL DEFAULT 0,
-            added TEXT NOT NULL
-        )
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE blocks (
-            document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-            ordinal INTEGER NOT NULL,
-            page INTEGER,
-            section TEXT NOT NULL,
-            text TEXT NOT NULL,
-            PRIMARY KEY (document, ordinal)
-        ) WITHOUT ROWID
-        """
-    )
-
-
-def _add_sources(database: Database) -> None:
-    database.execute("ALTER TABLE documents ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0")  # of the file
-    database.execute("ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT ''")  # its path, where it is known
-    database.execute("ALTER TABLE library ADD COLUMN paused INTEGER NOT NULL DEFAULT 0")
-
+_TABLES = """
+CREATE TABLE library (id TEXT NOT NULL);
+INSERT INTO library (id) VALUES (lower(hex(randomblob(16))));
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    sha256 TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,  -- of the file that was added
+    file TEXT NOT NULL,  -- of its copy in files/
+    stage TEXT NOT NULL CHECK (stage IN ('queued', 'parsed', 'passages', 'ngrams', 'ready', 'failed')),
+    title TEXT NOT NULL DEFAULT '',
+    kind TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT '',      -- why it failed
+    warnings TEXT NOT NULL DEFAULT '[]',  -- JSON list of texts
+    pages INTEGER,
+    characters INTEGER NOT NULL DEFAULT 0,
+    passages INTEGER NOT NULL DEFAULT 0,
+    tokens INTEGER NOT NULL DEFAULT 0,
+    added TEXT NOT NULL
+);
+CREATE TABLE blocks (
+    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    page INTEGER,
+    section TEXT NOT NULL,
+    text TEXT NOT NULL,
+    PRIMARY KEY (document, ordinal)
+) WITHOUT ROWID;
+"""
+_ADD_SOURCES = """
+ALTER TABLE documents ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;  -- of the file
+ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT '';  -- its path, where it is known
+ALTER TABLE library ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+"""
 
 DOCUMENT_MIGRATIONS: tuple[Migration, ...] = (
-    Migration("library-1-documents", _create),
-    Migration("library-2-sources", _add_sources),
+    Migration("library-1-documents", _TABLES),
+    Migration("library-2-sources", _ADD_SOURCES),
 )
 
 
@@ -91,11 +88,77 @@ class DocumentInfo:
     """Where the file lies on this computer; empty where that is not known, as for one that came through a browser."""
 
 
-class DocumentTable:
-    """The rows of `documents`, each with its copy in the file store.
+class FileStore:
+    """The folder of copies."""
 
-    Methods raise StoreError or DiskFullError when the library's folder cannot be read or written.
-    """
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with mapped_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def add(self, path: Path, sha256: str) -> Path:
+        """Copy a file whose content has this hash; the copy is on disk before it has its name. Raises DocumentError
+        when the file cannot be read, is too large or has changed."""
+        suffix = path.suffix.lower()
+        copy = self.folder / (sha256 + (suffix if re.fullmatch(r"\.[a-z0-9]{1,12}", suffix) else ""))
+        limit = ParseLimits().file_bytes
+        temporary = self.folder / f"{uuid.uuid4().hex}.tmp"
+        try:
+            source = path.open("rb")
+        except OSError as error:
+            raise DocumentError(path, f"cannot be read ({error.strerror}).", "Check the file, or copy it.") from error
+        try:
+            with source, mapped_errors(temporary):
+                if os.fstat(source.fileno()).st_size > limit:
+                    raise DocumentError(
+                        path,
+                        f"is too large; the limit is {limit // 1024**2} MB.",
+                        "Split it, or save a smaller copy without pictures.",
+                    )
+                with temporary.open("wb") as target:
+                    copied = _copy_bytes(source, target)
+                if copied != sha256:
+                    raise DocumentError(
+                        path,
+                        "changed while it was read.",
+                        "Wait until the other program has saved it and add it again.",
+                    )
+                temporary.replace(copy)
+        finally:
+            self.delete([temporary])
+        return copy
+
+    def of(self, sha256: str) -> list[Path]:
+        """The copies with this content: another suffix makes another copy."""
+        return list(self.folder.glob(f"{sha256}*"))
+
+    def sweep(self, wanted: Collection[str]) -> None:
+        """Delete what a kill left: all but the copies with the `wanted` names."""
+        with mapped_errors(self.folder):
+            self.delete([path for path in self.folder.iterdir() if path.name not in wanted])
+
+    def delete(self, paths: Iterable[Path]) -> None:
+        """Delete copies. One that cannot be deleted is logged."""
+        for path in paths:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError as error:  # Windows keeps open files; the next opening of the library sweeps them
+                _logger.warning("%s", disk_error(error, path))
+
+
+def _copy_bytes(source: BinaryIO, target: BinaryIO) -> str:
+    """Copy and make durable; the SHA-256 of what was copied."""
+    digest = hashlib.sha256()
+    while chunk := source.read(1 << 20):
+        digest.update(chunk)
+        target.write(chunk)
+    target.flush()
+    os.fsync(target.fileno())
+    return digest.hexdigest()
+
+
+class DocumentTable:
+    """The rows of `documents`, each with its copy in the file store."""
 
     def __init__(
         self,
@@ -111,14 +174,12 @@ class DocumentTable:
         self._files = files
         self._forget = forget
         self._on_change = on_change
-        self._add_missing_sizes()
+        self._enter_missing_sizes()
 
     def add(self, path: Path, *, name: str = "", keeps_source: bool = False) -> DocumentInfo:
-        """Copy a file into the library and queue it. With `keeps_source` it is known where the file lies.
-
-        A file with the same content as one that is there gives that one; if that had failed, it is tried again.
-        Raises DocumentError when the file cannot be read.
-        """
+        """Copy a file into the library and queue it. With `keeps_source` its place on this computer is kept, so that
+        `again` finds what has changed there. A file with the same content as one that is there gives that one; if that
+        had failed, it is tried again. Raises DocumentError when the file cannot be read."""
         return self._add(path, name, keeps_source, None)
 
     def replace(self, document: int, path: Path, *, name: str = "") -> DocumentInfo:
@@ -129,8 +190,7 @@ class DocumentTable:
 
     def all(self) -> list[DocumentInfo]:
         """All documents, oldest first."""
-        with self._database.read() as connection:
-            return [_info(row) for row in connection.execute(f"{_SELECT} ORDER BY id").fetchall()]
+        return [_info(row) for row in self._database.rows(f"{_SELECT} ORDER BY id")]
 
     def remove(self, *documents: int) -> None:
         """Delete documents with everything that was made from them. Unknown ones are no error."""
@@ -146,22 +206,26 @@ class DocumentTable:
         self.remove(*failed)
         return len(failed)
 
-    def again(self, document: int) -> None:
-        """Read a document again: its file where that is known and has changed, else the copy. An unknown one is no
-        error. Raises DocumentError when the file is there and cannot be read."""
-        if not self._replace_if_changed(document):
-            self._queue([document])
-
-    def all_again(self) -> None:
-        """Read all documents again, those whose files have changed from there."""
-        self._queue([info.id for info in self.all() if not self._replace_if_changed(info.id)])
+    def again(self, document: int | None) -> None:
+        """Read a document again, or all of them: the file, where it is known to lie and has changed, else the copy. An
+        unknown one is no error. Raises DocumentError when a changed file cannot be read."""
+        wanted = [info.id for info in self.all()] if document is None else [document]
+        queued = [one for one in wanted if not self._replace_if_changed(one)]
+        if not queued:
+            return
+        with self._database.write() as database:
+            self._forget(database, queued)
+            database.execute(
+                "UPDATE documents SET stage = 'queued', reason = '', warnings = '[]', characters = 0, passages = 0,"
+                " tokens = 0 WHERE id IN (SELECT value FROM json_each(?))",
+                [json.dumps(queued)],
+            )
+        self._database.reclaim()
+        self._on_change()
 
     def _replace_if_changed(self, document: int) -> bool:
         """Take the new content of a document's file where it has one; False where it has not."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT name, sha256, file, source FROM documents WHERE id = ?", [document]
-            ).fetchone()
+        row = self._database.row("SELECT name, sha256, file, source FROM documents WHERE id = ?", [document])
         if row is None:
             return True
         name, sha256, file, source = row
@@ -174,17 +238,6 @@ class DocumentTable:
         if not (self._files.folder / file).exists():
             self._files.add(path, sha256)
         return False
-
-    def _queue(self, documents: Sequence[int]) -> None:
-        with self._database.write() as database:
-            self._forget(database, documents)
-            database.execute(
-                "UPDATE documents SET stage = 'queued', reason = '', warnings = '[]', characters = 0, passages = 0,"
-                " tokens = 0 WHERE id IN (SELECT value FROM json_each(?))",
-                [json.dumps([*documents])],
-            )
-        self._database.reclaim()
-        self._on_change()
 
     def _add(self, path: Path, name: str, keeps_source: bool, replaced: int | None) -> DocumentInfo:
         sha256 = content_hash(path)
@@ -246,14 +299,12 @@ class DocumentTable:
         return True
 
     def _by_hash(self, sha256: str) -> DocumentInfo | None:
-        with self._database.read() as connection:
-            row = connection.execute(f"{_SELECT} WHERE sha256 = ?", [sha256]).fetchone()
+        row = self._database.row(f"{_SELECT} WHERE sha256 = ?", [sha256])
         return _info(row) if row else None
 
-    def _add_missing_sizes(self) -> None:
+    def _enter_missing_sizes(self) -> None:
         """Enter the sizes of documents that were added before sizes were kept."""
-        with self._database.read() as connection:
-            rows = connection.execute("SELECT id, file FROM documents WHERE bytes = 0").fetchall()
+        rows = self._database.rows("SELECT id, file FROM documents WHERE bytes = 0")
         sizes = []
         for document, file in rows:
             path = self._files.folder / file
@@ -266,13 +317,8 @@ class DocumentTable:
 
 def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
     """What `parse` gave for a document, as stored; empty when the document is gone."""
-    with database.read() as connection:
-        row = connection.execute(
-            "SELECT title, kind, pages, warnings FROM documents WHERE id = ?", [document]
-        ).fetchone()
-        blocks = connection.execute(
-            "SELECT text, page, section FROM blocks WHERE document = ? ORDER BY ordinal", [document]
-        ).fetchall()
+    row = database.row("SELECT title, kind, pages, warnings FROM documents WHERE id = ?", [document])
+    blocks = database.rows("SELECT text, page, section FROM blocks WHERE document = ? ORDER BY ordinal", [document])
     title, kind, pages, warnings = row or ("", "text", None, "[]")
     return ParsedDocument(title, kind, tuple(Block(*block) for block in blocks), pages, tuple(json.loads(warnings)))
 

@@ -1,4 +1,4 @@
-"""The documents inside a folder of this computer: found within limits, and what is left out is counted."""
+"""The folders that a library's documents come from: their tables, and what is in them, within limits and counted."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localspec.errors import DocumentError
+from localspec.stores.database import Migration
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 
-MAX_FILES = 5_000
-"""Documents taken from one folder."""
-MAX_ENTRIES = 200_000
-"""Files and folders looked at in one folder: reading their names takes about a second."""
-MAX_DEPTH = 32
-"""Folders within folders: with links not followed, more is a mistake."""
-_HIDDEN_ATTRIBUTE = 2
-"""Windows' FILE_ATTRIBUTE_HIDDEN."""
+MAX_FILES = 5_000  # documents taken from one folder
+MAX_ENTRIES = 200_000  # files and folders looked at in one folder: reading their names takes about a second
+MAX_DEPTH = 32  # folders within folders: with links not followed, more is a mistake
+_HIDDEN_ATTRIBUTE = 2  # Windows' FILE_ATTRIBUTE_HIDDEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +23,9 @@ class FoundFile:
     """A document in a folder."""
 
     path: Path
-    inside: str
-    """Its way from the folder on, with /."""
+    inside: str  # its way from the folder on, with /
     size: int
-    modified: int
-    """Nanoseconds."""
+    modified: int  # nanoseconds
 
 
 @dataclass(slots=True)
@@ -70,10 +65,8 @@ def contents(
     folder: Path, *, excluded: Collection[Path] = (), should_stop: Callable[[], bool] = lambda: False
 ) -> FolderContents:
     """The documents in `folder` and the folders inside it, but those in `excluded`. Links to files are followed, links
-    to folders are not. It ends early once `should_stop` is true.
-
-    Raises DocumentError when the folder itself is not there or may not be read.
-    """
+    to folders are not. It ends early once `should_stop` is true. Raises DocumentError when the folder itself is not
+    there or may not be read."""
     found = FolderContents()
     skipped = {str(path.resolve()) for path in excluded}
     waiting = [(str(folder), "", 0)]
@@ -157,3 +150,47 @@ def _unreadable(folder: Path, error: OSError) -> DocumentError:
     if isinstance(error, PermissionError):
         return DocumentError(folder, f"The folder {folder} may not be read.", "Allow your user to read it.")
     return DocumentError(folder, f"The folder {folder} cannot be read ({error.strerror or error}).", "Check its disk.")
+
+
+_TABLES = """
+CREATE TABLE folders (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path TEXT NOT NULL UNIQUE,
+    watched INTEGER NOT NULL,
+    removes INTEGER NOT NULL DEFAULT 0,  -- documents go with their files
+    done INTEGER NOT NULL DEFAULT 0,     -- looked through from beginning to end
+    counts TEXT NOT NULL DEFAULT '{}'    -- JSON: what was left out
+);
+CREATE TABLE folder_files (
+    folder INTEGER NOT NULL REFERENCES folders (id) ON DELETE CASCADE,
+    path TEXT NOT NULL,  -- from the folder on, with /
+    size INTEGER NOT NULL,
+    modified INTEGER NOT NULL,  -- nanoseconds
+    document INTEGER REFERENCES documents (id) ON DELETE SET NULL,  -- NULL: the person removed it, or `problem`
+    problem TEXT NOT NULL DEFAULT '',
+    vanished INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (folder, path)
+) WITHOUT ROWID;
+CREATE INDEX folder_files_document ON folder_files (document);
+"""
+
+WATCHING_MIGRATIONS: tuple[Migration, ...] = (Migration("watching-1-folders", _TABLES),)
+"""Come after the migration that creates `documents` (id)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderInfo:
+    """What a person sees of a folder."""
+
+    id: int
+    path: str
+    watched: bool
+    removes: bool  # documents are removed when their files are gone
+    done: bool  # it was looked through from beginning to end
+    files: int  # files with a document
+    vanished: int  # documents whose files are gone
+    failures: tuple[str, ...]  # files that could not be taken, and why
+    counts: dict[str, int]  # as `FolderContents.counts` gives them
+    problem: str = ""  # why it cannot be looked through now
+    taken: int = 0  # of the files that are new or changed, those that are copied already
+    wanted: int = 0  # files that are new or changed, while they are copied; else 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -21,11 +20,13 @@ _logger = logging.getLogger(__name__)
 
 _STORED = np.dtype("<f2")
 _LOADED_AT_ONCE = 4096
-_OF_THIS_EMBEDDER = (
-    " FROM documents JOIN passages ON passages.document = documents.id"
-    " JOIN embeddings ON passage = passages.id WHERE stage = 'ngrams' AND embedder = ?"
+_EMBEDDER = "(SELECT id FROM embedders WHERE fingerprint = ?)"
+"""SQL for the number of this embedder; NULL, which equals none, while the database holds no vector of it."""
+_WITHOUT_VECTOR = (
+    "documents JOIN passages ON passages.document = documents.id"
+    f" LEFT JOIN embeddings ON passage = passages.id AND embedder = {_EMBEDDER} WHERE passage IS NULL"
 )
-"""Passages that have a vector, in documents whose turn it is."""
+"""SQL for the passages without a vector of this embedder."""
 
 
 class EmbedderLike(Protocol):
@@ -43,54 +44,39 @@ class EmbedderLike(Protocol):
         """One vector of length 1 per text, [n, d]."""
 
 
-def _create(database: Database) -> None:
-    database.execute(
-        """
-        CREATE TABLE passages (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: it is the label of the vector index
-            document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-            ordinal INTEGER NOT NULL,
-            page INTEGER,
-            section TEXT NOT NULL,
-            text TEXT NOT NULL,
-            UNIQUE (document, ordinal)
-        )
-        """
-    )
-    database.execute(
-        "CREATE VIRTUAL TABLE passages_fts USING fts5(section, text, content = 'passages', content_rowid = 'id',"
-        " tokenize = 'porter unicode61 remove_diacritics 2')"
-    )
-    database.execute(
-        "CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN"
-        " INSERT INTO passages_fts (rowid, section, text) VALUES (new.id, new.section, new.text); END"
-    )
-    database.execute(
-        "CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN"
-        " INSERT INTO passages_fts (passages_fts, rowid, section, text)"
-        " VALUES ('delete', old.id, old.section, old.text); END"
-    )
-    database.execute("CREATE TABLE embedders (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE)")
-    database.execute(
-        """
-        CREATE TABLE embeddings (
-            passage INTEGER PRIMARY KEY REFERENCES passages (id) ON DELETE CASCADE,
-            embedder INTEGER NOT NULL REFERENCES embedders (id),
-            vector BLOB NOT NULL  -- float16, little-endian, [d]
-        )
-        """
-    )
+_TABLES = """
+CREATE TABLE passages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: it is the label of the vector index
+    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    ordinal INTEGER NOT NULL,
+    page INTEGER,
+    section TEXT NOT NULL,
+    text TEXT NOT NULL,
+    UNIQUE (document, ordinal)
+);
+CREATE VIRTUAL TABLE passages_fts USING fts5(
+    section, text, content = 'passages', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
+);
+CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
+    INSERT INTO passages_fts (rowid, section, text) VALUES (new.id, new.section, new.text);
+END;
+CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN
+    INSERT INTO passages_fts (passages_fts, rowid, section, text) VALUES ('delete', old.id, old.section, old.text);
+END;
+CREATE TABLE embedders (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE);
+CREATE TABLE embeddings (
+    passage INTEGER PRIMARY KEY REFERENCES passages (id) ON DELETE CASCADE,
+    embedder INTEGER NOT NULL REFERENCES embedders (id),
+    vector BLOB NOT NULL  -- float16, little-endian, [d]
+);
+"""
 
-
-PASSAGE_MIGRATIONS: tuple[Migration, ...] = (Migration("search-1-passages", _create),)
+PASSAGE_MIGRATIONS: tuple[Migration, ...] = (Migration("search-1-passages", _TABLES),)
 """Come after the migration that creates `documents` (id, name)."""
 
 
 class PassageVectors:
-    """The passages' vectors under one embedder: kept in SQLite, searched through a cached index.
-
-    Methods raise StoreError when the database fails, and EmbedderError when the embedder cannot be used.
-    """
+    """The passages' vectors under one embedder. Methods raise EmbedderError when it cannot be used."""
 
     def __init__(self, database: StoreDatabase, cache: Path, library: str, embedder: EmbedderLike) -> None:
         """`library` is the random id of the database: passage ids mean nothing in another one."""
@@ -103,13 +89,11 @@ class PassageVectors:
 
     def missing(self, limit: int) -> list[tuple[int, str]]:
         """(passage, text to embed) of passages without a vector, in documents whose turn it is; oldest first."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT passages.id, section, text FROM documents JOIN passages ON passages.document = documents.id"
-                " LEFT JOIN embeddings ON passage = passages.id AND embedder = ?"
-                " WHERE stage = 'ngrams' AND passage IS NULL ORDER BY passages.id LIMIT ?",
-                [self.embedder_row(connection), limit],
-            ).fetchall()
+        rows = self._database.rows(
+            f"SELECT passages.id, section, text FROM {_WITHOUT_VECTOR} AND stage = 'ngrams'"
+            " ORDER BY passages.id LIMIT ?",
+            [self._embedder.fingerprint, limit],
+        )
         return [(passage, f"{section}\n{text}" if section else text) for passage, section, text in rows]
 
     def embed(self, passages: Sequence[tuple[int, str]]) -> None:
@@ -119,7 +103,6 @@ class PassageVectors:
         by_passage = {passage: vector for (passage, _), vector in zip(passages, vectors, strict=True)}
         with self._database.write() as database:
             database.execute("INSERT OR IGNORE INTO embedders (fingerprint) VALUES (?)", [fingerprint])
-            row = self.embedder_row(database.conn)
             kept = [
                 passage
                 for (passage,) in database.execute(
@@ -127,8 +110,8 @@ class PassageVectors:
                 )
             ]
             database.conn.executemany(
-                "INSERT OR REPLACE INTO embeddings (passage, embedder, vector) VALUES (?, ?, ?)",
-                [(passage, row, by_passage[passage].astype(_STORED).tobytes()) for passage in kept],
+                f"INSERT OR REPLACE INTO embeddings (passage, embedder, vector) VALUES (?, {_EMBEDDER}, ?)",
+                [(passage, fingerprint, by_passage[passage].astype(_STORED).tobytes()) for passage in kept],
             )
             self._database.after_commit(lambda: self._added(kept, [by_passage[passage] for passage in kept]))
 
@@ -138,32 +121,30 @@ class PassageVectors:
 
     def outdated(self) -> tuple[int, int]:
         """(passages, documents) that were ready, but not under this embedder."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT count(*), count(DISTINCT document) FROM documents"
-                " JOIN passages ON passages.document = documents.id"
-                " LEFT JOIN embeddings ON passage = passages.id AND embedder = ?"
-                " WHERE stage = 'ready' AND passage IS NULL",
-                [self.embedder_row(connection)],
-            ).fetchone()
+        row = self._database.row(
+            f"SELECT count(*), count(DISTINCT document) FROM {_WITHOUT_VECTOR} AND stage = 'ready'",
+            [self._embedder.fingerprint],
+        )
         return int(row[0]), int(row[1])
 
     def drop_outdated(self, database: Database) -> None:
         """Inside a transaction: delete the vectors of other embedders, and have their documents embedded again."""
-        row = self.embedder_row(database.conn)
-        database.execute("DELETE FROM embeddings WHERE embedder != ?", [row])
-        database.execute("DELETE FROM embedders WHERE id != ?", [row])
+        fingerprint = [self._embedder.fingerprint]
+        database.execute(f"DELETE FROM embeddings WHERE embedder IS NOT {_EMBEDDER}", fingerprint)
+        database.execute("DELETE FROM embedders WHERE fingerprint != ?", fingerprint)
         database.execute(
             "UPDATE documents SET stage = 'ngrams' WHERE stage = 'ready' AND EXISTS (SELECT 1 FROM passages"
             " LEFT JOIN embeddings ON passage = passages.id WHERE document = documents.id AND passage IS NULL)"
         )
 
-    def embedder_row(self, connection: sqlite3.Connection) -> int:
-        """Id of this embedder in the database; 0, which names none, while it holds no vector of it."""
-        row = connection.execute(
-            "SELECT id FROM embedders WHERE fingerprint = ?", [self._embedder.fingerprint]
-        ).fetchone()
-        return int(row[0]) if row else 0
+    def finish_documents(self) -> None:
+        """The documents whose turn it is are ready when all their passages have a vector."""
+        self._database.change(
+            "UPDATE documents SET stage = 'ready' WHERE stage = 'ngrams' AND NOT EXISTS (SELECT 1 FROM passages"
+            f" LEFT JOIN embeddings ON passage = passages.id AND embedder = {_EMBEDDER}"
+            " WHERE document = documents.id AND passage IS NULL)",
+            [self._embedder.fingerprint],
+        )
 
     def search(self, question: str, limit: int) -> list[int]:
         """Ids of the nearest passages, best first; empty while there are no vectors."""
@@ -184,18 +165,14 @@ class PassageVectors:
                 self._index = self._load(database)
             return self._index
 
-    def embedded(self) -> int:
-        """Passages that have a vector, in documents whose turn it is."""
-        with self._database.read() as connection:
-            row = connection.execute(f"SELECT count(*) {_OF_THIS_EMBEDDER}", [self.embedder_row(connection)]).fetchone()
-        return int(row[0])
-
-    def embedded_by_document(self) -> dict[int, int]:
-        """The same, by document."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                f"SELECT document, count(*) {_OF_THIS_EMBEDDER} GROUP BY document", [self.embedder_row(connection)]
-            ).fetchall()
+    def embedded(self) -> dict[int, int]:
+        """How many passages have a vector, by document, in documents whose turn it is."""
+        rows = self._database.rows(
+            "SELECT document, count(*) FROM documents JOIN passages ON passages.document = documents.id"
+            " JOIN embeddings ON passage = passages.id"
+            f" WHERE stage = 'ngrams' AND embedder = {_EMBEDDER} GROUP BY document",
+            [self._embedder.fingerprint],
+        )
         return dict(rows)
 
     @property
@@ -223,11 +200,10 @@ class PassageVectors:
             _logger.warning("The search index is made again next time: %s", error)
 
     def _load(self, database: Database) -> VectorIndex:
-        row = self.embedder_row(database.conn)
-        stored = np.array(
-            [passage for (passage,) in database.execute("SELECT passage FROM embeddings WHERE embedder = ?", [row])],
-            np.int64,
+        found = database.execute(
+            f"SELECT passage FROM embeddings WHERE embedder = {_EMBEDDER}", [self._embedder.fingerprint]
         )
+        stored = np.array([passage for (passage,) in found], np.int64)
         fingerprint = f"{self._library} {self._embedder.fingerprint}"
         index = VectorIndex.load(self._cache, self._embedder.dimension, fingerprint)
         if index is None:

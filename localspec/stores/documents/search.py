@@ -14,12 +14,9 @@ from localspec.stores.documents.passage_vectors import PassageVectors
 
 _logger = logging.getLogger(__name__)
 
-RANK_OFFSET = 60
-"""k of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009, section 2)."""
-_CANDIDATES = 50
-"""Passages each side hands to the fusion, at least."""
-_SECTION_WEIGHT = 0.5
-"""bm25 weight of a section's name; the text itself counts 1."""
+RANK_OFFSET = 60  # k of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009, section 2)
+_CANDIDATES = 50  # passages each side hands to the fusion, at least
+_SECTION_WEIGHT = 0.5  # bm25 weight of a section's name; the text itself counts 1
 _QUESTION_WORDS = 64
 _FUNCTION_WORDS = frozenset(
     re.findall(
@@ -42,33 +39,24 @@ class FoundPassage:
 
     id: int
     document: int
-    name: str
-    """File name of the document."""
-    page: int | None
-    """1-based page or slide; None where the format has none."""
+    name: str  # file name of the document
+    page: int | None  # 1-based page or slide; None where the format has none
     section: str
     text: str
-    score: float
-    """Reciprocal rank fusion: at most 2 / 61; 0 when the passage was not searched for."""
-    ordinal: int
-    """0-based position among the document's passages."""
+    score: float  # reciprocal rank fusion: at most 2 / 61; 0 when the passage was not searched for
+    ordinal: int  # 0-based position among the document's passages
 
 
 class PassageSearch:
-    """The passages of a library, found by a question or by their place. Any thread may call any method.
-
-    Methods raise StoreError when the database cannot be read.
-    """
+    """The passages of a library, found by a question or by their place. Any thread may call any method."""
 
     def __init__(self, database: StoreDatabase, vectors: PassageVectors) -> None:
         self._database = database
         self._vectors = vectors
 
     def search(self, question: str, limit: int = 8, *, exclude: Collection[int] = ()) -> list[FoundPassage]:
-        """The `limit` best passages by reciprocal rank fusion, best first, without those whose ids are in `exclude`.
-
-        An embedder that cannot be used leaves the search by words.
-        """
+        """The `limit` best passages by reciprocal rank fusion, best first, without those whose ids are in `exclude`. An
+        embedder that cannot be used leaves the search by words."""
         if limit < 1 or not question.strip():
             return []
         wanted = max(_CANDIDATES, 4 * limit) + len(exclude)
@@ -82,45 +70,34 @@ class PassageSearch:
         scores = fuse([[p for p in ranking if p not in excluded] for ranking in (by_meaning, by_words)])
         # Some may have been removed since they were found, so that a few more than the limit are read.
         best = sorted(scores, key=lambda passage: (-scores[passage], passage))[: 2 * limit]
-        with self._database.read() as connection:
-            rows = connection.execute(
-                f"{_SELECT} WHERE passages.id IN (SELECT value FROM json_each(?))", [json.dumps(best)]
-            ).fetchall()
+        rows = self._database.rows(
+            f"{_SELECT} WHERE passages.id IN (SELECT value FROM json_each(?))", [json.dumps(best)]
+        )
         found = [_found(row, scores[row[0]]) for row in rows]
         return sorted(found, key=lambda passage: (-passage.score, passage.id))[:limit]
 
     def of(self, document: int) -> list[FoundPassage]:
         """All passages of a document in its order; none before it was read."""
-        with self._database.read() as connection:
-            rows = connection.execute(f"{_SELECT} WHERE document = ? ORDER BY ordinal", [document]).fetchall()
+        rows = self._database.rows(f"{_SELECT} WHERE document = ? ORDER BY ordinal", [document])
         return [_found(row, 0.0) for row in rows]
 
     def around(self, passage: int, text: str, name: str, reach: int = 2) -> list[FoundPassage]:
         """A passage that was cited, with up to `reach` others of its document before and after it, in order; empty when
-        it is not there any more.
-
-        It is looked for by its id, and where that is gone, as after its document was added anew, by its text in a
-        document of this name. The one that is meant is the one with the same text.
-        """
-        with self._database.read() as connection:
-            place = connection.execute(
-                "SELECT document, ordinal FROM passages WHERE id = ? AND text = ?", [passage, text]
-            ).fetchone()
-            place = (
-                place
-                or connection.execute(
-                    "SELECT document, ordinal FROM passages JOIN documents ON documents.id = document"
-                    " WHERE name = ? AND text = ? LIMIT 1",
-                    [name, text],
-                ).fetchone()
-            )
-            if place is None:
-                return []
-            document, ordinal = place
-            rows = connection.execute(
-                f"{_SELECT} WHERE document = ? AND ordinal BETWEEN ? AND ? ORDER BY ordinal",
-                [document, ordinal - reach, ordinal + reach],
-            ).fetchall()
+        it is not there any more. It is looked for by its id, and where that is gone, as after its document was added
+        anew, by its text in a document of this name. The one that is meant is the one with the same text."""
+        place = self._database.row("SELECT document, ordinal FROM passages WHERE id = ? AND text = ?", [passage, text])
+        place = place or self._database.row(
+            "SELECT document, ordinal FROM passages JOIN documents ON documents.id = document"
+            " WHERE name = ? AND text = ? LIMIT 1",
+            [name, text],
+        )
+        if place is None:
+            return []
+        document, ordinal = place
+        rows = self._database.rows(
+            f"{_SELECT} WHERE document = ? AND ordinal BETWEEN ? AND ? ORDER BY ordinal",
+            [document, ordinal - reach, ordinal + reach],
+        )
         return [_found(row, 0.0) for row in rows]
 
     def _by_words(self, question: str, limit: int) -> list[int]:
@@ -128,11 +105,10 @@ class PassageSearch:
         query = words_query(question)
         if not query:
             return []
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT rowid FROM passages_fts WHERE passages_fts MATCH ? ORDER BY bm25(passages_fts, ?, 1.0) LIMIT ?",
-                [query, _SECTION_WEIGHT, limit],
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT rowid FROM passages_fts WHERE passages_fts MATCH ? ORDER BY bm25(passages_fts, ?, 1.0) LIMIT ?",
+            [query, _SECTION_WEIGHT, limit],
+        )
         return [passage for (passage,) in rows]
 
 
@@ -146,11 +122,9 @@ def fuse(rankings: Iterable[Sequence[int]]) -> dict[int, float]:
 
 
 def words_query(question: str) -> str:
-    """An FTS5 query for passages that hold any word of the question; empty when there is no word in it.
-
-    Function words count only in a question that has no others. Words are quoted, so that no character or operator of
-    the query language reaches FTS5.
-    """
+    """An FTS5 query for passages that hold any word of the question; empty when there is no word in it. Function words
+    count only in a question that has no others. Words are quoted, so that no character or operator of the query
+    language reaches FTS5."""
     words = dict.fromkeys(re.findall(r"\w+", question.casefold()))
     words = {word: None for word in words if word not in _FUNCTION_WORDS} or words
     return " OR ".join(f'"{word}"' for word in [*words][:_QUESTION_WORDS])

@@ -6,20 +6,22 @@ done with a file is committed behind its document, so that a kill repeats at mos
 
 from __future__ import annotations
 
+import json
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from sqlite_utils import Database
 
 from localspec.errors import DocumentError, LocalSpecError
 from localspec.stores.background import BackgroundWorker
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.document_table import DocumentTable
-from localspec.stores.documents.folder_rows import FileRow, FolderInfo, FolderRows
-from localspec.stores.documents.folders import FoundFile, contents
-
-__all__ = ["FolderInfo", "Watching"]
+from localspec.stores.documents.folders import FolderContents, FolderInfo, FoundFile, contents
 
 _logger = logging.getLogger(__name__)
 
@@ -40,11 +42,17 @@ class _Now:
     """Size and time of files that may still be being written"""
 
 
-class Watching:
-    """The folders of a library, and the thread that looks at them. Any thread may call any method.
+class _FileRow(NamedTuple):
+    """What is known of a file in a folder."""
 
-    Methods raise StoreError when the database cannot be read or written.
-    """
+    size: int
+    modified: int
+    document: int | None
+    vanished: int
+
+
+class Watching(BackgroundWorker):
+    """The folders of a library, and the thread that looks at them, at once and then every half minute."""
 
     def __init__(
         self,
@@ -55,66 +63,93 @@ class Watching:
         halted: Callable[[], bool] = lambda: False,
     ) -> None:
         """Folders `excluded` are never looked into: LocalSpec's own. While `halted`, nothing is looked at."""
+        super().__init__("watching")
         self._database = database
         self._table = table
         self._excluded = tuple(excluded)
-        self._rows = FolderRows(database, excluded)
         self._halted = halted
-        self._worker = BackgroundWorker("watching", self._turn)
         self._now: dict[int, _Now] = {}
 
     def add(self, folder: Path, *, watched: bool = False, removes: bool = False) -> int:
         """Take in the documents of a folder, once or as long as it is `watched`; its id. One that is known is looked
         through again. Raises DocumentError when it is not there, or lies where LocalSpec keeps its own files."""
-        identity = self._rows.add(folder, watched=watched, removes=removes)
+        path = folder.expanduser()
+        if not path.is_dir():
+            contents(path)  # says why not
+            raise DocumentError(path, f"{path} is no folder.", "Name the folder that holds the documents.")
+        path = path.resolve()
+        if any(path.is_relative_to(own.resolve()) for own in self._excluded):
+            raise DocumentError(path, f"{path} is where LocalSpec keeps its own files.", "Name a folder of yours.")
+        try:
+            str(path).encode()
+        except UnicodeEncodeError as error:
+            raise DocumentError(path, "The folder's name cannot be stored.", "Give it another name.") from error
+        with self._database.write() as database:
+            database.execute(
+                "INSERT INTO folders (path, watched, removes) VALUES (:path, :watched, :removes)"
+                " ON CONFLICT (path) DO UPDATE SET done = 0, watched = max(watched, :watched),"
+                " removes = CASE WHEN :watched THEN :removes ELSE removes END",
+                {"path": str(path), "watched": int(watched), "removes": int(removes)},
+            )
+            (identity,) = database.execute("SELECT id FROM folders WHERE path = ?", [str(path)]).fetchone()
         self.wake()
-        return identity
+        return int(identity)
 
     def watch(self, folder: int, on: bool) -> None:
         """Watch a folder, or no more; its documents stay."""
-        self._rows.watch(folder, on)
-        self.wake()
+        self._change("UPDATE folders SET watched = ? WHERE id = ?", int(on), folder)
 
     def again(self, folder: int) -> None:
         """Look through a folder soon, once more."""
-        self._rows.again(folder)
-        self.wake()
+        self._change("UPDATE folders SET done = 0 WHERE id = ? AND NOT watched", folder)
 
     def set_removes(self, folder: int, on: bool) -> None:
         """Remove documents when their files are gone, or tell of it."""
-        self._rows.set_removes(folder, on)
-        self.wake()
+        self._change("UPDATE folders SET removes = ? WHERE id = ?", int(on), folder)
 
     def forget(self, folder: int) -> None:
         """Take a folder off the list; its documents stay."""
-        self._rows.forget(folder)
+        self._database.change("DELETE FROM folders WHERE id = ?", [folder])
         self._now.pop(folder, None)
 
     def settle_vanished(self, folder: int, *, remove: bool) -> None:
         """Remove the documents whose files are gone, or keep them and tell of them no more."""
-        with self._database.write():
-            alone = self._rows.settle_vanished(folder)
+        with self._database.write() as database:
+            rows = database.execute(
+                "SELECT path, document FROM folder_files WHERE folder = ? AND vanished AND document NOT NULL", [folder]
+            ).fetchall()
+            alone = [document for path, document in rows if not _is_shared(database, folder, path, document)]
+            database.execute("DELETE FROM folder_files WHERE folder = ? AND vanished", [folder])
             if remove:
                 self._table.remove(*alone)
 
     def folders(self) -> list[FolderInfo]:
         """All folders, in the order in which they were added."""
+        rows = self._database.rows(
+            "SELECT id, path, watched, removes, done, counts,"
+            " (SELECT count(*) FROM folder_files WHERE folder = id AND document NOT NULL AND NOT vanished),"
+            " (SELECT count(*) FROM folder_files WHERE folder = id AND vanished)"
+            " FROM folders ORDER BY id"
+        )
+        failures = self._database.rows(
+            "SELECT folder, problem FROM folder_files WHERE problem != '' AND NOT vanished ORDER BY folder, path"
+        )
         found = []
-        for folder in self._rows.all():
-            now = self._now.get(folder.id, _Now())
-            found.append(replace(folder, problem=now.problem, taken=now.taken, wanted=now.wanted))
+        for identity, path, watched, removes, done, counts, files, vanished in rows:
+            flags = bool(watched), bool(removes), bool(done)
+            problems = tuple(problem for folder, problem in failures if folder == identity)
+            now = self._now.get(identity, _Now())
+            state = now.problem, now.taken, now.wanted
+            found.append(FolderInfo(identity, path, *flags, files, vanished, problems, json.loads(counts), *state))
         return found
 
     def look(self, should_yield: Callable[[], bool] = lambda: False) -> bool:
         """Look once through all folders that are watched, or not done yet. True when some files were left for later
-        because they may be half written.
-
-        Before each file it waits while `should_yield` is true.
-        """
+        because they may be half written. Before each file it waits while `should_yield` is true."""
         pending = False
-        with self._worker.working:
-            for folder in self._rows.all():
-                if self._worker.stopping.is_set() or self._halted():
+        with self.working:
+            for folder in self.folders():
+                if self.stopping.is_set() or self._halted():
                     break
                 if not folder.watched and folder.done:
                     continue
@@ -131,22 +166,14 @@ class Watching:
                     now.taken = now.wanted = 0
         return pending
 
-    def start(self, should_yield: Callable[[], bool]) -> None:
-        """Start the thread that looks, at once and then every half minute."""
-        self._worker.start(should_yield)
-
-    def wake(self) -> None:
-        """Look soon."""
-        self._worker.wake()
-
-    def stop(self) -> None:
-        """End the thread, and a `look` in any other, after the file at hand."""
-        self._worker.stop()
+    def _change(self, statement: str, *values: int) -> None:
+        self._database.change(statement, values)
+        self.wake()
 
     def _turn(self, should_yield: Callable[[], bool]) -> float | None:
         """Look once; the seconds until the next time, or None until there is a folder to look at."""
         try:
-            if self._halted() or not any(folder.watched or not folder.done for folder in self._rows.all()):
+            if self._halted() or not any(folder.watched or not folder.done for folder in self.folders()):
                 return None
             return _SOON_SECONDS if self.look(should_yield) else POLL_SECONDS
         except LocalSpecError as error:  # a thread has no caller; whoever shows the folders meets it, too
@@ -156,10 +183,10 @@ class Watching:
     def _look_at(self, folder: FolderInfo, now: _Now, should_yield: Callable[[], bool]) -> bool:
         """Look through one folder; True when some files were left for the next time."""
         root = Path(folder.path)
-        found = contents(root, excluded=self._excluded, should_stop=self._worker.stopping.is_set)
-        if self._worker.stopping.is_set():
+        found = contents(root, excluded=self._excluded, should_stop=self.stopping.is_set)
+        if self.stopping.is_set():
             return False
-        known = self._rows.files(folder.id)
+        known = self._files(folder.id)
         if found.is_empty and any(not row.vanished for row in known.values()):
             # Where a disk is not connected there often is an empty folder.
             raise DocumentError(root, f"The folder {root} is empty now: nothing is removed.", "Is its disk connected?")
@@ -168,12 +195,12 @@ class Watching:
         now.wanted = len(settled)
         pending = len(settled) < len(changed)
         for file in settled:
-            if not self._worker.may_go_on(should_yield) or self._halted():
+            if not self.may_go_on(should_yield) or self._halted():
                 return False
             pending |= not self._take(folder, file, known.get(file.inside))
             now.taken += 1
         with self._database.write():
-            self._table.remove(*self._rows.conclude(folder, found, done=not pending))
+            self._table.remove(*self._conclude(folder, found, done=not pending))
         return pending
 
     def _is_settled(self, now: _Now, file: FoundFile) -> bool:
@@ -184,13 +211,15 @@ class Watching:
         now.seen[file.inside] = state
         return False
 
-    def _take(self, folder: FolderInfo, file: FoundFile, row: FileRow | None) -> bool:
+    def _take(self, folder: FolderInfo, file: FoundFile, row: _FileRow | None) -> bool:
         """Add or replace a file's document; False when the file changed meanwhile."""
         name = str(PurePosixPath(Path(folder.path).name, file.inside))
         document = row.document if row is not None else None
         problem = ""
         try:
-            if document is not None and not self._rows.is_shared(folder.id, file.inside, document):
+            with self._database.read() as connection:
+                shared = document is None or _is_shared(connection, folder.id, file.inside, document)
+            if document is not None and not shared:
                 document = self._table.replace(document, file.path, name=name).id
             else:
                 document = self._table.add(file.path, name=name, keeps_source=True).id
@@ -202,9 +231,65 @@ class Watching:
             return False  # gone meanwhile: the next look tells
         if (status.st_size, status.st_mtime_ns) != (file.size, file.modified):
             return False
-        self._rows.enter(folder.id, file, document, problem)
+        # Unless the folder was taken off the list meanwhile.
+        self._database.change(
+            "INSERT OR REPLACE INTO folder_files (folder, path, size, modified, document, problem)"
+            " SELECT id, ?, ?, ?, (SELECT id FROM documents WHERE id = ?), ? FROM folders WHERE id = ?",
+            [file.inside, file.size, file.modified, document, problem, folder.id],
+        )
         return True
 
+    def _files(self, folder: int) -> dict[str, _FileRow]:
+        """What is known of a folder's files, by their way from the folder on."""
+        query = "SELECT path, size, modified, document, vanished FROM folder_files WHERE folder = ?"
+        return {path: _FileRow(*known) for path, *known in self._database.rows(query, [folder])}
 
-def _is_same(row: FileRow | None, file: FoundFile) -> bool:
+    def _conclude(self, folder: FolderInfo, found: FolderContents, *, done: bool) -> list[int]:
+        """Note what is gone, what is back, and what was left out; nothing where all is as it was. The documents that go
+        with their files, for the caller to remove in the same transaction."""
+        known, there = self._files(folder.id), {file.inside for file in found.files}
+        back = [path for path, row in known.items() if row.vanished and path in there]
+        gone = [] if found.truncated or "." in found.unreadable else _gone(known, there, found.unreadable)
+        gone = [path for path in gone if not known[path].vanished or folder.removes]
+        done = done or folder.done
+        if not back and not gone and (found.counts(), done) == (folder.counts, folder.done):
+            return []
+        removed: list[int] = []
+        with self._database.write() as database:
+            for path in gone:
+                document = known[path].document
+                change = "DELETE FROM folder_files WHERE folder = ? AND path = ?"
+                if document is not None and not _is_shared(database, folder.id, path, document):
+                    if folder.removes:
+                        removed.append(document)
+                    else:
+                        change = "UPDATE folder_files SET vanished = 1 WHERE folder = ? AND path = ?"
+                database.execute(change, [folder.id, path])
+            for path in back:
+                database.execute(
+                    "UPDATE folder_files SET vanished = 0 WHERE folder = ? AND path = ?", [folder.id, path]
+                )
+            database.execute(
+                "UPDATE folders SET counts = ?, done = ? WHERE id = ?",
+                [json.dumps(found.counts()), int(done), folder.id],
+            )
+        return removed
+
+
+def _is_same(row: _FileRow | None, file: FoundFile) -> bool:
     return row is not None and (row.size, row.modified) == (file.size, file.modified)
+
+
+def _gone(known: dict[str, _FileRow], there: Collection[str], unreadable: Collection[str]) -> list[str]:
+    """Known files that are not there; of those that cannot be seen now, nothing is known."""
+    inside = tuple(f"{path}/" for path in unreadable)
+    return [path for path in known if path not in there and path not in unreadable and not path.startswith(inside)]
+
+
+def _is_shared(connection: Database | sqlite3.Connection, folder: int, path: str, document: int) -> bool:
+    """Whether another file that is there has the same content, and so the same document."""
+    row = connection.execute(
+        "SELECT 1 FROM folder_files WHERE document = ? AND NOT vanished AND NOT (folder = ? AND path = ?) LIMIT 1",
+        [document, folder, path],
+    ).fetchone()
+    return row is not None

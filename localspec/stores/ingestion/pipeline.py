@@ -34,11 +34,9 @@ class QueuedDocument:
 
     document: int
     name: str
-    file: str
-    """Name of its copy."""
+    file: str  # name of its copy
     stage: str
-    bytes: int
-    """Of its file."""
+    bytes: int  # of its file
 
     @property
     def work(self) -> str:
@@ -47,10 +45,7 @@ class QueuedDocument:
 
 
 class Pipeline:
-    """Takes a library's documents from stage to stage, up to 'ngrams', and forgets what was made from them.
-
-    Methods raise StoreError when the folder cannot be read or written, and DiskFullError when it is full.
-    """
+    """Takes a library's documents from stage to stage, up to 'ngrams', and forgets what was made from them."""
 
     def __init__(
         self,
@@ -72,11 +67,10 @@ class Pipeline:
 
     def next(self) -> QueuedDocument | None:
         """The oldest document that is not searchable yet."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT id, name, file, stage, bytes FROM documents WHERE stage IN ('queued', 'parsed', 'passages')"
-                " ORDER BY id LIMIT 1"
-            ).fetchone()
+        row = self._database.row(
+            "SELECT id, name, file, stage, bytes FROM documents WHERE stage IN ('queued', 'parsed', 'passages')"
+            " ORDER BY id LIMIT 1"
+        )
         return QueuedDocument(*row) if row else None
 
     def advance(self, queued: QueuedDocument) -> None:
@@ -104,8 +98,7 @@ class Pipeline:
 
     def unfinished(self) -> set[int]:
         """The documents that are neither ready nor failed."""
-        with self._database.read() as connection:
-            rows = connection.execute("SELECT id FROM documents WHERE stage NOT IN ('ready', 'failed')").fetchall()
+        rows = self._database.rows("SELECT id FROM documents WHERE stage NOT IN ('ready', 'failed')")
         return {document for (document,) in rows}
 
     def _parse(self, document: int, name: str, file: str) -> None:

@@ -13,7 +13,6 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlite_utils import Database
 
 from localspec.errors import ModelError, SettingsError, StoreError
 from localspec.stores.database import Migration, StoreDatabase
@@ -39,11 +38,9 @@ class StateReaderLike(Protocol):
         """Components of a state."""
 
     def read(self, tokens: NDArray[np.int32], should_yield: Callable[[], bool]) -> NDArray[np.float16] | None:
-        """The hidden states, float16 [n, d], of all tokens [n], n <= 1024, read as one text.
-
-        None when `should_yield` became true meanwhile: the caller waits and calls again with the same tokens, and the
-        reader goes on with what it had.
-        """
+        """The hidden states, float16 [n, d], of all tokens [n], n <= 1024, read as one text. None when `should_yield`
+        became true meanwhile: the caller waits and calls again with the same tokens, and the reader goes on with what
+        it had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +49,8 @@ class UnreadDocument:
 
     document: int
     name: str
-    first: int
-    """The first position without a state."""
-    positions: int
-    """Positions that can have one: all but the last, after which nothing follows."""
+    first: int  # the first position without a state
+    positions: int  # positions that can have one: all but the last, after which nothing follows
 
     @property
     def missing(self) -> int:
@@ -80,32 +75,24 @@ class UnreadDocument:
 
 @dataclass(frozen=True, slots=True)
 class ReadingOutlook:
-    """How far the reading is, over the documents to be read since it last was complete."""
+    """How far the reading is, over the documents to be read since it last was complete, for IngestionProgress."""
 
-    missing: int
-    """Positions without a state."""
+    states_left: int  # positions without a state
     documents_done: int
     documents_total: int
-    fraction: float
-    """Of their positions, those that have one; 0 to 1."""
-    seconds_left: float | None
-    """At the measured speed; None before there is one."""
+    fraction: float  # of their positions, those that have one; 0 to 1
+    seconds_left: float | None  # at the measured speed; None before there is one
 
 
-def _create(database: Database) -> None:
-    database.execute("CREATE TABLE states_wanted (target TEXT PRIMARY KEY) WITHOUT ROWID")
-
-
-READING_MIGRATIONS: tuple[Migration, ...] = (Migration("reading-1-wanted", _create),)
+READING_MIGRATIONS: tuple[Migration, ...] = (
+    Migration("reading-1-wanted", "CREATE TABLE states_wanted (target TEXT PRIMARY KEY) WITHOUT ROWID;"),
+)
 """Come after the migration that creates `documents` (id, name, stage)."""
 
 
 class StateReading:
     """The states of a library's documents under one target: whether they are wanted, and making those that are missing.
-
-    One thread at a time reads; any thread may call the other methods. Methods raise StoreError when the database cannot
-    be read or written.
-    """
+    One thread at a time reads; any thread may call the other methods."""
 
     def __init__(
         self,
@@ -128,8 +115,7 @@ class StateReading:
         self._read = 0
         self._seconds = 0.0
         self._gave_way = False
-        with database.read() as connection:
-            row = connection.execute("SELECT 1 FROM states_wanted WHERE target = ?", [self._target]).fetchone()
+        row = database.row("SELECT 1 FROM states_wanted WHERE target = ?", [self._target])
         self._wanted = reader is not None and row is not None
 
     @property
@@ -143,10 +129,8 @@ class StateReading:
         return self._wanted
 
     def want(self, on: bool) -> None:
-        """Have documents read, or no more: then the window at work is given up, and what is stored stays.
-
-        Raises SettingsError when the target gives no hidden states.
-        """
+        """Have documents read, or no more: then the window at work is given up, and what is stored stays. Raises
+        SettingsError when the target gives no hidden states."""
         if self._reader is None:
             raise SettingsError("This model gives no states to draft from.", "Choose another model.")
 
@@ -163,10 +147,7 @@ class StateReading:
 
     def unread(self) -> list[UnreadDocument]:
         """The documents with n-grams whose states are incomplete, oldest first."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT id, name FROM documents WHERE stage IN ('ngrams', 'ready') ORDER BY id"
-            ).fetchall()
+        rows = self._database.rows("SELECT id, name FROM documents WHERE stage IN ('ngrams', 'ready') ORDER BY id")
         lengths, stored = self._ngrams.lengths(), self.states.positions()
         found = [
             UnreadDocument(document, name, stored.get(document, 0), max(0, lengths.get(document, 0) - 1))
@@ -181,10 +162,8 @@ class StateReading:
         return sum(document.missing for document in self.unread())
 
     def read(self, unread: UnreadDocument, should_yield: Callable[[], bool]) -> bool:
-        """Read the next window of a document and store its states; False when it gave way instead.
-
-        A document that was removed meanwhile is left out. Also raises ModelError.
-        """
+        """Read the next window of a document and store its states; False when it gave way instead. A document that was
+        removed meanwhile is left out. Also raises ModelError."""
         tokens = self._tokens_of(unread.document)
         first, start, stop = unread.first, unread.start, unread.stop
         if len(tokens) != unread.positions + 1:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from localspec.errors import EmbedderError, LocalSpecError
 from localspec.stores.background import BackgroundWorker
@@ -59,8 +59,8 @@ class IngestionProgress:
         return self.documents_done == self.documents_total and not self.states_left and not self.problem
 
 
-class Ingestion:
-    """The steps, and the background thread that takes them. One thread at a time works."""
+class Ingestion(BackgroundWorker):
+    """The steps, and the background thread that takes them until it meets a problem. One thread at a time works."""
 
     def __init__(
         self,
@@ -70,12 +70,12 @@ class Ingestion:
         replies: LearntReplies,
         reading: StateReading,
     ) -> None:
+        super().__init__("ingestion")
         self._database = database
         self._pipeline = pipeline
         self._vectors = vectors
         self._replies = replies
         self._reading = reading
-        self._worker = BackgroundWorker("ingestion", self._turn)
         self._round: set[int] = set()
         self._round_over = True
         self._unprepared = True
@@ -85,10 +85,12 @@ class Ingestion:
         self._embedder_error: EmbedderError | None = None
         self._bytes_read = 0
         self._reading_seconds = 0.0
-        with database.read() as connection:
-            (paused,) = connection.execute("SELECT paused FROM library").fetchone()
+        (paused,) = database.row("SELECT paused FROM library")
         self._paused = bool(paused)
         self._pauses = False
+        self._reads_states = True
+        self._should_yield: Callable[[], bool] = lambda: False
+        self._report: Callable[[IngestionProgress], None] | None = None
         self.progress = IngestionProgress(paused=self._paused)
 
     @property
@@ -123,21 +125,23 @@ class Ingestion:
         DiskFullError or ModelError: what was committed stays, and the next run goes on there. Raises EmbedderError when
         all but the vectors is done.
         """
-        with self._worker.working:
+        with self.working:
             self._embedded, self._embedding_seconds = 0, 0.0
             self._unprepared = True
             self._embedder_error = None
-            self._pauses = pauses
+            self._pauses, self._reads_states = pauses, states
+            self._should_yield, self._report = should_yield, report
             self.progress = replace(self.progress, problem="")
             unfinished = self._pipeline.unfinished()
             try:
-                while self._worker.may_go_on(should_yield):
-                    if not self._step(should_yield, report, states):
-                        self._show("", "", report)
+                while self.may_go_on(should_yield):
+                    if not self._step():
+                        self._show("", "")
                         break
                     unfinished |= self._pipeline.unfinished()
                 self._vectors.prepare()
-                self._report_embedder()
+                if self._embedder_error is not None:
+                    raise self._embedder_error
             except LocalSpecError as error:
                 self.progress = replace(self.progress, problem=str(error))
                 if report is not None:
@@ -148,27 +152,11 @@ class Ingestion:
                     self.progress = replace(self.progress, name="", stage="", seconds_left=None)
             return unfinished - self._pipeline.unfinished()
 
-    def start(self, should_yield: Callable[[], bool]) -> None:
-        """Start the worker thread, which begins with what is unfinished; one that is there tries again."""
-        self._worker.start(should_yield)
-
-    def wake(self) -> None:
-        """There is new work."""
-        self._worker.wake()
-
-    def stop(self) -> None:
-        """End the worker, and a `run` in any thread, after the step at work; what is unfinished stays for later."""
-        self._worker.stop()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until the worker has nothing to do or has met a problem; False after `timeout` seconds."""
-        return self._worker.wait(timeout)
-
     def _turn(self, should_yield: Callable[[], bool]) -> None:
         """All that there is to do, in the background: a thread has no caller, so the progress tells what went wrong."""
         try:
             self.run(should_yield, pauses=True)
-            if not self._worker.stopping.is_set():
+            if not self.stopping.is_set():
                 self._database.reclaim()
         except LocalSpecError as error:
             self.progress = replace(self.progress, problem=str(error))
@@ -177,12 +165,10 @@ class Ingestion:
             self.progress = replace(self.progress, problem=f"Indexing stopped: {type(error).__name__}: {error}")
             _logger.exception("Indexing stopped")
 
-    def _step(
-        self, should_yield: Callable[[], bool], report: Callable[[IngestionProgress], None] | None, states: bool
-    ) -> bool:
+    def _step(self) -> bool:
         """Take the step that is most urgent; False when nothing is left. Damaged states are dropped: that is a step."""
         try:
-            return self._take_step(should_yield, report, states)
+            return self._take_step()
         except DamagedStatesError as error:
             if not self._reading.available:
                 raise
@@ -191,13 +177,11 @@ class Ingestion:
             self._unprepared = True
             return True
 
-    def _take_step(
-        self, should_yield: Callable[[], bool], report: Callable[[IngestionProgress], None] | None, states: bool
-    ) -> bool:
+    def _take_step(self) -> bool:
         halted = self._pauses and self._paused
         queued = self._pipeline.next() if not halted else None
         if queued is not None:
-            self._show(queued.name, queued.work, report)
+            self._show(queued.name, queued.work)
             start = time.perf_counter()
             self._pipeline.advance(queued)
             self._reading_seconds += time.perf_counter() - start
@@ -208,20 +192,20 @@ class Ingestion:
             self._unprepared = True
             return True
         try:
-            if self._embedder_error is None and not halted and self._embed(report):
+            if self._embedder_error is None and not halted and self._embed():
                 return True
         except EmbedderError as error:
             self._embedder_error = error  # nothing else needs the embedder
         if self._unprepared:
-            self._show("", "", report)
-            self._unprepared = not self._prepare(self._interrupted(should_yield))
+            self._show("", "")
+            self._unprepared = not self._prepare(self._interrupted())
             return True
-        return states and not halted and self._read(self._interrupted(should_yield), report)
+        return self._reads_states and not halted and self._read(self._interrupted())
 
-    def _interrupted(self, should_yield: Callable[[], bool]) -> Callable[[], bool]:
+    def _interrupted(self) -> Callable[[], bool]:
         """Whether a longer step must give way: to a reply, to the end, or to work that came since it began."""
-        news = self._worker.news
-        return lambda: self._worker.stopping.is_set() or self._worker.news != news or should_yield()
+        news = self.news
+        return lambda: self.stopping.is_set() or self.news != news or self._should_yield()
 
     def _prepare(self, should_stop: Callable[[], bool]) -> bool:
         """Make the indexes ready for searches and drafts; False when it was interrupted."""
@@ -238,51 +222,37 @@ class Ingestion:
         self._reading.states.prepare(remember)
         return not stopped
 
-    def _read(self, should_stop: Callable[[], bool], report: Callable[[IngestionProgress], None] | None) -> bool:
+    def _read(self, should_stop: Callable[[], bool]) -> bool:
         """Read one window of a document for its states; False when none is wanted and missing."""
-        if not self._reading.wanted:
-            return False
-        unread = self._reading.unread()
+        unread = self._reading.unread() if self._reading.wanted else []
         if not unread:
             return False
-        self._show(unread[0].name, "states", report)
+        self._show(unread[0].name, "states")
         if not self._reading.read(unread[0], should_stop):
-            self._worker.pause_briefly()
+            self.pause_briefly()
         elif unread[0].ends_with_next:
             self._unprepared = True  # a document more to draft from, while the others are read
         return True
 
-    def _embed(self, report: Callable[[IngestionProgress], None] | None) -> bool:
+    def _embed(self) -> bool:
         passages = self._vectors.missing(EMBEDDED_AT_ONCE)
         if passages:
-            with self._database.read() as connection:
-                row = connection.execute(
-                    "SELECT name FROM documents JOIN passages ON document = documents.id WHERE passages.id = ?",
-                    [passages[0][0]],
-                ).fetchone()
-            self._show(row[0] if row else "", "vectors", report)
+            row = self._database.row(
+                "SELECT name FROM documents JOIN passages ON document = documents.id WHERE passages.id = ?",
+                [passages[0][0]],
+            )
+            self._show(row[0] if row else "", "vectors")
             start = time.perf_counter()
             self._vectors.embed(passages)
             if self._warm:  # the first batch of all also loads the model
                 self._embedding_seconds += time.perf_counter() - start
                 self._embedded += len(passages)
             self._warm = True
-        with self._database.write() as database:
-            database.execute(
-                "UPDATE documents SET stage = 'ready' WHERE stage = 'ngrams' AND NOT EXISTS (SELECT 1 FROM passages"
-                " LEFT JOIN embeddings ON passage = passages.id AND embedder = ?"
-                " WHERE document = documents.id AND passage IS NULL)",
-                [self._vectors.embedder_row(database.conn)],
-            )
+        self._vectors.finish_documents()
         return bool(passages)
 
-    def _report_embedder(self) -> None:
-        if self._embedder_error is not None:
-            raise self._embedder_error
-
-    def _show(self, name: str, work: str, report: Callable[[IngestionProgress], None] | None) -> None:
-        with self._database.read() as connection:
-            rows = connection.execute("SELECT id, stage, passages, bytes FROM documents").fetchall()
+    def _show(self, name: str, work: str) -> None:
+        rows = self._database.rows("SELECT id, stage, passages, bytes FROM documents")
         stages = {document: (stage, passages) for document, stage, passages, _ in rows}
         unfinished = {document for document, (stage, _) in stages.items() if stage not in ("ready", "failed")}
         if unfinished and self._round_over:
@@ -296,7 +266,7 @@ class Ingestion:
         left = sum(count for stage, count in ours if stage == "ngrams")
         # While documents wait, the embedder must not be needed.
         if left and not waiting and self._embedder_error is None:
-            left -= self._vectors.embedded()
+            left -= sum(self._vectors.embedded().values())
         fraction = _SHARE_BEFORE_VECTORS * (1 - waiting / len(ours)) if ours else 1.0
         if ours and not waiting:
             fraction += (1 - _SHARE_BEFORE_VECTORS) * (1 - left / passages if passages else 1.0)
@@ -312,15 +282,7 @@ class Ingestion:
         now = IngestionProgress(finished, len(ours), name, work, min(fraction, 1.0), seconds_left, paused=self._paused)
         if self._reading.wanted:
             outlook = self._reading.outlook()
-            now = replace(now, states_left=outlook.missing)
-            if work == "states":
-                now = replace(
-                    now,
-                    documents_done=outlook.documents_done,
-                    documents_total=outlook.documents_total,
-                    fraction=outlook.fraction,
-                    seconds_left=outlook.seconds_left,
-                )
+            now = replace(now, **asdict(outlook)) if work == "states" else replace(now, states_left=outlook.states_left)
         self.progress = now
-        if report is not None:
-            report(now)
+        if self._report is not None:
+            self._report(now)

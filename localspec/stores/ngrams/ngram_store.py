@@ -22,25 +22,15 @@ from sqlite_utils import Database
 from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.runs import NGRAM_MIGRATIONS, Run, documents_of, insert_run, merged, read_run, without
-from localspec.stores.ngrams.suffixes import (
-    MAX_N,
-    STORED,
-    SuffixIndex,
-    backward_window,
-    join,
-    search,
-    sort_places,
-)
+from localspec.stores.ngrams.suffixes import MAX_N, STORED, SuffixIndex, backward_window, join, search, sort_places
 
 __all__ = ["NGRAM_MIGRATIONS", "RUN_TOKENS", "Matches", "NgramStore", "token_ids"]
 
 RUN_TOKENS = 2**21 - 1
 """Runs are not merged beyond this: up to here two ranks and a place fit into 63 bits and sort twice as fast, removal
 rewrites at most 16 MB, and blobs stay far below SQLite's limit of 1 GB. A longer document is a run of its own."""
-
 _MERGED_AT_ONCE = 4
-_MAX_DOCUMENT_TOKENS = 200_000_000
-"""Tokens; 800 MB of SQLite's 1 GB per blob."""
+_MAX_DOCUMENT_TOKENS = 200_000_000  # 800 MB of SQLite's 1 GB per blob
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +44,8 @@ class Matches:
 
 
 class NgramStore:
-    """The n-grams of a library's documents under one tokenizer.
-
-    One thread at a time adds and removes; any thread looks up, without waiting and without ever seeing half a change.
-    Every method raises StoreError when the database cannot be read or written.
-    """
+    """The n-grams of a library's documents under one tokenizer. One thread at a time adds and removes; any thread looks
+    up, without waiting and without ever seeing half a change."""
 
     def __init__(self, database: StoreDatabase, fingerprint: str, *, run_tokens: int = RUN_TOKENS) -> None:
         """`fingerprint` names the tokenizer: rows written under another one are neither returned nor counted."""
@@ -70,11 +57,9 @@ class NgramStore:
         self._indexes: dict[int, SuffixIndex] | None = None
 
     def add(self, document: int, tokens: ArrayLike) -> None:
-        """Store the token ids [n] of a document, in place of what it had here before. One transaction.
-
-        Look-ups find them once the outermost transaction is committed. Raises ValueError for ids that are negative, no
-        integers or beyond 32 bits, and StoreError for more than 200 million tokens.
-        """
+        """Store the token ids [n] of a document, in place of what it had here before. One transaction. Look-ups find
+        them once the outermost transaction is committed. Raises ValueError for ids that are negative, no integers or
+        beyond 32 bits, and StoreError for more than 200 million tokens."""
         ids = token_ids(tokens)
         if len(ids) > _MAX_DOCUMENT_TOKENS:
             raise StoreError(
@@ -88,10 +73,8 @@ class NgramStore:
             self._merge(connection, self._like_sized)
 
     def remove(self, *documents: int) -> None:
-        """Remove every trace of documents, whatever tokenizer they were added with. One transaction.
-
-        The freed space goes back to the disk with `StoreDatabase.reclaim`. An unknown document is no error.
-        """
+        """Remove every trace of documents, whatever tokenizer they were added with. One transaction. The freed space
+        goes back to the disk with `StoreDatabase.reclaim`. An unknown document is no error."""
         with self._change() as connection:
             self._remove(connection, documents, None)
             self._merge(connection, self._like_sized)
@@ -110,16 +93,13 @@ class NgramStore:
             return dict(rows.fetchall())
 
     def tokens(self, document: int) -> NDArray[np.int32]:
-        """The token ids [n] of a document as they were added under this tokenizer; empty for an unknown one.
-
-        Raises StoreError when they are damaged.
-        """
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT CASE typeof(tokens) WHEN 'blob' THEN tokens END, start, length"
-                " FROM ngram_documents JOIN ngram_runs ON run = id WHERE document = ? AND fingerprint = ?",
-                [document, self._fingerprint],
-            ).fetchone()
+        """The token ids [n] of a document as they were added under this tokenizer; empty for an unknown one. Raises
+        StoreError when they are damaged."""
+        row = self._database.row(
+            "SELECT CASE typeof(tokens) WHEN 'blob' THEN tokens END, start, length"
+            " FROM ngram_documents JOIN ngram_runs ON run = id WHERE document = ? AND fingerprint = ?",
+            [document, self._fingerprint],
+        )
         if row is None:
             return np.empty(0, np.int32)
         tokens, start, length = row
@@ -129,13 +109,11 @@ class NgramStore:
 
     def count(self) -> int:
         """Tokens stored (committed) under this tokenizer."""
-        with self._database.read() as connection:
-            row = connection.execute(
-                "SELECT coalesce(sum(length), 0) FROM ngram_documents JOIN ngram_runs ON run = id"
-                " WHERE fingerprint = ?",
-                [self._fingerprint],
-            ).fetchone()
-            return int(row[0])
+        row = self._database.row(
+            "SELECT coalesce(sum(length), 0) FROM ngram_documents JOIN ngram_runs ON run = id WHERE fingerprint = ?",
+            [self._fingerprint],
+        )
+        return int(row[0])
 
     @property
     def memory_bytes(self) -> int:
@@ -181,13 +159,12 @@ class NgramStore:
 
     def _read(self, known: dict[int, SuffixIndex]) -> dict[int, SuffixIndex]:
         """The committed runs by id; `known` ones are taken over, for runs never change and ids are never reused."""
-        with self._database.read() as connection:
-            # One statement sees one state of the database, whatever is written meanwhile.
-            rows = connection.execute(
-                "SELECT id, CASE WHEN id > :newest THEN tokens END, CASE WHEN id > :newest THEN places END"
-                " FROM ngram_runs WHERE fingerprint = :fingerprint ORDER BY id",
-                {"newest": max(known, default=0), "fingerprint": self._fingerprint},
-            ).fetchall()
+        # One statement sees one state of the database, whatever is written meanwhile.
+        rows = self._database.rows(
+            "SELECT id, CASE WHEN id > :newest THEN tokens END, CASE WHEN id > :newest THEN places END"
+            " FROM ngram_runs WHERE fingerprint = :fingerprint ORDER BY id",
+            {"newest": max(known, default=0), "fingerprint": self._fingerprint},
+        )
         try:
             return {run: known[run] if tokens is None else SuffixIndex(tokens, places) for run, tokens, places in rows}
         except ValueError as error:

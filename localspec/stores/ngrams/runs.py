@@ -12,34 +12,25 @@ from sqlite_utils import Database
 from localspec.stores.database import Migration
 from localspec.stores.ngrams.suffixes import MAX_N, PLACE, SEPARATOR, STORED, cut, sort_places
 
+_TABLES = """
+CREATE TABLE ngram_runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    fingerprint TEXT NOT NULL,
+    size INTEGER NOT NULL,  -- stored ids, separators included
+    tokens BLOB NOT NULL,   -- int32, big-endian, backwards
+    places BLOB NOT NULL    -- int32, little-endian, sorted by backward context
+);
+CREATE TABLE ngram_documents (
+    document INTEGER NOT NULL,
+    run INTEGER NOT NULL REFERENCES ngram_runs (id) ON DELETE CASCADE,
+    start INTEGER NOT NULL,   -- index of the document's first stored id in its run
+    length INTEGER NOT NULL,  -- its tokens
+    PRIMARY KEY (document, run)
+) WITHOUT ROWID;
+CREATE INDEX ngram_documents_by_run ON ngram_documents (run);
+"""
 
-def _create(database: Database) -> None:
-    database.execute(
-        """
-        CREATE TABLE ngram_runs (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
-            fingerprint TEXT NOT NULL,
-            size INTEGER NOT NULL,  -- stored ids, separators included
-            tokens BLOB NOT NULL,   -- int32, big-endian, backwards
-            places BLOB NOT NULL    -- int32, little-endian, sorted by backward context
-        )
-        """
-    )
-    database.execute(
-        """
-        CREATE TABLE ngram_documents (
-            document INTEGER NOT NULL,
-            run INTEGER NOT NULL REFERENCES ngram_runs (id) ON DELETE CASCADE,
-            start INTEGER NOT NULL,   -- index of the document's first stored id in its run
-            length INTEGER NOT NULL,  -- its tokens
-            PRIMARY KEY (document, run)
-        ) WITHOUT ROWID
-        """
-    )
-    database.execute("CREATE INDEX ngram_documents_by_run ON ngram_documents (run)")
-
-
-NGRAM_MIGRATIONS: tuple[Migration, ...] = (Migration("ngrams-1-runs", _create),)
+NGRAM_MIGRATIONS: tuple[Migration, ...] = (Migration("ngrams-1-runs", _TABLES),)
 
 
 @dataclass(frozen=True, slots=True)

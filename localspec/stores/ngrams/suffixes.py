@@ -21,16 +21,9 @@ from numpy.typing import NDArray
 
 MAX_N = 16
 """Longest context that is compared, in tokens. REST (arXiv 2311.08252, published code) looks up suffixes of 16 to 2."""
-
-SEPARATOR = -1
-"""Stands between documents; as big-endian bytes it is larger than every token id."""
-
-STORED = np.dtype(">i4")
-"""Type of a stored token id: big-endian, so that bytes compare as ids do."""
-
-PLACE = np.dtype("<i4")
-"""Type of a stored place."""
-
+SEPARATOR = -1  # stands between documents; as big-endian bytes it is larger than every token id
+STORED = np.dtype(">i4")  # type of a stored token id: big-endian, so that bytes compare as ids do
+PLACE = np.dtype("<i4")  # type of a stored place
 _WIDTH = STORED.itemsize
 _WINDOW = MAX_N * _WIDTH
 _FENCE_STEP = 256
@@ -38,11 +31,8 @@ _FENCE_STEP = 256
 
 
 def join(documents: Sequence[NDArray[np.int32]]) -> tuple[NDArray[np.int32], list[int]]:
-    """Lay documents out for the index.
-
-    Returns the tokens, int32 [sum(lengths) + len(documents) + MAX_N], backwards and separated, and for each document
-    the index at which its (reversed) tokens start.
-    """
+    """Lay documents out for the index. Returns the tokens, int32 [sum(lengths) + len(documents) + MAX_N], backwards and
+    separated, and for each document the index at which its (reversed) tokens start."""
     parts: list[NDArray[np.int32]] = []
     starts: list[int] = []
     end = 0
@@ -112,10 +102,8 @@ def _sort_pairs(
 
 
 def cut(places: NDArray[np.int32], gone: NDArray[np.bool_]) -> NDArray[np.int32]:
-    """The sorted places after the tokens marked in `gone` [n], whole documents and their separators, are taken out.
-
-    The order of the others stays right: windows of different documents are ordered by what precedes their separators.
-    """
+    """The sorted places after the tokens marked in `gone` [n], whole documents and their separators, are taken out. The
+    order of the others stays right: windows of different documents are ordered by what precedes their separators."""
     kept = places[~gone[places]]
     return (kept - np.cumsum(gone)[kept]).astype(np.int32)
 
@@ -126,11 +114,9 @@ def backward_window(context: NDArray[np.int32]) -> bytes:
 
 
 class SuffixIndex:
-    """The joined tokens of some documents with their sorted places, ready to be searched. Never changes.
-
-    `tokens` holds STORED ids [n] as `join` makes them, `places` PLACE [m] as `sort_places` does. Both are kept without
-    a copy: 8 bytes per token, and 0.4 for the fences. Raises ValueError when the two cannot belong together.
-    """
+    """The joined tokens of some documents with their sorted places, ready to be searched. Never changes. `tokens` holds
+    STORED ids [n] as `join` makes them, `places` PLACE [m] as `sort_places` does. Both are kept without a copy: 8 bytes
+    per token, and 0.4 for the fences. Raises ValueError when the two cannot belong together."""
 
     __slots__ = ("_fences", "_ids", "_places", "_tokens", "_view")
 
@@ -179,19 +165,15 @@ class SuffixIndex:
         return len(self._view)
 
     def following(self, indices: NDArray[np.int64], steps: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Stored ids that lie `steps` (1, 2, ..., c) after the sorted places with the given indices [k]: [k, c].
-
-        They may run on into the next document, behind a separator.
-        """
+        """Stored ids that lie `steps` (1, 2, ..., c) after the sorted places with the given indices [k]: [k, c]. They
+        may run on into the next document, behind a separator."""
         # Before the first separator lies nothing; clipping repeats it.
         return self._ids.take(self._places.take(indices)[:, None] - steps, mode="clip")
 
 
 class _Hit:
-    """The interval of one index's sorted places that share at least the length in hand with a window.
-
-    `below` and `above` are the lengths that its two neighbours share: only there is there something to grow into.
-    """
+    """The interval of one index's sorted places that share at least the length in hand with a window. `below` and
+    `above` are the lengths that its two neighbours share: only there is there something to grow into."""
 
     __slots__ = ("above", "below", "high", "index", "low")
 
@@ -221,12 +203,10 @@ class _Hit:
 def search(
     indexes: Iterable[SuffixIndex], window: bytes, min_n: int, room: int, count: int, *, all_lengths: bool
 ) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
-    """What follows up to `room` places that match the longest start of `window` that occurs, of at least `min_n`.
-
-    With `all_lengths` shorter matches follow while there is room; each place comes once, with its own longest length.
-    Of more places than there is room for, an even sample is taken. Returns int32 [m, count], padded with -1, and the
-    matched lengths, int16 [m], descending.
-    """
+    """What follows up to `room` places that match the longest start of `window` that occurs, of at least `min_n`. With
+    `all_lengths` shorter matches follow while there is room; each place comes once, with its own longest length. Of
+    more places than there is room for, an even sample is taken. Returns int32 [m, count], padded with -1, and the
+    matched lengths, int16 [m], descending."""
     hits = [_Hit(index, window) for index in indexes]
     hits = [hit for hit in hits if max(hit.below, hit.above) >= min_n]
     found: dict[SuffixIndex, list[tuple[NDArray[np.int64], int]]] = {}

@@ -1,4 +1,4 @@
-"""The index over hidden states while it is filled, and how it is begun: anew, or from its cache file."""
+"""What searches of states use, while it is made: the index, begun anew or from its cache file, and the tokens."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
+from localspec.stores.states.schema import CONTINUATION
 from localspec.stores.states.state_rows import Chunk, FittedTransform, StateRows, StateTarget
 from localspec.stores.states.transform import SEARCHED, Carry, unit
 from localspec.stores.vectors import VectorIndex
 
+GAP = -2  # what the sequence holds where there is no chunk (any more)
 _CONNECTIONS = 16
 _BUILD_WIDTH = 64
 _SEARCH_WIDTH = 200
 """hnswlib's M, ef_construction and ef, measured with benchmarks/state_store.py."""
-_PIECE = 1024
-"""States, or the chunk that goes beyond, that are indexed under one hold of the writer's lock."""
+_PIECE = 1024  # states, or the chunk that goes beyond, that are indexed under one hold of the writer's lock
 
 
 @dataclass(slots=True)
@@ -29,14 +30,11 @@ class IndexBuild:
     rows: StateRows
     fitted: FittedTransform
     index: VectorIndex
-    replaced: int
-    """Id of the transform that was current at its beginning; 0 for none."""
+    replaced: int  # id of the transform that was current at its beginning; 0 for none
     next_label: int = 0
-    complete: Collection[int] = ()
-    """Bases of later chunks that the index holds already."""
+    complete: Collection[int] = ()  # bases of later chunks that the index holds already
     added: int = 0
-    carries: dict[int, Carry] = field(default_factory=dict)
-    """By the id of the transform that a chunk was reduced by."""
+    carries: dict[int, Carry] = field(default_factory=dict)  # by the id of the transform that a chunk was reduced by
 
     def compare(self, database: Database, target: StateTarget) -> None:
         """After a kill the cache file is older than the database: find what it lacks, remove what it has too much."""
@@ -102,3 +100,40 @@ def labels_of(bases: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np
     """The labels of chunks: base, base + 1, ... of each, int64 [sum of the counts]."""
     starts = np.cumsum(counts) - counts
     return np.repeat(bases - starts, counts) + np.arange(int(counts.sum()))
+
+
+class TokenSequence:
+    """All tokens of a target in one sequence, where a state's label is its place. One thread changes it, any takes."""
+
+    def __init__(self, places: int) -> None:
+        """Room for `places` labels and what follows the last."""
+        self._places = np.full(places + CONTINUATION, GAP, np.int32)
+
+    @property
+    def memory_bytes(self) -> int:
+        """4 bytes per place."""
+        return self._places.nbytes
+
+    def put(self, base: int, count: int, tokens: NDArray[np.int32]) -> None:
+        """Enter the tokens [count to count + 20] of a chunk at its places."""
+        end = base + count + CONTINUATION
+        if end > len(self._places):
+            # A quarter more, in a new array: whoever takes meanwhile has the old one.
+            grown = np.full(max(end, len(self._places) * 5 // 4), GAP, np.int32)
+            grown[: len(self._places)] = self._places
+            self._places = grown
+        self._places[base:end] = -1
+        self._places[base : base + len(tokens)] = tokens
+
+    def wipe(self, base: int, count: int) -> None:
+        """Remove a chunk."""
+        self._places[base : base + count + CONTINUATION] = GAP
+
+    def take(self, labels: NDArray[np.int64]) -> NDArray[np.int32]:
+        """What follows the states [n], [n, 20], then -1; the first column is -2 for those removed meanwhile."""
+        following: NDArray[np.int32] = self._places[labels[:, None] + np.arange(1, CONTINUATION + 1)]
+        gone = following[:, 0] == GAP
+        # A gap may begin within a row while a chunk is wiped, and damage may leave any number: all of it ends the row.
+        following[np.logical_or.accumulate(following < 0, axis=1)] = -1
+        following[gone, 0] = GAP
+        return following

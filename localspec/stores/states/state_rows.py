@@ -1,8 +1,4 @@
-"""The rows of a dense store in SQLite: chunks of states, transforms, and a sample of raw states.
-
-Until there are as many states as the sample holds, chunks hold raw states, from which any transform can be fitted.
-From then on they hold principal components, and the sample is what later transforms are fitted on.
-"""
+"""The rows of a dense store in SQLite: chunks of states, transforms, and a sample of raw states."""
 
 from __future__ import annotations
 
@@ -41,17 +37,14 @@ class StateTarget(NamedTuple):
     fingerprint: str
     states: int
     next_label: int
-    reduced: bool
-    """Chunks hold principal components, not raw states."""
+    reduced: bool  # chunks hold principal components, not raw states
 
 
 class FittedTransform(NamedTuple):
     """A transform and where it comes from."""
 
-    id: int
-    """0 while it is not in the database; never reused."""
-    fitted_on: int
-    """States in the store at that time."""
+    id: int  # 0 while it is not in the database; never reused
+    fitted_on: int  # states in the store at that time
     transform: Transform
 
 
@@ -61,30 +54,24 @@ class Chunk:
 
     base: int
     count: int
-    transform: int | None
-    """Id of the one that reduced the states; None: they are raw."""
-    states: NDArray[np.float16]
-    """[count, 256], or raw [count, d]."""
+    transform: int | None  # id of the one that reduced the states; None: they are raw
+    states: NDArray[np.float16]  # [count, 256], or raw [count, d]
 
 
 class Added(NamedTuple):
     """What became of an addition."""
 
     base: int
-    current: FittedTransform | None
-    """The current transform then."""
-    reduced: NDArray[np.float16] | None
-    """[n, 256] by that transform; None if the states are stored raw."""
+    current: FittedTransform | None  # the current transform then
+    reduced: NDArray[np.float16] | None  # [n, 256] by that transform; None if the states are stored raw
 
 
 class StateRows:
     """The rows of one target. Methods that change something run inside a transaction of the caller's."""
 
     def __init__(self, path: Path, fingerprint: str, dimension: int, sample_rows: int) -> None:
-        """`path` is the database's, for messages; `dimension` the width of raw states.
-
-        The sample holds `sample_rows`, or fewer where these are wide.
-        """
+        """`path` is the database's, for messages; `dimension` the width of raw states. The sample holds `sample_rows`,
+        or fewer where these are wide."""
         self._path = path
         self._fingerprint = fingerprint
         self._dimension = dimension
@@ -221,9 +208,7 @@ class StateRows:
         known: FittedTransform | None,
     ) -> Added:
         """Insert a chunk, and reduce all of them when there are enough for that. `known` is the current transform.
-
-        Raises ValueError when states of the document are stored for some of these positions.
-        """
+        Raises ValueError when states of the document are stored for some of these positions."""
         count = len(states)
         database.execute(
             "INSERT OR IGNORE INTO state_targets (fingerprint, dimension) VALUES (?, ?)",
@@ -240,15 +225,12 @@ class StateRows:
         current = self.fitted(database.conn, known)
         by = current if target.reduced else None
         reduced = by.transform.reduce(states) if by else None
-        values = (target.id, target.next_label, document, first, count, by.id if by else None)
+        place = (target.id, target.next_label, document, first, count, by.id if by else None)
+        stored = states if reduced is None else reduced
         database.execute(
             "INSERT INTO state_chunks (target, base, document, first, count, transform, tokens, vectors)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                *values,
-                tokens.astype(_TOKEN).tobytes(),
-                (states if reduced is None else reduced).astype(_HALF).tobytes(),
-            ],
+            [*place, tokens.astype(_TOKEN).tobytes(), stored.astype(_HALF).tobytes()],
         )
         database.execute(
             "UPDATE state_targets SET states = states + ?, next_label = ? WHERE id = ?",
@@ -275,10 +257,8 @@ class StateRows:
         return fitted._replace(id=row)
 
     def remove(self, database: Database, document: int) -> list[tuple[StateTarget, NDArray[np.int64]]]:
-        """Delete a document's states under every target: each target as it is now, and base and count of what went.
-
-        Of a target whose rows are damaged everything goes.
-        """
+        """Delete a document's states under every target: each target as it is now, and base and count of what went. Of
+        a target whose rows are damaged everything goes."""
         removed = []
         for number, fingerprint, states, next_label, reduced in database.execute(
             "SELECT id, fingerprint, states, next_label, reduced FROM state_targets"
@@ -310,8 +290,7 @@ class StateRows:
 
     def drop(self, database: Database) -> None:
         """Delete everything of this target, damaged or not."""
-        number = self.number(database.conn)
-        if number is not None:
+        if (number := self.number(database.conn)) is not None:
             self._drop(database, number)
 
     def _drop(self, database: Database, number: int) -> None:

@@ -5,8 +5,9 @@ it. States come in chunks, one row each. All tokens of a target lie in one virtu
 from its base on, the label of a state is its place, and labels are never used twice. So the values of all neighbours
 are one look-up in one array.
 
-A store begins with raw states, from which it can fit any transform. When there are enough of them it keeps a sample,
-and of every state the principal components, by which later transforms are applied without the model. SQLite holds all
+A store begins with raw states, from which it can fit any transform. When there are as many as its sample holds, it
+keeps that, for later transforms to be fitted on, and of every state the principal components, by which they are applied
+without the model. SQLite holds all
 of it; the index of the projected states is a cache, in memory and in a file, which `StateStore.prepare` makes.
 """
 
@@ -24,16 +25,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
-from localspec.stores.states.index_build import IndexBuild, empty_index, labels_of, load_index
+from localspec.stores.states.index_build import GAP, IndexBuild, TokenSequence, empty_index, labels_of, load_index
 from localspec.stores.states.schema import CONTINUATION, STATE_MIGRATIONS
-from localspec.stores.states.state_rows import (
-    SAMPLE_ROWS,
-    Added,
-    DamagedStatesError,
-    FittedTransform,
-    StateRows,
-)
-from localspec.stores.states.token_sequence import GAP, TokenSequence
+from localspec.stores.states.state_rows import SAMPLE_ROWS, Added, DamagedStatesError, FittedTransform, StateRows
 from localspec.stores.states.transform import SEARCHED, fit, unit
 from localspec.stores.vectors import VectorIndex, forget
 
@@ -41,12 +35,9 @@ __all__ = ["CONTINUATION", "STATE_MIGRATIONS", "DamagedStatesError", "Neighbours
 
 _logger = logging.getLogger(__name__)
 
-_MIN_STATES = 32
-"""States from which on a transform is fitted."""
-_REGROWTH = 10
-"""The transform is fitted again when the store has grown by this factor since."""
-_REGROWTH_RAW = 4
-"""The same while all states are raw: fitting is exact then, and done in a second."""
+_MIN_STATES = 32  # states from which on a transform is fitted
+_REGROWTH = 10  # the transform is fitted again when the store has grown by this factor since
+_REGROWTH_RAW = 4  # the same while all states are raw: fitting is exact then, and done in a second
 _UNSAVED_SHARE = 20
 """The cache file is written anew when it lacks one in so many states; up to there, adding them to it is cheaper."""
 
@@ -74,11 +65,8 @@ class _Snapshot:
 
 
 class StateStore:
-    """The states of a library's documents under one target.
-
-    Any thread calls any method; changes wait for each other, searches for none of them. There is one object per
-    database and target at a time. Every method raises StoreError when the database cannot be read or written.
-    """
+    """The states of a library's documents under one target. Any thread calls any method; changes wait for each other,
+    searches for none of them. There is one object per database and target at a time."""
 
     def __init__(
         self,
@@ -91,10 +79,8 @@ class StateStore:
         sample_rows: int = SAMPLE_ROWS,
     ) -> None:
         """`folder` gets the cache file; `library` is the random id of the database: labels mean nothing in another.
-
         `fingerprint` names the target's weights and format, `dimension` is the width of its states: what was stored
-        under others is neither searched nor counted. `sample_rows` raw states are kept for fitting.
-        """
+        under others is neither searched nor counted. `sample_rows` raw states are kept for fitting."""
         if dimension < 1:
             raise ValueError("dimension must be positive")
         self._database = database
@@ -132,11 +118,9 @@ class StateStore:
             self._database.after_commit(lambda: self._added(added, tokens, states))
 
     def remove(self, document: int) -> None:
-        """Remove every trace of a document, of whatever target. One transaction; nests in an outer one.
-
-        The cache files that held its states are deleted with them; the freed space goes back to the disk with
-        `StoreDatabase.reclaim`. An unknown document is no error.
-        """
+        """Remove every trace of a document, of whatever target. One transaction; nests in an outer one. The cache files
+        that held its states are deleted with them; the freed space goes back to the disk with `StoreDatabase.reclaim`.
+        An unknown document is no error."""
         with self._database.write() as database:
             own = self._rows.number(database.conn)
             removed = self._rows.remove(database, document)
@@ -172,10 +156,9 @@ class StateStore:
 
     def targets(self) -> dict[str, int]:
         """How many states are stored (committed), by the fingerprint of their target."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT fingerprint, sum(states) FROM state_targets GROUP BY fingerprint HAVING sum(states) > 0"
-            ).fetchall()
+        rows = self._database.rows(
+            "SELECT fingerprint, sum(states) FROM state_targets GROUP BY fingerprint HAVING sum(states) > 0"
+        )
         return {fingerprint: int(states) for fingerprint, states in rows}
 
     @property
@@ -190,10 +173,8 @@ class StateStore:
         return total
 
     def search(self, state: NDArray[np.float32], k: int = 50) -> Neighbours:
-        """The k stored states nearest to a raw state [d], fewer when there are fewer; none before `prepare`.
-
-        Reads memory only. Raises ValueError for another width, NaN, infinity, or k < 1.
-        """
+        """The k stored states nearest to a raw state [d], fewer when there are fewer; none before `prepare`. Reads
+        memory only. Raises ValueError for another width, NaN, infinity, or k < 1."""
         query = np.asarray(state, np.float32)
         if query.shape != (self._dimension,):
             raise ValueError(f"a state must be [{self._dimension}], not {list(query.shape)}")
@@ -211,13 +192,12 @@ class StateStore:
 
     def project(self, states: ArrayLike) -> NDArray[np.float32] | None:
         """Unit vectors [m, 64] of raw states [m, d], as `search` compares them; None while there is no transform.
-
-        Raises ValueError for another width.
-        """
+        Raises ValueError for another width."""
         rows = np.asarray(states, np.float32)
         if rows.ndim != 2 or rows.shape[1] != self._dimension:
             raise ValueError(f"states must be [m, {self._dimension}], not {list(rows.shape)}")
-        fitted = self._used()
+        snapshot = self._snapshot
+        fitted = snapshot.fitted if snapshot else self._current  # of the index that is in use, where there is one
         return fitted.transform.project(rows) if fitted else None
 
     def prepare(self, should_stop: Callable[[], bool] = lambda: False) -> None:
@@ -363,11 +343,6 @@ class StateStore:
             for base, count in places.tolist():
                 self._tokens.wipe(base, count)
         self._forget(caches)
-
-    def _used(self) -> FittedTransform | None:
-        """What searches and `project` work by: the transform of the index that is in use, else the current one."""
-        snapshot = self._snapshot
-        return snapshot.fitted if snapshot else self._current
 
     def _cache_of(self, fingerprint: str) -> Path:
         return self._folder / f"states-{hashlib.sha256(fingerprint.encode()).hexdigest()[:12]}.hnsw"

@@ -12,18 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-SEARCHED = 64
-"""Principal components that are searched: 50% of the default model's variance (DReSD: 64)."""
+SEARCHED = 64  # principal components that are searched: 50% of the default model's variance (DReSD: 64)
 KEPT = 256
-"""Principal components that are stored: 83% of the default model's variance.
-
-Of the 50 nearest by a later transform, 96% are found among states that it was applied to through these (128: 91%)."""
-
+"""Principal components that are stored: 83% of the default model's variance. Of the 50 nearest by a later transform,
+96% are found among states that it was applied to through these (128: 91%)."""
 _STORED = np.dtype("<f4")
 _MAX_COMPONENT = 60_000
 """float16 ends at 65,504; a dimension that hardly varied in the fitted states may go beyond later."""
-_CONSTANT = 1e-5
-"""A dimension whose deviation is below this share of its mean is constant: float16 resolves 5e-4."""
+_CONSTANT = 1e-5  # a dimension whose deviation is below this share of its mean is constant: float16 resolves 5e-4
 _ITERATIONS = 6
 _THREADED_ROWS = 4
 _SPARE_COLUMNS = 10
@@ -33,10 +29,8 @@ class Transform:
     """Mean, deviation and principal components of hidden states. Never changes."""
 
     def __init__(self, mean: ArrayLike, deviation: ArrayLike, components: ArrayLike) -> None:
-        """`mean` and `deviation` [d], a deviation of 0 leaves its dimension out; `components` [256, d].
-
-        Raises ValueError for other shapes and for what is no finite number.
-        """
+        """`mean` and `deviation` [d], a deviation of 0 leaves its dimension out; `components` [256, d]. Raises
+        ValueError for other shapes and for what is no finite number."""
         self.mean = np.ascontiguousarray(mean, np.float32)
         self.deviation = np.ascontiguousarray(deviation, np.float32)
         self.components = np.ascontiguousarray(components, np.float32)
@@ -69,10 +63,8 @@ class Transform:
 
 
 class Carry:
-    """Takes what one transform kept of a state to the unit vector that another one gives, without the state.
-
-    The state is taken as its part within the old components, so the result is near, not equal.
-    """
+    """Takes what one transform kept of a state to the unit vector that another one gives, without the state. The state
+    is taken as its part within the old components, so the result is near, not equal."""
 
     def __init__(self, old: Transform, new: Transform) -> None:
         basis = new._basis[:SEARCHED].T
@@ -93,12 +85,10 @@ def unit(vectors: ArrayLike) -> NDArray[np.float32]:
 
 
 def fit(states: NDArray[np.float16]) -> Transform:
-    """The transform of raw states [n, d], n at least 1. The same states give the same transform.
-
-    The components come from subspace iteration on the covariance (Halko, Martinsson and Tropp, arXiv 0909.4061,
-    algorithm 4.4), which is faster than a full decomposition for the widths of language models. Where there are fewer
-    states or dimensions than components, the rest are zeros.
-    """
+    """The transform of raw states [n, d], n at least 1. The same states give the same transform. The components come
+    from subspace iteration on the covariance (Halko, Martinsson and Tropp, arXiv 0909.4061, algorithm 4.4), which is
+    faster than a full decomposition for the widths of language models. Where there are fewer states or dimensions than
+    components, the rest are zeros."""
     rows = states.astype(np.float32)
     mean = rows.mean(axis=0, dtype=np.float64)
     rows -= mean.astype(np.float32)
@@ -122,10 +112,8 @@ def fit(states: NDArray[np.float16]) -> Transform:
 
 
 def _product(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The matrix product in this thread alone.
-
-    While the model computes, threads of the BLAS library that wait for each other take six times as long as one.
-    """
+    """The matrix product in this thread alone. While the model computes, threads of the BLAS library that wait for each
+    other take six times as long as one."""
     if len(left) < _THREADED_ROWS:  # BLAS uses one thread by itself, and a query has no time to lose
         return left @ right
     with _blas().limit(limits=1, user_api="blas"):
