@@ -18,9 +18,7 @@ ROOM_MEAN_LINES = 250
 SENTENCES = "localspec.texts"
 """The one module that may be longer: the sentences, in the order of the page."""
 SAME_NAMES = {
-    "localspec.cli.chat": "the command about the room of this name",
-    "localspec.cli.desktop": "the command about the room of this name",
-    "localspec.cli.models": "the command about the room of this name",
+    "localspec.cli.models": "the commands about the room of this name",
     "localspec.endpoint.access": "who may come in there, as `access` is for the page",
 }
 """Modules that share the last part of their name with another one, and why."""

@@ -13,8 +13,7 @@ from localspec import texts
 from localspec.config import models_folder
 from localspec.errors import DownloadError, DownloadStoppedError, LocalSpecError
 from localspec.models.files.catalogue import CatalogueEntry
-from localspec.models.files.download import download
-from localspec.models.files.partial import Partial
+from localspec.models.files.download import Partial, download
 
 _logger = logging.getLogger(__name__)
 

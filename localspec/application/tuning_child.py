@@ -20,9 +20,9 @@ from localspec.models.files.catalogue import ModelEntry, resolve
 from localspec.models.llama import LlamaModel, LoadSettings
 from localspec.models.quantization import format_search
 from localspec.models.quantization.format_search import Judgement, TuningProgress
-from localspec.models.quantization.interruptions import Interruptions
 from localspec.models.quantization.quality import held_texts
 from localspec.models.quantization.tuned import Tuning
+from localspec.models.quantization.tuning_run import Interruptions
 from localspec.speculation.cost import draft_traces, expected_speed
 
 

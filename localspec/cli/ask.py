@@ -1,10 +1,11 @@
-"""The command `ask`, and how an answer is shown."""
+"""The commands `ask` and `chat`, and how an answer is shown."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,77 +18,96 @@ from localspec.chat.methods import DEFAULT_METHOD, has_states
 from localspec.chat.report import verdict
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn
-from localspec.cli.shared_options import (
-    AsJson,
-    ContextSize,
-    Documents,
-    Draft,
-    GpuLayers,
-    Learns,
-    LibraryName,
-    MaxTokens,
-    MethodName,
-    Model,
-    Rows,
-    Seed,
-    Sizing,
-    Temperature,
-    Threads,
-    WeightFormat,
-    errors,
-    index_files,
-    load_engine,
-    sampling_of,
-)
+from localspec.cli import shared_options as shared
+from localspec.errors import LocalSpecError
 from localspec.stores.library import Library
 
 
 def ask(
     question: str,
-    doc: Documents = [],  # noqa: B006 - typer copies it
-    library: LibraryName = "",
-    method: MethodName = DEFAULT_METHOD,
-    sizing: Sizing = "device",
-    rows: Rows = 0,
-    max_tokens: MaxTokens = 512,
-    temperature: Temperature = 0.0,
-    seed: Seed = -1,
-    model: Model = "",
-    draft: Draft = "auto",
-    threads: Threads = 0,
-    gpu_layers: GpuLayers = -1,
-    context: ContextSize = 0,
-    weight_format: WeightFormat = "tuned",
-    learns: Learns = True,
-    as_json: AsJson = False,
+    doc: shared.Documents = [],  # noqa: B006 - typer copies it
+    library: shared.LibraryName = "",
+    method: shared.MethodName = DEFAULT_METHOD,
+    sizing: shared.Sizing = "device",
+    rows: shared.Rows = 0,
+    max_tokens: shared.MaxTokens = 512,
+    temperature: shared.Temperature = 0.0,
+    seed: shared.Seed = -1,
+    model: shared.Model = "",
+    draft: shared.Draft = "auto",
+    threads: shared.Threads = 0,
+    gpu_layers: shared.GpuLayers = -1,
+    context: shared.ContextSize = 0,
+    weight_format: shared.WeightFormat = "tuned",
+    learns: shared.Learns = True,
+    as_json: shared.AsJson = False,
 ) -> None:
     """Answer one question, about documents if any are named."""
     files = collect_files(doc)
-    options = ReplyOptions(method, sizing, rows, max_tokens, sampling_of(temperature, seed))
-    engine = load_engine(model, threads, gpu_layers, context, draft, weight_format)
-    opened = open_for(engine, library, files)
-    try:
-        failures = index_files(opened, files) if opened is not None else []
+    options = ReplyOptions(method, sizing, rows, max_tokens, shared.sampling_of(temperature, seed))
+    engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
+    with open_for(engine, library, files) as opened:
+        failures = shared.index_files(opened, files) if opened is not None else []
         turn = say_answer(Session(engine, opened, learns=learns), question, options)
         if as_json:
             sys.stdout.write(json.dumps(answer_figures(turn), ensure_ascii=False) + "\n")
-    finally:
-        if opened is not None:
-            opened.close()
     if failures and len(failures) == len(files):
         raise typer.Exit(1)
 
 
-def open_for(engine: Engine, library: str, files: Sequence[Path]) -> Library | None:
-    """The library that was named, else the one that `files` belong to; None where neither is given."""
+def chat(
+    doc: shared.Documents = [],  # noqa: B006
+    library: shared.LibraryName = "",
+    method: shared.MethodName = DEFAULT_METHOD,
+    sizing: shared.Sizing = "device",
+    rows: shared.Rows = 0,
+    max_tokens: shared.MaxTokens = 512,
+    temperature: shared.Temperature = 0.0,
+    seed: shared.Seed = -1,
+    model: shared.Model = "",
+    draft: shared.Draft = "auto",
+    threads: shared.Threads = 0,
+    gpu_layers: shared.GpuLayers = -1,
+    context: shared.ContextSize = 0,
+    weight_format: shared.WeightFormat = "tuned",
+    learns: shared.Learns = True,
+) -> None:
+    """Talk, question after question. An empty line or end of input leaves."""
+    files = collect_files(doc)
+    options = ReplyOptions(method, sizing, rows, max_tokens, shared.sampling_of(temperature, seed))
+    engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
+    with open_for(engine, library, files) as opened:
+        if opened is not None:
+            shared.index_files(opened, files)
+        session = Session(engine, opened, learns=learns)
+        while True:
+            shared.errors.print("[bold]you>[/] ", end="")
+            line = sys.stdin.readline()
+            if not line.strip():
+                break
+            try:
+                say_answer(session, line, options)
+            except LocalSpecError as error:
+                shared.errors.print(escape(str(error)), style="red")
+            except KeyboardInterrupt:
+                shared.errors.print("(stopped)")
+
+
+@contextmanager
+def open_for(engine: Engine, library: str, files: Sequence[Path]) -> Iterator[Library | None]:
+    """The library that was named, else the one that `files` belong to, then closed; None where neither is given."""
     name = library or (library_of_files(files) if files else "")
-    return open_library(engine, name) if name else None
+    if not name:
+        yield None
+        return
+    with closing(open_library(engine, name)) as opened:
+        yield opened
 
 
 def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
     """The answer to stdout as it is written; its sources, notices and figures to stderr."""
     turn: Turn | None = None
-    with errors.status("Reading …") as status:
+    with shared.errors.status("Reading …") as status:
         for update in session.ask(question, options):
             turn = update.turn
             if update.stage == "reading":
@@ -100,11 +120,11 @@ def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
     assert turn is not None  # ask() yields at least once or raises
     sys.stdout.flush()
     for citation in turn.citations:
-        errors.print(escape(f"[{citation.number}] {citation.place}"), style="cyan")
+        shared.errors.print(escape(f"[{citation.number}] {citation.place}"), style="cyan")
     for notice in turn.notices:
-        errors.print(escape(notice), style="yellow", soft_wrap=True)
+        shared.errors.print(escape(notice), style="yellow", soft_wrap=True)
     metrics = turn.metrics
-    errors.print(
+    shared.errors.print(
         f"{metrics.tokens} tokens, {metrics.tokens_per_second:.1f} tokens/s, {metrics.speedup:.2f}× plain, "
         f"acceptance {metrics.acceptance_rate:.0%}, {metrics.tokens_per_step:.2f} tokens per step",
         style="dim",
@@ -116,7 +136,7 @@ def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
         has_states=has_states(session.library),
         has_draft=session.engine.draft is not None,
     )
-    errors.print(said, style="dim", soft_wrap=True)
+    shared.errors.print(said, style="dim", soft_wrap=True)
     return turn
 
 
@@ -125,13 +145,7 @@ def answer_figures(turn: Turn) -> dict[str, Any]:
     return {
         "answer": turn.reply,
         "citations": [
-            {
-                "number": made.number,
-                "file": made.file,
-                "page": made.page,
-                "section": made.section,
-                "passage": made.passage,
-            }
+            {key: getattr(made, key) for key in ("number", "file", "page", "section", "passage")}
             for made in turn.citations
         ],
         "method": turn.method,

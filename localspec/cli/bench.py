@@ -6,6 +6,7 @@ import json
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,24 +23,7 @@ from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.chat.methods import METHODS, check_method, has_states, plan, sources_of
 from localspec.chat.report import NO_STATES, UNKNOWN_DRAFT
 from localspec.chat.template import Message
-from localspec.cli.shared_options import (
-    AsJson,
-    ContextSize,
-    Draft,
-    GpuLayers,
-    LibraryName,
-    MaxTokens,
-    Model,
-    Rows,
-    Seed,
-    Sizing,
-    Temperature,
-    Threads,
-    WeightFormat,
-    errors,
-    load_engine,
-    sampling_of,
-)
+from localspec.cli import shared_options as shared
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.acceptance import Acceptance
@@ -94,39 +78,40 @@ class BenchSettings:
 def bench(
     prompts: Annotated[Path, typer.Option(help="JSON lines in Spec-Bench's form: category, turns.")],
     methods: Annotated[str, typer.Option(help="Methods, separated by commas; plain always runs too.")] = "plain,rest",
-    library: LibraryName = "",
+    library: shared.LibraryName = "",
     limit_per_category: Annotated[int, typer.Option(min=0, help="Prompts per category; 0 = all.")] = 0,
-    max_tokens: MaxTokens = 128,
-    temperature: Temperature = 0.0,
-    seed: Seed = 0,
-    sizing: Sizing = "device",
-    rows: Rows = 0,
-    model: Model = "",
-    draft: Draft = "auto",
-    threads: Threads = 0,
-    gpu_layers: GpuLayers = -1,
-    context: ContextSize = 0,
-    weight_format: WeightFormat = "tuned",
-    as_json: AsJson = False,
+    max_tokens: shared.MaxTokens = 128,
+    temperature: shared.Temperature = 0.0,
+    seed: shared.Seed = 0,
+    sizing: shared.Sizing = "device",
+    rows: shared.Rows = 0,
+    model: shared.Model = "",
+    draft: shared.Draft = "auto",
+    threads: shared.Threads = 0,
+    gpu_layers: shared.GpuLayers = -1,
+    context: shared.ContextSize = 0,
+    weight_format: shared.WeightFormat = "tuned",
+    as_json: shared.AsJson = False,
 ) -> None:
     """Run plain and each method on every prompt in turn; print a table and, last, a line of JSON."""
     chosen = tuple(name.strip() for name in methods.split(",") if name.strip())
     for name in chosen:
         check_method(name, sizing)
-    settings = BenchSettings(chosen, sizing, rows, max_tokens, limit_per_category, sampling_of(temperature, seed))
+    sampling = shared.sampling_of(temperature, seed)
+    settings = BenchSettings(chosen, sizing, rows, max_tokens, limit_per_category, sampling)
     texts = read_prompts(prompts, limit_per_category)
-    engine = load_engine(model, threads, gpu_layers, context, draft, weight_format)
+    engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     opened = open_library(engine, library, create=False) if library else None
     if opened is not None:
         prepare_drafts(opened)
-    with errors.status("") as status:
+    with shared.errors.status("") as status:
         runs = compare_methods(
             engine,
             opened,
             texts,
             settings,
             lambda done, total: status.update(f"prompt {done} of {total}"),
-            lambda message: errors.print(escape(message)),
+            lambda message: shared.errors.print(escape(message)),
         )
     figures = summary(engine, runs)
     if not as_json:
@@ -140,10 +125,8 @@ def bench(
 
 
 def read_prompts(path: Path, limit_per_category: int = 0) -> list[Prompt]:
-    """The prompts of a JSON-lines file in Spec-Bench's form (`category`, `turns`); the first turn of each.
-
-    Raises SettingsError that names the line.
-    """
+    """The prompts of a JSON-lines file in Spec-Bench's form (`category`, `turns`); the first turn of each. Raises
+    SettingsError that names the line."""
     prompts: list[Prompt] = []
     taken: dict[str, int] = {}
     try:
@@ -234,14 +217,11 @@ def reply(
     emitted: list[int] = []
     with engine.turn() as model:
         model.begin(tokens, states=need_states(run.drafters))
-        sampler = model.sampler(settings.sampling)
-        try:
+        with closing(model.sampler(settings.sampling)) as sampler:
             for step in generate(model, sampler, run.drafters, tokens, run.budget, settings.max_tokens):
                 metrics.add(step)
                 emitted += step.emitted.tolist()
             metrics.take(run.drafters)
-        finally:
-            sampler.close()
     return emitted, metrics
 
 
@@ -259,12 +239,8 @@ def summary(engine: Engine, runs: Sequence[MethodRun]) -> dict[str, Any]:
             }
             for category, score in run.scores.items()
         }
-    return {
-        "model": engine.name,
-        "format": engine.format_name or engine.model.description,
-        "device": device(engine),
-        "methods": methods,
-    }
+    weights = engine.format_name or engine.model.description
+    return {"model": engine.name, "format": weights, "device": device(engine), "methods": methods}
 
 
 def device(engine: Engine) -> str:

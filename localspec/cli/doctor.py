@@ -8,33 +8,24 @@ from typing import Any
 
 from localspec import config
 from localspec.chat.engine import Engine
+from localspec.cli import shared_options as shared
 from localspec.cli.bench import device
-from localspec.cli.shared_options import (
-    AsJson,
-    ContextSize,
-    Draft,
-    GpuLayers,
-    Model,
-    Threads,
-    WeightFormat,
-    load_engine,
-)
 from localspec.desktop import window
 from localspec.models.files.catalogue import available
 from localspec.models.llama import gpu_offload_available, library_version, system_info
 
 
 def doctor(
-    model: Model = "",
-    draft: Draft = "auto",
-    threads: Threads = 0,
-    gpu_layers: GpuLayers = -1,
-    context: ContextSize = 0,
-    weight_format: WeightFormat = "tuned",
-    as_json: AsJson = False,
+    model: shared.Model = "",
+    draft: shared.Draft = "auto",
+    threads: shared.Threads = 0,
+    gpu_layers: shared.GpuLayers = -1,
+    context: shared.ContextSize = 0,
+    weight_format: shared.WeightFormat = "tuned",
+    as_json: shared.AsJson = False,
 ) -> None:
     """Show what this computer offers: backend, models, and T(k), the time of one decode by rows."""
-    engine = load_engine(model, threads, gpu_layers, context, draft, weight_format)
+    engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     report: dict[str, Any] = {
         "backend": "GPU" if gpu_offload_available() else "CPU",
         "llama_cpp_python": library_version(),
@@ -68,8 +59,4 @@ def _draft_report(engine: Engine) -> dict[str, Any] | str:
     """The draft model as `doctor` shows it, or why there is none."""
     if engine.draft is None:
         return engine.draft_problem or "none"
-    return {
-        "name": engine.draft_name,
-        "description": engine.draft.description,
-        "tokens": engine.draft.vocabulary_size,
-    }
+    return {"name": engine.draft_name, "description": engine.draft.description, "tokens": engine.draft.vocabulary_size}

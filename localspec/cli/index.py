@@ -1,4 +1,4 @@
-"""The commands `index` and `libraries`."""
+"""The commands `index`, `learn` and `libraries`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,10 @@ import typer
 from rich.markup import escape
 
 from localspec import config
-from localspec.chat.library_setup import collect_files, open_library
-from localspec.cli.shared_options import (
-    AsJson,
-    ContextSize,
-    GpuLayers,
-    LibraryName,
-    Model,
-    Threads,
-    WeightFormat,
-    errors,
-    index_files,
-    load_engine,
-)
+from localspec.chat.learning import learn, one_by_one
+from localspec.chat.library_setup import collect_files, open_library, prepare_drafts
+from localspec.cli import shared_options as shared
+from localspec.cli.bench import read_prompts
 from localspec.errors import StoreError
 from localspec.stores.library import list_libraries
 from localspec.stores.overview import LibraryOverview, overview
@@ -33,32 +24,32 @@ from localspec.texts import left_out
 
 def index(
     files: Annotated[list[Path], typer.Argument(help="Documents or folders of documents.")] = [],  # noqa: B006
-    library: LibraryName = config.DEFAULT_LIBRARY,
+    library: shared.LibraryName = config.DEFAULT_LIBRARY,
     states: Annotated[
         bool, typer.Option("--states", help="Also read the library with this model, for drafts from its states.")
     ] = False,
-    model: Model = "",
-    threads: Threads = 0,
-    gpu_layers: GpuLayers = -1,
-    context: ContextSize = 0,
-    weight_format: WeightFormat = "tuned",
+    model: shared.Model = "",
+    threads: shared.Threads = 0,
+    gpu_layers: shared.GpuLayers = -1,
+    context: shared.ContextSize = 0,
+    weight_format: shared.WeightFormat = "tuned",
 ) -> None:
     """Read documents into a library, so that answers and drafts can use them."""
     if not files and not states:
         raise typer.BadParameter("Name documents, or give --states.", param_hint="FILES")
     found = collect_files(files, _tell_left_out)
-    engine = load_engine(model, threads, gpu_layers, context, weight_format=weight_format)
+    engine = shared.load_engine(model, threads, gpu_layers, context, weight_format=weight_format)
     opened = open_library(engine, library, create=bool(files))
     if states:
         if opened.rebuild_needed():  # states need n-grams of this model's tokenizer
             opened.rebuild()
         opened.state_reading.want(True)
-    failures = index_files(opened, found, states=True)
+    failures = shared.index_files(opened, found, states=True)
     for info in opened.documents():
         note = f" ({info.reason})" if info.reason else ""
-        errors.print(escape(f"{info.name}: {info.status}, {info.passages} passages, {info.tokens} tokens{note}"))
+        shared.errors.print(escape(f"{info.name}: {info.status}, {info.passages} passages, {info.tokens} tokens{note}"))
     if opened.states is not None and opened.state_reading.wanted:
-        errors.print(
+        shared.errors.print(
             f"{opened.states.count()} states of {escape(engine.name)}, {opened.state_reading.missing()} missing"
         )
     opened.close()
@@ -66,7 +57,59 @@ def index(
         raise typer.Exit(1)
 
 
-def libraries(as_json: AsJson = False) -> None:
+def learn_command(
+    prompts: Annotated[Path, typer.Option(help="JSON lines in Spec-Bench's form: category, turns.")],
+    library: shared.LibraryName = config.DEFAULT_LIBRARY,
+    limit_per_category: Annotated[int, typer.Option(min=0, help="Prompts per category; 0 = all.")] = 0,
+    max_tokens: shared.MaxTokens = 256,
+    temperature: shared.Temperature = 0.0,
+    seed: shared.Seed = 0,
+    compare: Annotated[int, typer.Option(min=0, help="Also time this many prompts one by one, without drafts.")] = 0,
+    model: shared.Model = "",
+    threads: shared.Threads = 0,
+    gpu_layers: shared.GpuLayers = -1,
+    context: shared.ContextSize = 0,
+    weight_format: shared.WeightFormat = "tuned",
+    as_json: shared.AsJson = False,
+) -> None:
+    """Let the model answer prompts, many at once, and add what it says to a library: drafts of its own making."""
+    questions = [prompt.text for prompt in read_prompts(prompts, limit_per_category)]
+    sampling = shared.sampling_of(temperature, seed)
+    engine = shared.load_engine(model, threads, gpu_layers, context, weight_format=weight_format)
+    opened = open_library(engine, library)
+    try:
+        single = one_by_one(engine, questions[:compare], max_tokens, sampling) if compare else 0.0
+        with shared.errors.status("") as status:
+            learnt = learn(
+                engine,
+                opened,
+                questions,
+                max_tokens,
+                sampling,
+                lambda done, total: status.update(f"{done} of {total} replies"),
+            )
+            status.update("Indexing what was learnt …")
+            prepare_drafts(opened)
+    finally:
+        opened.close()
+    figures = {
+        **asdict(learnt),
+        "tokens_per_second": learnt.tokens_per_second,
+        "one_by_one_tokens_per_second": single,
+        "speedup": learnt.tokens_per_second / single if single else 0.0,
+    }
+    shared.errors.print(
+        f"{learnt.replies} new of {learnt.prompts} replies, {learnt.tokens:,} tokens and {learnt.states:,} states in"
+        f" {learnt.seconds:.0f} s, {learnt.tokens_per_second:.0f} tokens/s"
+        + (f", {figures['speedup']:.2f}× one by one ({single:.0f} tokens/s)" if single else "")
+    )
+    if learnt.skipped:
+        shared.errors.print(f"{learnt.skipped} prompts were left out: they are too long for the model's context.")
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def libraries(as_json: shared.AsJson = False) -> None:
     """List the libraries with what they hold."""
     found: list[LibraryOverview] = []
     stores = config.stores_folder()
@@ -74,7 +117,7 @@ def libraries(as_json: AsJson = False) -> None:
         try:
             found.append(overview(stores / name))
         except StoreError as error:
-            errors.print(escape(str(error)), style="red", soft_wrap=True)
+            shared.errors.print(escape(str(error)), style="red", soft_wrap=True)
     if as_json:
         sys.stdout.write(json.dumps([asdict(library) for library in found]) + "\n")
         return
@@ -85,9 +128,9 @@ def libraries(as_json: AsJson = False) -> None:
             f"{library.tokens} tokens\t{library.replies} learnt replies\t{states or 'no states'}\n"
         )
     if not found:
-        errors.print("There is no library yet. Make one with: index FILE … --library NAME")
+        shared.errors.print("There is no library yet. Make one with: index FILE … --library NAME")
 
 
 def _tell_left_out(folder: Path, counts: dict[str, int]) -> None:
     if said := left_out(counts):
-        errors.print(escape(f"{folder}: {said}"), style="yellow", soft_wrap=True)
+        shared.errors.print(escape(f"{folder}: {said}"), style="yellow", soft_wrap=True)

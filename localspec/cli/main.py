@@ -9,22 +9,22 @@ from pathlib import Path
 import typer
 from rich.markup import escape
 
-from localspec import config
-from localspec.cli.ask import ask
+from localspec import config, texts
+from localspec.cli.ask import ask, chat
 from localspec.cli.bench import bench
-from localspec.cli.chat import chat
-from localspec.cli.desktop import desktop
 from localspec.cli.doctor import doctor
-from localspec.cli.index import index, libraries
-from localspec.cli.learn import learn_command
+from localspec.cli.index import index, learn_command, libraries
 from localspec.cli.models import models
 from localspec.cli.shared_options import errors
+from localspec.desktop import menu
 from localspec.errors import LocalSpecError
+from localspec.models.files.catalogue import exists
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 
 application = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="LocalSpec on the command line."
 )
+desktop = typer.Typer(no_args_is_help=True, help="LocalSpec in the applications menu (Linux).")
 application.command()(ask)
 application.command()(chat)
 application.command()(index)
@@ -34,6 +34,22 @@ application.command()(doctor)
 application.command()(bench)
 application.add_typer(models, name="models")
 application.add_typer(desktop, name="desktop")
+
+
+@desktop.command()
+def install() -> None:
+    """Add LocalSpec to your applications menu, with the LOCALSPEC_HOME that is set now."""
+    sys.stdout.write(texts.MENU_ADDED.format(file=menu.install()) + "\n")
+
+
+@desktop.command()
+def remove() -> None:
+    """Take LocalSpec out of your applications menu."""
+    gone = menu.remove()
+    for file in gone:
+        sys.stdout.write(texts.MENU_REMOVED.format(file=file) + "\n")
+    if not gone:
+        sys.stdout.write(texts.MENU_NOTHING + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -68,9 +84,5 @@ def _repeat_documents(words: list[str]) -> list[str]:
 
 
 def _looks_like_a_document(word: str) -> bool:
-    try:
-        if Path(word).exists():
-            return True
-    except OSError:  # longer than a file name can be
-        return False
-    return Path(word).suffix.lower() in SUPPORTED_SUFFIXES and " " not in word
+    path = Path(word)
+    return exists(path) or (path.suffix.lower() in SUPPORTED_SUFFIXES and " " not in word)

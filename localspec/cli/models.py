@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,18 +19,8 @@ from localspec.application.tuning_child import tune
 from localspec.chat.library_setup import states_of
 from localspec.cli.shared_options import ContextSize, errors
 from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
-from localspec.models.files import check
-from localspec.models.files.catalogue import (
-    DEFAULT_MODEL,
-    CatalogueEntry,
-    ModelEntry,
-    available,
-    catalogue_entries,
-    drafts,
-    find_entry,
-    resolve,
-    resolve_draft,
-)
+from localspec.models.files import catalogue, check
+from localspec.models.files.catalogue import CatalogueEntry, ModelEntry, resolve
 from localspec.models.files.download import download
 from localspec.models.fit.memory import MemoryReport, draft_of, footprint, memory_report
 from localspec.models.llama import LoadSettings, Weights
@@ -57,12 +47,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
 @models.command(name="list")
 def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
     """List the models on this computer and those that can be downloaded, with the memory they need."""
-    chat_models = available()
-    only_drafts = [entry for entry in drafts() if entry not in chat_models]
+    chat_models = catalogue.available()
+    only_drafts = [entry for entry in catalogue.drafts() if entry not in chat_models]
     here = [_installed_figures(entry, context) for entry in chat_models]
     here += [_installed_figures(entry, context) | {"only_drafts": True} for entry in only_drafts]
     names = {figures["name"] for figures in here}
-    to_download = [_catalogue_figures(entry, context, entry.name in names) for entry in catalogue_entries()]
+    to_download = [_catalogue_figures(entry, context, entry.name in names) for entry in catalogue.catalogue_entries()]
     if as_json:
         sys.stdout.write(json.dumps({"installed": here, "catalogue": to_download}, ensure_ascii=False) + "\n")
         return
@@ -93,11 +83,11 @@ def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
 @models.command(name="download")
 def download_command(name: Name, with_draft: WithDraft = True) -> None:
     """Download a model of the catalogue and, unless told otherwise, the smaller one that drafts for it."""
-    entry = find_entry(name)
+    entry = catalogue.find_entry(name)
     wanted = [entry]
-    if with_draft and entry.draft and entry.draft != DEFAULT_MODEL:
-        wanted.append(find_entry(entry.draft))
-    report = memory_report(footprint(entry), draft_of(entry, catalogue_entries()) if with_draft else None)
+    if with_draft and entry.draft and entry.draft != catalogue.DEFAULT_MODEL:
+        wanted.append(catalogue.find_entry(entry.draft))
+    report = memory_report(footprint(entry), draft_of(entry, catalogue.catalogue_entries()) if with_draft else None)
     _say(report)
     errors.print(escape(f"Licence: {', '.join(dict.fromkeys(each.licence for each in wanted))}"))
     try:
@@ -113,7 +103,7 @@ def download_command(name: Name, with_draft: WithDraft = True) -> None:
 def check_command(name: NameOrFile, draft: DraftName = "", context: ContextSize = 0) -> None:
     """Check that a model works here and fits into the memory that is free, alone or with a draft beside it."""
     target = resolve(name)
-    drafter = resolve_draft(draft) if draft else None
+    drafter = catalogue.resolve_draft(draft) if draft else None
     for entry in (target, *([drafter] if drafter else [])):
         with errors.status(escape(f"Checking {entry.path.name} …")):
             verdict = check.check(entry.path, config.cache_folder())
@@ -139,7 +129,7 @@ def tune_command(
     """Choose the weight format that answers fastest on this computer among those that stay near the original."""
     entry = resolve(name)
     settings = LoadSettings(0, threads, gpu_layers)
-    if all(entry.path != listed.path for listed in available()):
+    if all(entry.path != listed.path for listed in catalogue.available()):
         raise ModelError(
             f"{entry.path} is no model of the list: a file that is named is always used as it is.",
             f"Put it into {config.models_folder()}, and name it as models list does.",
@@ -196,6 +186,7 @@ def tuning_sentence(found: tuned.Tuning) -> str:
 
 def tuning_figures(found: tuned.Tuning) -> dict[str, Any]:
     """The figures as JSON has them."""
+    keys = ("mean_divergence", "agreement", "positions", "tokens_per_second", "note")
     return {
         "model": found.model,
         "chosen": found.chosen or found.original.format,
@@ -203,16 +194,9 @@ def tuning_figures(found: tuned.Tuning) -> dict[str, Any]:
         "file": str(found.path) if found.path is not None else "",
         "speedup": found.speedup,
         "formats": [
-            {
-                "format": one.format,
-                "bytes": one.bytes,
-                "milliseconds": {rows: round(seconds * 1000, 2) for rows, seconds in one.seconds.items()},
-                "mean_divergence": one.mean_divergence,
-                "agreement": one.agreement,
-                "positions": one.positions,
-                "tokens_per_second": one.tokens_per_second,
-                "note": one.note,
-            }
+            {"format": one.format, "bytes": one.bytes}
+            | {"milliseconds": {rows: round(seconds * 1000, 2) for rows, seconds in one.seconds.items()}}
+            | {key: getattr(one, key) for key in keys}
             for one in found.figures
         ],
     }
@@ -236,12 +220,8 @@ def _tuning_table(found: tuned.Tuning) -> Table:
 
 def draft_report(target: ModelEntry, drafter: ModelEntry) -> str:
     """What makes the two a pair. Raises DraftMismatchError that names the first token that differs."""
-    with contextlib.ExitStack() as opened:
-        weights = []
-        for entry in (target, drafter):
-            weights.append(Weights(entry.path, gpu_layers=0))
-            opened.callback(weights[-1].close)
-        known = pair(*weights).known
+    with closing(Weights(target.path, gpu_layers=0)) as first, closing(Weights(drafter.path, gpu_layers=0)) as second:
+        known = pair(first, second).known
     return f"{drafter.name} can draft for {target.name}: it knows {int(known.sum()):,} of its {len(known):,} tokens."
 
 
@@ -270,18 +250,9 @@ def _installed_figures(entry: ModelEntry, context: int) -> dict[str, Any]:
 
 
 def _catalogue_figures(entry: CatalogueEntry, context: int, installed: bool) -> dict[str, Any]:
-    return {
-        "name": entry.name,
-        "title": entry.title,
-        "repository": entry.repository,
-        "file": entry.file,
-        "bytes": entry.bytes,
-        "approximate": entry.approximate,
-        "licence": entry.licence,
-        "draft": entry.draft,
-        "installed": installed,
-        **_memory_figures(memory_report(footprint(entry), draft_of(entry, catalogue_entries()), context=context)),
-    }
+    keys = ("name", "title", "repository", "file", "bytes", "approximate", "licence", "draft")
+    report = memory_report(footprint(entry), draft_of(entry, catalogue.catalogue_entries()), context=context)
+    return {key: getattr(entry, key) for key in keys} | {"installed": installed} | _memory_figures(report)
 
 
 def _memory_figures(report: MemoryReport) -> dict[str, Any]:

@@ -7,15 +7,8 @@ from pathlib import Path
 
 from localspec.config import cache_folder
 from localspec.errors import LocalSpecError, ModelError
-from localspec.models.files.catalogue import (
-    AUTOMATIC,
-    NO_DRAFT,
-    ModelEntry,
-    drafts_for,
-    names_a_file,
-    resolve,
-    resolve_draft,
-)
+from localspec.models.files import catalogue
+from localspec.models.files.catalogue import ModelEntry
 from localspec.models.files.check import remembered
 from localspec.models.fit.fitting import Fit, fit
 from localspec.models.fit.memory import Footprint, Room, footprint
@@ -28,25 +21,20 @@ def fit_of(model: str, draft: str, settings: LoadSettings, room: Room, *, embedd
     """Whether the model called `model` fits into `room`, with the draft called `draft` beside it. A draft that cannot
     be used counts as none. Raises ModelFileError where there is no such model, or its file does not tell its figures.
     """
-    target = resolve(model)
-    taken = _form(target, settings) if not names_a_file(model) and not settings.original else target.path
+    target = catalogue.resolve(model)
+    taken = _form(target, settings) if not catalogue.names_a_file(model) and not settings.original else target.path
     size = footprint(ModelEntry(target.name, taken))
-    return fit(
-        size,
-        draft_for(target, draft),
-        room,
-        context=settings.context,
-        gpu_layers=settings.gpu_layers,
-        embedder=embedder,
-    )
+    beside = draft_for(target, draft)
+    return fit(size, beside, room, context=settings.context, gpu_layers=settings.gpu_layers, embedder=embedder)
 
 
 def draft_for(target: ModelEntry, wanted: str) -> Footprint | None:
     """The draft that would be loaded beside `target`, as far as the files tell."""
-    if wanted == NO_DRAFT:
+    if wanted == catalogue.NO_DRAFT:
         return None
     try:
-        candidates = drafts_for(target) if wanted in ("", AUTOMATIC) else [resolve_draft(wanted)]
+        by_itself = wanted in ("", catalogue.AUTOMATIC)
+        candidates = catalogue.drafts_for(target) if by_itself else [catalogue.resolve_draft(wanted)]
         fitting = next((entry for entry in candidates if _is_pair(target.path, entry.path)), None)
         return footprint(fitting) if fitting is not None else None
     except (LocalSpecError, OSError):

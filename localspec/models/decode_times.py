@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import math
 import os
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -33,8 +33,7 @@ SHORTEST_UNTIL, LONGER_UNTIL = 1.4, 2.0
 row count is measured once): on a busy machine fewer rounds must do, and live decodes tell the rest."""
 
 NARROW = 8
-"""Row counts up to this are measured `REPEATS` times, wider ones once: these take most of the time, and few trees are
-so wide."""
+"""Row counts up to this are measured `REPEATS` times, wider ones once: they take long, and few trees are so wide."""
 _STEADY = 1.15
 """The second fastest decode of one row takes at most so many times as long as the fastest on a machine at rest (2% to
 4% were seen; beside a browser that opens a page, 30% and more)."""
@@ -47,8 +46,7 @@ _FADING = 0.05
 _TRUST = 8.0
 """Live decodes of a row count from which on they outweigh what all counts have in common."""
 _MAX_LIVE_LOG_RATIO = math.log(2.0)
-"""Natural logarithm: one live decode counts as at most twice or half as long as measured, for other programs take the
-processor."""
+"""Natural log: a live decode counts as at most twice or half as long as measured, for other programs compute, too."""
 _MAX_COMMON_LOG_RATIO = 3.0
 """A mean logarithm further from 0 (twenty times as long) is no measurement of this machine."""
 _REFRESH = 8
@@ -57,8 +55,7 @@ _REFRESH = 8
 Measured = dict[int, dict[int, float]]
 """Seconds by positions in the cache and rows."""
 Live = tuple[float, list[dict[int, tuple[float, float]]]]
-"""Mean logarithm of live time ÷ measured time over all decodes, and per band by rows: that mean and how many there
-were."""
+"""Mean logarithm of live time ÷ measured time over all decodes, and per band by rows: that mean, and their number."""
 
 
 class MeasuredDecodeTimes:
@@ -146,14 +143,11 @@ def fastest_attention(path: Path, settings: LoadSettings, cache: Path) -> str:
         pass  # never measured, or not readable
     seconds: dict[str, float] = {}
     for name in _attentions(path, settings):
-        model = LlamaModel(path, replace(settings, attention=name))
-        try:
+        with closing(LlamaModel(path, replace(settings, attention=name))) as model:
             _fill(model, min(BANDS[0], model.context_size // 2))
-            with contextlib.suppress(ModelError):  # a short context is measured as it is
+            with suppress(ModelError):  # a short context is measured as it is
                 model.stretch(min(BANDS[1], model.context_size // 2))
             times, _ = _rounds(model, ROWS_OF_ATTENTION, 2, perf_counter() + SHORTEST_UNTIL)
-        finally:
-            model.close()
         seconds[name] = sum(taken / rows for rows, taken in times.items())
     fastest = min(seconds, key=lambda name: seconds[name], default="")
     _replace(file, {"attention": fastest, "seconds": seconds})
@@ -161,14 +155,11 @@ def fastest_attention(path: Path, settings: LoadSettings, cache: Path) -> str:
 
 
 def _attentions(path: Path, settings: LoadSettings) -> list[str]:
-    model = LlamaModel(path, settings)
-    try:
+    with closing(LlamaModel(path, settings)) as model:
         return [each.name for each in model.attentions(model.context_size, PREFILL_ROWS)]
-    finally:
-        model.close()
 
 
-def measure_all(model: LlamaModel) -> tuple[Measured, bool]:
+def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> tuple[Measured, bool]:
     """Decode times at the shortest context, and at longer ones while there is time; and whether no other program
     seemed to hold the processor meanwhile."""
     begun = perf_counter()
@@ -176,7 +167,7 @@ def measure_all(model: LlamaModel) -> tuple[Measured, bool]:
     _fill(model, shortest)
     times, calm = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
     measured: Measured = {shortest: times}
-    for positions in BANDS[1:]:
+    for positions in longer:
         if positions + MAX_ROWS > model.context_size or not model.can_rewind or perf_counter() > begun + LONGER_UNTIL:
             break
         try:
@@ -189,13 +180,9 @@ def measure_all(model: LlamaModel) -> tuple[Measured, bool]:
 
 
 def measure(model: LlamaModel) -> dict[int, float]:
-    """The smallest decode time per row count at a short context, in seconds: of up to four for narrow batches, of one
-    for wider ones. Empties the KV cache."""
-    begun = perf_counter()
-    _fill(model, min(BANDS[0], model.context_size // 2))
-    times, _ = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
-    model.forget()
-    return times
+    """The smallest decode time per row count at a short context, in seconds. Empties the KV cache."""
+    measured, _ = measure_all(model, longer=())
+    return next(iter(measured.values()))
 
 
 def _fill(model: LlamaModel, positions: int) -> None:
@@ -243,8 +230,7 @@ def _decode(model: LlamaModel, rows: int) -> float:
 
 
 def interpolate(known: dict[int, float]) -> NDArray[np.float64]:
-    """T(k) for k = 0 … 65: measured counts as they are, the others on straight lines between them and, beyond the last,
-    along the line of the last two."""
+    """T(k) for k = 0 … 65: measured counts as they are, others on straight lines between, or behind the last two."""
     rows = np.array(sorted(known), dtype=np.float64)
     seconds = np.array([known[int(count)] for count in rows])
     wanted = np.arange(MAX_ROWS + 1, dtype=np.float64)
@@ -269,17 +255,8 @@ def _curves(measured: Measured) -> list[NDArray[np.float64]]:
 
 
 def _file(model: LlamaModel, cache: Path) -> Path:
-    key = _key(
-        [
-            _file_key(model.path),
-            model.threads,
-            model.gpu_layers,
-            model.context_size,
-            model.attention,
-            MEASURED_ROWS,
-            BANDS,
-        ]
-    )
+    loaded = [model.threads, model.gpu_layers, model.context_size, model.attention]
+    key = _key([_file_key(model.path), *loaded, MEASURED_ROWS, BANDS])
     return cache / f"decode-times-{key}.json"
 
 
@@ -325,12 +302,7 @@ def _read(file: Path) -> MeasuredDecodeTimes | None:
         return None  # never measured, or not readable: measuring again costs two seconds
     shortest = measured[min(measured)] if measured else {}
     positive = all(value > 0 for times in measured.values() for value in times.values())
-    if (
-        not calm
-        or 1 not in shortest
-        or not positive
-        or len(live) != len(measured)
-        or abs(common) > _MAX_COMMON_LOG_RATIO
-    ):
+    complete = calm and 1 in shortest and positive and len(live) == len(measured)
+    if not complete or abs(common) > _MAX_COMMON_LOG_RATIO:
         return None
     return MeasuredDecodeTimes(measured, (common, live))

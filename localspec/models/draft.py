@@ -64,10 +64,8 @@ class DraftModelTree:
 
 
 class DraftModel:
-    """A loaded draft model, paired with one target. Not thread-safe.
-
-    Raises ModelFileError, OutOfMemoryError, DraftMismatchError when it cannot be used.
-    """
+    """A loaded draft model, paired with one target. Not thread-safe. Raises ModelFileError, OutOfMemoryError,
+    DraftMismatchError when it cannot be used."""
 
     def __init__(self, path: Path, target: Weights, context: int, threads: int, gpu_layers: int = -1) -> None:
         """`context`: tokens of the target's context, which the draft follows as far as it was trained."""
@@ -119,10 +117,7 @@ class DraftModel:
         return self._seconds[min(self._seconds, key=lambda known: abs(known - rows))]
 
     def follow(
-        self,
-        tokens: NDArray[np.int32],
-        count: int = FIRST_TOP_K,
-        meanwhile: Callable[[], object] | None = None,
+        self, tokens: NDArray[np.int32], count: int = FIRST_TOP_K, meanwhile: Callable[[], object] | None = None
     ) -> TopK | None:
         """Bring the KV cache to `tokens` [n], ids of the target; the top `count` tokens behind them.
 

@@ -82,16 +82,10 @@ class Embedder:
             if model is None:
                 model = self._model = self._load()
             try:
-                vectors = np.asarray(
-                    model.encode(
-                        clean,
-                        batch_size=_BATCH,
-                        show_progress_bar=False,
-                        convert_to_numpy=True,
-                        normalize_embeddings=True,
-                    ),
-                    np.float32,
+                encoded = model.encode(
+                    clean, batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
                 )
+                vectors = np.asarray(encoded, np.float32)
             except Exception as error:
                 raise EmbedderError(
                     f"The embedding model in {self.folder} failed ({type(error).__name__}: {error}).",

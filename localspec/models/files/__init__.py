@@ -1,10 +1,10 @@
 """Model files before anything is loaded: what they say, whether they are sound, where they come from.
 
-- `header.py` reads GGUF metadata, `first_bytes.py` tells what else a file is, `check.py` has a file loaded in a process
-  of its own (`child.py` starts it) and remembers the verdict
+- `header.py` reads GGUF metadata, `check.py` tells what else a file is, has it loaded in a process of its own
+  (`child.py` starts it) and remembers the verdict
 - `catalogue.py` which models there are, here or to download, and how names become files; `inventory.py` what lies in
   the folder of models, with what cannot be used
-- `download.py` (the only importer of httpx), `hub.py`, `partial.py`: downloads that go on where they stopped
+- `download.py` (the only importer of httpx), `hub.py`: downloads that go on where they stopped
 
 `models/catalogue.toml`, if there is one, adds entries to those of the package. Why a file failed its check is kept with
 the verdicts until the file changes.

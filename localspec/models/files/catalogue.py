@@ -136,10 +136,8 @@ def drafts_for(target: ModelEntry, folder: Path | None = None) -> list[ModelEntr
 
 
 def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
-    """The model called `wanted`: a listed name, a file name in `models/`, or a path. "" is the default model.
-
-    Raises ModelFileError that lists what there is, or says how to download it.
-    """
+    """The model called `wanted`: a listed name, a file name in `models/`, or a path. "" is the default model. Raises
+    ModelFileError that lists what there is, or says how to download it."""
     folder = folder or models_folder()
     entries = available(folder)
     wanted = wanted or DEFAULT_MODEL
@@ -147,7 +145,7 @@ def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
         if wanted in (entry.name, entry.path.name, entry.path.stem, _plain_name(entry.path, folder)):
             return entry
     path = Path(wanted).expanduser()
-    if path.suffix == ".gguf" or _exists(path):
+    if path.suffix == ".gguf" or exists(path):
         return ModelEntry(path.stem, path.resolve())
     if any(wanted == entry.name for entry in catalogue_entries()):
         raise ModelFileError(
@@ -182,9 +180,8 @@ def catalogue_problem() -> ModelFileError | None:
 
 @cache
 def _shipped_entries() -> tuple[CatalogueEntry, ...]:
-    return read_catalogue(
-        resources.files("localspec.models.files").joinpath(CATALOGUE_FILE).read_text(encoding="utf-8")
-    )
+    shipped = resources.files("localspec.models.files").joinpath(CATALOGUE_FILE)
+    return read_catalogue(shipped.read_text(encoding="utf-8"))
 
 
 def _own_entries() -> tuple[CatalogueEntry, ...] | ModelFileError:
@@ -224,8 +221,7 @@ def find_entry(name: str) -> CatalogueEntry:
 
 
 def read_catalogue(text: str, others: Sequence[str] = ()) -> tuple[CatalogueEntry, ...]:
-    """The models that a catalogue in TOML describes; a draft may also be one of `others`. Raises ModelFileError that
-    names the entry and what is wrong."""
+    """The models of a catalogue in TOML; a draft may also be one of `others`. Raises ModelFileError, which says why."""
     try:
         tables = tomllib.loads(text).get("model")
     except tomllib.TOMLDecodeError as error:
@@ -266,9 +262,6 @@ def _damaged(reason: str) -> ModelFileError:
     return ModelFileError(f"The catalogue {CATALOGUE_FILE} cannot be used: {reason}.", "Install LocalSpec again.")
 
 
-# -- files ------------------------------------------------------------------------------------------------------------
-
-
 def _is_draft(path: Path) -> bool:
     """True for a model without a tokenizer: it drafts, but cannot chat. Damaged files are listed, and refused later."""
     try:
@@ -306,7 +299,8 @@ def names_a_file(wanted: str, folder: Path | None = None) -> bool:
     return wanted.endswith(".gguf") or not any((wanted or DEFAULT_MODEL) in known for known in names)
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """True for what there is; False for what no file can be called, too."""
     try:
         return path.exists()
     except OSError:  # longer than a file name can be

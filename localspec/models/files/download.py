@@ -7,24 +7,31 @@ host, if it is set.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import hashlib
+import json
+import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import httpx
 
 from localspec.config import models_folder
 from localspec.errors import DownloadError, DownloadStoppedError
+from localspec.locks import try_lock
 from localspec.models.files import hub
 from localspec.models.files.catalogue import CatalogueEntry
-from localspec.models.files.partial import Partial
 
 Progress = Callable[[int, int], None]
 """Called with (bytes that are there, bytes in all; 0 = unknown)."""
 
 _MAGIC = b"GGUF"
+_CHUNK = 2**20
 _WAITS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try after a broken connection; bytes that arrive set the count back."""
 _TIMEOUT = httpx.Timeout(15.0, read=30.0)
@@ -82,11 +89,7 @@ class _Transfer:
     """One call of `download`, through as many tries as it takes."""
 
     def __init__(
-        self,
-        entry: CatalogueEntry,
-        partial: Partial,
-        progress: Progress | None,
-        should_stop: Callable[[], bool] | None,
+        self, entry: CatalogueEntry, partial: Partial, progress: Progress | None, should_stop: Callable[[], bool] | None
     ) -> None:
         self._entry = entry
         self._partial = partial
@@ -140,8 +143,6 @@ class _Transfer:
             f"{self._entry.file} could not be downloaded: {hub.endpoint()} does not answer ({_reason(error)}).",
             f"Check the network connection and try again. {_KEPT if self._partial.size else ''}".strip(),
         ) from error
-
-    # -- one try ------------------------------------------------------------------------------------------------
 
     def _fetch(self, client: httpx.Client) -> None:
         """Get what is missing. Raises _TryAgainError, httpx.HTTPError, DownloadError, OSError."""
@@ -218,8 +219,6 @@ class _Transfer:
             self._partial.discard()
             raise hub.no_gguf(self._entry)
 
-    # -- the end ------------------------------------------------------------------------------------------------
-
     def _check(self) -> None:
         """Raises DownloadError, and deletes what arrived, unless it is the file that was asked for."""
         self._must_be_gguf()
@@ -243,3 +242,75 @@ class _Transfer:
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
+
+
+class Partial:
+    """What is there of `target`, in a file beside it that no list of models shows, with its version and a lock."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+        self._note = target.with_name(f"{target.name}.part.json")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep every other download, in this process or another, from this file. Raises DownloadError."""
+        lock = try_lock(self.target.with_name(f".{self.target.name}.lock"))
+        if lock is None:
+            raise DownloadError(
+                f"{self.target.name} is being downloaded already.", "Wait for that download, or stop it first."
+            )
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def size(self) -> int:
+        """Bytes that are there."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+    def version(self) -> str:
+        """Version of the file on the server that the bytes are of; "" = unknown: they cannot be continued."""
+        try:
+            noted = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return ""
+        version = noted.get("version") if isinstance(noted, dict) else ""
+        return version if isinstance(version, str) else ""
+
+    def begin(self, version: str) -> None:
+        """Start afresh with bytes of `version`."""
+        self.discard()
+        self._note.write_text(json.dumps({"version": version}), encoding="utf-8")
+
+    def open(self) -> BinaryIO:
+        """The bytes, to add more at their end."""
+        return self.path.open("ab")
+
+    def starts_with(self, magic: bytes) -> bool:
+        """True when the first bytes are `magic`."""
+        with self.path.open("rb") as file:
+            return file.read(len(magic)) == magic
+
+    def sha256(self, tick: Callable[[], None]) -> str:
+        """Checksum of the bytes as they are on disk; `tick` is called every now and then and may raise."""
+        digest = hashlib.sha256()
+        with self.path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                tick()
+                digest.update(chunk)
+        return digest.hexdigest()
+
+    def finish(self) -> None:
+        """Give the file its own name, in one step, once its bytes are safe on disk."""
+        with self.path.open("rb+") as file:
+            os.fsync(file.fileno())
+        self.path.replace(self.target)
+        self._note.unlink(missing_ok=True)
+
+    def discard(self) -> None:
+        """Delete what is there."""
+        for path in (self.path, self._note):
+            with contextlib.suppress(FileNotFoundError):
+                path.unlink()

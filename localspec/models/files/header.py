@@ -17,9 +17,9 @@ from typing import BinaryIO, cast
 
 from localspec.errors import ModelFileError
 
-_HEAD = struct.Struct("<4sIQQ")
+HEAD = struct.Struct("<4sIQQ")
 """Magic, version, number of tensors, number of metadata entries."""
-_VERSIONS = (2, 3)
+VERSIONS = (2, 3)
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _STRING, _ARRAY = 8, 9
 _KIND, _COUNT = struct.Struct("<I"), struct.Struct("<Q")
@@ -87,10 +87,8 @@ class Tensor:
 
 
 def read_header(path: Path) -> Header:
-    """The figures of the model in `path`. Reads the first part of the file only, as a rule a few kilobytes.
-
-    Raises ModelFileError when the file cannot be read or is no GGUF that tells them.
-    """
+    """The figures of the model in `path`. Reads the first part of the file only, as a rule a few kilobytes. Raises
+    ModelFileError when the file cannot be read or is no GGUF that tells them."""
     with _told(path, "does not describe its model as a GGUF file does"), path.open("rb") as file:
         values, tokens = _metadata(file, path.stat().st_size)
     architecture = str(values.get("general.architecture", ""))
@@ -139,28 +137,17 @@ def read_arrays(path: Path, keys: Sequence[str]) -> dict[str, list[int | float] 
 
 
 def read_tensors(path: Path) -> list[Tensor]:
-    """The tensors of `path` in the file's order; of a model in several files, those of this one. Raises
-    ModelFileError."""
-    tensors: list[Tensor] = []
-    with _told(path), path.open("rb") as file:
-        size = path.stat().st_size
-        count = min(_HEAD.unpack(_exactly(file, _HEAD.size))[2], size)
-        file.seek(0)
-        for _ in range(_entries(file, size)):
-            _value(file, _key(file)[1], size)
-        tensors.extend(_tensor(file)[0] for _ in range(count))
-    return tensors
+    """The tensors of this file (of a model in several: of this one), in its order. Raises ModelFileError."""
+    return [tensor for tensor, _ in read_places(path)]
 
 
 def read_places(path: Path) -> list[tuple[Tensor, int]]:
     """Each tensor with the byte of the file at which its data begin. Takes a tenth of a second for a large vocabulary.
-
-    Raises ModelFileError.
-    """
+    Raises ModelFileError."""
     alignment = _ALIGNMENT
     with _told(path), path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         size, whole = len(data), cast(BinaryIO, data)
-        count = min(_HEAD.unpack(_exactly(whole, _HEAD.size))[2], size)
+        count = min(HEAD.unpack(_exactly(whole, HEAD.size))[2], size)
         data.seek(0)
         for _ in range(_entries(whole, size)):
             key, kind = _key(whole)
@@ -195,12 +182,11 @@ def _skip_strings(data: mmap.mmap) -> None:
     position, unpack = data.tell() + _KIND.size + _COUNT.size, _COUNT.unpack_from
     for _ in range(count):
         position += 8 + unpack(data, position)[0]
-    data.seek(position)
+    data.seek(min(position, len(data)))  # of a file that is cut off, the next read says so
 
 
 def _tensor(file: BinaryIO) -> tuple[Tensor, int]:
-    """The next tensor's description, and where its data lie among all data. A name is stored as a key is; the number of
-    dimensions follows it."""
+    """The next tensor's description (name as a key, number of dimensions, …), and where its data lie among all data."""
     name, dimensions = _key(file)
     if dimensions > _MAX_DIMENSIONS:
         raise ValueError("a tensor has too many dimensions")
@@ -221,8 +207,8 @@ def _whole_array(file: BinaryIO, size: int) -> list[int | float] | list[bytes]:
 
 
 def _entries(file: BinaryIO, size: int) -> int:
-    magic, version, _, entries = _HEAD.unpack(_exactly(file, _HEAD.size))
-    if magic != b"GGUF" or version not in _VERSIONS:
+    magic, version, _, entries = HEAD.unpack(_exactly(file, HEAD.size))
+    if magic != b"GGUF" or version not in VERSIONS:
         raise ValueError("its first bytes are not those of a GGUF of version 2 or 3")
     return int(min(entries, size))
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from localspec.config import cache_folder, models_folder
 from localspec.errors import ModelFileError
 from localspec.models.files.catalogue import ModelEntry, available, catalogue_problem, drafts
-from localspec.models.files.check import failures
-from localspec.models.files.first_bytes import look_at_header
+from localspec.models.files.check import failures, look_at_header
 from localspec.models.files.header import BITS_PER_WEIGHT, parts_of, read_header, read_places
 
 FOREIGN_SUFFIXES = (".safetensors", ".ggml", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".zip", ".gz", ".7z", ".xz")
@@ -63,10 +62,8 @@ def look_through(folder: Path | None = None) -> ModelInventory:
     chat, draft = usable(available(folder)), usable(drafts(folder))
     unusable = [Unusable(_name(path, folder), problem) for path, problem in sorted(problems.items())]
     for path in _foreign(folder):
-        problem = (
-            problem_of(path) or f"{path.name} is a GGUF file of another name. Rename it, so that it ends in .gguf."
-        )
-        unusable.append(Unusable(_name(path, folder), problem))
+        other_name = f"{path.name} is a GGUF file of another name. Rename it, so that it ends in .gguf."
+        unusable.append(Unusable(_name(path, folder), problem_of(path) or other_name))
     own = catalogue_problem()
     if own is not None:
         unusable.append(Unusable("catalogue.toml", str(own)))

@@ -9,14 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from localspec.models.fit.memory import (
-    ALL_LAYERS,
-    Footprint,
-    MemoryReport,
-    Room,
-    memory_report,
-    usual_context,
-)
+from localspec.models.fit.memory import ALL_LAYERS, Footprint, MemoryReport, Room, memory_report, usual_context
 
 MIN_CONTEXT = 512
 """Tokens below which a chat with passages makes no sense: a context is not made shorter by itself."""
@@ -55,8 +48,7 @@ class Fit:
 
     @property
     def could_be_tried(self) -> bool:
-        """True where it does not fit, but trying it may work: target and cache alone have room, and the rest could get
-        it if other programs gave some back."""
+        """True where it does not fit, but target and cache alone do, and the rest may once other programs give way."""
         alone = memory_report(
             self.target, context=self.context, embedder=False, gpu_layers=self.gpu_layers, room=self.room
         )

@@ -19,8 +19,7 @@ EMBEDDER_BYTES = 600 * 2**20
 """all-MiniLM-L6-v2 with torch and transformers: the process grew by 614 MiB with the first batches of texts, of which
 the weights are 90 (resident size; torch 2.13.0, sentence-transformers 6.2.0, Linux x86-64)."""
 GPU_RESERVE = 2**30
-"""Left free on a GPU for its driver and llama.cpp's buffers: the margin that llama.cpp's own programs keep when they
-fit a model (--fit-target, 1024 MiB)."""
+"""Left free on a GPU for its driver and llama.cpp's buffers, as llama.cpp's own programs do (--fit-target, 1 GiB)."""
 ALL_LAYERS = -1
 _LOGIT_BYTES = 4
 
@@ -174,38 +173,23 @@ def memory_report(
     with a cache as long; of both models `gpu_layers` layers lie on a GPU (-1 = all). Where nothing is known about the
     memory of the GPU in `room`, all counts as main memory. `free` is measured where neither it nor `room` is given."""
     tokens = context or usual_context(target)
-    if room is None or room.gpu is None:
-        gpu_layers = 0
-    parts = [
-        _part("weights", target, target.file_bytes, gpu_layers),
-        _part(f"cache of {tokens} tokens", target, tokens * target.kv_bytes_per_token, gpu_layers),
-        _part("working space", target, _working_space(target), gpu_layers),
-    ]
-    unknown = [name for name, figure in _uncounted(target) if not figure]
+    gpu = room if room is not None and room.gpu is not None and gpu_layers != 0 else None
+    layers = gpu_layers if gpu is not None else 0
+    parts = _parts(target, ("weights", f"cache of {tokens} tokens", "working space"), tokens, layers)
+    unknown = _uncounted(target)
     if draft is not None:
         drafts = min(tokens, draft.context or tokens)
-        parts += [
-            _part(f"draft {draft.name}", draft, draft.file_bytes, gpu_layers),
-            _part("its cache", draft, drafts * draft.kv_bytes_per_token, gpu_layers),
-            _part("its working space", draft, _working_space(draft), gpu_layers),
-        ]
-        unknown += [f"{name} of {draft.name}" for name, figure in _uncounted(draft) if not figure]
+        parts += _parts(draft, (f"draft {draft.name}", "its cache", "its working space"), drafts, layers)
+        unknown += [f"{name} of {draft.name}" for name in _uncounted(draft)]
     if embedder:
         parts.append(MemoryPart("embedding model", EMBEDDER_BYTES))
-    if room is not None and gpu_layers != 0:
-        kept = GPU_RESERVE * len(room.devices)
+    if gpu is not None:
+        kept = GPU_RESERVE * len(gpu.devices)
         parts.append(MemoryPart("kept free on the GPU", kept, kept))
     if free is None:
         free = room.main if room is not None else psutil.virtual_memory().available
-    offloading = room is not None and gpu_layers != 0
-    return MemoryReport(
-        target.name,
-        tuple(parts),
-        free,
-        room.gpu if room is not None and offloading else None,
-        room is not None and offloading and room.is_shared,
-        tuple(unknown),
-    )
+    gpu_free, shared = (gpu.gpu, gpu.is_shared) if gpu is not None else (None, False)
+    return MemoryReport(target.name, tuple(parts), free, gpu_free, shared, tuple(unknown))
 
 
 def on_gpu(model: Footprint, gpu_layers: int) -> float:
@@ -216,17 +200,16 @@ def on_gpu(model: Footprint, gpu_layers: int) -> float:
     return min(1.0, gpu_layers / (model.layers + 1))
 
 
-def _part(what: str, model: Footprint, count: int, gpu_layers: int) -> MemoryPart:
-    return MemoryPart(what, count, int(count * on_gpu(model, gpu_layers)))
+def _parts(model: Footprint, names: tuple[str, str, str], tokens: int, gpu_layers: int) -> list[MemoryPart]:
+    """Weights, a cache of `tokens` tokens, and the largest of llama.cpp's buffers: a logit for each row and token."""
+    counts = (model.file_bytes, tokens * model.kv_bytes_per_token, PREFILL_ROWS * model.vocabulary * _LOGIT_BYTES)
+    share = on_gpu(model, gpu_layers)
+    return [MemoryPart(what, count, int(count * share)) for what, count in zip(names, counts, strict=True)]
 
 
-def _uncounted(model: Footprint) -> list[tuple[str, int]]:
-    return [("cache", model.kv_bytes_per_token), ("working space", model.vocabulary)]
-
-
-def _working_space(model: Footprint) -> int:
-    """The largest of llama.cpp's buffers for one batch: a logit for each row and token."""
-    return PREFILL_ROWS * model.vocabulary * _LOGIT_BYTES
+def _uncounted(model: Footprint) -> list[str]:
+    figures = (("cache", model.kv_bytes_per_token), ("working space", model.vocabulary))
+    return [name for name, figure in figures if not figure]
 
 
 def _gib(count: int) -> str:

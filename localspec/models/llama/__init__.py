@@ -2,9 +2,9 @@
 
 - `backend.py` the library itself, `weights.py` a loaded file, `devices.py` graphics processors
 - contexts over weights: `target.py` verifies draft trees, `branches.py` grows a draft model's tree, `streams.py` writes
-  many replies at once, `reader.py` reads texts for their hidden states, `logits.py` for their logits
-- `batch.py` batches as arrays, `watch.py` ends graphs early, `attention.py` ways to attend, `sampler.py` and
-  `sampling.py` draw tokens, `trial_load.py` is the program that loads a file to check it
+  many replies at once, `reader.py` reads texts for their hidden states or logits
+- `batch.py` batches as arrays, `watch.py` ends graphs early, `attention.py` ways to attend, `sampling.py` draws tokens,
+  `trial_load.py` is the program that loads a file to check it
 
 May import errors, config, locks, `native` and the header of `models.files`. Imported through this package: what is
 listed in `__all__`, and `sampling.SamplingSettings`.
@@ -14,31 +14,26 @@ from localspec.models.llama.backend import (
     gpu_offload_available,
     halves,
     library_version,
-    recent_log,
     requantize,
     system_info,
 )
 from localspec.models.llama.branches import MAX_BRANCHES, BranchingContext
 from localspec.models.llama.devices import Device, gpu_devices
-from localspec.models.llama.logits import LOGIT_ROWS, LogitReader
-from localspec.models.llama.reader import WINDOW, StateReader
-from localspec.models.llama.sampler import LlamaSampler
+from localspec.models.llama.reader import LOGIT_ROWS, WINDOW, LogitReader, StateReader
 from localspec.models.llama.streams import ReplyStreams, Written, common_start
-from localspec.models.llama.target import DEFAULT_CONTEXT, MAX_LEAVES, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
+from localspec.models.llama.target import DEFAULT_CONTEXT, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
 from localspec.models.llama.weights import Weights
 
 __all__ = [
     "DEFAULT_CONTEXT",
     "LOGIT_ROWS",
     "MAX_BRANCHES",
-    "MAX_LEAVES",
     "MAX_ROWS",
     "PREFILL_ROWS",
     "WINDOW",
     "BranchingContext",
     "Device",
     "LlamaModel",
-    "LlamaSampler",
     "LoadSettings",
     "LogitReader",
     "ReplyStreams",
@@ -50,7 +45,6 @@ __all__ = [
     "gpu_offload_available",
     "halves",
     "library_version",
-    "recent_log",
     "requantize",
     "system_info",
 ]

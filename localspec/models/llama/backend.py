@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from localspec.config import default_threads
 from localspec.errors import ModelError, ModelFileError
-from localspec.models.llama.batch import BatchArrays
 
 _MAX_HALF = float(np.finfo(np.float16).max)
 
@@ -61,20 +60,6 @@ def library_version() -> str:
     return str(llama_cpp.__version__)
 
 
-def native_batch(batch: BatchArrays) -> Any:  # noqa: ANN401 - a ctypes structure of an untyped library
-    """llama.cpp's view of `batch`, whose arrays must outlive it; `n_tokens` is set before each decode."""
-    integers = ctypes.POINTER(ctypes.c_int32)
-    return llama_cpp.llama_batch(
-        n_tokens=0,
-        token=batch.tokens.ctypes.data_as(integers),
-        embd=None,
-        pos=batch.positions.ctypes.data_as(integers),
-        n_seq_id=batch.sequence_counts.ctypes.data_as(integers),
-        seq_id=batch.sequence_rows.ctypes.data_as(ctypes.POINTER(integers)),
-        logits=batch.outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
-    )
-
-
 def view(pointer: Any, rows: int, width: int) -> NDArray[np.float32]:  # noqa: ANN401 - an untyped library's pointer
     """Floats [rows, width] of llama.cpp's own memory, without a copy. Raises ModelError for a null pointer."""
     address = ctypes.cast(pointer, ctypes.c_void_p).value
@@ -89,12 +74,7 @@ def halves(states: NDArray[np.float32]) -> NDArray[np.float16]:
 
 
 def requantize(
-    source: Path,
-    destination: Path,
-    file_type: int,
-    threads: int = 0,
-    *,
-    tensor_types: Sequence[tuple[str, int]] = (),
+    source: Path, destination: Path, file_type: int, threads: int = 0, *, tensor_types: Sequence[tuple[str, int]] = ()
 ) -> None:
     """Write `source` in another weight format (`file_type`: llama.cpp's LLAMA_FTYPE number, e.g. 32 = BF16).
 

@@ -1,11 +1,15 @@
-"""The arrays of one llama.cpp batch, and where the rows of a tree lie in them."""
+"""The arrays of llama.cpp's batches, where the rows of a tree lie in them, and contexts that decode them."""
 
 from __future__ import annotations
 
+import ctypes
 from typing import Any
 
+import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
+
+from localspec.models.llama.weights import Weights
 
 
 class BatchArrays:
@@ -21,12 +25,7 @@ class BatchArrays:
         """address of each row of `sequences`, as llama_batch wants them"""
 
     def fill(
-        self,
-        tokens: NDArray[Any],
-        positions: NDArray[Any],
-        sequences: NDArray[Any] | int = 0,
-        *,
-        outputs: bool = True,
+        self, tokens: NDArray[Any], positions: NDArray[Any], sequences: NDArray[Any] | int = 0, *, outputs: bool = True
     ) -> int:
         """Rows of chains: `tokens` [n] at `positions` [n], each in one sequence. Returns n.
 
@@ -70,3 +69,50 @@ class BatchArrays:
             self.sequence_counts[row] = len(members)
             self.sequences[row, : len(members)] = sorted(members)
         return np.array([members[0] for members in below], dtype=np.int32)
+
+
+def native_batch(batch: BatchArrays) -> Any:  # noqa: ANN401 - a ctypes structure of an untyped library
+    """llama.cpp's view of `batch`, whose arrays must outlive it; `n_tokens` is set before each decode."""
+    integers = ctypes.POINTER(ctypes.c_int32)
+    return llama_cpp.llama_batch(
+        n_tokens=0,
+        token=batch.tokens.ctypes.data_as(integers),
+        embd=None,
+        pos=batch.positions.ctypes.data_as(integers),
+        n_seq_id=batch.sequence_counts.ctypes.data_as(integers),
+        seq_id=batch.sequence_rows.ctypes.data_as(ctypes.POINTER(integers)),
+        logits=batch.outputs.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+    )
+
+
+class WeightsContext:
+    """A context of its own over a model's weights, beside the chat. Not thread-safe. Raises OutOfMemoryError."""
+
+    def __init__(
+        self,
+        weights: Weights,
+        cells: int,
+        rows: int,
+        sequences: int,
+        threads: int,
+        *,
+        unified: bool = True,
+        watch: Any = None,  # noqa: ANN401 - a ctypes function
+    ) -> None:
+        """As `Weights.new_context`; each row of a batch is in one of the `sequences`."""
+        self._weights = weights
+        self._context: Any = weights.new_context(cells, rows, sequences, threads, unified=unified, watch=watch)
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._batch = BatchArrays(rows, 1)
+        self._native = native_batch(self._batch)
+
+    def close(self) -> None:
+        """Free the context; safe to call twice."""
+        if self._context:
+            llama_cpp.llama_free(self._context)
+            self._context = None
+
+    def _decoded(self, rows: int) -> int:
+        """llama_decode's status for the first `rows` rows of the batch: 0 where it worked."""
+        self._native.n_tokens = rows
+        return int(llama_cpp.llama_decode(self._context, self._native))

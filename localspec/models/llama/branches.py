@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Any
 
 import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ContextTooLongError, ModelError
-from localspec.models.llama.backend import native_batch, recent_log, view
-from localspec.models.llama.batch import BatchArrays
+from localspec.models.llama.backend import recent_log, view
+from localspec.models.llama.batch import WeightsContext
 from localspec.models.llama.weights import MIN_CELLS, Weights
 
 MAX_BRANCHES = 64
@@ -24,23 +23,17 @@ _GAIN = 1.5
 """Times as fast that all threads must be, for them not to be left to the searches beside it."""
 
 
-class BranchingContext:
+class BranchingContext(WeightsContext):
     """KV cache and decodes of a draft model. Between two drafts the cache holds exactly the tokens it was told to
-    follow: branches are dropped, never kept. Not thread-safe. Raises OutOfMemoryError when it does not fit."""
+    follow: branches are dropped, never kept."""
 
     def __init__(self, weights: Weights, cells: int, threads: int) -> None:
         """`cells`: positions of the longest text with a draft below it."""
-        self._weights = weights
+        super().__init__(weights, max(cells, MIN_CELLS), _PREFILL_ROWS, MAX_BRANCHES + 1, threads)
         self.context_size = cells
         self._cached: NDArray[np.int32] = np.empty(0, np.int32)
         self.followed = 0
         """rows that the last `follow` decoded"""
-        self._context: Any = weights.new_context(
-            max(cells, MIN_CELLS), _PREFILL_ROWS, MAX_BRANCHES + 1, threads, unified=True
-        )
-        self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = BatchArrays(_PREFILL_ROWS, 1)
-        self._native = native_batch(self._batch)
         self._branches = 0
         self._grown = 0
         self._choose_threads(threads)
@@ -117,15 +110,8 @@ class BranchingContext:
         self._cached = np.empty(0, np.int32)
         self._branches = self._grown = 0
 
-    def close(self) -> None:
-        """Free the context; safe to call twice."""
-        if self._context:
-            llama_cpp.llama_free(self._context)
-            self._context = None
-
     def _decode(self, rows: int) -> None:
-        self._native.n_tokens = rows
-        code = llama_cpp.llama_decode(self._context, self._native)
+        code = self._decoded(rows)
         if code != 0:
             self.forget()
             raise ModelError(

@@ -12,6 +12,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 from llama_cpp import _ggml
@@ -59,7 +60,7 @@ def gpu_devices() -> tuple[Device, ...] | None:
     return tuple(found[_GPU] or found[_INTEGRATED][:1])
 
 
-def _described(library: _Functions, device: int, kind: int) -> Device:
+def _described(library: SimpleNamespace, device: int, kind: int) -> Device:
     free, total = ctypes.c_size_t(0), ctypes.c_size_t(0)
     library.memory(device, ctypes.byref(free), ctypes.byref(total))
     name = (library.description(device) or library.name(device) or b"GPU").decode("utf-8", "replace").strip()
@@ -71,25 +72,15 @@ def _has_unified_memory() -> bool:
     return sys.platform == "darwin" and platform.machine() == "arm64"
 
 
-@dataclass(frozen=True, slots=True)
-class _Functions:
-    count: Any
-    get: Any
-    type: Any
-    name: Any
-    description: Any
-    memory: Any
-
-
 @cache
-def _library() -> _Functions:
+def _library() -> SimpleNamespace:
     """The functions with their types. Raises OSError, AttributeError where the build does not have them."""
     # Elsewhere than on Windows, what a library is linked with is found through it.
     registry = base = _ggml.libggml
     if sys.platform == "win32":
         base = ctypes.CDLL(str(_ggml.libggml_base_path / "ggml-base.dll"))
     size = ctypes.POINTER(ctypes.c_size_t)
-    return _Functions(
+    return SimpleNamespace(
         count=_typed(registry.ggml_backend_dev_count, ctypes.c_size_t),
         get=_typed(registry.ggml_backend_dev_get, ctypes.c_void_p, ctypes.c_size_t),
         type=_typed(base.ggml_backend_dev_type, ctypes.c_int, ctypes.c_void_p),

@@ -1,44 +1,37 @@
-"""Reads texts for their hidden states, beside the chat: a context of its own over the target's weights."""
+"""Reads texts for their hidden states, or for the logits of every position, which tell weight formats apart."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError
-from localspec.models.llama.backend import halves, native_batch, recent_log, view
-from localspec.models.llama.batch import BatchArrays
+from localspec.models.llama.backend import halves, recent_log, view
+from localspec.models.llama.batch import WeightsContext
 from localspec.models.llama.watch import Watch
-from localspec.models.llama.weights import Weights
+from localspec.models.llama.weights import MIN_CELLS, Weights
 
 WINDOW = 1024
 """Tokens of one reading. Attention over more costs speed; hidden states of text change little with farther context."""
 READ_ROWS = 256
 """Rows of one batch: as fast as 512 on the processors measured, with half the memory for logits."""
+LOGIT_ROWS = 128
+"""Rows of one batch: as fast as more, with few megabytes of logits."""
 _TESTED = 8
 
 
-class StateReader:
-    """Hidden states (last layer, post-norm) of up to `WINDOW` tokens at a time. Not thread-safe.
-
-    Raises OutOfMemoryError.
-    """
+class StateReader(WeightsContext):
+    """Hidden states (last layer, post-norm) of up to `WINDOW` tokens at a time."""
 
     def __init__(self, weights: Weights, threads: int) -> None:
-        self._weights = weights
         self._watch = Watch()
         self._piece = min(WINDOW, weights.trained_context)
-        self._context: Any = weights.new_context(
-            max(self._piece, READ_ROWS), READ_ROWS, 1, threads, unified=True, watch=self._watch.callback
-        )
+        cells = max(self._piece, READ_ROWS)
+        super().__init__(weights, cells, READ_ROWS, 1, threads, watch=self._watch.callback)
         llama_cpp.llama_set_embeddings(self._context, True)
-        self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = BatchArrays(READ_ROWS, 1)
-        self._native = native_batch(self._batch)
         self._tokens: NDArray[np.int32] = np.empty(0, np.int32)
         self._states: NDArray[np.float16] = np.empty((WINDOW, weights.state_size), np.float16)
         self._done = 0
@@ -72,8 +65,8 @@ class StateReader:
             if place == 0:
                 llama_cpp.llama_memory_clear(self._memory, True)
             self._watch.begin(should_stop)
-            rows = self._native.n_tokens = self._batch.fill(tokens[start:end], np.arange(place, place + end - start))
-            code = llama_cpp.llama_decode(self._context, self._native)
+            rows = self._batch.fill(tokens[start:end], np.arange(place, place + end - start))
+            code = self._decoded(rows)
             if self._watch.stopped:
                 if not llama_cpp.llama_memory_seq_rm(self._memory, 0, place, -1):
                     self._restart()  # a recurrent model cannot go back a little
@@ -87,19 +80,12 @@ class StateReader:
             self._done = end
         return self._states[: len(tokens)].copy()
 
-    def close(self) -> None:
-        """Free the context; safe to call twice."""
-        if self._context:
-            llama_cpp.llama_free(self._context)
-            self._context = None
-
     def _restart(self) -> None:
         llama_cpp.llama_memory_clear(self._memory, True)
         self._done = 0
 
     def _states_come_first(self) -> bool:
-        """True when a graph that ends behind the last norm gives the states of a whole one: not every architecture
-        must have its states there."""
+        """True when a graph that ends behind the last norm gives the states of a whole one: architectures differ."""
         tokens = np.arange(_TESTED, dtype=np.int32) % self._weights.vocabulary_size
         whole = self.read(tokens)
         self._restart()
@@ -111,3 +97,23 @@ class StateReader:
         self._restart()
         same = whole is not None and short is not None and other is not None and np.array_equal(whole, short)
         return same and self._watch.ended
+
+
+class LogitReader(WeightsContext):
+    """Logits of every position of a text."""
+
+    def __init__(self, weights: Weights, threads: int, longest: int) -> None:
+        """`longest`: tokens of the longest text."""
+        cells = -(-max(longest, MIN_CELLS) // MIN_CELLS) * MIN_CELLS
+        super().__init__(weights, cells, LOGIT_ROWS, 1, threads)
+
+    def read(self, tokens: NDArray[np.int32]) -> Iterator[NDArray[np.float32]]:
+        """Logits [rows, vocabulary] of the text `tokens` [n] in parts, overwritten by the next. Raises ModelError."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        for start in range(0, len(tokens), LOGIT_ROWS):
+            part = tokens[start : start + LOGIT_ROWS]
+            rows = self._batch.fill(part, np.arange(start, start + len(part)))
+            code = self._decoded(rows)
+            if code != 0:
+                raise ModelError(f"{self._weights.path.name} could not read a text (code {code}; {recent_log()}).")
+            yield view(llama_cpp.llama_get_logits(self._context), rows, self._weights.vocabulary_size)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import llama_cpp
 import numpy as np
@@ -12,11 +11,10 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError, OutOfMemoryError, SettingsError
-from localspec.models.llama.backend import halves, native_batch, recent_log, view
-from localspec.models.llama.batch import BatchArrays
+from localspec.models.llama.backend import halves, recent_log, view
+from localspec.models.llama.batch import WeightsContext
 from localspec.models.llama.reader import StateReader
-from localspec.models.llama.sampler import LlamaSampler
-from localspec.models.llama.sampling import SamplingSettings
+from localspec.models.llama.sampling import LlamaSampler, SamplingSettings
 from localspec.models.llama.watch import Watch
 from localspec.models.llama.weights import Weights
 
@@ -61,24 +59,21 @@ class _Stream:
     chances: list[NDArray[np.float32]] = field(default_factory=list)
 
 
-class ReplyStreams:
-    """A context of its own over the target's weights, with one KV cache per sequence. Not thread-safe."""
+class ReplyStreams(WeightsContext):
+    """One KV cache per sequence, and one more that holds what all prompts begin with."""
 
     def __init__(
         self, weights: Weights, longest: int, threads: int, sequences: int = MAX_SEQUENCES, *, choices: int = 0
     ) -> None:
         """`longest`: tokens of the longest prompt with its reply. Fewer sequences are used where memory is short.
-        `choices`: how many of the likeliest tokens to keep for each token written, to train a draft model on.
-
-        Raises SettingsError where the model cannot hold `longest` tokens, OutOfMemoryError where not even one fits.
-        """
+        `choices`: how many of the likeliest tokens to keep for each token written, to train a draft model on. Raises
+        SettingsError where the model cannot hold `longest` tokens, OutOfMemoryError where not even one fits."""
         if longest > weights.trained_context:
             raise SettingsError(
                 f"A prompt with its reply takes up to {longest} tokens; {weights.path.name} was trained for"
                 f" {weights.trained_context}.",
                 "Ask for shorter replies.",
             )
-        self._weights = weights
         self._choices = choices
         cells = -(-longest // _CELLS) * _CELLS
         free = psutil.virtual_memory().available * _MEMORY_SHARE
@@ -86,26 +81,17 @@ class ReplyStreams:
         if weights.states_end_graph is None:
             StateReader(weights, threads).close()
         self._watch = Watch()
-        self._context: Any = None
-        while self._context is None:
+        watch = self._watch.callback
+        while True:
+            rows, caches = max(_PREFILL_ROWS, self.sequences), self.sequences + 1
             try:
-                # One more sequence holds what all prompts begin with.
-                self._context = weights.new_context(
-                    cells * (self.sequences + 1),
-                    max(_PREFILL_ROWS, self.sequences),
-                    self.sequences + 1,
-                    threads,
-                    unified=False,
-                    watch=self._watch.callback,
-                )
+                super().__init__(weights, cells * caches, rows, caches, threads, unified=False, watch=watch)
+                break
             except OutOfMemoryError:  # a graphics card's memory is not counted above
                 if self.sequences == 1:
                     raise
                 self.sequences //= 2
         llama_cpp.llama_set_embeddings(self._context, True)
-        self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = BatchArrays(max(_PREFILL_ROWS, self.sequences), 1)
-        self._native = native_batch(self._batch)
         self._beginning = np.empty((0, weights.state_size), np.float16)
 
     def write(
@@ -116,8 +102,7 @@ class ReplyStreams:
         end_tokens: frozenset[int],
         first: int = 0,
     ) -> Iterator[Written]:
-        """Reply to every prompt; replies come as they end. Each has a random stream of its own, by its number from
-        `first` on. Raises ModelError."""
+        """Reply to every prompt, each with a random stream by its number from `first` on. Raises ModelError."""
         waiting = list(enumerate(prompts, start=first))[::-1]
         beginning = prompts[0][: common_start(prompts)] if prompts else np.empty(0, np.int32)
         self._beginning = self._read(beginning, 0, self.sequences)
@@ -134,12 +119,6 @@ class ReplyStreams:
                 if stream is not None:
                     stream.sampler.close()
             llama_cpp.llama_memory_clear(self._memory, True)
-
-    def close(self) -> None:
-        """Free the context; safe to call twice."""
-        if self._context:
-            llama_cpp.llama_free(self._context)
-            self._context = None
 
     def _begin(
         self, place: int, number: int, prompt: NDArray[np.int32], max_tokens: int, sampling: SamplingSettings
@@ -199,8 +178,7 @@ class ReplyStreams:
     def _decode(self, rows: int, *, states_only: bool) -> NDArray[np.float16]:
         self._watch.states_only = states_only and bool(self._weights.states_end_graph)
         self._watch.begin()
-        self._native.n_tokens = rows
-        code = llama_cpp.llama_decode(self._context, self._native)
+        code = self._decoded(rows)
         self._watch.check()
         if code != 0:
             raise ModelError(

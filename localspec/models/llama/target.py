@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 
 from localspec.config import default_threads
 from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
-from localspec.models.llama.backend import halves, native_batch, recent_log, view
-from localspec.models.llama.batch import BatchArrays
-from localspec.models.llama.sampler import LlamaSampler
-from localspec.models.llama.sampling import SamplingSettings
+from localspec.models.llama.backend import halves, recent_log, view
+from localspec.models.llama.batch import BatchArrays, native_batch
+from localspec.models.llama.sampling import LlamaSampler, SamplingSettings
 from localspec.models.llama.weights import MIN_CELLS, Weights
 
 MAX_ROWS = 65
@@ -108,8 +107,6 @@ class LlamaModel(Weights):
             llama_cpp.llama_free(self._context)
             self._context = None
         self._free_model()
-
-    # -- decoding -----------------------------------------------------------------------------------------------
 
     @property
     def cached(self) -> int:

@@ -33,15 +33,10 @@ _PROBE = (
 def _examine(path: Path) -> dict[str, str]:
     """The fingerprints of a file, or why it has none, as the process that asked reads them."""
     try:
-        model = LlamaModel(path, LoadSettings(context=CONTEXT, gpu_layers=0), plain_buffers=True)
-        try:
+        settings = LoadSettings(context=CONTEXT, gpu_layers=0)
+        with contextlib.closing(LlamaModel(path, settings, plain_buffers=True)) as model:
             _decode_a_little(model)
-            return {
-                "weights_fingerprint": _hash_of_file(path),
-                "tokenizer_fingerprint": tokenizer_fingerprint(model),
-            }
-        finally:
-            model.close()
+            return {"weights_fingerprint": _hash_of_file(path), "tokenizer_fingerprint": tokenizer_fingerprint(model)}
     except OutOfMemoryError as error:
         # llama.cpp also makes no context for weights that contradict each other; then memory is not what lacks.
         plenty = psutil.virtual_memory().available > 2 * path.stat().st_size + 2**30

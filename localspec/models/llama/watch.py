@@ -22,12 +22,11 @@ _LAYER = b"l_out"
 
 
 class Watch:
-    """The callback of one context. `states_only` ends graphs behind the states, `should_stop` behind the layer at
-    work."""
+    """The callback of one context. `states_only` ends graphs behind the states, `should_stop` behind any layer."""
 
     def __init__(self) -> None:
         self.states_only = False
-        self.should_stop: Callable[[], bool] = _never
+        self.should_stop: Callable[[], bool] = lambda: False
         self.stopped = False
         """True after a decode that `should_stop` ended: its outputs mean nothing."""
         self.ended = False
@@ -38,7 +37,7 @@ class Watch:
 
     def begin(self, should_stop: Callable[[], bool] | None = None) -> None:
         """Before each decode."""
-        self.should_stop = should_stop or _never
+        self.should_stop = should_stop or (lambda: False)
         self.stopped = self.ended = False
         self._error = None
 
@@ -70,10 +69,6 @@ class Watch:
             return False
         self.stopped = self.should_stop()
         return not self.stopped
-
-
-def _never() -> bool:
-    return False
 
 
 def _name_function() -> Any:  # noqa: ANN401 - a ctypes function

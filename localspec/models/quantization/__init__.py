@@ -3,8 +3,7 @@
 - `formats.py` which formats there are and how files are converted, `quality.py` how far outputs are apart, `needs.py`
   the disk and memory it takes
 - `format_search.py` tries formats; what drafts save and the text to compare on are passed in (`Judgement`)
-- `tuned.py` keeps what was chosen; `tuning_run.py` runs a search in a process that gives way, which hears of its
-  interruptions through `interruptions.py`
+- `tuned.py` keeps what was chosen; `tuning_run.py` runs a search in a process that gives way
 
 May import `models.files`, `models.llama` and `models.decode_times`; never `chat` or `speculation`.
 """

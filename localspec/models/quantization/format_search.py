@@ -22,21 +22,12 @@ from localspec.models.files.catalogue import ModelEntry
 from localspec.models.files.check import check
 from localspec.models.files.header import read_header
 from localspec.models.llama import LlamaModel, LoadSettings, Weights
-from localspec.models.quantization import tuned
-from localspec.models.quantization.formats import (
-    ATTENTION,
-    FEED_FORWARD,
-    HEAD,
-    Format,
-    candidate_types,
-    convert,
-    layout,
-    whole_formats,
-)
-from localspec.models.quantization.interruptions import Interruptions
+from localspec.models.quantization import formats, tuned
+from localspec.models.quantization.formats import ATTENTION, FEED_FORWARD, HEAD, Format, layout
 from localspec.models.quantization.needs import make_sure_of_memory, make_sure_of_space
 from localspec.models.quantization.quality import GIVE_UP_FACTOR, Quality, Reference, compare
 from localspec.models.quantization.tuned import Figures, Tuning
+from localspec.models.quantization.tuning_run import Interruptions
 
 MAX_DIVERGENCE = 0.01
 """Largest mean KL divergence from the original, in nats: about what 8-bit weights cost (docs/log.md)."""
@@ -118,35 +109,29 @@ def restore(known: Tuning, entry: ModelEntry, settings: LoadSettings) -> Tuning:
     wanted = Format(*(kind if kind != "same" else "" for kind in Path(known.file).stem.split("-")))
     destination = tuned.folder_of(known.fingerprint) / known.file
     make_sure_of_space(destination, layout(entry.path).bytes(wanted))
-    convert(entry.path, destination, wanted, settings.threads or default_threads())
+    formats.convert(entry.path, destination, wanted, settings.threads or default_threads())
     check(destination, cache_folder(), seconds=_PATIENCE_SECONDS)
     found = replace(known, file_bytes=destination.stat().st_size)
     tuned.write(found)
     return found
 
 
+@dataclass(eq=False)
 class _Search:
     """One search: first all weights in one type, then other types for the head, then for one class of layers."""
 
-    def __init__(
-        self,
-        entry: ModelEntry,
-        fingerprint: str,
-        settings: LoadSettings,
-        judgement: Judgement,
-        thorough: bool,
-        report: Callable[[TuningProgress], None],
-        interruptions: Interruptions,
-    ) -> None:
-        self._entry = entry
-        self._fingerprint = fingerprint
-        self._threads = settings.threads or default_threads()
-        self._settings = replace(settings, context=0, threads=self._threads, original=True)
-        self._judgement = judgement
-        self._thorough = thorough
-        self._report = report
-        self._interruptions = interruptions
-        self._source = layout(entry.path)
+    entry: ModelEntry
+    fingerprint: str
+    settings: LoadSettings
+    judgement: Judgement
+    thorough: bool
+    report: Callable[[TuningProgress], None]
+    interruptions: Interruptions
+
+    def __post_init__(self) -> None:
+        self._threads = self.settings.threads or default_threads()
+        self.settings = replace(self.settings, context=0, threads=self._threads, original=True)
+        self._source = layout(self.entry.path)
         self._figures: dict[Format, Figures] = {}
         self._best = Format()
         self._best_file: Path | None = None
@@ -158,8 +143,8 @@ class _Search:
     def run(self) -> Tuning:
         """Raises ModelError, OutOfMemoryError."""
         self._measure_original()
-        source, size = self._source, self._entry.bytes
-        bodies, heads = whole_formats(source, size), candidate_types(source, HEAD, size)
+        source, size = self._source, self.entry.bytes
+        bodies, heads = formats.whole_formats(source, size), formats.candidate_types(source, HEAD, size)
         self._total = 1 + len(bodies) + len(heads) + 2 * _MIXED_TYPES
         for wanted in bodies:
             self._consider(wanted)
@@ -179,28 +164,26 @@ class _Search:
             self._original.close()
             self._original = None
 
-    # -- one format ---------------------------------------------------------------------------------------------
-
     def _measure_original(self) -> None:
-        self._report(TuningProgress(0, self._total, ORIGINAL))
-        seconds = self._times(self._entry.path)
+        self.report(TuningProgress(0, self._total, ORIGINAL))
+        seconds = self._times(self.entry.path)
         self._figures[Format()] = Figures(
             self._source.format.name if self._source.uniform else f"{self._source.format.name} (mixed)",
-            self._entry.bytes, seconds, self._speed(seconds), 0.0, 1.0, note=ORIGINAL,
+            self.entry.bytes, seconds, self._speed(seconds), 0.0, 1.0, note=ORIGINAL,
         )  # fmt: skip
 
     def _consider(self, wanted: Format) -> None:
         """Make and measure a format; when it is faster than the best one and near the original, it is the best one."""
         if wanted in self._figures or (self._source.uniform and wanted == self._source.format):
             return
-        self._report(TuningProgress(len(self._figures), self._total, wanted.name))
+        self.report(TuningProgress(len(self._figures), self._total, wanted.name))
         expected_bytes = self._source.bytes(wanted)
-        path = tuned.work_file(self._fingerprint, wanted.file_name)
+        path = tuned.work_file(self.fingerprint, wanted.file_name)
         empty = Figures(wanted.name, expected_bytes, {}, 0.0, None, None)
         try:
             make_sure_of_space(path, expected_bytes)
             make_sure_of_memory(wanted.name, expected_bytes)
-            convert(self._entry.path, path, wanted, self._threads)
+            formats.convert(self.entry.path, path, wanted, self._threads)
             self._figures[wanted] = self._judged(wanted, path)
         except ModelError as error:  # of this format: another may do
             self._figures[wanted] = replace(empty, note=error.message)
@@ -213,7 +196,7 @@ class _Search:
         speed = self._speed(seconds)
         found = Figures(wanted.name, path.stat().st_size, seconds, speed, None, None, note=SLOWER)
         faster = speed > self._figures[self._best].tokens_per_second
-        if not faster and not self._thorough:
+        if not faster and not self.thorough:
             return found
         quality = self._quality(path)
         found = replace(
@@ -232,29 +215,27 @@ class _Search:
     def _times(self, path: Path) -> dict[int, float]:
         """T(k), measured without an interruption, by the smallest of what each count showed."""
         context = min(_CONTEXT, read_header(path).context or _CONTEXT)
-        with closing(LlamaModel(path, replace(self._settings, context=context))) as model:
+        with closing(LlamaModel(path, replace(self.settings, context=context))) as model:
             if not model.has_tokenizer:
                 raise ModelFileError(f"{path.name} is a draft model: it cannot chat.", "Tune a chat model.")
             if not self._texts:
                 self._texts = [
-                    tokens[: min(_MAX_TEXT_TOKENS, model.context_size)] for tokens in self._judgement.held_tokens(model)
+                    tokens[: min(_MAX_TEXT_TOKENS, model.context_size)] for tokens in self.judgement.held_tokens(model)
                 ]
-            return self._interruptions.undisturbed(lambda: measure(model))
+            return self.interruptions.undisturbed(lambda: measure(model))
 
     def _speed(self, seconds: dict[int, float]) -> float:
-        return self._judgement.expected_tokens_per_second(interpolate(seconds))
+        return self.judgement.expected_tokens_per_second(interpolate(seconds))
 
     def _quality(self, path: Path) -> Quality:
         size = path.stat().st_size
-        make_sure_of_memory(path.name, size + (self._entry.bytes if self._original is None else 0))
+        make_sure_of_memory(path.name, size + (self.entry.bytes if self._original is None else 0))
         if self._original is None:
-            self._original = Weights(self._entry.path, self._settings.gpu_layers)
+            self._original = Weights(self.entry.path, self.settings.gpu_layers)
         if self._reference is None:
             self._reference = Reference(self._original, self._texts, self._threads)
-        with closing(Weights(path, self._settings.gpu_layers)) as candidate:
+        with closing(Weights(path, self.settings.gpu_layers)) as candidate:
             return compare(self._reference, candidate, MAX_DIVERGENCE)
-
-    # -- which ones ---------------------------------------------------------------------------------------------
 
     def _fastest_types(self, name: str) -> list[str]:
         """Types for one class, by how fast all layers were in them; left out are what the best format has, and types
@@ -281,7 +262,7 @@ class _Search:
         if self._best_file is None:
             return
         for _ in range(_REMEASURED):
-            for wanted, path in ((Format(), self._entry.path), (self._best, self._best_file)):
+            for wanted, path in ((Format(), self.entry.path), (self._best, self._best_file)):
                 found = self._figures[wanted]
                 times = self._times(path)
                 seconds = {rows: min(value, times.get(rows, value)) for rows, value in found.seconds.items()}
@@ -291,7 +272,7 @@ class _Search:
         best, original = self._figures[self._best], self._figures[Format()]
         file, file_bytes, chosen = "", 0, ""
         if self._best_file is not None and best.tokens_per_second >= MIN_GAIN * original.tokens_per_second:
-            destination = tuned.folder_of(self._fingerprint) / self._best.file_name
+            destination = tuned.folder_of(self.fingerprint) / self._best.file_name
             with tuned.writing(destination):
                 self._best_file.replace(destination)
             check(destination, cache_folder(), seconds=_PATIENCE_SECONDS)
@@ -299,12 +280,5 @@ class _Search:
             self._figures[self._best] = replace(best, note=CHOSEN)
         elif self._best_file is not None:
             self._figures[self._best] = replace(best, note=NO_GAIN)
-        return Tuning(
-            self._entry.name,
-            self._fingerprint,
-            tuned.device_key(self._settings),
-            tuple(self._figures.values()),
-            chosen,
-            file,
-            file_bytes,
-        )
+        device, figures = tuned.device_key(self.settings), tuple(self._figures.values())
+        return Tuning(self.entry.name, self.fingerprint, device, figures, chosen, file, file_bytes)

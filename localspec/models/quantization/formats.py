@@ -6,6 +6,7 @@ model has one table for both). What belongs to none of them stays as it is.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections import Counter
@@ -27,8 +28,7 @@ _MIXED_FILE_TYPE = _FILE_TYPES["Q8_0"]
 """For files of several types: types per tensor are looked at for quantized file types only."""
 _UNKNOWN_BITS = 16.0
 TRIED = ("BF16", "F16", "Q8_0", "Q6_K", "Q5_1", "Q5_0", "Q5_K", "Q4_1", "Q4_0", "Q4_K", "IQ4_NL")
-"""Types worth a try. F32 only doubles what 16 bits hold; below four bits nothing stays near an original that has been
-rounded once already."""
+"""Types worth a try. F32 only doubles 16 bits; below four bits nothing stays near an original that was rounded."""
 _BLOCK = {"Q6_K": 256, "Q5_K": 256, "Q4_K": 256, "BF16": 1, "F16": 1}
 """Weights that share a scale, where it is not 32: rows must be a multiple."""
 _MIN_SHARE, _MIN_BITS = 0.85, 5.0
@@ -115,8 +115,7 @@ def class_of(tensor: Tensor, *, tied: bool) -> str:
 
 
 def layout(path: Path) -> Layout:
-    """What the tensors of a model file are. Raises ModelFileError for files with no class to convert, and for models
-    that come in several files."""
+    """What the tensors of a file are. Raises ModelFileError if it has no class to convert, or is one of several."""
     tensors = read_tensors(path)
     if re.search(r"-\d{5}-of-\d{5}$", path.stem):
         raise ModelFileError(f"{path.name} is one of several files of a model.", "Join them to one file first.")
@@ -125,7 +124,7 @@ def layout(path: Path) -> Layout:
     lengths: dict[str, set[int]] = {name: set() for name in CLASSES}
     other = 0.0
     for tensor in tensors:
-        weights = _size(tensor)
+        weights = math.prod(tensor.lengths)
         name = class_of(tensor, tied=tied)
         if name:
             counted[name][tensor.type] += weights
@@ -160,8 +159,7 @@ def candidate_types(source: Layout, name: str, file_bytes: int) -> list[str]:
 
 
 def whole_formats(source: Layout, size: int) -> list[Format]:
-    """All layers in one type, with the head as it is; the likeliest to be chosen first, so that few others need to be
-    compared. `size`: bytes of the file."""
+    """All layers in one type, with the head as it is; the likeliest choice first. `size`: bytes of the file."""
     kinds = dict.fromkeys([*candidate_types(source, FEED_FORWARD, size), *candidate_types(source, ATTENTION, size)])
     own = source.format
     fitting = [kind for kind in kinds if source.fits(ATTENTION, kind) and source.fits(FEED_FORWARD, kind)]
@@ -170,9 +168,7 @@ def whole_formats(source: Layout, size: int) -> list[Format]:
 
 def convert(source: Path, destination: Path, wanted: Format, threads: int = 0) -> None:
     """Write `source` in the format `wanted`, first under a temporary name: `destination` is complete or not there.
-
-    Raises ModelFileError when llama.cpp refuses or the disk is full.
-    """
+    Raises ModelFileError when llama.cpp refuses or the disk is full."""
     own = read_tensors(source)
     tied = all(tensor.name != "output.weight" for tensor in own)
     temporary = destination.with_name(f"{destination.name}.part")
@@ -223,10 +219,3 @@ def _file_type(types: dict[str, str]) -> int:
     """The quantized file type that most tensors have."""
     counts = Counter(kind for kind in types.values() if kind in _FILE_TYPES and kind not in ("BF16", "F16"))
     return _FILE_TYPES[counts.most_common(1)[0][0]] if counts else _MIXED_FILE_TYPE
-
-
-def _size(tensor: Tensor) -> int:
-    count = 1
-    for length in tensor.lengths:
-        count *= length
-    return count

@@ -16,8 +16,7 @@ from localspec.models.llama import LogitReader, Weights, halves
 
 HELD_TEXT = "held_text.jsonl"
 GIVE_UP_FACTOR = 4.0
-"""Times the limit at which a format is given up after `MIN_POSITIONS`: the mean of 3,000 positions moves by far less
-from that of the first hundreds."""
+"""Times the limit at which a format is given up after `MIN_POSITIONS`: later ones move the mean by far less."""
 MIN_POSITIONS = 400
 _MEMORY_SHARE = 12
 """Times what is kept of the original that must be free."""

@@ -1,14 +1,22 @@
-"""Chooses a weight format beside the application, in a process that is halted whenever something else is to be done."""
+"""Chooses a weight format beside the application, in a process that is halted whenever something else is to be done.
+
+Both ends: `TuningRun` starts the process, `Interruptions` tells it which measurements were disturbed.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import logging
+import os
+import signal
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable
-from typing import IO
+from typing import IO, TextIO, TypeVar
 
 import psutil
 
@@ -19,6 +27,14 @@ from localspec.models.llama import LoadSettings
 
 _logger = logging.getLogger(__name__)
 
+Result = TypeVar("Result")
+
+_MAX_TRIES = 8
+"""After so many disturbed measurements the last one counts."""
+_SETTLE_SECONDS = 0.02
+"""A line that was sent before the process went on is read within this time."""
+_DIE_WITH_PARENT = 1
+"""Linux's PR_SET_PDEATHSIG (sys/prctl.h)."""
 _POLL_SECONDS = 0.03
 """A question waits no longer for the cores."""
 _MAX_LOG = 2000
@@ -73,8 +89,6 @@ class TuningRun:
         """True until it is over."""
         return not self._over.is_set()
 
-    # -- in the thread ------------------------------------------------------------------------------------------
-
     def _run(self) -> None:
         try:
             self._watch()
@@ -87,7 +101,7 @@ class TuningRun:
 
     def _watch(self) -> None:
         program = child_of(self._program, *self._arguments)
-        # The process ends with the thread that started it (`interruptions`), so it is started here.
+        # The process ends with the thread that started it (`_die_with_parent`), so it is started here.
         child = subprocess.Popen(
             program.command,
             stdin=subprocess.PIPE,
@@ -158,3 +172,37 @@ class TuningRun:
         if code in (-9, 137):
             return ModelError("Trying formats was ended by the system, most likely for lack of memory.")
         return ModelError(f"Trying formats failed (status {code}).", "The model is used as it is.")
+
+
+class Interruptions:
+    """Counts how often this process was halted, as its parent tells it: a line per interruption."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def listen(self, lines: TextIO) -> None:
+        """Count the lines, in a thread; at their end the parent is gone, and this process goes, too."""
+        _die_with_parent()
+        threading.Thread(target=self._read, args=[lines], name="orders", daemon=True).start()
+
+    def undisturbed(self, work: Callable[[], Result]) -> Result:
+        """The result of `work`, done again while it is interrupted."""
+        for _ in range(_MAX_TRIES):
+            before = self.count
+            result = work()
+            time.sleep(_SETTLE_SECONDS)
+            if self.count == before:
+                break
+        return result
+
+    def _read(self, lines: TextIO) -> None:
+        for _ in lines:
+            self.count += 1
+        # Not sys.exit, which would end this thread only; files under work have temporary names.
+        os._exit(1)
+
+
+def _die_with_parent() -> None:
+    """A halted process cannot see that its parent is gone; Linux can end it all the same."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, int(signal.SIGKILL))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from localspec.models.quantization.interruptions import Interruptions
+from localspec.models.quantization.tuning_run import Interruptions
 
 
 def test_a_disturbed_measurement_is_made_again() -> None:
