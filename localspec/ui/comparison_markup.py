@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localspec import texts
-from localspec.application.views import Measured, Row
+from localspec.application.chats import Measured, Row
 from localspec.chat.comparison import PLAIN
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER
@@ -24,7 +24,7 @@ def shown(measured: Measured) -> str:
     """A measurement as far as it is."""
     running = measured.state == "running"
     title = texts.MEASURED_PLAIN if measured.kind == PLAIN else texts.COMPARED
-    button = elements.act("halt", texts.STOP) if running else elements.act("unmeasure", texts.MEASURE_CLOSE)
+    button = elements.act("halt", texts.STOP) if running else elements.act("unmeasure", texts.CLOSE)
     top = max((row.metrics.tokens_per_second for row in measured.rows if row.metrics is not None), default=0.0)
     base = _base(measured)
     rows = "".join(_row(row, measured, top, base) for row in measured.rows)

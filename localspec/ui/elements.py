@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from urllib.parse import quote, unquote
 
 from localspec import texts
 from localspec.chat.citations import Citation
@@ -113,7 +114,7 @@ def question(text: str, files: Sequence[str], number: int | None = None) -> str:
     shown = f'<div class="chips">{chips}</div>' if chips else ""
     edit = ""
     if number is not None and text:
-        # By name and not as data, because the chat's own cleaning keeps only attributes that it knows.
+        # By name, as in `cite`.
         edit = f'<button type="button" class="act" name="edit {number}" title="{texts.EDIT_THIS}">{texts.EDIT}</button>'
     return shown + (f'<div class="question">{lines(text)}{edit}</div>' if text else "")
 
@@ -138,14 +139,25 @@ def copied(name: str, value: str) -> str:
 
 
 def button(hears: str, name: str, label: str, kind: str = "quiet", more: str = "") -> str:
-    """A button of which the server hears by its name; `hears` says by which of the page's hidden fields, and `more` are
-    attributes."""
+    """A button of which the server hears by its name, in the hidden field `hears`; `more` are attributes."""
     return f'<button type="button" class="press {kind}" data-{hears}="{name}"{more}>{literal(label)}</button>'
 
 
 def press(name: str, label: str, kind: str = "quiet") -> str:
     """A button about the library, the model or the endpoint. It stands inside an element that names the library."""
     return button("press", name, label, kind)
+
+
+def model_button(action: str, what: str, label: str, kind: str = "quiet") -> str:
+    """A button that does `action` with `what`: it sends model:ACTION=WHAT, with WHAT quoted as in an address."""
+    return press(f"model:{action}={quote(what, safe='')}", label, kind)
+
+
+def read_model_button(name: str) -> tuple[str, str] | None:
+    """What such a button stands for: action, and about what; None for the name of a button of another part."""
+    part, _, rest = name.partition(":")
+    action, _, what = rest.partition("=")
+    return (action, unquote(what)) if part == "model" else None
 
 
 def act(name: str, label: str, kind: str = "quiet") -> str:
@@ -159,8 +171,7 @@ def of_library(library: str) -> str:
 
 
 def library_button(name: str, label: str, kind: str = "quiet", about: int | None = None, title: str = "") -> str:
-    """A button of which the server hears by its name and what it is `about`. It stands inside an element that names the
-    library."""
+    """A button that sends its name and what it is `about`. It stands inside an element that names the library."""
     which = f' data-about="{about}"' if about is not None else ""
     told = f' title="{literal(title)}" aria-label="{literal(title)}"' if title else ""
     return button("shelf", name, label, kind, which + told)

@@ -13,9 +13,8 @@ from localspec.chat.methods import METHODS
 from localspec.errors import EmbedderError, LocalSpecError
 from localspec.models.llama import MAX_ROWS
 from localspec.stores.library import Library
-from localspec.ui import document_markup, elements, library_markup
-from localspec.ui.document_markup import DocumentParts
-from localspec.ui.library_markup import Usage
+from localspec.ui import elements, library_markup
+from localspec.ui.library_markup import DocumentParts, Usage
 from localspec.ui.part import Tick, Updates, only, warned
 
 LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
@@ -48,7 +47,7 @@ class LibraryUpdates:
         """Change the library `name`. Raises LocalSpecError."""
         with self.application.models.use() as engine:
             if engine is not None:
-                change(self.application.library(name, engine))
+                change(self.application.libraries.get(name, engine))
 
     def changed(self, conversation: Conversation, method: str, change: Callable[[Library], None]) -> Updates:
         """Change the tab's library and show it, as `LIBRARY_PARTS`; a problem is said."""
@@ -72,7 +71,7 @@ class LibraryUpdates:
     def parts(self, conversation: Conversation, method: str) -> dict[str, str]:
         """What there is to see of the tab's library, as `LIBRARY_PARTS` names it, and "learning"."""
         models, name = self.application.models, conversation.library
-        names = self.application.library_names()
+        names = self.application.libraries.names()
         first = {"active": library_markup.active(name, names, None)}
         if models.loading or not models.is_ready:
             return first
@@ -89,7 +88,7 @@ class LibraryUpdates:
 
     def _parts(self, conversation: Conversation, method: str, engine: Engine, names: list[str]) -> dict[str, str]:
         name = conversation.library
-        library = self.application.library(name, engine)
+        library = self.application.libraries.get(name, engine)
         replies, tokens = library.replies.count()
         shown = self._look(library, engine)
         progress = library.progress
@@ -119,7 +118,7 @@ class LibraryUpdates:
             except EmbedderError:  # the progress says so
                 embedded = {}
             states = library.states.positions() if library.states is not None else None
-            shown.documents = document_markup.documents(library.name, infos, DocumentParts(embedded, states))
+            shown.documents = library_markup.documents(library.name, infos, DocumentParts(embedded, states))
             shown.count, shown.changes = len(infos), changes
         now = time.monotonic()
         if shown.usage is None or (now - shown.measured > USAGE_SECONDS and not engine.busy):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -12,16 +14,22 @@ from localspec.application.model_manager import fit_sentence
 from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.errors import LocalSpecError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, available, resolve, resolve_draft
+from localspec.models.files.catalogue import (
+    AUTOMATIC,
+    DEFAULT_MODEL,
+    NO_DRAFT,
+    ModelEntry,
+    available,
+    drafts,
+    resolve,
+    resolve_draft,
+)
 from localspec.models.fit.fitting import Fit, ways
 from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import footprint
-from localspec.models.llama import LoadSettings
 from localspec.models.pairing import compare_files
-from localspec.ui import elements, format_markup, model_markup
-from localspec.ui.catalogue_part import CataloguePart
-from localspec.ui.model_buttons import read_button
-from localspec.ui.model_folder import LOOK_SECONDS, ModelFolder, draft_choices, fields_of
+from localspec.ui import elements, model_markup
+from localspec.ui.catalogue_part import LOOK_SECONDS, CataloguePart, ModelFolder
 from localspec.ui.model_markup import draft_status, status
 from localspec.ui.options import Number, load_settings
 from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, closed, html, remember, warned
@@ -52,39 +60,35 @@ class ModelPart(Part):
         with closed(texts.MODEL, "model-part"):
             names = [entry.name for entry in available()]
             model, file, draft, context, layers, threads = fields_of(choice, names)
-            self._build_models(names, model, file, draft)
+            self.model = self.named["models"] = gr.Dropdown(
+                names, value=model, allow_custom_value=True, label=texts.MODEL, elem_id="model"
+            )
+            self.model_file = gr.Textbox(file, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file")
+            self.draft = self.named["drafts"] = gr.Dropdown(
+                draft_choices(),
+                value=draft,
+                allow_custom_value=True,
+                label=texts.DRAFT,
+                info=texts.DRAFT_INFO,
+                elem_id="draft",
+            )
             self.named["draft-status"] = html("draft-status")
             self.named["formats"] = html("formats")
-            self._build_settings(context, layers, threads)
+            with gr.Row():
+                self.context = gr.Number(
+                    context, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90, elem_id="context"
+                )
+                self.threads = gr.Number(
+                    threads, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90
+                )
+            self.gpu_layers = gr.Number(
+                layers, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0, elem_id="gpu-layers"
+            )
             self.named["fit"] = html("fit")
             with gr.Row():
                 self.load_button = gr.Button(texts.LOAD, elem_id="load", min_width=90)
                 self.unload_button = gr.Button(texts.UNLOAD, elem_id="unload", scale=0, min_width=90)
             self.named["unusable"] = html("unusable")
-
-    def _build_models(self, names: list[str], model: str | None, file: str, draft: str) -> None:
-        self.model = self.named["models"] = gr.Dropdown(
-            names, value=model, allow_custom_value=True, label=texts.MODEL, elem_id="model"
-        )
-        self.model_file = gr.Textbox(file, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file")
-        self.draft = self.named["drafts"] = gr.Dropdown(
-            draft_choices(),
-            value=draft,
-            allow_custom_value=True,
-            label=texts.DRAFT,
-            info=texts.DRAFT_INFO,
-            elem_id="draft",
-        )
-
-    def _build_settings(self, context: int, layers: int, threads: int) -> None:
-        with gr.Row():
-            self.context = gr.Number(
-                context, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90, elem_id="context"
-            )
-            self.threads = gr.Number(threads, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
-        self.gpu_layers = gr.Number(
-            layers, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0, elem_id="gpu-layers"
-        )
 
     @property
     def fields(self) -> list[gr.components.Component]:
@@ -115,8 +119,8 @@ class ModelPart(Part):
         inventory = self.folder.inventory()
         tick.tell("status", status(self.application))
         tick.tell("draft-status", draft_status(self.application.models.draft))
-        tick.tell("formats", format_markup.formats(self.application.tuner.state()))
-        tick.tell("fit", self._fit(picked, settings_of(picked)) if picked is not None else "")
+        tick.tell("formats", model_markup.formats(self.application.tuner.state()))
+        tick.tell("fit", self._fit(picked) if picked is not None else "")
         tick.tell("unusable", model_markup.unusable(inventory.unusable))
         for name, listed in (
             ("models", [(entry.name, entry.name) for entry in inventory.models]),
@@ -142,11 +146,11 @@ class ModelPart(Part):
     def look(self, request: gr.Request, *fields: Any) -> str:  # noqa: ANN401
         """Whether what stands in the fields fits."""
         try:
-            choice, settings = chosen(*fields)
+            choice = chosen(*fields)
         except SettingsError as error:
             return model_markup.fit_problem(str(error))
         self.conversation(request).picked = choice
-        return self._fit(choice, settings)
+        return self._fit(choice)
 
     def look_at_draft(self, name: str | None, file: str, draft: str | None) -> str:
         """Whether the draft that was picked fits the target that is picked, as far as their files tell."""
@@ -176,7 +180,7 @@ class ModelPart(Part):
 
     def press(self, request: gr.Request, wanted: str, *fields: Any) -> Updates:  # noqa: ANN401
         """One of the buttons of this part; those of others are left alone."""
-        pressed = read_button(wanted.partition(" ")[0])
+        pressed = elements.read_model_button(wanted.partition(" ")[0])
         same: list[Update] = [gr.skip() for _ in fields]
         if pressed is None:
             return (*same, *(gr.skip() for _ in range(5)))
@@ -201,18 +205,18 @@ class ModelPart(Part):
         models = self.application.models
         shown: Update = gr.skip()
         try:
-            choice, settings = chosen(*fields)
+            choice = chosen(*fields)
             try:
-                found = models.fit(choice, settings)
+                found = models.fit(choice)
             except ModelFileError as error:
                 models.refuse(error)  # what is loaded stays
             else:
                 _check(found, choice)
                 if not found.fits and not (anyway and found.could_be_tried):
-                    shown = self._fit(choice, settings)
+                    shown = self._fit(choice)
                     advice = texts.FIT_REFUSED_ADVICE.format(model=texts.MODEL)
                     raise OutOfMemoryError(fit_sentence(found), advice)
-                models.load(choice.model, settings, choice.draft, keep=True)
+                models.load(choice.model, choice.settings, choice.draft, keep=True)
         except LocalSpecError as error:
             gr.Warning(elements.lines(str(error)))
             return gr.skip(), gr.skip(), shown
@@ -239,23 +243,23 @@ class ModelPart(Part):
             return fields_of(Choice(resolve(what).name, threads=int(threads or 0)), self.folder.names())
         return None
 
-    def _fit(self, choice: Choice, settings: LoadSettings) -> str:
+    def _fit(self, choice: Choice) -> str:
         """The part about a choice; made anew every few seconds, for other programs take and give memory."""
         models = self.application.models
         known = (models.engine, models.loading, models.unloading, int(time.monotonic() / LOOK_SECONDS))
         before = self._fits.get(choice)
         if before is not None and before[0] == known:
             return before[1]
-        made = self._made_fit(choice, settings)
+        made = self._made_fit(choice)
         self._fits = {**dict(list(self._fits.items())[-8:]), choice: (known, made)}
         return made
 
-    def _made_fit(self, choice: Choice, settings: LoadSettings) -> str:
+    def _made_fit(self, choice: Choice) -> str:
         models = self.application.models
         if models.loading or models.unloading:
             return ""
         try:
-            found = models.fit(choice, settings)
+            found = models.fit(choice)
             _check(found, choice)
         except (LocalSpecError, OSError) as error:
             return model_markup.fit_problem(str(error))
@@ -279,23 +283,33 @@ class ModelPart(Part):
         return [name for _, name in sorted(fitting, reverse=True)[:_OTHERS]]
 
 
+def fields_of(choice: Choice, names: Sequence[str]) -> tuple[str | None, str, str, int, int, int]:
+    """What the fields hold for a choice: model of the list, path, draft, context, GPU layers, threads."""
+    model = choice.model or DEFAULT_MODEL
+    listed = model in names
+    model_fields = (model, "") if listed else (None, choice.model)
+    return *model_fields, choice.draft, choice.context, choice.gpu_layers, choice.threads
+
+
+def draft_choices(entries: Sequence[ModelEntry] | None = None) -> list[tuple[str, str]]:
+    """What can be picked as a draft: label and value; `entries` are all draft models where they are not given."""
+    special = [(texts.DRAFT_AUTOMATIC, AUTOMATIC), (texts.DRAFT_NONE, NO_DRAFT)]
+    names = dict.fromkeys(entry.name for entry in (drafts() if entries is None else entries))
+    return special + [(name, name) for name in names if name not in (AUTOMATIC, NO_DRAFT)]
+
+
 def chosen(
     name: str | None, file: str | None, draft: str | None, context: Number, gpu_layers: Number, threads: Number
-) -> tuple[Choice, LoadSettings]:
+) -> Choice:
     """What the fields stand for. Raises SettingsError that names the field."""
     settings = load_settings(context, gpu_layers, threads)
     wanted, with_draft = _typed(file) or name or "", _typed(draft) or AUTOMATIC
-    return Choice(wanted, with_draft, settings.context, settings.gpu_layers, settings.threads), settings
-
-
-def settings_of(choice: Choice) -> LoadSettings:
-    """How a choice is loaded."""
-    return LoadSettings(choice.context, choice.threads, choice.gpu_layers)
+    return Choice(wanted, with_draft, settings.context, settings.gpu_layers, settings.threads)
 
 
 def _picked(*fields: Any) -> Choice | None:  # noqa: ANN401
     try:
-        return chosen(*fields)[0]
+        return chosen(*fields)
     except SettingsError:
         return None
 
@@ -308,13 +322,8 @@ def _check(found: Fit, choice: Choice) -> None:
 
 
 def _means_the_same(choice: Choice, used: Choice) -> bool:
-    names = {choice.model or DEFAULT_MODEL, used.model or DEFAULT_MODEL}
-    return len(names) == 1 and (choice.draft, choice.context, choice.gpu_layers, choice.threads) == (
-        used.draft,
-        used.context,
-        used.gpu_layers,
-        used.threads,
-    )
+    first, second = (replace(one, model=one.model or DEFAULT_MODEL) for one in (choice, used))
+    return first == second
 
 
 def _typed(path: str | None) -> str:

@@ -1,30 +1,31 @@
-"""The page: which parts there are, and where they stand."""
+"""The page: which parts there are, where they stand, and what connects them: buttons inside markup, and the tick."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import gradio as gr
 
 from localspec import texts
 from localspec.application.remembered import Choice
 from localspec.application.state import Application
-from localspec.ui import dialogs
+from localspec.application.tuning import PRESSES as TUNING_PRESSES
+from localspec.errors import LocalSpecError
+from localspec.ui import dialogs, elements, endpoint_part
 from localspec.ui.chat_list_part import ChatListPart
 from localspec.ui.chat_part import ChatPart
-from localspec.ui.chat_updates import REPLY_PARTS, ChatUpdates
+from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS, ChatUpdates
 from localspec.ui.citing_part import CitingPart
 from localspec.ui.comparison_part import ComparisonPart
-from localspec.ui.endpoint_part import EndpointPart
-from localspec.ui.library_part import LibraryPart
-from localspec.ui.library_updates import LibraryUpdates
-from localspec.ui.method_part import MethodPart
+from localspec.ui.library_part import LibraryPart, pressed
+from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
 from localspec.ui.model_part import ModelPart
 from localspec.ui.options import SAMPLING_ORDER
-from localspec.ui.part import Part, html
-from localspec.ui.reading_part import ReadingPart
-from localspec.ui.sampling_part import SamplingPart
-from localspec.ui.system_part import SystemPart
+from localspec.ui.part import EACH, QUICK, Part, Tick, Updates, html, only, warned
+from localspec.ui.settings_part import MethodPart, ReadingPart, SamplingPart, SystemPart
+
+TICK_SECONDS = 1.5
 
 
 class Page:
@@ -43,7 +44,14 @@ class Page:
         self.models = ModelPart(application)
         self.system = SystemPart(application)
         self.sampling = SamplingPart(application)
-        self.endpoint = EndpointPart(application)
+        self.endpoint = endpoint_part.EndpointPart(application)
+        self._actions = {
+            **self.chat_list.actions,
+            **self.comparison.actions,
+            "edit": self.chat.edit,
+            "unedit": self.chat.unedit,
+        }
+        self._told = tuple(name for part in self.parts for name in part.told)
 
     @property
     def parts(self) -> list[Part]:
@@ -88,8 +96,8 @@ class Page:
             self.reading.build()
         self.chat.build_entry()
 
-    def connect(self) -> None:
-        """Tie what each part does by itself. Inside the Blocks that holds the components."""
+    def connect(self, blocks: gr.Blocks) -> None:
+        """Tie the handlers to the components, inside the `blocks` that hold them."""
         method, settings = self.method.method, self.settings
         self.chat.connect(settings, self.named(REPLY_PARTS))
         self.chat_list.connect()
@@ -100,6 +108,13 @@ class Page:
         self.method.connect()
         self.system.connect()
         self.models.connect(self.library.press)
+        act, press = self.chat_list.act, self.library.press
+        # Not "always_last": one action may be an answer that goes on for minutes.
+        act.change(self.act, [act, *settings], self.named(ALL_PARTS), **EACH)
+        press.change(self.press, [press, method], self.library.outputs, **QUICK)
+        gr.Timer(TICK_SECONDS).tick(self.refresh, method, self.named(self._told), **QUICK)
+        self.models.connect_opening(blocks)
+        blocks.unload(self.leave)
 
     @property
     def settings(self) -> list[gr.components.Component]:
@@ -112,3 +127,46 @@ class Page:
         """The components of these names, of whatever parts."""
         known = {name: component for part in self.parts for name, component in part.named.items()}
         return [known[name] for name in names]
+
+    # -- what concerns several parts ------------------------------------------------------------------------------
+
+    def act(self, request: gr.Request, wanted: str, *settings: Any) -> Iterator[Updates]:  # noqa: ANN401
+        """One of the buttons inside markup that are about chats. `page.js` writes a count, the button's name, and what
+        it is about."""
+        conversation = self.chat.conversation(request)
+        name, _, about = wanted.partition(" ")[2].partition(" ")
+        if name == "continue":
+            for updates in self.chat.go_on(conversation, settings):
+                yield (*updates, *(gr.skip() for _ in ALL_PARTS[len(REPLY_PARTS) :]))
+            return
+        action = self._actions.get(name)
+        try:
+            yield action(conversation, about) if action is not None else only(ALL_PARTS, {})
+        except LocalSpecError as error:
+            gr.Warning(elements.lines(str(error)))
+            conversation.listed.settle()
+            yield self.chat.updates.beside_only(conversation)
+
+    def press(self, wanted: str, method: str, request: gr.Request) -> Updates:
+        """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
+        name, own = pressed(wanted)
+        if name in TUNING_PRESSES:
+            with warned():
+                self.application.tuner.press(name)  # what comes of it is told by the next tick
+        elif name in endpoint_part.PRESSES:
+            endpoint_part.press(self.application.endpoint, name)
+        elif elements.read_model_button(name) is None:  # those about models are the model part's own
+            return self.library.answer_press(name, own, method, self.library.conversation(request))
+        return only(LIBRARY_PARTS, {})
+
+    def refresh(self, method: str, request: gr.Request) -> Updates:
+        """What changes by itself; only what has changed since this tab was last told."""
+        tick = Tick(self.chat.conversation(request), method)
+        for part in self.parts:
+            part.tell(tick)
+        tick.end()
+        return only(self._told, tick.updates)
+
+    def leave(self, request: gr.Request) -> None:
+        """The tab was closed."""
+        self.application.leave(str(request.session_hash))

@@ -29,18 +29,15 @@ from localspec.speculation.interface import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, IngestionProgress
-from localspec.ui import elements, model_folder, panel
-from localspec.ui.document_markup import DocumentParts, documents
-from localspec.ui.events import Events
-from localspec.ui.library_markup import learnt, meaning, progress_line
+from localspec.ui import elements, model_part, panel
+from localspec.ui.library_markup import DocumentParts, documents, learnt, meaning, progress_line
 from localspec.ui.library_part import pressed
 from localspec.ui.library_updates import LIBRARY_PARTS
-from localspec.ui.method_part import explain
-from localspec.ui.model_folder import draft_choices
 from localspec.ui.model_markup import alone, draft_status, status
-from localspec.ui.model_part import ModelPart
+from localspec.ui.model_part import ModelPart, draft_choices
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import Page
+from localspec.ui.settings_part import explain
 from tests.running import foreign_draft
 
 HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`"
@@ -373,24 +370,24 @@ def test_buttons_name_their_library(name: str) -> None:
 def test_presses_made_for_another_library_change_nothing() -> None:
     conversation = Conversation(library="new")
     # Nothing else is there: whatever would be changed is missed.
-    events = Events(Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation))))
+    page = Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
     for wanted in ("1 1 old", "1 1", "1", "", "build 2 old", "ask 3 old", "forget 4 old"):
-        for handler in (events.page.library.remove, events.press):
+        for handler in (page.library.remove, page.press):
             assert handler(wanted, "rest", tab) == tuple(gr.skip() for _ in LIBRARY_PARTS)
     assert conversation.forgetting == ""
     with pytest.raises(AttributeError, match="models"):
-        events.page.library.remove("1 1 new", "rest", tab)
+        page.library.remove("1 1 new", "rest", tab)
     with pytest.raises(AttributeError, match="models"):
-        events.press("build 1 new", "rest", tab)
+        page.press("build 1 new", "rest", tab)
 
 
 def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
     conversation = Conversation(library="old", seen={"documents": 1, "learning": 2}, forgetting="old")
     under_way = conversation.seen
-    events = Events(Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation))))
+    page = Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
-    assert events.page.library.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
+    assert page.library.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
     # What a tick under way writes down as sent is not taken for the new library's.
     under_way["documents"] = 1
     assert conversation.seen == {}
@@ -448,7 +445,7 @@ def test_methods_are_explained_and_those_for_measuring_not_offered() -> None:
 
 def test_every_draft_can_be_picked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [ModelEntry(name, Path(f"{name}.gguf")) for name in ("own", "auto", "big", "own")]
-    monkeypatch.setattr(model_folder, "drafts", lambda: found)
+    monkeypatch.setattr(model_part, "drafts", lambda: found)
     assert draft_choices() == [("Automatic", "auto"), ("None", "none"), ("own", "own"), ("big", "big")]
 
 
