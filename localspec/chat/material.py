@@ -96,10 +96,10 @@ def compose(question: str, library: Library | None, given: Given, room: int, cou
 
 
 def _unready(library: Library | None) -> tuple[str, ...]:
-    if library is None or not library.documents():
+    documents = library.documents() if library is not None else []
+    if not documents:
         return ()
-    failed = [info for info in library.documents() if info.status == "failed"]
-    if len(failed) == len(library.documents()):
+    if all(info.status == "failed" for info in documents):
         return ("None of the documents could be read, so this answer is the model's own.",)
     return ("The documents are still being read, so this answer does not use them yet.",)
 
@@ -140,12 +140,7 @@ def compose_whole(question: str, library: Library, documents: Sequence[DocumentI
 
 
 def _spread(
-    question: str,
-    library: Library,
-    documents: list[DocumentInfo],
-    given: Given,
-    room: int,
-    count: Callable[[str], int],
+    question: str, library: Library, documents: list[DocumentInfo], given: Given, room: int, count: Callable[[str], int]
 ) -> Material:
     """Passages spread evenly over texts that are too long to be read whole, the beginning of each included."""
     tokens = min(SUMMARY_TOKENS, room)
@@ -170,11 +165,7 @@ def _best(question: str, library: Library, given: Given, room: int, count: Calla
 
 
 def _numbered(
-    question: str,
-    found: Sequence[FoundPassage],
-    given: Given,
-    tokens: int,
-    count: Callable[[str], int],
+    question: str, found: Sequence[FoundPassage], given: Given, tokens: int, count: Callable[[str], int]
 ) -> Material:
     """Numbered passages and the question. Passages that an earlier turn holds are cited, not sent again."""
     parts: list[str] = []

@@ -23,7 +23,7 @@ class Access:
     def __init__(self) -> None:
         self.is_on = False
         self.token = ""
-        """Empty until it was first switched on"""
+        """What a request must carry; empty until it was first switched on"""
 
     def switch(self, on: bool) -> None:
         """Let others ask, or no longer."""

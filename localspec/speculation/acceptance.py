@@ -115,7 +115,8 @@ class Acceptance:
         """The tree with what is known of its nodes turned into acceptance probabilities."""
         if len(tree) == 0:
             return tree
-        return tree.with_probability(np.array([*starmap(self.chance(), evidence_of(tree))], np.float32))
+        probability = np.array([*starmap(self.chance(), evidence_of(tree))], np.float32)
+        return DraftTree.of(tree.tokens, tree.parents, tree.source, tree.evidence, probability)
 
     def chance(self) -> Estimate:
         """The same for one node at a time, as it stands now."""
@@ -213,16 +214,6 @@ def features(known: Evidence, residual: Sequence[float]) -> list[tuple[int, floa
             if source:
                 found.append((place, 1.0))
     return found
-
-
-def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float64], bins: int = 10) -> float:
-    """Expected calibration error: over equal bins of the expected probability [n], the mean distance between what was
-    expected and what came [n], weighted by the nodes in each (Naeini et al. 2015)."""
-    if len(expected) == 0:
-        return 0.0
-    place = np.minimum((expected * bins).astype(np.intp), bins - 1)
-    difference = np.bincount(place, expected - accepted, bins)
-    return float(np.abs(difference).sum() / len(expected))
 
 
 def _chance(weights: Sequence[float], residual: Sequence[float]) -> Estimate:

@@ -23,7 +23,6 @@ MIN_PROBABILITY = 0.03
 """Nodes with a lower path probability are not looked at: where rows are free there is no end of them."""
 DRAFT_OVERHEAD = 0.0004
 """Seconds that a drafted step takes beyond its decode (docs/log.md)."""
-TRACES_FILE = "draft_traces.json"
 _ROUNDS = 6
 """The throughput grows in every round, and hardly after the third."""
 
@@ -238,7 +237,7 @@ def expected_speed(
 def draft_traces() -> NDArray[np.float64]:
     """The recorded draft traces that come with the package [steps, nodes]: path probabilities of what was drafted at
     steps of recorded replies, descending in each row, zeros where there was less."""
-    text = resources.files("localspec.speculation").joinpath(TRACES_FILE).read_text(encoding="utf-8")
+    text = resources.files("localspec.speculation").joinpath("draft_traces.json").read_text(encoding="utf-8")
     rows: list[list[float]] = json.loads(text)["traces"]
     nodes = max(map(len, rows), default=0)
     return np.array([row + [0.0] * (nodes - len(row)) for row in rows], dtype=np.float64).reshape(len(rows), nodes)

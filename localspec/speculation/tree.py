@@ -38,6 +38,11 @@ PADDING = -1
 """Marks the end of a continuation that is shorter than its array."""
 
 
+def source_names(bits: int) -> list[str]:
+    """Names of those that proposed a token, the one it counts for first; the target's own for 0."""
+    return [name for bit, name in SOURCE_NAMES.items() if bits & bit] or [SOURCE_NAMES[SOURCE_TARGET]]
+
+
 class Evidence(NamedTuple):
     """What is known of one node."""
 
@@ -112,10 +117,6 @@ class DraftTree:
         for parent, conditional in zip(parents.tolist(), probability.tolist(), strict=True):
             paths.append(conditional * (paths[parent] if parent >= 0 else 1.0))
         return DraftTree(tokens, parents, source, evidence, probability, np.array(paths, np.float64))
-
-    def with_probability(self, probability: NDArray[np.float32]) -> DraftTree:
-        """The same nodes with other conditional probabilities [n]."""
-        return DraftTree.of(self.tokens, self.parents, self.source, self.evidence, probability)
 
     def take(self, nodes: Sequence[int]) -> DraftTree:
         """The tree of `nodes`, which hold the parents of all of them, each before its children."""

@@ -6,8 +6,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.drafters.matching import MatchingDrafter
-from localspec.speculation.drafters.vote_weights import MIN_SHARE, similarity_weights
+from localspec.speculation.drafters.matching import MIN_SHARE, MatchingDrafter, similarity_weights
 from localspec.speculation.interface import Context, Match, Retrieval
 from localspec.speculation.tree import PADDING, SOURCE_DRESD
 from localspec.stores.states.state_store import StateStore

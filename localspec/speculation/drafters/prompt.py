@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from localspec.speculation.context_index import ContextIndex
-from localspec.speculation.drafters.matching import MatchingDrafter
-from localspec.speculation.drafters.vote_weights import suffix_weights
+from localspec.speculation.drafters.matching import MatchingDrafter, suffix_weights
 from localspec.speculation.interface import Context, Match
 
 MAX_N = 16

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from localspec.speculation.drafters.matching import MatchingDrafter
-from localspec.speculation.drafters.vote_weights import MIN_SHARE, suffix_weights
+from localspec.speculation.drafters.matching import MIN_SHARE, MatchingDrafter, suffix_weights
 from localspec.speculation.interface import Context, Match
 from localspec.speculation.tree import SOURCE_REST
 from localspec.stores.ngrams.ngram_store import NgramStore

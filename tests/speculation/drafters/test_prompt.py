@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.context_index import MAX_MATCHES, MIN_N
+from localspec.speculation.drafters.matching import MIN_SHARE, suffix_weights
 from localspec.speculation.drafters.prompt import CONTINUATION, MAX_N, PromptDrafter
-from localspec.speculation.drafters.vote_weights import MIN_SHARE, suffix_weights
 from localspec.speculation.interface import Context, Match
 from localspec.speculation.tree import MATCH_LENGTH, SOURCE_PROMPT
 from tests.speculation.scripted import paths_of
