@@ -1,5 +1,4 @@
-"""A loaded target with what belongs to it: one lock, decode times, the chat template, what replies have taught, and the
-reader of hidden states."""
+"""A loaded target with what belongs to it: lock, decode times, chat template, reader of states, what replies taught."""
 
 from __future__ import annotations
 
@@ -197,8 +196,7 @@ class Engine:
         return self.times.at(0)
 
     def remember(self) -> None:
-        """Keep what replies have taught about acceptance and decode times for the next start. Not being able to is no
-        error: it is learnt again."""
+        """Keep what replies taught of acceptance and decode times; where that fails, it is learnt again."""
         with contextlib.suppress(OSError):
             self.acceptance.save(self._acceptance_file)
             remember(self.model, cache_folder(), self.times)

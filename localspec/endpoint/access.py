@@ -17,8 +17,7 @@ _SCHEME = b"bearer "
 
 
 class Access:
-    """The switch and the token. The token outlives the application, so that other programs need to be told it once;
-    the switch does not."""
+    """The switch and the token, which outlives the application: other programs need to be told it once."""
 
     def __init__(self) -> None:
         self.is_on = False

@@ -123,8 +123,6 @@ class Answer(AnswerWorker):
         self._tell = tell
         self._over = over
 
-    # -- in the thread ------------------------------------------------------------------------------------------
-
     def work(self, engine: Engine) -> None:
         """Answer the request."""
         if not self._write(engine):

@@ -37,8 +37,7 @@ from localspec.speculation.tree import (
 MAX_LENGTH = 32
 """Match lengths from here on are alike."""
 KINDS = (SOURCES_NGRAM, SOURCE_DRESD, SOURCE_DRAFT, SOURCE_RECYCLED)
-"""Sources that are told apart when their residuals are followed: n-gram match, dense retrieval, draft model, recycled
-tokens."""
+"""Sources whose residuals are told apart: n-gram match, dense retrieval, draft model, recycled tokens."""
 
 FEATURES = (
     "n-gram", "n-gram length", "n-gram share", "n-gram residual",
@@ -64,8 +63,7 @@ _FORMER_WORDS = {"n-gram": "exact", "dense": "near", "residual": "luck", "reject
 _MIN, _MAX = 0.002, 0.995
 """Probabilities are kept within these bounds: nothing is certain."""
 RESIDUAL_FADING = 0.15
-"""Weight of the newest verification in a kind's residual: the moving average of accepted minus expected, over about the
-last dozen."""
+"""Weight of the newest verification in a kind's residual, a moving average over about the last dozen."""
 START_RESIDUAL = -0.04
 """At the beginning of a reply: where nothing can be predicted the first drafts would be paid for (docs/log.md)."""
 LARGEST_STEP = 0.3

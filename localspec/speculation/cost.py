@@ -96,8 +96,7 @@ class CostModel(Protocol):
         """How many of the nodes with these path probabilities [n], descending, to verify."""
 
     def expected_gain(self, gains: NDArray[np.float64], size: int, cached: int) -> float:
-        """Tokens that `size` nodes with these path probabilities [n] bring beyond a plain step and beyond what their
-        time would bring otherwise."""
+        """Tokens of `size` nodes with these path probabilities [n], beyond what their time would bring otherwise."""
 
     def min_probability(self, cached: int) -> float:
         """Path probability below which no node can pay."""

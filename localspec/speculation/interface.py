@@ -1,5 +1,4 @@
-"""What takes part in speculative decoding: protocols for target, sampler, drafters and matchers, and the values that
-they exchange."""
+"""Protocols for the target, sampler, drafters and matchers of speculative decoding, and the values they exchange."""
 
 from __future__ import annotations
 

@@ -52,8 +52,7 @@ class ReplyMetrics:
     accepted_by_source: dict[str, int] = field(default_factory=dict)
     """nodes by who proposed them; one that several proposed counts for each"""
     tried: NDArray[np.float64] = field(default_factory=lambda: np.zeros((_BINS, 2)), compare=False)
-    """[10, 2] nodes whose parent was visited, by tenths of their expected acceptance: how many, and the sum of expected
-    minus accepted"""
+    """[10, 2] nodes whose parent was visited, by tenths of expected acceptance: count, sum of expected − accepted"""
     _plain_steps: list[float] = field(default_factory=list)
 
     def add(self, step: Step) -> None:

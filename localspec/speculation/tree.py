@@ -151,8 +151,7 @@ def depths(tree: DraftTree) -> NDArray[np.int32]:
 
 
 def evidence_of(tree: DraftTree) -> list[Evidence]:
-    """What is known of each node. Rejected by the draft model are those of which the tree says so, and the siblings of
-    nodes that the draft model proposed."""
+    """What is known of each node. Siblings of nodes that the draft model proposed are rejected by it, too."""
     parents, source = tree.parents.tolist(), tree.source.tolist()
     expanded = {parent for parent, bits in zip(parents, source, strict=True) if bits & SOURCE_DRAFT}
     known: list[Evidence] = []

@@ -171,8 +171,7 @@ class _Proposal:
 
 
 def _known_now(before: DraftTree, size: int, now: DraftTree) -> NDArray[np.float64]:
-    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one; 0 for those that
-    are not in it."""
+    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one, 0 if missing."""
     places = {
         (parent, token): node
         for node, (parent, token) in enumerate(zip(now.parents.tolist(), now.tokens.tolist(), strict=True))

@@ -28,8 +28,7 @@ class MatchingDrafter:
     retrieval: Retrieval | None = None
 
     def __init__(self, continuation: int, min_share: float = MIN_SHARE, decay: float = 1.0) -> None:
-        """`continuation`: tokens that are drafted behind a match at most; `min_share`: nodes with a smaller share of
-        all votes are left out; `decay` as in `build_tree`."""
+        """`continuation`: tokens drafted behind a match at most; `min_share`: least share of all votes of a node."""
         self._continuation = continuation
         self._min_share = min_share
         self._decay = decay
@@ -62,6 +61,5 @@ def suffix_weights(lengths: NDArray[np.int16]) -> NDArray[np.float64]:
 
 
 def similarity_weights(similarities: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Votes [m] of each neighbour by its similarity (inner product of unit vectors): a tenth more of it counts about
-    twice as much."""
+    """Votes [m] of each neighbour by similarity (inner product of unit vectors): 0.1 more counts about twice."""
     return np.exp(_SHARPNESS * (similarities.astype(np.float64) - 1.0))

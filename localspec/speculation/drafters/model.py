@@ -74,8 +74,7 @@ class ModelDrafter:
         return tree
 
     def first(self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None) -> TopK | None:
-        """The first step: the top-k behind the text; None where the model cannot tell. `meanwhile` is called when
-        the model begins to compute, if it does."""
+        """The top-k behind the text, None where the model cannot tell; `meanwhile` runs when it begins to compute."""
         if not self._usable:
             return None
         try:

@@ -33,8 +33,7 @@ class PromptDrafter(MatchingDrafter):
     def matches(self, context: Context) -> list[Match]:
         """Earlier occurrences of the last 2 to `max_n` tokens, longer ones with more votes.
 
-        Example: in 1 2 3 4 1 2 3 5 1 2 3 the last three tokens stood twice before, followed by 5 (the more recent,
-        first) and by 4.
+        Example: in 1 2 3 4 1 2 3 5 1 2 3 the last three tokens stood twice before, followed by 5 (recent, first) and 4.
         """
         self._index.follow(context.tokens[len(self._index.tokens) :].tolist())
         return self._index.matches()

@@ -11,8 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localspec.speculation.drafters.dresd import CONTINUATION, MIN_STATES, PAPER_CONTINUATION, DresdDrafter
-from localspec.speculation.drafters.hybrid import LONG_MATCH, HybridDrafter
+from localspec.speculation.drafters.dresd import (
+    CONTINUATION,
+    LONG_MATCH,
+    MIN_STATES,
+    PAPER_CONTINUATION,
+    DresdDrafter,
+    HybridDrafter,
+)
 from localspec.speculation.drafters.matching import similarity_weights
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.interface import Context
