@@ -92,8 +92,7 @@ def _read(model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states:
 def _write(
     model: LlamaModel, steps: Iterator[Step], drafters: Sequence[Drafter], turn: Turn, written: list[int]
 ) -> Generator[Update, None, str]:
-    """Take each step into the turn. Adds all tokens to `written`, also the one that ends the reply; returns what is
-    left of a character that was cut."""
+    """Take each step into the turn, and all tokens, the end too, into `written`. Returns a cut character's rest."""
     stream = TextStream(model.piece, turn.reply_tokens, turn.reply)
     turn.origins.fit(len(stream.text))
     for step in steps:

@@ -101,7 +101,8 @@ def compose(question: str, library: Library | None, given: Given, room: int, cou
         return whole
     if where is Route.SUMMARY:
         return _spread(question, library, wanted, given, room, count)
-    return _best(question, library, given, room, count)
+    found = library.passages.search(question, PASSAGES)
+    return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count)
 
 
 def _unready(library: Library | None) -> tuple[str, ...]:
@@ -138,8 +139,7 @@ def _whole(question: str, library: Library, documents: list[DocumentInfo], given
 
 
 def compose_whole(question: str, library: Library, documents: Sequence[DocumentInfo], given: Given) -> Material:
-    """The message for `question` with the whole texts of these documents, however long they are. Texts that an earlier
-    turn holds are not sent again."""
+    """The message for `question` with the whole texts, however long, of those documents that no earlier turn holds."""
     missing = [info for info in documents if info.id not in given.documents]
     parts = [f"Document {info.name}:\n{library.document_text(info.id).strip()}" for info in missing]
     given.documents.update(info.id for info in missing)
@@ -166,11 +166,6 @@ def _spread(
     many = len(material.citations)
     passages = "1 passage" if many == 1 else f"{many} passages spread over the text"
     return replace(material, notices=(f"{names}: too long to be read whole, so the answer rests on {passages}.",))
-
-
-def _best(question: str, library: Library, given: Given, room: int, count: Callable[[str], int]) -> Material:
-    found = library.passages.search(question, PASSAGES)
-    return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count)
 
 
 def _numbered(

@@ -121,8 +121,7 @@ class PromptBuilder:
         raise self._outgrown("question with its answer", prompt, advice)
 
     def compose_again(self) -> NDArray[np.int32]:
-        """The prompt that the last answer was written behind. Of a chat read from disk, so much is left out as must be.
-        Raises ContextTooLongError."""
+        """That of the last answer; of a chat from disk, as little as can be is left out. Raises as `compose_on`."""
         last = len(self.turns) - 1
         turn = replace(self.turns[last], reply="", reply_tokens=[])
         forgotten = min(self.selection.forgotten, last)

@@ -204,8 +204,7 @@ def _read_turn(entry: object, where: str, citations: Mapping[int, Citation]) -> 
 
 
 def _read_field(entry: Mapping[str, Any], each: StoredField, where: str, citations: Mapping[int, Citation]) -> object:
-    """A field of a turn, of which what was understood is taken over, and nothing else. Raises ChatFileError, and
-    ValueError for figures that cannot be."""
+    """What was understood of a field, nothing else. Raises ChatFileError, ValueError for figures that cannot be."""
     if each.kind is stored_turns.TEXT:
         return _text(entry, each.label, where, LONGEST_TEXT, optional=not each.required)
     if each.kind is stored_turns.NAME:

@@ -196,8 +196,7 @@ def best_size(
     `gains` [n] are path probabilities, descending, so that k nodes bring 1 + (sum of the first k) tokens in
     T(k + 1) + `overhead` seconds. With a `throughput` (tokens per second that the time would bring otherwise) the k
     that brings the most beyond it: tokens − throughput · seconds, whose maximum at the best throughput that can be held
-    gives the most tokens per second over all steps (Dinkelbach 1967). Without one, the most tokens per second of this
-    step alone.
+    gives the most tokens per second over all steps (Dinkelbach 1967). Without one, the most of this step alone.
     """
     sizes = min(len(gains), len(decode_seconds) - 2)
     if sizes <= 0:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.interface import Drafter, DraftTimes, Retrieval, Step, retrieval_of, times_of
+from localspec.speculation.interface import Drafter, DraftTimes, Retrieval, Step, retrieval_of
 from localspec.speculation.tree import SOURCE_NAMES, source_names
 
 _BINS = 10
@@ -92,7 +92,7 @@ class ReplyMetrics:
     def take(self, drafters: Sequence[Drafter]) -> None:
         """Take over what the drafters tell of the reply so far."""
         self.retrieval = retrieval_of(drafters)
-        self.times = times_of(drafters)
+        self.times = next((times for drafter in drafters if (times := drafter.times) is not None), None)
 
     def merge(self, other: ReplyMetrics) -> None:
         """Add another reply's counts and seconds."""

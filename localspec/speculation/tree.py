@@ -191,8 +191,7 @@ class Ranked:
 
     def best(self, limit: int) -> DraftTree:
         """The `limit` best nodes. A path probability never exceeds its parent's, so they form a tree; ties go to the
-        earlier node. The most probable branch comes first (depth-first), which keeps accepted paths together in the KV
-        cache."""
+        earlier node. The most probable branch comes first (depth-first): accepted paths lie together in the cache."""
         if limit <= 0:
             return DraftTree.empty()
         return self._tree.take(_depth_first(self._tree, self._order[:limit].tolist()))

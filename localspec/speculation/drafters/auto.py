@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from localspec.speculation.acceptance import KINDS
 from localspec.speculation.builder import TreeInputs, build_tree
-from localspec.speculation.context_index import MAX_N
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
-from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.prompt import MAX_N, PromptDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.interface import Context, DraftTimes, Matcher, Retrieval, Step

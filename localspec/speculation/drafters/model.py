@@ -32,8 +32,7 @@ class ModelDrafter:
         alone: bool = True,
     ) -> None:
         """`min_probability`: path probability below which no node can pay; `target_seconds`: the target's time for one
-        token (0: levels are drafted whatever they take). `failed` is told when the model fails. Unless `alone`,
-        searches run beside it."""
+        token (0: levels may take any). `failed` is told when the model fails. Unless `alone`, searches run beside."""
         self._model = model
         self._min_probability = min_probability
         self._target_seconds = target_seconds
