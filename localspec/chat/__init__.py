@@ -1,10 +1,10 @@
 """The chat: from a question to a streamed, cited answer that is kept.
 
-`session` is a conversation. A question goes through `prompt_builder` (what of the conversation fits; `material`,
-`routing` and `whole_documents` choose the text of documents, `template` makes token ids) to `answer`, which decodes
-behind the prompt into a `turn`. `single` answers a conversation that is kept elsewhere, `comparison` answers one prompt
-with several methods. `answer_worker` is the thread that all of them run in. `engine` is the loaded model, `methods`
-the choice of drafters. `history` keeps chats while they are written, `transfer` exports and imports them.
+`session` is a conversation, or one reply to a conversation that is kept elsewhere. A question goes through
+`prompt_builder` (what of the conversation fits; `material` and `routing` choose the text of documents, `template` makes
+token ids) to `answer`, which decodes behind the prompt into a `turn`. `comparison` answers one prompt with several
+methods. `answer_worker` is the thread that all of them run in. `engine` is the loaded model, `methods` the choice of
+drafters. `history` keeps chats while they are written, `transfer` exports and imports them.
 
 Documents read whole stand in the message of the question that first wanted them. That turn is pinned: where the chat
 outgrows the context, the turns around it are left out and it stays, so that the prompt keeps its beginning and the

@@ -54,7 +54,10 @@ def answer(
         steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
         rest = yield from _write(model, steps, drafters, turn, written)
         _take_in(turn, earlier)
-        _conclude(engine, turn)
+        turn.citations = cited(turn.reply, turn.given)
+        for notice in (without_draft(engine, turn.method), ending(turn)):  # the draft model may have failed on the way
+            if notice and notice not in turn.notices:
+                turn.notices.append(notice)
         yield Update("done", turn, rest, 1.0)
     finally:
         sampler.close()
@@ -89,8 +92,7 @@ def _read(model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states:
 def _write(
     model: LlamaModel, steps: Iterator[Step], drafters: Sequence[Drafter], turn: Turn, written: list[int]
 ) -> Generator[Update, None, str]:
-    """Take each step into the turn. Adds all tokens to `written`, also the one that ends the reply; returns what is
-    left of a character that was cut."""
+    """Take each step into the turn, and all tokens, the end too, into `written`. Returns a cut character's rest."""
     stream = TextStream(model.piece, turn.reply_tokens, turn.reply)
     turn.origins.fit(len(stream.text))
     for step in steps:
@@ -118,14 +120,6 @@ def _take_in(turn: Turn, earlier: ReplyMetrics | None) -> None:
     if earlier is not None:
         earlier.merge(turn.metrics)
         turn.metrics = earlier
-
-
-def _conclude(engine: Engine, turn: Turn) -> None:
-    """Citations, and what is to be said about the answer. The draft model may have failed on the way."""
-    turn.citations = cited(turn.reply, turn.given)
-    for notice in (without_draft(engine, turn.method), ending(turn)):
-        if notice and notice not in turn.notices:
-            turn.notices.append(notice)
 
 
 def _learn(model: LlamaModel, library: Library, prompt: NDArray[np.int32], written: Sequence[int]) -> None:

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Protocol
+from typing import Any
+
+from localspec.stores.stored_turns import PlainTurn
 
 _MOST = 10**9
-
-
-class Sent(Protocol):
-    """The part of a turn that counts."""
-
-    question: str
-    content: str
-    reply_tokens: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +53,7 @@ class ContextUsage:
 
 
 def measure(
-    size: int, prompt: int, earlier: Sequence[Sent], last: Sent, forgotten: int, count: Callable[[str], int]
+    size: int, prompt: int, earlier: Sequence[PlainTurn], last: PlainTurn, forgotten: int, count: Callable[[str], int]
 ) -> ContextUsage:
     """The window of a prompt of `prompt` tokens: the turns in it before the `last` one, and how many were left out."""
     documents = said = 0
@@ -73,6 +67,6 @@ def measure(
     return ContextUsage(size, max(0, prompt - documents - said - question), documents, said, question, forgotten)
 
 
-def _added(turn: Sent, asked: int, count: Callable[[str], int]) -> int:
+def _added(turn: PlainTurn, asked: int, count: Callable[[str], int]) -> int:
     """Tokens that were sent with a question beside itself."""
     return max(0, count(turn.content) - asked) if turn.content != turn.question else 0

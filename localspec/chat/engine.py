@@ -1,5 +1,4 @@
-"""A loaded target with what belongs to it: one lock, decode times, the chat template, what replies have taught, and the
-reader of hidden states."""
+"""A loaded target with what belongs to it: lock, decode times, chat template, reader of states, what replies taught."""
 
 from __future__ import annotations
 
@@ -18,15 +17,8 @@ from localspec.config import cache_folder
 from localspec.errors import LocalSpecError, ModelError, ModelFileError
 from localspec.models.decode_times import decode_times, fastest_attention, remember
 from localspec.models.draft import DraftModel
-from localspec.models.files.catalogue import (
-    AUTOMATIC,
-    NO_DRAFT,
-    ModelEntry,
-    drafts_for,
-    names_a_file,
-    resolve,
-    resolve_draft,
-)
+from localspec.models.files import catalogue
+from localspec.models.files.catalogue import AUTOMATIC, ModelEntry
 from localspec.models.files.check import Verdict, check
 from localspec.models.llama import LlamaModel, LoadSettings, StateReader
 from localspec.models.quantization.tuned import Tuning, read
@@ -74,7 +66,7 @@ class Engine:
 
     def __init__(self, model: str = "", settings: LoadSettings | None = None, draft: str = AUTOMATIC) -> None:
         """`draft`: name or file of the model that drafts for it, "auto" for the one that belongs to it, or "none"."""
-        entry = resolve(model)
+        entry = catalogue.resolve(model)
         verdict = check(entry.path, cache_folder())
         self.name = entry.name
         self.entry = entry
@@ -86,7 +78,7 @@ class Engine:
         self.format_problem = ""
         """why the format that was chosen for this computer cannot be used"""
         self.settings = settings or LoadSettings()
-        self.listed = not names_a_file(model)
+        self.listed = not catalogue.names_a_file(model)
         """False where a file was named, which is meant as it is"""
         as_chosen = self.listed and not self.settings.original
         chosen = read(verdict.weights_fingerprint, self.settings) if as_chosen else None
@@ -146,11 +138,11 @@ class Engine:
         return verdict, _load(entry.path, settings)
 
     def _load_draft(self, wanted: str, target: ModelEntry, settings: LoadSettings) -> None:
-        if wanted == NO_DRAFT or not self.model.can_rewind:
+        if wanted == catalogue.NO_DRAFT or not self.model.can_rewind:
             return
         automatic = wanted in ("", AUTOMATIC)
         try:
-            candidates = drafts_for(target) if automatic else [resolve_draft(wanted)]
+            candidates = catalogue.drafts_for(target) if automatic else [catalogue.resolve_draft(wanted)]
         except LocalSpecError as error:
             self.draft_problem = str(error)
             return
@@ -204,8 +196,7 @@ class Engine:
         return self.times.at(0)
 
     def remember(self) -> None:
-        """Keep what replies have taught about acceptance and decode times for the next start. Not being able to is no
-        error: it is learnt again."""
+        """Keep what replies taught of acceptance and decode times; where that fails, it is learnt again."""
         with contextlib.suppress(OSError):
             self.acceptance.save(self._acceptance_file)
             remember(self.model, cache_folder(), self.times)

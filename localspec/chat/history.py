@@ -162,8 +162,7 @@ class Recording:
     ) -> None:
         """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns` and this system prompt.
 
-        One that takes the place of the turn at `instead_of`, and of all after it, does so with its first word; one that
-        `goes_on` is the last one.
+        With its first word it takes the place of the turn at `instead_of` and of all after it; `goes_on`: of the last.
         """
         self.conversation = conversation
         """its id, 0 while there is none"""

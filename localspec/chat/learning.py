@@ -92,8 +92,7 @@ def learn(
 
 
 def one_by_one(engine: Engine, questions: Sequence[str], max_tokens: int, sampling: SamplingSettings) -> float:
-    """Reply tokens per second when the same questions are answered one after the other, without drafts; nothing is
-    stored. What `learn` is measured against."""
+    """What `learn` is measured against: reply tokens per second one by one, without drafts; nothing is stored."""
     tokens = 0
     prompts = fitting(engine, prompts_of(engine, questions), max_tokens)
     started = perf_counter()

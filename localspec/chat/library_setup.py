@@ -97,8 +97,7 @@ def _described(progress: IngestionProgress) -> str:
 
 
 def states_of(fingerprint: str) -> list[str]:
-    """The libraries that hold hidden states of the model with this fingerprint, by name. Those that cannot be read are
-    left out: whoever opens them is told why."""
+    """Names of the libraries with hidden states of the model of this fingerprint; without those that cannot be read."""
     found = []
     stores = stores_folder()
     for name in list_libraries(stores):

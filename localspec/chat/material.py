@@ -1,13 +1,16 @@
-"""The user message of a question: itself, after the list of documents, whole texts or the best passages, within so
-many tokens."""
+"""The user message of a question: itself, after a list of documents, whole texts or the best passages.
+
+Documents are read whole because the person wants it (all of their text, or none and the reason why), or where they fit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 from localspec.chat.citations import Citation, citation
 from localspec.chat.routing import Route, mentioned, route
+from localspec.errors import ContextTooLongError, SettingsError
 from localspec.stores.library import DocumentInfo, FoundPassage, Library
 
 DOCUMENT_SYSTEM = (
@@ -26,6 +29,12 @@ SUMMARY_TOKENS = 2500
 LISTED = 200
 LISTING_FRAME = 32
 """Tokens of the words around a list of documents."""
+FRAME = 8
+"""Tokens around a text: a line that names it, and empty lines."""
+_ROUND = 512
+"""A context length that is advised is a multiple of this."""
+_NAMED = 3
+_READ = ("ngrams", "ready")
 
 
 @dataclass(slots=True)
@@ -92,14 +101,15 @@ def compose(question: str, library: Library | None, given: Given, room: int, cou
         return whole
     if where is Route.SUMMARY:
         return _spread(question, library, wanted, given, room, count)
-    return _best(question, library, given, room, count)
+    found = library.passages.search(question, PASSAGES)
+    return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count)
 
 
 def _unready(library: Library | None) -> tuple[str, ...]:
-    if library is None or not library.documents():
+    documents = library.documents() if library is not None else []
+    if not documents:
         return ()
-    failed = [info for info in library.documents() if info.status == "failed"]
-    if len(failed) == len(library.documents()):
+    if all(info.status == "failed" for info in documents):
         return ("None of the documents could be read, so this answer is the model's own.",)
     return ("The documents are still being read, so this answer does not use them yet.",)
 
@@ -129,8 +139,7 @@ def _whole(question: str, library: Library, documents: list[DocumentInfo], given
 
 
 def compose_whole(question: str, library: Library, documents: Sequence[DocumentInfo], given: Given) -> Material:
-    """The message for `question` with the whole texts of these documents, however long they are. Texts that an earlier
-    turn holds are not sent again."""
+    """The message for `question` with the whole texts, however long, of those documents that no earlier turn holds."""
     missing = [info for info in documents if info.id not in given.documents]
     parts = [f"Document {info.name}:\n{library.document_text(info.id).strip()}" for info in missing]
     given.documents.update(info.id for info in missing)
@@ -140,12 +149,7 @@ def compose_whole(question: str, library: Library, documents: Sequence[DocumentI
 
 
 def _spread(
-    question: str,
-    library: Library,
-    documents: list[DocumentInfo],
-    given: Given,
-    room: int,
-    count: Callable[[str], int],
+    question: str, library: Library, documents: list[DocumentInfo], given: Given, room: int, count: Callable[[str], int]
 ) -> Material:
     """Passages spread evenly over texts that are too long to be read whole, the beginning of each included."""
     tokens = min(SUMMARY_TOKENS, room)
@@ -164,17 +168,8 @@ def _spread(
     return replace(material, notices=(f"{names}: too long to be read whole, so the answer rests on {passages}.",))
 
 
-def _best(question: str, library: Library, given: Given, room: int, count: Callable[[str], int]) -> Material:
-    found = library.passages.search(question, PASSAGES)
-    return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count)
-
-
 def _numbered(
-    question: str,
-    found: Sequence[FoundPassage],
-    given: Given,
-    tokens: int,
-    count: Callable[[str], int],
+    question: str, found: Sequence[FoundPassage], given: Given, tokens: int, count: Callable[[str], int]
 ) -> Material:
     """Numbered passages and the question. Passages that an earlier turn holds are cited, not sent again."""
     parts: list[str] = []
@@ -193,3 +188,76 @@ def _numbered(
     content = "\n\n".join([*parts, f"Question: {question}"]) if parts else question
     notices = () if citations or not found else ("There is no room left for text of the documents in this answer.",)
     return Material(content, tuple(citations), notices)
+
+
+# -- documents that a person wants to be read whole ------------------------------------------------------------------
+
+
+def wanted_whole(library: Library | None, ids: Sequence[int]) -> tuple[list[DocumentInfo], list[str]]:
+    """The documents of these ids, or all that can be read where none is named, and what is to be said about others.
+
+    Raises SettingsError when one that was named is gone, failed, or is not read yet, and when there is none at all.
+    """
+    documents = library.documents() if library is not None else []
+    if not ids:
+        ready = [info for info in documents if _is_read(info)]
+        if not ready:
+            waiting = any(info.status not in (*_READ, "failed") for info in documents)
+            said = "The documents are still being read." if waiting else "There is no document to read whole."
+            raise SettingsError(said, "Try again in a moment." if waiting else "Add one, or ask without.")
+        return ready, [f"Not in this answer: {_why(info)}" for info in documents if not _is_read(info)]
+    known = {info.id: info for info in documents}
+    found = []
+    for identity in ids:
+        info = known.get(identity)
+        if info is None:
+            raise SettingsError(
+                "The document to read whole is not in this library any more.", "Choose another, or the best passages."
+            )
+        if not _is_read(info):
+            raise SettingsError(_why(info), "Choose another document, or the best passages.")
+        found.append(info)
+    return found, []
+
+
+def needed(documents: Sequence[DocumentInfo], known: Collection[int], count: Callable[[str], int]) -> int:
+    """Tokens of those documents that the prompt does not hold already."""
+    return sum(info.tokens + count(info.name) + FRAME for info in documents if info.id not in known)
+
+
+def too_long(documents: Sequence[DocumentInfo], needs: int, room: int, size: int, longest: int) -> ContextTooLongError:
+    """That these documents, which need `needs` tokens, do not fit in the `room` there is in a context of `size`, and
+    what can be done about it. `longest` is the longest context that the model was made for."""
+    names = ", ".join(info.name for info in documents[:_NAMED])
+    if len(documents) > _NAMED:
+        names = f"{names} and {len(documents) - _NAMED:,} more"
+    verb = "needs" if len(documents) == 1 else "need"
+    whole = "whole document" if len(documents) == 1 else "whole documents"
+    least = -(-(needs + size - max(0, room)) // _ROUND) * _ROUND
+    ways = []
+    if least <= longest:
+        ways.append(f"load the model with a context length of {least:,} or more")
+    if len(documents) > 1:
+        ways.append("choose a single document")
+    ways.append("ask with the best passages instead")
+    limit = f" This model reads {longest:,} tokens at most." if least > longest else ""
+    advice = f"{', or '.join([', '.join(ways[:-1]), ways[-1]]) if len(ways) > 1 else ways[0]}."
+    return ContextTooLongError(
+        f"Too long to be read whole: {names} {verb} {needs:,} tokens, and there is room for {max(0, room):,} of the"
+        f" context's {size:,}; the rest is for the question, its answer and the instructions. Nothing of the {whole}"
+        f" was sent.{limit}",
+        advice[0].upper() + advice[1:],
+    )
+
+
+def _is_read(info: DocumentInfo) -> bool:
+    return info.status in _READ and info.passages > 0 and info.tokens > 0
+
+
+def _why(info: DocumentInfo) -> str:
+    """Why a document cannot be read whole now."""
+    if info.status == "failed":
+        return info.reason or f"{info.name} could not be read."
+    if info.status in _READ:
+        return f"{info.name} holds no text."
+    return f"{info.name} is still being read."

@@ -11,8 +11,7 @@ from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import break_even_probability
 from localspec.speculation.drafters.auto import AutoDrafter, SourceGates
-from localspec.speculation.drafters.dresd import DresdDrafter
-from localspec.speculation.drafters.hybrid import HybridDrafter
+from localspec.speculation.drafters.dresd import DresdDrafter, HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
@@ -57,15 +56,6 @@ class Method:
     """its trees come with acceptance estimates: the budget doesn't make them again"""
     for_measuring: bool = False
     """a part of another method, to compare it with: benchmarks know it, people are not asked to choose it"""
-
-    @property
-    def drafts_with_model(self) -> bool:
-        """A draft model takes part where there is one."""
-        return self.needs_draft or self.sized_by_itself
-
-
-def _plain(sources: Sources, paper: bool) -> list[Drafter]:
-    return []
 
 
 def _rest(sources: Sources, paper: bool) -> list[Drafter]:
@@ -117,8 +107,7 @@ def _rasd_with(searching: Callable[[Sources, bool], list[Drafter]]) -> Callable[
 
 def _all_retrieval(sources: Sources, paper: bool) -> list[Drafter]:
     exact = [*_rest(sources, paper), *([PromptDrafter()] if paper else [])]
-    dense = DresdDrafter(sources.states, paper=paper)
-    return [HybridDrafter(exact, dense)]
+    return [HybridDrafter(exact, DresdDrafter(sources.states, paper=paper))]
 
 
 def _auto(sources: Sources, paper: bool) -> list[Drafter]:
@@ -148,7 +137,7 @@ METHODS: dict[str, Method] = {
             _auto,
             sized_by_itself=True,
         ),
-        Method("plain", "Plain", "The model alone, one token at a time.", _plain),
+        Method("plain", "Plain", "The model alone, one token at a time.", lambda sources, paper: []),
         Method("rest", "REST", "Drafts from your documents and this chat: what followed the same words there.", _rest),
         Method(
             "dresd",

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from localspec.speculation.tree import SOURCE_NAMES, SOURCE_TARGET
+from localspec.speculation.tree import SOURCE_NAMES, source_names
 
 UNKNOWN = 255
 """In place of a token's source where nobody knows it."""
 MOST_TOKENS = 4_000_000
 _VERSION = 1
 _UNKNOWN_NAME = "unknown"
-_BITS = {name: bit for bit, name in SOURCE_NAMES.items()}
+_BITS: Mapping[str, int] = {name: bit for bit, name in SOURCE_NAMES.items()}
 
 
 @dataclass(slots=True)
@@ -93,7 +93,8 @@ class Origins:
             raise ValueError(f"origins of version {data[0]}")
         numbers = iter(data[1:])
         for source in numbers:
-            _check(source)
+            if source != UNKNOWN and source & ~sum(SOURCE_NAMES):
+                raise ValueError(f"source {source}")
             count = _read(numbers)
             if len(made.sources) + count > MOST_TOKENS:
                 raise ValueError("too many tokens")
@@ -135,28 +136,18 @@ class Origins:
 
 def names(source: int) -> list[str]:
     """Who proposed a token, the one it counts for first; nobody where that is unknown."""
-    if source == UNKNOWN:
-        return []
-    if source == SOURCE_TARGET:
-        return [SOURCE_NAMES[SOURCE_TARGET]]
-    return [name for bit, name in SOURCE_NAMES.items() if bit & source]
+    return [] if source == UNKNOWN else source_names(source)
 
 
 def _bits(joined: str) -> int:
     if joined == _UNKNOWN_NAME:
         return UNKNOWN
     bits = 0
-    known: Mapping[str, int] = _BITS
     for name in joined.split("+"):
-        if name not in known:
+        if name not in _BITS:
             raise ValueError("origins name an unknown source")
-        bits |= known[name]
+        bits |= _BITS[name]
     return bits
-
-
-def _check(source: int) -> None:
-    if source not in (UNKNOWN, SOURCE_TARGET) and source & ~sum(SOURCE_NAMES):
-        raise ValueError(f"source {source}")
 
 
 def _write(packed: bytearray, number: int) -> None:

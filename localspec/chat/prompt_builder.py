@@ -10,21 +10,20 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.chat import material
 from localspec.chat.context_usage import ContextUsage, measure
 from localspec.chat.engine import Engine
-from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, Material, compose, compose_whole
+from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, Material
 from localspec.chat.methods import without_draft
 from localspec.chat.template import Message
 from localspec.chat.turn import ReplyOptions, Turn
-from localspec.chat.whole_documents import needed, too_long, wanted
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.stores.library import DocumentInfo, Library
 
 LEAST_REPLY = 64
 """Tokens that must be left for an answer; earlier turns are left out to make room."""
 ROOM_SHARE = 0.4
-"""Turns are left out until this share of the context is free for documents and answer: rarely, but several at once,
-because the cached prefix is lost each time."""
+"""Turns are left out until this share of the context is free: rarely, but several at once, as the prefix is lost."""
 SYSTEM_TOKENS = 128
 """Room for the built-in system prompt and the template's own tokens; one's own prompt comes on top."""
 WHOLE_MARGIN = 0.125
@@ -73,15 +72,16 @@ class PromptBuilder:
             self.refresh()
 
     def compose(self, question: str, options: ReplyOptions) -> tuple[Turn, NDArray[np.int32]]:
-        """A turn for this question, and the prompt that ends with it. The oldest turns are left out when room runs
-        short. Raises SettingsError, ContextTooLongError."""
+        """A turn for this question, and the prompt that ends with it, without the oldest turns where room runs short.
+        Raises SettingsError, ContextTooLongError."""
         question = question.strip()
         if not question:
             raise SettingsError("The question is empty.", "Type something to ask.")
         if options.system is not None:
             self.system = options.system
         reserve = self._reserve(options)
-        documents, left_out = wanted(self._library, options.whole) if options.whole is not None else ([], [])
+        whole = options.whole
+        documents, left_out = material.wanted_whole(self._library, whole) if whole is not None else ([], [])
         if documents:
             self._make_room(documents, question, reserve)
         else:
@@ -105,8 +105,7 @@ class PromptBuilder:
         return turn, prompt
 
     def compose_on(self, options: ReplyOptions) -> NDArray[np.int32]:
-        """The prompt that ends with the last answer so far. The oldest turns are left out when room runs short. Raises
-        ContextTooLongError."""
+        """The prompt that ends with the last answer so far; the rest as in `compose`. Raises ContextTooLongError."""
         turn, last = self.turns[-1], len(self.turns) - 1
         reserve = self._reserve(options)
         reply = np.array(turn.reply_tokens, dtype=np.int32)
@@ -122,8 +121,7 @@ class PromptBuilder:
         raise self._outgrown("question with its answer", prompt, advice)
 
     def compose_again(self) -> NDArray[np.int32]:
-        """The prompt that the last answer was written behind. Of a chat read from disk, so much is left out as must be.
-        Raises ContextTooLongError."""
+        """That of the last answer; of a chat from disk, as little as can be is left out. Raises as `compose_on`."""
         last = len(self.turns) - 1
         turn = replace(self.turns[last], reply="", reply_tokens=[])
         forgotten = min(self.selection.forgotten, last)
@@ -172,12 +170,12 @@ class PromptBuilder:
         """The question as it is sent with these documents whole, or with what suits it."""
         given = self.selection.given
         known = set(given.documents)
-        material = self._material(question, documents, reserve)
+        message = self._material(question, documents, reserve)
         return Turn(
             question,
-            material.content,
-            given=material.citations,
-            notices=list(material.notices),
+            message.content,
+            given=message.citations,
+            notices=list(message.notices),
             tokenizer=self._engine.tokenizer_fingerprint,
             library=self._identity,
             asked=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -187,9 +185,9 @@ class PromptBuilder:
     def _material(self, question: str, documents: list[DocumentInfo], reserve: int) -> Material:
         given = self.selection.given
         if documents and self._library is not None:
-            return compose_whole(question, self._library, documents, given)
+            return material.compose_whole(question, self._library, documents, given)
         room = self._room(self.selection.forgotten, question, reserve)
-        return compose(question, self._library, given, max(0, room), self._count)
+        return material.compose(question, self._library, given, max(0, room), self._count)
 
     def _prompt(self, earlier: Sequence[Turn], last: Turn) -> NDArray[np.int32]:
         kept = [turn for turn in earlier if turn.reply_tokens]
@@ -240,7 +238,7 @@ class PromptBuilder:
             if turn.library == self._identity and turn.reply_tokens
             for document in turn.documents
         }
-        return self._room(forgotten, question, reserve) - needed(documents, held, self._count)
+        return self._room(forgotten, question, reserve) - material.needed(documents, held, self._count)
 
     def _outgrown(self, what: str, prompt: NDArray[np.int32], advice: str) -> ContextTooLongError:
         return ContextTooLongError(f"The {what} is {len(prompt)} tokens long; the context holds {self._size}.", advice)
@@ -248,8 +246,8 @@ class PromptBuilder:
     def _too_long(self, documents: list[DocumentInfo], question: str, reserve: int) -> ContextTooLongError:
         self._pin(-1)
         room = self._room(len(self.turns), question, reserve)
-        needs = needed(documents, (), self._count)
-        return too_long(documents, needs, min(room, needs - 1), self._size, self._engine.model.trained_context)
+        needs = material.needed(documents, (), self._count)
+        return material.too_long(documents, needs, min(room, needs - 1), self._size, self._engine.model.trained_context)
 
     # -- what is left out ---------------------------------------------------------------------------------------
 

@@ -37,8 +37,9 @@ def verdict(
 
 
 def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_draft: bool) -> str:
-    label = METHODS[method].label if method in METHODS else method
-    with_draft = method in METHODS and METHODS[method].drafts_with_model and has_draft
+    known = METHODS.get(method)
+    label = known.label if known is not None else method
+    with_draft = has_draft and known is not None and (known.needs_draft or known.sized_by_itself)
     if method == "plain":
         return "Speculation is off: the method is Plain, so every token is the model's own step."
     if method == DRAFT_ALONE:

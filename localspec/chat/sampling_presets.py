@@ -124,8 +124,7 @@ class Presets:
                 raise SettingsError("Only presets of your own can be deleted.", "Choose one of them first.")
 
     def add(self, presets: list[Preset]) -> int:
-        """Keep all of them or none, in place of those of the same names; returns how many there were. Raises
-        SettingsError, StoreError."""
+        """Keep all or none, in place of those of the same names; returns how many. Raises SettingsError, StoreError."""
         built_in = {preset.name.casefold() for preset in BUILT_IN}
         with self._changing() as own:
             added = [preset for preset in presets if preset.name.casefold() not in built_in]

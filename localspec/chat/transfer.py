@@ -18,19 +18,8 @@ from localspec.chat.origins import Origins
 from localspec.chat.turn import CUT
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.stores.stored_turns import (
-    CITATIONS,
-    FIELDS,
-    NAME,
-    PACKED,
-    TEXT,
-    TEXTS,
-    TIME,
-    Citation,
-    StoredConversation,
-    StoredField,
-    StoredTurn,
-)
+from localspec.stores import stored_turns
+from localspec.stores.stored_turns import FIELDS, Citation, StoredConversation, StoredField, StoredTurn
 
 FORMAT = "localspec-chats"
 VERSION = 1
@@ -126,7 +115,7 @@ def _exported(each: StoredField, turn: StoredTurn) -> object:
             return Origins.unpack(value).record()
         except ValueError:
             return []
-    return value if each.kind is TEXT else each.kind.pack(value)
+    return value if each.kind is stored_turns.TEXT else each.kind.pack(value)
 
 
 def _figures(turn: StoredTurn) -> dict[str, float | int]:
@@ -215,19 +204,18 @@ def _read_turn(entry: object, where: str, citations: Mapping[int, Citation]) -> 
 
 
 def _read_field(entry: Mapping[str, Any], each: StoredField, where: str, citations: Mapping[int, Citation]) -> object:
-    """A field of a turn, of which what was understood is taken over, and nothing else. Raises ChatFileError, and
-    ValueError for figures that cannot be."""
-    if each.kind is TEXT:
+    """What was understood of a field, nothing else. Raises ChatFileError, ValueError for figures that cannot be."""
+    if each.kind is stored_turns.TEXT:
         return _text(entry, each.label, where, LONGEST_TEXT, optional=not each.required)
-    if each.kind is NAME:
+    if each.kind is stored_turns.NAME:
         return _text(entry, each.label, where, _SHORT, optional=not each.required)
-    if each.kind is TIME:
+    if each.kind is stored_turns.TIME:
         return _date(entry, each.label, where)
-    if each.kind is TEXTS:
+    if each.kind is stored_turns.TEXTS:
         return each.many(_texts(entry, each.label, where))
-    if each.kind is CITATIONS:
+    if each.kind is stored_turns.CITATIONS:
         return each.many(citations[number] for number in _numbers(entry, each.label, where, citations))
-    if each.kind is PACKED:
+    if each.kind is stored_turns.PACKED:
         return Origins.of_record(entry.get(each.label, [])).pack()
     return _read_record(entry, each.label, where)
 

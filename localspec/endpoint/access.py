@@ -17,13 +17,12 @@ _SCHEME = b"bearer "
 
 
 class Access:
-    """The switch and the token. The token outlives the application, so that other programs need to be told it once;
-    the switch does not."""
+    """The switch and the token, which outlives the application: other programs need to be told it once."""
 
     def __init__(self) -> None:
         self.is_on = False
         self.token = ""
-        """Empty until it was first switched on"""
+        """What a request must carry; empty until it was first switched on"""
 
     def switch(self, on: bool) -> None:
         """Let others ask, or no longer."""

@@ -12,7 +12,7 @@ from localspec.chat.answer_worker import AnswerWorker, UnexpectedError, UseEngin
 from localspec.chat.engine import Engine
 from localspec.chat.methods import has_states
 from localspec.chat.report import verdict
-from localspec.chat.single import SingleReply
+from localspec.chat.session import SingleReply
 from localspec.chat.text_stream import TextStream
 from localspec.chat.turn import Turn
 from localspec.config import DEFAULT_LIBRARY, stores_folder
@@ -122,8 +122,6 @@ class Answer(AnswerWorker):
         self._request = request
         self._tell = tell
         self._over = over
-
-    # -- in the thread ------------------------------------------------------------------------------------------
 
     def work(self, engine: Engine) -> None:
         """Answer the request."""

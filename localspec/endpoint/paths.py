@@ -18,21 +18,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import Receive, Scope, Send
 
+from localspec.endpoint import protocol
 from localspec.endpoint.access import Access
 from localspec.endpoint.answers import RETRY_SECONDS, Answer, Answers, Begun, Ended, Event
-from localspec.endpoint.protocol import (
-    ANY_MODEL,
-    LARGEST_BODY,
-    ChatRequest,
-    Head,
-    RequestError,
-    chunk,
-    completion,
-    event,
-    model_card,
-    parse,
-    usage_chunk,
-)
+from localspec.endpoint.protocol import LARGEST_BODY, ChatRequest, Head, RequestError
 
 _logger = logging.getLogger(__name__)
 
@@ -85,7 +74,7 @@ class _Endpoint:
 
     async def _chat(self, request: Request) -> Response:
         # Reading 4 MiB of JSON takes a while, in which the page must not stand still.
-        wanted = await run_in_threadpool(parse, await _body(request))
+        wanted = await run_in_threadpool(protocol.parse, await _body(request))
         loop, events = asyncio.get_running_loop(), asyncio.Queue[Event]()
 
         def tell(happened: Event) -> None:
@@ -95,13 +84,13 @@ class _Endpoint:
         return _Reply(self._answers.begin(wanted, tell), events, wanted, self._wait_seconds)
 
     async def _models(self, _request: Request) -> Response:
-        return _json({"object": "list", "data": [model_card(self._answers.model())]})
+        return _json({"object": "list", "data": [protocol.model_card(self._answers.model())]})
 
     async def _model(self, request: Request) -> Response:
         name, loaded = request.path_params["name"], self._answers.model()
-        if name not in (loaded, ANY_MODEL):
+        if name not in (loaded, protocol.ANY_MODEL):
             raise RequestError(404, f"The loaded model is {loaded!r}.", param="model", code="model_not_found")
-        return _json(model_card(loaded))
+        return _json(protocol.model_card(loaded))
 
 
 class _Reply(Response):
@@ -153,7 +142,7 @@ class _Reply(Response):
             if isinstance(happened, str):
                 text += happened
             elif isinstance(happened, Ended):
-                return _json(completion(head, text, happened.finish, happened.usage))
+                return _json(protocol.completion(head, text, happened.finish, happened.usage))
             elif isinstance(happened, RequestError):
                 return _refusal(happened)
 
@@ -161,19 +150,19 @@ class _Reply(Response):
         with_usage = self._request.include_usage
 
         async def say(data: Mapping[str, Any] | str) -> None:
-            await send({"type": "http.response.body", "body": event(data), "more_body": True})
+            await send({"type": "http.response.body", "body": protocol.event(data), "more_body": True})
 
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await say(chunk(head, {"role": "assistant", "content": ""}, with_usage=with_usage))
+        await say(protocol.chunk(head, {"role": "assistant", "content": ""}, with_usage=with_usage))
         while True:
             happened = await self._events.get()
             if isinstance(happened, str):
-                await say(chunk(head, {"content": happened}, with_usage=with_usage))
+                await say(protocol.chunk(head, {"content": happened}, with_usage=with_usage))
             elif isinstance(happened, Ended):
-                await say(chunk(head, {}, happened.finish, with_usage=with_usage))
+                await say(protocol.chunk(head, {}, happened.finish, with_usage=with_usage))
                 if with_usage:
-                    await say(usage_chunk(head, happened.usage))
+                    await say(protocol.usage_chunk(head, happened.usage))
                 await say("[DONE]")
                 break
             elif isinstance(happened, RequestError):

@@ -10,30 +10,20 @@ from localspec.endpoint.access import Access
 from localspec.endpoint.answers import Answers, OpenLibrary
 
 
-class Service:
-    """Switch, token and the requests being answered."""
+class Service(Access):
+    """Switch and token, with the requests that are being answered."""
 
     def __init__(self, use: UseEngine, library: OpenLibrary) -> None:
         """`use` gives the engine, `library` opens one that is there."""
-        self._access = Access()
+        super().__init__()
         self._answers = Answers(use, library)
         self.address = ""
         """Of the application, http://127.0.0.1:PORT, once it is served"""
 
     @property
-    def is_on(self) -> bool:
-        """True while requests are answered."""
-        return self._access.is_on
-
-    @property
     def was_asked(self) -> bool:
         """True when there was a request."""
         return self._answers.asked > 0
-
-    @property
-    def token(self) -> str:
-        """What a request must carry."""
-        return self._access.token
 
     @property
     def base_url(self) -> str:
@@ -42,17 +32,13 @@ class Service:
 
     def routes(self) -> list[BaseRoute]:
         """To be mounted by the application's server."""
-        return paths.routes(self._access, self._answers)
+        return paths.routes(self, self._answers)
 
     def switch(self, on: bool) -> None:
         """Answer requests, or no longer; those being answered end, too."""
-        self._access.switch(on)
+        super().switch(on)
         if not on:
             self._answers.stop()
-
-    def renew(self) -> None:
-        """Draw another token."""
-        self._access.renew()
 
     def close(self, limit: float) -> None:
         """End what is being answered, and wait for it, `limit` seconds at most."""

@@ -37,8 +37,7 @@ from localspec.speculation.tree import (
 MAX_LENGTH = 32
 """Match lengths from here on are alike."""
 KINDS = (SOURCES_NGRAM, SOURCE_DRESD, SOURCE_DRAFT, SOURCE_RECYCLED)
-"""Sources that are told apart when their residuals are followed: n-gram match, dense retrieval, draft model, recycled
-tokens."""
+"""Sources whose residuals are told apart: n-gram match, dense retrieval, draft model, recycled tokens."""
 
 FEATURES = (
     "n-gram", "n-gram length", "n-gram share", "n-gram residual",
@@ -64,8 +63,7 @@ _FORMER_WORDS = {"n-gram": "exact", "dense": "near", "residual": "luck", "reject
 _MIN, _MAX = 0.002, 0.995
 """Probabilities are kept within these bounds: nothing is certain."""
 RESIDUAL_FADING = 0.15
-"""Weight of the newest verification in a kind's residual: the moving average of accepted minus expected, over about the
-last dozen."""
+"""Weight of the newest verification in a kind's residual, a moving average over about the last dozen."""
 START_RESIDUAL = -0.04
 """At the beginning of a reply: where nothing can be predicted the first drafts would be paid for (docs/log.md)."""
 LARGEST_STEP = 0.3
@@ -115,7 +113,8 @@ class Acceptance:
         """The tree with what is known of its nodes turned into acceptance probabilities."""
         if len(tree) == 0:
             return tree
-        return tree.with_probability(np.array([*starmap(self.chance(), evidence_of(tree))], np.float32))
+        probability = np.array([*starmap(self.chance(), evidence_of(tree))], np.float32)
+        return DraftTree.of(tree.tokens, tree.parents, tree.source, tree.evidence, probability)
 
     def chance(self) -> Estimate:
         """The same for one node at a time, as it stands now."""
@@ -213,16 +212,6 @@ def features(known: Evidence, residual: Sequence[float]) -> list[tuple[int, floa
             if source:
                 found.append((place, 1.0))
     return found
-
-
-def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float64], bins: int = 10) -> float:
-    """Expected calibration error: over equal bins of the expected probability [n], the mean distance between what was
-    expected and what came [n], weighted by the nodes in each (Naeini et al. 2015)."""
-    if len(expected) == 0:
-        return 0.0
-    place = np.minimum((expected * bins).astype(np.intp), bins - 1)
-    difference = np.bincount(place, expected - accepted, bins)
-    return float(np.abs(difference).sum() / len(expected))
 
 
 def _chance(weights: Sequence[float], residual: Sequence[float]) -> Estimate:

@@ -83,8 +83,7 @@ def build_tree(
 
 
 class _Child:
-    """A token below one node, with all that proposes it. Slots, not a dataclass with defaults: some forty are made a
-    step."""
+    """A token below one node, with all that proposes it. Slots, no defaults: some forty are made a step."""
 
     __slots__ = (
         "dense_votes",

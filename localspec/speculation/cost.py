@@ -23,7 +23,6 @@ MIN_PROBABILITY = 0.03
 """Nodes with a lower path probability are not looked at: where rows are free there is no end of them."""
 DRAFT_OVERHEAD = 0.0004
 """Seconds that a drafted step takes beyond its decode (docs/log.md)."""
-TRACES_FILE = "draft_traces.json"
 _ROUNDS = 6
 """The throughput grows in every round, and hardly after the third."""
 
@@ -97,8 +96,7 @@ class CostModel(Protocol):
         """How many of the nodes with these path probabilities [n], descending, to verify."""
 
     def expected_gain(self, gains: NDArray[np.float64], size: int, cached: int) -> float:
-        """Tokens that `size` nodes with these path probabilities [n] bring beyond a plain step and beyond what their
-        time would bring otherwise."""
+        """Tokens of `size` nodes with these path probabilities [n], beyond what their time would bring otherwise."""
 
     def min_probability(self, cached: int) -> float:
         """Path probability below which no node can pay."""
@@ -198,8 +196,7 @@ def best_size(
     `gains` [n] are path probabilities, descending, so that k nodes bring 1 + (sum of the first k) tokens in
     T(k + 1) + `overhead` seconds. With a `throughput` (tokens per second that the time would bring otherwise) the k
     that brings the most beyond it: tokens − throughput · seconds, whose maximum at the best throughput that can be held
-    gives the most tokens per second over all steps (Dinkelbach 1967). Without one, the most tokens per second of this
-    step alone.
+    gives the most tokens per second over all steps (Dinkelbach 1967). Without one, the most of this step alone.
     """
     sizes = min(len(gains), len(decode_seconds) - 2)
     if sizes <= 0:
@@ -238,7 +235,7 @@ def expected_speed(
 def draft_traces() -> NDArray[np.float64]:
     """The recorded draft traces that come with the package [steps, nodes]: path probabilities of what was drafted at
     steps of recorded replies, descending in each row, zeros where there was less."""
-    text = resources.files("localspec.speculation").joinpath(TRACES_FILE).read_text(encoding="utf-8")
+    text = resources.files("localspec.speculation").joinpath("draft_traces.json").read_text(encoding="utf-8")
     rows: list[list[float]] = json.loads(text)["traces"]
     nodes = max(map(len, rows), default=0)
     return np.array([row + [0.0] * (nodes - len(row)) for row in rows], dtype=np.float64).reshape(len(rows), nodes)

@@ -1,5 +1,4 @@
-"""What takes part in speculative decoding: protocols for target, sampler, drafters and matchers, and the values that
-they exchange."""
+"""Protocols for the target, sampler, drafters and matchers of speculative decoding, and the values they exchange."""
 
 from __future__ import annotations
 
@@ -213,8 +212,3 @@ def need_states(drafters: Sequence[Drafter]) -> bool:
 def retrieval_of(drafters: Sequence[Drafter]) -> Retrieval | None:
     """What the drafter with dense retrieval has found; None where none has it."""
     return next((found for drafter in drafters if (found := drafter.retrieval) is not None), None)
-
-
-def times_of(drafters: Sequence[Drafter]) -> DraftTimes | None:
-    """Where the time of the drafter with a draft model went; None where none has one."""
-    return next((times for drafter in drafters if (times := drafter.times) is not None), None)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from statistics import fmean, median
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.interface import Drafter, DraftTimes, Retrieval, Step, retrieval_of, times_of
-from localspec.speculation.tree import SOURCE_NAMES, SOURCE_TARGET
+from localspec.speculation.interface import Drafter, DraftTimes, Retrieval, Step, retrieval_of
+from localspec.speculation.tree import SOURCE_NAMES, source_names
 
 _BINS = 10
 ENOUGH_PLAIN_STEPS = 5
@@ -52,8 +52,7 @@ class ReplyMetrics:
     accepted_by_source: dict[str, int] = field(default_factory=dict)
     """nodes by who proposed them; one that several proposed counts for each"""
     tried: NDArray[np.float64] = field(default_factory=lambda: np.zeros((_BINS, 2)), compare=False)
-    """[10, 2] nodes whose parent was visited, by tenths of their expected acceptance: how many, and the sum of expected
-    minus accepted"""
+    """[10, 2] nodes whose parent was visited, by tenths of expected acceptance: count, sum of expected − accepted"""
     _plain_steps: list[float] = field(default_factory=list)
 
     def add(self, step: Step) -> None:
@@ -70,7 +69,7 @@ class ReplyMetrics:
         self.accepted_per_step.append(step.accepted)
         self.step_seconds.append(step.seconds)
         for bits in step.source.tolist():
-            for name in _names(bits):
+            for name in source_names(bits)[:1]:
                 self.by_source[name] = self.by_source.get(name, 0) + 1
         _count(self.drafted_by_source, step.tree.source)
         _count(self.accepted_by_source, step.tree.source[step.path])
@@ -93,45 +92,30 @@ class ReplyMetrics:
     def take(self, drafters: Sequence[Drafter]) -> None:
         """Take over what the drafters tell of the reply so far."""
         self.retrieval = retrieval_of(drafters)
-        self.times = times_of(drafters)
+        self.times = next((times for drafter in drafters if (times := drafter.times) is not None), None)
 
     def merge(self, other: ReplyMetrics) -> None:
         """Add another reply's counts and seconds."""
         if self.times is not None or other.times is not None:
-            mine, new = self._proposing(), other._proposing()
-            self.times = DraftTimes(
-                mine.prefill + new.prefill,
-                mine.drafting + new.drafting,
-                mine.retrieval + new.retrieval,
-                mine.overlapped + new.overlapped,
-            )
+            self.times = _sum(self._proposing(), other._proposing())
         for name in _ADDED:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for source, tokens in other.by_source.items():
-            self.by_source[source] = self.by_source.get(source, 0) + tokens
-        for counts, theirs in (
-            (self.drafted_by_source, other.drafted_by_source),
-            (self.accepted_by_source, other.accepted_by_source),
-        ):
-            for source, nodes in theirs.items():
-                counts[source] = counts.get(source, 0) + nodes
+        for name in _BY_SOURCE:
+            counts = getattr(self, name)
+            for source, count in getattr(other, name).items():
+                counts[source] = counts.get(source, 0) + count
         self.accepted_per_step += other.accepted_per_step
         self.step_seconds += other.step_seconds
         self.idle_tokens = other.idle_tokens if other.drafted_steps else self.idle_tokens + other.idle_tokens
         if other.retrieval is not None:
-            searches = self.retrieval or Retrieval()
-            self.retrieval = Retrieval(
-                searches.searches + other.retrieval.searches,
-                searches.kept + other.retrieval.kept,
-                searches.similarity + other.retrieval.similarity,
-            )
+            self.retrieval = _sum(self.retrieval or Retrieval(), other.retrieval)
         self.tried = self.tried + other.tried
         self._plain_steps += other._plain_steps
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error of the acceptance estimates (see `acceptance.calibration_error`): the mean
-        distance between expected and actual acceptance; 0 where nothing was drafted."""
+        """Expected calibration error of the acceptance estimates (Naeini et al. 2015): over equal bins of the expected
+        acceptance, its mean distance from the actual one, weighted by nodes; 0 where nothing was drafted."""
         count = self.tried[:, 0].sum()
         return float(np.abs(self.tried[:, 1]).sum() / count) if count else 0.0
 
@@ -201,24 +185,15 @@ class ReplyMetrics:
 
     def figures(self) -> dict[str, float | int]:
         """The figures under the names that the command line's JSON uses."""
+        found = self.retrieval
+        searched = {"neighbours_kept": found.kept_per_search, "mean_similarity": found.mean_similarity} if found else {}
         return {
-            "tokens": self.tokens,
-            "seconds": self.seconds,
-            "tokens_per_second": self.tokens_per_second,
-            "steps": self.steps,
-            "tokens_per_step": self.tokens_per_step,
-            "drafted": self.drafted,
-            "accepted": self.accepted,
-            "acceptance_rate": self.acceptance_rate,
-            "accepted_length": self.accepted_length,
-            "mean_acceptance_length": self.mean_acceptance_length,
-            "drafting_seconds": self.drafting_seconds,
-            "retrieval_seconds": self.retrieval_seconds,
+            **{name: getattr(self, name) for name in _FIGURES},
             "overlapped_seconds": self._proposing().overlapped,
             "draft_prefill_seconds": self._proposing().prefill,
             "verification_seconds": self.decode_seconds + self.sample_seconds,
             "calibration_error": self.calibration_error,
-            **self._found(),
+            **searched,
         }
 
     def record(self) -> dict[str, Any]:
@@ -246,7 +221,8 @@ class ReplyMetrics:
         made._plain_steps = [own] * ENOUGH_PLAIN_STEPS if own else []
         for name in _BY_SOURCE:
             counts = _mapping(record.get(name, {}), name)
-            setattr(made, name, {key: int(_quantity(counts[key], name, whole=True)) for key in _known(counts)})
+            known = [source for source in SOURCE_NAMES.values() if source in counts]
+            setattr(made, name, {source: int(_quantity(counts[source], name, whole=True)) for source in known})
         made.accepted_per_step = [
             int(_quantity(value, "accepted_per_step", whole=True))
             for value in _row(record.get("accepted_per_step", []), "accepted_per_step", _MAX_STEPS)
@@ -271,26 +247,26 @@ class ReplyMetrics:
             made.tried = np.array(values, np.float64)
         return made
 
-    def _found(self) -> dict[str, float]:
-        if self.retrieval is None:
-            return {}
-        return {
-            "neighbours_kept": self.retrieval.kept_per_search,
-            "mean_similarity": self.retrieval.mean_similarity,
-        }
-
 
 _ADDED = (
     "tokens", "steps", "drafted_steps", "drafted", "accepted", "propose_seconds", "decode_seconds", "sample_seconds",
     "rest_seconds", "prefill_seconds", "prompt_tokens", "reused_tokens",
 )  # fmt: skip
-
+_FIGURES = (
+    "tokens", "seconds", "tokens_per_second", "steps", "tokens_per_step", "drafted", "accepted", "acceptance_rate",
+    "accepted_length", "mean_acceptance_length", "drafting_seconds", "retrieval_seconds",
+)  # fmt: skip
 _BY_SOURCE = ("by_source", "drafted_by_source", "accepted_by_source")
 _MAX_STEPS = 1_000_000
 _TICK = 1e-4
 """Seconds; times of steps are kept as whole numbers of these."""
 _MAX = 1e12
 """Whatever is counted or timed is less."""
+_Summed = TypeVar("_Summed", Retrieval, DraftTimes)
+
+
+def _sum(one: _Summed, other: _Summed) -> _Summed:
+    return type(one)(*(getattr(one, each.name) + getattr(other, each.name) for each in fields(one)))
 
 
 def _quantity(value: object, name: str, *, whole: bool = False, signed: bool = False) -> float | int:
@@ -313,19 +289,8 @@ def _row(value: object, name: str, longest: int) -> list[Any]:
     return value
 
 
-def _known(counts: dict[str, Any]) -> list[str]:
-    """The sources in `counts` that there are."""
-    return [name for name in SOURCE_NAMES.values() if name in counts]
-
-
 def _count(counts: dict[str, int], source: NDArray[np.uint8]) -> None:
     for bit, name in SOURCE_NAMES.items():
         nodes = int(np.count_nonzero(source & bit)) if bit else 0
         if nodes:
             counts[name] = counts.get(name, 0) + nodes
-
-
-def _names(bits: int) -> list[str]:
-    if bits == SOURCE_TARGET:
-        return [SOURCE_NAMES[SOURCE_TARGET]]
-    return [name for bit, name in SOURCE_NAMES.items() if bit and bits & bit][:1]

@@ -169,8 +169,7 @@ class _Average:
 
 @dataclass(slots=True)
 class SourceGate:
-    """Whether to ask one source: follows what it gains, in tokens beyond what the step had without it, and what it
-    costs, in seconds; probes now and then where it doesn't pay."""
+    """Whether to ask one source: follows the tokens it gains and the seconds it costs; probes where it doesn't pay."""
 
     policy: ProbePolicy = SEARCH
     asked: int = 0
@@ -222,8 +221,7 @@ class SourceGate:
 
 @dataclass(slots=True)
 class SpeculationGate:
-    """Whether drafting as a whole has paid for its time in this reply. Where it has not, only some steps try: looking
-    for drafts costs time, too, also where nothing is found."""
+    """Whether drafting as a whole pays in this reply. Where it does not, only some steps try: looking costs time."""
 
     _surplus: float = 0.05
     """tokens per step tried, beyond a plain step and what the time would bring"""

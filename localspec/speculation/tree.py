@@ -38,6 +38,11 @@ PADDING = -1
 """Marks the end of a continuation that is shorter than its array."""
 
 
+def source_names(bits: int) -> list[str]:
+    """Names of those that proposed a token, the one it counts for first; the target's own for 0."""
+    return [name for bit, name in SOURCE_NAMES.items() if bits & bit] or [SOURCE_NAMES[SOURCE_TARGET]]
+
+
 class Evidence(NamedTuple):
     """What is known of one node."""
 
@@ -113,10 +118,6 @@ class DraftTree:
             paths.append(conditional * (paths[parent] if parent >= 0 else 1.0))
         return DraftTree(tokens, parents, source, evidence, probability, np.array(paths, np.float64))
 
-    def with_probability(self, probability: NDArray[np.float32]) -> DraftTree:
-        """The same nodes with other conditional probabilities [n]."""
-        return DraftTree.of(self.tokens, self.parents, self.source, self.evidence, probability)
-
     def take(self, nodes: Sequence[int]) -> DraftTree:
         """The tree of `nodes`, which hold the parents of all of them, each before its children."""
         place = {-1: -1} | {node: number for number, node in enumerate(nodes)}
@@ -150,8 +151,7 @@ def depths(tree: DraftTree) -> NDArray[np.int32]:
 
 
 def evidence_of(tree: DraftTree) -> list[Evidence]:
-    """What is known of each node. Rejected by the draft model are those of which the tree says so, and the siblings of
-    nodes that the draft model proposed."""
+    """What is known of each node. Siblings of nodes that the draft model proposed are rejected by it, too."""
     parents, source = tree.parents.tolist(), tree.source.tolist()
     expanded = {parent for parent, bits in zip(parents, source, strict=True) if bits & SOURCE_DRAFT}
     known: list[Evidence] = []
@@ -191,8 +191,7 @@ class Ranked:
 
     def best(self, limit: int) -> DraftTree:
         """The `limit` best nodes. A path probability never exceeds its parent's, so they form a tree; ties go to the
-        earlier node. The most probable branch comes first (depth-first), which keeps accepted paths together in the KV
-        cache."""
+        earlier node. The most probable branch comes first (depth-first): accepted paths lie together in the cache."""
         if limit <= 0:
             return DraftTree.empty()
         return self._tree.take(_depth_first(self._tree, self._order[:limit].tolist()))

@@ -22,8 +22,7 @@ class Walk(NamedTuple):
     path: NDArray[np.int32]
     """[a] accepted nodes, from the root down"""
     emitted: NDArray[np.int32]
-    """[a + 1] tokens, the recovered or bonus token last; a token that ends the reply stands there even where it was
-    drafted"""
+    """[a + 1] tokens, the recovered or bonus token last, as is one that ends the reply even where it was drafted"""
 
 
 def walk(tree: DraftTree, sample: Callable[[int], int], is_end: Callable[[int], bool]) -> Walk:

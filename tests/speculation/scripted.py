@@ -370,3 +370,13 @@ def paths_of(tree: DraftTree | DraftModelTree) -> list[tuple[int, ...]]:
     for token, parent in zip(tree.tokens.tolist(), tree.parents.tolist(), strict=True):
         paths.append((*(paths[parent] if parent >= 0 else ()), token))
     return paths
+
+
+def calibration_error(expected: NDArray[np.float64], accepted: NDArray[np.float64], bins: int = 10) -> float:
+    """Expected calibration error: over equal bins of the expected probability [n], the mean distance between what was
+    expected and what came [n], weighted by the nodes in each (Naeini et al. 2015)."""
+    if len(expected) == 0:
+        return 0.0
+    place = np.minimum((expected * bins).astype(np.intp), bins - 1)
+    difference = np.bincount(place, expected - accepted, bins)
+    return float(np.abs(difference).sum() / len(expected))

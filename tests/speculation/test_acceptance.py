@@ -15,7 +15,6 @@ from localspec.speculation.acceptance import (
     KINDS,
     START_RESIDUAL,
     Acceptance,
-    calibration_error,
     features,
     priors,
 )
@@ -28,7 +27,7 @@ from localspec.speculation.tree import (
     DraftTree,
     evidence_of,
 )
-from tests.speculation.scripted import make_tree, paths_of
+from tests.speculation.scripted import calibration_error, make_tree, paths_of
 from tests.speculation.strategies import draft_trees
 
 LOWEST, HIGHEST = 0.002, 0.995

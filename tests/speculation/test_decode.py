@@ -18,8 +18,7 @@ from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import SteadyTimes
 from localspec.speculation.decode import generate
 from localspec.speculation.drafters.auto import AutoDrafter
-from localspec.speculation.drafters.dresd import DresdDrafter
-from localspec.speculation.drafters.hybrid import HybridDrafter
+from localspec.speculation.drafters.dresd import DresdDrafter, HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter

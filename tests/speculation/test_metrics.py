@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.acceptance import calibration_error
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
@@ -18,7 +17,7 @@ from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.interface import Context, Drafter, DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ENOUGH_PLAIN_STEPS, ReplyMetrics
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCE_PROMPT, SOURCE_REST
-from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
+from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, calibration_error, make_tree
 from tests.speculation.strategies import draft_trees
 
 

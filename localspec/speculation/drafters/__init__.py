@@ -11,6 +11,5 @@ and an accepted draft brings it back (the speculation gate). A draft model that 
 only when it is.
 
 RASD submits its searches to another thread right before the draft model's first decode, which runs without Python's
-lock. The draft model's cache holds committed tokens only, so there is nothing to roll back. A draft model that fails is
-given up, and the reply goes on.
+lock. The draft model's cache holds committed tokens only: nothing is rolled back. One that fails is given up.
 """

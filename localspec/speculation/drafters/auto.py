@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from localspec.speculation.acceptance import KINDS
 from localspec.speculation.builder import TreeInputs, build_tree
-from localspec.speculation.context_index import MAX_N
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
-from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.prompt import MAX_N, PromptDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.interface import Context, DraftTimes, Matcher, Retrieval, Step
@@ -171,8 +170,7 @@ class _Proposal:
 
 
 def _known_now(before: DraftTree, size: int, now: DraftTree) -> NDArray[np.float64]:
-    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one; 0 for those that
-    are not in it."""
+    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one, 0 if missing."""
     places = {
         (parent, token): node
         for node, (parent, token) in enumerate(zip(now.parents.tolist(), now.tokens.tolist(), strict=True))

@@ -1,15 +1,16 @@
-"""DReSD (arXiv 2502.15572): drafts from what followed the nearest hidden states of the target, in the library and in
-the context itself."""
+"""DReSD (arXiv 2502.15572): drafts from what followed the target's nearest hidden states, in library and context."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.drafters.matching import MatchingDrafter
-from localspec.speculation.drafters.vote_weights import MIN_SHARE, similarity_weights
-from localspec.speculation.interface import Context, Match, Retrieval
-from localspec.speculation.tree import PADDING, SOURCE_DRESD
+from localspec.speculation.builder import fuse
+from localspec.speculation.drafters.matching import MIN_SHARE, MatchingDrafter, similarity_weights
+from localspec.speculation.interface import Context, Drafter, Match, Retrieval, Step
+from localspec.speculation.tree import MATCH_LENGTH, PADDING, SOURCE_DRESD, DraftTree
 from localspec.stores.states.state_store import StateStore
 
 NEIGHBOURS = 50
@@ -27,6 +28,8 @@ MIN_SIMILARITY = 0.2
 """Neighbours that are less alike say nothing (docs/log.md, "Acceptance by similarity")."""
 MIN_STATES = 32
 """Known states of a context from which on their own mean and spread are good enough to compare them by."""
+LONG_MATCH = 12
+"""From here on an n-gram match is right nine times of ten (docs/log.md): dense retrieval would only cost time."""
 
 
 class DresdDrafter(MatchingDrafter):
@@ -109,8 +112,7 @@ class DresdDrafter(MatchingDrafter):
     def _comparable(
         self, wanted: NDArray[np.float16], states: NDArray[np.float16], known: NDArray[np.bool_]
     ) -> NDArray[np.float32]:
-        """`wanted` [m, d] as unit vectors: by the library's transform, or standardised by the context's own states.
-        None, [0, d], while neither is to be had."""
+        """`wanted` [m, d] as unit vectors: by the library's transform or the context's mean and spread; else [0, d]."""
         if self._store is not None:
             projected = self._store.project(wanted)
             if projected is not None:
@@ -123,3 +125,38 @@ class DresdDrafter(MatchingDrafter):
             self._spread = np.maximum(sample.std(axis=0), np.float32(1e-6))
         centred = (wanted.astype(np.float32) - self._mean) / self._spread
         return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), np.float32(1e-6)))
+
+
+class HybridDrafter:
+    """N-gram matches and dense retrieval in one tree: the dense drafter joins unless the others found a long match."""
+
+    name = "hybrid"
+    times = None
+
+    def __init__(self, ngram: Sequence[Drafter], dense: Drafter) -> None:
+        self._ngram = tuple(ngram)
+        self._dense = dense
+        self.needs_states = dense.needs_states
+
+    @property
+    def retrieval(self) -> Retrieval | None:
+        """What the dense drafter found."""
+        return self._dense.retrieval
+
+    def begin(self, context: Context) -> None:
+        """A new reply starts."""
+        for drafter in (*self._ngram, self._dense):
+            drafter.begin(context)
+
+    def propose(self, context: Context, limit: int) -> DraftTree:
+        """All drafts in one tree."""
+        trees = [drafter.propose(context, limit) for drafter in self._ngram]
+        longest = max((float(tree.evidence[0, MATCH_LENGTH]) for tree in trees if len(tree)), default=0.0)
+        if longest < LONG_MATCH:
+            trees.append(self._dense.propose(context, limit))
+        return fuse(trees)
+
+    def observe(self, step: Step) -> None:
+        """Everybody learns what became of the tree."""
+        for drafter in (*self._ngram, self._dense):
+            drafter.observe(step)

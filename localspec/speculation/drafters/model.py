@@ -32,8 +32,7 @@ class ModelDrafter:
         alone: bool = True,
     ) -> None:
         """`min_probability`: path probability below which no node can pay; `target_seconds`: the target's time for one
-        token (0: levels are drafted whatever they take). `failed` is told when the model fails. Unless `alone`,
-        searches run beside it."""
+        token (0: levels may take any). `failed` is told when the model fails. Unless `alone`, searches run beside."""
         self._model = model
         self._min_probability = min_probability
         self._target_seconds = target_seconds
@@ -74,8 +73,7 @@ class ModelDrafter:
         return tree
 
     def first(self, tokens: NDArray[np.int32], meanwhile: Callable[[], object] | None = None) -> TopK | None:
-        """The first step: the top-k behind the text; None where the model cannot tell. `meanwhile` is called when
-        the model begins to compute, if it does."""
+        """The top-k behind the text, None where the model cannot tell; `meanwhile` runs when it begins to compute."""
         if not self._usable:
             return None
         try:

@@ -19,14 +19,12 @@ _FADING = 0.01
 _ROW = 0.5
 """Of an accepted token that nobody else proposed, what is left when the rows that were not are paid, about."""
 
-Likeliest = Callable[[int, int], tuple[list[int], list[float]]]
-"""The likeliest tokens behind a row of the target's last decode, and their probabilities: (row, count) → lists."""
-
 
 class RecycledTokens:
     """For each token the target's likeliest next ones, refreshed from verified rows. A few megabytes at most."""
 
-    def __init__(self, likeliest: Likeliest) -> None:
+    def __init__(self, likeliest: Callable[[int, int], tuple[list[int], list[float]]]) -> None:
+        """`likeliest(row, count)`: tokens behind a row of the target's last decode, and their probabilities."""
         self._likeliest = likeliest
         self._table: dict[int, list[Candidate]] = {}
         self._gain = 0.1

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from localspec.speculation.drafters.matching import MatchingDrafter
-from localspec.speculation.drafters.vote_weights import MIN_SHARE, suffix_weights
+from localspec.speculation.drafters.matching import MIN_SHARE, MatchingDrafter, suffix_weights
 from localspec.speculation.interface import Context, Match
 from localspec.speculation.tree import SOURCE_REST
 from localspec.stores.ngrams.ngram_store import NgramStore
@@ -34,8 +33,7 @@ class RestDrafter(MatchingDrafter):
     def matches(self, context: Context) -> list[Match]:
         """Where the last 16 to 2 tokens of the context stand in the library, longest match first.
 
-        Example: with the document 1 2 5 6 in the library, the context 9 1 2 has one match of length 2, which 5 6
-        follows.
+        Example: with the document 1 2 5 6 in the library, the context 9 1 2 has one match, of length 2, before 5 6.
         """
         found = self._store.lookup(
             context.tokens[-MAX_N:],

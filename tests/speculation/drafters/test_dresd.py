@@ -11,10 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localspec.speculation.drafters.dresd import CONTINUATION, MIN_STATES, PAPER_CONTINUATION, DresdDrafter
-from localspec.speculation.drafters.hybrid import LONG_MATCH, HybridDrafter
+from localspec.speculation.drafters.dresd import (
+    CONTINUATION,
+    LONG_MATCH,
+    MIN_STATES,
+    PAPER_CONTINUATION,
+    DresdDrafter,
+    HybridDrafter,
+)
+from localspec.speculation.drafters.matching import similarity_weights
 from localspec.speculation.drafters.prompt import PromptDrafter
-from localspec.speculation.drafters.vote_weights import similarity_weights
 from localspec.speculation.interface import Context
 from localspec.speculation.tree import MATCH_LENGTH, SIMILARITY, SOURCE_DRESD, SOURCE_PROMPT, DraftTree, depths
 from localspec.stores.database import StoreDatabase

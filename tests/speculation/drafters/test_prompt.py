@@ -8,9 +8,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.context_index import MAX_MATCHES, MIN_N
-from localspec.speculation.drafters.prompt import CONTINUATION, MAX_N, PromptDrafter
-from localspec.speculation.drafters.vote_weights import MIN_SHARE, suffix_weights
+from localspec.speculation.drafters.matching import MIN_SHARE, suffix_weights
+from localspec.speculation.drafters.prompt import CONTINUATION, MAX_MATCHES, MIN_N, REST_MAX_N, PromptDrafter
 from localspec.speculation.interface import Context, Match
 from localspec.speculation.tree import MATCH_LENGTH, SOURCE_PROMPT
 from tests.speculation.scripted import paths_of
@@ -26,7 +25,7 @@ def brute_force(tokens: list[int]) -> list[tuple[int, list[int]]]:
     found: list[tuple[int, list[int]]] = []
     for end in reversed(range(len(tokens) - 1)):
         length = 0
-        while length < min(MAX_N, end + 1) and tokens[end - length] == tokens[-1 - length]:
+        while length < min(REST_MAX_N, end + 1) and tokens[end - length] == tokens[-1 - length]:
             length += 1
         if length >= MIN_N:
             found.append((length, tokens[end + 1 :][:CONTINUATION]))

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from localspec.speculation.drafters.matching import MIN_SHARE
 from localspec.speculation.drafters.rest import CONTINUATION, MAX_N, MIN_N, RestDrafter
-from localspec.speculation.drafters.vote_weights import MIN_SHARE
 from localspec.speculation.interface import Context
 from localspec.speculation.tree import MATCH_LENGTH, SOURCE_REST, DraftTree
 from localspec.stores.database import StoreDatabase

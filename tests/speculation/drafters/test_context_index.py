@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.context_index import MAX_MATCHES, MAX_N, ContextIndex
+from localspec.speculation.drafters.prompt import MAX_MATCHES, MAX_N, ContextIndex
 from localspec.speculation.interface import Match
 from localspec.speculation.tree import SOURCE_PROMPT
 
