@@ -17,8 +17,7 @@ from localspec.application.downloads import (
     DownloadState,
 )
 from localspec.models.files.catalogue import CatalogueEntry
-from localspec.ui.elements import literal, meter, note, paragraph
-from localspec.ui.model_buttons import model_button
+from localspec.ui.elements import literal, meter, model_button, note, paragraph
 
 
 @dataclass(frozen=True, slots=True)

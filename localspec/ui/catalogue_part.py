@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 
 from localspec import texts
 from localspec.application.downloads import UNDER_WAY, arrived
@@ -11,15 +12,41 @@ from localspec.config import models_folder
 from localspec.errors import LocalSpecError
 from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, catalogue_entries, find_entry
 from localspec.models.files.hub import endpoint
+from localspec.models.files.inventory import ModelInventory, look_through
 from localspec.models.fit.fitting import Fit
 from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import Room, draft_of, footprint
 from localspec.ui import catalogue_markup
 from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
-from localspec.ui.model_folder import ModelFolder
 from localspec.ui.part import Part, Tick, closed, html
 
+LOOK_SECONDS = 4.0
+"""The folder and the free memory are looked at so often."""
 _SPARE_DISK = 64 * 2**20
+
+
+class ModelFolder:
+    """The folder, looked at again every few seconds, for all parts of the page together."""
+
+    def __init__(self) -> None:
+        self.looked = 0.0
+        """when it was, by `time.monotonic`"""
+        self._inventory: ModelInventory | None = None
+
+    def inventory(self) -> ModelInventory:
+        """What lies in it."""
+        if self._inventory is None or time.monotonic() - self.looked > LOOK_SECONDS:
+            self._inventory = look_through()
+            self.looked = time.monotonic()
+        return self._inventory
+
+    def look_again(self) -> None:
+        """Something may have arrived just now."""
+        self.looked = 0.0
+
+    def names(self) -> list[str]:
+        """Of the models that can answer."""
+        return [entry.name for entry in self.inventory().models]
 
 
 class CataloguePart(Part):

@@ -14,7 +14,7 @@ from localspec.application.state import Application, Conversation
 from localspec.application.views import View
 from localspec.errors import LocalSpecError
 from localspec.speculation.totals import Totals, totals
-from localspec.ui import chat_list, comparison_markup, context_meter, panel
+from localspec.ui import chat_list, comparison_markup, panel
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.messages import messages
 from localspec.ui.part import Tick, Update, Updates, mark, only, remember
@@ -97,7 +97,7 @@ class ChatUpdates:
         can_go_on = chat.is_idle and last is not None and last.is_cut
         return {
             "below": chat_list.below(conversation.editing, len(chat.exchanges), can_go_on)
-            + context_meter.meter(chat.turns[-1] if chat.turns else None),
+            + chat_list.context_meter(chat.turns[-1] if chat.turns else None),
             "chats": self._listed(conversation),
             "measured": _measured(chat),
             "system": chat.system,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from urllib.parse import quote, unquote
 
 from localspec import texts
 from localspec.chat.citations import Citation
@@ -146,6 +147,19 @@ def button(hears: str, name: str, label: str, kind: str = "quiet", more: str = "
 def press(name: str, label: str, kind: str = "quiet") -> str:
     """A button about the library, the model or the endpoint. It stands inside an element that names the library."""
     return button("press", name, label, kind)
+
+
+def model_button(action: str, what: str, label: str, kind: str = "quiet") -> str:
+    """A button that does `action` with `what`, a model for example: what it sends is model:ACTION=WHAT, in which WHAT
+    is quoted as in an address."""
+    return press(f"model:{action}={quote(what, safe='')}", label, kind)
+
+
+def read_model_button(name: str) -> tuple[str, str] | None:
+    """What such a button stands for: action, and about what; None for the name of a button of another part."""
+    part, _, rest = name.partition(":")
+    action, _, what = rest.partition("=")
+    return (action, unquote(what)) if part == "model" else None
 
 
 def act(name: str, label: str, kind: str = "quiet") -> str:

@@ -13,7 +13,6 @@ from localspec.ui import elements, endpoint_part
 from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS
 from localspec.ui.library_part import pressed
 from localspec.ui.library_updates import LIBRARY_PARTS
-from localspec.ui.model_buttons import read_button
 from localspec.ui.page import Page
 from localspec.ui.part import EACH, QUICK, Tick, Updates, only, warned
 
@@ -70,7 +69,7 @@ class Events:
                 self.application.tuner.press(name)  # what comes of it is told by the next tick
         elif name in endpoint_part.PRESSES:
             self.page.endpoint.press(name)
-        elif read_button(name) is None:  # those about models are the model part's own
+        elif elements.read_model_button(name) is None:  # those about models are the model part's own
             library = self.page.library
             return library.answer_press(name, own, method, library.conversation(request))
         return only(LIBRARY_PARTS, {})

@@ -13,9 +13,8 @@ from localspec.chat.methods import METHODS
 from localspec.errors import EmbedderError, LocalSpecError
 from localspec.models.llama import MAX_ROWS
 from localspec.stores.library import Library
-from localspec.ui import document_markup, elements, library_markup
-from localspec.ui.document_markup import DocumentParts
-from localspec.ui.library_markup import Usage
+from localspec.ui import elements, library_markup
+from localspec.ui.library_markup import DocumentParts, Usage
 from localspec.ui.part import Tick, Updates, only, warned
 
 LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
@@ -119,7 +118,7 @@ class LibraryUpdates:
             except EmbedderError:  # the progress says so
                 embedded = {}
             states = library.states.positions() if library.states is not None else None
-            shown.documents = document_markup.documents(library.name, infos, DocumentParts(embedded, states))
+            shown.documents = library_markup.documents(library.name, infos, DocumentParts(embedded, states))
             shown.count, shown.changes = len(infos), changes
         now = time.monotonic()
         if shown.usage is None or (now - shown.measured > USAGE_SECONDS and not engine.busy):

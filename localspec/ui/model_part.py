@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
@@ -12,16 +13,23 @@ from localspec.application.model_manager import fit_sentence
 from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.errors import LocalSpecError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, available, resolve, resolve_draft
+from localspec.models.files.catalogue import (
+    AUTOMATIC,
+    DEFAULT_MODEL,
+    NO_DRAFT,
+    ModelEntry,
+    available,
+    drafts,
+    resolve,
+    resolve_draft,
+)
 from localspec.models.fit.fitting import Fit, ways
 from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import footprint
 from localspec.models.llama import LoadSettings
 from localspec.models.pairing import compare_files
-from localspec.ui import elements, format_markup, model_markup
-from localspec.ui.catalogue_part import CataloguePart
-from localspec.ui.model_buttons import read_button
-from localspec.ui.model_folder import LOOK_SECONDS, ModelFolder, draft_choices, fields_of
+from localspec.ui import elements, model_markup
+from localspec.ui.catalogue_part import LOOK_SECONDS, CataloguePart, ModelFolder
 from localspec.ui.model_markup import draft_status, status
 from localspec.ui.options import Number, load_settings
 from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, closed, html, remember, warned
@@ -115,7 +123,7 @@ class ModelPart(Part):
         inventory = self.folder.inventory()
         tick.tell("status", status(self.application))
         tick.tell("draft-status", draft_status(self.application.models.draft))
-        tick.tell("formats", format_markup.formats(self.application.tuner.state()))
+        tick.tell("formats", model_markup.formats(self.application.tuner.state()))
         tick.tell("fit", self._fit(picked, settings_of(picked)) if picked is not None else "")
         tick.tell("unusable", model_markup.unusable(inventory.unusable))
         for name, listed in (
@@ -176,7 +184,7 @@ class ModelPart(Part):
 
     def press(self, request: gr.Request, wanted: str, *fields: Any) -> Updates:  # noqa: ANN401
         """One of the buttons of this part; those of others are left alone."""
-        pressed = read_button(wanted.partition(" ")[0])
+        pressed = elements.read_model_button(wanted.partition(" ")[0])
         same: list[Update] = [gr.skip() for _ in fields]
         if pressed is None:
             return (*same, *(gr.skip() for _ in range(5)))
@@ -277,6 +285,28 @@ class ModelPart(Part):
             if size.name != found.target.name and fit_into(size, None, found.room, embedder=found.embedder).fits:
                 fitting.append((size.file_bytes, size.name))
         return [name for _, name in sorted(fitting, reverse=True)[:_OTHERS]]
+
+
+def fields_of(choice: Choice, names: Sequence[str]) -> tuple[str | None, str, str, int, int, int]:
+    """What the fields of the part about models hold for a choice: model of the list, path, draft, context, GPU layers,
+    threads."""
+    model = choice.model or DEFAULT_MODEL
+    listed = model in names
+    return (
+        model if listed else None,
+        "" if listed else choice.model,
+        choice.draft,
+        choice.context,
+        choice.gpu_layers,
+        choice.threads,
+    )
+
+
+def draft_choices(entries: Sequence[ModelEntry] | None = None) -> list[tuple[str, str]]:
+    """What can be picked as a draft: label and value; `entries` are all draft models where they are not given."""
+    special = [(texts.DRAFT_AUTOMATIC, AUTOMATIC), (texts.DRAFT_NONE, NO_DRAFT)]
+    names = dict.fromkeys(entry.name for entry in (drafts() if entries is None else entries))
+    return special + [(name, name) for name in names if name not in (AUTOMATIC, NO_DRAFT)]
 
 
 def chosen(

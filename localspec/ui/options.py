@@ -10,7 +10,6 @@ from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.ui import reading_part
 
 Number = float | int | None
 """What a number field gives: None when it is empty."""
@@ -20,6 +19,8 @@ SAMPLING_ORDER = (
     "grammar", "read", "system",
 )  # fmt: skip
 """The fields in the order in which the page hands them to `reply_options`."""
+PASSAGES, ALL = "", "all"
+"""What the field "read" holds beside a document and its library: the best passages, or all documents."""
 
 
 def reply_options(
@@ -47,7 +48,7 @@ def reply_options(
     )
     return ReplyOptions(
         *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), sampling),
-        whole=reading_part.chosen(read, library),
+        whole=chosen_documents(read, library),
         system=(system or "").strip(),
     )
 
@@ -63,6 +64,18 @@ def sampling_values(
         "min_p": _number("min-p", min_p),
         "repeat_penalty": _number("repeat penalty", repeat_penalty),
     }
+
+
+def chosen_documents(value: str | None, library: str) -> tuple[int, ...] | None:
+    """The documents to be read whole, as `ReplyOptions` has them. Raises SettingsError for one of another library."""
+    if not value or value == texts.READ_PASSAGES:
+        return None
+    if value == ALL:
+        return ()
+    identity, _, own = value.partition(" ")
+    if not identity.isdecimal() or len(identity) > 18 or own != library:
+        raise SettingsError(texts.READ_ELSEWHERE.format(library=library), texts.READ_ELSEWHERE_ADVICE)
+    return (int(identity),)
 
 
 def load_settings(context: Number, gpu_layers: Number, threads: Number) -> LoadSettings:

@@ -18,13 +18,10 @@ from localspec.ui.comparison_part import ComparisonPart
 from localspec.ui.endpoint_part import EndpointPart
 from localspec.ui.library_part import LibraryPart
 from localspec.ui.library_updates import LibraryUpdates
-from localspec.ui.method_part import MethodPart
 from localspec.ui.model_part import ModelPart
 from localspec.ui.options import SAMPLING_ORDER
 from localspec.ui.part import Part, html
-from localspec.ui.reading_part import ReadingPart
-from localspec.ui.sampling_part import SamplingPart
-from localspec.ui.system_part import SystemPart
+from localspec.ui.settings_part import MethodPart, ReadingPart, SamplingPart, SystemPart
 
 
 class Page:

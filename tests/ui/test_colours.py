@@ -14,7 +14,8 @@ from localspec.application.views import View
 from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.turn import Turn
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, SOURCE_TARGET
-from localspec.ui import colours, elements, messages
+from localspec.ui import elements, messages
+from localspec.ui.messages import coloured_answer
 from tests.ui.test_panel import HOSTILE, Tags
 
 
@@ -32,7 +33,7 @@ def text_in(page: str) -> str:
 
 
 def test_tokens_of_a_word_stand_together_in_runs_of_one_source() -> None:
-    page = colours.answer(
+    page = coloured_answer(
         *origins(("The ", SOURCE_TARGET), ("light", SOURCE_REST), ("house", SOURCE_REST), ("s", SOURCE_DRAFT))
     )
     assert '<span class="from from-rest" title="your documents"><span>light</span><span>house</span></span>' in page
@@ -42,7 +43,7 @@ def test_tokens_of_a_word_stand_together_in_runs_of_one_source() -> None:
 
 
 def test_the_legend_names_and_counts_the_sources_in_words() -> None:
-    page = colours.answer(*origins(("a", SOURCE_PROMPT), ("b", SOURCE_PROMPT), ("c", SOURCE_TARGET), ("d", UNKNOWN)))
+    page = coloured_answer(*origins(("a", SOURCE_PROMPT), ("b", SOURCE_PROMPT), ("c", SOURCE_TARGET), ("d", UNKNOWN)))
     legend = Tags(page.partition('<div class="origins-legend">')[2].removesuffix("</div>")).text
     assert f"{texts.SOURCES['prompt']} 2 tokens" in legend
     assert f"{texts.SOURCES['target']} 1 token" in legend
@@ -51,23 +52,23 @@ def test_the_legend_names_and_counts_the_sources_in_words() -> None:
 
 
 def test_several_that_proposed_a_token_are_all_named() -> None:
-    page = colours.answer(*origins(("a", SOURCE_REST | SOURCE_DRAFT)))
+    page = coloured_answer(*origins(("a", SOURCE_REST | SOURCE_DRAFT)))
     assert f'title="{texts.SOURCES["REST"]}, also&#58; {texts.SOURCES["draft"]}"' in page
 
 
 def test_signs_are_not_torn_apart() -> None:
     for sign in ("e\u0301", "👩\u200d🚀", "👍🏽", "🇩🇪", "❤\ufe0f", "क\u094d\u0937"):
         pieces = [(character, 1 + number % 2) for number, character in enumerate(sign)]
-        page = colours.answer(*origins(("x", 0), *pieces, ("y", 0)))
+        page = coloured_answer(*origins(("x", 0), *pieces, ("y", 0)))
         assert text_in(page) == f"x{sign}y"
         assert sign in page, f"{sign} lies in two elements"
-    page = colours.answer(*origins(("🇩", 1), ("🇪", 2), ("🇫", 1), ("🇷", 2)))
+    page = coloured_answer(*origins(("🇩", 1), ("🇪", 2), ("🇫", 1), ("🇷", 2)))
     assert re.findall(r"<span>([^<]+)</span>", page)[:2] == ["🇩🇪", "🇫🇷"]
 
 
 def test_hostile_text_is_shown_not_run() -> None:
     cut = [(HOSTILE[place : place + 3], place % 4) for place in range(0, len(HOSTILE), 3)]
-    page = colours.answer(*origins(*cut))
+    page = coloured_answer(*origins(*cut))
     tags = Tags(page)
     assert set(tags.tags) <= {"div", "span", "br"}
     assert set(tags.attributes) <= {"class", "title"}
@@ -83,7 +84,7 @@ ONE_BREAK = st.text(st.characters(exclude_characters="\r", exclude_categories=["
 @given(st.lists(st.tuples(ONE_BREAK, st.sampled_from([0, 1, 2, 8, 10, UNKNOWN])), max_size=20))
 def test_any_text_is_shown_as_it_was(pieces: list[tuple[str, int]]) -> None:
     text, made = origins(*pieces)
-    page = colours.answer(text, made)
+    page = coloured_answer(text, made)
     if text and made:
         assert "\n" not in page, "a blank line would end the element"
         answer = page.split('<div class="origins-legend">')[0].replace("<br>", "\n")
@@ -93,10 +94,10 @@ def test_any_text_is_shown_as_it_was(pieces: list[tuple[str, int]]) -> None:
 
 
 def test_an_answer_of_unknown_origin_stays_as_it_is_and_says_so() -> None:
-    page = colours.answer("**Bold** words", Origins())
+    page = coloured_answer("**Bold** words", Origins())
     assert page.startswith(elements.answer("**Bold** words"))
     assert html.unescape(page).count(texts.ORIGINS_UNKNOWN.split(":")[0]) == 1
-    assert colours.answer("", Origins()) == ""
+    assert coloured_answer("", Origins()) == ""
 
 
 def shown(exchange: Exchange, coloured: bool) -> str:

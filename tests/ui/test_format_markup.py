@@ -16,7 +16,7 @@ from localspec.models.llama import LoadSettings
 from localspec.models.quantization import tuned
 from localspec.models.quantization.needs import Needs
 from localspec.models.quantization.tuned import Figures, Tuning
-from localspec.ui.format_markup import formats
+from localspec.ui.model_markup import formats
 
 OWN = Figures("Q4_1, head Q8_0", 98_000_000, {1: 0.0069, 2: 0.0137, 4: 0.02, 8: 0.0277, 16: 0.0475}, 165.0, 0.0, 1.0,
               note="original")  # fmt: skip

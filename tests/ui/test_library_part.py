@@ -20,9 +20,8 @@ from localspec.application.state import Application, Conversation
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
 from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
 from localspec.ui import library_markup
-from localspec.ui.document_markup import DocumentParts, documents
 from localspec.ui.folder_part import dropped_files, typed_path
-from localspec.ui.library_markup import Usage, manage
+from localspec.ui.library_markup import DocumentParts, Usage, documents, manage
 from localspec.ui.library_part import LibraryPart
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
 from tests.ui.test_panel import HOSTILE, Tags

@@ -13,7 +13,7 @@ from localspec.models.fit.memory import Footprint, Room
 from localspec.models.llama import Device
 from localspec.ui import catalogue_markup, model_markup
 from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
-from localspec.ui.model_buttons import model_button, read_button
+from localspec.ui.elements import model_button, read_model_button
 from tests.ui.test_panel import HOSTILE, Tags
 
 GIB = 2**30
@@ -144,9 +144,9 @@ def test_buttons_are_read_as_they_were_made(what: str) -> None:
     made = model_button("model", what, "Label")
     name = made.split('data-press="')[1].split('"')[0]
     assert " " not in name
-    assert read_button(name) == ("model", what)
+    assert read_model_button(name) == ("model", what)
 
 
 @pytest.mark.parametrize("name", ["", "ask", "build", "models:get=x", "endpoint-on"])
 def test_buttons_of_other_parts_are_left_alone(name: str) -> None:
-    assert read_button(name) is None
+    assert read_model_button(name) is None

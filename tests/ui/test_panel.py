@@ -29,18 +29,16 @@ from localspec.speculation.interface import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, IngestionProgress
-from localspec.ui import elements, model_folder, panel
-from localspec.ui.document_markup import DocumentParts, documents
+from localspec.ui import elements, model_part, panel
 from localspec.ui.events import Events
-from localspec.ui.library_markup import learnt, meaning, progress_line
+from localspec.ui.library_markup import DocumentParts, documents, learnt, meaning, progress_line
 from localspec.ui.library_part import pressed
 from localspec.ui.library_updates import LIBRARY_PARTS
-from localspec.ui.method_part import explain
-from localspec.ui.model_folder import draft_choices
 from localspec.ui.model_markup import alone, draft_status, status
-from localspec.ui.model_part import ModelPart
+from localspec.ui.model_part import ModelPart, draft_choices
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import Page
+from localspec.ui.settings_part import explain
 from tests.running import foreign_draft
 
 HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`"
@@ -448,7 +446,7 @@ def test_methods_are_explained_and_those_for_measuring_not_offered() -> None:
 
 def test_every_draft_can_be_picked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found = [ModelEntry(name, Path(f"{name}.gguf")) for name in ("own", "auto", "big", "own")]
-    monkeypatch.setattr(model_folder, "drafts", lambda: found)
+    monkeypatch.setattr(model_part, "drafts", lambda: found)
     assert draft_choices() == [("Automatic", "auto"), ("None", "none"), ("own", "own"), ("big", "big")]
 
 

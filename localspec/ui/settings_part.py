@@ -1,0 +1,187 @@
+"""What an answer is made with: who drafts, what the question is read with, the system prompt, and the sampling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import gradio as gr
+
+from localspec import texts
+from localspec.application.state import Application
+from localspec.chat.material import PLAIN_SYSTEM
+from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, listed
+from localspec.chat.sampling_presets import SETTINGS
+from localspec.chat.turn import ReplyOptions
+from localspec.errors import LocalSpecError
+from localspec.models.llama import MAX_ROWS
+from localspec.models.llama.sampling import SamplingSettings
+from localspec.stores.library import DocumentInfo
+from localspec.ui.model_markup import alone
+from localspec.ui.options import ALL, PASSAGES
+from localspec.ui.part import QUICK, Part, Tick, Update, closed, html, remember, warned
+from localspec.ui.preset_part import PresetPart
+
+_MOST = 200
+_READ = ("ngrams", "ready")
+
+
+class MethodPart(Part):
+    """The methods, what the chosen one does, and why it goes without the draft model that it needs."""
+
+    told = ("alone",)
+
+    def build(self) -> None:
+        """The switch."""
+        self.method = gr.Radio(
+            [(METHODS[name].label, name) for name in listed()],
+            value=DEFAULT_METHOD,
+            label=texts.METHOD,
+            info=METHODS[DEFAULT_METHOD].explanation,
+            elem_id="method",
+        )
+        self.named["alone"] = html("alone")
+
+    def connect(self) -> None:
+        """Tie the handler."""
+        self.method.change(explain, self.method, self.method, **QUICK)
+
+    def tell(self, tick: Tick) -> None:
+        """Whether it goes without a draft model."""
+        tick.tell("alone", alone(self.application.models.draft, tick.method))
+
+
+def explain(method: str) -> Update:
+    """What the chosen method does, beside the switch."""
+    return gr.Radio(info=METHODS[method].explanation)
+
+
+class ReadingPart(Part):
+    """The picker by the entry."""
+
+    told = ("read",)
+
+    def build(self) -> None:
+        """The picker."""
+        self.read = self.named["read"] = gr.Dropdown(
+            choices("", ()),
+            value=PASSAGES,
+            label=texts.READ,
+            show_label=False,
+            container=False,
+            allow_custom_value=True,
+            scale=0,
+            min_width=190,
+            elem_id="read",
+        )
+
+    def tell(self, tick: Tick) -> None:
+        """What can be read whole, where that has changed. A choice made for another library goes."""
+        conversation, name = tick.conversation, tick.conversation.library
+        library = self.application.opened(name)
+        try:
+            listed = choices(name, library.documents() if library is not None else ())
+        except LocalSpecError:  # told beside the documents
+            return
+        own = conversation.reading == name
+        update = gr.update(choices=listed) if own else gr.update(choices=listed, value=PASSAGES)
+        tick.tell("read", repr(listed), update)
+        if "read" in tick.updates:
+            conversation.reading = name
+
+
+def choices(library: str, infos: Sequence[DocumentInfo]) -> list[tuple[str, str]]:
+    """What can be picked, as label and value; the newest documents first."""
+    ready = [info for info in infos if info.status in _READ and info.tokens > 0]
+    listed = [(texts.READ_PASSAGES, PASSAGES)]
+    if not ready:
+        return listed
+    everything = texts.READ_ALL.format(tokens=f"{sum(info.tokens for info in ready):,}")
+    single = [
+        (texts.READ_ONE.format(name=info.name, tokens=f"{info.tokens:,}"), f"{info.id} {library}")
+        for info in reversed(ready)
+    ]
+    return [*listed, (everything, ALL), *single[:_MOST]]
+
+
+class SystemPart(Part):
+    """It belongs to the chat; what it is now is told beside it."""
+
+    def build(self) -> None:
+        """The field, closed at first."""
+        with closed(texts.SYSTEM, "system-part"):
+            self.field = self.named["system"] = gr.Textbox(
+                label=texts.SYSTEM,
+                show_label=False,
+                info=texts.SYSTEM_INFO,
+                placeholder=PLAIN_SYSTEM,
+                lines=3,
+                max_lines=12,
+                max_length=8000,
+                elem_id="system",
+            )
+
+    def connect(self) -> None:
+        """Tie the handler."""
+        self.field.blur(self.set_system, self.field, None, **QUICK)
+
+    def set_system(self, text: str, request: gr.Request) -> None:
+        """Keep the system prompt that was typed with the chat; the next question is asked with it."""
+        conversation = self.conversation(request)
+        chat, system = conversation.chat, (text or "").strip()
+        remember(conversation, {"system": system})
+        if system == chat.system:
+            return
+        chat.system = system
+        if chat.identity:
+            with warned():
+                self.application.history.store.set_system(chat.identity, system)
+
+
+class SamplingPart(Part):
+    """The fields, and the presets that fill some of them."""
+
+    def __init__(self, application: Application) -> None:
+        super().__init__(application)
+        self.presets = PresetPart(application)
+
+    def build(self) -> None:
+        """All of it, closed at first."""
+        with closed(texts.ADVANCED, "advanced-part"):
+            self.presets.build()
+            self._build_sampling()
+            with gr.Row():
+                self.named["preset"] = gr.Radio(
+                    list(SIZINGS), value=SIZINGS[0], label="Draft size", info=texts.PRESET_INFO
+                )
+                self.named["rows"] = gr.Number(
+                    0, label="Rows", info=texts.ROWS_INFO, precision=0, minimum=0, maximum=MAX_ROWS, min_width=100
+                )
+
+    def _build_sampling(self) -> None:
+        usual, fields = SamplingSettings(), self.named
+        with gr.Row():
+            fields["temperature"] = gr.Number(
+                usual.temperature, label="Temperature", info=texts.TEMPERATURE_INFO, step=0.1, min_width=120
+            )
+            fields["max_tokens"] = gr.Number(
+                ReplyOptions().max_tokens,
+                label="Longest answer",
+                info="In tokens.",
+                precision=0,
+                min_width=120,
+                elem_id="max-tokens",
+            )
+        with gr.Row():
+            fields["top_k"] = gr.Number(usual.top_k, label="Top-k", info="0 is off.", precision=0, min_width=80)
+            fields["top_p"] = gr.Number(usual.top_p, label="Top-p", info="1 is off.", step=0.05, min_width=80)
+            fields["min_p"] = gr.Number(usual.min_p, label="Min-p", info="0 is off.", step=0.01, min_width=80)
+        with gr.Row():
+            fields["repeat_penalty"] = gr.Number(
+                usual.repeat_penalty, label="Repeat penalty", info="1 is off.", step=0.05, min_width=120
+            )
+            fields["seed"] = gr.Number(None, label="Seed", info=texts.SEED_INFO, precision=0, min_width=120)
+        fields["grammar"] = gr.Textbox("", label="Grammar", info=texts.GRAMMAR_INFO, lines=2, max_lines=8)
+
+    def connect(self) -> None:
+        """The presets fill the fields of `SETTINGS`."""
+        self.presets.connect([self.named[name] for name in SETTINGS])
