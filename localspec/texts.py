@@ -85,14 +85,12 @@ QUIT_SURE = "Quit LocalSpec?"
 QUIT_WHAT = (
     "An answer that is being written ends where it is. Documents that are not indexed yet go on at the next start."
 )
-QUIT_NOT = "Cancel"
 QUITTING = "LocalSpec is stopping …"
 QUIT_DONE = "LocalSpec has stopped"
 QUIT_DONE_ADVICE = "You can close this window. Start LocalSpec again to go on."
 
 KEYS = "Keys"
 KEYS_NAME = "Keys of the keyboard"
-KEYS_CLOSE = "Close"
 KEYS_LIST = (
     ("Enter", "send"),
     ("Shift + Enter", "begin a new line"),
@@ -238,8 +236,6 @@ FORMAT_LEGEND = (
     "T(k): milliseconds to compute k tokens at once. KL: how far the probabilities are from the original's (at most"
     " 0.01 is allowed). Same word: how often the likeliest token is the same. Tokens/s: expected with drafts."
 )
-FORMAT_NOTES = {"original": "original", "chosen": "chosen", "slower": "slower", "loses too much": "loses too much",
-                "gains too little": "gains too little"}  # fmt: skip
 LOAD = "Load this model"
 UNLOAD = "Unload"
 UNLOADING = "Giving the memory back …"
@@ -305,11 +301,8 @@ DOWNLOAD_ASK_FREE = "{free} are free on the disk."
 DOWNLOAD_NO_ROOM = "{size} are needed and {free} are free on the disk: free some space first."
 DOWNLOAD_NOW = "Yes, download {size}"
 DOWNLOAD_BOTH = "Yes, with its draft model: {size}"
-DOWNLOAD_NOT = "Cancel"
-DOWNLOAD_STOP = "Cancel"
 DOWNLOAD_USE = "Load it"
 DOWNLOAD_AGAIN = "Try again"
-DOWNLOAD_DISMISS = "Close"
 DOWNLOAD_CLOSED = "LocalSpec is just ending: nothing is downloaded any more."
 DOWNLOAD_STATES = {
     "waiting": "waiting for the download before it",
@@ -332,7 +325,6 @@ ENDPOINT_ON = "Programs on this computer can use {model}. Give them this address
 ENDPOINT_NO_MODEL = "the model, once it is loaded"
 ENDPOINT_URL = "Base URL"
 ENDPOINT_TOKEN = "Token"
-ENDPOINT_MODEL = "Model"
 SWITCH_ON = "Switch on"
 SWITCH_OFF = "Switch off"
 NEW_TOKEN = "New token"
@@ -346,7 +338,6 @@ ROWS_INFO = "Most tokens checked at once; 0 lets measurement decide."
 PRESET_INFO = "device: sized by what pays on this computer. paper: as published."
 GRAMMAR_INFO = "GBNF; the answer then follows it."
 
-LIBRARY_HERE = "Library"
 LIBRARY_SWITCH = "Switch"
 LIBRARY_SWITCH_NAME = "Use another library for this chat"
 LIBRARY_NEW = "New library"
@@ -573,7 +564,6 @@ BASELINE_OWN = "the mean of this reply's undrafted steps"
 BASELINE_LOADED = "measured when the model was loaded"
 TOKENS_CAME_FROM = "Where the tokens came from"
 TOKENS_BY_SOURCE = "Tokens by source"
-SOURCE_TOKENS = "tokens"
 SOURCE_DRAFTED = "drafted"
 SOURCE_ACCEPTED = "accepted"
 SOURCE_SHARED = "A draft that several made counts for each of them; its token counts for the first."
@@ -619,7 +609,6 @@ MEASURE_HINT = (
 MEASURED_PLAIN = "Beside plain decoding"
 COMPARED = "Methods compared"
 MEASURED_ANSWER = "This answer ({method})"
-MEASURE_CLOSE = "Close"
 MEASURE_WAITING = "Measuring: waiting for the model …"
 MEASURE_NEXT = "waiting"
 MEASURE_WRITING = "being measured …"

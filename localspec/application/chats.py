@@ -19,11 +19,8 @@ _SETTLE_SECONDS = 30.0
 """A reply that is stopped ends after the step at work."""
 
 
-class RunningReply(Protocol):
-    """What a chat and its tabs know of the answer that is made in it; `replying.ReplyTask` makes it."""
-
-    discarded: bool
-    """its end is not shown"""
+class Running(Protocol):
+    """What a chat and its tabs know of work that is done for it in a thread."""
 
     @property
     def conversation(self) -> object:
@@ -35,6 +32,13 @@ class RunningReply(Protocol):
 
     def stop(self) -> None:
         """End after the step at work."""
+
+
+class RunningReply(Running, Protocol):
+    """The answer that is made in a chat; `replying.ReplyTask` makes it."""
+
+    discarded: bool
+    """its end is not shown"""
 
     def discard(self) -> None:
         """Stop, and show nothing more."""
@@ -46,26 +50,15 @@ class RunningReply(Protocol):
         """Until its page was given the end, or takes too long for it."""
 
 
-class RunningMeasurement(Protocol):
-    """What a chat and its tabs know of what is measured besides; `measuring.Measurement` does it."""
+class RunningMeasurement(Running, Protocol):
+    """What is measured besides; `measuring.Measurement` does it."""
 
     measured: Measured
     """what is known now"""
 
     @property
-    def conversation(self) -> object:
-        """The tab that asked."""
-
-    @property
-    def is_over(self) -> bool:
-        """Nothing follows."""
-
-    @property
     def is_of_this_chat(self) -> bool:
         """False once the answer that was measured is not the chat's last one any more."""
-
-    def stop(self) -> None:
-        """End after the step at work."""
 
 
 @dataclass(eq=False)

@@ -74,7 +74,7 @@ class Measurement(AnswerWorker):
 
     def work(self, engine: Engine) -> None:
         """Measure what was asked for."""
-        library = self._application.library(self._library_name, engine)
+        library = self._application.libraries.get(self._library_name, engine)
         if self.measured.kind == PLAIN:
             self._beside_plain(engine, library)
         else:

@@ -112,9 +112,9 @@ class ModelManager:
         """The memory that is free for the next model: with what closing the loaded one gives back."""
         return measure_room().with_back(*self._taken)
 
-    def fit(self, choice: Choice, settings: LoadSettings) -> Fit:
+    def fit(self, choice: Choice) -> Fit:
         """Whether a choice fits into that. Raises ModelFileError."""
-        return fit_of(choice.model, choice.draft, settings, self.room(), embedder=not self.has_embedder())
+        return fit_of(choice.model, choice.draft, choice.settings, self.room(), embedder=not self.has_embedder())
 
     @property
     def used(self) -> Choice | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from localspec.config import cache_folder
 from localspec.models.files.catalogue import AUTOMATIC
+from localspec.models.llama import LoadSettings
 
 _logger = logging.getLogger(__name__)
 
@@ -32,6 +33,11 @@ class Choice:
     """-1 = automatic"""
     threads: int = 0
     """0 = every core"""
+
+    @property
+    def settings(self) -> LoadSettings:
+        """How it is loaded."""
+        return LoadSettings(self.context, self.threads, self.gpu_layers)
 
 
 def recall() -> Choice | None:

@@ -123,7 +123,7 @@ class ReplyTask(AnswerWorker):
 
     def work(self, engine: Engine) -> None:
         """Add the files, wait for the documents, and ask."""
-        with self._application.question(self._library_name):
+        with self._application.libraries.question(self._library_name):
             library = self._open(engine)
             added = self._add(library) if library is not None and self._files else []
             if library is not None:
@@ -140,7 +140,7 @@ class ReplyTask(AnswerWorker):
     def _open(self, engine: Engine) -> Library | None:
         self._publish(activity=texts.WAITING_DOCUMENTS)
         try:
-            return self._application.library(self._library_name, engine)
+            return self._application.libraries.get(self._library_name, engine)
         except LocalSpecError as error:
             if self._files or not self._question:
                 raise

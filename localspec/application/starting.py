@@ -11,7 +11,6 @@ from localspec.errors import LocalSpecError
 from localspec.models.choice import fit_of
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, resolve_draft
 from localspec.models.fit.memory import measure_room
-from localspec.models.llama import LoadSettings
 
 
 class Start:
@@ -45,16 +44,14 @@ class Start:
     def load(self, models: ModelManager) -> None:
         """Begin to load it. Raises SettingsError while another load is under way."""
         choice = self.choice
-        settings = LoadSettings(choice.context, choice.threads, choice.gpu_layers)
         # One that was named on the command line is meant: in its place nothing is loaded.
-        models.load(choice.model, settings, choice.draft, or_default=bool(choice.model) and not self._is_named)
+        models.load(choice.model, choice.settings, choice.draft, or_default=bool(choice.model) and not self._is_named)
         models.notice = self.notice
 
     def _usable(self, last: Choice) -> Choice:
         """The last choice, as far as its files are there and it fits."""
         try:
-            settings = LoadSettings(last.context, last.threads, last.gpu_layers)
-            found = fit_of(last.model, last.draft, settings, measure_room())
+            found = fit_of(last.model, last.draft, last.settings, measure_room())
             if not found.fits and not found.could_be_tried:
                 self.notice = texts.LAST_GONE.format(model=last.model, problem=fit_sentence(found))
                 return Choice()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from localspec import config
@@ -14,11 +13,9 @@ from localspec.application.model_manager import ModelManager
 from localspec.application.open_libraries import OpenLibraries
 from localspec.application.remembered import Choice
 from localspec.application.tuning import Tuner
-from localspec.chat.engine import Engine
 from localspec.chat.history import History
 from localspec.chat.sampling_presets import Presets
 from localspec.endpoint.service import Service
-from localspec.stores.library import Library
 
 CHATS_LISTED = 100
 """Chats are shown so many at a time."""
@@ -98,7 +95,7 @@ class Application:
         self.libraries = OpenLibraries()
         self.models = ModelManager(self.libraries.close)
         self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
-        self.endpoint = Service(self.models.use, self.library)
+        self.endpoint = Service(self.models.use, self.libraries.get)
         self.downloads = Downloads()
         self.models.has_embedder = lambda: self.libraries.has_embedder
         self._lock = threading.RLock()
@@ -187,22 +184,6 @@ class Application:
         if conversation is not None:
             conversation.show(Chat())
 
-    def library_names(self) -> list[str]:
-        """All libraries, the default one first."""
-        return self.libraries.names()
-
-    def library(self, name: str, engine: Engine) -> Library:
-        """The library called `name`, opened (or begun) for `engine`. Raises StoreError, SettingsError."""
-        return self.libraries.get(name, engine)
-
-    def opened(self, name: str) -> Library | None:
-        """The library called `name` if it is open."""
-        return self.libraries.opened(name)
-
-    def question(self, library: str) -> AbstractContextManager[None]:
-        """Inside, vectors are not made for `library`: a question comes as soon as its documents can be searched."""
-        return self.libraries.question(library)
-
     def rename_library(self, name: str, wanted: str) -> str:
         """Give a library another name, which its chats and the tabs that show it follow. Raises StoreError,
         SettingsError."""
@@ -221,7 +202,7 @@ class Application:
     def delete_library(self, name: str) -> None:
         """Delete a library for good; tabs that show it get another one. Raises StoreError, SettingsError."""
         self.libraries.delete(name, self._is_answering)
-        self._switch(name, next((one for one in self.library_names() if one != name), config.DEFAULT_LIBRARY))
+        self._switch(name, next((one for one in self.libraries.names() if one != name), config.DEFAULT_LIBRARY))
 
     def _is_answering(self) -> bool:
         engine = self.models.engine

@@ -107,7 +107,7 @@ def _question(question: DownloadQuestion) -> str:
             buttons.append(model_button("both", entry.name, texts.DOWNLOAD_BOTH.format(size=both)))
     else:
         said = f"{asked} {texts.DOWNLOAD_NO_ROOM.format(size=texts.size(question.missing), free=free)}"
-    buttons.append(model_button("not", entry.name, texts.DOWNLOAD_NOT))
+    buttons.append(model_button("not", entry.name, texts.CANCEL))
     return f'<div class="asked">{paragraph(said)}<div class="ways">{"".join(buttons)}</div></div>'
 
 
@@ -130,7 +130,7 @@ def _download(state: DownloadState) -> str:
     if state.state in UNDER_WAY:
         shown = meter(label, state.done / state.total if state.total else 0.0)
         can_stop = state.state in (WAITING, RUNNING, CHECKING)
-        buttons = [model_button("stop", name, texts.DOWNLOAD_STOP)] if can_stop else []
+        buttons = [model_button("stop", name, texts.CANCEL)] if can_stop else []
     else:
         shown = paragraph(label)
         if state.problem:
@@ -138,7 +138,7 @@ def _download(state: DownloadState) -> str:
         again = texts.DOWNLOAD_GO_ON if state.done else texts.DOWNLOAD_AGAIN
         first = {DONE: ("use", texts.DOWNLOAD_USE), STOPPED: ("get", again), FAILED: ("get", texts.DOWNLOAD_AGAIN)}
         action, words = first[state.state]
-        buttons = [model_button(action, name, words), model_button("close", name, texts.DOWNLOAD_DISMISS)]
+        buttons = [model_button(action, name, words), model_button("close", name, texts.CLOSE)]
     return (
         f'<div class="download" data-download="{name}" data-state="{state.state}">{shown}'
         f'<div class="ways">{"".join(buttons)}</div></div>'

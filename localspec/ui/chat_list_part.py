@@ -20,9 +20,6 @@ from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identi
 class ChatListPart(Part):
     """The column of chats."""
 
-    act: gr.Textbox
-    """A count, the name of the button about chats that was pressed, and what it is about"""
-
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
         self.updates = updates
@@ -92,7 +89,7 @@ class ChatListPart(Part):
         conversation.show(chat)
         switched: dict[str, Update] = {}
         # One that is not there, as after an import, is not begun for it.
-        if chat.library != conversation.library and chat.library in self.application.library_names():
+        if chat.library != conversation.library and chat.library in self.application.libraries.names():
             conversation.use_library(chat.library)
             switched = {"library": chat.library, **dict.fromkeys(LIBRARY_PARTS, "")}
         return self.updates.all(conversation, ALL_PARTS, empties=edited, **switched)

@@ -24,9 +24,6 @@ _WANTED = re.compile(r"(\d{1,18}) cite (\d{1,9})")
 class CitingPart(Part):
     """The dialog, and the field in which the page names a passage."""
 
-    cite: gr.Textbox
-    """A count and the name of the button of a cited passage that was pressed"""
-
     def build(self) -> None:
         """Both."""
         self.cite = hidden("cite")
@@ -67,7 +64,7 @@ class CitingPart(Part):
         """The library of this identity, opened where it is not; None where there is none, or no model to open it."""
         stores = config.stores_folder()
         usual = dict.fromkeys((conversation.library, conversation.chat.library))
-        names = [name for name in (*usual, *self.application.library_names()) if name]
+        names = [name for name in (*usual, *self.application.libraries.names()) if name]
         models = self.application.models
         # Nobody waits here for a model that is being loaded.
         with models.use(lambda: True) as engine:
@@ -76,7 +73,7 @@ class CitingPart(Part):
             for name in dict.fromkeys(names):
                 folder = stores / name
                 if folder.exists() and library_identity(folder) == identity:
-                    return self.application.library(name, engine)
+                    return self.application.libraries.get(name, engine)
         return None
 
 

@@ -24,7 +24,7 @@ def shown(measured: Measured) -> str:
     """A measurement as far as it is."""
     running = measured.state == "running"
     title = texts.MEASURED_PLAIN if measured.kind == PLAIN else texts.COMPARED
-    button = elements.act("halt", texts.STOP) if running else elements.act("unmeasure", texts.MEASURE_CLOSE)
+    button = elements.act("halt", texts.STOP) if running else elements.act("unmeasure", texts.CLOSE)
     top = max((row.metrics.tokens_per_second for row in measured.rows if row.metrics is not None), default=0.0)
     base = _base(measured)
     rows = "".join(_row(row, measured, top, base) for row in measured.rows)

@@ -24,9 +24,6 @@ from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, only, 
 class ComparisonPart(Part):
     """What a measurement brings is shown by the page's regular refresh."""
 
-    origins: gr.Checkbox
-    """Whether answers show where each word came from"""
-
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
         self.updates = updates
@@ -106,7 +103,7 @@ class ComparisonPart(Part):
                 raise SettingsError(texts.COMPARE_NOTHING, texts.COMPARE_NOTHING_ADVICE)
             # An answer is made again over the library that it was made over, if that is still there.
             library = conversation.library
-            if not question and chat.library in self.application.library_names():
+            if not question and chat.library in self.application.libraries.names():
                 library = chat.library
             measurement = Measurement(
                 self.application, conversation, options, kind=kind, library=library, question=question

@@ -11,7 +11,7 @@ def quitting() -> str:
     said = f"<h2>{texts.QUIT_SURE}</h2><p>{texts.QUIT_WHAT}</p>"
     buttons = (
         f'<button type="button" class="press warm" data-quit="now">{texts.QUIT}</button>'
-        f'<button type="button" class="press quiet" data-quit="not" autofocus>{texts.QUIT_NOT}</button>'
+        f'<button type="button" class="press quiet" data-quit="not" autofocus>{texts.CANCEL}</button>'
     )
     first = f'<button type="button" class="press quiet" data-quit="ask" aria-label="{texts.QUIT_NAME}">'
     return (
@@ -30,7 +30,7 @@ def keys() -> str:
     return (
         f"<div>{first}{texts.KEYS}</button>"
         f'<dialog aria-label="{texts.KEYS_NAME}"><h2>{texts.KEYS}</h2><dl>{rows}</dl><p>{texts.KEYS_MAC}</p>'
-        f'<button type="button" class="press quiet" data-keys="close" autofocus>{texts.KEYS_CLOSE}</button>'
+        f'<button type="button" class="press quiet" data-keys="close" autofocus>{texts.CLOSE}</button>'
         "</dialog></div>"
     )
 

@@ -22,10 +22,6 @@ class EndpointPart(Part):
         with closed(texts.ENDPOINT, "endpoint-part"):
             self.named["endpoint"] = html("endpoint")
 
-    def press(self, name: str) -> None:
-        """Do what a button says."""
-        press(self.application.endpoint, name)
-
     def tell(self, tick: Tick) -> None:
         """Where the switch stands."""
         draft = self.application.models.draft
@@ -45,7 +41,7 @@ def shown(service: Service, model: str) -> str:
     if not service.is_on:
         return _part("off", texts.ENDPOINT_OFF, elements.press(ON, texts.SWITCH_ON))
     values = [(texts.ENDPOINT_URL, service.base_url), (texts.ENDPOINT_TOKEN, service.token)]
-    values += [(texts.ENDPOINT_MODEL, model)] if model else []
+    values += [(texts.MODEL, model)] if model else []
     said = texts.ENDPOINT_ON.format(model=model or texts.ENDPOINT_NO_MODEL)
     rows = "".join(elements.copied(name, value) for name, value in values)
     return _part("on", said, rows, elements.press(OFF, texts.SWITCH_OFF), elements.press(RENEW, texts.NEW_TOKEN))

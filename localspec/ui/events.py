@@ -68,7 +68,7 @@ class Events:
             with warned():
                 self.application.tuner.press(name)  # what comes of it is told by the next tick
         elif name in endpoint_part.PRESSES:
-            self.page.endpoint.press(name)
+            endpoint_part.press(self.application.endpoint, name)
         elif elements.read_model_button(name) is None:  # those about models are the model part's own
             library = self.page.library
             return library.answer_press(name, own, method, library.conversation(request))

@@ -50,7 +50,7 @@ def active(name: str, names: Sequence[str], documents: int | None) -> str:
         f'{texts.LIBRARY_SWITCH}</summary><div class="choices">{others}{new}</div></details>'
     )
     return (
-        f'<div class="active-library"{of_library(name)}><span>{texts.LIBRARY_HERE} <b>{literal(name)}</b> {count}'
+        f'<div class="active-library"{of_library(name)}><span>{texts.LIBRARY} <b>{literal(name)}</b> {count}'
         f"</span>{switch}</div>"
     )
 

@@ -28,13 +28,6 @@ class LibraryPart(Part):
 
     told = (*LIBRARY_PARTS, "learning", "library")
 
-    removal: gr.Textbox
-    """Which document's × was pressed"""
-    act: gr.Textbox
-    """The button about libraries that was pressed, as JSON that `libraries.js` writes"""
-    press: gr.Textbox
-    """The name of the button that was pressed, of those inside markup, a count and the library"""
-
     def __init__(self, application: Application, updates: LibraryUpdates) -> None:
         super().__init__(application)
         self.updates = updates
@@ -84,7 +77,7 @@ class LibraryPart(Part):
     def tell(self, tick: Tick) -> None:
         """The tab's library, and which others there are."""
         self.updates.tell(tick)
-        conversation, names = tick.conversation, self.application.library_names()
+        conversation, names = tick.conversation, self.application.libraries.names()
         tick.tell("library", "\n".join(names), gr.update(choices=names))
         if conversation.switched:
             conversation.switched = False
@@ -102,8 +95,8 @@ class LibraryPart(Part):
         return conversation.library, *("" for _ in LIBRARY_PARTS)
 
     def do(self, wanted: str, method: str, request: gr.Request) -> Updates:
-        """One of the buttons inside markup that are about libraries: JSON of its name ("do"), the "library" it was made
-        for, what it is "about", and what was typed or dropped."""
+        """One of the buttons inside markup that are about libraries: JSON, which `libraries.js` writes, of its name
+        ("do"), the "library" it was made for, what it is "about", and what was typed or dropped."""
         conversation = self.conversation(request)
         action = _read(wanted)
         own = action.get("library")
@@ -129,7 +122,7 @@ class LibraryPart(Part):
             self._use(conversation, text, is_asked=not action.get("quiet"))
         elif do == "new":
             wanted = _kept(conversation, asked, lambda: library_name(text))
-            if wanted in self.application.library_names():
+            if wanted in self.application.libraries.names():
                 gr.Info(elements.lines(texts.LIBRARY_IS_THERE.format(name=wanted)))
             conversation.use_library(wanted)
         elif do == "rename":
@@ -139,7 +132,7 @@ class LibraryPart(Part):
             gr.Info(elements.lines(texts.LIBRARY_DELETED.format(name=name)))
         elif do == "dropped":
             own = str(action.get("library", ""))
-            self.folders.add_dropped(own if own in self.application.library_names() else name, action)
+            self.folders.add_dropped(own if own in self.application.libraries.names() else name, action)
         elif do == "again" and about is None and asked == "again":
             self.updates.change(name, lambda library: library.index_again())
         elif do in _CHANGES:
@@ -147,7 +140,7 @@ class LibraryPart(Part):
 
     def _use(self, conversation: Conversation, name: str, *, is_asked: bool) -> None:
         """Switch to a library. Where nobody pressed anything, it is what a window remembered, which may be gone."""
-        if name in self.application.library_names():
+        if name in self.application.libraries.names():
             conversation.use_library(name)
         elif is_asked:
             raise SettingsError(texts.LIBRARY_GONE.format(name=name))

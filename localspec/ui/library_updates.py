@@ -47,7 +47,7 @@ class LibraryUpdates:
         """Change the library `name`. Raises LocalSpecError."""
         with self.application.models.use() as engine:
             if engine is not None:
-                change(self.application.library(name, engine))
+                change(self.application.libraries.get(name, engine))
 
     def changed(self, conversation: Conversation, method: str, change: Callable[[Library], None]) -> Updates:
         """Change the tab's library and show it, as `LIBRARY_PARTS`; a problem is said."""
@@ -71,7 +71,7 @@ class LibraryUpdates:
     def parts(self, conversation: Conversation, method: str) -> dict[str, str]:
         """What there is to see of the tab's library, as `LIBRARY_PARTS` names it, and "learning"."""
         models, name = self.application.models, conversation.library
-        names = self.application.library_names()
+        names = self.application.libraries.names()
         first = {"active": library_markup.active(name, names, None)}
         if models.loading or not models.is_ready:
             return first
@@ -88,7 +88,7 @@ class LibraryUpdates:
 
     def _parts(self, conversation: Conversation, method: str, engine: Engine, names: list[str]) -> dict[str, str]:
         name = conversation.library
-        library = self.application.library(name, engine)
+        library = self.application.libraries.get(name, engine)
         replies, tokens = library.replies.count()
         shown = self._look(library, engine)
         progress = library.progress

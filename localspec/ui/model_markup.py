@@ -244,7 +244,7 @@ def _format_cells(one: Figures) -> list[str]:
         "–" if one.mean_divergence is None else f"{one.mean_divergence:.4f}",
         "–" if one.agreement is None else f"{one.agreement:.1%}",
         f"{one.tokens_per_second:.0f}" if one.tokens_per_second else "–",
-        texts.FORMAT_NOTES.get(one.note, one.note),
+        one.note,
     ]
 
 

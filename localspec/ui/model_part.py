@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -26,7 +27,6 @@ from localspec.models.files.catalogue import (
 from localspec.models.fit.fitting import Fit, ways
 from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import footprint
-from localspec.models.llama import LoadSettings
 from localspec.models.pairing import compare_files
 from localspec.ui import elements, model_markup
 from localspec.ui.catalogue_part import LOOK_SECONDS, CataloguePart, ModelFolder
@@ -124,7 +124,7 @@ class ModelPart(Part):
         tick.tell("status", status(self.application))
         tick.tell("draft-status", draft_status(self.application.models.draft))
         tick.tell("formats", model_markup.formats(self.application.tuner.state()))
-        tick.tell("fit", self._fit(picked, settings_of(picked)) if picked is not None else "")
+        tick.tell("fit", self._fit(picked) if picked is not None else "")
         tick.tell("unusable", model_markup.unusable(inventory.unusable))
         for name, listed in (
             ("models", [(entry.name, entry.name) for entry in inventory.models]),
@@ -150,11 +150,11 @@ class ModelPart(Part):
     def look(self, request: gr.Request, *fields: Any) -> str:  # noqa: ANN401
         """Whether what stands in the fields fits."""
         try:
-            choice, settings = chosen(*fields)
+            choice = chosen(*fields)
         except SettingsError as error:
             return model_markup.fit_problem(str(error))
         self.conversation(request).picked = choice
-        return self._fit(choice, settings)
+        return self._fit(choice)
 
     def look_at_draft(self, name: str | None, file: str, draft: str | None) -> str:
         """Whether the draft that was picked fits the target that is picked, as far as their files tell."""
@@ -209,18 +209,18 @@ class ModelPart(Part):
         models = self.application.models
         shown: Update = gr.skip()
         try:
-            choice, settings = chosen(*fields)
+            choice = chosen(*fields)
             try:
-                found = models.fit(choice, settings)
+                found = models.fit(choice)
             except ModelFileError as error:
                 models.refuse(error)  # what is loaded stays
             else:
                 _check(found, choice)
                 if not found.fits and not (anyway and found.could_be_tried):
-                    shown = self._fit(choice, settings)
+                    shown = self._fit(choice)
                     advice = texts.FIT_REFUSED_ADVICE.format(model=texts.MODEL)
                     raise OutOfMemoryError(fit_sentence(found), advice)
-                models.load(choice.model, settings, choice.draft, keep=True)
+                models.load(choice.model, choice.settings, choice.draft, keep=True)
         except LocalSpecError as error:
             gr.Warning(elements.lines(str(error)))
             return gr.skip(), gr.skip(), shown
@@ -247,23 +247,23 @@ class ModelPart(Part):
             return fields_of(Choice(resolve(what).name, threads=int(threads or 0)), self.folder.names())
         return None
 
-    def _fit(self, choice: Choice, settings: LoadSettings) -> str:
+    def _fit(self, choice: Choice) -> str:
         """The part about a choice; made anew every few seconds, for other programs take and give memory."""
         models = self.application.models
         known = (models.engine, models.loading, models.unloading, int(time.monotonic() / LOOK_SECONDS))
         before = self._fits.get(choice)
         if before is not None and before[0] == known:
             return before[1]
-        made = self._made_fit(choice, settings)
+        made = self._made_fit(choice)
         self._fits = {**dict(list(self._fits.items())[-8:]), choice: (known, made)}
         return made
 
-    def _made_fit(self, choice: Choice, settings: LoadSettings) -> str:
+    def _made_fit(self, choice: Choice) -> str:
         models = self.application.models
         if models.loading or models.unloading:
             return ""
         try:
-            found = models.fit(choice, settings)
+            found = models.fit(choice)
             _check(found, choice)
         except (LocalSpecError, OSError) as error:
             return model_markup.fit_problem(str(error))
@@ -292,14 +292,8 @@ def fields_of(choice: Choice, names: Sequence[str]) -> tuple[str | None, str, st
     threads."""
     model = choice.model or DEFAULT_MODEL
     listed = model in names
-    return (
-        model if listed else None,
-        "" if listed else choice.model,
-        choice.draft,
-        choice.context,
-        choice.gpu_layers,
-        choice.threads,
-    )
+    model_fields = (model, "") if listed else (None, choice.model)
+    return *model_fields, choice.draft, choice.context, choice.gpu_layers, choice.threads
 
 
 def draft_choices(entries: Sequence[ModelEntry] | None = None) -> list[tuple[str, str]]:
@@ -311,21 +305,16 @@ def draft_choices(entries: Sequence[ModelEntry] | None = None) -> list[tuple[str
 
 def chosen(
     name: str | None, file: str | None, draft: str | None, context: Number, gpu_layers: Number, threads: Number
-) -> tuple[Choice, LoadSettings]:
+) -> Choice:
     """What the fields stand for. Raises SettingsError that names the field."""
     settings = load_settings(context, gpu_layers, threads)
     wanted, with_draft = _typed(file) or name or "", _typed(draft) or AUTOMATIC
-    return Choice(wanted, with_draft, settings.context, settings.gpu_layers, settings.threads), settings
-
-
-def settings_of(choice: Choice) -> LoadSettings:
-    """How a choice is loaded."""
-    return LoadSettings(choice.context, choice.threads, choice.gpu_layers)
+    return Choice(wanted, with_draft, settings.context, settings.gpu_layers, settings.threads)
 
 
 def _picked(*fields: Any) -> Choice | None:  # noqa: ANN401
     try:
-        return chosen(*fields)[0]
+        return chosen(*fields)
     except SettingsError:
         return None
 
@@ -338,13 +327,8 @@ def _check(found: Fit, choice: Choice) -> None:
 
 
 def _means_the_same(choice: Choice, used: Choice) -> bool:
-    names = {choice.model or DEFAULT_MODEL, used.model or DEFAULT_MODEL}
-    return len(names) == 1 and (choice.draft, choice.context, choice.gpu_layers, choice.threads) == (
-        used.draft,
-        used.context,
-        used.gpu_layers,
-        used.threads,
-    )
+    first, second = (replace(one, model=one.model or DEFAULT_MODEL) for one in (choice, used))
+    return first == second
 
 
 def _typed(path: str | None) -> str:

@@ -110,7 +110,7 @@ def _sources(metrics: ReplyMetrics) -> str:
     heads, shared = "", ""
     if metrics.drafted:
         heads = (
-            f'<tr class="heads"><th></th><td>{texts.SOURCE_TOKENS}</td><td></td><td>{texts.SOURCE_DRAFTED}</td>'
+            f'<tr class="heads"><th></th><td>{texts.TOKENS}</td><td></td><td>{texts.SOURCE_DRAFTED}</td>'
             f"<td>{texts.SOURCE_ACCEPTED}</td><td></td></tr>"
         )
     if sum(metrics.drafted_by_source.values()) > metrics.drafted:

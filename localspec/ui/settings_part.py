@@ -77,7 +77,7 @@ class ReadingPart(Part):
     def tell(self, tick: Tick) -> None:
         """What can be read whole, where that has changed. A choice made for another library goes."""
         conversation, name = tick.conversation, tick.conversation.library
-        library = self.application.opened(name)
+        library = self.application.libraries.opened(name)
         try:
             listed = choices(name, library.documents() if library is not None else ())
         except LocalSpecError:  # told beside the documents

@@ -47,7 +47,7 @@ def test_switch_on_copy_use_and_switch_off(tab: Visit, running: RunningApp) -> N
     part.get_by_role("button", name=texts.SWITCH_ON).click()
     expect(part.locator("[data-endpoint=on]")).to_be_visible()
     copied = []
-    for name in (texts.ENDPOINT_URL, texts.ENDPOINT_TOKEN, texts.ENDPOINT_MODEL):
+    for name in (texts.ENDPOINT_URL, texts.ENDPOINT_TOKEN, texts.MODEL):
         button = part.get_by_role("button", name=texts.COPY_NAME.format(name=name))
         button.click()
         expect(button).to_have_text(texts.COPIED)

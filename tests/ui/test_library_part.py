@@ -242,24 +242,24 @@ def test_libraries_are_begun_renamed_and_deleted_by_what_is_asked(page: Page) ->
     assert page.act(do="rename", text="new name")[0] == "new name"
     assert (tab.library, other.library, chat.library) == ("new name", "new name", "new name")
     assert (tab.switched, other.switched) == (False, True)
-    assert page.application.library_names() == ["documents", "new name"]
+    assert page.application.libraries.names() == ["documents", "new name"]
 
     page.act(do="delete")  # nobody was asked
-    assert page.application.library_names() == ["documents", "new name"]
+    assert page.application.libraries.names() == ["documents", "new name"]
     page.act(do="ask-delete")
     page.act(do="keep")
     page.act(do="delete")
-    assert page.application.library_names() == ["documents", "new name"]
+    assert page.application.libraries.names() == ["documents", "new name"]
     page.act(do="ask-delete")
     assert page.act(do="delete")[0] == "documents"
-    assert page.application.library_names() == ["documents"]
+    assert page.application.libraries.names() == ["documents"]
     assert (tab.library, other.library) == ("documents", "documents")
     assert "is deleted" in page.said[-1]
 
 
 def test_a_library_is_not_taken_from_under_an_answer(page: Page) -> None:
     make("old")
-    with page.application.question("old"):
+    with page.application.libraries.question("old"):
         for change in (page.application.delete_library, lambda name: page.application.rename_library(name, "other")):
             with pytest.raises(LibraryInUseError, match="while an answer is written"):
                 change("old")
@@ -317,7 +317,7 @@ def test_a_tab_over_a_library_that_cannot_be_read_can_still_leave_it(page: Page)
     def broken(name: str, engine: object) -> None:
         raise StoreError("The database is damaged.", "Move the folder aside.")
 
-    page.application.library = broken  # type: ignore[method-assign, assignment]
+    page.application.libraries.get = broken  # type: ignore[method-assign, assignment]
     page.application.models._engine = cast("Any", SimpleNamespace(busy=False))
     parts = page.libraries.updates.parts(Conversation(library="bad"), "auto")
     assert "The database is damaged" in Tags(parts["indexing"]).text
