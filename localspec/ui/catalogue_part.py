@@ -13,9 +13,8 @@ from localspec.errors import LocalSpecError
 from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, catalogue_entries, find_entry
 from localspec.models.files.hub import endpoint
 from localspec.models.files.inventory import ModelInventory, look_through
-from localspec.models.fit.fitting import Fit
 from localspec.models.fit.fitting import fit as fit_into
-from localspec.models.fit.memory import Room, draft_of, footprint
+from localspec.models.fit.memory import draft_of, footprint
 from localspec.ui import catalogue_markup
 from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
 from localspec.ui.part import Part, Tick, closed, html
@@ -108,7 +107,7 @@ class CataloguePart(Part):
         states = [
             EntryState(
                 entry,
-                (found := _fit_of(entry, room)).report.needed,
+                (found := fit_into(footprint(entry), draft_of(entry, catalogue_entries()), room)).report.needed,
                 "fits" if found.fits else "close" if found.could_ever_fit else "never",
                 entry.path(models_folder()) in here,
                 arrived(entry),
@@ -125,10 +124,6 @@ class CataloguePart(Part):
         drawn = catalogue_markup.catalogue(states, question, problem)
         self._drawn = (known, drawn)
         return drawn
-
-
-def _fit_of(entry: CatalogueEntry, room: Room) -> Fit:
-    return fit_into(footprint(entry), draft_of(entry, catalogue_entries()), room)
 
 
 def _missing_draft(entry: CatalogueEntry) -> CatalogueEntry | None:

@@ -10,11 +10,9 @@ import gradio as gr
 from localspec import texts
 from localspec.application.state import CHATS_LISTED, Application, Conversation
 from localspec.chat.transfer import read_json
-from localspec.errors import LocalSpecError
-from localspec.ui import elements
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.library_updates import LIBRARY_PARTS
-from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity
+from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity, warned
 
 
 class ChatListPart(Part):
@@ -71,11 +69,8 @@ class ChatListPart(Part):
 
     def import_file(self, path: str | None, request: gr.Request) -> Update:
         """Add the chats of an exported file, all or none."""
-        try:
+        with warned():
             number = self.application.history.store.add(read_json(Path(path or "")))
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
-        else:
             gr.Info(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
         return self.updates.one(self.conversation(request), "chats")
 

@@ -176,7 +176,10 @@ def _document(info: DocumentInfo, parts: DocumentParts) -> str:
         # The reason begins with the file's own name, which stands above it.
         said, below = info.reason.removeprefix(f"{info.name.rsplit('/', 1)[-1]}: "), ""
     else:
-        said = " · ".join([*_size(info), texts.STATUS.get(info.status, info.status), *_has_meaning(info, parts)])
+        facts = [*_size(info), texts.STATUS.get(info.status, info.status)]
+        if parts.states is not None and _states(info, parts.states) == texts.STEP_DONE:
+            facts.append(texts.BY_MEANING)
+        said = " · ".join(facts)
         warning = f'<div class="quiet">{lines(info.reason)}</div>' if info.reason else ""
         below = f'<div class="steps">{_steps(info, parts)}</div>{warning}'
     return (
@@ -193,10 +196,6 @@ def _size(info: DocumentInfo) -> list[str]:
     if not parts and info.characters:
         parts = [texts.counted(info.characters, "character")]
     return [*parts, texts.size(info.bytes)] if info.bytes else parts
-
-
-def _has_meaning(info: DocumentInfo, parts: DocumentParts) -> list[str]:
-    return [texts.BY_MEANING] if parts.states is not None and _states(info, parts.states) == texts.STEP_DONE else []
 
 
 def _steps(info: DocumentInfo, parts: DocumentParts) -> str:

@@ -60,39 +60,35 @@ class ModelPart(Part):
         with closed(texts.MODEL, "model-part"):
             names = [entry.name for entry in available()]
             model, file, draft, context, layers, threads = fields_of(choice, names)
-            self._build_models(names, model, file, draft)
+            self.model = self.named["models"] = gr.Dropdown(
+                names, value=model, allow_custom_value=True, label=texts.MODEL, elem_id="model"
+            )
+            self.model_file = gr.Textbox(file, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file")
+            self.draft = self.named["drafts"] = gr.Dropdown(
+                draft_choices(),
+                value=draft,
+                allow_custom_value=True,
+                label=texts.DRAFT,
+                info=texts.DRAFT_INFO,
+                elem_id="draft",
+            )
             self.named["draft-status"] = html("draft-status")
             self.named["formats"] = html("formats")
-            self._build_settings(context, layers, threads)
+            with gr.Row():
+                self.context = gr.Number(
+                    context, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90, elem_id="context"
+                )
+                self.threads = gr.Number(
+                    threads, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90
+                )
+            self.gpu_layers = gr.Number(
+                layers, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0, elem_id="gpu-layers"
+            )
             self.named["fit"] = html("fit")
             with gr.Row():
                 self.load_button = gr.Button(texts.LOAD, elem_id="load", min_width=90)
                 self.unload_button = gr.Button(texts.UNLOAD, elem_id="unload", scale=0, min_width=90)
             self.named["unusable"] = html("unusable")
-
-    def _build_models(self, names: list[str], model: str | None, file: str, draft: str) -> None:
-        self.model = self.named["models"] = gr.Dropdown(
-            names, value=model, allow_custom_value=True, label=texts.MODEL, elem_id="model"
-        )
-        self.model_file = gr.Textbox(file, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file")
-        self.draft = self.named["drafts"] = gr.Dropdown(
-            draft_choices(),
-            value=draft,
-            allow_custom_value=True,
-            label=texts.DRAFT,
-            info=texts.DRAFT_INFO,
-            elem_id="draft",
-        )
-
-    def _build_settings(self, context: int, layers: int, threads: int) -> None:
-        with gr.Row():
-            self.context = gr.Number(
-                context, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90, elem_id="context"
-            )
-            self.threads = gr.Number(threads, label=texts.THREADS, info=texts.THREADS_INFO, precision=0, min_width=90)
-        self.gpu_layers = gr.Number(
-            layers, label=texts.GPU_LAYERS, info=texts.GPU_LAYERS_INFO, precision=0, elem_id="gpu-layers"
-        )
 
     @property
     def fields(self) -> list[gr.components.Component]:
@@ -208,7 +204,7 @@ class ModelPart(Part):
     def _load(self, request: gr.Request, fields: tuple[Any, ...], *, anyway: bool) -> tuple[Update, Update, Update]:
         models = self.application.models
         shown: Update = gr.skip()
-        try:
+        with warned():
             choice = chosen(*fields)
             try:
                 found = models.fit(choice)
@@ -221,11 +217,9 @@ class ModelPart(Part):
                     advice = texts.FIT_REFUSED_ADVICE.format(model=texts.MODEL)
                     raise OutOfMemoryError(fit_sentence(found), advice)
                 models.load(choice.model, choice.settings, choice.draft, keep=True)
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
-            return gr.skip(), gr.skip(), shown
-        self._tell_again(request)
-        return status(self.application), draft_status(models.draft), gr.skip()
+            self._tell_again(request)
+            return status(self.application), draft_status(models.draft), gr.skip()
+        return gr.skip(), gr.skip(), shown
 
     def _tell_again(self, request: gr.Request) -> None:
         """A load that fails at once may be over, and told by a tick, before what a handler gives arrives: the next tick

@@ -13,7 +13,7 @@ from localspec.chat.sampling_presets import BUILT_IN, SETTINGS, Preset, read
 from localspec.errors import LocalSpecError
 from localspec.ui import elements
 from localspec.ui.options import Number, sampling_values
-from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html
+from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, warned
 
 
 class PresetPart(Part):
@@ -80,16 +80,12 @@ class PresetPart(Part):
 
     def pick(self, name: str | None) -> Updates:
         """Set the fields to those of a preset."""
-        skipped = tuple(gr.skip() for _ in SETTINGS)
-        if not name:
-            return gr.skip(), *skipped
-        presets = self.application.presets
-        try:
-            values = presets.get(name).values
-        except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
-            return gr.skip(), *skipped
-        return name if presets.is_own(name) else "", *(values[setting] for setting in SETTINGS)
+        if name:
+            with warned():
+                presets = self.application.presets
+                values = presets.get(name).values
+                return name if presets.is_own(name) else "", *(values[setting] for setting in SETTINGS)
+        return gr.skip(), *(gr.skip() for _ in SETTINGS)
 
     def matching(self, *fields: Number) -> Update:
         """The preset that the fields are, now that one was changed by hand."""
