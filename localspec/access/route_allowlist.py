@@ -51,8 +51,7 @@ class RouteAllowlist:
             await self.app(scope, receive, send)
 
     def _may_be_served(self, path: str) -> bool:
-        """False for a file that lies, or leads, outside the folder of uploads. Gradio would also fetch the file that
-        another computer's address names."""
+        """False for a file outside the folder of uploads, or an address, which Gradio would fetch."""
         if not path.startswith(_FILE):
             return True
         try:

@@ -109,8 +109,7 @@ class Chat:
         return self.session
 
     def settle(self) -> None:
-        """Wait for a reply whose end nobody shows, and take over what was written. Raises StoreError when that takes
-        long."""
+        """Wait for a reply whose end nobody shows, and take over its text. Raises StoreError when that takes long."""
         reply = self.reply
         if reply is None or not reply.discarded:
             return

@@ -56,8 +56,7 @@ class _Wanted:
 
 
 class Downloads:
-    """Those of one application, the newest last. What is stopped or fails goes on from there when it is begun again,
-    also after a restart."""
+    """Those of one application, the newest last. One that is begun again, also after a restart, goes on."""
 
     def __init__(self) -> None:
         self._condition = threading.Condition()

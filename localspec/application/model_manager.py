@@ -158,8 +158,7 @@ class ModelManager:
             return None if self.loading or self._closing else self._engine
 
     def reload(self) -> None:
-        """Load what is loaded again, in the format that is chosen now; replies being written end first. Raises
-        SettingsError while another load is under way."""
+        """Load what is loaded again, in the format that is chosen now. Like `load`."""
         self.load(*self._used_with)
 
     @property

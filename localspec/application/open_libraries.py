@@ -68,8 +68,7 @@ class OpenLibraries:
 
     @contextmanager
     def question(self, name: str) -> Iterator[None]:
-        """Inside, vectors are not made for the library: a question comes as soon as its documents can be searched. Nor
-        is it renamed or deleted."""
+        """Inside, no vectors are made for the library, so that a question comes soon; nor is it renamed or deleted."""
         with self._lock:
             self._questions[name] = self._questions.get(name, 0) + 1
         try:

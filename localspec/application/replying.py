@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
@@ -28,16 +28,6 @@ the model (docs/log.md)."""
 _POLL_SECONDS = 0.05
 _TOLD_SECONDS = 1.0
 """A page that takes longer is not waited for: nothing of the reply depends on it."""
-
-
-@dataclass(slots=True)
-class _Progress:
-    """What the thread knows; only it writes here."""
-
-    view: View = field(default_factory=View)
-    problems: list[str] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
-    published: float = 0.0
 
 
 class ReplyTask(AnswerWorker):
@@ -72,10 +62,10 @@ class ReplyTask(AnswerWorker):
         """whoever follows the views has the last one, or follows no more"""
         self._condition = threading.Condition()
         self._version = 0
-        self._view = View()
-        self._known = _Progress()
-        if goes_on:
-            self._known.view = View(text=self._chat.turns[-1].reply)
+        self._view = View(text=self._chat.turns[-1].reply if goes_on else "")
+        self._problems: list[str] = []
+        self._notices: list[str] = []
+        self._published = 0.0
         self.discarded = False
 
     def start(self) -> None:
@@ -144,7 +134,7 @@ class ReplyTask(AnswerWorker):
         except LocalSpecError as error:
             if self._files or not self._question:
                 raise
-            self._known.problems.append(texts.LIBRARY_NOT_USED.format(error=error))
+            self._problems.append(texts.LIBRARY_NOT_USED.format(error=error))
             return None
 
     def _add(self, library: Library) -> list[int]:
@@ -155,12 +145,11 @@ class ReplyTask(AnswerWorker):
             try:
                 added.append(library.add(path).id)
             except LocalSpecError as error:
-                self._known.problems.append(str(error))
+                self._problems.append(str(error))
         return added
 
     def _wait(self, library: Library) -> None:
-        """Until every document can be searched, or failed, or is not to be read now. Vectors come later and improve the
-        search."""
+        """Until every document can be searched (vectors come later), or failed, or is not to be read now."""
         while not self._stopping.wait(0):
             documents = library.documents()
             waiting = [info for info in documents if is_unsearchable(info.status)]
@@ -177,21 +166,21 @@ class ReplyTask(AnswerWorker):
         """What became of the files, in words."""
         documents = {info.id: info for info in library.documents()}
         found = [documents[identity] for identity in dict.fromkeys(added) if identity in documents]
-        self._known.problems += [info.reason for info in found if info.status == "failed"]
+        self._problems += [info.reason for info in found if info.status == "failed"]
         names = [
             info.name if is_unsearchable(info.status) else texts.added(info.name, info.pages, info.passages)
             for info in found
             if info.status != "failed"
         ]
         if names:
-            self._known.notices.append(f"Added to {self._library_name}: {', '.join(names)}.")
+            self._notices.append(f"Added to {self._library_name}: {', '.join(names)}.")
         if any(is_unsearchable(info.status) for info in found) and library.paused:
-            self._known.notices.append(texts.WAITS_PAUSED)
+            self._notices.append(texts.WAITS_PAUSED)
         for info in found:
             if info.status != "failed" and info.reason:
-                self._known.notices.append(f"{info.name}: {info.reason}")
+                self._notices.append(f"{info.name}: {info.reason}")
         if library.progress.problem:
-            self._known.problems.append(library.progress.problem)
+            self._problems.append(library.progress.problem)
 
     def _ask(self, engine: Engine, library: Library | None) -> None:
         session = self._chat.session_with(engine, library)
@@ -230,7 +219,7 @@ class ReplyTask(AnswerWorker):
             self._keep(recording, turn)
         if turn is not None:
             written = bool(turn.reply_tokens)
-            self._known.notices, self._known.problems = turn.notices, turn.problems
+            self._notices, self._problems = turn.notices, turn.problems
             self._publish(
                 state="done" if turn.finish in ("end", "length", "context") else "stopped",
                 text=turn.reply,
@@ -252,8 +241,8 @@ class ReplyTask(AnswerWorker):
     def _keep(self, recording: Recording, turn: Turn | None) -> None:
         """What is said under the answer belongs to it; all of it is kept, if there was a word."""
         if turn is not None:
-            turn.notices = [*self._known.notices, *turn.notices]
-            turn.problems = list(dict.fromkeys([*turn.problems, *self._known.problems]))
+            turn.notices = [*self._notices, *turn.notices]
+            turn.problems = list(dict.fromkeys([*turn.problems, *self._problems]))
         self.turn = turn if turn is not None and any(turn is one for one in self._chat.turns) else None
         problem = recording.end(self.turn)
         self._identify(recording)
@@ -261,7 +250,7 @@ class ReplyTask(AnswerWorker):
             turn.problems.append(texts.NOT_KEPT.format(problem=problem))
 
     def _show(self, update: Update) -> None:
-        if monotonic() - self._known.published < UPDATE_SECONDS:
+        if monotonic() - self._published < UPDATE_SECONDS:
             return
         turn = update.turn
         self._publish(
@@ -274,11 +263,10 @@ class ReplyTask(AnswerWorker):
         )
 
     def _publish(self, **changes: object) -> None:
-        said = {"problems": tuple(self._known.problems), "notices": tuple(self._known.notices)}
-        self._known.view = replace(self._known.view, **said, **changes)  # type: ignore[arg-type]
-        self._known.published = monotonic()
+        said = {"problems": tuple(self._problems), "notices": tuple(self._notices)}
+        self._published = monotonic()
         with self._condition:
-            self._view = self._known.view
+            self._view = replace(self._view, **said, **changes)  # type: ignore[arg-type]
             self._version += 1
             self._condition.notify_all()
 

@@ -185,8 +185,7 @@ class Application:
             conversation.show(Chat())
 
     def rename_library(self, name: str, wanted: str) -> str:
-        """Give a library another name, which its chats and the tabs that show it follow. Raises StoreError,
-        SettingsError."""
+        """Rename a library; its chats and the tabs that show it follow. Raises StoreError, SettingsError."""
         new = self.libraries.rename(name, wanted, self._is_answering)
         if new != name:
             with self._lock:
@@ -217,8 +216,7 @@ class Application:
             conversation.switched = True
 
     def end_replies(self, limit: float = END_SECONDS) -> None:
-        """End the replies being written after the step at work, as Stop does, and wait until what they wrote is kept;
-        about `limit` seconds at most."""
+        """End the replies being written, as Stop does, and wait about `limit` seconds at most until they are kept."""
         with self._lock:
             replies = {one.chat.reply for one in self._conversations.values()}
         running = [reply for reply in replies if reply is not None and not reply.is_over]

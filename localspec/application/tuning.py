@@ -73,8 +73,7 @@ class Tuner:
     """Starts the search, and decides when its result is applied."""
 
     def __init__(self, models: ModelManager, busy: Callable[[], bool], untouched: Callable[[], bool]) -> None:
-        """`busy`: other work for the processor; `untouched`: nobody has asked anything yet, so that loading the model
-        again costs nothing."""
+        """`busy`: other work for the processor; `untouched`: nobody has asked yet, so that loading again is free."""
         self._models = models
         self._busy = busy
         self._untouched = untouched

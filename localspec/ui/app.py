@@ -23,9 +23,8 @@ from localspec.application.state import Application
 from localspec.desktop import menu
 from localspec.errors import SettingsError
 from localspec.ui.environment import uploads_folder
-from localspec.ui.events import Events
 from localspec.ui.exports import Exports
-from localspec.ui.page import Page
+from localspec.ui.page import Events, Page
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100

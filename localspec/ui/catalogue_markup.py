@@ -54,8 +54,7 @@ class DownloadQuestion:
 
 
 def catalogue(states: Sequence[EntryState], question: DownloadQuestion | None, problem: str = "") -> str:
-    """The models of the catalogue, each with a button to download it; in place of it the question, where that was
-    pressed."""
+    """The models of the catalogue, each with a button to download it, or the question where that was pressed."""
     rows = "".join(_entry(state, question) for state in states)
     wrong = note(problem, "problem") if problem else ""
     return f'<div class="offers">{paragraph(texts.CATALOGUE_WHY)}{wrong}{rows}</div>'

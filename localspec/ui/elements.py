@@ -139,8 +139,7 @@ def copied(name: str, value: str) -> str:
 
 
 def button(hears: str, name: str, label: str, kind: str = "quiet", more: str = "") -> str:
-    """A button of which the server hears by its name; `hears` says by which of the page's hidden fields, and `more` are
-    attributes."""
+    """A button of which the server hears by its name, in the hidden field `hears`; `more` are attributes."""
     return f'<button type="button" class="press {kind}" data-{hears}="{name}"{more}>{literal(label)}</button>'
 
 
@@ -150,8 +149,7 @@ def press(name: str, label: str, kind: str = "quiet") -> str:
 
 
 def model_button(action: str, what: str, label: str, kind: str = "quiet") -> str:
-    """A button that does `action` with `what`, a model for example: what it sends is model:ACTION=WHAT, in which WHAT
-    is quoted as in an address."""
+    """A button that does `action` with `what`: it sends model:ACTION=WHAT, with WHAT quoted as in an address."""
     return press(f"model:{action}={quote(what, safe='')}", label, kind)
 
 
@@ -173,8 +171,7 @@ def of_library(library: str) -> str:
 
 
 def library_button(name: str, label: str, kind: str = "quiet", about: int | None = None, title: str = "") -> str:
-    """A button of which the server hears by its name and what it is `about`. It stands inside an element that names the
-    library."""
+    """A button that sends its name and what it is `about`. It stands inside an element that names the library."""
     which = f' data-about="{about}"' if about is not None else ""
     told = f' title="{literal(title)}" aria-label="{literal(title)}"' if title else ""
     return button("shelf", name, label, kind, which + told)

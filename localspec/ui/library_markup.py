@@ -34,8 +34,7 @@ class DocumentParts:
 
 
 def active(name: str, names: Sequence[str], documents: int | None) -> str:
-    """Which library the next question uses, close to where it is typed, with the others to switch to. `documents` is
-    None while that is not known."""
+    """The library that the next question uses, with the others to switch to; `documents` None: not known yet."""
     count = f'<span class="quiet">· {texts.counted(documents, "document")}</span>' if documents is not None else ""
     others = "".join(
         f'<button type="button" class="press quiet" data-shelf="use" data-text="{literal(other)}">{literal(other)}'
@@ -150,8 +149,7 @@ def _folder(info: FolderInfo, paused: bool) -> str:
 
 
 def documents(library: str, infos: Sequence[DocumentInfo], parts: DocumentParts) -> str:
-    """The documents of the library, newest first: how far each is, why it failed, and buttons to index it again and to
-    remove it."""
+    """The documents of the library, newest first: how far each is, why it failed, and what can be done with it."""
     if not infos:
         return f'<p class="quiet">{texts.NO_DOCUMENTS}</p>'
     rows = "".join(_document(info, parts) for info in list(reversed(infos))[:SHOWN_DOCUMENTS])

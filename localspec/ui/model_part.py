@@ -282,8 +282,7 @@ class ModelPart(Part):
 
 
 def fields_of(choice: Choice, names: Sequence[str]) -> tuple[str | None, str, str, int, int, int]:
-    """What the fields of the part about models hold for a choice: model of the list, path, draft, context, GPU layers,
-    threads."""
+    """What the fields hold for a choice: model of the list, path, draft, context, GPU layers, threads."""
     model = choice.model or DEFAULT_MODEL
     listed = model in names
     model_fields = (model, "") if listed else (None, choice.model)

@@ -1,5 +1,4 @@
-"""The live panel: a reply's figures as HTML and SVG. Pure functions; numbers and fixed words only, so nothing to escape
-but the verdict."""
+"""A reply's figures as HTML and SVG. Pure functions; all but the verdict is numbers and fixed words: safe."""
 
 from __future__ import annotations
 
@@ -38,8 +37,7 @@ def panel(
     has_draft: bool = True,
     chat: Totals | None = None,
 ) -> str:
-    """The panel of a reply, with the figures of its whole `chat`. `state` ("reading", "writing", "done", "stopped")
-    stands in the element for styles."""
+    """The panel of a reply and its whole `chat`; `state`, "reading", "writing", "done" or "stopped", is for styles."""
     sentence = html.escape(
         verdict(metrics, method, has_documents=has_documents, has_states=has_states, has_draft=has_draft)
     )

@@ -1,5 +1,4 @@
-"""What every part of the page has in common: it makes its components, ties its handlers to them, and tells tabs what
-has changed."""
+"""What every part of the page has in common, and how handlers tell tabs what has changed."""
 
 from __future__ import annotations
 
@@ -86,8 +85,7 @@ class Tick:
         self._new: dict[str, int] = {}
 
     def tell(self, name: str, shown: str, update: Update = None, first: str | None = None) -> None:
-        """The component `name` shows this, for which `update` is sent where it is no text. `first`: what it shows
-        before anything was sent."""
+        """The component `name` shows this; `update` is sent where it is no text. `first`: what it shows at first."""
         before = self._seen.get(name, None if first is None else mark(first))
         if before != mark(shown):
             self.updates[name] = shown if update is None else update

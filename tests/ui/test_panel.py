@@ -30,14 +30,13 @@ from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, IngestionProgress
 from localspec.ui import elements, model_part, panel
-from localspec.ui.events import Events
 from localspec.ui.library_markup import DocumentParts, documents, learnt, meaning, progress_line
 from localspec.ui.library_part import pressed
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.model_markup import alone, draft_status, status
 from localspec.ui.model_part import ModelPart, draft_choices
 from localspec.ui.options import load_settings, reply_options
-from localspec.ui.page import Page
+from localspec.ui.page import Events, Page
 from localspec.ui.settings_part import explain
 from tests.running import foreign_draft
 
