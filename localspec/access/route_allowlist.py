@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from localspec.access.guard import Application, Receive, Scope, Send
+from localspec.access.guard import Application, Receive, Scope, Send, plain
 
 LARGEST_REQUEST = 16 * 2**20
 """Bytes of a request that is no upload: a question, settings."""
@@ -59,14 +59,6 @@ class RouteAllowlist:
             return file.is_absolute() and file.resolve(strict=True).is_relative_to(self._uploads.resolve())
         except (OSError, ValueError, RuntimeError):  # RuntimeError: links in a circle, before Python 3.13
             return False
-
-
-async def plain(send: Send, status: int, said: str) -> None:
-    """Answer with a line of text."""
-    body = f"{said}\n".encode()
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
 
 
 def content_length(scope: Scope) -> int | None:

@@ -12,8 +12,8 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from localspec import texts
-from localspec.access.guard import Application, Receive, Scope, Send
-from localspec.access.route_allowlist import UPLOAD, content_length, plain
+from localspec.access.guard import Application, Receive, Scope, Send, plain
+from localspec.access.route_allowlist import UPLOAD, content_length
 
 LARGEST_REQUEST = 2 * 2**30
 """Bytes of the files that are uploaded at once."""

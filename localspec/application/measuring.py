@@ -7,8 +7,8 @@ from dataclasses import replace
 from time import monotonic
 
 from localspec import texts
+from localspec.application.chats import Measured, Row
 from localspec.application.state import Application, Conversation
-from localspec.application.views import Measured, Row
 from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine

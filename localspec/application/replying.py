@@ -10,9 +10,9 @@ from pathlib import Path
 from time import monotonic
 
 from localspec import texts
+from localspec.application.chats import View
 from localspec.application.open_libraries import is_unsearchable
 from localspec.application.state import Application, Conversation
-from localspec.application.views import View
 from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.engine import Engine
 from localspec.chat.history import Recording

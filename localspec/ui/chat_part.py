@@ -11,10 +11,9 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.application.chats import Chat, Exchange
+from localspec.application.chats import Chat, Exchange, View
 from localspec.application.replying import ReplyTask
 from localspec.application.state import Application, Conversation
-from localspec.application.views import View
 from localspec.chat.comparison import with_seed
 from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError, SettingsError

@@ -9,9 +9,8 @@ from weakref import WeakKeyDictionary
 
 import gradio as gr
 
-from localspec.application.chats import Chat
+from localspec.application.chats import Chat, View
 from localspec.application.state import Application, Conversation
-from localspec.application.views import View
 from localspec.errors import LocalSpecError
 from localspec.speculation.totals import Totals, totals
 from localspec.ui import chat_list, comparison_markup, panel

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from localspec import texts
-from localspec.application.views import Measured, Row
+from localspec.application.chats import Measured, Row
 from localspec.chat.comparison import PLAIN
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER

@@ -114,7 +114,7 @@ def question(text: str, files: Sequence[str], number: int | None = None) -> str:
     shown = f'<div class="chips">{chips}</div>' if chips else ""
     edit = ""
     if number is not None and text:
-        # By name and not as data, because the chat's own cleaning keeps only attributes that it knows.
+        # By name, as in `cite`.
         edit = f'<button type="button" class="act" name="edit {number}" title="{texts.EDIT_THIS}">{texts.EDIT}</button>'
     return shown + (f'<div class="question">{lines(text)}{edit}</div>' if text else "")
 

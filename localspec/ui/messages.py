@@ -10,8 +10,7 @@ from itertools import groupby
 from weakref import WeakKeyDictionary
 
 from localspec import texts
-from localspec.application.chats import Chat, Exchange
-from localspec.application.views import View
+from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.origins import UNKNOWN, Origins, names
 from localspec.ui import elements
 from localspec.ui.panel import names_to_class

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec import texts
-from localspec.application.chats import Chat, Exchange
-from localspec.application.views import View
+from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.turn import Turn
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, SOURCE_TARGET

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from localspec import texts
-from localspec.application.views import Measured, Row
+from localspec.application.chats import Measured, Row
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals
 from localspec.ui import comparison_markup, panel

@@ -8,9 +8,8 @@ from typing import cast
 import gradio as gr
 import pytest
 
-from localspec.application.chats import Chat, Exchange
+from localspec.application.chats import Chat, Exchange, View
 from localspec.application.state import Application, Conversation
-from localspec.application.views import View
 from localspec.chat.turn import Turn
 from localspec.errors import ModelError
 from localspec.ui import chat_part
