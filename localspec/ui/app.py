@@ -24,7 +24,7 @@ from localspec.desktop import menu
 from localspec.errors import SettingsError
 from localspec.ui.environment import uploads_folder
 from localspec.ui.exports import Exports
-from localspec.ui.page import Events, Page
+from localspec.ui.page import Page
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
@@ -57,8 +57,7 @@ def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
         blocks: gr.Blocks = made
         page = Page(application)
         page.build(choice)
-        page.connect()
-        Events(page).connect(blocks)
+        page.connect(blocks)
     blocks.queue(max_size=64, default_concurrency_limit=1)
     return blocks
 

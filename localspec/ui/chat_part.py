@@ -24,7 +24,7 @@ from localspec.ui import elements, maths
 from localspec.ui.chat_updates import CHAT_PARTS, REPLY_PARTS, ChatUpdates, live_panel, totals_of
 from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
-from localspec.ui.part import QUICK, Part, Tick, Update, Updates, html, identity, only, warned
+from localspec.ui.part import QUICK, Part, Tick, Update, Updates, html, identity, only
 
 _PATIENT = {**QUICK, "concurrency_limit": 8}
 """Replies take turns on the engine's own lock, so that a second tab sees what it waits for."""
@@ -144,16 +144,18 @@ class ChatPart(Part):
     def undo(self, request: gr.Request) -> Updates:
         """Take the last question back, with its answer: it stands in the entry again."""
         conversation = self.conversation(request)
-        with warned():
+        try:
             with self._beginning:
                 chat = _idle(conversation)
                 if not chat.exchanges:
                     raise SettingsError(texts.NOTHING_TO_UNDO)
                 question = chat.exchanges[-1].question
                 self._cut(chat, len(chat.exchanges) - 1)
-            conversation.editing = None
-            return self.updates.all(conversation, REPLY_PARTS, question)
-        return only(REPLY_PARTS, {})
+        except LocalSpecError as error:
+            gr.Warning(elements.lines(str(error)))
+            return only(REPLY_PARTS, {})
+        conversation.editing = None
+        return self.updates.all(conversation, REPLY_PARTS, question)
 
     def stop(self, request: gr.Request) -> None:
         """End the running reply; its text stays."""

@@ -204,7 +204,7 @@ class ModelPart(Part):
     def _load(self, request: gr.Request, fields: tuple[Any, ...], *, anyway: bool) -> tuple[Update, Update, Update]:
         models = self.application.models
         shown: Update = gr.skip()
-        with warned():
+        try:
             choice = chosen(*fields)
             try:
                 found = models.fit(choice)
@@ -217,9 +217,11 @@ class ModelPart(Part):
                     advice = texts.FIT_REFUSED_ADVICE.format(model=texts.MODEL)
                     raise OutOfMemoryError(fit_sentence(found), advice)
                 models.load(choice.model, choice.settings, choice.draft, keep=True)
-            self._tell_again(request)
-            return status(self.application), draft_status(models.draft), gr.skip()
-        return gr.skip(), gr.skip(), shown
+        except LocalSpecError as error:
+            gr.Warning(elements.lines(str(error)))
+            return gr.skip(), gr.skip(), shown
+        self._tell_again(request)
+        return status(self.application), draft_status(models.draft), gr.skip()
 
     def _tell_again(self, request: gr.Request) -> None:
         """A load that fails at once may be over, and told by a tick, before what a handler gives arrives: the next tick

@@ -45,6 +45,13 @@ class Page:
         self.system = SystemPart(application)
         self.sampling = SamplingPart(application)
         self.endpoint = endpoint_part.EndpointPart(application)
+        self._actions = {
+            **self.chat_list.actions,
+            **self.comparison.actions,
+            "edit": self.chat.edit,
+            "unedit": self.chat.unedit,
+        }
+        self._told = tuple(name for part in self.parts for name in part.told)
 
     @property
     def parts(self) -> list[Part]:
@@ -89,8 +96,8 @@ class Page:
             self.reading.build()
         self.chat.build_entry()
 
-    def connect(self) -> None:
-        """Tie what each part does by itself. Inside the Blocks that holds the components."""
+    def connect(self, blocks: gr.Blocks) -> None:
+        """Tie the handlers to the components, inside the `blocks` that hold them."""
         method, settings = self.method.method, self.settings
         self.chat.connect(settings, self.named(REPLY_PARTS))
         self.chat_list.connect()
@@ -101,6 +108,13 @@ class Page:
         self.method.connect()
         self.system.connect()
         self.models.connect(self.library.press)
+        act, press = self.chat_list.act, self.library.press
+        # Not "always_last": one action may be an answer that goes on for minutes.
+        act.change(self.act, [act, *settings], self.named(ALL_PARTS), **EACH)
+        press.change(self.press, [press, method], self.library.outputs, **QUICK)
+        gr.Timer(TICK_SECONDS).tick(self.refresh, method, self.named(self._told), **QUICK)
+        self.models.connect_opening(blocks)
+        blocks.unload(self.leave)
 
     @property
     def settings(self) -> list[gr.components.Component]:
@@ -114,39 +128,15 @@ class Page:
         known = {name: component for part in self.parts for name, component in part.named.items()}
         return [known[name] for name in names]
 
-
-class Events:
-    """The handlers, over one page."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.application = page.application
-        self._actions = {
-            **page.chat_list.actions,
-            **page.comparison.actions,
-            "edit": page.chat.edit,
-            "unedit": page.chat.unedit,
-        }
-        self._told = tuple(name for part in page.parts for name in part.told)
-
-    def connect(self, blocks: gr.Blocks) -> None:
-        """Tie the handlers to the components. Inside the Blocks that holds them."""
-        page, method = self.page, self.page.method.method
-        act, press = page.chat_list.act, page.library.press
-        # Not "always_last": one action may be an answer that goes on for minutes.
-        act.change(self.act, [act, *page.settings], page.named(ALL_PARTS), **EACH)
-        press.change(self.press, [press, method], page.library.outputs, **QUICK)
-        gr.Timer(TICK_SECONDS).tick(self.refresh, method, page.named(self._told), **QUICK)
-        page.models.connect_opening(blocks)
-        blocks.unload(self.leave)
+    # -- what concerns several parts ------------------------------------------------------------------------------
 
     def act(self, request: gr.Request, wanted: str, *settings: Any) -> Iterator[Updates]:  # noqa: ANN401
         """One of the buttons inside markup that are about chats. `page.js` writes a count, the button's name, and what
         it is about."""
-        conversation = self.page.chat.conversation(request)
+        conversation = self.chat.conversation(request)
         name, _, about = wanted.partition(" ")[2].partition(" ")
         if name == "continue":
-            for updates in self.page.chat.go_on(conversation, settings):
+            for updates in self.chat.go_on(conversation, settings):
                 yield (*updates, *(gr.skip() for _ in ALL_PARTS[len(REPLY_PARTS) :]))
             return
         action = self._actions.get(name)
@@ -155,7 +145,7 @@ class Events:
         except LocalSpecError as error:
             gr.Warning(elements.lines(str(error)))
             conversation.listed.settle()
-            yield self.page.chat.updates.beside_only(conversation)
+            yield self.chat.updates.beside_only(conversation)
 
     def press(self, wanted: str, method: str, request: gr.Request) -> Updates:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
@@ -166,14 +156,13 @@ class Events:
         elif name in endpoint_part.PRESSES:
             endpoint_part.press(self.application.endpoint, name)
         elif elements.read_model_button(name) is None:  # those about models are the model part's own
-            library = self.page.library
-            return library.answer_press(name, own, method, library.conversation(request))
+            return self.library.answer_press(name, own, method, self.library.conversation(request))
         return only(LIBRARY_PARTS, {})
 
     def refresh(self, method: str, request: gr.Request) -> Updates:
         """What changes by itself; only what has changed since this tab was last told."""
-        tick = Tick(self.page.chat.conversation(request), method)
-        for part in self.page.parts:
+        tick = Tick(self.chat.conversation(request), method)
+        for part in self.parts:
             part.tell(tick)
         tick.end()
         return only(self._told, tick.updates)

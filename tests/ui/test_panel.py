@@ -36,7 +36,7 @@ from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.model_markup import alone, draft_status, status
 from localspec.ui.model_part import ModelPart, draft_choices
 from localspec.ui.options import load_settings, reply_options
-from localspec.ui.page import Events, Page
+from localspec.ui.page import Page
 from localspec.ui.settings_part import explain
 from tests.running import foreign_draft
 
@@ -370,24 +370,24 @@ def test_buttons_name_their_library(name: str) -> None:
 def test_presses_made_for_another_library_change_nothing() -> None:
     conversation = Conversation(library="new")
     # Nothing else is there: whatever would be changed is missed.
-    events = Events(Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation))))
+    page = Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
     for wanted in ("1 1 old", "1 1", "1", "", "build 2 old", "ask 3 old", "forget 4 old"):
-        for handler in (events.page.library.remove, events.press):
+        for handler in (page.library.remove, page.press):
             assert handler(wanted, "rest", tab) == tuple(gr.skip() for _ in LIBRARY_PARTS)
     assert conversation.forgetting == ""
     with pytest.raises(AttributeError, match="models"):
-        events.page.library.remove("1 1 new", "rest", tab)
+        page.library.remove("1 1 new", "rest", tab)
     with pytest.raises(AttributeError, match="models"):
-        events.press("build 1 new", "rest", tab)
+        page.press("build 1 new", "rest", tab)
 
 
 def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
     conversation = Conversation(library="old", seen={"documents": 1, "learning": 2}, forgetting="old")
     under_way = conversation.seen
-    events = Events(Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation))))
+    page = Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
-    assert events.page.library.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
+    assert page.library.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
     # What a tick under way writes down as sent is not taken for the new library's.
     under_way["documents"] = 1
     assert conversation.seen == {}
