@@ -42,11 +42,7 @@ QUESTION = (
 
 
 def ours(
-    model: LlamaModel,
-    prompt: np.ndarray[Any, np.dtype[np.int32]],
-    drafters: list[Drafter],
-    budget: Budget,
-    count: int,
+    model: LlamaModel, prompt: np.ndarray[Any, np.dtype[np.int32]], drafters: list[Drafter], budget: Budget, count: int
 ) -> list[Step]:
     """The steps of one reply."""
     model.begin(prompt)

@@ -35,16 +35,7 @@ from rich.table import Table
 from benchmarks.child import idle_shares
 from benchmarks.figures import ALL, LIBRARY, OURS, PLAIN, SERVER, Record, Reply, ratio_interval, speed, summary
 from benchmarks.machine import machine, versions
-from benchmarks.peer_runs import (
-    LIBRARY_MODES,
-    SERVER_MODES,
-    LibraryRun,
-    OwnRun,
-    PeerRun,
-    Place,
-    Question,
-    ServerRun,
-)
+from benchmarks.peer_runs import LIBRARY_MODES, SERVER_MODES, LibraryRun, OwnRun, PeerRun, Place, Question, ServerRun
 from localspec import config
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import open_library, prepare_drafts

@@ -116,12 +116,7 @@ class SignInPage:
         await send({"type": "http.response.body", "body": b""})
 
     async def _refuse(
-        self,
-        scope: Scope,
-        send: Send,
-        problem: str = "",
-        status: int = 401,
-        more: Sequence[tuple[bytes, bytes]] = (),
+        self, scope: Scope, send: Send, problem: str = "", status: int = 401, more: Sequence[tuple[bytes, bytes]] = ()
     ) -> None:
         """The page for people, a line for programs."""
         is_page = "text/html" in ",".join(_headers(scope, b"accept"))

@@ -109,12 +109,7 @@ class Tuner:
             self._problem = ""
             self._known = None
             self._run = TuningRun(
-                TUNING_CHILD,
-                entry.name,
-                settings,
-                self._busy,
-                lambda run: self._settle(run, entry, asked),
-                again=again,
+                TUNING_CHILD, entry.name, settings, self._busy, lambda run: self._settle(run, entry, asked), again=again
             )
             self._run.start()
 

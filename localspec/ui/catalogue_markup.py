@@ -6,16 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localspec import texts
-from localspec.application.downloads import (
-    CHECKING,
-    DONE,
-    FAILED,
-    RUNNING,
-    STOPPED,
-    UNDER_WAY,
-    WAITING,
-    DownloadState,
-)
+from localspec.application.downloads import CHECKING, DONE, FAILED, RUNNING, STOPPED, UNDER_WAY, WAITING, DownloadState
 from localspec.models.files.catalogue import CatalogueEntry
 from localspec.ui.elements import literal, meter, model_button, note, paragraph
 

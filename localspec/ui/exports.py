@@ -63,9 +63,7 @@ def _file(pieces: Iterable[str], name: str, kind: str) -> Response:
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file)}"
     encoded = (piece.encode("utf-8", "replace") for piece in pieces)
     return StreamingResponse(
-        encoded,
-        media_type=_KINDS[kind],
-        headers={"content-disposition": disposition, "cache-control": "no-store"},
+        encoded, media_type=_KINDS[kind], headers={"content-disposition": disposition, "cache-control": "no-store"}
     )
 
 

@@ -54,10 +54,7 @@ def test_only_what_may_begin_a_stop_text_is_kept_back() -> None:
     assert text.add("more") == text.finish() == ""
 
 
-@given(
-    st.lists(st.text("abc", max_size=5), max_size=8),
-    st.lists(st.text("abc", min_size=1, max_size=4), max_size=3),
-)
+@given(st.lists(st.text("abc", max_size=5), max_size=8), st.lists(st.text("abc", min_size=1, max_size=4), max_size=3))
 def test_pieces_make_no_difference(pieces: list[str], stops: list[str]) -> None:
     assert shown(pieces, stops) == reference("".join(pieces), stops)
 

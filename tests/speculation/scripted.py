@@ -196,10 +196,7 @@ class ScriptedDraft:
         self._check_thread()
 
     def follow(
-        self,
-        tokens: NDArray[np.int32],
-        count: int = FIRST_TOP_K,
-        meanwhile: Callable[[], object] | None = None,
+        self, tokens: NDArray[np.int32], count: int = FIRST_TOP_K, meanwhile: Callable[[], object] | None = None
     ) -> TopK | None:
         self._check_thread()
         assert tokens.dtype == np.int32

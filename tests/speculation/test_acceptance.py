@@ -10,14 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.acceptance import (
-    FEATURES,
-    KINDS,
-    START_RESIDUAL,
-    Acceptance,
-    features,
-    priors,
-)
+from localspec.speculation.acceptance import FEATURES, KINDS, START_RESIDUAL, Acceptance, features, priors
 from localspec.speculation.tree import (
     SOURCE_DRAFT,
     SOURCE_DRESD,

@@ -91,10 +91,7 @@ def test_dense_matches_vote_among_themselves():
 
 
 def test_a_draft_models_tree_and_matches_are_one_tree():
-    drafted = {
-        -1: [Candidate(1, 0.7, 0), Candidate(2, 0.2, 1)],
-        0: [Candidate(3, 0.9, 2)],
-    }
+    drafted = {-1: [Candidate(1, 0.7, 0), Candidate(2, 0.2, 1)], 0: [Candidate(3, 0.9, 2)]}
     inputs = TreeInputs(ROOT, [match([1, 4], 3)], drafted)
     told: dict[int, Evidence] = {}
 
@@ -105,12 +102,7 @@ def test_a_draft_models_tree_and_matches_are_one_tree():
 
     tree = build_tree(inputs, 20, estimate=estimate, max_depth=20)
     bits = dict(zip(paths_of(tree), tree.source.tolist(), strict=True))
-    assert bits == {
-        (1,): SOURCE_DRAFT | SOURCE_PROMPT,
-        (2,): SOURCE_DRAFT,
-        (1, 3): SOURCE_DRAFT,
-        (1, 4): SOURCE_PROMPT,
-    }
+    assert bits == {(1,): SOURCE_DRAFT | SOURCE_PROMPT, (2,): SOURCE_DRAFT, (1, 3): SOURCE_DRAFT, (1, 4): SOURCE_PROMPT}
     assert told[SOURCE_PROMPT].rejected, "the draft model looked at its parent and did not propose it"
     assert not told[SOURCE_DRAFT | SOURCE_PROMPT].rejected
 

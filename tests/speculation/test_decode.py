@@ -427,11 +427,7 @@ def unlikely_tree() -> DraftTree:
     """Two branches of every shape, of tokens the target seldom takes: a verifier that favours drafts shows."""
     target = ScriptedTarget(SMALL, spread=1.0)
     rarest = np.argsort(target.logits_after(PROMPT_SMALL))[:2].tolist()
-    return make_tree(
-        [rarest[0], rarest[1], 0, 1, 2, 3],
-        [-1, -1, 0, 0, 1, 1],
-        [0.9, 0.8, 0.7, 0.6, 0.5, 0.4],
-    )
+    return make_tree([rarest[0], rarest[1], 0, 1, 2, 3], [-1, -1, 0, 0, 1, 1], [0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
 
 
 class SameTreeDrafter:

@@ -78,10 +78,7 @@ def test_a_second_check_costs_nothing(model_path, tmp_path):
     assert time.process_time() - started < 0.1
 
 
-@pytest.mark.parametrize(
-    "content",
-    [b"no json", b"[]", b"\xff\xfe"],
-)
+@pytest.mark.parametrize("content", [b"no json", b"[]", b"\xff\xfe"])
 def test_an_unreadable_cache_means_checking_again(model_path, tmp_path, content):
     (tmp_path / CACHE_FILE).write_bytes(content)
     verdict = check(model_path, tmp_path)

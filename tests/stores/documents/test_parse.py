@@ -18,15 +18,7 @@ from hypothesis import strategies as st
 
 from localspec.errors import DocumentError
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, Block, ParsedDocument, ParseLimits, content_hash, parse
-from tests.builders import (
-    change_member,
-    make_docx,
-    make_epub,
-    make_pdf,
-    make_pptx,
-    make_scanned_pdf,
-    make_xlsx,
-)
+from tests.builders import change_member, make_docx, make_epub, make_pdf, make_pptx, make_scanned_pdf, make_xlsx
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 

@@ -98,11 +98,7 @@ change: st.SearchStrategy[tuple[str, int, list[int]]] = st.one_of(
     run_tokens=st.sampled_from([40, TINY_RUN, 5000]),
 )
 def test_equals_brute_force_after_any_changes(
-    changes: list[tuple[str, int, list[int]]],
-    contexts: list[list[int]],
-    max_n: int,
-    continuation: int,
-    run_tokens: int,
+    changes: list[tuple[str, int, list[int]]], contexts: list[list[int]], max_n: int, continuation: int, run_tokens: int
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
         database = open_database(Path(folder))
@@ -146,12 +142,7 @@ def test_equals_brute_force_after_any_changes(
                 )
                 assert found.continuations.shape == (len(found.lengths), continuation)
                 assert as_found(found) == brute_force(
-                    documents,
-                    context,
-                    max_n=max_n,
-                    min_n=min_n,
-                    continuation=continuation,
-                    all_lengths=all_lengths,
+                    documents, context, max_n=max_n, min_n=min_n, continuation=continuation, all_lengths=all_lengths
                 )
         database.close()
 
