@@ -26,10 +26,8 @@ PASSWORD_CHARACTERS = 12
 class BindAddress:
     """The address that the server listens at, and the names by which browsers may call it."""
 
-    host: str = LOOPBACK
-    """An address of this computer; 0.0.0.0 or :: for all of them"""
-    names: tuple[str, ...] = ()
-    """Beside its addresses, in lower case"""
+    host: str = LOOPBACK  # An address of this computer; 0.0.0.0 or :: for all of them
+    names: tuple[str, ...] = ()  # Beside its addresses, in lower case
     password: str = field(default="", repr=False)
 
     @property

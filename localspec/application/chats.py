@@ -26,13 +26,10 @@ class View:
 
     state: str = "waiting"
     """"waiting", "reading", "writing", "done", "stopped", "interrupted" (the application ended) or "failed\""""
-    activity: str = texts.WAITING_MODEL
-    """What goes on while there is no text yet"""
-    fraction: float | None = None
-    """How much of that is done"""
+    activity: str = texts.WAITING_MODEL  # What goes on while there is no text yet
+    fraction: float | None = None  # How much of that is done
     text: str = ""
-    problems: tuple[str, ...] = ()
-    """Files that could not be used, and why"""
+    problems: tuple[str, ...] = ()  # Files that could not be used, and why
     notices: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
     given: frozenset[int] = frozenset()
@@ -40,8 +37,7 @@ class View:
     metrics: ReplyMetrics | None = None
     method: str = ""
     has_documents: bool = False
-    has_states: bool = False
-    """Whether the library has any for the methods that draft from them"""
+    has_states: bool = False  # Whether the library has any for the methods that draft from them
     has_draft: bool = False
     error: LocalSpecError | None = None
 
@@ -70,24 +66,20 @@ class Row:
     method: str
     state: str = "waiting"
     """"waiting", "reading", "writing", "done", "stopped", "given" (an answer of the chat) or "left out\""""
-    fraction: float = 0.0
-    """of the prompt that is read"""
+    fraction: float = 0.0  # of the prompt that is read
     metrics: ReplyMetrics | None = None
     same: bool | None = None
     """whether it wrote the same as the one it is compared with; None while that is not known"""
-    why: str = ""
-    """it is left out"""
+    why: str = ""  # it is left out
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """What there is to see of a measurement at one moment."""
 
-    kind: str
-    """"plain": the chat's last answer beside plain decoding; "compare": every method"""
+    kind: str  # "plain": the chat's last answer beside plain decoding; "compare": every method
     question: str
-    state: str = "running"
-    """"running", "done", "stopped" or "failed\""""
+    state: str = "running"  # "running", "done", "stopped" or "failed"
     activity: str = ""
     rows: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
@@ -117,8 +109,7 @@ class Running(Protocol):
 class RunningReply(Running, Protocol):
     """The answer that is made in a chat; `replying.ReplyTask` makes it."""
 
-    discarded: bool
-    """its end is not shown"""
+    discarded: bool  # its end is not shown
 
     def discard(self) -> None:
         """Stop, and show nothing more."""
@@ -133,8 +124,7 @@ class RunningReply(Running, Protocol):
 class RunningMeasurement(Running, Protocol):
     """What is measured besides; `measuring.Measurement` does it."""
 
-    measured: Measured
-    """what is known now"""
+    measured: Measured  # what is known now
 
     @property
     def is_of_this_chat(self) -> bool:
@@ -147,28 +137,22 @@ class Exchange:
 
     question: str
     files: tuple[str, ...] = ()
-    view: View | None = None
-    """what there is to see of the answer; None before anything is"""
-    turn: Turn | None = None
-    """None where the chat holds none of it: files alone, or no word of an answer"""
+    view: View | None = None  # what there is to see of the answer; None before anything is
+    turn: Turn | None = None  # None where the chat holds none of it: files alone, or no word of an answer
 
 
 @dataclass(slots=True, eq=False)
 class Chat:
     """One chat; tabs that show it share it."""
 
-    identity: int = 0
-    """its id among those that are kept; 0 while it is not"""
-    library: str = config.DEFAULT_LIBRARY
-    """name of the library it was last held over"""
+    identity: int = 0  # its id among those that are kept; 0 while it is not
+    library: str = config.DEFAULT_LIBRARY  # name of the library it was last held over
     turns: list[Turn] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
     session: Session | None = None
     reply: RunningReply | None = None
-    measurement: RunningMeasurement | None = None
-    """what was measured besides, the last time"""
-    system: str = ""
-    """the person's own system prompt; "" where there is none"""
+    measurement: RunningMeasurement | None = None  # what was measured besides, the last time
+    system: str = ""  # the person's own system prompt; "" where there is none
 
     @classmethod
     def restored(cls, identity: int, kept: StoredConversation) -> Chat:

@@ -32,14 +32,10 @@ class DownloadState:
 
     entry: CatalogueEntry
     state: str
-    done: int = 0
-    """Bytes that are there"""
-    total: int = 0
-    """Bytes in all; 0 = unknown"""
-    rate: float = 0.0
-    """Bytes per second; 0 = not known yet"""
-    problem: str = ""
-    """Why it failed, and what to do"""
+    done: int = 0  # Bytes that are there
+    total: int = 0  # Bytes in all; 0 = unknown
+    rate: float = 0.0  # Bytes per second; 0 = not known yet
+    problem: str = ""  # Why it failed, and what to do
 
     @property
     def seconds_left(self) -> float | None:

@@ -27,18 +27,12 @@ class DraftState:
     """What there is to say about the draft model beside the loaded target."""
 
     target: str
-    wanted: str = AUTOMATIC
-    """What was asked for: a name, a file, "auto" or "none\""""
-    name: str = ""
-    """The draft in use; "" where there is none"""
-    knows: int = 0
-    """Tokens it can propose"""
-    tokens: int = 0
-    """Tokens the target has"""
-    problem: str = ""
-    """Why what was wanted is not in use; file-controlled text stands in it"""
-    possible: bool = True
-    """False for a target that can take no drafts back"""
+    wanted: str = AUTOMATIC  # What was asked for: a name, a file, "auto" or "none"
+    name: str = ""  # The draft in use; "" where there is none
+    knows: int = 0  # Tokens it can propose
+    tokens: int = 0  # Tokens the target has
+    problem: str = ""  # Why what was wanted is not in use; file-controlled text stands in it
+    possible: bool = True  # False for a target that can take no drafts back
 
 
 class ModelManager:

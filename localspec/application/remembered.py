@@ -24,15 +24,11 @@ _LARGEST = 2**16
 class Choice:
     """What is loaded, and how, as the fields of the page say it."""
 
-    model: str = ""
-    """Name, or path of a file; "" = the default model"""
+    model: str = ""  # Name, or path of a file; "" = the default model
     draft: str = AUTOMATIC
-    context: int = 0
-    """0 = automatic"""
-    gpu_layers: int = -1
-    """-1 = automatic"""
-    threads: int = 0
-    """0 = every core"""
+    context: int = 0  # 0 = automatic
+    gpu_layers: int = -1  # -1 = automatic
+    threads: int = 0  # 0 = every core
 
     @property
     def settings(self) -> LoadSettings:

@@ -31,10 +31,8 @@ class ListState:
 
     query: str = ""
     limit: int = CHATS_LISTED
-    renaming: int = 0
-    """id of the chat whose title is being changed; 0 for none"""
-    deleting: int = 0
-    """id of the chat of which the person is asked whether it may go; 0 for none"""
+    renaming: int = 0  # id of the chat whose title is being changed; 0 for none
+    deleting: int = 0  # id of the chat of which the person is asked whether it may go; 0 for none
 
     def settle(self) -> None:
         """No chat is being renamed, nor asked about."""
@@ -48,18 +46,14 @@ class Conversation:
     library: str = config.DEFAULT_LIBRARY
     chat: Chat = field(default_factory=Chat)
     listed: ListState = field(default_factory=ListState)
-    coloured: bool = False
-    """Whether the words of its answers are marked by where they came from"""
-    reading: str = ""
-    """The library whose documents can be picked to be read whole"""
-    editing: int | None = None
-    """The question that is in the entry to be sent anew, counted from 0"""
+    coloured: bool = False  # Whether the words of its answers are marked by where they came from
+    reading: str = ""  # The library whose documents can be picked to be read whole
+    editing: int | None = None  # The question that is in the entry to be sent anew, counted from 0
     forgetting: str = ""
     """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
     asking: str = ""
     """What the person is asked about the library: "new", "rename", "delete" or "again"; "" for nothing."""
-    switched: bool = False
-    """The tab was given another library: its picker is to be told."""
+    switched: bool = False  # The tab was given another library: its picker is to be told.
     picked: Choice | None = None
     """The model and settings that stand in the tab's fields; None until it has said so"""
     download_asked: str = ""

@@ -37,22 +37,16 @@ class TuningState:
     """What there is to say about the format of the loaded model."""
 
     model: str
-    possible: bool
-    """False for a file that was named by its path: it is meant as it is"""
+    possible: bool  # False for a file that was named by its path: it is meant as it is
     big: bool
-    needs: Needs | None
-    """None where no other format can be made"""
+    needs: Needs | None  # None where no other format can be made
     running: bool
     halted: bool
     fraction: float
-    format: str
-    """being tried"""
-    tuning: Tuning | None
-    """what was measured"""
-    in_use: bool
-    """the loaded model is in the chosen format"""
-    waits: bool
-    """chosen, and used from the next start on, or when the person wants it now"""
+    format: str  # being tried
+    tuning: Tuning | None  # what was measured
+    in_use: bool  # the loaded model is in the chosen format
+    waits: bool  # chosen, and used from the next start on, or when the person wants it now
     stale: tuple[str, ...]
     """libraries whose states belong to the original, and are of no use to the chosen format"""
     problem: str

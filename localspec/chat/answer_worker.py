@@ -33,8 +33,7 @@ class UnexpectedError(LocalSpecError):
 class AnswerWorker(ABC):
     """One thread. `work`, `stopped`, `failed` and `over` are called in it."""
 
-    advice = texts.UNEXPECTED_ADVICE
-    """What a person can do after a fault of the program"""
+    advice = texts.UNEXPECTED_ADVICE  # What a person can do after a fault of the program
 
     def __init__(self, use: UseEngine, name: str) -> None:
         """`use` gives the engine, `name` is the thread's."""

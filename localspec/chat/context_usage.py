@@ -15,17 +15,12 @@ _MOST = 10**9
 class ContextUsage:
     """The prompt of one turn by what it holds, in tokens. The answer comes on top, and the rest of `size` is free."""
 
-    size: int = 0
-    """of the model's context"""
-    system: int = 0
-    """system prompt, and the chat template's own tokens"""
-    documents: int = 0
-    """text of documents that was sent with this question or an earlier one"""
-    earlier: int = 0
-    """earlier questions and answers"""
+    size: int = 0  # of the model's context
+    system: int = 0  # system prompt, and the chat template's own tokens
+    documents: int = 0  # text of documents that was sent with this question or an earlier one
+    earlier: int = 0  # earlier questions and answers
     question: int = 0
-    forgotten: int = 0
-    """earlier questions that were left out, with their answers"""
+    forgotten: int = 0  # earlier questions that were left out, with their answers
 
     @property
     def prompt(self) -> int:

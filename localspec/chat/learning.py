@@ -27,18 +27,12 @@ class Learnt:
     """What a run brought."""
 
     prompts: int = 0
-    skipped: int = 0
-    """prompts too long for the model's context"""
-    replies: int = 0
-    """replies that the library did not hold yet"""
-    tokens: int = 0
-    """tokens of all replies, prompts not counted"""
-    states: int = 0
-    """hidden states stored"""
-    seconds: float = 0.0
-    """writing and storing; loading the model not included"""
-    sequences: int = 0
-    """replies written at once"""
+    skipped: int = 0  # prompts too long for the model's context
+    replies: int = 0  # replies that the library did not hold yet
+    tokens: int = 0  # tokens of all replies, prompts not counted
+    states: int = 0  # hidden states stored
+    seconds: float = 0.0  # writing and storing; loading the model not included
+    sequences: int = 0  # replies written at once
 
     @property
     def tokens_per_second(self) -> float:

@@ -41,12 +41,9 @@ _READ = ("ngrams", "ready")
 class Given:
     """What earlier turns of a conversation were sent with, so that no text is sent twice."""
 
-    documents: set[int] = field(default_factory=set)
-    """ids of those whose whole text is in the prompt"""
-    numbers: dict[int, int] = field(default_factory=dict)
-    """passage id → its number in this conversation"""
-    citations: list[Citation] = field(default_factory=list)
-    """everything that can be cited, numbered from 1"""
+    documents: set[int] = field(default_factory=set)  # ids of those whose whole text is in the prompt
+    numbers: dict[int, int] = field(default_factory=dict)  # passage id → its number in this conversation
+    citations: list[Citation] = field(default_factory=list)  # everything that can be cited, numbered from 1
 
     def forget(self) -> None:
         """Nothing of it is in the prompt any more; numbers already shown stay taken."""

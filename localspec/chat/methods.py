@@ -35,10 +35,8 @@ class Sources:
     states: StateStore | None = None
     budget: Budget | None = None
     """what sizes the trees; methods that ask their sources by cost take it into account"""
-    acceptance: Acceptance | None = None
-    """in the place of what the engine has learnt"""
-    source_gates: SourceGates | None = None
-    """beside `acceptance`: what its sources bring and cost"""
+    acceptance: Acceptance | None = None  # in the place of what the engine has learnt
+    source_gates: SourceGates | None = None  # beside `acceptance`: what its sources bring and cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +48,7 @@ class Method:
     explanation: str
     drafters: Callable[[Sources, bool], list[Drafter]]
     needs_draft: bool = False
-    uses_states: bool = False
-    """it also drafts by meaning, where the library holds hidden states of the model"""
+    uses_states: bool = False  # it also drafts by meaning, where the library holds hidden states of the model
     sized_by_itself: bool = False
     """its trees come with acceptance estimates: the budget doesn't make them again"""
     for_measuring: bool = False

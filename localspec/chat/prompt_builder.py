@@ -36,8 +36,7 @@ _TURN_FRAME = 16
 class Selection:
     """Which turns of a conversation are in its prompt, and what was sent with them."""
 
-    forgotten: int = 0
-    """the first so many turns are left out"""
+    forgotten: int = 0  # the first so many turns are left out
     pinned: int = -1
     """position of the turn whose documents are read whole: it stays when others around it are left out; -1 for none"""
     given: Given = field(default_factory=Given)

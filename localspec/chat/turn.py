@@ -47,8 +47,7 @@ class MadeWith:
     """What an answer follows from, beside its prompt."""
 
     options: ReplyOptions
-    weights: str
-    """fingerprint of the model's"""
+    weights: str  # fingerprint of the model's
 
 
 @dataclass(slots=True)
@@ -58,10 +57,8 @@ class Turn(PlainTurn):
     metrics: ReplyMetrics = field(default_factory=ReplyMetrics)
     origins: Origins = field(default_factory=Origins)
     """where each token of the reply came from; empty where that is not known"""
-    window: ContextUsage | None = None
-    """what filled the context; None where that is not known"""
-    made_with: MadeWith | None = None
-    """None where that is not known any more: it is not kept on disk"""
+    window: ContextUsage | None = None  # what filled the context; None where that is not known
+    made_with: MadeWith | None = None  # None where that is not known any more: it is not kept on disk
 
     @classmethod
     def of_stored(cls, stored: StoredTurn) -> Turn:

@@ -41,12 +41,10 @@ class Note:
     """Where the application of a folder is to be found."""
 
     pid: int
-    address: str
-    """http://127.0.0.1:PORT, or another address of this computer"""
+    address: str  # http://127.0.0.1:PORT, or another address of this computer
     identity: str
     """Drawn anew at each start: an answer that gives it proves that the note's writer is at the address."""
-    token: str
-    """What lets this person's browsers in, until that one ends"""
+    token: str  # What lets this person's browsers in, until that one ends
 
 
 class Instance:

@@ -30,10 +30,8 @@ class _Kind(NamedTuple):
     """A browser of Chromium's family, and what it is called on every system."""
 
     name: str
-    programs: tuple[str, ...]
-    """on PATH: as packages and snaps call it, and as flatpak does"""
-    windows: str
-    """below the folders that programs are installed in"""
+    programs: tuple[str, ...]  # on PATH: as packages and snaps call it, and as flatpak does
+    windows: str  # below the folders that programs are installed in
 
 
 # What a person has installed comes before what came with the system.
@@ -74,8 +72,7 @@ class Computer:
 
     platform: str = sys.platform
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    is_program: Callable[[str], bool] = _is_program
-    """Whether a file, or a folder of macOS, can be started"""
+    is_program: Callable[[str], bool] = _is_program  # Whether a file, or a folder of macOS, can be started
 
     @property
     def has_display(self) -> bool:
@@ -90,8 +87,7 @@ class Browser(NamedTuple):
 
     name: str
     program: str
-    command: tuple[str, ...]
-    """what it is started with; its own arguments follow"""
+    command: tuple[str, ...]  # what it is started with; its own arguments follow
 
 
 def browsers(computer: Computer) -> list[Browser]:

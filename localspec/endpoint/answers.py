@@ -34,8 +34,7 @@ class Begun:
     """It is this request's turn."""
 
     model: str
-    fingerprint: str
-    """of the weights"""
+    fingerprint: str  # of the weights
 
 
 @dataclass(frozen=True, slots=True)

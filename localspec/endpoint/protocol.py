@@ -79,8 +79,7 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     stream: bool = False
     include_usage: bool = False
-    library: str | None = None
-    """Drafts come from it; "" for none, None for the usual one"""
+    library: str | None = None  # Drafts come from it; "" for none, None for the usual one
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +87,7 @@ class Head:
     """What every part of an answer begins with."""
 
     id: str
-    created: int
-    """Unix time, seconds"""
+    created: int  # Unix time, seconds
     model: str
     fingerprint: str
 

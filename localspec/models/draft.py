@@ -43,24 +43,18 @@ _HEADROOM = 64 * 2**20
 class TopK:
     """The likeliest next tokens."""
 
-    tokens: NDArray[np.int32]
-    """[k] ids in the target's vocabulary, likeliest first"""
-    probabilities: NDArray[np.float32]
-    """[k] as the draft model has them"""
+    tokens: NDArray[np.int32]  # [k] ids in the target's vocabulary, likeliest first
+    probabilities: NDArray[np.float32]  # [k] as the draft model has them
 
 
 @dataclass(frozen=True, slots=True)
 class DraftModelTree:
     """A draft tree of the model: n nodes below the root, which is the last token of the text."""
 
-    tokens: NDArray[np.int32]
-    """[n] ids in the target's vocabulary"""
-    parents: NDArray[np.int32]
-    """[n] -1 = child of the root; parents first"""
-    probabilities: NDArray[np.float32]
-    """[n] P(token | its parent), as the draft model has it"""
-    ranks: NDArray[np.int32]
-    """[n] among siblings, 0 = likeliest"""
+    tokens: NDArray[np.int32]  # [n] ids in the target's vocabulary
+    parents: NDArray[np.int32]  # [n] -1 = child of the root; parents first
+    probabilities: NDArray[np.float32]  # [n] P(token | its parent), as the draft model has it
+    ranks: NDArray[np.int32]  # [n] among siblings, 0 = likeliest
 
 
 class DraftModel:

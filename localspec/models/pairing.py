@@ -28,10 +28,8 @@ class Pairing:
 
     target_ids: NDArray[np.int32]
     """[v] the target's id of every draft id; -1 where the target has no such token"""
-    input_ids: NDArray[np.int32]
-    """[target vocabulary] the draft id to read in place of a target's"""
-    known: NDArray[np.bool_]
-    """[target vocabulary] True for the tokens that the draft can propose"""
+    input_ids: NDArray[np.int32]  # [target vocabulary] the draft id to read in place of a target's
+    known: NDArray[np.bool_]  # [target vocabulary] True for the tokens that the draft can propose
 
 
 def pair(target: Weights, draft: Weights) -> Pairing:

@@ -49,8 +49,7 @@ Candidates = Sequence[Candidate]
 class TreeInputs:
     """What a tree is built from."""
 
-    root: int
-    """the last committed token"""
+    root: int  # the last committed token
     matches: list[Match]
     drafted: Mapping[int, Candidates] = field(default_factory=dict)
     """the draft model's candidates by its node that they hang below; -1 = the root"""

@@ -54,12 +54,9 @@ class SteadyTimes:
 class StepCost(NamedTuple):
     """Seconds of a step, and where in the text it was."""
 
-    cached: int
-    """positions in the KV cache before it"""
-    decode_seconds: float
-    """the target's decode, with the wait for its logits"""
-    step_seconds: float
-    """from proposing to the last sample"""
+    cached: int  # positions in the KV cache before it
+    decode_seconds: float  # the target's decode, with the wait for its logits
+    step_seconds: float  # from proposing to the last sample
 
 
 NO_COST = StepCost(0, 0.0, 0.0)

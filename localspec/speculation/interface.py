@@ -84,16 +84,11 @@ class Context:
 class Step:
     """What one verification brought."""
 
-    emitted: NDArray[np.int32]
-    """[a + 1] accepted tokens, then the recovered or bonus token (see `verify`)"""
-    source: NDArray[np.uint8]
-    """[a + 1] who proposed each token (0 = the target itself)"""
-    tree: DraftTree
-    """what was verified"""
-    path: NDArray[np.int32]
-    """[a] accepted nodes"""
-    propose_seconds: float
-    """drafters at work: proposing, and learning from what became of it"""
+    emitted: NDArray[np.int32]  # [a + 1] accepted tokens, then the recovered or bonus token (see `verify`)
+    source: NDArray[np.uint8]  # [a + 1] who proposed each token (0 = the target itself)
+    tree: DraftTree  # what was verified
+    path: NDArray[np.int32]  # [a] accepted nodes
+    propose_seconds: float  # drafters at work: proposing, and learning from what became of it
     decode_seconds: float
     sample_seconds: float
     rest_seconds: float
@@ -116,10 +111,8 @@ class Retrieval:
     """What dense retrieval (nearest hidden states) found in a reply so far."""
 
     searches: int = 0
-    kept: int = 0
-    """neighbours whose next token was the root"""
-    similarity: float = 0.0
-    """sum over those"""
+    kept: int = 0  # neighbours whose next token was the root
+    similarity: float = 0.0  # sum over those
 
     def count(self, similarity: NDArray[np.float32]) -> None:
         """Add one search, with the similarities [m] of the neighbours that were kept."""
@@ -142,14 +135,10 @@ class Retrieval:
 class DraftTimes:
     """Where the time of proposing went in a reply so far, in seconds."""
 
-    prefill: float = 0.0
-    """the draft model reading the prompt"""
-    drafting: float = 0.0
-    """the draft model at work"""
-    retrieval: float = 0.0
-    """searches"""
-    overlapped: float = 0.0
-    """of those two, what ran at the same time"""
+    prefill: float = 0.0  # the draft model reading the prompt
+    drafting: float = 0.0  # the draft model at work
+    retrieval: float = 0.0  # searches
+    overlapped: float = 0.0  # of those two, what ran at the same time
 
 
 class Match(NamedTuple):
@@ -159,14 +148,10 @@ class Match(NamedTuple):
     text: Sequence[int]
     place: int
     """index of the token that followed; may be the text's length, or hold a negative padding id where the text ends"""
-    length: int
-    """tokens that are the same; 0 for a dense match"""
-    similarity: float
-    """inner product of the unit vectors; 0 for an n-gram match"""
-    votes: float
-    """its weight among the matches of its kind"""
-    source: int
-    """bit of `DraftTree.source`"""
+    length: int  # tokens that are the same; 0 for a dense match
+    similarity: float  # inner product of the unit vectors; 0 for an n-gram match
+    votes: float  # its weight among the matches of its kind
+    source: int  # bit of `DraftTree.source`
 
 
 class Matcher(Protocol):
@@ -183,8 +168,7 @@ class Drafter(Protocol):
     """Proposes a draft tree for a context, and learns from what the target made of it."""
 
     name: str
-    needs_states: bool
-    """it asks for the target's hidden states"""
+    needs_states: bool  # it asks for the target's hidden states
 
     @property
     def retrieval(self) -> Retrieval | None:

@@ -42,12 +42,9 @@ class ReplyMetrics:
     accepted_per_step: list[int] = field(default_factory=list)
     step_seconds: list[float] = field(default_factory=list)
     """of the same steps; none where an earlier version kept the reply"""
-    idle_tokens: int = 0
-    """tokens since the last step with a draft"""
-    retrieval: Retrieval | None = None
-    """of dense retrieval, where the method makes use of it"""
-    times: DraftTimes | None = None
-    """of proposing, where a draft model takes part in it"""
+    idle_tokens: int = 0  # tokens since the last step with a draft
+    retrieval: Retrieval | None = None  # of dense retrieval, where the method makes use of it
+    times: DraftTimes | None = None  # of proposing, where a draft model takes part in it
     drafted_by_source: dict[str, int] = field(default_factory=dict)
     accepted_by_source: dict[str, int] = field(default_factory=dict)
     """nodes by who proposed them; one that several proposed counts for each"""

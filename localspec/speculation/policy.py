@@ -140,8 +140,7 @@ class CostBudget:
 class ProbePolicy(NamedTuple):
     """On which terms a source is asked."""
 
-    margin: float = 1.0
-    """what it gains must exceed its cost by this factor"""
+    margin: float = 1.0  # what it gains must exceed its cost by this factor
     trials: int = 3
     """steps of a kind in which it is asked whatever it may gain, before what it gained decides"""
     min_interval: int = 4
@@ -158,10 +157,8 @@ DRAFT_MODEL = ProbePolicy(margin=1.5, trials=2, min_interval=16, max_interval=25
 class _Average:
     """What a source gained and cost at steps of one kind."""
 
-    tokens: float = 0.0
-    """gained, on average"""
-    seconds: float = 0.0
-    """cost, on average: where much is to be had, more is asked for"""
+    tokens: float = 0.0  # gained, on average
+    seconds: float = 0.0  # cost, on average: where much is to be had, more is asked for
     asked: int = 0
     interval: int = 0
     waited: int = 0
@@ -223,13 +220,10 @@ class SourceGate:
 class SpeculationGate:
     """Whether drafting as a whole pays in this reply. Where it does not, only some steps try: looking costs time."""
 
-    _surplus: float = 0.05
-    """tokens per step tried, beyond a plain step and what the time would bring"""
-    _plain_seconds: float = 0.0
-    """of a decode without a draft, lately"""
+    _surplus: float = 0.05  # tokens per step tried, beyond a plain step and what the time would bring
+    _plain_seconds: float = 0.0  # of a decode without a draft, lately
     _skipped: int = 0
-    _accepted: bool = False
-    """a draft token was accepted at the last step that tried"""
+    _accepted: bool = False  # a draft token was accepted at the last step that tried
 
     def wants(self) -> bool:
         """Whether to look for drafts at this step."""

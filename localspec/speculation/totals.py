@@ -17,10 +17,8 @@ class Totals:
     seconds: float = 0.0
     drafted: int = 0
     accepted: int = 0
-    compared_seconds: float = 0.0
-    """of the replies of which it is known what plain decoding takes"""
-    plain_seconds: float = 0.0
-    """what it would have taken for those, each by its own measure"""
+    compared_seconds: float = 0.0  # of the replies of which it is known what plain decoding takes
+    plain_seconds: float = 0.0  # what it would have taken for those, each by its own measure
 
     def plus(self, metrics: ReplyMetrics, *, replies: int = 1) -> Totals:
         """With one more reply, or with more of the last one (`replies` 0)."""

@@ -46,17 +46,14 @@ def source_names(bits: int) -> list[str]:
 class Evidence(NamedTuple):
     """What is known of one node."""
 
-    source: int
-    """bits as in `DraftTree.source`"""
+    source: int  # bits as in `DraftTree.source`
     match_length: float
     vote_share: float
     similarity: float
     draft_probability: float
     recycled_probability: float
-    rejected: bool
-    """the draft model looked at the node's parent and did not propose it"""
-    depth: int
-    """children of the root have 1"""
+    rejected: bool  # the draft model looked at the node's parent and did not propose it
+    depth: int  # children of the root have 1
 
 
 class Estimate(Protocol):
@@ -82,17 +79,13 @@ class Estimate(Protocol):
 class DraftTree:
     """Draft tokens with parent links. An empty tree means "no draft"."""
 
-    tokens: NDArray[np.int32]
-    """[n] token ids"""
-    parents: NDArray[np.int32]
-    """[n] index of the parent, -1 = child of the root; parents precede children"""
-    source: NDArray[np.uint8]
-    """[n] bit set of the drafters that proposed the node"""
+    tokens: NDArray[np.int32]  # [n] token ids
+    parents: NDArray[np.int32]  # [n] index of the parent, -1 = child of the root; parents precede children
+    source: NDArray[np.uint8]  # [n] bit set of the drafters that proposed the node
     evidence: NDArray[np.float32]
     """[n, 6]: match length, vote share, similarity, rank among siblings, the draft model's probability, the probability
     that the target itself gave the token the last time it stood behind its parent's"""
-    probability: NDArray[np.float32]
-    """[n] P(accepted | parent accepted)"""
+    probability: NDArray[np.float32]  # [n] P(accepted | parent accepted)
     path_probability: NDArray[np.float64]
     """[n] P(node is on the accepted path): the product of `probability` from the root; never more than the parent's"""
 

@@ -19,8 +19,7 @@ from localspec.speculation.tree import DraftTree
 class Walk(NamedTuple):
     """What one verification emits. The last of `emitted`, a recovered or bonus token, lies on no node of `path`."""
 
-    path: NDArray[np.int32]
-    """[a] accepted nodes, from the root down"""
+    path: NDArray[np.int32]  # [a] accepted nodes, from the root down
     emitted: NDArray[np.int32]
     """[a + 1] tokens, the recovered or bonus token last, as is one that ends the reply even where it was drafted"""
 

@@ -20,13 +20,10 @@ class LibraryOverview:
     """A library in figures."""
 
     name: str
-    bytes: int
-    """Of everything in its folder."""
+    bytes: int  # Of everything in its folder.
     documents: int
-    tokens: int
-    """Of its n-grams, under all tokenizers together."""
-    replies: int
-    """Learnt from chats, or by the command that learns."""
+    tokens: int  # Of its n-grams, under all tokenizers together.
+    replies: int  # Learnt from chats, or by the command that learns.
     states: dict[str, int] = field(default_factory=dict)
     """How many, by the first twelve characters of the target's fingerprint."""
 

@@ -102,8 +102,7 @@ class PlainTurn:
     """One question with its answer: what is the same on disk and at work."""
 
     question: str = field(metadata=_kept(TEXT, "question", "question", required=True))
-    content: str = field(metadata=_kept(TEXT, "sent", "content", optional=True))
-    """as sent to the model"""
+    content: str = field(metadata=_kept(TEXT, "sent", "content", optional=True))  # as sent to the model
     reply: str = field(default="", metadata=_kept(TEXT, "reply", "reply", required=True))
     reply_tokens: list[int] = field(default_factory=list, metadata=_kept(TOKENS, "tokens", "tokens", exported=False))
     """ids of the reply; empty where unknown"""
@@ -111,8 +110,7 @@ class PlainTurn:
     """fingerprint of the tokenizer of `reply_tokens`"""
     library: str = field(default="", metadata=_kept(NAME, "library", "library", exported=False))
     """identity of the library that `documents` and the citations' sources belong to"""
-    asked: str = field(default="", metadata=_kept(TIME, "asked", "asked"))
-    """ISO 8601, UTC"""
+    asked: str = field(default="", metadata=_kept(TIME, "asked", "asked"))  # ISO 8601, UTC
     method: str = field(default="", metadata=_kept(NAME, "method", "method"))
     finish: str = field(default="", metadata=_kept(NAME, "finish", "finish"))
     """"end", "length", "context", "stopped", "interrupted" (the program ended), or "" while it is being written, and on

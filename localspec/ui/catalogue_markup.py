@@ -16,14 +16,10 @@ class EntryState:
     """What the list says about one model of the catalogue."""
 
     entry: CatalogueEntry
-    memory: int
-    """Bytes that it takes, with the draft that is named for it"""
-    fits: str
-    """A key of `texts.ENTRY_FITS`"""
-    here: bool
-    """It is on this computer"""
-    arrived: int
-    """Bytes that an earlier download has left"""
+    memory: int  # Bytes that it takes, with the draft that is named for it
+    fits: str  # A key of `texts.ENTRY_FITS`
+    here: bool  # It is on this computer
+    arrived: int  # Bytes that an earlier download has left
     under_way: bool
 
 
@@ -32,15 +28,12 @@ class DownloadQuestion:
     """What is asked before a download."""
 
     entry: CatalogueEntry
-    draft: CatalogueEntry | None
-    """the model that drafts for it, where it is not here yet"""
+    draft: CatalogueEntry | None  # the model that drafts for it, where it is not here yet
     host: str
-    missing: int
-    """Bytes that are still to come of the model"""
+    missing: int  # Bytes that are still to come of the model
     missing_draft: int
     free_disk: int
-    enough: bool
-    """There is room for the model on the disk"""
+    enough: bool  # There is room for the model on the disk
     enough_for_both: bool
 
 

@@ -36,14 +36,10 @@ class _Wanted:
 
     question: str
     files: tuple[Path, ...] = ()
-    instead_of: int | None = None
-    """the exchange whose place it takes, with all after it"""
-    names: tuple[str, ...] = ()
-    """files that came with the question before"""
-    typed: bool = False
-    """it comes back when nothing comes of it"""
-    goes_on: bool = False
-    """it is more of the last answer"""
+    instead_of: int | None = None  # the exchange whose place it takes, with all after it
+    names: tuple[str, ...] = ()  # files that came with the question before
+    typed: bool = False  # it comes back when nothing comes of it
+    goes_on: bool = False  # it is more of the last answer
 
 
 @dataclass(slots=True)
@@ -52,8 +48,7 @@ class _Before:
 
     exchanges: list[Exchange]
     view: View | None
-    turn: Turn | None
-    """of the answer that is gone on with"""
+    turn: Turn | None  # of the answer that is gone on with
     earlier: Totals
 
 

@@ -56,8 +56,7 @@ class Part:
     """A part of the page over one application. `build` makes its components inside the current Blocks, `connect` ties
     its handlers to them, and `tell` says at every tick what there is to see."""
 
-    told: tuple[str, ...] = ()
-    """names of the components that `tell` speaks of"""
+    told: tuple[str, ...] = ()  # names of the components that `tell` speaks of
 
     def __init__(self, application: Application) -> None:
         self.application = application

@@ -58,29 +58,19 @@ class CatalogueEntry:
     """A model that can be downloaded."""
 
     name: str
-    title: str
-    """Name, size and format for people"""
-    repository: str
-    """owner/name on the hub"""
+    title: str  # Name, size and format for people
+    repository: str  # owner/name on the hub
     file: str
-    bytes: int
-    """Size of the file; only about that where `approximate`"""
+    bytes: int  # Size of the file; only about that where `approximate`
     licence: str
-    kv_bytes_per_token: int
-    """Bytes of a 16-bit KV cache for one token of context"""
-    vocabulary: int
-    """Tokens the model knows"""
-    context: int
-    """Tokens the model was trained for"""
-    draft: str = ""
-    """Name of the entry (or DEFAULT_MODEL) that can draft for it; "" where there is none"""
-    sha256: str = ""
-    """Checksum of the file in lower-case hexadecimal; "" = unknown, the hub's own counts"""
-    revision: str = "main"
-    """Branch or commit of the repository"""
+    kv_bytes_per_token: int  # Bytes of a 16-bit KV cache for one token of context
+    vocabulary: int  # Tokens the model knows
+    context: int  # Tokens the model was trained for
+    draft: str = ""  # Name of the entry (or DEFAULT_MODEL) that can draft for it; "" where there is none
+    sha256: str = ""  # Checksum of the file in lower-case hexadecimal; "" = unknown, the hub's own counts
+    revision: str = "main"  # Branch or commit of the repository
     approximate: bool = False
-    about: str = ""
-    """What it is good for, in a sentence"""
+    about: str = ""  # What it is good for, in a sentence
 
     def path(self, folder: Path) -> Path:
         """Where the file lies below `folder` once it is downloaded."""

@@ -41,8 +41,7 @@ _PROBLEM = "problem"
 class Verdict:
     """What identifies a model file that works."""
 
-    weights_fingerprint: str
-    """SHA-256 of the file: states made with it are valid for these bytes only"""
+    weights_fingerprint: str  # SHA-256 of the file: states made with it are valid for these bytes only
     tokenizer_fingerprint: str
     """SHA-256 of what decides tokenization: the vocabulary, and how it splits a text that tokenizers disagree on"""
 

@@ -17,8 +17,7 @@ class Child(NamedTuple):
     command: list[str]
     cwd: str
     env: dict[str, str]
-    creationflags: int
-    """Windows: no console window; 0 elsewhere"""
+    creationflags: int  # Windows: no console window; 0 elsewhere
 
 
 def child_of(module: str, *arguments: str) -> Child:

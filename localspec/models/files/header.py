@@ -59,15 +59,11 @@ class Header:
     """Figures of a model that decide how much memory it takes."""
 
     architecture: str
-    context: int
-    """Positions the model was trained for; 0 where the file does not say"""
+    context: int  # Positions the model was trained for; 0 where the file does not say
     vocabulary: int
-    kv_bytes_per_token: int
-    """Bytes of a 16-bit KV cache for one position: the same as `Weights.kv_bytes(1)`"""
-    has_tokenizer: bool = True
-    """False for draft models with a vocabulary of their own"""
-    layers: int = 0
-    """Blocks of the model, which can lie on a GPU one by one; 0 where the file does not say"""
+    kv_bytes_per_token: int  # Bytes of a 16-bit KV cache for one position: the same as `Weights.kv_bytes(1)`
+    has_tokenizer: bool = True  # False for draft models with a vocabulary of their own
+    layers: int = 0  # Blocks of the model, which can lie on a GPU one by one; 0 where the file does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +71,8 @@ class Tensor:
     """What a file says about one tensor."""
 
     name: str
-    lengths: tuple[int, ...]
-    """of its dimensions, that of a row first; ones at the end are left out"""
-    type: str
-    """its type's name, or "type N" for one that is not known here"""
+    lengths: tuple[int, ...]  # of its dimensions, that of a row first; ones at the end are left out
+    type: str  # its type's name, or "type N" for one that is not known here
 
     @property
     def is_matrix(self) -> bool:

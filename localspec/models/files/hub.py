@@ -23,14 +23,10 @@ DEFAULT_ENDPOINT = "https://huggingface.co"
 class RemoteFile:
     """What the hub says about a file."""
 
-    version: str
-    """Changes with the content; "" = it does not say"""
-    sha256: str
-    """In lower-case hexadecimal; "" = it does not say"""
-    total: int
-    """Bytes of the whole file; 0 = unknown"""
-    start: int
-    """Position of the first byte that this answer sends; -1 = it sends none, or does not say"""
+    version: str  # Changes with the content; "" = it does not say
+    sha256: str  # In lower-case hexadecimal; "" = it does not say
+    total: int  # Bytes of the whole file; 0 = unknown
+    start: int  # Position of the first byte that this answer sends; -1 = it sends none, or does not say
 
 
 def endpoint() -> str:

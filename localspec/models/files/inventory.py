@@ -23,20 +23,16 @@ _NO_CHAT = ("clip", "bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "jina
 class Unusable:
     """A file that was found and cannot be loaded."""
 
-    name: str
-    """its path below the folder; whoever named it decides what stands in it"""
-    problem: str
-    """why, and what to do"""
+    name: str  # its path below the folder; whoever named it decides what stands in it
+    problem: str  # why, and what to do
 
 
 @dataclass(frozen=True, slots=True)
 class ModelInventory:
     """What was found."""
 
-    models: tuple[ModelEntry, ...]
-    """that can chat, as `available` orders them"""
-    drafts: tuple[ModelEntry, ...]
-    """that can be tried as drafts, as `drafts` orders them"""
+    models: tuple[ModelEntry, ...]  # that can chat, as `available` orders them
+    drafts: tuple[ModelEntry, ...]  # that can be tried as drafts, as `drafts` orders them
     unusable: tuple[Unusable, ...]
 
 

@@ -32,14 +32,11 @@ class Fit:
     draft: Footprint | None
     room: Room
     report: MemoryReport
-    context: int
-    """Tokens"""
+    context: int  # Tokens
     context_why: str
-    gpu_layers: int
-    """-1 = all"""
+    gpu_layers: int  # -1 = all
     layers_why: str
-    embedder: bool = True
-    """True where the embedding model is still to be loaded"""
+    embedder: bool = True  # True where the embedding model is still to be loaded
 
     @property
     def fits(self) -> bool:
@@ -64,10 +61,8 @@ class Fit:
 class Ways:
     """What would fit in place of a choice that does not; each alone, all else as it was chosen."""
 
-    context: int | None = None
-    """A shorter context, in tokens"""
-    gpu_layers: int | None = None
-    """Fewer layers on the GPU"""
+    context: int | None = None  # A shorter context, in tokens
+    gpu_layers: int | None = None  # Fewer layers on the GPU
     without_draft: bool = False
 
 

@@ -30,14 +30,10 @@ class Footprint:
 
     name: str
     file_bytes: int
-    kv_bytes_per_token: int
-    """0 = unknown"""
-    vocabulary: int
-    """0 = unknown"""
-    context: int
-    """Tokens the model was trained for; 0 = unknown"""
-    layers: int = 0
-    """Blocks of the model; 0 = unknown"""
+    kv_bytes_per_token: int  # 0 = unknown
+    vocabulary: int  # 0 = unknown
+    context: int  # Tokens the model was trained for; 0 = unknown
+    layers: int = 0  # Blocks of the model; 0 = unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +42,16 @@ class MemoryPart:
 
     what: str
     bytes: int
-    on_gpu: int = 0
-    """Of these, bytes in a GPU's memory"""
+    on_gpu: int = 0  # Of these, bytes in a GPU's memory
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
     """The memory that can be had."""
 
-    main: int
-    """Bytes that programs can get now without swapping"""
-    total: int
-    """Bytes of main memory in all"""
-    offloads: bool = False
-    """True where llama.cpp can use a GPU, as far as is known"""
+    main: int  # Bytes that programs can get now without swapping
+    total: int  # Bytes of main memory in all
+    offloads: bool = False  # True where llama.cpp can use a GPU, as far as is known
     devices: tuple[Device, ...] = ()
     """the GPUs it would use; empty where it can use one of which nothing can be found out"""
 
@@ -90,14 +82,11 @@ class MemoryReport:
 
     name: str
     parts: tuple[MemoryPart, ...]
-    free: int
-    """Bytes of main memory that programs can get now without swapping"""
+    free: int  # Bytes of main memory that programs can get now without swapping
     gpu_free: int | None = None
     """Bytes free on the GPUs; None where nothing lies there, or nothing is known about them"""
-    shared: bool = False
-    """True where the GPU computes in main memory, so that its part counts there, too"""
-    unknown: tuple[str, ...] = ()
-    """What could not be counted"""
+    shared: bool = False  # True where the GPU computes in main memory, so that its part counts there, too
+    unknown: tuple[str, ...] = ()  # What could not be counted
 
     @property
     def needed(self) -> int:

@@ -29,13 +29,10 @@ _GPU, _INTEGRATED = 1, 2
 class Device:
     """One graphics processor."""
 
-    name: str
-    """as llama.cpp shows it, e.g. "NVIDIA GeForce RTX 3060\""""
-    free: int
-    """Bytes that can be had now, as its driver says; 0 where it does not say"""
+    name: str  # as llama.cpp shows it, e.g. "NVIDIA GeForce RTX 3060"
+    free: int  # Bytes that can be had now, as its driver says; 0 where it does not say
     total: int
-    shares_memory: bool = False
-    """True where its memory is the computer's own"""
+    shares_memory: bool = False  # True where its memory is the computer's own
 
 
 def gpu_devices() -> tuple[Device, ...] | None:

@@ -31,18 +31,13 @@ _MEMORY_SHARE = 0.5
 class Written:
     """One finished reply."""
 
-    prompt: int
-    """number of its prompt"""
-    tokens: NDArray[np.int32]
-    """[n] prompt and reply"""
-    reply_start: int
-    """index of the reply's first token"""
-    states: NDArray[np.float16]
-    """[n - 1, d] hidden states of all positions but the last"""
+    prompt: int  # number of its prompt
+    tokens: NDArray[np.int32]  # [n] prompt and reply
+    reply_start: int  # index of the reply's first token
+    states: NDArray[np.float16]  # [n - 1, d] hidden states of all positions but the last
     choices: NDArray[np.int32]
     """[r, c] the likeliest tokens at each of the reply's r places, likeliest first; c = 0 unless asked for"""
-    chances: NDArray[np.float32]
-    """[r, c] their probabilities"""
+    chances: NDArray[np.float32]  # [r, c] their probabilities
 
 
 @dataclass(slots=True)

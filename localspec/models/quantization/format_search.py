@@ -53,12 +53,9 @@ _MIXED_TYPES = 3
 class TuningProgress:
     """Where the work stands."""
 
-    done: int
-    """formats tried"""
-    total: int
-    """formats that are tried at most"""
-    format: str
-    """the one at work"""
+    done: int  # formats tried
+    total: int  # formats that are tried at most
+    format: str  # the one at work
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,16 +78,11 @@ class Format:
 class Layout:
     """What a file's tensors are, as far as formats are concerned."""
 
-    format: Format
-    """the type most weights of each class have; "" for a class without any"""
-    weights: dict[str, int]
-    """how many weights each class has"""
-    row_lengths: dict[str, frozenset[int]]
-    """lengths of the rows of each class"""
-    other_bytes: int
-    """of what belongs to no class"""
-    uniform: bool
-    """True where every class has one type only"""
+    format: Format  # the type most weights of each class have; "" for a class without any
+    weights: dict[str, int]  # how many weights each class has
+    row_lengths: dict[str, frozenset[int]]  # lengths of the rows of each class
+    other_bytes: int  # of what belongs to no class
+    uniform: bool  # True where every class has one type only
 
     def bytes(self, chosen: Format) -> int:
         """About the size of a file in that format."""

@@ -23,10 +23,8 @@ _WORKING_MEMORY = 400 * 2**20
 class Needs:
     """What choosing a format takes while it lasts."""
 
-    disk: int
-    """bytes in the models folder: the best file so far and the one being tried"""
-    memory: int
-    """bytes: the original and the largest form of it"""
+    disk: int  # bytes in the models folder: the best file so far and the one being tried
+    memory: int  # bytes: the original and the largest form of it
     free_disk: int
     free_memory: int
 

@@ -26,12 +26,9 @@ _MEMORY_SHARE = 12
 class Quality:
     """The outputs of a format against those of the original."""
 
-    mean_divergence: float
-    """mean KL divergence of the format's distribution from the original's, in nats"""
-    agreement: float
-    """share of positions where both hold the same token likeliest"""
-    positions: int
-    """compared"""
+    mean_divergence: float  # mean KL divergence of the format's distribution from the original's, in nats
+    agreement: float  # share of positions where both hold the same token likeliest
+    positions: int  # compared
 
 
 def divergence(

@@ -32,18 +32,14 @@ class Figures:
     """What one format showed."""
 
     format: str
-    bytes: int
-    """of the file"""
-    seconds: dict[int, float]
-    """T(k) by rows; empty where it was not measured"""
-    tokens_per_second: float
-    """expected; 0 where T(k) was not measured"""
+    bytes: int  # of the file
+    seconds: dict[int, float]  # T(k) by rows; empty where it was not measured
+    tokens_per_second: float  # expected; 0 where T(k) was not measured
     mean_divergence: float | None
     """mean KL divergence from the original, nats; None where it was not measured"""
     agreement: float | None
     """share of positions with the original's likeliest token; None where it was not measured"""
-    positions: int = 0
-    """compared"""
+    positions: int = 0  # compared
     note: str = ""
     """"original", "chosen", "slower", "loses too much", "gains too little", or why it was not tried"""
 
@@ -52,21 +48,14 @@ class Figures:
 class Tuning:
     """What was measured for one model on one device, and what was chosen."""
 
-    model: str
-    """name"""
-    fingerprint: str
-    """SHA-256 of the original file"""
-    device: str
-    """as `device_key` tells it"""
-    figures: tuple[Figures, ...]
-    """of the original first, then in the order they were tried"""
-    chosen: str
-    """name of the best format; "" = the original"""
-    file: str = ""
-    """name of the converted file beside the note; "" = the original"""
+    model: str  # name
+    fingerprint: str  # SHA-256 of the original file
+    device: str  # as `device_key` tells it
+    figures: tuple[Figures, ...]  # of the original first, then in the order they were tried
+    chosen: str  # name of the best format; "" = the original
+    file: str = ""  # name of the converted file beside the note; "" = the original
     file_bytes: int = 0
-    in_use: bool = False
-    """False once the person went back to the original, or before the choice is applied"""
+    in_use: bool = False  # False once the person went back to the original, or before the choice is applied
     decided: bool = False
     """True once the person, or the rule for a model tuned by itself, has decided about `in_use`"""
 

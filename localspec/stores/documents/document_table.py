@@ -67,23 +67,16 @@ class DocumentInfo:
     """What a person sees of a document."""
 
     id: int
-    name: str
-    """File name as added; of one from a folder, the folder's name and the way from there, with /."""
-    kind: str
-    """'pdf', 'docx', ... as it truly is; empty before it was read."""
-    status: str
-    """'queued', 'parsed', 'passages' or 'ngrams' (the last step done), 'ready', or 'failed'."""
-    reason: str
-    """Why it failed; else the warnings of its reader, one per line."""
+    name: str  # File name as added; of one from a folder, the folder's name and the way from there, with /.
+    kind: str  # 'pdf', 'docx', ... as it truly is; empty before it was read.
+    status: str  # 'queued', 'parsed', 'passages' or 'ngrams' (the last step done), 'ready', or 'failed'.
+    reason: str  # Why it failed; else the warnings of its reader, one per line.
     pages: int | None
     characters: int
     passages: int
-    tokens: int
-    """Under the tokenizer its n-grams were last made with."""
-    added: str
-    """ISO 8601, UTC."""
-    bytes: int = 0
-    """Of the file."""
+    tokens: int  # Under the tokenizer its n-grams were last made with.
+    added: str  # ISO 8601, UTC.
+    bytes: int = 0  # Of the file.
     source: str = ""
     """Where the file lies on this computer; empty where that is not known, as for one that came through a browser."""
 

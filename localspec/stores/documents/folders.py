@@ -32,18 +32,14 @@ class FoundFile:
 class FolderContents:
     """What a folder holds."""
 
-    files: list[FoundFile] = field(default_factory=list)
-    """In the order of their names."""
+    files: list[FoundFile] = field(default_factory=list)  # In the order of their names.
     hidden: int = 0
     """Files and folders whose names begin with a dot or that the system hides, and what Office leaves while it edits"""
-    unsupported: int = 0
-    """Files of kinds that are no documents"""
-    links: int = 0
-    """Links to folders, which are not followed: they may lead in circles"""
+    unsupported: int = 0  # Files of kinds that are no documents
+    links: int = 0  # Links to folders, which are not followed: they may lead in circles
     unreadable: list[str] = field(default_factory=list)
     """Ways from the folder on of what may not be read; "." is a name that no database can hold"""
-    truncated: bool = False
-    """There is more than the limits allow."""
+    truncated: bool = False  # There is more than the limits allow.
 
     @property
     def is_empty(self) -> bool:

@@ -39,8 +39,7 @@ class Matches:
 
     continuations: NDArray[np.int32]
     """[m, c] token ids, padded with -1 where the document ends; the first column never is -1."""
-    lengths: NDArray[np.int16]
-    """[m] tokens of the context that matched, descending."""
+    lengths: NDArray[np.int16]  # [m] tokens of the context that matched, descending.
 
 
 class NgramStore:

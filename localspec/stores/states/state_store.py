@@ -46,8 +46,7 @@ _UNSAVED_SHARE = 20
 class Neighbours:
     """The stored states nearest to a query, nearest first."""
 
-    similarities: NDArray[np.float32]
-    """[n] inner products of unit vectors, descending."""
+    similarities: NDArray[np.float32]  # [n] inner products of unit vectors, descending.
     continuations: NDArray[np.int32]
     """[n, 20] token ids: column 0 is the token right after the neighbour's position; -1 where the document ends."""
 
