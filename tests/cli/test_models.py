@@ -49,8 +49,7 @@ def hub(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
             entry_of(started, name="small", file="small.gguf", licence="B"),
             entry_of(started, name="other", file="other.gguf", draft=DEFAULT_MODEL, vocabulary=10**12),
         )
-        for module in (catalogue, model_commands):
-            monkeypatch.setattr(module, "catalogue_entries", lambda: listed)
+        monkeypatch.setattr(catalogue, "catalogue_entries", lambda: listed)
         yield started
 
 
