@@ -1,0 +1,71 @@
+"""Our kernels inside llama.cpp's processor backend: whether they are built in, and what they serve.
+
+The set-up builds them in (`hook.cmake`). `LOCALSPEC_KERNELS=off` in the environment lets llama.cpp's own code run
+instead; the name of an instruction set (`avx2`, `avx512-vnni`) takes the kernels of that one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+_NAMES = {"linux": ("libggml-cpu.so.0", "libggml-cpu.so"), "darwin": ("libggml-cpu.0.dylib", "libggml-cpu.dylib")}
+
+
+def library_folder() -> Path | None:
+    """Where llama-cpp-python has its libraries, or None where it isn't installed."""
+    elsewhere = os.environ.get("LLAMA_CPP_LIB_PATH")
+    if elsewhere:
+        return Path(elsewhere)
+    package = importlib.util.find_spec("llama_cpp")
+    return Path(package.submodule_search_locations[0], "lib") if package and package.submodule_search_locations else None
+
+
+@functools.cache
+def _library() -> ctypes.CDLL | None:
+    """ggml's processor backend if our kernels are in it, the same one that llama.cpp uses."""
+    folder = library_folder()
+    if folder is None:
+        return None
+    for name in _NAMES.get(sys.platform, ("ggml-cpu.dll",)):
+        if (folder / name).exists():
+            try:
+                library = ctypes.CDLL(str(folder / name))
+                library.localspec_kernels_describe.restype = ctypes.c_char_p
+                library.localspec_kernels_serve.restype = ctypes.c_bool
+                library.localspec_kernels_serve.argtypes = [ctypes.c_int]
+            except (OSError, AttributeError):  # another system's library; a build without the kernels
+                return None
+            return library
+    return None
+
+
+def built() -> bool:
+    """True where llama.cpp was built with our kernels, whatever they can do on this processor."""
+    return _library() is not None
+
+
+def describe() -> str:
+    """What serves, e.g. `avx512-vnni: f16 q4_0 q4_1 …; attention`; `off`, `not built` or why there is nothing."""
+    library = _library()
+    return library.localspec_kernels_describe().decode() if library is not None else "not built"
+
+
+def enabled() -> bool:
+    """True where our kernels serve in this process."""
+    return ":" in describe()
+
+
+def serves(ggml_type: int) -> bool:
+    """True where matrix products with weights of this ggml type are ours, and so the same bits for any row count."""
+    library = _library()
+    return library is not None and bool(library.localspec_kernels_serve(ggml_type))
+
+
+def attends() -> bool:
+    """True where attention is ours, with keys and values in F16, BF16 or F32."""
+    return describe().endswith("; attention")

@@ -1,0 +1,378 @@
+// The matrix product of quantized weights, written once for every instruction set. Include after a lanes_*.h.
+//
+// Weight rows lie side by side in a register ("panel"); their blocks are decoded once for up to 256 values of a row and
+// then multiplied with every row of activations. An output is one chain of sums along the row, the same whatever rows
+// and threads there are: row-count invariance is a property of this order, so keep it.
+#pragma once
+
+#include <cstdlib>
+
+#include "formats.h"
+#include "kernels.h"
+
+namespace localspec {
+namespace {
+
+using Int = Lanes::Int;
+using Float = Lanes::Float;
+
+template <int BLOCKS, bool MIN> struct Panel32 {
+    alignas(64) Int w[CHUNK / 4];
+    alignas(64) Float scale[BLOCKS];
+    alignas(64) Float minimum[MIN ? BLOCKS : 1];
+};
+
+struct PanelK {
+    alignas(64) Int w[CHUNK / 4];
+    alignas(64) Float scale[16];  // of sub-blocks, without the super-block's
+    alignas(64) Float d, dmin;
+    alignas(64) Int minima[4];
+};
+
+// ---- one source of truth per format ----
+
+// A format of blocks of 32 with a float scale. decode() writes 8 registers of bytes, lane = weight row.
+template <int BYTES, Range RANGE, int OFFSET, bool MIN> struct Blocks32 {
+    static constexpr int block = 32, block_bytes = BYTES, offset = OFFSET;
+    static constexpr Range range = RANGE;
+    static constexpr bool has_min = MIN;
+    using Row = Row32;
+    using Panel = Panel32<8, MIN>;
+};
+
+struct Q4_0 : Blocks32<18, Range::nibble, 8, false> {
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, int b, Panel & panel) {
+        Int q[4];
+        Lanes::columns(p + 2, stride, q);
+        for (int j = 0; j < 4; ++j) {
+            Lanes::store(panel.w + 8 * b + j, Lanes::both(q[j], Lanes::bytes(15)));
+            Lanes::store(panel.w + 8 * b + 4 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
+        }
+        panel.scale[b] = Lanes::low_half(Lanes::words(p, stride));
+    }
+};
+
+struct Q4_1 : Blocks32<20, Range::nibble, 0, true> {
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, int b, Panel & panel) {
+        Int q[4];
+        Lanes::columns(p + 4, stride, q);
+        for (int j = 0; j < 4; ++j) {
+            Lanes::store(panel.w + 8 * b + j, Lanes::both(q[j], Lanes::bytes(15)));
+            Lanes::store(panel.w + 8 * b + 4 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
+        }
+        const Int head = Lanes::words(p, stride);
+        panel.scale[b] = Lanes::low_half(head);
+        panel.minimum[b] = Lanes::high_half(head);
+    }
+};
+
+struct Q8_0 : Blocks32<34, Range::signed_byte, 0, false> {
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, int b, Panel & panel) {
+        for (int half = 0; half < 2; ++half) {
+            Int q[4];
+            Lanes::columns(p + 2 + 16 * half, stride, q);
+            for (int j = 0; j < 4; ++j) Lanes::store(panel.w + 8 * b + 4 * half + j, Lanes::signed_bytes(q[j]));
+        }
+        panel.scale[b] = Lanes::low_half(Lanes::words(p, stride));
+    }
+};
+
+// A format of super-blocks of 256. decode() writes the whole panel.
+template <int BYTES, Range RANGE, int OFFSET, bool MIN, int SUB> struct Blocks256 {
+    static constexpr int block = 256, block_bytes = BYTES, offset = OFFSET, sub_block = SUB;
+    static constexpr Range range = RANGE;
+    static constexpr bool has_min = MIN;
+    using Row = Row256;
+    using Panel = PanelK;
+};
+
+// The head that Q4_K and Q5_K share: d, dmin and eight scales and minima of 6 bits.
+LOCALSPEC_INLINE void decode_head(const uint8_t * p, size_t stride, PanelK & panel) {
+    Int head[4];
+    Lanes::columns(p, stride, head);
+    panel.d = Lanes::low_half(head[0]);
+    panel.dmin = Lanes::high_half(head[0]);
+    const Int six = Lanes::bytes(0x3f), four = Lanes::bytes(0x0f), two = Lanes::bytes(0x03);
+    const auto upper = [&](Int x) { return Lanes::left<4>(Lanes::both(Lanes::right<6>(x), two)); };
+    const Int scales[2] = {Lanes::both(head[1], six), Lanes::either(Lanes::both(head[3], four), upper(head[1]))};
+    const Int minima[2] = {Lanes::both(head[2], six),
+                           Lanes::either(Lanes::both(Lanes::right<4>(head[3]), four), upper(head[2]))};
+    for (int i = 0; i < 2; ++i) {
+        panel.scale[4 * i] = Lanes::byte<0>(scales[i]);
+        panel.scale[4 * i + 1] = Lanes::byte<1>(scales[i]);
+        panel.scale[4 * i + 2] = Lanes::byte<2>(scales[i]);
+        panel.scale[4 * i + 3] = Lanes::byte<3>(scales[i]);
+        panel.minima[2 * i] = Lanes::pair<0>(minima[i]);
+        panel.minima[2 * i + 1] = Lanes::pair<16>(minima[i]);
+    }
+}
+
+struct Q4_K : Blocks256<144, Range::nibble, 0, true, 32> {
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel) {
+        decode_head(p, stride, panel);
+        for (int g = 0; g < 4; ++g) {  // 64 values each: low nibbles, then high ones
+            for (int half = 0; half < 2; ++half) {
+                Int q[4];
+                Lanes::columns(p + 16 + 32 * g + 16 * half, stride, q);
+                Int * w = panel.w + 16 * g + 4 * half;
+                for (int j = 0; j < 4; ++j) {
+                    Lanes::store(w + j, Lanes::both(q[j], Lanes::bytes(15)));
+                    Lanes::store(w + 8 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
+                }
+            }
+        }
+    }
+};
+
+struct Q5_K : Blocks256<176, Range::five_bits, 0, true, 32> {
+    template <int G> static LOCALSPEC_INLINE void group(const uint8_t * p, size_t stride, const Int * high, PanelK & panel) {
+        for (int half = 0; half < 2; ++half) {
+            Int q[4];
+            Lanes::columns(p + 48 + 32 * G + 16 * half, stride, q);
+            Int * w = panel.w + 16 * G + 4 * half;
+            for (int j = 0; j < 4; ++j) {
+                const Int bits = Lanes::right<2 * G>(Lanes::load(high + 4 * half + j));
+                const Int fifth = Lanes::left<4>(Lanes::both(bits, Lanes::bytes(1)));
+                const Int next = Lanes::left<3>(Lanes::both(bits, Lanes::bytes(2)));
+                Lanes::store(w + j, Lanes::either(Lanes::both(q[j], Lanes::bytes(15)), fifth));
+                Lanes::store(w + 8 + j, Lanes::either(Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)), next));
+            }
+        }
+    }
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel) {
+        decode_head(p, stride, panel);
+        alignas(64) Int high[8];
+        Int h[4];
+        for (int half = 0; half < 2; ++half) {
+            Lanes::columns(p + 16 + 16 * half, stride, h);
+            for (int j = 0; j < 4; ++j) Lanes::store(high + 4 * half + j, h[j]);
+        }
+        group<0>(p, stride, high, panel);
+        group<1>(p, stride, high, panel);
+        group<2>(p, stride, high, panel);
+        group<3>(p, stride, high, panel);
+    }
+};
+
+struct Q6_K : Blocks256<210, Range::six_bits, 32, false, 16> {
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel) {
+        const Int four = Lanes::bytes(15), two = Lanes::bytes(0x30);
+        for (int n = 0; n < 2; ++n) {  // 128 values each
+            for (int half = 0; half < 2; ++half) {
+                Int low[4], middle[4], high[4];
+                Lanes::columns(p + 64 * n + 16 * half, stride, low);
+                Lanes::columns(p + 64 * n + 32 + 16 * half, stride, middle);
+                Lanes::columns(p + 128 + 32 * n + 16 * half, stride, high);
+                Int * w = panel.w + 32 * n + 4 * half;
+                for (int j = 0; j < 4; ++j) {
+                    const Int a = low[j], b = middle[j], h = high[j];
+                    Lanes::store(w + j, Lanes::either(Lanes::both(a, four), Lanes::both(Lanes::left<4>(h), two)));
+                    Lanes::store(w + 8 + j, Lanes::either(Lanes::both(b, four), Lanes::both(Lanes::left<2>(h), two)));
+                    Lanes::store(w + 16 + j, Lanes::either(Lanes::both(Lanes::right<4>(a), four), Lanes::both(h, two)));
+                    Lanes::store(w + 24 + j, Lanes::either(Lanes::both(Lanes::right<4>(b), four),
+                                                           Lanes::both(Lanes::right<2>(h), two)));
+                }
+            }
+        }
+        Int s[4];
+        Lanes::columns(p + 192, stride, s);
+        for (int i = 0; i < 4; ++i) {
+            panel.scale[4 * i] = Lanes::signed_byte<0>(s[i]);
+            panel.scale[4 * i + 1] = Lanes::signed_byte<1>(s[i]);
+            panel.scale[4 * i + 2] = Lanes::signed_byte<2>(s[i]);
+            panel.scale[4 * i + 3] = Lanes::signed_byte<3>(s[i]);
+        }
+        Int tail[4];
+        Lanes::columns(p + 194, stride, tail);
+        panel.d = Lanes::high_half(tail[3]);
+    }
+};
+
+// ---- decoded panel × C rows of activations, up to 256 values ----
+
+template <class T, int C>
+LOCALSPEC_INLINE void multiply_chunk(const typename T::Panel & panel, int blocks, const Row32 * a, float * sums) {
+    Float sum[C];
+    LOCALSPEC_UNROLL
+    for (int c = 0; c < C; ++c) sum[c] = Lanes::load(sums + c * Lanes::rows);
+    for (int b = 0; b < blocks; ++b) {
+        Int t[C];
+        Lanes::template dots<C, 8, T::range, T::offset != 0>(panel.w + 8 * b, a->q + 32 * b, sizeof(Row32),
+                                                             a->correction + b, t);
+        const Float d = panel.scale[b];
+        LOCALSPEC_UNROLL
+        for (int c = 0; c < C; ++c) {
+            if constexpr (T::has_min) sum[c] = Lanes::fused(panel.minimum[b], Lanes::all(a[c].sum[b]), sum[c]);
+            sum[c] = Lanes::fused(Lanes::multiply(d, Lanes::all(a[c].scale[b])), Lanes::number(t[c]), sum[c]);
+        }
+    }
+    LOCALSPEC_UNROLL
+    for (int c = 0; c < C; ++c) Lanes::store(sums + c * Lanes::rows, sum[c]);
+}
+
+template <class T, int C>
+LOCALSPEC_INLINE void multiply_chunk(const PanelK & panel, int, const Row256 * a, float * sums) {
+    constexpr int groups = T::sub_block / 4, count = 256 / T::sub_block;
+    Float part[C];
+    LOCALSPEC_UNROLL
+    for (int c = 0; c < C; ++c) part[c] = Lanes::zero();
+    for (int s = 0; s < count; ++s) {
+        Int t[C];
+        Lanes::template dots<C, groups, T::range, T::offset != 0>(panel.w + groups * s, a->q + T::sub_block * s,
+                                                                  sizeof(Row256), a->correction + s, t);
+        const Float scale = panel.scale[s];
+        LOCALSPEC_UNROLL
+        for (int c = 0; c < C; ++c) part[c] = Lanes::fused(Lanes::number(t[c]), scale, part[c]);
+    }
+    LOCALSPEC_UNROLL
+    for (int c = 0; c < C; ++c) {
+        const Float d = Lanes::all(a[c].scale);
+        Float sum = Lanes::load(sums + c * Lanes::rows);
+        if constexpr (T::has_min) {
+            Int least = Lanes::no_sum();
+            for (int i = 0; i < 4; ++i) least = Lanes::pairs(least, panel.minima[i], a[c].sums[i]);
+            sum = Lanes::fused(Lanes::multiply(panel.dmin, Lanes::all(-a[c].scale)), Lanes::number(least), sum);
+        }
+        sum = Lanes::fused(Lanes::multiply(panel.d, d), part[c], sum);
+        Lanes::store(sums + c * Lanes::rows, sum);
+    }
+}
+
+template <class T, int C>
+LOCALSPEC_INLINE void multiply_rest(const typename T::Panel & panel, int blocks, const typename T::Row * a, int n, float * sums) {
+    if constexpr (C > 0) {
+        if (n == C) {
+            multiply_chunk<T, C>(panel, blocks, a, sums);
+        } else {
+            multiply_rest<T, C - 1>(panel, blocks, a, n, sums);
+        }
+    }
+}
+
+// ---- rows of activations ----
+
+template <class T> LOCALSPEC_INLINE void pack_chunk(const float * x, int count, Row32 & row) {
+    constexpr int32_t offset = T::range == Range::signed_byte ? Lanes::byte_offset : T::offset;
+    for (int b = 0; b < count / 32; ++b) {
+        const float largest = Lanes::largest(x + 32 * b, 32);
+        const float scale = largest / 127.f;
+        const float factor = largest != 0.f ? 127.f / largest : 0.f;
+        int32_t sum = Lanes::quantize16(x + 32 * b, factor, row.q + 32 * b);
+        sum += Lanes::quantize16(x + 32 * b + 16, factor, row.q + 32 * b + 16);
+        row.scale[b] = Lanes::half_rounded(scale);
+        if constexpr (T::has_min) {
+            row.sum[b] = Lanes::half_rounded(scale * static_cast<float>(sum));
+        } else {
+            row.correction[b] = -offset * sum;
+        }
+    }
+}
+
+template <class T> LOCALSPEC_INLINE void pack_chunk(const float * x, int, Row256 & row) {
+    const float largest = Lanes::largest(x, 256);
+    if (largest == 0.f) {
+        std::memset(&row, 0, sizeof row);
+        return;
+    }
+    float signed_largest = 0.f;  // the first of this size, as llama.cpp takes it
+    for (int i = 0; i < 256; ++i) {
+        if (x[i] == largest || x[i] == -largest) {
+            signed_largest = x[i];
+            break;
+        }
+    }
+    const float factor = -127.f / signed_largest;
+    int32_t sums[16];
+    for (int i = 0; i < 16; ++i) {
+        sums[i] = Lanes::quantize16(x + 16 * i, factor, row.q + 16 * i);
+        row.correction[i] = -T::offset * sums[i];
+    }
+    for (int i = 0; i < 4; ++i) {
+        const uint32_t low = static_cast<uint16_t>(sums[4 * i] + sums[4 * i + 1]);
+        const uint32_t high = static_cast<uint16_t>(sums[4 * i + 2] + sums[4 * i + 3]);
+        row.sums[i] = static_cast<int32_t>(low | high << 16);
+    }
+    row.scale = 1.f / factor;
+}
+
+inline int64_t chunks(int64_t k) { return (k + CHUNK - 1) / CHUNK; }
+
+// Packed activations: chunk by chunk, the rows of a chunk one after the other.
+template <class T> void pack_rows(const Product & p, void * packed, int64_t index, int64_t parts) {
+    const int64_t jobs = p.n * chunks(p.k);
+    for (int64_t job = jobs * index / parts; job < jobs * (index + 1) / parts; ++job) {
+        const int64_t row = job % p.n, chunk = job / p.n;
+        const float * x = reinterpret_cast<const float *>(p.rows + row * p.row_stride) + chunk * CHUNK;
+        const int64_t left = p.k - chunk * CHUNK;
+        pack_chunk<T>(x, static_cast<int>(left < CHUNK ? left : CHUNK), static_cast<typename T::Row *>(packed)[job]);
+    }
+}
+
+// ---- the product ----
+
+constexpr int64_t TILE = 512;  // rows of activations whose sums are kept while a panel is computed
+
+struct Prefetch {
+    const char * at;
+    const char * end;
+    LOCALSPEC_INLINE void next(int bytes) {
+        if (at >= end) return;
+        for (int i = 0; i < bytes; i += 64) Lanes::prefetch(at + i);
+        at += bytes;
+    }
+};
+
+template <class T> LOCALSPEC_INLINE void decode_chunk(const uint8_t * p, size_t stride, int blocks, typename T::Panel & panel, Prefetch & ahead) {
+    if constexpr (T::block == 32) {
+        for (int b = 0; b < blocks; ++b) {
+            ahead.next(T::block_bytes * Lanes::rows);
+            T::decode(p + b * T::block_bytes, stride, b, panel);
+        }
+    } else {
+        ahead.next(T::block_bytes * Lanes::rows);
+        T::decode(p, stride, panel);
+    }
+}
+
+template <class T> void multiply_rows(const Product & p, const void * packed, int64_t first, int64_t last) {
+    constexpr int R = Lanes::rows, C = Lanes::together;
+    constexpr int chunk_bytes = CHUNK / T::block * T::block_bytes;
+    alignas(64) float sums[(TILE < 512 ? TILE : 512) * R];
+    alignas(64) typename T::Panel panel;
+    const int64_t count = chunks(p.k);
+    const char * const end = p.weights + last * p.weight_stride;
+    for (int64_t n0 = 0; n0 < p.n; n0 += TILE) {
+        const int64_t n = p.n - n0 < TILE ? p.n - n0 : TILE;
+        for (int64_t m0 = first; m0 < last; m0 += R) {
+            const int rows = static_cast<int>(last - m0 < R ? last - m0 : R);
+            const char * weights = p.weights + m0 * p.weight_stride;
+            Prefetch ahead{weights + R * p.weight_stride, end};
+            std::memset(sums, 0, n * R * sizeof(float));
+            for (int64_t chunk = 0; chunk < count; ++chunk) {
+                const int64_t left = p.k - chunk * CHUNK;
+                const int blocks = static_cast<int>((left < CHUNK ? left : CHUNK) / T::block);
+                const uint8_t * w = reinterpret_cast<const uint8_t *>(weights) + chunk * chunk_bytes;
+                if (rows == R) {
+                    decode_chunk<T>(w, p.weight_stride, blocks, panel, ahead);
+                } else {  // the last rows of a matrix: beside them zeros
+                    alignas(64) uint8_t copy[R * chunk_bytes] = {};
+                    for (int r = 0; r < rows; ++r) {
+                        std::memcpy(copy + r * chunk_bytes, w + r * p.weight_stride, blocks * T::block_bytes);
+                    }
+                    decode_chunk<T>(copy, chunk_bytes, blocks, panel, ahead);
+                }
+                const auto * a = static_cast<const typename T::Row *>(packed) + chunk * p.n + n0;
+                int64_t c = 0;
+                for (; c + C <= n; c += C) multiply_chunk<T, C>(panel, blocks, a + c, sums + c * R);
+                multiply_rest<T, C - 1>(panel, blocks, a + c, static_cast<int>(n - c), sums + c * R);
+            }
+            for (int64_t c = 0; c < n; ++c) {
+                float * out = reinterpret_cast<float *>(p.out + (n0 + c) * p.out_stride) + m0;
+                Lanes::store_some(out, Lanes::load(sums + c * R), rows);
+            }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace localspec
