@@ -12,6 +12,7 @@ struct Lanes {
     using Int = __m512i;
     using Float = __m512;
     static constexpr int rows = 16;             // weight rows in a register
+    static constexpr int panels = 1;            // registers of weight rows computed together
     static constexpr int together = 8;          // rows of activations computed together
     static constexpr int32_t byte_offset = 128; // signed bytes are stored with this offset
 
@@ -41,8 +42,8 @@ struct Lanes {
         const Int b = _mm512_unpacklo_epi32(four(p + 2 * stride, stride), four(p + 3 * stride, stride));
         return _mm512_unpacklo_epi64(a, b);
     }
-    static LOCALSPEC_INLINE Int load(const void * p) { return _mm512_load_si512(p); }
-    static LOCALSPEC_INLINE void store(void * p, Int x) { _mm512_store_si512(p, x); }
+    static LOCALSPEC_INLINE Int load(const Int * p) { return _mm512_load_si512(p); }
+    static LOCALSPEC_INLINE void store(Int * p, Int x) { _mm512_store_si512(p, x); }
     static LOCALSPEC_INLINE Int bytes(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
     static LOCALSPEC_INLINE Int both(Int a, Int b) { return _mm512_and_si512(a, b); }
     static LOCALSPEC_INLINE Int either(Int a, Int b) { return _mm512_or_si512(a, b); }
@@ -78,20 +79,28 @@ struct Lanes {
 
     // ---- products ----
 
-    // Sums over 4·G bytes of C rows of activations, `step` bytes apart; the offset of the weights is taken off.
-    template <int C, int G, Range RANGE, bool OFFSET>
-    static LOCALSPEC_INLINE void dots(const Int * w, const int8_t * a, size_t step, const int32_t * correction, Int * sum) {
+    // Sums over 4·G bytes of C rows of activations, `step` bytes apart, for P registers of weight rows, `apart` registers
+    // apart; the offset of the weights is taken off.
+    template <int P, int C, int G, Range RANGE, bool OFFSET>
+    static LOCALSPEC_INLINE void dots(const Int * w, size_t apart, const int8_t * a, size_t step, const int32_t * correction,
+                                      Int (&sum)[P][C]) {
         constexpr bool corrected = OFFSET || RANGE == Range::signed_byte;
         LOCALSPEC_UNROLL
         for (int c = 0; c < C; ++c) {
-            sum[c] = corrected ? _mm512_set1_epi32(correction[c * (step / 4)]) : _mm512_setzero_si512();
+            const Int start = corrected ? _mm512_set1_epi32(correction[c * (step / 4)]) : _mm512_setzero_si512();
+            LOCALSPEC_UNROLL
+            for (int p = 0; p < P; ++p) sum[p][c] = start;
         }
         LOCALSPEC_UNROLL
         for (int j = 0; j < G; ++j) {
-            const Int x = load(w + j);
+            Int x[P];
+            LOCALSPEC_UNROLL
+            for (int p = 0; p < P; ++p) x[p] = load(w + p * apart + j);
             LOCALSPEC_UNROLL
             for (int c = 0; c < C; ++c) {
-                sum[c] = _mm512_dpbusd_epi32(sum[c], x, _mm512_set1_epi32(load_word(a + c * step + 4 * j)));
+                const Int y = _mm512_set1_epi32(load_word(a + c * step + 4 * j));
+                LOCALSPEC_UNROLL
+                for (int p = 0; p < P; ++p) sum[p][c] = _mm512_dpbusd_epi32(sum[p][c], x[p], y);
             }
         }
     }
@@ -118,6 +127,7 @@ struct Lanes {
 
     static constexpr int width = 16;
     static constexpr int together_wide = 6;
+    static constexpr int queries_scored = 8, queries_valued = 6, value_registers = 4;
     static LOCALSPEC_INLINE Float loadu(const float * p) { return _mm512_loadu_ps(p); }
     static LOCALSPEC_INLINE void storeu(float * p, Float x) { _mm512_storeu_ps(p, x); }
     static LOCALSPEC_INLINE Float widen(const float * p) { return _mm512_loadu_ps(p); }
@@ -141,6 +151,28 @@ struct Lanes {
     // x where a > b, else 0
     static LOCALSPEC_INLINE Float where_greater(Float a, Float b, Float x) {
         return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
+    }
+    static LOCALSPEC_INLINE float half(uint16_t x) { return _cvtsh_ss(x); }
+    static LOCALSPEC_INLINE void transpose(Float * x) {
+        Float t[16];
+        LOCALSPEC_UNROLL
+        for (int i = 0; i < 4; ++i) {  // four rows at a time, inside their 128-bit parts
+            const Float a = _mm512_unpacklo_ps(x[4 * i], x[4 * i + 1]), b = _mm512_unpacklo_ps(x[4 * i + 2], x[4 * i + 3]);
+            const Float c = _mm512_unpackhi_ps(x[4 * i], x[4 * i + 1]), d = _mm512_unpackhi_ps(x[4 * i + 2], x[4 * i + 3]);
+            t[4 * i] = _mm512_shuffle_ps(a, b, 0x44);
+            t[4 * i + 1] = _mm512_shuffle_ps(a, b, 0xee);
+            t[4 * i + 2] = _mm512_shuffle_ps(c, d, 0x44);
+            t[4 * i + 3] = _mm512_shuffle_ps(c, d, 0xee);
+        }
+        LOCALSPEC_UNROLL
+        for (int i = 0; i < 4; ++i) {  // then the parts
+            const Float a = _mm512_shuffle_f32x4(t[i], t[4 + i], 0x88), b = _mm512_shuffle_f32x4(t[8 + i], t[12 + i], 0x88);
+            const Float c = _mm512_shuffle_f32x4(t[i], t[4 + i], 0xdd), d = _mm512_shuffle_f32x4(t[8 + i], t[12 + i], 0xdd);
+            x[i] = _mm512_shuffle_f32x4(a, b, 0x88);
+            x[8 + i] = _mm512_shuffle_f32x4(a, b, 0xdd);
+            x[4 + i] = _mm512_shuffle_f32x4(c, d, 0x88);
+            x[12 + i] = _mm512_shuffle_f32x4(c, d, 0xdd);
+        }
     }
     static LOCALSPEC_INLINE void prefetch(const void * p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T0); }
 };

@@ -29,6 +29,17 @@ struct PanelK {
     alignas(64) Int minima[4];
 };
 
+// Fetches the memory that is read next, a little with every block that is decoded: without it waiting takes half the time.
+struct Prefetch {
+    const char * at;
+    const char * end;
+    LOCALSPEC_INLINE void next(int bytes) {
+        if (at >= end) return;
+        for (int i = 0; i < bytes; i += 64) Lanes::prefetch(at + i);
+        at += bytes;
+    }
+};
+
 // ---- one source of truth per format ----
 
 // A format of blocks of 32 with a float scale. decode() writes 8 registers of bytes, lane = weight row.
@@ -40,15 +51,30 @@ template <int BYTES, Range RANGE, int OFFSET, bool MIN> struct Blocks32 {
     using Panel = Panel32<8, MIN>;
 };
 
+// Nibbles of a block of 32: the first half of it low, the second high.
+LOCALSPEC_INLINE void store_nibbles(const Int * q, Int * w) {
+    for (int j = 0; j < 4; ++j) {
+        Lanes::store(w + j, Lanes::both(q[j], Lanes::bytes(15)));
+        Lanes::store(w + 4 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
+    }
+}
+
+template <class T> LOCALSPEC_INLINE void decode_each(const uint8_t * p, size_t stride, int b, int blocks, typename T::Panel & panel, Prefetch & ahead) {
+    for (; b < blocks; ++b) {
+        ahead.next(T::block_bytes * Lanes::rows);
+        T::decode(p + b * T::block_bytes, stride, b, panel);
+    }
+}
+
 struct Q4_0 : Blocks32<18, Range::nibble, 8, false> {
     static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, int b, Panel & panel) {
         Int q[4];
         Lanes::columns(p + 2, stride, q);
-        for (int j = 0; j < 4; ++j) {
-            Lanes::store(panel.w + 8 * b + j, Lanes::both(q[j], Lanes::bytes(15)));
-            Lanes::store(panel.w + 8 * b + 4 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
-        }
+        store_nibbles(q, panel.w + 8 * b);
         panel.scale[b] = Lanes::low_half(Lanes::words(p, stride));
+    }
+    static LOCALSPEC_INLINE void decode_blocks(const uint8_t * p, size_t stride, int blocks, Panel & panel, Prefetch & ahead) {
+        decode_each<Q4_0>(p, stride, 0, blocks, panel, ahead);
     }
 };
 
@@ -56,13 +82,26 @@ struct Q4_1 : Blocks32<20, Range::nibble, 0, true> {
     static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, int b, Panel & panel) {
         Int q[4];
         Lanes::columns(p + 4, stride, q);
-        for (int j = 0; j < 4; ++j) {
-            Lanes::store(panel.w + 8 * b + j, Lanes::both(q[j], Lanes::bytes(15)));
-            Lanes::store(panel.w + 8 * b + 4 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
-        }
-        const Int head = Lanes::words(p, stride);
+        store(Lanes::words(p, stride), q, b, panel);
+    }
+    static LOCALSPEC_INLINE void store(Int head, const Int * q, int b, Panel & panel) {
+        store_nibbles(q, panel.w + 8 * b);
         panel.scale[b] = Lanes::low_half(head);
         panel.minimum[b] = Lanes::high_half(head);
+    }
+    static LOCALSPEC_INLINE void decode_blocks(const uint8_t * p, size_t stride, int blocks, Panel & panel, Prefetch & ahead) {
+        int b = 0;
+        for (; b + 4 <= blocks; b += 4) {  // four blocks are five times 16 bytes
+            Int x[20];
+            LOCALSPEC_UNROLL
+            for (int i = 0; i < 5; ++i) Lanes::columns(p + b * 20 + 16 * i, stride, x + 4 * i);
+            LOCALSPEC_UNROLL
+            for (int i = 0; i < 4; ++i) {
+                ahead.next(block_bytes * Lanes::rows);
+                store(x[5 * i], x + 5 * i + 1, b + i, panel);
+            }
+        }
+        decode_each<Q4_1>(p, stride, b, blocks, panel, ahead);
     }
 };
 
@@ -74,6 +113,9 @@ struct Q8_0 : Blocks32<34, Range::signed_byte, 0, false> {
             for (int j = 0; j < 4; ++j) Lanes::store(panel.w + 8 * b + 4 * half + j, Lanes::signed_bytes(q[j]));
         }
         panel.scale[b] = Lanes::low_half(Lanes::words(p, stride));
+    }
+    static LOCALSPEC_INLINE void decode_blocks(const uint8_t * p, size_t stride, int blocks, Panel & panel, Prefetch & ahead) {
+        decode_each<Q8_0>(p, stride, 0, blocks, panel, ahead);
     }
 };
 
@@ -108,9 +150,10 @@ LOCALSPEC_INLINE void decode_head(const uint8_t * p, size_t stride, PanelK & pan
 }
 
 struct Q4_K : Blocks256<144, Range::nibble, 0, true, 32> {
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel) {
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
         decode_head(p, stride, panel);
         for (int g = 0; g < 4; ++g) {  // 64 values each: low nibbles, then high ones
+            ahead.next(block_bytes / 4 * Lanes::rows);
             for (int half = 0; half < 2; ++half) {
                 Int q[4];
                 Lanes::columns(p + 16 + 32 * g + 16 * half, stride, q);
@@ -125,7 +168,8 @@ struct Q4_K : Blocks256<144, Range::nibble, 0, true, 32> {
 };
 
 struct Q5_K : Blocks256<176, Range::five_bits, 0, true, 32> {
-    template <int G> static LOCALSPEC_INLINE void group(const uint8_t * p, size_t stride, const Int * high, PanelK & panel) {
+    template <int G> static LOCALSPEC_INLINE void group(const uint8_t * p, size_t stride, const Int * high, PanelK & panel, Prefetch & ahead) {
+        ahead.next(block_bytes / 4 * Lanes::rows);
         for (int half = 0; half < 2; ++half) {
             Int q[4];
             Lanes::columns(p + 48 + 32 * G + 16 * half, stride, q);
@@ -139,7 +183,7 @@ struct Q5_K : Blocks256<176, Range::five_bits, 0, true, 32> {
             }
         }
     }
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel) {
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
         decode_head(p, stride, panel);
         alignas(64) Int high[8];
         Int h[4];
@@ -147,18 +191,19 @@ struct Q5_K : Blocks256<176, Range::five_bits, 0, true, 32> {
             Lanes::columns(p + 16 + 16 * half, stride, h);
             for (int j = 0; j < 4; ++j) Lanes::store(high + 4 * half + j, h[j]);
         }
-        group<0>(p, stride, high, panel);
-        group<1>(p, stride, high, panel);
-        group<2>(p, stride, high, panel);
-        group<3>(p, stride, high, panel);
+        group<0>(p, stride, high, panel, ahead);
+        group<1>(p, stride, high, panel, ahead);
+        group<2>(p, stride, high, panel, ahead);
+        group<3>(p, stride, high, panel, ahead);
     }
 };
 
 struct Q6_K : Blocks256<210, Range::six_bits, 32, false, 16> {
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel) {
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
         const Int four = Lanes::bytes(15), two = Lanes::bytes(0x30);
         for (int n = 0; n < 2; ++n) {  // 128 values each
             for (int half = 0; half < 2; ++half) {
+                ahead.next((block_bytes + 6) / 4 * Lanes::rows);
                 Int low[4], middle[4], high[4];
                 Lanes::columns(p + 64 * n + 16 * half, stride, low);
                 Lanes::columns(p + 64 * n + 32 + 16 * half, stride, middle);
@@ -188,58 +233,82 @@ struct Q6_K : Blocks256<210, Range::six_bits, 32, false, 16> {
     }
 };
 
-// ---- decoded panel × C rows of activations, up to 256 values ----
+// ---- P decoded panels × C rows of activations, up to 256 values ----
 
 template <class T, int C>
-LOCALSPEC_INLINE void multiply_chunk(const typename T::Panel & panel, int blocks, const Row32 * a, float * sums) {
-    Float sum[C];
+LOCALSPEC_INLINE void multiply_chunk(const typename T::Panel * panel, int blocks, const Row32 * a, float * sums) {
+    constexpr int P = Lanes::panels, R = Lanes::rows;
+    constexpr size_t apart = sizeof(typename T::Panel) / sizeof(Int);
+    Float sum[P][C];
     LOCALSPEC_UNROLL
-    for (int c = 0; c < C; ++c) sum[c] = Lanes::load(sums + c * Lanes::rows);
+    for (int p = 0; p < P; ++p) {
+        LOCALSPEC_UNROLL
+        for (int c = 0; c < C; ++c) sum[p][c] = Lanes::load(sums + (c * P + p) * R);
+    }
     for (int b = 0; b < blocks; ++b) {
-        Int t[C];
-        Lanes::template dots<C, 8, T::range, T::offset != 0>(panel.w + 8 * b, a->q + 32 * b, sizeof(Row32),
-                                                             a->correction + b, t);
-        const Float d = panel.scale[b];
+        Int t[P][C];
+        Lanes::template dots<P, C, 8, T::range, T::offset != 0>(panel->w + 8 * b, apart, a->q + 32 * b, sizeof(Row32),
+                                                                a->correction + b, t);
         LOCALSPEC_UNROLL
         for (int c = 0; c < C; ++c) {
-            if constexpr (T::has_min) sum[c] = Lanes::fused(panel.minimum[b], Lanes::all(a[c].sum[b]), sum[c]);
-            sum[c] = Lanes::fused(Lanes::multiply(d, Lanes::all(a[c].scale[b])), Lanes::number(t[c]), sum[c]);
+            const Float scale = Lanes::all(a[c].scale[b]);
+            if constexpr (T::has_min) {
+                const Float total = Lanes::all(a[c].sum[b]);
+                LOCALSPEC_UNROLL
+                for (int p = 0; p < P; ++p) sum[p][c] = Lanes::fused(panel[p].minimum[b], total, sum[p][c]);
+            }
+            LOCALSPEC_UNROLL
+            for (int p = 0; p < P; ++p) {
+                sum[p][c] = Lanes::fused(Lanes::multiply(panel[p].scale[b], scale), Lanes::number(t[p][c]), sum[p][c]);
+            }
         }
     }
     LOCALSPEC_UNROLL
-    for (int c = 0; c < C; ++c) Lanes::store(sums + c * Lanes::rows, sum[c]);
-}
-
-template <class T, int C>
-LOCALSPEC_INLINE void multiply_chunk(const PanelK & panel, int, const Row256 * a, float * sums) {
-    constexpr int groups = T::sub_block / 4, count = 256 / T::sub_block;
-    Float part[C];
-    LOCALSPEC_UNROLL
-    for (int c = 0; c < C; ++c) part[c] = Lanes::zero();
-    for (int s = 0; s < count; ++s) {
-        Int t[C];
-        Lanes::template dots<C, groups, T::range, T::offset != 0>(panel.w + groups * s, a->q + T::sub_block * s,
-                                                                  sizeof(Row256), a->correction + s, t);
-        const Float scale = panel.scale[s];
+    for (int p = 0; p < P; ++p) {
         LOCALSPEC_UNROLL
-        for (int c = 0; c < C; ++c) part[c] = Lanes::fused(Lanes::number(t[c]), scale, part[c]);
-    }
-    LOCALSPEC_UNROLL
-    for (int c = 0; c < C; ++c) {
-        const Float d = Lanes::all(a[c].scale);
-        Float sum = Lanes::load(sums + c * Lanes::rows);
-        if constexpr (T::has_min) {
-            Int least = Lanes::no_sum();
-            for (int i = 0; i < 4; ++i) least = Lanes::pairs(least, panel.minima[i], a[c].sums[i]);
-            sum = Lanes::fused(Lanes::multiply(panel.dmin, Lanes::all(-a[c].scale)), Lanes::number(least), sum);
-        }
-        sum = Lanes::fused(Lanes::multiply(panel.d, d), part[c], sum);
-        Lanes::store(sums + c * Lanes::rows, sum);
+        for (int c = 0; c < C; ++c) Lanes::store(sums + (c * P + p) * R, sum[p][c]);
     }
 }
 
 template <class T, int C>
-LOCALSPEC_INLINE void multiply_rest(const typename T::Panel & panel, int blocks, const typename T::Row * a, int n, float * sums) {
+LOCALSPEC_INLINE void multiply_chunk(const PanelK * panel, int, const Row256 * a, float * sums) {
+    constexpr int P = Lanes::panels, R = Lanes::rows, groups = T::sub_block / 4, count = 256 / T::sub_block;
+    constexpr size_t apart = sizeof(PanelK) / sizeof(Int);
+    Float part[P][C];
+    LOCALSPEC_UNROLL
+    for (int p = 0; p < P; ++p) {
+        LOCALSPEC_UNROLL
+        for (int c = 0; c < C; ++c) part[p][c] = Lanes::zero();
+    }
+    for (int s = 0; s < count; ++s) {
+        Int t[P][C];
+        Lanes::template dots<P, C, groups, T::range, T::offset != 0>(panel->w + groups * s, apart, a->q + T::sub_block * s,
+                                                                     sizeof(Row256), a->correction + s, t);
+        LOCALSPEC_UNROLL
+        for (int p = 0; p < P; ++p) {
+            const Float scale = panel[p].scale[s];
+            LOCALSPEC_UNROLL
+            for (int c = 0; c < C; ++c) part[p][c] = Lanes::fused(Lanes::number(t[p][c]), scale, part[p][c]);
+        }
+    }
+    LOCALSPEC_UNROLL
+    for (int p = 0; p < P; ++p) {
+        LOCALSPEC_UNROLL
+        for (int c = 0; c < C; ++c) {
+            float * const at = sums + (c * P + p) * R;
+            Float sum = Lanes::load(at);
+            if constexpr (T::has_min) {
+                Int least = Lanes::no_sum();
+                for (int i = 0; i < 4; ++i) least = Lanes::pairs(least, panel[p].minima[i], a[c].sums[i]);
+                sum = Lanes::fused(Lanes::multiply(panel[p].dmin, Lanes::all(-a[c].scale)), Lanes::number(least), sum);
+            }
+            Lanes::store(at, Lanes::fused(Lanes::multiply(panel[p].d, Lanes::all(a[c].scale)), part[p][c], sum));
+        }
+    }
+}
+
+template <class T, int C>
+LOCALSPEC_INLINE void multiply_rest(const typename T::Panel * panel, int blocks, const typename T::Row * a, int n, float * sums) {
     if constexpr (C > 0) {
         if (n == C) {
             multiply_chunk<T, C>(panel, blocks, a, sums);
@@ -312,33 +381,21 @@ template <class T> void pack_rows(const Product & p, void * packed, int64_t inde
 
 constexpr int64_t TILE = 512;  // rows of activations whose sums are kept while a panel is computed
 
-struct Prefetch {
-    const char * at;
-    const char * end;
-    LOCALSPEC_INLINE void next(int bytes) {
-        if (at >= end) return;
-        for (int i = 0; i < bytes; i += 64) Lanes::prefetch(at + i);
-        at += bytes;
-    }
-};
-
-template <class T> LOCALSPEC_INLINE void decode_chunk(const uint8_t * p, size_t stride, int blocks, typename T::Panel & panel, Prefetch & ahead) {
-    if constexpr (T::block == 32) {
-        for (int b = 0; b < blocks; ++b) {
-            ahead.next(T::block_bytes * Lanes::rows);
-            T::decode(p + b * T::block_bytes, stride, b, panel);
+template <class T> LOCALSPEC_INLINE void decode_chunk(const uint8_t * p, size_t stride, int blocks, typename T::Panel * panel, Prefetch & ahead) {
+    for (int i = 0; i < Lanes::panels; ++i) {
+        if constexpr (T::block == 32) {
+            T::decode_blocks(p + i * Lanes::rows * stride, stride, blocks, panel[i], ahead);
+        } else {
+            T::decode(p + i * Lanes::rows * stride, stride, panel[i], ahead);
         }
-    } else {
-        ahead.next(T::block_bytes * Lanes::rows);
-        T::decode(p, stride, panel);
     }
 }
 
 template <class T> void multiply_rows(const Product & p, const void * packed, int64_t first, int64_t last) {
-    constexpr int R = Lanes::rows, C = Lanes::together;
+    constexpr int R = Lanes::rows * Lanes::panels, C = Lanes::together;
     constexpr int chunk_bytes = CHUNK / T::block * T::block_bytes;
-    alignas(64) float sums[(TILE < 512 ? TILE : 512) * R];
-    alignas(64) typename T::Panel panel;
+    alignas(64) float sums[TILE * R];
+    alignas(64) typename T::Panel panel[Lanes::panels];
     const int64_t count = chunks(p.k);
     const char * const end = p.weights + last * p.weight_stride;
     for (int64_t n0 = 0; n0 < p.n; n0 += TILE) {
@@ -368,7 +425,7 @@ template <class T> void multiply_rows(const Product & p, const void * packed, in
             }
             for (int64_t c = 0; c < n; ++c) {
                 float * out = reinterpret_cast<float *>(p.out + (n0 + c) * p.out_stride) + m0;
-                Lanes::store_some(out, Lanes::load(sums + c * R), rows);
+                for (int r = 0; r < rows; r += Lanes::rows) Lanes::store_some(out + r, Lanes::load(sums + c * R + r), rows - r);
             }
         }
     }

@@ -142,6 +142,69 @@ bool multiply(const ggml_compute_params * params, ggml_tensor * dst) {
     return true;
 }
 
+// ---- attention ----
+
+// What a FLASH_ATTN_EXT node asks for; false where it is not served. Same answer on every thread.
+bool read_attention(const ggml_tensor * dst, Attention & a) {
+    const Kernels * const kern = kernels();
+    const ggml_tensor *q = dst->src[0], *k = dst->src[1], *v = dst->src[2], *mask = dst->src[3];
+    float max_bias;
+    std::memcpy(&a.scale, dst->op_params, sizeof(float));
+    std::memcpy(&max_bias, dst->op_params + 1, sizeof(float));
+    std::memcpy(&a.softcap, dst->op_params + 2, sizeof(float));
+    if (!kern || dst->src[4] || max_bias != 0.f || q->type != GGML_TYPE_F32 || dst->type != GGML_TYPE_F32) return false;
+    if (k->ne[2] != v->ne[2] || (mask && (mask->type != GGML_TYPE_F16 || mask->ne[2] != 1 || mask->nb[0] != 2))) return false;
+    if (q->nb[0] != sizeof(float) || k->nb[0] != ggml_type_size(k->type) || v->nb[0] != ggml_type_size(v->type)) return false;
+    if (a.softcap != 0.f) a.scale /= a.softcap;
+    a.rows = q->ne[1];
+    a.cells = k->ne[1];
+    a.heads = q->ne[2];
+    a.kv_heads = k->ne[2];
+    a.key_width = k->ne[0];
+    a.value_width = v->ne[0];
+    a.key_type = k->type;
+    a.value_type = v->type;
+    a.q_row = q->nb[1];
+    a.q_head = q->nb[2];
+    a.k_cell = k->nb[1];
+    a.k_head = k->nb[2];
+    a.v_cell = v->nb[1];
+    a.v_head = v->nb[2];
+    a.mask_row = mask ? mask->nb[1] : 0;
+    a.out_head = dst->nb[1];
+    a.out_row = dst->nb[2];
+    return a.rows > 0 && kern->attends(a);
+}
+
+bool attend(const ggml_compute_params * params, ggml_tensor * dst) {
+    Attention a;
+    if (params->use_ref || !read_attention(dst, a)) return false;
+    const ggml_tensor *q = dst->src[0], *k = dst->src[1], *v = dst->src[2], *mask = dst->src[3];
+    const int64_t streams = q->ne[3], group = a.heads / a.kv_heads;
+    // Rows that are computed together: many share the work on keys, few make even parts for the threads.
+    int64_t tile = std::max<int64_t>(1, 64 / group);
+    while (tile > 1 && tile * group * a.cells > (1 << 19)) tile = (tile + 1) / 2;
+    tile = std::min(tile, a.rows);
+    const auto tiles = [&] { return (a.rows + tile - 1) / tile; };
+    while (tile * group > 8 && tile > 1 && streams * a.kv_heads * tiles() < 3 * params->nth) tile = (tile + 1) / 2;
+    const int64_t each = tiles() * a.kv_heads, jobs = streams * each;
+    const bool dynamic = jobs > 4 * params->nth;
+    if (dynamic) {
+        if (params->ith == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);
+        ggml_barrier(params->threadpool);
+    }
+    for (int64_t job = params->ith; job < jobs; job = dynamic ? ggml_threadpool_chunk_add(params->threadpool, 1) : job + params->nth) {
+        const int64_t stream = job / each, first = job % each / a.kv_heads * tile;
+        a.q = static_cast<const char *>(q->data) + stream * q->nb[3];
+        a.k = static_cast<const char *>(k->data) + stream * k->ne[3] / streams * k->nb[3];
+        a.v = static_cast<const char *>(v->data) + stream * v->ne[3] / streams * v->nb[3];
+        a.mask = mask ? static_cast<const char *>(mask->data) + stream % mask->ne[3] * mask->nb[3] : nullptr;
+        a.out = static_cast<char *>(dst->data) + stream * dst->nb[3];
+        kernels()->attend(a, job % a.kv_heads, first, std::min(a.rows, first + tile));
+    }
+    return true;
+}
+
 }  // namespace
 }  // namespace localspec
 
@@ -157,10 +220,13 @@ bool ggml_compute_forward_mul_mat_tiled(const ggml_compute_params * params, ggml
 }
 
 void ggml_compute_forward_flash_attn_ext(const ggml_compute_params * params, ggml_tensor * dst) {
-    ggml_compute_forward_flash_attn_ext_of_llama(params, dst);
+    if (!localspec::attend(params, dst)) ggml_compute_forward_flash_attn_ext_of_llama(params, dst);
 }
 
 // ---- for Python ----
+
+LOCALSPEC_API const char * localspec_kernels_describe();
+LOCALSPEC_API bool localspec_kernels_serve(int type);
 
 // "avx512-vnni: q4_0 q4_1 …; attention", or why llama.cpp's own code serves. Valid for ever.
 LOCALSPEC_API const char * localspec_kernels_describe() {
@@ -172,7 +238,7 @@ LOCALSPEC_API const char * localspec_kernels_describe() {
         for (int type = 0; type < GGML_TYPE_COUNT; ++type) {
             if (k->serves(type, 256)) line += std::string(" ") + ggml_type_name(static_cast<ggml_type>(type));
         }
-        return line;
+        return line + "; attention";
     }();
     return text.c_str();
 }

@@ -1,9 +1,10 @@
 // Fills the table of one instruction set. Include after lanes_*.h; LOCALSPEC_BF16 names how BF16 is multiplied.
 #pragma once
 
-#include "attention.h"
 #include "products.h"
 #include "wide.h"
+
+#include "attention.h"
 
 #ifndef LOCALSPEC_BF16
 #define LOCALSPEC_BF16 Floats<ggml_bf16_t>
@@ -52,7 +53,7 @@ struct Pack {
 };
 
 struct PanelRows {
-    template <class T> int64_t blocks() const { return Lanes::rows; }
+    template <class T> int64_t blocks() const { return Lanes::rows * Lanes::panels; }
     template <class K> int64_t wide() const { return 4; }
     int64_t none() const { return 1; }
 };
