@@ -201,7 +201,7 @@ struct Lanes {
             x[4 + i] = _mm256_permute2f128_ps(t[i], t[4 + i], 0x31);
         }
     }
-    static LOCALSPEC_INLINE void prefetch(const void * p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T0); }
+    static LOCALSPEC_INLINE void prefetch(const void * p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T1); }
 };
 
 }  // namespace

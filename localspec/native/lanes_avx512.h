@@ -174,7 +174,7 @@ struct Lanes {
             x[12 + i] = _mm512_shuffle_f32x4(c, d, 0xdd);
         }
     }
-    static LOCALSPEC_INLINE void prefetch(const void * p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T0); }
+    static LOCALSPEC_INLINE void prefetch(const void * p) { _mm_prefetch(static_cast<const char *>(p), _MM_HINT_T1); }
 };
 
 }  // namespace

@@ -29,7 +29,8 @@ struct PanelK {
     alignas(64) Int minima[4];
 };
 
-// Fetches the memory that is read next, a little with every block that is decoded: without it waiting takes half the time.
+// Fetches what is read two panels later into the second-level cache, a little with every block that is decoded. (Into the
+// first, or one panel earlier, a row takes 1.4 × as long: the processor tracks few such requests.)
 struct Prefetch {
     const char * at;
     const char * end;
@@ -403,7 +404,7 @@ template <class T> void multiply_rows(const Product & p, const void * packed, in
         for (int64_t m0 = first; m0 < last; m0 += R) {
             const int rows = static_cast<int>(last - m0 < R ? last - m0 : R);
             const char * weights = p.weights + m0 * p.weight_stride;
-            Prefetch ahead{weights + R * p.weight_stride, end};
+            Prefetch ahead{weights + 2 * R * p.weight_stride, end};
             std::memset(sums, 0, n * R * sizeof(float));
             for (int64_t chunk = 0; chunk < count; ++chunk) {
                 const int64_t left = p.k - chunk * CHUNK;

@@ -12,6 +12,11 @@
 #include "ggml.h"
 #include "kernels.h"
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #if defined(_WIN32)
 #define LOCALSPEC_API extern "C" __declspec(dllexport)
 #else
@@ -30,6 +35,18 @@ void ggml_compute_forward_flash_attn_ext(const ggml_compute_params * params, ggm
 
 namespace localspec {
 namespace {
+
+#if defined(LOCALSPEC_NEON)
+bool has_dotprod() {
+#if defined(__APPLE__)
+    return true;  // every Apple silicon has them
+#elif defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
+#else
+    return false;
+#endif
+}
+#endif
 
 // What this processor can run, the best first.
 const Kernels * fastest(const std::string & wanted) {
@@ -54,7 +71,7 @@ const Kernels * fastest(const std::string & wanted) {
 #endif
 #endif
 #if defined(LOCALSPEC_NEON)
-    if (ggml_cpu_has_dotprod_now()) candidates[count++] = neon_kernels();
+    if (has_dotprod()) candidates[count++] = neon_kernels();
 #endif
     for (int i = 0; i < count; ++i) {
         if (wanted.empty() || wanted == candidates[i]->name) return candidates[i];
@@ -71,6 +88,8 @@ const Kernels * kernels() {
     }();
     return chosen;
 }
+
+constexpr int64_t PART_BYTES = 1 << 18;  // of weights, that a thread takes at least
 
 struct Batch {
     Product product;
@@ -130,7 +149,8 @@ bool multiply(const ggml_compute_params * params, ggml_tensor * dst) {
     }
     // Parts of weight rows: enough of them for threads of unequal speed, few enough to read memory in long runs.
     const int64_t panel = k.panel(p.type), panels = (p.m + panel - 1) / panel;
-    const int64_t parts = std::min<int64_t>(panels, params->nth == 1 ? 1 : 8 * params->nth);
+    const int64_t worth = p.m * static_cast<int64_t>(p.weight_stride) / PART_BYTES;
+    const int64_t parts = std::min<int64_t>(panels, params->nth == 1 ? 1 : std::clamp<int64_t>(worth, params->nth, 8 * params->nth));
     if (params->ith == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);
     ggml_barrier(params->threadpool);
     for (int64_t job = params->ith; job < parts * matrices; job = ggml_threadpool_chunk_add(params->threadpool, 1)) {
