@@ -16,6 +16,7 @@ namespace localspec {
 namespace {
 
 constexpr uint16_t HIDDEN = 0xfc00;  // −inf as F16: this row does not see this cell
+constexpr int64_t AHEAD = 128;       // cells that are fetched before they are needed
 constexpr int64_t VALUES = 64;       // cells whose values are widened at a time
 
 // Memory of one thread that is kept from call to call.
@@ -91,8 +92,10 @@ template <class V> void widen_values(const Attention & a, const char * values, c
     }
 }
 
-// Scores of N queries against two registers of cells.
-template <int N> LOCALSPEC_INLINE void score(const float * keys, int64_t width, const float * queries, float * scores, int64_t stride) {
+// Scores of N queries against two registers of cells, scaled, with each row's bias.
+template <int N>
+LOCALSPEC_INLINE void score(const float * keys, int64_t width, const float * queries, const float * const * bias, float scale,
+                            float * scores, int64_t stride) {
     constexpr int W = Lanes::width;
     Lanes::Float sum[N][2];
     LOCALSPEC_UNROLL
@@ -108,8 +111,10 @@ template <int N> LOCALSPEC_INLINE void score(const float * keys, int64_t width, 
     }
     LOCALSPEC_UNROLL
     for (int q = 0; q < N; ++q) {
-        Lanes::store(scores + q * stride, sum[q][0]);
-        Lanes::store(scores + q * stride + W, sum[q][1]);
+        for (int i = 0; i < 2; ++i) {
+            const Lanes::Float s = Lanes::add(Lanes::multiply(sum[q][i], Lanes::all(scale)), Lanes::load(bias[q] + i * W));
+            Lanes::store(scores + q * stride + i * W, s);
+        }
     }
 }
 
@@ -156,10 +161,18 @@ struct ScoreJob {
     const float * keys;
     int64_t width;
     const float * queries;
+    const float * bias;  // of the cells, [rows, stride]
+    float scale;
     float * scores;
-    int64_t stride;
-    template <int N> LOCALSPEC_INLINE void run(int64_t q) const { score<N>(keys, width, queries + q * width, scores + q * stride, stride); }
-    ScoreJob from(int64_t q) const { return {keys, width, queries + q * width, scores + q * stride, stride}; }
+    int64_t stride, group, first;
+    template <int N> LOCALSPEC_INLINE void run(int64_t q) const {
+        const float * of_row[N];
+        for (int i = 0; i < N; ++i) of_row[i] = bias + (first + q + i) / group * stride;
+        score<N>(keys, width, queries + q * width, of_row, scale, scores + q * stride, stride);
+    }
+    ScoreJob from(int64_t q) const {
+        return {keys, width, queries + q * width, bias, scale, scores + q * stride, stride, group, first + q};
+    }
 };
 
 struct ValueJob {
@@ -210,6 +223,44 @@ inline float soften(float * scores, const float * bias, int64_t count, int64_t g
     return Lanes::total(sum);
 }
 
+// A row's mask at the listed cells as floats.
+inline void widen_mask(const uint16_t * mask, const int32_t * cells, int64_t count, float * to) {
+    for (int64_t c = 0; c < count;) {
+        int64_t end = c + Lanes::width;  // as a rule cells follow one another
+        if (end <= count && cells[end - 1] - cells[c] == Lanes::width - 1) {
+            Lanes::storeu(to + c, Lanes::widen(reinterpret_cast<const ggml_fp16_t *>(mask + cells[c])));
+        } else {
+            end = std::min(end, count);
+            for (int64_t i = c; i < end; ++i) to[i] = mask[cells[i]] == HIDDEN ? -INFINITY : Lanes::half(mask[cells[i]]);
+        }
+        c = end;
+    }
+}
+
+inline int64_t seen_of(const float * bias, int64_t count) {
+    int32_t seen = 0;
+    for (int64_t c = 0; c < count; ++c) seen += bias[c] > -INFINITY;
+    return seen;
+}
+
+// Up to where a row sees every listed cell; all of them where it sees none behind that.
+inline int64_t first_gap(const float * bias, int64_t count) {
+    const int64_t seen = seen_of(bias, count);
+    if (seen_of(bias, seen) == seen) return count;
+    int64_t gap = 0;
+    while (bias[gap] > -INFINITY) ++gap;
+    return gap;
+}
+
+// Fetches a part of the cells' rows.
+inline void fetch(const char * base, size_t stride, size_t bytes, const int32_t * cells, int64_t from, int64_t to) {
+    for (int64_t c = from; c < to; ++c) {
+        const char * const row = base + cells[c] * stride;
+        for (size_t i = 0; i < bytes; i += 64) Lanes::prefetch(row + i);
+        Lanes::prefetch(row + bytes - 1);
+    }
+}
+
 // Heads of one key head, rows first … last − 1.
 void attend(const Attention & a, int64_t kv_head, int64_t first, int64_t last) {
     constexpr int W = Lanes::width;
@@ -249,15 +300,12 @@ void attend(const Attention & a, int64_t kv_head, int64_t first, int64_t last) {
     const int64_t padded_count = (count + 2 * W - 1) / (2 * W) * (2 * W);
     for (int64_t r = 0; r < rows; ++r) {
         float * const to = bias + r * room;
-        for (int64_t c = 0; c < count; ++c) {
-            if (!a.mask) {
-                to[c] = 0.f;
-            } else {
-                const uint16_t half = mask_of(r)[cells[c]];
-                to[c] = half == 0 ? 0.f : half == HIDDEN ? -INFINITY : Lanes::half(half);
-            }
+        if (a.mask) {
+            widen_mask(mask_of(r), cells, count, to);
+        } else {
+            std::memset(to, 0, count * sizeof(float));
         }
-        for (int64_t c = count; c < padded_count; ++c) to[c] = -INFINITY;
+        std::fill(to + count, to + padded_count, -INFINITY);
     }
 
     // Scores.
@@ -268,37 +316,36 @@ void attend(const Attention & a, int64_t kv_head, int64_t first, int64_t last) {
     }
     float * const scores = scratch.take(queries * room);
     float * const keys = scratch.take(2 * W * a.key_width);
+    const size_t key_bytes = a.key_width * ggml_type_size(static_cast<ggml_type>(a.key_type));
+    const size_t value_bytes = a.value_width * ggml_type_size(static_cast<ggml_type>(a.value_type));
+    const char * const all_keys = a.k + kv_head * a.k_head;
+    const char * const all_values = a.v + kv_head * a.v_head;
+    fetch(all_keys, a.k_cell, key_bytes, cells, 0, std::min<int64_t>(count, AHEAD));
     for (int64_t c = 0; c < count; c += 2 * W) {
+        fetch(all_keys, a.k_cell, key_bytes, cells, std::min(count, c + AHEAD), std::min(count, c + AHEAD + 2 * W));
         for (int half = 0; half < 2; ++half) {
             const int64_t from = std::min(c + half * W, count - 1);
             const int left = static_cast<int>(std::min<int64_t>(W, count - from));
-            const char * const base = a.k + kv_head * a.k_head;
             float * const to = keys + half * W * a.key_width;
             switch (a.key_type) {
-                case GGML_TYPE_F16: pack_keys<ggml_fp16_t>(a, base, cells + from, left, to); break;
-                case GGML_TYPE_BF16: pack_keys<ggml_bf16_t>(a, base, cells + from, left, to); break;
-                default: pack_keys<float>(a, base, cells + from, left, to); break;
+                case GGML_TYPE_F16: pack_keys<ggml_fp16_t>(a, all_keys, cells + from, left, to); break;
+                case GGML_TYPE_BF16: pack_keys<ggml_bf16_t>(a, all_keys, cells + from, left, to); break;
+                default: pack_keys<float>(a, all_keys, cells + from, left, to); break;
             }
         }
-        in_groups<Lanes::queries_scored>(queries, ScoreJob{keys, a.key_width, q_rows, scores + c, room});
+        in_groups<Lanes::queries_scored>(queries, ScoreJob{keys, a.key_width, q_rows, bias + c, a.scale, scores + c, room, group, 0});
     }
     float * const inverse = scratch.take(queries);
     for (int64_t r = 0; r < rows; ++r) {
         const float * const row_bias = bias + r * room;
-        // Up to here the row sees every listed cell, or it sees none from here on.
-        int64_t gap = 0, end = padded_count;
-        while (gap < count && row_bias[gap] > -INFINITY) ++gap;
-        while (end > gap && row_bias[end - 1] == -INFINITY) --end;
-        if (end == gap) gap = padded_count;
+        const int64_t gap = first_gap(row_bias, padded_count);
         for (int64_t g = 0; g < group; ++g) {
             const int64_t q = r * group + g;
             float * const s = scores + q * room;
-            if (a.softcap == 0.f) {
-                for (int64_t c = 0; c < padded_count; c += W) {
-                    Lanes::store(s + c, Lanes::add(Lanes::multiply(Lanes::load(s + c), Lanes::all(a.scale)), Lanes::load(row_bias + c)));
+            if (a.softcap != 0.f) {
+                for (int64_t c = 0; c < count; ++c) {
+                    if (row_bias[c] > -INFINITY) s[c] = a.softcap * std::tanh(s[c] - row_bias[c]) + row_bias[c];
                 }
-            } else {
-                for (int64_t c = 0; c < padded_count; ++c) s[c] = a.softcap * std::tanh(s[c] * a.scale) + row_bias[c];
             }
             const float sum = soften(s, row_bias, padded_count, gap, compact);
             inverse[q] = sum == 0.f ? 0.f : 1.f / sum;
@@ -309,13 +356,14 @@ void attend(const Attention & a, int64_t kv_head, int64_t first, int64_t last) {
     float * const out = scratch.take(queries * a.value_width);
     float * const values = scratch.take(VALUES * a.value_width);
     std::memset(out, 0, queries * a.value_width * sizeof(float));
+    fetch(all_values, a.v_cell, value_bytes, cells, 0, std::min<int64_t>(count, AHEAD));
     for (int64_t c = 0; c < count; c += VALUES) {
         const int some = static_cast<int>(std::min(VALUES, count - c));
-        const char * const base = a.v + kv_head * a.v_head;
+        fetch(all_values, a.v_cell, value_bytes, cells, std::min(count, c + AHEAD), std::min(count, c + AHEAD + VALUES));
         switch (a.value_type) {
-            case GGML_TYPE_F16: widen_values<ggml_fp16_t>(a, base, cells + c, some, values); break;
-            case GGML_TYPE_BF16: widen_values<ggml_bf16_t>(a, base, cells + c, some, values); break;
-            default: widen_values<float>(a, base, cells + c, some, values); break;
+            case GGML_TYPE_F16: widen_values<ggml_fp16_t>(a, all_values, cells + c, some, values); break;
+            case GGML_TYPE_BF16: widen_values<ggml_bf16_t>(a, all_values, cells + c, some, values); break;
+            default: widen_values<float>(a, all_values, cells + c, some, values); break;
         }
         in_groups<Lanes::queries_valued>(queries, ValueJob{values, a.value_width, some, scores + c, room, out});
     }

@@ -136,6 +136,20 @@ def products(
         _base.ggml_free(context)
 
 
+def products_one_by_one(
+    weights: NDArray[np.uint8], kind: int, rows: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """`products` of each row by itself, [1, m] each; the weights are copied once."""
+    n, k = rows.shape
+    context = _base.ggml_init(_Params(weights.nbytes + n * (4 * k + 4 * len(weights) + 2**20) + 2**23, None, False))
+    try:
+        w = _tensor(context, kind, (k, len(weights)), weights)
+        nodes = [_base.ggml_mul_mat(context, w, _tensor(context, F32, (k, 1), rows[i])) for i in range(n)]
+        return [_compute(context, node, len(weights), 1).reshape(1, -1) for node in nodes]
+    finally:
+        _base.ggml_free(context)
+
+
 def attention(
     q: NDArray[np.float32],
     k: NDArray[np.float32],
