@@ -12,7 +12,7 @@ from localspec.cli import shared_options as shared
 from localspec.cli.bench import device
 from localspec.desktop import window
 from localspec.models.files.catalogue import available
-from localspec.models.llama import gpu_offload_available, library_version, system_info
+from localspec.models.llama import gpu_offload_available, kernels, library_version, system_info
 
 
 def doctor(
@@ -30,6 +30,7 @@ def doctor(
         "backend": "GPU" if gpu_offload_available() else "CPU",
         "llama_cpp_python": library_version(),
         "system": system_info(),
+        "kernels": kernels(),
         "device": device(engine),
         "home": str(config.home()),
         "window": window.description(window.Computer()),

@@ -22,7 +22,9 @@ def library_folder() -> Path | None:
     if elsewhere:
         return Path(elsewhere)
     package = importlib.util.find_spec("llama_cpp")
-    return Path(package.submodule_search_locations[0], "lib") if package and package.submodule_search_locations else None
+    return (
+        Path(package.submodule_search_locations[0], "lib") if package and package.submodule_search_locations else None
+    )
 
 
 @functools.cache

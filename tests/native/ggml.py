@@ -60,7 +60,12 @@ def _load() -> tuple[ctypes.CDLL, ctypes.CDLL]:
         (base, "ggml_new_graph", _pointer, [_pointer]),
         (base, "ggml_build_forward_expand", None, [_pointer, _pointer]),
         (base, "ggml_row_size", ctypes.c_size_t, [ctypes.c_int, ctypes.c_int64]),
-        (base, "ggml_quantize_chunk", ctypes.c_size_t, [ctypes.c_int, *[_pointer] * 2, *[ctypes.c_int64] * 3, _pointer]),
+        (
+            base,
+            "ggml_quantize_chunk",
+            ctypes.c_size_t,
+            [ctypes.c_int, *[_pointer] * 2, *[ctypes.c_int64] * 3, _pointer],
+        ),
         (cpu, "ggml_cpu_init", None, []),
         (cpu, "ggml_graph_compute_with_ctx", ctypes.c_int, [_pointer, _pointer, ctypes.c_int]),
         (cpu, "ggml_get_type_traits_cpu", ctypes.POINTER(_Traits), [ctypes.c_int]),
@@ -120,9 +125,7 @@ def _compute(context: int, node: int, count: int, threads: int) -> NDArray[np.fl
     return out
 
 
-def products(
-    weights: NDArray[np.uint8], kind: int, rows: NDArray[np.float32], threads: int = 1
-) -> NDArray[np.float32]:
+def products(weights: NDArray[np.uint8], kind: int, rows: NDArray[np.float32], threads: int = 1) -> NDArray[np.float32]:
     """The matrix product as llama.cpp computes it: rows F32 [n, k] (or [batch, n, k]) → F32 [n, m]."""
     shape = rows.shape
     room = weights.nbytes + 3 * rows.nbytes + 16 * int(np.prod(shape[:-1])) * len(weights) + 2**23
@@ -136,9 +139,7 @@ def products(
         _base.ggml_free(context)
 
 
-def products_one_by_one(
-    weights: NDArray[np.uint8], kind: int, rows: NDArray[np.float32]
-) -> list[NDArray[np.float32]]:
+def products_one_by_one(weights: NDArray[np.uint8], kind: int, rows: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """`products` of each row by itself, [1, m] each; the weights are copied once."""
     n, k = rows.shape
     context = _base.ggml_init(_Params(weights.nbytes + n * (4 * k + 4 * len(weights) + 2**20) + 2**23, None, False))

@@ -68,16 +68,17 @@ def test_cells_of_others_and_free_ones_between_change_no_bit(kinds, heads, kv_he
     rows, cells = 7, 300
     q, k, v = cache(heads, kv_heads, width, cells, rows)
     dense = np.zeros((rows, cells), np.float32)
-    wide = np.sort(np.random.default_rng(3).permutation(2 * cells)[:cells])
-    spread = [np.random.default_rng(4).standard_normal((2 * cells, *x.shape[1:])).astype(np.float32) for x in (k, v)]
-    spread[0][wide], spread[1][wide] = k, v
+    own = np.sort(np.random.default_rng(3).permutation(2 * cells)[:cells])
+    wide_k, wide_v = (np.random.default_rng(4).standard_normal((2 * cells, *x.shape[1:])) for x in (k, v))
+    wide_k, wide_v = wide_k.astype(np.float32), wide_v.astype(np.float32)
+    wide_k[own], wide_v[own] = k, v
     mask = np.full((rows, 2 * cells), -np.inf, np.float32)
-    mask[:, wide] = 0
+    mask[:, own] = 0
     close = ggml.attention(q, k, v, dense, kinds)
-    assert np.array_equal(ggml.attention(q, *spread, mask, kinds, 2), close)
+    assert np.array_equal(ggml.attention(q, wide_k, wide_v, mask, kinds, 2), close)
     # Beside a row that sees everything, every cell is listed.
     mask[0] = 0
-    assert np.array_equal(ggml.attention(q, *spread, mask, kinds, 2)[1:], close[1:])
+    assert np.array_equal(ggml.attention(q, wide_k, wide_v, mask, kinds, 2)[1:], close[1:])
 
 
 @pytest.mark.parametrize(("heads", "kv_heads", "width"), HEADS)

@@ -48,8 +48,6 @@ BITS_PER_WEIGHT = {
     "TQ2_0": 2.0625, "IQ1_M": 1.75, "TQ1_0": 1.6875, "IQ1_S": 1.5625,
 }  # fmt: skip
 """Bits per weight of a type, scales included (ggml-common.h)."""
-WIDE_TYPES = frozenset({"F32", "F16", "BF16", "F64"})
-"""Types whose matrix products depend on the number of rows computed at once."""
 
 Value = int | float | str | list[int | float]
 

@@ -10,7 +10,14 @@ May import errors, config, locks, `native` and the header of `models.files`. Imp
 listed in `__all__`, and `sampling.SamplingSettings`.
 """
 
-from localspec.models.llama.backend import gpu_offload_available, halves, library_version, requantize, system_info
+from localspec.models.llama.backend import (
+    gpu_offload_available,
+    halves,
+    kernels,
+    library_version,
+    requantize,
+    system_info,
+)
 from localspec.models.llama.branches import MAX_BRANCHES, BranchingContext
 from localspec.models.llama.devices import Device, gpu_devices
 from localspec.models.llama.reader import LOGIT_ROWS, WINDOW, LogitReader, StateReader
@@ -38,6 +45,7 @@ __all__ = [
     "gpu_devices",
     "gpu_offload_available",
     "halves",
+    "kernels",
     "library_version",
     "requantize",
     "system_info",

@@ -32,6 +32,8 @@ class Attention:
         parameters.type_v = self.values
 
 
+OWN = (Attention("our kernel", True, _F16, _F16),)
+"""Where our kernel attends: equal bit for bit, whatever the types of keys and values."""
 # With K and V both F16 llama.cpp attends to more than 256 positions by another summation for one row than for several,
 # and the logits of a draft part from plain ones by up to 1. With K in BF16 one kernel serves every number of rows
 # (ops.cpp, use_split_kv_path): equal bit for bit.
@@ -48,8 +50,10 @@ OTHERS = (
 """For 16- and 32-bit weights, whose products depend on it anyway."""
 
 
-def choices(*, bitwise: bool, heads: int, cells: int, rows: int) -> tuple[Attention, ...]:
+def choices(*, bitwise: bool, own: bool, heads: int, cells: int, rows: int) -> tuple[Attention, ...]:
     """What a context of `cells` positions may use, for batches of up to `rows` rows."""
+    if own:
+        return OWN
     if bitwise:
         return BITWISE
     fits = 4 * heads * cells * rows <= _MAX_SCORE_BYTES

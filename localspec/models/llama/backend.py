@@ -13,6 +13,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec import native
 from localspec.config import default_threads
 from localspec.errors import ModelError, ModelFileError
 
@@ -51,8 +52,13 @@ def gpu_offload_available() -> bool:
 
 
 def system_info() -> str:
-    """The instruction sets and backends llama.cpp was built with, as it words them."""
-    return cast(bytes, llama_cpp.llama_print_system_info()).decode().strip()
+    """The instruction sets and backends llama.cpp was built with, as it words them, and our kernels."""
+    return f"{cast(bytes, llama_cpp.llama_print_system_info()).decode().strip()} | kernels: {kernels()}"
+
+
+def kernels() -> str:
+    """Which of our own kernels serve in this process, as `native.describe` words it."""
+    return native.describe()
 
 
 def library_version() -> str:

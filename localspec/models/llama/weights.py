@@ -11,13 +11,19 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
+from localspec import native
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
-from localspec.models.files.header import WIDE_TYPES, read_tensors
+from localspec.models.files.header import TYPE_NAMES, Tensor, read_tensors
 from localspec.models.llama.attention import Attention, choices
 from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log
 
 MIN_CELLS = 256
 """llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
+
+_SAME_FOR_ANY_ROWS = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"})
+"""Types whose products have the same bits for every number of rows in llama.cpp's own code. (Q4_K differs from 4 rows
+on, other K types from 8, 16-bit ones from 2.)"""
+_NUMBERS = {name: number for number, name in TYPE_NAMES.items()}
 
 
 class Weights:
@@ -30,6 +36,10 @@ class Weights:
         self.attention = attention
         self.gpu_layers = gpu_layers if gpu_offload_available() else 0
         self._model: Any = None
+        matrices = self._read_matrices()
+        # Stacked matrices (mixtures of experts) have a product of their own in llama.cpp.
+        self._types = frozenset(each.type if len(each.lengths) == 2 else "stacked" for each in matrices)
+        self._sinks = any("attn_sinks" in each.name for each in matrices)
         try:
             self._load_model(plain_buffers)
         except ModelError:
@@ -46,7 +56,10 @@ class Weights:
         self.can_rewind = not (
             llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(self._model)
         )
-        self.bitwise = self.gpu_layers == 0 and not self._has_wide_weights()
+        self._own_attention = self._own_products and native.attends() and self._attends_plainly()
+        self.bitwise = self.gpu_layers == 0 and (
+            self._own_attention or (bool(self._types) and self._types <= _SAME_FOR_ANY_ROWS)
+        )
         """True where the logits of a row don't depend on the rows beside it, bit for bit"""
         self.states_end_graph: bool | None = None
         """True where states are there before logits are computed, as a first `StateReader` finds out"""
@@ -63,7 +76,7 @@ class Weights:
             )
         parameters = llama_cpp.llama_model_default_params()
         parameters.n_gpu_layers = 999 if self.gpu_layers < 0 else self.gpu_layers
-        parameters.use_extra_bufts = not plain_buffers
+        parameters.use_extra_bufts = not (plain_buffers or self._own_products)
         clear_log()
         self._model = llama_cpp.llama_model_load_from_file(str(self.path).encode(), parameters)
         if not self._model:
@@ -76,15 +89,26 @@ class Weights:
         if llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._model)) == 0:
             raise ModelFileError(f"{self.path.name} has no vocabulary.", "Pick a file that carries its tokenizer.")
 
-    def _has_wide_weights(self) -> bool:
-        """True where any matrix has 16 or 32 bits per weight: its products depend on the number of rows.
+    def _read_matrices(self) -> list[Tensor]:
+        """The matrices of the file; none where llama.cpp will say why it can't be read."""
+        try:
+            return [tensor for tensor in read_tensors(self.path) if tensor.is_matrix] if self.path.is_file() else []
+        except ModelFileError:
+            return []
 
-        The file type names what most tensors are; a file of several types may have wide ones beside them.
-        """
-        name = llama_cpp.llama_ftype_name(llama_cpp.llama_model_ftype(self._model))
-        if any(wide in name for wide in (b"F32", b"F16", b"BF16")):
-            return True
-        return any(tensor.is_matrix and tensor.type in WIDE_TYPES for tensor in read_tensors(self.path))
+    @property
+    def _own_products(self) -> bool:
+        """True where our kernels multiply all matrices. They read weights as they lie in the file, not rearranged."""
+        return bool(self._types) and all(native.serves(_NUMBERS.get(name, -1)) for name in self._types)
+
+    def _attends_plainly(self) -> bool:
+        """True where attention has nothing that our kernel does not know."""
+        architecture = self._described("general.architecture")
+        usual = int(llama_cpp.llama_model_n_embd(self._model)) // max(1, int(llama_cpp.llama_model_n_head(self._model)))
+        widths = (self._described(f"{architecture}.attention.{part}_length") for part in ("key", "value"))
+        alibi = self._described(f"{architecture}.attention.max_alibi_bias")
+        plain = alibi in ("", "0", "0.000000") and not self._sinks
+        return plain and all((int(width) if width.isdecimal() else usual) % 16 == 0 for width in widths)
 
     def kv_bytes(self, context: int) -> int:
         """Bytes of a 16-bit KV cache of `context` tokens."""
@@ -148,7 +172,7 @@ class Weights:
         if self.gpu_layers != 0:
             return ()
         heads = int(llama_cpp.llama_model_n_head(self._model))
-        return choices(bitwise=self.bitwise, heads=heads, cells=cells, rows=rows)
+        return choices(bitwise=self.bitwise, own=self._own_attention, heads=heads, cells=cells, rows=rows)
 
     def _attention(self, cells: int, rows: int) -> Attention:
         """The one that was measured to be the fastest, or the likeliest to be."""

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from localspec import native
 from localspec.errors import ContextTooLongError, ModelError, ModelFileError, SettingsError
 from localspec.models.llama import LlamaModel, LoadSettings, requantize
 from localspec.models.llama.sampling import SamplingSettings
@@ -407,7 +408,7 @@ def test_another_weight_format(model, wide_model_path):
     wide = LlamaModel(wide_model_path, LoadSettings(context=256, gpu_layers=0))
     try:
         assert wide.description.endswith("BF16")
-        assert not wide.bitwise
+        assert wide.bitwise == native.attends()  # 16-bit products are the same for any rows only with our kernels
         assert wide.vocabulary() == model.vocabulary()
         tokens = model.tokenize("The capital of France is")
         for each in (model, wide):
