@@ -15,15 +15,15 @@ HEADS = [(9, 3, 64), (12, 2, 128), (4, 4, 32), (5, 1, 48)]
 """Heads, key heads and width: the default model, the 1.5B model, no groups, a width of no whole registers."""
 
 
-def cache(heads, kv_heads, width, cells, rows, seed=0):
-    random = np.random.default_rng(seed)
+def cache(heads: int, kv_heads: int, width: int, cells: int, rows: int) -> list[np.ndarray]:
+    random = np.random.default_rng(0)
     shapes = ((rows, heads, width), (cells, kv_heads, width), (cells, kv_heads, width))
     return [random.standard_normal(shape).astype(np.float32) for shape in shapes]
 
 
-def tree_mask(rows, cells, seed=1):
+def tree_mask(rows: int, cells: int) -> np.ndarray:
     """Rows that see a prefix with gaps and their own ancestors at the end, as drafts in a tree do."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(1)
     mask = np.full((rows, cells), -np.inf, np.float32)
     prefix = random.random(cells - rows) < 0.8
     parents = [int(random.integers(-1, i)) if i else -1 for i in range(rows)]
@@ -36,14 +36,14 @@ def tree_mask(rows, cells, seed=1):
     return mask
 
 
-def expected(q, k, v, mask):
+def expected(q: np.ndarray, k: np.ndarray, v: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Attention in 64-bit floats."""
     group = q.shape[1] // k.shape[1]
     k, v = (np.repeat(x.astype(np.float64), group, axis=1) for x in (k, v))
     scores = np.einsum("rhd,chd->rhc", q.astype(np.float64), k) * q.shape[2] ** -0.5 + mask[:, None, :]
     weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
     weights /= weights.sum(axis=-1, keepdims=True)
-    return np.einsum("rhc,chd->rhd", weights, v)
+    return np.asarray(np.einsum("rhc,chd->rhd", weights, v))
 
 
 @pytest.mark.parametrize("kinds", KINDS, ids=lambda kinds: "-".join(ggml.NAMES[kind] for kind in kinds))
@@ -69,8 +69,8 @@ def test_cells_of_others_and_free_ones_between_change_no_bit(kinds, heads, kv_he
     q, k, v = cache(heads, kv_heads, width, cells, rows)
     dense = np.zeros((rows, cells), np.float32)
     own = np.sort(np.random.default_rng(3).permutation(2 * cells)[:cells])
-    wide_k, wide_v = (np.random.default_rng(4).standard_normal((2 * cells, *x.shape[1:])) for x in (k, v))
-    wide_k, wide_v = wide_k.astype(np.float32), wide_v.astype(np.float32)
+    random = np.random.default_rng(4)
+    wide_k, wide_v = (random.standard_normal((2 * cells, *x.shape[1:])).astype(np.float32) for x in (k, v))
     wide_k[own], wide_v[own] = k, v
     mask = np.full((rows, 2 * cells), -np.inf, np.float32)
     mask[:, own] = 0
