@@ -94,13 +94,15 @@ copy /y /b "%ROOT%requirements-models.txt" "%VENV%\.localspec-models" >nul
 set "PIN="
 for /f "tokens=1" %%p in ('findstr /b /c:"llama-cpp-python==" "%ROOT%requirements.txt"') do set "PIN=%%p"
 set "USER_ARGS=%CMAKE_ARGS%"
+rem Our kernels are built into llama.cpp by a hook of CMake's, where the compiler can.
+if exist "%ROOT%localspec\native\hook.cmake" set "USER_ARGS="-DCMAKE_PROJECT_ggml_INCLUDE=%ROOT:\=/%localspec/native/hook.cmake" %CMAKE_ARGS%"
 set "CMAKE_BUILD_PARALLEL_LEVEL=%NUMBER_OF_PROCESSORS%"
 set "BUILT=%BACKEND%"
 :build
 echo Building llama.cpp for this computer, %BUILT% (5 to 20 minutes, once) ... 1>&2
 rem pip's cache does not know what a wheel was built for, so it serves the plain CPU build only.
 set "CACHE="
-if not "%USER_ARGS%"=="" set "CACHE=--no-cache-dir --no-binary llama-cpp-python"
+if defined USER_ARGS set "CACHE=--no-cache-dir --no-binary llama-cpp-python"
 set "CMAKE_ARGS=%USER_ARGS%"
 if not "%BUILT%"=="cuda" goto build_now
 set "CACHE=--no-cache-dir --no-binary llama-cpp-python"

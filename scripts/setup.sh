@@ -177,6 +177,20 @@ choose_backend() {
     backend_why="asked for by LOCALSPEC_BACKEND"
 }
 
+# Our kernels are built into llama.cpp by a hook of CMake's.
+kernels_hook=$root/localspec/native/hook.cmake
+kernels_stamp() {
+    if [ -f "$kernels_hook" ]; then
+        printf ', kernels %s' "$(cd "$root/localspec/native" && cat ./*.cmake ./*.h ./*.cpp | cksum)"
+    fi
+}
+
+# In the llama.cpp that is installed, or there are none.
+kernels_there() {
+    [ ! -f "$kernels_hook" ] ||
+        (cd "$root" && "$python" -c 'import sys; from localspec import native; sys.exit(not native.built())' 2>/dev/null)
+}
+
 # For CMAKE_ARGS. The person's own come last, so that they win. llama.cpp builds for the machine's own CPU by default.
 cmake_args() {
     local args=""
@@ -185,6 +199,8 @@ cmake_args() {
         metal) args="-DGGML_METAL=on" ;;
         cpu) if [ "$(uname -s)" = Darwin ]; then args="-DGGML_METAL=off"; fi ;;
     esac
+    # In quotes, which scikit-build takes off: a folder may have a space in its name.
+    if [ -f "$kernels_hook" ]; then args="$args${args:+ }\"-DCMAKE_PROJECT_ggml_INCLUDE=$kernels_hook\""; fi
     if [ -n "${CMAKE_ARGS:-}" ]; then args="$args${args:+ }$CMAKE_ARGS"; fi
     printf '%s' "$args"
 }
@@ -202,7 +218,7 @@ read_stamp() { cat "$venv/.localspec-$1" 2>/dev/null || true; }
 write_stamp() { printf '%s\n' "$2" >"$venv/.localspec-$1"; }
 requirements_sum() { cat "$root/requirements.txt" "$root/requirements-models.txt" | cksum; }
 packages_stamp() { printf 'requirements %s, Python %s' "$(requirements_sum)" "$version"; }
-llama_stamp() { printf '%s %s, Python %s' "$backend" "$(llama_pin)" "$version"; }
+llama_stamp() { printf '%s %s, Python %s%s' "$backend" "$(llama_pin)" "$version" "$(kernels_stamp)"; }
 dev_stamp() { printf '%s, dev %s' "$(packages_stamp)" "$(cksum <"$root/requirements-dev.txt")"; }
 
 # Sets version; fails where .venv has no Python that runs (never made, half made, or its Python was removed).
@@ -376,7 +392,7 @@ pip_build() {
     local args kind=$1
     args=$(cmake_args "$kind")
     set -- install --no-deps --force-reinstall "llama-cpp-python==$(llama_pin)"
-    if [ "$kind" != cpu ] || [ -n "${CMAKE_ARGS:-}" ]; then
+    if [ "$kind" != cpu ] || [ -n "${CMAKE_ARGS:-}" ] || [ -f "$kernels_hook" ]; then
         set -- "$@" --no-cache-dir --no-binary llama-cpp-python
     fi
     ( # the exports are for this build only
@@ -399,7 +415,7 @@ build_llama() {
 
 # A .venv filled by hand has no stamp; its build is taken over where it is the one for the CPU.
 adopt_llama() {
-    [ "$backend" = cpu ] && [ -z "$(read_stamp llama)" ] && has_module llama_cpp &&
+    [ "$backend" = cpu ] && [ -z "$(read_stamp llama)" ] && has_module llama_cpp && kernels_there &&
         pip install -r "$root/requirements.txt" && llama_works cpu
 }
 

@@ -338,6 +338,19 @@ def test_cmake_arguments_on_macos(machine: Machine) -> None:
     assert machine.shell("cmake_args cpu").stdout == "-DGGML_METAL=off"
 
 
+def test_the_kernels_are_built_in_and_stand_in_the_stamp(machine: Machine) -> None:
+    native = machine.root / "localspec" / "native"
+    native.mkdir()
+    for name in ("hook.cmake", "lanes.h", "seam.cpp"):
+        (native / name).write_text(name)
+    hook = f'"-DCMAKE_PROJECT_ggml_INCLUDE={native / "hook.cmake"}"'
+    assert machine.shell("cmake_args cpu", CMAKE_ARGS="-DMORE=1").stdout == f"{hook} -DMORE=1"
+    before = machine.shell("backend=cpu; llama_stamp").stdout
+    (native / "seam.cpp").write_text("another")
+    assert ", kernels " in before
+    assert machine.shell("backend=cpu; llama_stamp").stdout != before
+
+
 # ---- what is missing on a fresh machine ----
 
 
