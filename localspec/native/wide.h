@@ -10,6 +10,8 @@
 namespace localspec {
 namespace {
 
+constexpr int64_t AHEAD_ROWS = 16;  // weight rows between those that are multiplied and those that are fetched
+
 inline int64_t padded(int64_t k) { return (k + 31) / 32 * 32; }
 
 inline float rounded_as(float x, const float *) { return x; }
@@ -44,9 +46,10 @@ template <class K> void pack_wide(const Product & p, void * packed, int64_t inde
     }
 }
 
-// R weight rows × C rows of activations
+// R weight rows × C rows of activations. What lies from `ahead` on is fetched meanwhile, where that is not null.
 template <class K, int R, int C>
-LOCALSPEC_INLINE void multiply_block(const Product & p, const typename K::Row * a, const char * w, float (&out)[R][C]) {
+LOCALSPEC_INLINE void multiply_block(const Product & p, const typename K::Row * a, const char * w, const char * ahead,
+                                     float (&out)[R][C]) {
     using W = typename K::Weight;
     const int64_t whole = p.k / K::step * K::step, wide = padded(p.k);
     Lanes::Float sum[R][C];
@@ -66,7 +69,16 @@ LOCALSPEC_INLINE void multiply_block(const Product & p, const typename K::Row * 
             for (int c = 0; c < C; ++c) sum[r][c] = K::add(sum[r][c], y, x[c]);
         }
     };
-    for (int64_t i = 0; i < whole; i += K::step) step(w + i * sizeof(W), p.weight_stride, i);
+    if (ahead) {
+        constexpr int bytes = R * K::step * sizeof(W);
+        for (int64_t i = 0; i < whole; i += K::step, ahead += bytes) {
+            LOCALSPEC_UNROLL
+            for (int b = 0; b < bytes; b += 64) Lanes::prefetch(ahead + b);
+            step(w + i * sizeof(W), p.weight_stride, i);
+        }
+    } else {
+        for (int64_t i = 0; i < whole; i += K::step) step(w + i * sizeof(W), p.weight_stride, i);
+    }
     if (whole < p.k) {
         alignas(64) W rest[R * K::step] = {};
         for (int r = 0; r < R; ++r) std::memcpy(rest + r * K::step, w + r * p.weight_stride + whole * sizeof(W), (p.k - whole) * sizeof(W));
@@ -80,9 +92,9 @@ LOCALSPEC_INLINE void multiply_block(const Product & p, const typename K::Row * 
 }
 
 template <class K, int R, int C>
-LOCALSPEC_INLINE void store_block(const Product & p, const typename K::Row * a, int64_t m0, int64_t n0) {
+LOCALSPEC_INLINE void store_block(const Product & p, const typename K::Row * a, const char * ahead, int64_t m0, int64_t n0) {
     float out[R][C];
-    multiply_block<K, R, C>(p, a + n0 * padded(p.k), p.weights + m0 * p.weight_stride, out);
+    multiply_block<K, R, C>(p, a + n0 * padded(p.k), p.weights + m0 * p.weight_stride, n0 == 0 ? ahead : nullptr, out);
     for (int c = 0; c < C; ++c) {
         float * to = reinterpret_cast<float *>(p.out + (n0 + c) * p.out_stride) + m0;
         for (int r = 0; r < R; ++r) to[r] = out[r][c];
@@ -90,28 +102,28 @@ LOCALSPEC_INLINE void store_block(const Product & p, const typename K::Row * a, 
 }
 
 template <class K, int R, int C>
-LOCALSPEC_INLINE void rest_of_rows(const Product & p, const typename K::Row * a, int64_t m0, int64_t n0) {
+LOCALSPEC_INLINE void rest_of_rows(const Product & p, const typename K::Row * a, const char * ahead, int64_t m0, int64_t n0) {
     if constexpr (C > 0) {
         if (p.n - n0 == C) {
-            store_block<K, R, C>(p, a, m0, n0);
+            store_block<K, R, C>(p, a, ahead, m0, n0);
         } else {
-            rest_of_rows<K, R, C - 1>(p, a, m0, n0);
+            rest_of_rows<K, R, C - 1>(p, a, ahead, m0, n0);
         }
     }
 }
 
-template <class K, int R> LOCALSPEC_INLINE void multiply_strip(const Product & p, const typename K::Row * a, int64_t m0) {
+template <class K, int R> LOCALSPEC_INLINE void multiply_strip(const Product & p, const typename K::Row * a, const char * ahead, int64_t m0) {
     constexpr int C = Lanes::together_wide;
     int64_t n0 = 0;
-    for (; n0 + C <= p.n; n0 += C) store_block<K, R, C>(p, a, m0, n0);
-    rest_of_rows<K, R, C - 1>(p, a, m0, n0);
+    for (; n0 + C <= p.n; n0 += C) store_block<K, R, C>(p, a, ahead, m0, n0);
+    rest_of_rows<K, R, C - 1>(p, a, ahead, m0, n0);
 }
 
 template <class K> void multiply_wide(const Product & p, const void * packed, int64_t first, int64_t last) {
     const auto * a = static_cast<const typename K::Row *>(packed);
     int64_t m0 = first;
-    for (; m0 + 4 <= last; m0 += 4) multiply_strip<K, 4>(p, a, m0);
-    for (; m0 < last; ++m0) multiply_strip<K, 1>(p, a, m0);
+    for (; m0 + 4 <= last; m0 += 4) multiply_strip<K, 4>(p, a, m0 + AHEAD_ROWS + 4 <= last ? p.weights + (m0 + AHEAD_ROWS) * p.weight_stride : nullptr, m0);
+    for (; m0 < last; ++m0) multiply_strip<K, 1>(p, a, nullptr, m0);
 }
 
 }  // namespace

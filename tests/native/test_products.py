@@ -5,6 +5,11 @@ What the processor or the build does not serve is skipped and said so; nothing h
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -77,3 +82,38 @@ def test_long_batches_and_batches_of_batches_are_the_rows_one_by_one(kind):
         assert np.array_equal(together[i], ggml.products(weights, kind, rows[i : i + 1])[0]), i
     stacked = ggml.products(weights, kind, rows[:60].reshape(3, 20, 256), 2)
     assert np.array_equal(stacked.reshape(60, -1), together[:60])
+
+
+DIGEST = """
+import hashlib
+from localspec import native
+from tests.native import ggml
+from tests.native.test_products import matrices
+if not native.enabled():
+    raise SystemExit("none")
+digest = hashlib.sha256()
+for kind in (ggml.Q4_0, ggml.Q4_1, ggml.Q8_0, ggml.Q4_K, ggml.Q5_K, ggml.Q6_K):
+    digest.update(ggml.products(*matrices(kind, 37, 768, 5)[:1], kind, matrices(kind, 37, 768, 5)[1], 2).tobytes())
+print(digest.hexdigest())
+"""
+
+
+@pytest.mark.parametrize("name", ["avx2", "avx512-vnni", "neon-dotprod"])
+def test_every_instruction_set_gives_the_same_bits(name):
+    """Products of integers are exact, and the sums of their scaled values have one order everywhere."""
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    answers = []
+    for kernels in (name, "on"):
+        found = subprocess.run(
+            [sys.executable, "-c", DIGEST],
+            env={**environment, "LOCALSPEC_KERNELS": kernels},
+            cwd=root,
+            capture_output=True,
+            text=True,
+        )
+        if found.stderr.strip() == "none":
+            pytest.skip(f"this processor has no {name}")
+        assert found.returncode == 0, found.stderr
+        answers.append(found.stdout)
+    assert answers[0] == answers[1]
