@@ -89,6 +89,7 @@ const Kernels * kernels() {
     return chosen;
 }
 
+constexpr int64_t FIRST_BYTES = 1 << 13;  // of weights, that are fetched before a product begins
 constexpr int64_t PART_BYTES = 1 << 18;  // of weights, that a thread takes at least
 
 struct Batch {
@@ -143,21 +144,26 @@ bool multiply(const ggml_compute_params * params, ggml_tensor * dst) {
     if (packed + matrices * size > static_cast<char *>(params->wdata) + params->wsize) return false;
 
     Product & p = batch.product;
-    for (int64_t i = 0; i < matrices; ++i) {
-        place(dst, i % batch.outer2, i / batch.outer2, p);
-        k.pack(p, packed + i * size, params->ith, params->nth);
-    }
     // Parts of weight rows: enough of them for threads of unequal speed, few enough to read memory in long runs.
     const int64_t panel = k.panel(p.type), panels = (p.m + panel - 1) / panel;
     const int64_t worth = p.m * static_cast<int64_t>(p.weight_stride) / PART_BYTES;
     const int64_t parts = std::min<int64_t>(panels, params->nth == 1 ? 1 : std::clamp<int64_t>(worth, params->nth, 8 * params->nth));
+    const auto first_of = [&](int64_t part) { return std::min(p.m, panels * part / parts * panel); };
+    if (params->ith < parts) {  // the weights this thread begins with arrive while activations are packed
+        const char * const begin = static_cast<const char *>(dst->src[0]->data) + first_of(params->ith) * p.weight_stride;
+        const int64_t bytes = (first_of(params->ith + 1) - first_of(params->ith)) * static_cast<int64_t>(p.weight_stride);
+        for (int64_t i = 0; i < std::min(bytes, FIRST_BYTES); i += 64) __builtin_prefetch(begin + i, 0, 2);
+    }
+    for (int64_t i = 0; i < matrices; ++i) {
+        place(dst, i % batch.outer2, i / batch.outer2, p);
+        k.pack(p, packed + i * size, params->ith, params->nth);
+    }
     if (params->ith == 0) ggml_threadpool_chunk_set(params->threadpool, params->nth);
     ggml_barrier(params->threadpool);
     for (int64_t job = params->ith; job < parts * matrices; job = ggml_threadpool_chunk_add(params->threadpool, 1)) {
         const int64_t part = job % parts, i = job / parts;
         place(dst, i % batch.outer2, i / batch.outer2, p);
-        const int64_t first = panels * part / parts * panel, last = std::min(p.m, panels * (part + 1) / parts * panel);
-        k.multiply(p, packed + i * size, first, last);
+        k.multiply(p, packed + i * size, first_of(part), first_of(part + 1));
     }
     return true;
 }
