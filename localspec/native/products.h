@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdlib>
+#include <type_traits>
 
 #include "formats.h"
 #include "kernels.h"
@@ -54,6 +55,7 @@ template <int BYTES, Range RANGE, int OFFSET, bool MIN> struct Blocks32 {
 
 // Nibbles of a block of 32: the first half of it low, the second high.
 LOCALSPEC_INLINE void store_nibbles(const Int * q, Int * w) {
+    LOCALSPEC_UNROLL
     for (int j = 0; j < 4; ++j) {
         Lanes::store(w + j, Lanes::both(q[j], Lanes::bytes(15)));
         Lanes::store(w + 4 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
@@ -123,6 +125,8 @@ struct Q8_0 : Blocks32<34, Range::signed_byte, 0, false> {
 // A format of super-blocks of 256. decode() writes the whole panel.
 template <int BYTES, Range RANGE, int OFFSET, bool MIN, int SUB> struct Blocks256 {
     static constexpr int block = 256, block_bytes = BYTES, offset = OFFSET, sub_block = SUB;
+    // Which sub-block is the n-th in the panel, and in the sum.
+    static constexpr int place(int n) { return n; }
     static constexpr Range range = RANGE;
     static constexpr bool has_min = MIN;
     using Row = Row256;
@@ -153,16 +157,21 @@ LOCALSPEC_INLINE void decode_head(const uint8_t * p, size_t stride, PanelK & pan
 struct Q4_K : Blocks256<144, Range::nibble, 0, true, 32> {
     static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
         decode_head(p, stride, panel);
-        for (int g = 0; g < 4; ++g) {  // 64 values each: low nibbles, then high ones
+        for (int g = 0; g < 4; ++g) {
             ahead.next(block_bytes / 4 * Lanes::rows);
-            for (int half = 0; half < 2; ++half) {
-                Int q[4];
-                Lanes::columns(p + 16 + 32 * g + 16 * half, stride, q);
-                Int * w = panel.w + 16 * g + 4 * half;
-                for (int j = 0; j < 4; ++j) {
-                    Lanes::store(w + j, Lanes::both(q[j], Lanes::bytes(15)));
-                    Lanes::store(w + 8 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
-                }
+            group(p + 16 + 32 * g, stride, panel.w + 16 * g);
+        }
+    }
+    // 64 values: low nibbles, then high ones.
+    static LOCALSPEC_INLINE void group(const uint8_t * p, size_t stride, Int * w) {
+        LOCALSPEC_UNROLL
+        for (int half = 0; half < 2; ++half) {
+            Int q[4];
+            Lanes::columns(p + 16 * half, stride, q);
+            LOCALSPEC_UNROLL
+            for (int j = 0; j < 4; ++j) {
+                Lanes::store(w + 4 * half + j, Lanes::both(q[j], Lanes::bytes(15)));
+                Lanes::store(w + 4 * half + 8 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
             }
         }
     }
@@ -200,37 +209,46 @@ struct Q5_K : Blocks256<176, Range::five_bits, 0, true, 32> {
 };
 
 struct Q6_K : Blocks256<210, Range::six_bits, 32, false, 16> {
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
+    // Of 128 values those come first whose bits are read together.
+    static constexpr int place(int n) { return n / 8 * 8 + n % 4 * 2 + n / 4 % 2; }
+    // Half of 128 values: four sub-blocks.
+    static LOCALSPEC_INLINE void group(const uint8_t * p, size_t stride, int n, int half, Int * w) {
         const Int four = Lanes::bytes(15), two = Lanes::bytes(0x30);
-        for (int n = 0; n < 2; ++n) {  // 128 values each
-            for (int half = 0; half < 2; ++half) {
-                ahead.next((block_bytes + 6) / 4 * Lanes::rows);
-                Int low[4], middle[4], high[4];
-                Lanes::columns(p + 64 * n + 16 * half, stride, low);
-                Lanes::columns(p + 64 * n + 32 + 16 * half, stride, middle);
-                Lanes::columns(p + 128 + 32 * n + 16 * half, stride, high);
-                Int * w = panel.w + 32 * n + 4 * half;
-                for (int j = 0; j < 4; ++j) {
-                    const Int a = low[j], b = middle[j], h = high[j];
-                    Lanes::store(w + j, Lanes::either(Lanes::both(a, four), Lanes::both(Lanes::left<4>(h), two)));
-                    Lanes::store(w + 8 + j, Lanes::either(Lanes::both(b, four), Lanes::both(Lanes::left<2>(h), two)));
-                    Lanes::store(w + 16 + j, Lanes::either(Lanes::both(Lanes::right<4>(a), four), Lanes::both(h, two)));
-                    Lanes::store(w + 24 + j, Lanes::either(Lanes::both(Lanes::right<4>(b), four),
-                                                           Lanes::both(Lanes::right<2>(h), two)));
-                }
-            }
+        Int low[4], middle[4], high[4];
+        Lanes::columns(p + 64 * n + 16 * half, stride, low);
+        Lanes::columns(p + 64 * n + 32 + 16 * half, stride, middle);
+        Lanes::columns(p + 128 + 32 * n + 16 * half, stride, high);
+        LOCALSPEC_UNROLL
+        for (int j = 0; j < 4; ++j) {
+            const Int a = low[j], b = middle[j], h = high[j];
+            Lanes::store(w + j, Lanes::either(Lanes::both(a, four), Lanes::both(Lanes::left<4>(h), two)));
+            Lanes::store(w + 4 + j, Lanes::either(Lanes::both(b, four), Lanes::both(Lanes::left<2>(h), two)));
+            Lanes::store(w + 8 + j, Lanes::either(Lanes::both(Lanes::right<4>(a), four), Lanes::both(h, two)));
+            Lanes::store(w + 12 + j, Lanes::either(Lanes::both(Lanes::right<4>(b), four), Lanes::both(Lanes::right<2>(h), two)));
         }
+    }
+    static LOCALSPEC_INLINE void head(const uint8_t * p, size_t stride, PanelK & panel) {
         Int s[4];
         Lanes::columns(p + 192, stride, s);
-        for (int i = 0; i < 4; ++i) {
-            panel.scale[4 * i] = Lanes::signed_byte<0>(s[i]);
-            panel.scale[4 * i + 1] = Lanes::signed_byte<1>(s[i]);
-            panel.scale[4 * i + 2] = Lanes::signed_byte<2>(s[i]);
-            panel.scale[4 * i + 3] = Lanes::signed_byte<3>(s[i]);
+        for (int n = 0; n < 2; ++n) {
+            for (int i = 0; i < 2; ++i) {
+                const Int four = s[2 * n + i];
+                panel.scale[8 * n + 2 * i] = Lanes::signed_byte<0>(four);
+                panel.scale[8 * n + 2 * i + 4] = Lanes::signed_byte<1>(four);
+                panel.scale[8 * n + 2 * i + 1] = Lanes::signed_byte<2>(four);
+                panel.scale[8 * n + 2 * i + 5] = Lanes::signed_byte<3>(four);
+            }
         }
         Int tail[4];
         Lanes::columns(p + 194, stride, tail);
         panel.d = Lanes::high_half(tail[3]);
+    }
+    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
+        head(p, stride, panel);
+        for (int g = 0; g < 4; ++g) {
+            ahead.next((block_bytes + 6) / 4 * Lanes::rows);
+            group(p, stride, g / 2, g % 2, panel.w + 16 * g);
+        }
     }
 };
 
@@ -271,32 +289,14 @@ LOCALSPEC_INLINE void multiply_chunk(const typename T::Panel * panel, int blocks
     }
 }
 
-template <class T, int C>
-LOCALSPEC_INLINE void multiply_chunk(const PanelK * panel, int, const Row256 * a, float * sums) {
-    constexpr int P = Lanes::panels, R = Lanes::rows, groups = T::sub_block / 4, count = 256 / T::sub_block;
-    constexpr size_t apart = sizeof(PanelK) / sizeof(Int);
-    Float part[P][C];
-    LOCALSPEC_UNROLL
-    for (int p = 0; p < P; ++p) {
-        LOCALSPEC_UNROLL
-        for (int c = 0; c < C; ++c) part[p][c] = Lanes::zero();
-    }
-    for (int s = 0; s < count; ++s) {
-        Int t[P][C];
-        Lanes::template dots<P, C, groups, T::range, T::offset != 0>(panel->w + groups * s, apart, a->q + T::sub_block * s,
-                                                                     sizeof(Row256), a->correction + s, t);
-        LOCALSPEC_UNROLL
-        for (int p = 0; p < P; ++p) {
-            const Float scale = panel[p].scale[s];
-            LOCALSPEC_UNROLL
-            for (int c = 0; c < C; ++c) part[p][c] = Lanes::fused(Lanes::number(t[p][c]), scale, part[p][c]);
-        }
-    }
+// The end of a super-block: what its sub-blocks add up to, scaled, and the minima.
+template <class T, int C, int P>
+LOCALSPEC_INLINE void add_chunk(const PanelK * panel, const Float (&part)[P][C], const Row256 * a, float * sums) {
     LOCALSPEC_UNROLL
     for (int p = 0; p < P; ++p) {
         LOCALSPEC_UNROLL
         for (int c = 0; c < C; ++c) {
-            float * const at = sums + (c * P + p) * R;
+            float * const at = sums + (c * P + p) * Lanes::rows;
             Float sum = Lanes::load(at);
             if constexpr (T::has_min) {
                 Int least = Lanes::no_sum();
@@ -306,6 +306,105 @@ LOCALSPEC_INLINE void multiply_chunk(const PanelK * panel, int, const Row256 * a
             Lanes::store(at, Lanes::fused(Lanes::multiply(panel[p].d, Lanes::all(a[c].scale)), part[p][c], sum));
         }
     }
+}
+
+template <class T, int C>
+LOCALSPEC_INLINE void multiply_chunk(const PanelK * panel, int, const Row256 * a, float * sums) {
+    constexpr int P = Lanes::panels, groups = T::sub_block / 4, count = 256 / T::sub_block;
+    constexpr size_t apart = sizeof(PanelK) / sizeof(Int);
+    Float part[P][C];
+    LOCALSPEC_UNROLL
+    for (int p = 0; p < P; ++p) {
+        LOCALSPEC_UNROLL
+        for (int c = 0; c < C; ++c) part[p][c] = Lanes::zero();
+    }
+    for (int s = 0; s < count; ++s) {
+        Int t[P][C];
+        Lanes::template dots<P, C, groups, T::range, T::offset != 0>(panel->w + groups * s, apart, a->q + T::sub_block * T::place(s),
+                                                                     sizeof(Row256), a->correction + T::place(s), t);
+        LOCALSPEC_UNROLL
+        for (int p = 0; p < P; ++p) {
+            const Float scale = panel[p].scale[s];
+            LOCALSPEC_UNROLL
+            for (int c = 0; c < C; ++c) part[p][c] = Lanes::fused(Lanes::number(t[p][c]), scale, part[p][c]);
+        }
+    }
+    add_chunk<T, C, P>(panel, part, a, sums);
+}
+
+// ---- the same sums for few rows, with weights that stay in registers between decoding and multiplying ----
+
+template <class T, int C>
+LOCALSPEC_INLINE void multiply_at_once(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead, const Row256 * a, float * sums) {
+    constexpr int subs = 64 / T::sub_block, groups = T::sub_block / 4;
+    Float part[1][C];
+    LOCALSPEC_UNROLL
+    for (int c = 0; c < C; ++c) part[0][c] = Lanes::zero();
+    if constexpr (std::is_same_v<T, Q6_K>) {
+        Q6_K::head(p, stride, panel);
+    } else {
+        decode_head(p, stride, panel);
+    }
+    for (int g = 0; g < 4; ++g) {
+        ahead.next((T::block_bytes + 6) / 4 * Lanes::rows);
+        Int w[16];
+        if constexpr (std::is_same_v<T, Q6_K>) {
+            Q6_K::group(p, stride, g / 2, g % 2, w);
+        } else {
+            T::group(p + 16 + 32 * g, stride, w);
+        }
+        LOCALSPEC_UNROLL
+        for (int i = 0; i < subs; ++i) {
+            const int s = subs * g + i, at = T::place(s);
+            Int t[1][C];
+            Lanes::template dots<1, C, groups, T::range, T::offset != 0>(w + groups * i, 0, a->q + T::sub_block * at, sizeof(Row256),
+                                                                         a->correction + at, t);
+            const Float scale = panel.scale[s];
+            LOCALSPEC_UNROLL
+            for (int c = 0; c < C; ++c) part[0][c] = Lanes::fused(Lanes::number(t[0][c]), scale, part[0][c]);
+        }
+    }
+    add_chunk<T, C, 1>(&panel, part, a, sums);
+}
+
+// One block of Q4_1 in registers × C rows.
+template <int C>
+LOCALSPEC_INLINE void add_block(Int head, const Int * q, const Row32 * a, int b, Float (&sum)[C]) {
+    Int w[8], t[1][C];
+    store_nibbles(q, w);
+    Lanes::template dots<1, C, 8, Q4_1::range, false>(w, 0, a->q + 32 * b, sizeof(Row32), a->correction, t);
+    const Float scale = Lanes::low_half(head), minimum = Lanes::high_half(head);
+    LOCALSPEC_UNROLL
+    for (int c = 0; c < C; ++c) {
+        sum[c] = Lanes::fused(minimum, Lanes::all(a[c].sum[b]), sum[c]);
+        sum[c] = Lanes::fused(Lanes::multiply(scale, Lanes::all(a[c].scale[b])), Lanes::number(t[0][c]), sum[c]);
+    }
+}
+
+template <int C>
+LOCALSPEC_INLINE void multiply_at_once(const uint8_t * p, size_t stride, int blocks, Prefetch & ahead, const Row32 * a, float * sums) {
+    Float sum[C];
+    LOCALSPEC_UNROLL
+    for (int c = 0; c < C; ++c) sum[c] = Lanes::load(sums + c * Lanes::rows);
+    int b = 0;
+    for (; b + 4 <= blocks; b += 4) {  // four blocks are five times 16 bytes
+        Int x[20];
+        LOCALSPEC_UNROLL
+        for (int i = 0; i < 5; ++i) Lanes::columns(p + b * 20 + 16 * i, stride, x + 4 * i);
+        LOCALSPEC_UNROLL
+        for (int i = 0; i < 4; ++i) {
+            ahead.next(Q4_1::block_bytes * Lanes::rows);
+            add_block<C>(x[5 * i], x + 5 * i + 1, a, b + i, sum);
+        }
+    }
+    for (; b < blocks; ++b) {
+        Int q[4];
+        ahead.next(Q4_1::block_bytes * Lanes::rows);
+        Lanes::columns(p + b * 20 + 4, stride, q);
+        add_block<C>(Lanes::words(p + b * 20, stride), q, a, b, sum);
+    }
+    LOCALSPEC_UNROLL
+    for (int c = 0; c < C; ++c) Lanes::store(sums + c * Lanes::rows, sum[c]);
 }
 
 template <class T, int C>
@@ -392,6 +491,29 @@ template <class T> LOCALSPEC_INLINE void decode_chunk(const uint8_t * p, size_t 
     }
 }
 
+// 1 to 4 rows by the ways above; false for formats that have none.
+template <class T>
+LOCALSPEC_INLINE bool few_at_once(const uint8_t * p, size_t stride, int blocks, typename T::Panel * panel, Prefetch & ahead,
+                                  const typename T::Row * a, int n, float * sums) {
+    const auto call = [&](auto count) __attribute__((always_inline)) {
+        constexpr int C = decltype(count)::value;
+        if constexpr (T::block == 256) {
+            multiply_at_once<T, C>(p, stride, *panel, ahead, a, sums);
+        } else {
+            multiply_at_once<C>(p, stride, blocks, ahead, a, sums);
+        }
+    };
+    if constexpr (Lanes::panels == 1 && (std::is_same_v<T, Q4_1> || std::is_same_v<T, Q4_K> || std::is_same_v<T, Q6_K>)) {
+        switch (n) {
+            case 1: call(std::integral_constant<int, 1>()); return true;
+            case 2: call(std::integral_constant<int, 2>()); return true;
+            case 3: call(std::integral_constant<int, 3>()); return true;
+            case 4: call(std::integral_constant<int, 4>()); return true;
+        }
+    }
+    return false;
+}
+
 template <class T> void multiply_rows(const Product & p, const void * packed, int64_t first, int64_t last) {
     constexpr int R = Lanes::rows * Lanes::panels, C = Lanes::together;
     constexpr int chunk_bytes = CHUNK / T::block * T::block_bytes;
@@ -410,6 +532,8 @@ template <class T> void multiply_rows(const Product & p, const void * packed, in
                 const int64_t left = p.k - chunk * CHUNK;
                 const int blocks = static_cast<int>((left < CHUNK ? left : CHUNK) / T::block);
                 const uint8_t * w = reinterpret_cast<const uint8_t *>(weights) + chunk * chunk_bytes;
+                const auto * a = static_cast<const typename T::Row *>(packed) + chunk * p.n + n0;
+                if (n <= 4 && rows == R && few_at_once<T>(w, p.weight_stride, blocks, panel, ahead, a, static_cast<int>(n), sums)) continue;
                 if (rows == R) {
                     decode_chunk<T>(w, p.weight_stride, blocks, panel, ahead);
                 } else {  // the last rows of a matrix: beside them zeros
@@ -419,7 +543,6 @@ template <class T> void multiply_rows(const Product & p, const void * packed, in
                     }
                     decode_chunk<T>(copy, chunk_bytes, blocks, panel, ahead);
                 }
-                const auto * a = static_cast<const typename T::Row *>(packed) + chunk * p.n + n0;
                 int64_t c = 0;
                 for (; c + C <= n; c += C) multiply_chunk<T, C>(panel, blocks, a + c, sums + c * R);
                 multiply_rest<T, C - 1>(panel, blocks, a + c, static_cast<int>(n - c), sums + c * R);
