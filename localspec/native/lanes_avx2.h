@@ -14,6 +14,7 @@ struct Lanes {
     static constexpr int rows = 8;             // weight rows in a register
     static constexpr int panels = 1;           // registers of weight rows computed together
     static constexpr int together = 4;         // rows of activations computed together
+    static constexpr int at_once = 4;            // rows for which weights stay in registers
     static constexpr int32_t byte_offset = 0;  // signed bytes are stored as they are
 
     // ---- integers: lane r belongs to weight row r ----

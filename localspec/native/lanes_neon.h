@@ -18,6 +18,7 @@ struct Lanes {
     static constexpr int rows = 4;             // weight rows in a register
     static constexpr int panels = 2;           // registers of weight rows computed together
     static constexpr int together = 4;         // rows of activations computed together
+    static constexpr int at_once = 4;            // rows for which weights stay in registers
     static constexpr int32_t byte_offset = 0;  // signed bytes are stored as they are
 
     // ---- integers: lane r belongs to weight row r ----

@@ -491,7 +491,7 @@ template <class T> LOCALSPEC_INLINE void decode_chunk(const uint8_t * p, size_t 
     }
 }
 
-// 1 to 4 rows by the ways above; false for formats that have none.
+// Few rows by the ways above; false for formats that have none.
 template <class T>
 LOCALSPEC_INLINE bool few_at_once(const uint8_t * p, size_t stride, int blocks, typename T::Panel * panel, Prefetch & ahead,
                                   const typename T::Row * a, int n, float * sums) {
@@ -509,6 +509,14 @@ LOCALSPEC_INLINE bool few_at_once(const uint8_t * p, size_t stride, int blocks, 
             case 2: call(std::integral_constant<int, 2>()); return true;
             case 3: call(std::integral_constant<int, 3>()); return true;
             case 4: call(std::integral_constant<int, 4>()); return true;
+        }
+        if constexpr (Lanes::at_once == 8) {
+            switch (n) {
+                case 5: call(std::integral_constant<int, 5>()); return true;
+                case 6: call(std::integral_constant<int, 6>()); return true;
+                case 7: call(std::integral_constant<int, 7>()); return true;
+                case 8: call(std::integral_constant<int, 8>()); return true;
+            }
         }
     }
     return false;
@@ -533,7 +541,7 @@ template <class T> void multiply_rows(const Product & p, const void * packed, in
                 const int blocks = static_cast<int>((left < CHUNK ? left : CHUNK) / T::block);
                 const uint8_t * w = reinterpret_cast<const uint8_t *>(weights) + chunk * chunk_bytes;
                 const auto * a = static_cast<const typename T::Row *>(packed) + chunk * p.n + n0;
-                if (n <= 4 && rows == R && few_at_once<T>(w, p.weight_stride, blocks, panel, ahead, a, static_cast<int>(n), sums)) continue;
+                if (n <= Lanes::at_once && rows == R && few_at_once<T>(w, p.weight_stride, blocks, panel, ahead, a, static_cast<int>(n), sums)) continue;
                 if (rows == R) {
                     decode_chunk<T>(w, p.weight_stride, blocks, panel, ahead);
                 } else {  // the last rows of a matrix: beside them zeros
