@@ -4,7 +4,7 @@ tests of real parts are marked, so that a quick run can leave them out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
@@ -23,8 +23,13 @@ REAL_PARTS = {
 """Fixtures that load a model, start the application or a browser, or install packages: tests that use them are slow."""
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+LONG_FILES = ("test_lossless.py", "test_browser.py", "test_chat_part.py", "test_model_part.py", "test_libraries.py")
+"""Begun first: where two files run at a time, a long one that is begun last keeps one core idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `./test.sh --quick` leaves out; other slow tests are marked where they stand."""
+    items.sort(key=lambda item: item.path.name not in LONG_FILES)
     for item in items:
         if not REAL_PARTS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
