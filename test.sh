@@ -11,11 +11,6 @@ if [ "${1:-}" = --quick ]; then
     quick=yes
     shift
 fi
-# Two test files at a time, where nothing else is asked for. Threads that wait for each other must not keep a core busy then.
-if [ $# -eq 0 ]; then
-    set -- -n 2 --dist loadfile --no-loadscope-reorder
-    export OMP_WAIT_POLICY=passive
-fi
 if [ -n "$quick" ]; then set -- -m "not slow" "$@"; fi
 
 set_up dev

@@ -23,13 +23,8 @@ REAL_PARTS = {
 """Fixtures that load a model, start the application or a browser, or install packages: tests that use them are slow."""
 
 
-LONG_FILES = ("test_lossless.py", "test_browser.py", "test_chat_part.py", "test_model_part.py", "test_libraries.py")
-"""Begun first: where two files run at a time, a long one that is begun last keeps one core idle."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what `./test.sh --quick` leaves out; other slow tests are marked where they stand."""
-    items.sort(key=lambda item: item.path.name not in LONG_FILES)
     for item in items:
         if not REAL_PARTS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)

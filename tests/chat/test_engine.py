@@ -208,16 +208,16 @@ def test_a_draft_that_fails_in_the_middle_of_a_reply_is_given_up(
 ) -> None:
     for other in loaded_with("auto"):
         assert other.draft is not None
-        grow = other.draft.draft_tree
+        draft_tree = other.draft.draft_tree
         calls: list[int] = []
 
-        def failing(*arguments: Any, grow: Any = grow, calls: list[int] = calls) -> Any:
+        def failing(*arguments: Any, draft_tree: Any = draft_tree, calls: list[int] = calls) -> Any:
             calls.append(1)
             if len(calls) > 2:
                 raise ModelError("The draft model failed while decoding.")
-            return grow(*arguments)
+            return draft_tree(*arguments)
 
-        monkeypatch.setattr(other.draft, "grow", failing)
+        monkeypatch.setattr(other.draft, "draft_tree", failing)
         reply, notices, _ = answer(other)
         assert reply == plainly
         assert len(calls) == 3
