@@ -20,6 +20,7 @@ this computer. Later starts are immediate.
 
 Settings (environment variables)
   LOCALSPEC_BACKEND=cpu|cuda|metal    how llama.cpp is built; chosen by itself when unset
+  LOCALSPEC_KERNELS=off               llama.cpp's own processor kernels instead of those of LocalSpec
   LOCALSPEC_HOME=FOLDER               keep models/ and stores/ in another folder
   LOCALSPEC_PASSWORD=WORDS            lets other computers in with --host; at least 12 characters
   BROWSER=COMMAND                     open a page in this browser instead of a window
