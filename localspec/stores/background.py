@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 _YIELD_SECONDS = 0.05
 
 
-class BackgroundWorker:
+class BackgroundWorker(ABC):
     """One daemon thread that takes turns: when it is woken, and when its last turn asked for another. Any thread may
     call any method."""
 
@@ -73,10 +74,10 @@ class BackgroundWorker:
         """Let whoever needs the processor now have it for a moment."""
         self.stopping.wait(_YIELD_SECONDS)
 
+    @abstractmethod
     def _turn(self, should_yield: Callable[[], bool]) -> float | None:
         """What there is to do, with what `start` was given. Returns the seconds after which it is due again without
         being woken, or None; must not raise."""
-        raise NotImplementedError
 
     def _work(self, should_yield: Callable[[], bool]) -> None:
         due: float | None = None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,7 +20,7 @@ _SHARPNESS = 8.0
 """Chosen by simulation on recorded replies (docs/log.md, "Votes by similarity")."""
 
 
-class MatchingDrafter:
+class MatchingDrafter(ABC):
     """A matcher (`interface.Matcher`) that drafts from its own matches alone: the tree is the trie of what follows
     them, weighed by their votes. Auto takes `matches` into its tree of all sources instead."""
 
@@ -33,12 +35,12 @@ class MatchingDrafter:
         self._min_share = min_share
         self._decay = decay
 
-    def begin(self, context: Context) -> None:
+    def begin(self, context: Context) -> None:  # noqa: B027 - nothing to prepare
         """A new reply starts."""
 
+    @abstractmethod
     def matches(self, context: Context) -> list[Match]:
         """Places where the text may go on as the context does, the best first."""
-        raise NotImplementedError
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """The `limit` nodes with the most votes; empty without a match."""
@@ -50,7 +52,7 @@ class MatchingDrafter:
             decay=self._decay,
         )
 
-    def observe(self, step: Step) -> None:
+    def observe(self, step: Step) -> None:  # noqa: B027 - nothing to learn
         """Neither the context's earlier text nor a store changes with a step."""
 
 
