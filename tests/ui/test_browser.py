@@ -225,7 +225,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     expect(visit.panel.locator("svg.plot rect").first).to_be_attached()
 
     # A long answer grows while it is written; Stop keeps what is there.
-    visit.longest(2000)
+    visit.longest(7000)
     before = visit.answers.count()
     visit.send("Write a very long story about the lighthouse and its keeper.")
     growing = visit.answers.nth(before)

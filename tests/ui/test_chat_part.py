@@ -55,7 +55,7 @@ class ChatVisit(Visit):
 
     def begin_story(self, seconds: float = 0.0) -> Locator:
         """Ask for more than there is time for, and wait until some of it is there."""
-        self.longest(2000)
+        self.longest(7000)
         before = self.answers.count()
         self.send(STORY)
         growing = self.answers.nth(before)

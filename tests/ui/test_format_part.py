@@ -65,7 +65,7 @@ def test_formats_are_tried_by_themselves_and_give_way(browser: Browser, tmp_path
         press(tab, "Tune for this computer")
         expect(part(tab, "running")).to_contain_text("Trying")
         # An answer comes first: nothing is tried while it is written. This grammar has no end.
-        tab.longest(2000)
+        tab.longest(7000)
         tab.grammar("root ::= [a-z ] root")
         tab.send("Who built the lighthouse?")
         expect(tab.page.locator("#panel section[data-state=writing]")).to_be_attached()

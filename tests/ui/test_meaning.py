@@ -48,7 +48,7 @@ def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) ->
     expect(notice).to_contain_text("It takes about")
 
     # While an answer is written, the reading waits: there is time to look. This grammar has no end.
-    tab.longest(2000)
+    tab.longest(7000)
     tab.grammar("root ::= [a-z ] root")
     tab.send("Who built the lighthouse?")
     expect(tab.page.locator("#panel section[data-state=writing]")).to_be_attached()
