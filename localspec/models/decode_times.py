@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 from typing import Any
 
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 from localspec.errors import ModelError
 from localspec.models.llama import MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings, library_version, system_info
 
-MEASURED_ROWS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
-"""Every row count up to 6, where most trees end and the curve has its steps; then wider ones."""
+MEASURED_ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+"""The sizes of batches (`speculation.cost.SIZES`); the widest take too long to be measured first."""
 REPEATS = 4
 BANDS = (128, 1024, 2048, 4096)
 """Positions in the KV cache while measuring: attention takes longer over longer contexts, and more so for more rows."""
@@ -34,6 +35,8 @@ row count is measured once): on a busy machine fewer rounds must do, and live de
 
 NARROW = 8
 """Row counts up to this are measured `REPEATS` times, wider ones once: they take long, and few trees are so wide."""
+_QUICK = 0.05
+"""Seconds of a decode beside which a millisecond for another graph counts."""
 _STEADY = 1.15
 """The second fastest decode of one row takes at most so many times as long as the fastest on a machine at rest (2% to
 4% were seen; beside a browser that opens a page, 30% and more)."""
@@ -62,9 +65,13 @@ class MeasuredDecodeTimes:
     """T(k) by context length: as measured, corrected by what decodes take while replies are written. Stepped curves
     keep their steps: a row count is corrected by its own live times, and by what all have in common."""
 
-    def __init__(self, measured: Measured, live: Live | None = None, *, calm: bool = True) -> None:
-        """`measured` holds one band at least; `calm` is False where other programs seemed to disturb them."""
+    def __init__(
+        self, measured: Measured, live: Live | None = None, *, change: float = 0.0, calm: bool = True
+    ) -> None:
+        """`measured` holds one band at least, of decodes after others of the same size; `change`: seconds that one
+        takes longer after another size; `calm` is False where other programs seemed to disturb them."""
         self.measured = measured
+        self.change = change
         self.calm = calm
         """Whether the measurement is worth keeping for the next start."""
         self._bands = sorted(measured)
@@ -84,8 +91,9 @@ class MeasuredDecodeTimes:
             drawn = self._drawn[band] = self._curves[band] * np.exp(correction)
         return drawn
 
-    def observe(self, rows: int, cached: int, seconds: float) -> None:
-        """A live decode of `rows` rows took so long."""
+    def observe(self, rows: int, cached: int, seconds: float, *, changed: bool = False) -> None:
+        """A live decode of `rows` rows took so long; `changed`: the one before had another number."""
+        seconds -= self.change if changed else 0.0
         if seconds <= 0 or not 0 < rows <= MAX_ROWS:
             return
         band = self._band(cached)
@@ -120,8 +128,8 @@ def decode_times(model: LlamaModel, cache: Path) -> MeasuredDecodeTimes:
     file = _file(model, cache)
     times = _read(file)
     if times is None:
-        measured, calm = measure_all(model)
-        times = MeasuredDecodeTimes(measured, calm=calm)
+        measured, change, calm = measure_all(model)
+        times = MeasuredDecodeTimes(measured, change=change, calm=calm)
         _write(file, times)
     return times
 
@@ -147,7 +155,7 @@ def fastest_attention(path: Path, settings: LoadSettings, cache: Path) -> str:
             _fill(model, min(BANDS[0], model.context_size // 2))
             with suppress(ModelError):  # a short context is measured as it is
                 model.stretch(min(BANDS[1], model.context_size // 2))
-            times, _ = _rounds(model, ROWS_OF_ATTENTION, 2, perf_counter() + SHORTEST_UNTIL)
+            times, _, _ = _rounds(model, ROWS_OF_ATTENTION, 2, perf_counter() + SHORTEST_UNTIL)
         seconds[name] = sum(taken / rows for rows, taken in times.items())
     fastest = min(seconds, key=lambda name: seconds[name], default="")
     _replace(file, {"attention": fastest, "seconds": seconds})
@@ -159,13 +167,13 @@ def _attentions(path: Path, settings: LoadSettings) -> list[str]:
         return [each.name for each in model.attentions(model.context_size, PREFILL_ROWS)]
 
 
-def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> tuple[Measured, bool]:
-    """Decode times at the shortest context, and at longer ones while there is time; and whether no other program
-    seemed to hold the processor meanwhile."""
+def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> tuple[Measured, float, bool]:
+    """Decode times at the shortest context, and at longer ones while there is time; what a change of size adds; and
+    whether no other program seemed to hold the processor meanwhile."""
     begun = perf_counter()
     shortest = min(BANDS[0], model.context_size // 2)
     _fill(model, shortest)
-    times, calm = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
+    times, change, calm = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
     measured: Measured = {shortest: times}
     for positions in longer:
         if positions + MAX_ROWS > model.context_size or not model.can_rewind or perf_counter() > begun + LONGER_UNTIL:
@@ -174,14 +182,14 @@ def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> tuple[M
             model.stretch(positions)
         except ModelError:
             break
-        measured[positions], _ = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL)
+        measured[positions], _, _ = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL)
     model.forget()
-    return measured, calm
+    return measured, change, calm
 
 
 def measure(model: LlamaModel) -> dict[int, float]:
     """The smallest decode time per row count at a short context, in seconds. Empties the KV cache."""
-    measured, _ = measure_all(model, longer=())
+    measured, _, _ = measure_all(model, longer=())
     return next(iter(measured.values()))
 
 
@@ -190,22 +198,32 @@ def _fill(model: LlamaModel, positions: int) -> None:
     model.begin(np.full(positions + 1, model.bos, dtype=np.int32))
 
 
-def _rounds(model: LlamaModel, counts: Sequence[int], repeats: int, until: float) -> tuple[dict[int, float], bool]:
-    """The smallest time per row count, and whether the machine seemed to be at rest. They take turns, so that a passing
-    load of the machine does not hit one of them alone."""
+def _rounds(
+    model: LlamaModel, counts: Sequence[int], repeats: int, until: float
+) -> tuple[dict[int, float], float, bool]:
+    """The smallest time per row count, what the first of a row count takes longer, and whether the machine seemed to be
+    at rest. They take turns, so that a passing load of the machine does not hit one of them alone; each is decoded
+    twice in a turn, but where that takes so long that a change of size hardly matters."""
     taken: dict[int, list[float]] = {}
+    after_change: dict[int, list[float]] = {}
     _decode(model, max(counts))  # warms caches and buffers up
     for turn in range(repeats):
         for rows in counts:
             late = rows in taken and rows > 1 and (perf_counter() > until or (turn > 0 and rows > NARROW))
             if late or model.cached + rows >= model.context_size:
                 continue
-            taken.setdefault(rows, []).append(_decode(model, rows))
+            first = _decode(model, rows)
+            again = _decode(model, rows) if rows == 1 or first < _QUICK else first
+            if again is not first:
+                after_change.setdefault(rows, []).append(first)
+            taken.setdefault(rows, []).append(again)
     times = {rows: min(seconds) for rows, seconds in taken.items()}
+    longer = [min(seconds) - times[rows] for rows, seconds in after_change.items() if rows <= NARROW]
+    change = max(0.0, median(longer)) if longer else 0.0
     single = sorted(taken.get(1, []))
     steady = len(single) < 2 or single[1] <= _STEADY * single[0]
     cleaned = plausible(times)
-    return cleaned, steady and cleaned == times
+    return cleaned, change, steady and cleaned == times
 
 
 def plausible(times: dict[int, float]) -> dict[int, float]:
@@ -273,7 +291,8 @@ def _key(parts: list[object]) -> str:
 
 def _write(file: Path, times: MeasuredDecodeTimes) -> None:
     common, live = times.live()
-    _replace(file, {"measured": times.measured, "common": common, "live": live, "calm": times.calm})
+    content = {"measured": times.measured, "change": times.change, "common": common, "live": live, "calm": times.calm}
+    _replace(file, content)
 
 
 def _replace(file: Path, content: dict[str, Any]) -> None:
@@ -296,13 +315,13 @@ def _read(file: Path) -> MeasuredDecodeTimes | None:
             {int(rows): (float(ratio), float(decodes)) for rows, (ratio, decodes) in band.items()}
             for band in stored["live"]
         ]
-        common = float(stored["common"])
+        common, change = float(stored["common"]), float(stored["change"])
         calm = stored["calm"] is True
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never measured, or not readable: measuring again costs two seconds
     shortest = measured[min(measured)] if measured else {}
     positive = all(value > 0 for times in measured.values() for value in times.values())
-    complete = calm and 1 in shortest and positive and len(live) == len(measured)
+    complete = calm and 1 in shortest and positive and len(live) == len(measured) and change >= 0
     if not complete or abs(common) > _MAX_COMMON_LOG_RATIO:
         return None
-    return MeasuredDecodeTimes(measured, (common, live))
+    return MeasuredDecodeTimes(measured, (common, live), change=change)

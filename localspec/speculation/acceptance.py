@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.native import steps
 from localspec.speculation.tree import (
     SOURCE_DRAFT,
     SOURCE_DRESD,
@@ -88,56 +89,67 @@ def priors() -> Priors:
 
 
 class Acceptance:
-    """P(accepted | parent accepted) of draft nodes. Not thread-safe.
-
-    Plain lists, not arrays: a verification brings a few trials of some eight features each, and between two decodes,
-    with cold caches, a call into numpy costs more than that.
-    """
+    """P(accepted | parent accepted) of draft nodes. Not thread-safe."""
 
     def __init__(self, prior: Priors | None = None) -> None:
         self.prior = prior = prior or priors()
-        self.weights: list[float] = prior.weights.tolist()
+        self.weights: NDArray[np.float64] = prior.weights.astype(np.float64)
         """of the features"""
-        self._start: list[float] = prior.precision.tolist()
+        self._start: NDArray[np.float64] = prior.precision.astype(np.float64)
         self._precision = self._start.copy()
-        self.residual = [START_RESIDUAL] * len(KINDS)
+        self.residual: NDArray[np.float64] = np.full(len(KINDS), START_RESIDUAL)
         """of each kind of source: moving average of accepted minus expected"""
         self.trials = 0
         """nodes whose fate it has learnt from"""
 
     def begin(self) -> None:
         """A new reply: residuals are of the text at hand."""
-        self.residual = [START_RESIDUAL] * len(KINDS)
+        self.residual[:] = START_RESIDUAL
 
     def calibrate(self, tree: DraftTree) -> DraftTree:
         """The tree with what is known of its nodes turned into acceptance probabilities."""
         if len(tree) == 0:
             return tree
+        if not steps.available():
+            return self.calibrate_reference(tree)
+        probability, path_probability = tree.probability.copy(), tree.path_probability.copy()
+        calibrated = DraftTree(tree.tokens, tree.parents, tree.source, tree.evidence, probability, path_probability)
+        steps.calibrate(calibrated.arrays, self.weights, self.residual)
+        return calibrated
+
+    def calibrate_reference(self, tree: DraftTree) -> DraftTree:
+        """`calibrate` in Python."""
         probability = np.array([*starmap(self.chance(), evidence_of(tree))], np.float32)
         return DraftTree.of(tree.tokens, tree.parents, tree.source, tree.evidence, probability)
 
     def chance(self) -> Estimate:
         """The same for one node at a time, as it stands now."""
-        return _chance(self.weights, self.residual)
+        return _chance(self.weights.tolist(), self.residual.tolist())
 
     def observe(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
         """Learn from a verification: every node whose parent was visited is a trial."""
         if len(tree) == 0:
             return
+        if not steps.available():
+            self.observe_reference(tree, path)
+            return
+        moved = self.weights, self._precision, self._start, self.residual
+        self.trials += steps.learn(tree.arrays, path, *moved)
+
+    def observe_reference(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
+        """`observe` in Python."""
         taken = set(path.tolist())
         known = evidence_of(tree)
         tried = [node for node, parent in enumerate(tree.parents.tolist()) if parent < 0 or parent in taken]
         chance = self.chance()
-        weights, start = self.weights, self._start
-        precision = self._precision = [
-            max(least, acquired * FORGETTING) for least, acquired in zip(start, self._precision, strict=True)
-        ]
+        weights, residual_now = self.weights.tolist(), self.residual.tolist()
+        precision = np.maximum(self._start, self._precision * FORGETTING).tolist()
         residuals = [0.0] * len(KINDS)
         met = 0
         for node, expected in [(node, chance(*known[node])) for node in tried]:
             residual = (1.0 if node in taken else 0.0) - expected
             certainty = expected * (1.0 - expected)
-            for place, value in features(known[node], self.residual):
+            for place, value in features(known[node], residual_now):
                 precision[place] += value * value * certainty
                 step = residual * value / precision[place]
                 weights[place] += min(max(step, -LARGEST_STEP), LARGEST_STEP)
@@ -145,6 +157,7 @@ class Acceptance:
             for kind, bits in enumerate(KINDS):
                 if known[node].source & bits:
                     residuals[kind] += residual
+        self.weights[:], self._precision[:] = weights, precision
         for kind, bits in enumerate(KINDS):
             if met & bits:
                 self.residual[kind] += RESIDUAL_FADING * (max(-1.0, min(1.0, residuals[kind])) - self.residual[kind])
@@ -152,7 +165,7 @@ class Acceptance:
 
     def save(self, file: Path) -> None:
         """Write what was learnt. Raises OSError."""
-        acquired = zip(FEATURES, self.weights, self._precision, strict=True)
+        acquired = zip(FEATURES, self.weights.tolist(), self._precision.tolist(), strict=True)
         temporary = file.with_suffix(".part")
         temporary.write_text(
             json.dumps({"weights": {name: [weight, precision] for name, weight, precision in acquired}}),
@@ -172,8 +185,8 @@ class Acceptance:
         except (OSError, ValueError, KeyError, TypeError, IndexError):
             return acceptance
         if all(map(math.isfinite, precision)) and all(abs(weight) < 100 for weight in weights):
-            acceptance.weights = weights
-            acceptance._precision = [*map(max, acceptance._start, precision)]
+            acceptance.weights[:] = weights
+            acceptance._precision[:] = np.maximum(acceptance._start, precision)
         return acceptance
 
 

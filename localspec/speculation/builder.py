@@ -9,18 +9,24 @@ same builder as Auto does: with matches only, a node's probability is its share 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from localspec.speculation.interface import Match
+from localspec.native import steps
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.context_index import ContextIndex
+from localspec.speculation.interface import Match, Matches
+from localspec.speculation.recycled_table import RecycledTable
 from localspec.speculation.tree import (
     REJECTED,
     SIBLING_RANK,
     SOURCE_DRAFT,
+    SOURCE_PROMPT,
     SOURCE_RECYCLED,
     SOURCES_NGRAM,
     DraftTree,
@@ -33,37 +39,35 @@ _NOT_EXPANDED = -2
 """In place of a node of the draft model: it says nothing about what follows."""
 
 
-class Candidate(NamedTuple):
-    """One token with its probability, of a draft model or of the target itself at an earlier time."""
+class Drafted(NamedTuple):
+    """A draft model's tree."""
 
-    token: int
-    probability: float
-    node: int
-    """of the draft model's tree, whose children are the candidates at this index; -1 = it was not expanded"""
-
-
-Candidates = Sequence[Candidate]
+    tokens: NDArray[np.int32]  # [n]
+    parents: NDArray[np.int32]  # [n] -1 = child of the root; parents precede children
+    probabilities: NDArray[np.float32]  # [n] of each node, given its parent
 
 
 @dataclass(slots=True)
 class TreeInputs:
     """What a tree is built from."""
 
-    root: int  # the last committed token
-    matches: list[Match]
-    drafted: Mapping[int, Candidates] = field(default_factory=dict)
-    """the draft model's candidates by its node that they hang below; -1 = the root"""
-    recycled: Callable[[int], Candidates | None] = lambda _: None
+    context: NDArray[np.int32]  # [n] committed tokens, the root last
+    matches: list[Matches]
+    drafted: Drafted | None = None
+    recycled: RecycledTable | None = None
     """what the target held to be likely behind a token the last time"""
-    look_up: Callable[[list[int]], list[Match]] = lambda _: []
-    """matches of the context followed by drafted tokens (as READER does, arXiv 2508.09072)"""
+    index: ContextIndex | None = None
+    """of the context: looked up at the root, and behind drafted tokens that no match proposed (as READER does,
+    arXiv 2508.09072)"""
+    votes: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    """of its matches by their length"""
 
 
 def build_tree(
     inputs: TreeInputs,
     limit: int,
     *,
-    estimate: Estimate | None = None,
+    estimate: Acceptance | None = None,
     min_probability: float = 0.0,
     max_depth: int,
     decay: float = 1.0,
@@ -78,7 +82,44 @@ def build_tree(
     Example: three matches with one vote each are followed by (5, 6), (5, 7) and (8). The nodes are 5 with probability
     2/3, then 8 with 1/3, and 6 and 7 below 5 with 1/2 each, so with path probabilities of 1/3.
     """
-    return _Builder(inputs, limit, estimate, min_probability, max_depth, decay).build()
+    if not steps.available():
+        chance = estimate.chance() if estimate is not None else None
+        return build_reference(inputs, limit, chance, min_probability, max_depth, decay)
+    groups = [(m.text, m.places, m.ends, m.lengths, m.similarity, m.votes, m.source) for m in inputs.matches if len(m)]
+    arrays = steps.build(
+        int(inputs.context[-1]),
+        groups,
+        cast(steps.Index | None, inputs.index),
+        cast(steps.Recycled | None, inputs.recycled),
+        inputs.drafted,
+        max(limit, 0),
+        max_depth,
+        (estimate.weights, estimate.residual) if estimate is not None else None,
+        min_probability,
+        decay,
+    )
+    return DraftTree.of_arrays(arrays)
+
+
+def build_reference(
+    inputs: TreeInputs,
+    limit: int,
+    chance: Estimate | None,
+    min_probability: float,
+    max_depth: int,
+    decay: float = 1.0,
+) -> DraftTree:
+    """`build_tree` in Python: what native code is held against, and what serves without it."""
+    return _Builder(inputs, limit, chance, min_probability, max_depth, decay).build()
+
+
+class _Candidate(NamedTuple):
+    """One token with its probability, of a draft model or of the target itself at an earlier time."""
+
+    token: int
+    probability: float
+    node: int = -1
+    """of the draft model's tree"""
 
 
 class _Child:
@@ -156,7 +197,15 @@ class _Builder:
         max_depth: int,
         decay: float,
     ) -> None:
-        self._inputs = inputs
+        self._root = int(inputs.context[-1])
+        self._text: list[int] = inputs.context.tolist()
+        self._index, self._votes = inputs.index, inputs.votes
+        self._matches = [match for group in inputs.matches for match in group]
+        self._recycled = inputs.recycled
+        self._drafted: dict[int, list[_Candidate]] = {}
+        if inputs.drafted is not None:
+            for node, (token, parent, probability) in enumerate(zip(*map(np.ndarray.tolist, inputs.drafted), strict=True)):
+                self._drafted.setdefault(parent, []).append(_Candidate(token, probability, node))
         self._limit = limit
         self._estimate = estimate
         self._min_probability = min_probability
@@ -173,7 +222,7 @@ class _Builder:
         """Take the best child of the heap and expand it, until the tree is full."""
         nodes, paths, heap, limit = self._nodes, self._paths, self._heap, self._limit
         tokens = nodes.tokens
-        self._expand(-1, 0, self._inputs.root, self._inputs.matches, -1)
+        self._expand(-1, 0, self._root, [*self._look_up([]), *self._matches], -1)
         ranks: dict[int, int] = {}
         while heap and len(tokens) < limit:
             path, _, child = heappop(heap)
@@ -200,7 +249,7 @@ class _Builder:
                 continue
             matches = child.matches
             if not source & SOURCES_NGRAM:
-                matches += _counted_from_root(self._inputs.look_up(self._tokens_to(node)), depth)
+                matches += self._look_up(self._tokens_to(node))
             self._expand(node, depth, child.token, matches, child.draft_node)
         return nodes.tree(paths)
 
@@ -211,12 +260,12 @@ class _Builder:
         below = depth + 1
         children: dict[int, _Child] = {}
         ngram_votes, dense_votes = _add_matches(children, matches, depth)
-        candidates = self._inputs.drafted.get(draft_node)
+        candidates = self._drafted.get(draft_node)
         if candidates:
             self._add_drafted(children, candidates, above)
-        recycled = self._inputs.recycled(token)
-        if recycled:
-            self._add_recycled(children, recycled, above)
+        recycled = self._recycled.get(token) if self._recycled is not None else None
+        if recycled is not None:
+            self._add_recycled(children, [*map(_Candidate, *recycled)], above)
         if parent < 0:
             self._all_votes = (ngram_votes + dense_votes) or 1.0
         estimate, min_probability, heap, discovered = (
@@ -254,7 +303,7 @@ class _Builder:
                 discovered += 1
         self._discovered = discovered
 
-    def _add_drafted(self, children: dict[int, _Child], candidates: Candidates, above: float) -> None:
+    def _add_drafted(self, children: dict[int, _Child], candidates: Sequence[_Candidate], above: float) -> None:
         for token, probability, node in candidates:
             child = children.get(token)
             if child is None:
@@ -265,7 +314,7 @@ class _Builder:
             child.draft_probability = probability
             child.draft_node = node if node >= 0 else _NOT_EXPANDED
 
-    def _add_recycled(self, children: dict[int, _Child], candidates: Candidates, above: float) -> None:
+    def _add_recycled(self, children: dict[int, _Child], candidates: Sequence[_Candidate], above: float) -> None:
         for token, probability, _ in candidates:
             child = children.get(token)
             if child is None:
@@ -274,6 +323,17 @@ class _Builder:
                 children[token] = child = _Child(token)
             child.source |= SOURCE_RECYCLED
             child.recycled_probability = probability
+
+    def _look_up(self, drafted: list[int]) -> list[Match]:
+        """Matches of the context followed by drafted tokens, as if they had been found at the root."""
+        if self._index is None:
+            return []
+        depth = len(drafted)
+        lengths, places = self._index.find(np.array(drafted, np.int32))
+        return [
+            Match(self._text, place - depth, length - depth, 0.0, float(self._votes[length]), SOURCE_PROMPT)
+            for length, place in zip(lengths.tolist(), places.tolist(), strict=True)
+        ]
 
     def _tokens_to(self, node: int) -> list[int]:
         """The drafted tokens from the root to a node."""
@@ -317,14 +377,6 @@ def _add_matches(children: dict[int, _Child], matches: Sequence[Match], depth: i
                 child.similarity = similarity
         child.matches.append(match)
     return ngram_votes, dense_votes
-
-
-def _counted_from_root(matches: Sequence[Match], depth: int) -> list[Match]:
-    """Matches that were looked up behind `depth` drafted tokens, as if they had been found at the root."""
-    return [
-        Match(text, place - depth, length - depth, similarity, votes, source)
-        for text, place, length, similarity, votes, source in matches
-    ]
 
 
 def fuse(trees: Sequence[DraftTree]) -> DraftTree:

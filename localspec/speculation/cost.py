@@ -14,6 +14,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.native import steps
+from localspec.speculation.tree import DraftTree, Ranked, cut
+
 CAUTION = 0.95
 """Expected gains of chosen nodes count as a little less: the most promising of many estimates are too high on average
 (the optimizer's curse, Smith and Winkler 2006)."""
@@ -27,39 +30,51 @@ _ROUNDS = 6
 """The throughput grows in every round, and hardly after the third."""
 
 
+SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 65)
+"""Rows of a batch. With a few sizes most decodes have the shape of the one before, whose graph serves again; what is
+missing to a size is filled with less likely nodes, or with rows that nobody reads."""
+
+
 class DecodeTimes(Protocol):
     """T(k) of the target on this device."""
 
-    def at(self, cached: int) -> NDArray[np.float64]:
-        """Seconds of a decode of k rows below a text of `cached` positions, k = 1 … (entry 0 unused)."""
+    @property
+    def change(self) -> float:
+        """Seconds that a decode takes longer when the one before had another number of rows."""
 
-    def observe(self, rows: int, cached: int, seconds: float) -> None:
-        """A decode took so long."""
+    def at(self, cached: int) -> NDArray[np.float64]:
+        """Seconds of a decode of k rows below a text of `cached` positions, k = 1 … (entry 0 unused), when the one
+        before had as many."""
+
+    def observe(self, rows: int, cached: int, seconds: float, *, changed: bool = False) -> None:
+        """A decode took so long; `changed`: the one before had another number of rows."""
 
 
 class SteadyTimes:
     """T(k) that is the same at every length of the context and learns nothing."""
 
-    def __init__(self, seconds: NDArray[np.float64]) -> None:
+    def __init__(self, seconds: NDArray[np.float64], change: float = 0.0) -> None:
         self._seconds = seconds
+        self.change = change
 
     def at(self, cached: int) -> NDArray[np.float64]:
         """As given."""
         return self._seconds
 
-    def observe(self, rows: int, cached: int, seconds: float) -> None:
+    def observe(self, rows: int, cached: int, seconds: float, *, changed: bool = False) -> None:
         """Nothing is learnt."""
 
 
 class StepCost(NamedTuple):
-    """Seconds of a step, and where in the text it was."""
+    """Seconds of a step, where in the text it was, and the rows of its batch."""
 
     cached: int  # positions in the KV cache before it
+    rows: int  # root, nodes and what filled the batch up
     decode_seconds: float  # the target's decode, with the wait for its logits
     step_seconds: float  # from proposing to the last sample
 
 
-NO_COST = StepCost(0, 0.0, 0.0)
+NO_COST = StepCost(0, 1, 0.0, 0.0)
 
 
 class ThroughputAverage:
@@ -89,11 +104,15 @@ class CostModel(Protocol):
     def throughput(self, cached: int) -> float:
         """Tokens per second that time brings otherwise; 0 where time doesn't count."""
 
-    def best_size(self, gains: NDArray[np.float64], cached: int) -> int:
-        """How many of the nodes with these path probabilities [n], descending, to verify."""
+    def cut(self, tree: DraftTree, room: int, max_depth: int, cached: int) -> DraftTree:
+        """The part of a tree that is worth its time: at most `room` nodes, none deeper than `max_depth`."""
 
-    def expected_gain(self, gains: NDArray[np.float64], size: int, cached: int) -> float:
-        """Tokens of `size` nodes with these path probabilities [n], beyond what their time would bring otherwise."""
+    def rows(self, nodes: int, cached: int) -> int:
+        """Rows of the batch that verifies so many nodes."""
+
+    def gain(self, before: DraftTree, now: DraftTree, cached: int) -> float:
+        """Tokens that a tree is expected to bring more than an earlier one, by what is known now, beyond those that the
+        time would bring otherwise. Both come best node first; of each counts what would be verified."""
 
     def min_probability(self, cached: int) -> float:
         """Path probability below which no node can pay."""
@@ -112,13 +131,17 @@ class FreeRows:
         """Time doesn't count."""
         return 0.0
 
-    def best_size(self, gains: NDArray[np.float64], cached: int) -> int:
+    def cut(self, tree: DraftTree, room: int, max_depth: int, cached: int) -> DraftTree:
         """All that fits."""
-        return min(len(gains), self._nodes)
+        return cut(tree, min(self._nodes, room), max_depth)
 
-    def expected_gain(self, gains: NDArray[np.float64], size: int, cached: int) -> float:
-        """What is likely to be accepted."""
-        return float(gains[:size].sum())
+    def rows(self, nodes: int, cached: int) -> int:
+        """No more than needed."""
+        return nodes + 1
+
+    def gain(self, before: DraftTree, now: DraftTree, cached: int) -> float:
+        """What is likely to be accepted more."""
+        return tree_gain(before, now, None, limit=self._nodes)
 
     def min_probability(self, cached: int) -> float:
         """Anything may fill the tree."""
@@ -132,33 +155,66 @@ class FreeRows:
 class MeasuredCost:
     """By T(k) as measured on this device and the throughput lately."""
 
-    def __init__(self, times: DecodeTimes, overhead: float, throughput: ThroughputAverage | None = None) -> None:
-        """`overhead`: seconds that a drafted step takes beyond its decode; `throughput`: that of earlier replies."""
+    def __init__(
+        self,
+        times: DecodeTimes,
+        overhead: float,
+        throughput: ThroughputAverage | None = None,
+        most_rows: int = SIZES[-1],
+    ) -> None:
+        """`overhead`: seconds that a drafted step takes beyond its decode; `throughput`: that of earlier replies;
+        `most_rows` of a batch."""
         self._times = times
         self._overhead = overhead
         self._throughput = throughput or ThroughputAverage()
         self._seconds = times.at(0)
         self._break_even = break_even_probability(self._seconds)
+        most = min(most_rows, len(self._seconds) - 1)
+        self._sizes = np.array([*(size for size in SIZES if size < most), most], np.int32)
+        self._last_rows = 0
+        self._drawn: tuple[NDArray[np.float64] | None, int] = (None, 0)
+        self._step_seconds = np.empty(most)
+        self._step_rows = np.empty(most, np.int32)
 
-    def observe(self, tokens: int, rows: int, cost: StepCost) -> None:
-        """A step emitted `tokens` after a decode of `rows`."""
+    def observe(self, tokens: int, cost: StepCost) -> None:
+        """A step emitted `tokens`."""
         self._throughput.observe(tokens, cost.step_seconds)
-        self._times.observe(rows, cost.cached, cost.decode_seconds)
+        changed = self._last_rows not in (0, cost.rows)
+        self._times.observe(cost.rows, cost.cached, cost.decode_seconds, changed=changed)
+        self._last_rows = cost.rows
 
     def throughput(self, cached: int) -> float:
         """Tokens per second that time brings otherwise."""
         return self._throughput.of(self._times.at(cached))
 
-    def best_size(self, gains: NDArray[np.float64], cached: int) -> int:
-        """The size with the largest expected gain."""
-        return best_size(gains * CAUTION, self._times.at(cached), self._overhead, self.throughput(cached))
-
-    def expected_gain(self, gains: NDArray[np.float64], size: int, cached: int) -> float:
-        """Tokens beyond those that the time of the rows and the overhead would bring."""
-        if size == 0:
-            return 0.0
+    def step_seconds(self, cached: int) -> NDArray[np.float64]:
+        """Seconds of a step by its nodes, 0 … most; a change of the batch's size included where one is needed."""
         seconds = self._times.at(cached)
-        return float(gains[:size].sum() - self.throughput(cached) * (seconds[size + 1] - seconds[1] + self._overhead))
+        if self._drawn[0] is not seconds or self._drawn[1] != self._last_rows:
+            self._drawn = seconds, self._last_rows
+            of_step = steps.step_seconds if steps.available() else step_seconds
+            change = self._times.change
+            of_step(
+                seconds, self._sizes, self._last_rows, change, self._overhead, self._step_seconds, self._step_rows
+            )
+        return self._step_seconds
+
+    def cut(self, tree: DraftTree, room: int, max_depth: int, cached: int) -> DraftTree:
+        """The best nodes, as many as have the largest expected gain."""
+        seconds, throughput = self.step_seconds(cached), self.throughput(cached)
+        if steps.available():
+            return DraftTree.of_arrays(steps.cut(tree.arrays, room, max_depth, seconds, throughput, CAUTION))
+        ranked = Ranked(tree, max_depth)
+        return ranked.best(size_of_step(ranked.gains[:room] * CAUTION, seconds, throughput))
+
+    def rows(self, nodes: int, cached: int) -> int:
+        """The size that takes the least time, a change included."""
+        self.step_seconds(cached)
+        return int(self._step_rows[nodes])
+
+    def gain(self, before: DraftTree, now: DraftTree, cached: int) -> float:
+        """By the time of the rows and the overhead."""
+        return tree_gain(before, now, self.step_seconds(cached), self.throughput(cached))
 
     def min_probability(self, cached: int) -> float:
         """That of the cheapest batch, at the throughput lately."""
@@ -172,6 +228,72 @@ class MeasuredCost:
         seconds = self._times.at(cached)
         rows = min(SMALL_BATCH, len(seconds) - 1)
         return max(0.0, self.throughput(cached) * float(seconds[rows] - seconds[1]) / max(1, rows - 1))
+
+
+def step_seconds(
+    decode_seconds: NDArray[np.float64],
+    sizes: NDArray[np.int32],
+    last_rows: int,
+    change: float,
+    overhead: float,
+    seconds: NDArray[np.float64],
+    rows: NDArray[np.int32],
+) -> None:
+    """Fill `seconds` [n + 1] of a step by its nodes, and `rows` [n + 1] of its batch: of the `sizes` that hold them the
+    one that takes the least time, where any but `last_rows` (0 = unknown) takes `change` longer."""
+    for nodes in range(len(seconds)):
+        taken = {
+            size: float(decode_seconds[size]) + (change if last_rows not in (0, size) else 0.0)
+            for size in sizes.tolist()
+            if size > nodes
+        }
+        rows[nodes] = min(taken, key=lambda size: (taken[size], size))
+        seconds[nodes] = taken[int(rows[nodes])] + (overhead if nodes else 0.0)
+
+
+def tree_gain(
+    before: DraftTree,
+    now: DraftTree,
+    seconds: NDArray[np.float64] | None,
+    throughput: float = 0.0,
+    limit: int = 0,
+) -> float:
+    """Tokens that `now` brings more than `before`: as `CostModel.gain`, with the `seconds` of a step by nodes; without
+    them rows are free up to `limit` nodes."""
+    if steps.available():
+        return steps.gain(before.arrays, now.arrays, seconds, limit, throughput, CAUTION)
+
+    def verified(tree: DraftTree) -> int:
+        if seconds is None:
+            return min(len(tree), limit)
+        return size_of_step(tree.path_probability * CAUTION, seconds, throughput)
+
+    def value(gains: NDArray[np.float64]) -> float:
+        size = len(gains)
+        spent = throughput * float(seconds[size] - seconds[0]) if seconds is not None else 0.0
+        return float(gains.sum()) - spent
+
+    known = _known_now(before, verified(before), now)
+    return value(now.path_probability[: verified(now)]) - value(known)
+
+
+def _known_now(before: DraftTree, size: int, now: DraftTree) -> NDArray[np.float64]:
+    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one, 0 if missing."""
+    places = {
+        (parent, token): node
+        for node, (parent, token) in enumerate(zip(now.parents.tolist(), now.tokens.tolist(), strict=True))
+    }
+    paths = now.path_probability.tolist()
+    gains = np.zeros(size)
+    place: list[int] = []
+    pairs = zip(before.parents[:size].tolist(), before.tokens[:size].tolist(), strict=True)
+    for node, (parent, token) in enumerate(pairs):
+        above = place[parent] if parent >= 0 else -1
+        found = places.get((above, token), -2) if above >= -1 else -2
+        place.append(found)
+        if found >= 0:
+            gains[node] = paths[found]
+    return gains
 
 
 def break_even_probability(decode_seconds: NDArray[np.float64]) -> float:
@@ -195,12 +317,18 @@ def best_size(
     that brings the most beyond it: tokens − throughput · seconds, whose maximum at the best throughput that can be held
     gives the most tokens per second over all steps (Dinkelbach 1967). Without one, the most of this step alone.
     """
-    sizes = min(len(gains), len(decode_seconds) - 2)
+    seconds = decode_seconds[1:] + np.where(np.arange(len(decode_seconds) - 1) > 0, overhead, 0.0)
+    return size_of_step(gains, seconds, throughput)
+
+
+def size_of_step(gains: NDArray[np.float64], seconds: NDArray[np.float64], throughput: float = 0.0) -> int:
+    """The same by the `seconds` of a step by its nodes, 0 … n."""
+    sizes = min(len(gains), len(seconds) - 1)
     if sizes <= 0:
         return 0
     expected = 1.0 + np.concatenate(([0.0], np.cumsum(gains[:sizes])))
-    seconds = decode_seconds[1 : sizes + 2] + np.where(np.arange(sizes + 1) > 0, overhead, 0.0)
-    return int(np.argmax(expected - throughput * seconds if throughput > 0 else expected / seconds))
+    taken = seconds[: sizes + 1]
+    return int(np.argmax(expected - throughput * taken if throughput > 0 else expected / taken))
 
 
 def expected_speed(

@@ -44,9 +44,11 @@ def generate(
     while left > 0 and not finish:
         started = clock()
         cached = target.cached
-        tree = _draft(drafters, budget, context, min(budget.limit, target.context_size - cached - 1), left, cached)
+        room = target.context_size - cached - 1
+        tree = _draft(drafters, budget, context, min(budget.limit, room), left, cached)
+        rows = min(budget.cost.rows(len(tree), cached), room + 1) if drafters else 1
         proposed = clock()
-        target.decode(int(context.tokens[-1]), tree.tokens, tree.parents)
+        target.decode(int(context.tokens[-1]), tree.tokens, tree.parents, rows)
         decoded = clock()
         path, emitted = walk(tree, sampler.sample, target.is_end)
         sampled = clock()
@@ -56,7 +58,7 @@ def generate(
         finish = _finish(target, int(emitted[-1]), left)
         source = np.full(len(emitted), SOURCE_TARGET, dtype=np.uint8)
         source[: len(path)] = tree.source[path]
-        budget.observe(tree, path, StepCost(cached, sampled - proposed, sampled - started))
+        budget.observe(tree, path, StepCost(cached, rows, sampled - proposed, sampled - started))
         rest = clock() - sampled
         step = Step(
             emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish

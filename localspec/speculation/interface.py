@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -23,8 +23,9 @@ class Target(Protocol):
     def cached(self) -> int:
         """Positions the KV cache holds."""
 
-    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
-        """Decode root and tree in one batch; row 0 is the root, row i + 1 node i."""
+    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32], rows: int = 0) -> None:
+        """Decode root and tree in one batch; row 0 is the root, row i + 1 node i. Rows that nobody reads fill it up to
+        `rows`."""
 
     def keep(self, path: NDArray[np.int32]) -> None:
         """Commit root and accepted nodes to the KV cache."""
@@ -154,14 +155,59 @@ class Match(NamedTuple):
     source: int  # bit of `DraftTree.source`
 
 
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Matches of one source, the best first, as arrays: what `Match` tells of each."""
+
+    text: NDArray[np.int32]  # [t], one or more texts behind one another
+    places: NDArray[np.int64]  # [m]
+    ends: NDArray[np.int64]  # [m] where the text of each match ends
+    lengths: NDArray[np.int32]  # [m]
+    similarity: NDArray[np.float64]  # [m]
+    votes: NDArray[np.float64]  # [m]
+    source: int
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def __iter__(self) -> Iterator[Match]:
+        """One by one, each with its own text up to its end."""
+        columns = (self.places, self.ends, self.lengths, self.similarity, self.votes)
+        text = self.text.tolist()
+        for place, end, length, similarity, votes in zip(*(column.tolist() for column in columns), strict=True):
+            yield Match(text[:end], place, length, similarity, votes, self.source)
+
+    @staticmethod
+    def of_rows(
+        continuations: NDArray[np.int32],
+        votes: NDArray[np.float64],
+        source: int,
+        *,
+        lengths: NDArray[np.int32] | None = None,
+        similarity: NDArray[np.float32] | None = None,
+    ) -> Matches:
+        """Matches that bring what follows them [m, c], padded with negative ids."""
+        count, width = continuations.shape
+        places = np.arange(count, dtype=np.int64) * width
+        return Matches(
+            np.ascontiguousarray(continuations, np.int32).reshape(-1),
+            places,
+            places + width,
+            np.zeros(count, np.int32) if lengths is None else lengths,
+            np.zeros(count) if similarity is None else similarity.astype(np.float64),
+            np.ascontiguousarray(votes, np.float64),
+            source,
+        )
+
+
 class Matcher(Protocol):
     """Searches for places that are like the end of the context: prompt lookup, REST, DReSD."""
 
     def begin(self, context: Context) -> None:
         """A new reply starts."""
 
-    def matches(self, context: Context) -> list[Match]:
-        """Places where the text may go on as the context does, the best first; [] when there are none."""
+    def matches(self, context: Context) -> Matches:
+        """Places where the text may go on as the context does, the best first."""
 
 
 class Drafter(Protocol):

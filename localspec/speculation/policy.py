@@ -24,7 +24,7 @@ from localspec.speculation.cost import (
     ThroughputAverage,
     best_size,
 )
-from localspec.speculation.tree import DraftTree, Ranked, cut
+from localspec.speculation.tree import DraftTree
 
 PAPER_NODES = 64
 """Tree size of REST and RASD as published (arXiv 2311.08252, 2503.03434)."""
@@ -59,7 +59,7 @@ class Budget(Protocol):
 
     @property
     def cost(self) -> CostModel:
-        """What nodes cost."""
+        """What nodes cost, and the rows of a batch."""
 
     def choose(self, tree: DraftTree, room: int, max_depth: int, cached: int = 0) -> DraftTree:
         """At most `room` nodes of `tree`, none deeper than `max_depth`, below a text of `cached` positions."""
@@ -85,7 +85,7 @@ class FixedBudget:
         """The heaviest nodes, up to the fixed size."""
         if self._estimates and self.acceptance is not None:
             tree = self.acceptance.calibrate(tree)
-        return cut(tree, min(self.limit, room), max_depth)
+        return self.cost.cut(tree, room, max_depth, cached)
 
     def observe(self, tree: DraftTree, path: NDArray[np.int32], cost: StepCost = NO_COST) -> None:
         """Correct the acceptance estimates, where they are used."""
@@ -110,7 +110,7 @@ class CostBudget:
         `throughput` is that of earlier replies. `estimated`: trees come with the estimates of `acceptance`, best node
         first, as Auto's do; also without it probabilities are taken as they come."""
         self.acceptance = acceptance
-        self.cost = MeasuredCost(times, overhead, throughput)
+        self.cost = MeasuredCost(times, overhead, throughput, rows)
         self._estimates = acceptance is not None and not estimated
         seconds = times.at(0)
         self.limit = min(rows, len(seconds) - 1) - 1
@@ -124,15 +124,11 @@ class CostBudget:
             return tree
         if self._estimates and self.acceptance is not None:
             tree = self.acceptance.calibrate(tree)
-        elif self.cost.best_size(tree.path_probability[:room], cached) == 0:
-            return DraftTree.empty()  # as most often: such trees are sorted
-        ranked = Ranked(tree, max_depth)
-        gains = ranked.gains[: min(self.limit, room)]
-        return ranked.best(self.cost.best_size(gains, cached))
+        return self.cost.cut(tree, min(self.limit, room), max_depth, cached)
 
     def observe(self, tree: DraftTree, path: NDArray[np.int32], cost: StepCost = NO_COST) -> None:
         """Correct the acceptance estimates, T(k) and the throughput."""
-        self.cost.observe(len(path) + 1, len(tree) + 1, cost)
+        self.cost.observe(len(path) + 1, cost)
         if self.acceptance is not None:
             self.acceptance.observe(tree, path)
 

@@ -9,6 +9,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.native import steps
+from localspec.native.steps import Arrays
+
 SOURCE_TARGET = 0
 SOURCE_PROMPT = 1
 SOURCE_REST = 2
@@ -91,6 +94,16 @@ class DraftTree:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def arrays(self) -> Arrays:
+        """The fields in order."""
+        return self.tokens, self.parents, self.source, self.evidence, self.probability, self.path_probability
+
+    @staticmethod
+    def of_arrays(arrays: Arrays | None) -> DraftTree:
+        """A tree of what native code made; None is the empty one."""
+        return DraftTree(*arrays) if arrays is not None else _EMPTY
 
     @staticmethod
     def empty() -> DraftTree:
@@ -194,6 +207,8 @@ def cut(tree: DraftTree, limit: int, max_depth: int | None = None) -> DraftTree:
     """The `limit` nodes with the highest path probability, none deeper than `max_depth`."""
     if limit <= 0 or len(tree) == 0 or max_depth == 0:
         return DraftTree.empty()
+    if steps.available():
+        return DraftTree.of_arrays(steps.cut(tree.arrays, limit, len(tree) if max_depth is None else max_depth))
     return Ranked(tree, max_depth).best(limit)
 
 

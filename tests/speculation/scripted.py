@@ -70,12 +70,13 @@ class ScriptedTarget:
     def cached(self) -> int:
         return len(self.committed)
 
-    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
+    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32], rows: int = 0) -> None:
         assert not self._pending, "the last decode was not kept"
         assert root == self._expected_root, f"root {root} is not the last sampled token {self._expected_root}"
         assert tokens.dtype == parents.dtype == np.int32
         assert len(tokens) == len(parents)
-        assert self.cached + 1 + len(tokens) <= self.context_size, "the batch does not fit into the KV cache"
+        rows = max(rows, len(tokens) + 1)
+        assert self.cached + rows <= self.context_size, "the batch does not fit into the KV cache"
         self._tree = tokens.tolist()
         self._parents = parents.tolist()
         self._rows = [(*self.committed, root)]

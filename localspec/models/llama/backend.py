@@ -74,6 +74,20 @@ def view(pointer: Any, rows: int, width: int) -> NDArray[np.float32]:  # noqa: A
     return np.ctypeslib.as_array((ctypes.c_float * (rows * width)).from_address(address)).reshape(rows, width)
 
 
+def logits_address(context: Any, row: int = 0) -> int:  # noqa: ANN401 - an untyped library's pointer
+    """Where the logits of a row of the last decode lie; where all rows have some, they follow one another. Raises
+    ModelError where there are none."""
+    address = ctypes.cast(llama_cpp.llama_get_logits_ith(context, row), ctypes.c_void_p).value
+    if not address:
+        raise ModelError("The model returned no output for the last decode.")
+    return address
+
+
+def row_at(address: int, width: int) -> NDArray[np.float32]:
+    """The floats [width] at an address, without a copy."""
+    return np.ctypeslib.as_array((ctypes.c_float * width).from_address(address))
+
+
 def halves(states: NDArray[np.float32]) -> NDArray[np.float16]:
     """`states` (or logits) in half precision, as they are kept; what lies beyond its range is put at its ends."""
     return np.clip(states, -_MAX_HALF, _MAX_HALF).astype(np.float16)

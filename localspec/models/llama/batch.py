@@ -10,6 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.models.llama.weights import Weights
+from localspec.native import steps
+
+USUAL_LEAVES = 8
+"""Few trees have more."""
 
 
 class BatchArrays:
@@ -39,36 +43,47 @@ class BatchArrays:
         self.outputs[:rows] = outputs
         return rows
 
-    def place(self, parents: NDArray[np.int32], past: int) -> NDArray[np.int32]:
-        """Positions and sequences of root + tree; returns one leaf's sequence per row [n + 1].
+    def place(self, parents: NDArray[np.int32], past: int, rows: int) -> tuple[NDArray[np.int32], int]:
+        """Positions and sequences of root + tree, and of rows behind its first leaf that fill the batch up to `rows`.
 
-        Sequence 0 is the trunk and the first leaf, so a chain needs no copies at all.
+        Returns one leaf's sequence per row [rows], and the number of sequences: the same for all trees of a batch of so
+        many rows, but for those with more leaves than `USUAL_LEAVES`. Sequence 0 is the trunk and the first leaf.
         """
-        rows = len(parents) + 1
-        parent_rows = (parents + 1).tolist()
-        depth = [0] * rows
-        is_leaf = [True] * rows
-        for row, parent in enumerate(parent_rows, start=1):
-            depth[row] = depth[parent] + 1
-            is_leaf[parent] = False
-        self.positions[:rows] = depth
-        self.positions[:rows] += past
-        if is_leaf.count(True) == 1:
-            self.sequence_counts[:rows] = 1
-            self.sequences[:rows, 0] = 0
-            return np.zeros(rows, dtype=np.int32)
-        below: list[list[int]] = [[] for _ in range(rows)]
+        if not steps.available():
+            return self.place_reference(parents, past, rows)
+        leaf_of = np.empty(rows, np.int32)
+        arrays = self.positions, self.sequence_counts, self.sequences, leaf_of
+        return leaf_of, steps.place(parents, rows, past, *arrays)
+
+    def place_reference(self, parents: NDArray[np.int32], past: int, rows: int) -> tuple[NDArray[np.int32], int]:
+        """`place` in Python."""
+        real = len(parents) + 1
+        parent_rows = [-1, *(parents + 1).tolist()]
+        first_leaf = next(row for row in range(real) if row not in parent_rows)
+        depth = [0] * real
+        for row in range(1, real):
+            depth[row] = depth[parent_rows[row]] + 1
+        below: list[list[int]] = [[] for _ in range(real)]
         leaves = 0
-        for row in range(rows):
-            if is_leaf[row]:
+        for row in range(real):
+            if row not in parent_rows:
                 below[row] = [leaves]
                 leaves += 1
-        for row in range(rows - 1, 0, -1):
-            below[parent_rows[row - 1]].extend(below[row])
+        for row in range(real - 1, 0, -1):
+            below[parent_rows[row]].extend(below[row])
+        # No row of the tree attends to a later position of its branch.
+        depth += range(depth[first_leaf] + 1, depth[first_leaf] + 1 + rows - real)
+        below += [below[first_leaf]] * (rows - real)
+        total = max(1, rows - 1)
+        if leaves <= USUAL_LEAVES:
+            total = min(total, USUAL_LEAVES)
+        below[0] = [*range(total)]
+        self.positions[:rows] = depth
+        self.positions[:rows] += past
         for row, members in enumerate(below):
             self.sequence_counts[row] = len(members)
             self.sequences[row, : len(members)] = sorted(members)
-        return np.array([members[0] for members in below], dtype=np.int32)
+        return np.array([min(members) for members in below], dtype=np.int32), total
 
 
 def native_batch(batch: BatchArrays) -> Any:  # noqa: ANN401 - a ctypes structure of an untyped library

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
 
 from localspec.errors import SettingsError
-from localspec.models.llama.backend import recent_log, view
+from localspec.models.llama.backend import logits_address, recent_log, row_at
+from localspec.native import steps
 
+_NEAR_LOGITS = 7.0
+"""Logits this far below the highest belong to tokens a thousandth as likely."""
 RANDOM_SEED = 0xFFFFFFFF
 """llama.cpp's value for "take a fresh seed" (LLAMA_DEFAULT_SEED)."""
 
@@ -61,17 +67,28 @@ class SamplingSettings:
 class LlamaSampler:
     """llama.cpp's sampler chain (or plain argmax when greedy) with one random stream for a whole reply."""
 
-    def __init__(self, context: Any, vocabulary: Any, vocabulary_size: int, settings: SamplingSettings) -> None:  # noqa: ANN401
-        """`context` and `vocabulary` are llama.cpp's pointers. Raises SettingsError for a grammar that is not valid."""
+    def __init__(
+        self,
+        context: Any,  # noqa: ANN401 - an untyped library's pointer
+        vocabulary: Any,  # noqa: ANN401
+        vocabulary_size: int,
+        settings: SamplingSettings,
+        row_address: Callable[[int], int] | None = None,
+    ) -> None:
+        """`context` and `vocabulary` are llama.cpp's pointers; `row_address` tells where a row's logits lie, if somebody
+        keeps account of that. Raises SettingsError for a grammar that is not valid."""
         self._context = context
+        self._row_address = row_address or (lambda row: logits_address(context, row))
         self._vocabulary_size = vocabulary_size
         self._chain: Any = None if settings.is_greedy else _chain(vocabulary, vocabulary_size, settings)
 
     def sample(self, row: int) -> int:
         """Draw the token that follows row `row` of the last decode, and remember it for penalties and grammar."""
         if self._chain is None:
-            pointer = llama_cpp.llama_get_logits_ith(self._context, row)
-            return int(view(pointer, 1, self._vocabulary_size)[0].argmax())
+            address = self._row_address(row)
+            if steps.available():
+                return steps.argmax(address, self._vocabulary_size)
+            return int(row_at(address, self._vocabulary_size).argmax())
         return int(llama_cpp.llama_sampler_sample(self._chain, self._context, row))
 
     def close(self) -> None:
@@ -80,6 +97,16 @@ class LlamaSampler:
             llama_cpp.llama_sampler_free(self._chain)
             self._chain = None
             self._context = None
+
+
+def likeliest_of(logits: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """The likeliest tokens of a row [vocabulary], likeliest first, and their probabilities among those that are not
+    hopeless."""
+    highest = float(logits.max())
+    near = np.flatnonzero(logits > np.float32(highest - _NEAR_LOGITS))
+    chances = np.exp((logits[near] - np.float32(highest)).astype(np.float64))
+    best = np.argsort(-logits[near], kind="stable")[:count]
+    return near[best].astype(np.int32), chances[best] / chances.sum()
 
 
 def _chain(vocabulary: Any, vocabulary_size: int, settings: SamplingSettings) -> Any:  # noqa: ANN401

@@ -20,17 +20,16 @@ from numpy.typing import NDArray
 
 from localspec.config import default_threads
 from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
-from localspec.models.llama.backend import halves, recent_log, view
+from localspec.models.llama.backend import halves, logits_address, recent_log, row_at, view
 from localspec.models.llama.batch import BatchArrays, native_batch
-from localspec.models.llama.sampling import LlamaSampler, SamplingSettings
+from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
 from localspec.models.llama.weights import MIN_CELLS, Weights
+from localspec.native import steps
 
 MAX_ROWS = 65
 """Rows of one verification batch: root + 64 draft nodes, the published tree size (RASD, REST)."""
 MAX_LEAVES = 64
 """Leaves of one tree: at most one per draft node. llama.cpp's own bound on sequences is 256 in this version."""
-_NEAR_LOGITS = 7.0
-"""Logits this far below the highest belong to tokens a thousandth as likely."""
 _MOVING = MAX_LEAVES
 """The sequence that cells pass through when an accepted path is moved together."""
 DEFAULT_CONTEXT = 8192
@@ -78,6 +77,8 @@ class LlamaModel(Weights):
         self._batch = BatchArrays(PREFILL_ROWS, MAX_LEAVES)
         self._native_batch = native_batch(self._batch)
         self._pending: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
+        self._logits = 0
+        self._likeliest = steps.Likeliest() if steps.available() else None
         self._kept_states: NDArray[np.float16] = np.empty((0, self.state_size), np.float16)
         self._state_known: NDArray[np.bool_] = np.zeros(self.context_size, np.bool_)
 
@@ -194,29 +195,31 @@ class LlamaModel(Weights):
             llama_cpp.llama_set_embeddings(self._context, on)
             self._states_on = on
 
-    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
+    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32], rows: int = 0) -> None:
         """Decode the root and a draft tree below it in one batch.
 
         `tokens` [n] are draft tokens, `parents` [n] their parents' indices (-1 = the root), parents first. Afterwards
-        row 0 belongs to the root and row i + 1 to node i, until the next `decode` or `begin`.
-        Raises ContextTooLongError when the KV cache has no room for n + 1 positions.
+        row 0 belongs to the root and row i + 1 to node i, until the next `decode` or `begin`. Rows that nobody reads
+        fill the batch up to `rows`: llama.cpp uses its graph again after a batch of the same size.
+        Raises ContextTooLongError when the KV cache has no room for the rows.
         """
         self.discard()
         past = len(self._cached)
-        rows = len(tokens) + 1
+        nodes = len(tokens) + 1
+        rows = max(rows, nodes)
         if past + rows > self.context_size:
             raise ContextTooLongError(f"The context of {self.path.name} is full ({self.context_size} tokens).")
         batch = self._batch
         batch.tokens[0] = root
-        batch.tokens[1:rows] = tokens
-        leaf_of = batch.place(parents, past)
-        leaves = int(batch.sequence_counts[0])
-        for leaf in range(1, leaves):
-            llama_cpp.llama_memory_seq_cp(self._memory, 0, leaf, -1, -1)
+        batch.tokens[1:nodes] = tokens
+        batch.tokens[nodes:rows] = root
+        leaf_of, sequences = batch.place(parents, past, rows)
+        for sequence in range(1, sequences):
+            llama_cpp.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
         batch.outputs[:rows] = 1
         self._run(rows)
-        self._pending = (batch.tokens[:rows].copy(), leaf_of)
-        self._pending_leaves = leaves
+        self._pending = (batch.tokens[:nodes].copy(), leaf_of)
+        self._pending_sequences = sequences
         self._deepest = int(batch.positions[:rows].max())
 
     def keep(self, path: NDArray[np.int32]) -> None:
@@ -231,7 +234,7 @@ class LlamaModel(Weights):
             self._keep_states(start, self.states(len(tokens))[np.concatenate(([0], path + 1))])
         self._cached.append(int(tokens[0]))
         self._cached.extend(tokens[1:][path].tolist())
-        if self._pending_leaves > 1:
+        if self._pending_sequences > 1:
             leaf = int(leaf_of[path[-1] + 1]) if len(path) else 0
             together = next((place for place, node in enumerate(path.tolist()) if place != node), len(path))
             if self.bitwise and together < len(path):
@@ -284,16 +287,19 @@ class LlamaModel(Weights):
         pointer = llama_cpp.llama_get_logits(self._context)
         return view(pointer, rows, self.vocabulary_size)
 
-    def likeliest(self, row: int, count: int) -> tuple[list[int], list[float]]:
+    def row_address(self, row: int) -> int:
+        """Where the logits of row `row` of the last decode lie, until the next one."""
+        if self._logits == 0:
+            self._logits = logits_address(self._context)
+        return self._logits + 4 * self.vocabulary_size * row
+
+    def likeliest(self, row: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """The likeliest tokens behind row `row` of the last decode, likeliest first, and their probabilities; fewer
-        than `count` where the others are hopeless. Tens of microseconds: only logits near the highest are sorted, and
-        what lies further below it is left out of the sum."""
-        logits = view(llama_cpp.llama_get_logits_ith(self._context, row), 1, self.vocabulary_size)[0]
-        highest = float(logits.max())
-        near = np.flatnonzero(logits > highest - _NEAR_LOGITS)
-        chances = np.exp(logits[near] - highest)
-        best = np.argsort(-chances, kind="stable")[:count]
-        return near[best].tolist(), (chances[best] / chances.sum()).tolist()
+        than `count` where the others are hopeless. Only logits near the highest are sorted, and what lies further below
+        it is left out of the sum. Views that the next call overwrites."""
+        if self._likeliest is not None:
+            return self._likeliest(self.row_address(row), self.vocabulary_size, count)
+        return likeliest_of(row_at(self.row_address(row), self.vocabulary_size), count)
 
     def states(self, rows: int) -> NDArray[np.float32]:
         """Post-norm hidden states of the last layer [rows, state_size] of the last decode (with states on): a view."""
@@ -316,7 +322,7 @@ class LlamaModel(Weights):
 
     def sampler(self, settings: SamplingSettings) -> LlamaSampler:
         """The one sampler of a reply: sample once per visited row, in path order."""
-        return LlamaSampler(self._context, self.vocabulary_pointer, self.vocabulary_size, settings)
+        return LlamaSampler(self._context, self.vocabulary_pointer, self.vocabulary_size, settings, self.row_address)
 
     def _truncate(self, length: int) -> bool:
         """Drop what the KV cache holds behind `length`; False when the model cannot, and all was dropped."""
@@ -330,6 +336,7 @@ class LlamaModel(Weights):
         return False
 
     def _run(self, rows: int) -> None:
+        self._logits = 0
         self._native_batch.n_tokens = rows
         code = llama_cpp.llama_decode(self._context, self._native_batch)
         if code == 0:

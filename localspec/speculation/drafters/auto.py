@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from time import perf_counter
 
-import numpy as np
-from numpy.typing import NDArray
-
-from localspec.speculation.acceptance import KINDS
+from localspec.speculation.acceptance import KINDS, Acceptance
 from localspec.speculation.builder import TreeInputs, build_tree
 from localspec.speculation.drafters.dresd import DresdDrafter
 from localspec.speculation.drafters.model import ModelDrafter
-from localspec.speculation.drafters.prompt import MAX_N, PromptDrafter
+from localspec.speculation.drafters.prompt import MAX_N, VOTES, PromptDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.interface import Context, DraftTimes, Matcher, Retrieval, Step
 from localspec.speculation.policy import DRAFT_MODEL, Budget, SourceGate, SpeculationGate
-from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCES_NGRAM, DraftTree, Estimate
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCES_NGRAM, DraftTree
 
 _NGRAM, _DENSE, _DRAFT = (KINDS.index(kind) for kind in (SOURCES_NGRAM, SOURCE_DRESD, SOURCE_DRAFT))
 SourceGates = tuple[SourceGate, SourceGate, SourceGate]
@@ -94,27 +91,28 @@ class AutoDrafter:
         if not self._tried:
             return DraftTree.empty()
         self._root = int(tokens[-1])
-        inputs = TreeInputs(self._root, self._prompt.matches(context), look_up=self._prompt.behind)
+        inputs = TreeInputs(tokens, [], index=self._prompt.index(context), votes=VOTES)
         if self._recycled is not None:
-            inputs.recycled = self._recycled.behind
-        proposal = _Proposal(self._budget, self._acceptance.chance(), inputs, limit, cached)
+            inputs.recycled = self._recycled.table
+        proposal = _Proposal(self._budget, self._acceptance, inputs, limit, cached)
         tree = proposal.tree
         likeliest = float(tree.path_probability[0]) if len(tree) else 0.0
 
         def wanted(source: int) -> bool:
-            return self.source_gates[source].wants(likeliest, residual[source], throughput)
+            return self.source_gates[source].wants(likeliest, float(residual[source]), throughput)
 
         def brought(source: int, started: float) -> None:
             """Take what a source brought into the tree, and tell its gate what that gained and cost."""
             gain = proposal.rebuild()
-            self.source_gates[source].observe(likeliest, residual[source], gain, perf_counter() - started, throughput)
+            seconds = perf_counter() - started
+            self.source_gates[source].observe(likeliest, float(residual[source]), gain, seconds, throughput)
 
         residual = self._acceptance.residual
         matchers: tuple[tuple[int, Matcher | None], ...] = ((_NGRAM, self._rest), (_DENSE, self._dense))
         for source, matcher in matchers:
             if matcher is not None and wanted(source):
                 started = perf_counter()
-                inputs.matches += matcher.matches(context)
+                inputs.matches.append(matcher.matches(context))
                 brought(source, started)
         if self._draft is not None and wanted(_DRAFT):
             self._draft.catch_up(tokens)
@@ -140,7 +138,7 @@ class AutoDrafter:
 class _Proposal:
     """The tree of one step while one source after the other is asked."""
 
-    def __init__(self, budget: Budget, estimate: Estimate, inputs: TreeInputs, limit: int, cached: int) -> None:
+    def __init__(self, budget: Budget, estimate: Acceptance, inputs: TreeInputs, limit: int, cached: int) -> None:
         self._cost = budget.cost
         self._estimate = estimate
         self._inputs = inputs
@@ -152,12 +150,8 @@ class _Proposal:
     def rebuild(self) -> float:
         """Build the tree anew from all inputs. Returns what is gained: in tokens, by what is known now, the part of the
         new tree that will be verified against the part of the old one that would have been."""
-        cost, cached, before = self._cost, self._cached, self.tree
-        size = cost.best_size(before.path_probability, cached)
-        tree = self.tree = self._build()
-        without = cost.expected_gain(_known_now(before, size, tree), size, cached)
-        gains = tree.path_probability
-        return cost.expected_gain(gains, cost.best_size(gains, cached), cached) - without
+        before, self.tree = self.tree, self._build()
+        return self._cost.gain(before, self.tree, self._cached)
 
     def _build(self) -> DraftTree:
         return build_tree(
@@ -167,22 +161,3 @@ class _Proposal:
             min_probability=self.min_probability,
             max_depth=self._limit,
         )
-
-
-def _known_now(before: DraftTree, size: int, now: DraftTree) -> NDArray[np.float64]:
-    """Path probabilities [size] of the first nodes of an earlier tree as they stand in a later one, 0 if missing."""
-    places = {
-        (parent, token): node
-        for node, (parent, token) in enumerate(zip(now.parents.tolist(), now.tokens.tolist(), strict=True))
-    }
-    paths = now.path_probability.tolist()
-    gains = np.zeros(size)
-    place: list[int] = []
-    pairs = zip(before.parents[:size].tolist(), before.tokens[:size].tolist(), strict=True)
-    for node, (parent, token) in enumerate(pairs):
-        above = place[parent] if parent >= 0 else -1
-        found = places.get((above, token), -2) if above >= -1 else -2
-        place.append(found)
-        if found >= 0:
-            gains[node] = paths[found]
-    return gains

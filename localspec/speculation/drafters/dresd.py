@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from localspec.speculation.builder import fuse
 from localspec.speculation.drafters.matching import MIN_SHARE, MatchingDrafter, similarity_weights
-from localspec.speculation.interface import Context, Drafter, Match, Retrieval, Step
+from localspec.speculation.interface import Context, Drafter, Matches, Retrieval, Step
 from localspec.speculation.tree import MATCH_LENGTH, PADDING, SOURCE_DRESD, DraftTree
 from localspec.stores.states.state_store import StateStore
 
@@ -74,12 +74,10 @@ class DresdDrafter(MatchingDrafter):
         self.retrieval.count(similarity)
         return continuations, similarity
 
-    def matches(self, context: Context) -> list[Match]:
+    def matches(self, context: Context) -> Matches:
         """The neighbours as dense matches, nearer ones with more votes; none when none of them led to the root."""
         continuations, similarity = self.neighbours(context)
-        votes = similarity_weights(similarity).tolist()
-        rows = zip(continuations.tolist(), similarity.tolist(), votes, strict=True)
-        return [Match(text, 0, 0, near, vote, SOURCE_DRESD) for text, near, vote in rows]
+        return Matches.of_rows(continuations, similarity_weights(similarity), SOURCE_DRESD, similarity=similarity)
 
     def _from_store(self, state: NDArray[np.float16], root: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Continuations [m, c] behind the root, and their similarities [m], descending."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.builder import TreeInputs, build_tree
-from localspec.speculation.interface import Context, DraftTimes, Match, Retrieval, Step
+from localspec.speculation.interface import Context, DraftTimes, Matches, Retrieval, Step
 from localspec.speculation.tree import DraftTree
 
 MIN_SHARE = 0.02
@@ -39,13 +39,13 @@ class MatchingDrafter(ABC):
         """A new reply starts."""
 
     @abstractmethod
-    def matches(self, context: Context) -> list[Match]:
+    def matches(self, context: Context) -> Matches:
         """Places where the text may go on as the context does, the best first."""
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """The `limit` nodes with the most votes; empty without a match."""
         return build_tree(
-            TreeInputs(int(context.tokens[-1]), self.matches(context)),
+            TreeInputs(context.tokens, [self.matches(context)]),
             limit,
             min_probability=self._min_share,
             max_depth=self._continuation,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from localspec.errors import ModelError
 from localspec.models.draft import WIDTH, DraftModel, TopK
-from localspec.speculation.builder import Candidate
+from localspec.speculation.builder import Drafted
 from localspec.speculation.interface import Context, DraftTimes, Step
 from localspec.speculation.tree import DRAFT_PROBABILITY, EVIDENCE, SIBLING_RANK, SOURCE_DRAFT, DraftTree
 
@@ -100,26 +100,23 @@ class ModelDrafter:
 
     def candidates(
         self, tokens: NDArray[np.int32], limit: int, min_probability: float, row_price: float, seconds_per_token: float
-    ) -> dict[int, list[Candidate]]:
-        """Its tree as candidates by the node they hang below, -1 = the root; none where it cannot tell.
+    ) -> Drafted | None:
+        """Its tree; None where it cannot tell.
 
         Nodes with a lower path probability than `min_probability` are left out. A further level must gain more tokens
         than its rows, `row_price` each, and its own time, at `seconds_per_token`, would bring.
         """
         started = perf_counter()
-        below: dict[int, list[Candidate]] = {}
+        drafted: Drafted | None = None
         try:
             first = self._model.follow(tokens, WIDTH) if self._usable else None
             if first is not None:
                 tree = self._model.draft_tree(first, limit, min_probability, seconds_per_token, row_price)
-                nodes = zip(tree.tokens.tolist(), tree.parents.tolist(), tree.probabilities.tolist(), strict=True)
-                for node, (token, parent, probability) in enumerate(nodes):
-                    below.setdefault(parent, []).append(Candidate(token, probability, node))
+                drafted = Drafted(tree.tokens, tree.parents, tree.probabilities)
         except ModelError as error:
             self._give_up(error)
-            below = {}
         self.times.drafting += perf_counter() - started
-        return below
+        return drafted
 
     def knows(self, token: int) -> bool:
         """True for tokens that the draft model can propose."""

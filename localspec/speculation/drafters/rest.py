@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from localspec.speculation.drafters.matching import MIN_SHARE, MatchingDrafter, suffix_weights
-from localspec.speculation.interface import Context, Match
+from localspec.speculation.interface import Context, Matches
 from localspec.speculation.tree import SOURCE_REST
 from localspec.stores.ngrams.ngram_store import NgramStore
 
@@ -30,7 +30,7 @@ class RestDrafter(MatchingDrafter):
         self._store = store
         self._paper = paper
 
-    def matches(self, context: Context) -> list[Match]:
+    def matches(self, context: Context) -> Matches:
         """Where the last 16 to 2 tokens of the context stand in the library, longest match first.
 
         Example: with the document 1 2 5 6 in the library, the context 9 1 2 has one match, of length 2, before 5 6.
@@ -44,5 +44,4 @@ class RestDrafter(MatchingDrafter):
             all_lengths=not self._paper,
         )
         votes = np.ones(len(found.lengths)) if self._paper else suffix_weights(found.lengths)
-        rows = zip(found.continuations.tolist(), found.lengths.tolist(), votes.tolist(), strict=True)
-        return [Match(text, 0, length, 0.0, vote, SOURCE_REST) for text, length, vote in rows]
+        return Matches.of_rows(found.continuations, votes, SOURCE_REST, lengths=found.lengths.astype(np.int32))
