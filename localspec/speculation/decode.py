@@ -58,7 +58,8 @@ def generate(
         finish = _finish(target, int(emitted[-1]), left)
         source = np.full(len(emitted), SOURCE_TARGET, dtype=np.uint8)
         source[: len(path)] = tree.source[path]
-        budget.observe(tree, path, StepCost(cached, rows, sampled - proposed, sampled - started))
+        cost = StepCost(cached, rows, sampled - proposed, sampled - started, target.disturbed)
+        budget.observe(tree, path, cost)
         rest = clock() - sampled
         step = Step(
             emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish
