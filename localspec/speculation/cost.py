@@ -224,7 +224,7 @@ class MeasuredCost:
         """The best nodes, as many as have the largest expected gain."""
         seconds, throughput = self.step_seconds(cached), self.throughput(cached)
         if steps.available():
-            return DraftTree.of_arrays(steps.cut(tree.arrays, room, max_depth, seconds, throughput, CAUTION))
+            return DraftTree.of_native(*steps.cut(*tree.native, room, max_depth, seconds, throughput, CAUTION))
         ranked = Ranked(tree, max_depth)
         return ranked.best(size_of_step(ranked.gains[:room] * CAUTION, seconds, throughput))
 
@@ -282,7 +282,7 @@ def tree_gain(
     """Tokens that `now` brings more than `before`: as `CostModel.gain`, with the `seconds` of a step by nodes; without
     them rows are free up to `limit` nodes."""
     if steps.available():
-        return steps.gain(before.arrays, now.arrays, seconds, limit, throughput, CAUTION)
+        return steps.gain(before.native, now.native, seconds, limit, throughput, CAUTION)
 
     def verified(tree: DraftTree) -> int:
         if seconds is None:

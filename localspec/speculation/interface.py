@@ -85,7 +85,7 @@ class Context:
         self._length += len(tokens)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
     """What one verification brought."""
 
