@@ -30,6 +30,8 @@ class ThreadChoice:
         self.threads = most
         self._steps = sorted({max(1, most - 1), max(1, most // 2), 1} - {most}, reverse=True)
         self._at_rest: dict[int, float] = {}
+        self._usual = 1.0
+        """times as long as at rest that decodes take with the threads of now"""
         self._slow = 0
         self._untried: list[int] = []
         self._tried: dict[int, list[float]] = {}
@@ -53,11 +55,11 @@ class ThreadChoice:
         slowness = seconds / rest
         if self._tried:
             self._judge(slowness, now)
-        elif self.threads == self.most:
-            self._slow = self._slow + 1 if slowness > _SLOW else 0
-            if self._slow >= _SUSPECT:
-                self._try([self.most, *self._steps])
-        elif now >= self._until:
+            return
+        self._slow = self._slow + 1 if slowness > _SLOW * self._usual else 0
+        if self._slow >= _SUSPECT:
+            self._try([self.most, *self._steps])
+        elif self.threads != self.most and now >= self._until:
             self._try([self.most, self.threads])
 
     def _try(self, counts: list[int]) -> None:
@@ -76,6 +78,11 @@ class ThreadChoice:
             self.threads = self._untried[0]
             return
         best = min(self._tried, key=lambda count: min(self._tried[count]))
+        fastest = min(self._tried[best])
+        if fastest > _SLOW * self._usual and len(self._tried) <= len(self._steps):
+            self._try([self.most, *self._steps])
+            return
+        self._usual = fastest if best != self.most else 1.0
         self._tried = {}
         self._slow = 0
         self.threads = best
