@@ -14,7 +14,7 @@ struct Lanes {
     static constexpr int rows = 16;             // weight rows in a register
     static constexpr int panels = 1;            // registers of weight rows computed together
     static constexpr int together = 8;          // rows of activations computed together
-    static constexpr int at_once = 8;            // rows for which weights stay in registers
+    static constexpr int at_once = 16;          // rows for which weights stay in registers
     static constexpr int32_t byte_offset = 128; // signed bytes are stored with this offset
 
     // ---- integers: lane r belongs to weight row r ----

@@ -44,7 +44,7 @@ struct Prefetch {
 
 // ---- one source of truth per format ----
 
-// A format of blocks of 32 with a float scale. decode() writes 8 registers of bytes, lane = weight row.
+// A format of blocks of 32 with a float scale. read() makes 8 registers of bytes, lane = weight row.
 template <int BYTES, Range RANGE, int OFFSET, bool MIN> struct Blocks32 {
     static constexpr int block = 32, block_bytes = BYTES, offset = OFFSET;
     static constexpr Range range = RANGE;
@@ -54,75 +54,72 @@ template <int BYTES, Range RANGE, int OFFSET, bool MIN> struct Blocks32 {
 };
 
 // Nibbles of a block of 32: the first half of it low, the second high.
-LOCALSPEC_INLINE void store_nibbles(const Int * q, Int * w) {
+LOCALSPEC_INLINE void split_nibbles(const Int * q, Int * w) {
     LOCALSPEC_UNROLL
     for (int j = 0; j < 4; ++j) {
-        Lanes::store(w + j, Lanes::both(q[j], Lanes::bytes(15)));
-        Lanes::store(w + 4 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
-    }
-}
-
-template <class T> LOCALSPEC_INLINE void decode_each(const uint8_t * p, size_t stride, int b, int blocks, typename T::Panel & panel, Prefetch & ahead) {
-    for (; b < blocks; ++b) {
-        ahead.next(T::block_bytes * Lanes::rows);
-        T::decode(p + b * T::block_bytes, stride, b, panel);
+        w[j] = Lanes::both(q[j], Lanes::bytes(15));
+        w[4 + j] = Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15));
     }
 }
 
 struct Q4_0 : Blocks32<18, Range::nibble, 8, false> {
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, int b, Panel & panel) {
+    static LOCALSPEC_INLINE void read(const uint8_t * p, size_t stride, Int * w, Float & scale, Float &) {
         Int q[4];
         Lanes::columns(p + 2, stride, q);
-        store_nibbles(q, panel.w + 8 * b);
-        panel.scale[b] = Lanes::low_half(Lanes::words(p, stride));
-    }
-    static LOCALSPEC_INLINE void decode_blocks(const uint8_t * p, size_t stride, int blocks, Panel & panel, Prefetch & ahead) {
-        decode_each<Q4_0>(p, stride, 0, blocks, panel, ahead);
+        split_nibbles(q, w);
+        scale = Lanes::low_half(Lanes::words(p, stride));
     }
 };
 
 struct Q4_1 : Blocks32<20, Range::nibble, 0, true> {
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, int b, Panel & panel) {
+    static LOCALSPEC_INLINE void read(const uint8_t * p, size_t stride, Int * w, Float & scale, Float & minimum) {
         Int q[4];
         Lanes::columns(p + 4, stride, q);
-        store(Lanes::words(p, stride), q, b, panel);
+        split(Lanes::words(p, stride), q, w, scale, minimum);
     }
-    static LOCALSPEC_INLINE void store(Int head, const Int * q, int b, Panel & panel) {
-        store_nibbles(q, panel.w + 8 * b);
-        panel.scale[b] = Lanes::low_half(head);
-        panel.minimum[b] = Lanes::high_half(head);
+    static LOCALSPEC_INLINE void split(Int head, const Int * q, Int * w, Float & scale, Float & minimum) {
+        split_nibbles(q, w);
+        scale = Lanes::low_half(head);
+        minimum = Lanes::high_half(head);
     }
-    static LOCALSPEC_INLINE void decode_blocks(const uint8_t * p, size_t stride, int blocks, Panel & panel, Prefetch & ahead) {
-        int b = 0;
+};
+
+struct Q8_0 : Blocks32<34, Range::signed_byte, 0, false> {
+    static LOCALSPEC_INLINE void read(const uint8_t * p, size_t stride, Int * w, Float & scale, Float &) {
+        Lanes::columns(p + 2, stride, w);
+        Lanes::columns(p + 18, stride, w + 4);
+        LOCALSPEC_UNROLL
+        for (int j = 0; j < 8; ++j) w[j] = Lanes::signed_bytes(w[j]);
+        scale = Lanes::low_half(Lanes::words(p, stride));
+    }
+};
+
+// Calls job(number, registers of bytes, scales, minima) for each block of a panel.
+template <class T, class Job> LOCALSPEC_INLINE void each_block(const uint8_t * p, size_t stride, int blocks, Prefetch & ahead, const Job & job) {
+    Int w[8];
+    Float scale, minimum;
+    int b = 0;
+    if constexpr (std::is_same_v<T, Q4_1>) {
         for (; b + 4 <= blocks; b += 4) {  // four blocks are five times 16 bytes
             Int x[20];
             LOCALSPEC_UNROLL
             for (int i = 0; i < 5; ++i) Lanes::columns(p + b * 20 + 16 * i, stride, x + 4 * i);
             LOCALSPEC_UNROLL
             for (int i = 0; i < 4; ++i) {
-                ahead.next(block_bytes * Lanes::rows);
-                store(x[5 * i], x + 5 * i + 1, b + i, panel);
+                ahead.next(T::block_bytes * Lanes::rows);
+                T::split(x[5 * i], x + 5 * i + 1, w, scale, minimum);
+                job(b + i, w, scale, minimum);
             }
         }
-        decode_each<Q4_1>(p, stride, b, blocks, panel, ahead);
     }
-};
+    for (; b < blocks; ++b) {
+        ahead.next(T::block_bytes * Lanes::rows);
+        T::read(p + b * T::block_bytes, stride, w, scale, minimum);
+        job(b, w, scale, minimum);
+    }
+}
 
-struct Q8_0 : Blocks32<34, Range::signed_byte, 0, false> {
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, int b, Panel & panel) {
-        for (int half = 0; half < 2; ++half) {
-            Int q[4];
-            Lanes::columns(p + 2 + 16 * half, stride, q);
-            for (int j = 0; j < 4; ++j) Lanes::store(panel.w + 8 * b + 4 * half + j, Lanes::signed_bytes(q[j]));
-        }
-        panel.scale[b] = Lanes::low_half(Lanes::words(p, stride));
-    }
-    static LOCALSPEC_INLINE void decode_blocks(const uint8_t * p, size_t stride, int blocks, Panel & panel, Prefetch & ahead) {
-        decode_each<Q8_0>(p, stride, 0, blocks, panel, ahead);
-    }
-};
-
-// A format of super-blocks of 256. decode() writes the whole panel.
+// A format of super-blocks of 256. head() reads scales, each_group() calls job(number, 16 registers) for 64 values each.
 template <int BYTES, Range RANGE, int OFFSET, bool MIN, int SUB> struct Blocks256 {
     static constexpr int block = 256, block_bytes = BYTES, offset = OFFSET, sub_block = SUB;
     // Which sub-block is the n-th in the panel, and in the sum.
@@ -134,7 +131,7 @@ template <int BYTES, Range RANGE, int OFFSET, bool MIN, int SUB> struct Blocks25
 };
 
 // The head that Q4_K and Q5_K share: d, dmin and eight scales and minima of 6 bits.
-LOCALSPEC_INLINE void decode_head(const uint8_t * p, size_t stride, PanelK & panel) {
+LOCALSPEC_INLINE void read_head(const uint8_t * p, size_t stride, PanelK & panel) {
     Int head[4];
     Lanes::columns(p, stride, head);
     panel.d = Lanes::low_half(head[0]);
@@ -155,76 +152,75 @@ LOCALSPEC_INLINE void decode_head(const uint8_t * p, size_t stride, PanelK & pan
 }
 
 struct Q4_K : Blocks256<144, Range::nibble, 0, true, 32> {
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
-        decode_head(p, stride, panel);
+    static LOCALSPEC_INLINE void head(const uint8_t * p, size_t stride, PanelK & panel) { read_head(p, stride, panel); }
+    template <class Job> static LOCALSPEC_INLINE void each_group(const uint8_t * p, size_t stride, Prefetch & ahead, const Job & job) {
         for (int g = 0; g < 4; ++g) {
             ahead.next(block_bytes / 4 * Lanes::rows);
-            group(p + 16 + 32 * g, stride, panel.w + 16 * g);
-        }
-    }
-    // 64 values: low nibbles, then high ones.
-    static LOCALSPEC_INLINE void group(const uint8_t * p, size_t stride, Int * w) {
-        LOCALSPEC_UNROLL
-        for (int half = 0; half < 2; ++half) {
-            Int q[4];
-            Lanes::columns(p + 16 * half, stride, q);
+            Int w[16];
             LOCALSPEC_UNROLL
-            for (int j = 0; j < 4; ++j) {
-                Lanes::store(w + 4 * half + j, Lanes::both(q[j], Lanes::bytes(15)));
-                Lanes::store(w + 4 * half + 8 + j, Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)));
+            for (int half = 0; half < 2; ++half) {
+                Int q[4];
+                Lanes::columns(p + 16 + 32 * g + 16 * half, stride, q);
+                LOCALSPEC_UNROLL
+                for (int j = 0; j < 4; ++j) {
+                    w[4 * half + j] = Lanes::both(q[j], Lanes::bytes(15));
+                    w[4 * half + 8 + j] = Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15));
+                }
             }
+            job(g, w);
         }
     }
 };
 
 struct Q5_K : Blocks256<176, Range::five_bits, 0, true, 32> {
-    template <int G> static LOCALSPEC_INLINE void group(const uint8_t * p, size_t stride, const Int * high, PanelK & panel, Prefetch & ahead) {
-        ahead.next(block_bytes / 4 * Lanes::rows);
-        for (int half = 0; half < 2; ++half) {
-            Int q[4];
-            Lanes::columns(p + 48 + 32 * G + 16 * half, stride, q);
-            Int * w = panel.w + 16 * G + 4 * half;
-            for (int j = 0; j < 4; ++j) {
-                const Int bits = Lanes::right<2 * G>(Lanes::load(high + 4 * half + j));
-                const Int fifth = Lanes::left<4>(Lanes::both(bits, Lanes::bytes(1)));
-                const Int next = Lanes::left<3>(Lanes::both(bits, Lanes::bytes(2)));
-                Lanes::store(w + j, Lanes::either(Lanes::both(q[j], Lanes::bytes(15)), fifth));
-                Lanes::store(w + 8 + j, Lanes::either(Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)), next));
-            }
-        }
-    }
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
-        decode_head(p, stride, panel);
+    static LOCALSPEC_INLINE void head(const uint8_t * p, size_t stride, PanelK & panel) { read_head(p, stride, panel); }
+    template <class Job> static LOCALSPEC_INLINE void each_group(const uint8_t * p, size_t stride, Prefetch & ahead, const Job & job) {
         alignas(64) Int high[8];
-        Int h[4];
-        for (int half = 0; half < 2; ++half) {
-            Lanes::columns(p + 16 + 16 * half, stride, h);
-            for (int j = 0; j < 4; ++j) Lanes::store(high + 4 * half + j, h[j]);
+        LOCALSPEC_UNROLL
+        for (int half = 0; half < 2; ++half) Lanes::columns(p + 16 + 16 * half, stride, high + 4 * half);
+        for (int g = 0; g < 4; ++g) {
+            ahead.next(block_bytes / 4 * Lanes::rows);
+            Int w[16];
+            LOCALSPEC_UNROLL
+            for (int half = 0; half < 2; ++half) {
+                Int q[4];
+                Lanes::columns(p + 48 + 32 * g + 16 * half, stride, q);
+                LOCALSPEC_UNROLL
+                for (int j = 0; j < 4; ++j) {
+                    Int & bits = high[4 * half + j];  // the lowest two are this group's
+                    const Int fifth = Lanes::left<4>(Lanes::both(bits, Lanes::bytes(1)));
+                    const Int next = Lanes::left<3>(Lanes::both(bits, Lanes::bytes(2)));
+                    bits = Lanes::right<2>(bits);
+                    w[4 * half + j] = Lanes::either(Lanes::both(q[j], Lanes::bytes(15)), fifth);
+                    w[4 * half + 8 + j] = Lanes::either(Lanes::both(Lanes::right<4>(q[j]), Lanes::bytes(15)), next);
+                }
+            }
+            job(g, w);
         }
-        group<0>(p, stride, high, panel, ahead);
-        group<1>(p, stride, high, panel, ahead);
-        group<2>(p, stride, high, panel, ahead);
-        group<3>(p, stride, high, panel, ahead);
     }
 };
 
 struct Q6_K : Blocks256<210, Range::six_bits, 32, false, 16> {
     // Of 128 values those come first whose bits are read together.
     static constexpr int place(int n) { return n / 8 * 8 + n % 4 * 2 + n / 4 % 2; }
-    // Half of 128 values: four sub-blocks.
-    static LOCALSPEC_INLINE void group(const uint8_t * p, size_t stride, int n, int half, Int * w) {
+    template <class Job> static LOCALSPEC_INLINE void each_group(const uint8_t * p, size_t stride, Prefetch & ahead, const Job & job) {
         const Int four = Lanes::bytes(15), two = Lanes::bytes(0x30);
-        Int low[4], middle[4], high[4];
-        Lanes::columns(p + 64 * n + 16 * half, stride, low);
-        Lanes::columns(p + 64 * n + 32 + 16 * half, stride, middle);
-        Lanes::columns(p + 128 + 32 * n + 16 * half, stride, high);
-        LOCALSPEC_UNROLL
-        for (int j = 0; j < 4; ++j) {
-            const Int a = low[j], b = middle[j], h = high[j];
-            Lanes::store(w + j, Lanes::either(Lanes::both(a, four), Lanes::both(Lanes::left<4>(h), two)));
-            Lanes::store(w + 4 + j, Lanes::either(Lanes::both(b, four), Lanes::both(Lanes::left<2>(h), two)));
-            Lanes::store(w + 8 + j, Lanes::either(Lanes::both(Lanes::right<4>(a), four), Lanes::both(h, two)));
-            Lanes::store(w + 12 + j, Lanes::either(Lanes::both(Lanes::right<4>(b), four), Lanes::both(Lanes::right<2>(h), two)));
+        for (int g = 0; g < 4; ++g) {  // half of 128 values: four sub-blocks
+            ahead.next((block_bytes + 6) / 4 * Lanes::rows);
+            const int n = g / 2, half = g % 2;
+            Int w[16], low[4], middle[4], high[4];
+            Lanes::columns(p + 64 * n + 16 * half, stride, low);
+            Lanes::columns(p + 64 * n + 32 + 16 * half, stride, middle);
+            Lanes::columns(p + 128 + 32 * n + 16 * half, stride, high);
+            LOCALSPEC_UNROLL
+            for (int j = 0; j < 4; ++j) {
+                const Int a = low[j], b = middle[j], h = high[j];
+                w[j] = Lanes::either(Lanes::both(a, four), Lanes::both(Lanes::left<4>(h), two));
+                w[4 + j] = Lanes::either(Lanes::both(b, four), Lanes::both(Lanes::left<2>(h), two));
+                w[8 + j] = Lanes::either(Lanes::both(Lanes::right<4>(a), four), Lanes::both(h, two));
+                w[12 + j] = Lanes::either(Lanes::both(Lanes::right<4>(b), four), Lanes::both(Lanes::right<2>(h), two));
+            }
+            job(g, w);
         }
     }
     static LOCALSPEC_INLINE void head(const uint8_t * p, size_t stride, PanelK & panel) {
@@ -242,13 +238,6 @@ struct Q6_K : Blocks256<210, Range::six_bits, 32, false, 16> {
         Int tail[4];
         Lanes::columns(p + 194, stride, tail);
         panel.d = Lanes::high_half(tail[3]);
-    }
-    static LOCALSPEC_INLINE void decode(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead) {
-        head(p, stride, panel);
-        for (int g = 0; g < 4; ++g) {
-            ahead.next((block_bytes + 6) / 4 * Lanes::rows);
-            group(p, stride, g / 2, g % 2, panel.w + 16 * g);
-        }
     }
 };
 
@@ -296,7 +285,7 @@ LOCALSPEC_INLINE void add_chunk(const PanelK * panel, const Float (&part)[P][C],
     for (int p = 0; p < P; ++p) {
         LOCALSPEC_UNROLL
         for (int c = 0; c < C; ++c) {
-            float * const at = sums + (c * P + p) * Lanes::rows;
+            float * const at = sums + (c * Lanes::panels + p) * Lanes::rows;
             Float sum = Lanes::load(at);
             if constexpr (T::has_min) {
                 Int least = Lanes::no_sum();
@@ -334,77 +323,59 @@ LOCALSPEC_INLINE void multiply_chunk(const PanelK * panel, int, const Row256 * a
 
 // ---- the same sums for few rows, with weights that stay in registers between decoding and multiplying ----
 
+// Calls job(first row, number of rows) for C rows, at most `together` at a time.
+template <int C, class Job> LOCALSPEC_INLINE void by_registers(const Job & job) {
+    constexpr int some = C < Lanes::together ? C : Lanes::together;
+    job(std::integral_constant<int, 0>(), std::integral_constant<int, some>());
+    if constexpr (C > some) job(std::integral_constant<int, some>(), std::integral_constant<int, C - some>());
+}
+
 template <class T, int C>
-LOCALSPEC_INLINE void multiply_at_once(const uint8_t * p, size_t stride, PanelK & panel, Prefetch & ahead, const Row256 * a, float * sums) {
+LOCALSPEC_INLINE void multiply_at_once(const uint8_t * p, size_t stride, int, Prefetch & ahead, const Row256 * a, float * sums) {
     constexpr int subs = 64 / T::sub_block, groups = T::sub_block / 4;
+    PanelK panel;
     Float part[1][C];
     LOCALSPEC_UNROLL
     for (int c = 0; c < C; ++c) part[0][c] = Lanes::zero();
-    if constexpr (std::is_same_v<T, Q6_K>) {
-        Q6_K::head(p, stride, panel);
-    } else {
-        decode_head(p, stride, panel);
-    }
-    for (int g = 0; g < 4; ++g) {
-        ahead.next((T::block_bytes + 6) / 4 * Lanes::rows);
-        Int w[16];
-        if constexpr (std::is_same_v<T, Q6_K>) {
-            Q6_K::group(p, stride, g / 2, g % 2, w);
-        } else {
-            T::group(p + 16 + 32 * g, stride, w);
-        }
+    T::head(p, stride, panel);
+    T::each_group(p, stride, ahead, [&](int g, const Int * w) __attribute__((always_inline)) {
         LOCALSPEC_UNROLL
         for (int i = 0; i < subs; ++i) {
             const int s = subs * g + i, at = T::place(s);
-            Int t[1][C];
-            Lanes::template dots<1, C, groups, T::range, T::offset != 0>(w + groups * i, 0, a->q + T::sub_block * at, sizeof(Row256),
-                                                                         a->correction + at, t);
             const Float scale = panel.scale[s];
-            LOCALSPEC_UNROLL
-            for (int c = 0; c < C; ++c) part[0][c] = Lanes::fused(Lanes::number(t[0][c]), scale, part[0][c]);
+            by_registers<C>([&](auto first, auto count) __attribute__((always_inline)) {
+                constexpr int F = decltype(first)::value, N = decltype(count)::value;
+                Int t[1][N];
+                Lanes::template dots<1, N, groups, T::range, T::offset != 0>(w + groups * i, 0, a[F].q + T::sub_block * at, sizeof(Row256),
+                                                                             a[F].correction + at, t);
+                LOCALSPEC_UNROLL
+                for (int c = 0; c < N; ++c) part[0][F + c] = Lanes::fused(Lanes::number(t[0][c]), scale, part[0][F + c]);
+            });
         }
-    }
+    });
     add_chunk<T, C, 1>(&panel, part, a, sums);
 }
 
-// One block of Q4_1 in registers × C rows.
-template <int C>
-LOCALSPEC_INLINE void add_block(Int head, const Int * q, const Row32 * a, int b, Float (&sum)[C]) {
-    Int w[8], t[1][C];
-    store_nibbles(q, w);
-    Lanes::template dots<1, C, 8, Q4_1::range, false>(w, 0, a->q + 32 * b, sizeof(Row32), a->correction, t);
-    const Float scale = Lanes::low_half(head), minimum = Lanes::high_half(head);
-    LOCALSPEC_UNROLL
-    for (int c = 0; c < C; ++c) {
-        sum[c] = Lanes::fused(minimum, Lanes::all(a[c].sum[b]), sum[c]);
-        sum[c] = Lanes::fused(Lanes::multiply(scale, Lanes::all(a[c].scale[b])), Lanes::number(t[0][c]), sum[c]);
-    }
-}
-
-template <int C>
+template <class T, int C>
 LOCALSPEC_INLINE void multiply_at_once(const uint8_t * p, size_t stride, int blocks, Prefetch & ahead, const Row32 * a, float * sums) {
     Float sum[C];
     LOCALSPEC_UNROLL
-    for (int c = 0; c < C; ++c) sum[c] = Lanes::load(sums + c * Lanes::rows);
-    int b = 0;
-    for (; b + 4 <= blocks; b += 4) {  // four blocks are five times 16 bytes
-        Int x[20];
-        LOCALSPEC_UNROLL
-        for (int i = 0; i < 5; ++i) Lanes::columns(p + b * 20 + 16 * i, stride, x + 4 * i);
-        LOCALSPEC_UNROLL
-        for (int i = 0; i < 4; ++i) {
-            ahead.next(Q4_1::block_bytes * Lanes::rows);
-            add_block<C>(x[5 * i], x + 5 * i + 1, a, b + i, sum);
-        }
-    }
-    for (; b < blocks; ++b) {
-        Int q[4];
-        ahead.next(Q4_1::block_bytes * Lanes::rows);
-        Lanes::columns(p + b * 20 + 4, stride, q);
-        add_block<C>(Lanes::words(p + b * 20, stride), q, a, b, sum);
-    }
+    for (int c = 0; c < C; ++c) sum[c] = Lanes::load(sums + c * Lanes::panels * Lanes::rows);
+    each_block<T>(p, stride, blocks, ahead, [&](int b, const Int * w, Float scale, Float minimum) __attribute__((always_inline)) {
+        by_registers<C>([&](auto first, auto count) __attribute__((always_inline)) {
+            constexpr int F = decltype(first)::value, N = decltype(count)::value;
+            Int t[1][N];
+            Lanes::template dots<1, N, 8, T::range, T::offset != 0>(w, 0, a[F].q + 32 * b, sizeof(Row32), a[F].correction + b, t);
+            LOCALSPEC_UNROLL
+            for (int c = 0; c < N; ++c) {
+                Float & to = sum[F + c];
+                if constexpr (T::has_min) to = Lanes::fused(minimum, Lanes::all(a[F + c].sum[b]), to);
+                to = Lanes::fused(Lanes::multiply(scale, Lanes::all(a[F + c].scale[b])), Lanes::number(t[0][c]), to);
+            }
+        });
+    });
     LOCALSPEC_UNROLL
-    for (int c = 0; c < C; ++c) Lanes::store(sums + c * Lanes::rows, sum[c]);
+    for (int c = 0; c < C; ++c) Lanes::store(sums + c * Lanes::panels * Lanes::rows, sum[c]);
 }
 
 template <class T, int C>
@@ -483,43 +454,34 @@ constexpr int64_t TILE = 512;  // rows of activations whose sums are kept while 
 
 template <class T> LOCALSPEC_INLINE void decode_chunk(const uint8_t * p, size_t stride, int blocks, typename T::Panel * panel, Prefetch & ahead) {
     for (int i = 0; i < Lanes::panels; ++i) {
+        typename T::Panel & to = panel[i];
+        const uint8_t * const from = p + i * Lanes::rows * stride;
         if constexpr (T::block == 32) {
-            T::decode_blocks(p + i * Lanes::rows * stride, stride, blocks, panel[i], ahead);
+            each_block<T>(from, stride, blocks, ahead, [&](int b, const Int * w, Float scale, Float minimum) __attribute__((always_inline)) {
+                LOCALSPEC_UNROLL
+                for (int j = 0; j < 8; ++j) Lanes::store(to.w + 8 * b + j, w[j]);
+                to.scale[b] = scale;
+                if constexpr (T::has_min) to.minimum[b] = minimum;
+            });
         } else {
-            T::decode(p + i * Lanes::rows * stride, stride, panel[i], ahead);
+            T::head(from, stride, to);
+            T::each_group(from, stride, ahead, [&](int g, const Int * w) __attribute__((always_inline)) {
+                LOCALSPEC_UNROLL
+                for (int j = 0; j < 16; ++j) Lanes::store(to.w + 16 * g + j, w[j]);
+            });
         }
     }
 }
 
-// Few rows by the ways above; false for formats that have none.
-template <class T>
-LOCALSPEC_INLINE bool few_at_once(const uint8_t * p, size_t stride, int blocks, typename T::Panel * panel, Prefetch & ahead,
-                                  const typename T::Row * a, int n, float * sums) {
-    const auto call = [&](auto count) __attribute__((always_inline)) {
-        constexpr int C = decltype(count)::value;
-        if constexpr (T::block == 256) {
-            multiply_at_once<T, C>(p, stride, *panel, ahead, a, sums);
-        } else {
-            multiply_at_once<C>(p, stride, blocks, ahead, a, sums);
-        }
-    };
-    if constexpr (Lanes::panels == 1 && (std::is_same_v<T, Q4_1> || std::is_same_v<T, Q4_K> || std::is_same_v<T, Q6_K>)) {
-        switch (n) {
-            case 1: call(std::integral_constant<int, 1>()); return true;
-            case 2: call(std::integral_constant<int, 2>()); return true;
-            case 3: call(std::integral_constant<int, 3>()); return true;
-            case 4: call(std::integral_constant<int, 4>()); return true;
-        }
-        if constexpr (Lanes::at_once == 8) {
-            switch (n) {
-                case 5: call(std::integral_constant<int, 5>()); return true;
-                case 6: call(std::integral_constant<int, 6>()); return true;
-                case 7: call(std::integral_constant<int, 7>()); return true;
-                case 8: call(std::integral_constant<int, 8>()); return true;
-            }
+// C rows, or fewer, by the ways above.
+template <class T, int C>
+LOCALSPEC_INLINE void few_at_once(const uint8_t * p, size_t stride, int blocks, Prefetch & ahead, const typename T::Row * a, int n, float * sums) {
+    if constexpr (C > 0) {
+        if (n < C) return few_at_once<T, C - 1>(p, stride, blocks, ahead, a, n, sums);
+        for (int i = 0; i < Lanes::panels; ++i) {
+            multiply_at_once<T, C>(p + i * Lanes::rows * stride, stride, blocks, ahead, a, sums + i * Lanes::rows);
         }
     }
-    return false;
 }
 
 template <class T> void multiply_rows(const Product & p, const void * packed, int64_t first, int64_t last) {
@@ -541,7 +503,10 @@ template <class T> void multiply_rows(const Product & p, const void * packed, in
                 const int blocks = static_cast<int>((left < CHUNK ? left : CHUNK) / T::block);
                 const uint8_t * w = reinterpret_cast<const uint8_t *>(weights) + chunk * chunk_bytes;
                 const auto * a = static_cast<const typename T::Row *>(packed) + chunk * p.n + n0;
-                if (n <= Lanes::at_once && rows == R && few_at_once<T>(w, p.weight_stride, blocks, panel, ahead, a, static_cast<int>(n), sums)) continue;
+                if (n <= Lanes::at_once && rows == R) {
+                    few_at_once<T, Lanes::at_once>(w, p.weight_stride, blocks, ahead, a, static_cast<int>(n), sums);
+                    continue;
+                }
                 if (rows == R) {
                     decode_chunk<T>(w, p.weight_stride, blocks, panel, ahead);
                 } else {  // the last rows of a matrix: beside them zeros

@@ -122,6 +122,10 @@ template <class K, int R> LOCALSPEC_INLINE void multiply_strip(const Product & p
 template <class K> void multiply_wide(const Product & p, const void * packed, int64_t first, int64_t last) {
     const auto * a = static_cast<const typename K::Row *>(packed);
     int64_t m0 = first;
+    // One row of activations waits for memory only: the processor fetches one run by itself best, from its first byte.
+    if (p.n == 1) {
+        for (; m0 < last; ++m0) store_block<K, 1, 1>(p, a, nullptr, m0, 0);
+    }
     for (; m0 + 4 <= last; m0 += 4) multiply_strip<K, 4>(p, a, m0 + AHEAD_ROWS + 4 <= last ? p.weights + (m0 + AHEAD_ROWS) * p.weight_stride : nullptr, m0);
     for (; m0 < last; ++m0) multiply_strip<K, 1>(p, a, nullptr, m0);
 }
