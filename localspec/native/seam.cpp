@@ -12,6 +12,9 @@
 #include "ggml.h"
 #include "kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__aarch64__) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
@@ -48,13 +51,24 @@ bool has_dotprod() {
 }
 #endif
 
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+// What -march=haswell may use beside AVX2 and FMA. Not all compilers can ask for these by name, and a virtual machine can
+// hide each of them.
+bool has_rest_of_haswell() {
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 29 & 1) || !(c >> 22 & 1)) return false;  // F16C, MOVBE
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b >> 3 & 1) || !(b >> 8 & 1)) return false;  // BMI, BMI2
+    return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c >> 5 & 1);  // LZCNT
+}
+#endif
+
 // What this processor can run, the best first.
 const Kernels * fastest(const std::string & wanted) {
     const Kernels * candidates[4] = {};
     int count = 0;
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
     __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_rest_of_haswell();
     const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                         __builtin_cpu_supports("avx512vnni");
