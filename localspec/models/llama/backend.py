@@ -74,6 +74,10 @@ def view(pointer: Any, rows: int, width: int) -> NDArray[np.float32]:  # noqa: A
     return np.ctypeslib.as_array((ctypes.c_float * (rows * width)).from_address(address)).reshape(rows, width)
 
 
+decoding = threading.Lock()
+"""Held by every decode of this process: a batch that is filled up (`native.fill`) must be alone."""
+
+
 def logits_address(context: Any, row: int = 0) -> int:  # noqa: ANN401 - an untyped library's pointer
     """Where the logits of a row of the last decode lie; where all rows have some, they follow one another. Raises
     ModelError where there are none."""

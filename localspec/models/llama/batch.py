@@ -9,6 +9,7 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.models.llama.backend import decoding
 from localspec.models.llama.weights import Weights
 from localspec.native import steps
 
@@ -164,4 +165,5 @@ class WeightsContext:
     def _decoded(self, rows: int) -> int:
         """llama_decode's status for the first `rows` rows of the batch: 0 where it worked."""
         self._native.n_tokens = rows
-        return int(llama_cpp.llama_decode(self._context, self._native))
+        with decoding:
+            return int(llama_cpp.llama_decode(self._context, self._native))

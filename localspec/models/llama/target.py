@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from localspec.config import default_threads
 from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
-from localspec.models.llama.backend import halves, logits_address, recent_log, row_at, view
+from localspec import native
+from localspec.models.llama.backend import decoding, halves, logits_address, recent_log, row_at, view
 from localspec.models.llama.batch import BatchArrays, SharedTrunk, native_batch
 from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
 from localspec.models.llama.threads import ThreadChoice
@@ -228,7 +229,7 @@ class LlamaModel(Weights):
         for sequence in range(1, sequences):
             self._trunk.reach(sequence, past)
         batch.outputs[:rows] = 1
-        self._run(rows)
+        self._run(rows, nodes)
         self._pending = (batch.tokens[:nodes].copy(), leaf_of)
         self._pending_sequences = sequences
         self._rows = rows
@@ -380,17 +381,29 @@ class LlamaModel(Weights):
             llama_cpp.llama_set_n_threads(self._context, threads, threads)
 
     @property
+    def fills_for_nothing(self) -> bool:
+        """Rows that fill a batch take hardly any time: our kernels leave them out."""
+        return self.gpu_layers == 0 and self._own_products and self._own_attention
+
+    @property
     def disturbed(self) -> bool:
         """Other programs hold the processor: times of now are none of this machine at rest."""
         return self.thread_choice.disturbed
 
-    def _run(self, rows: int) -> None:
+    def _run(self, rows: int, real: int = 0) -> None:
+        """Decode the batch, of whose `rows` only the first `real` ones are read (0 = all)."""
         self._logits = 0
         self._native_batch.n_tokens = rows
-        started = perf_counter()
-        code = llama_cpp.llama_decode(self._context, self._native_batch)
+        fills = 0 < real < rows and self.fills_for_nothing
+        with decoding:
+            if fills:
+                native.fill(rows, real)
+            started = perf_counter()
+            code = llama_cpp.llama_decode(self._context, self._native_batch)
+            if fills:
+                native.fill(0, 0)
         if self.gpu_layers == 0:
-            self._choose_threads(rows, started)
+            self._choose_threads(real or rows, started)
         if code == 0:
             return
         self._drop_draft()
