@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.cost import CAUTION, SteadyTimes, StepCost, best_size, break_even_probability
+from localspec.speculation.cost import CAUTION, SIZES, SteadyTimes, StepCost, best_size, break_even_probability
 from localspec.speculation.policy import (
     DRAFT_MODEL,
     MAX_ACCEPTANCE,
@@ -19,7 +19,7 @@ from localspec.speculation.policy import (
     SourceGate,
     SpeculationGate,
 )
-from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, cut, depths
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, DraftTree, cut, depths
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
 
@@ -96,17 +96,29 @@ def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room,
 
     possible = cut(Acceptance().calibrate(tree), min(budget.limit, room), max_depth)
 
+    most = min(rows, len(curve) - 1)
+    sizes = [*(size for size in SIZES if size < most), most]
+
+    def step_seconds(nodes: int) -> float:
+        """Of the batch that takes the least time; one of a few sizes."""
+        return float(min(seconds[size] for size in sizes if size > nodes)) + (0.01 if nodes else 0.0)
+
     def surplus(size: int) -> float:
         """Tokens beyond what the same time brings plainly."""
         expected = 1.0 + CAUTION * float(cut(possible, size).path_probability.sum())
-        return float(expected - (seconds[size + 1] + (0.01 if size else 0.0)) / seconds[1])
+        return float(expected - step_seconds(size) / seconds[1])
 
     best = max(surplus(size) for size in range(len(possible) + 1))
     assert surplus(len(chosen)) == pytest.approx(best, rel=1e-6, abs=1e-9)
     assert set(paths_of(chosen)) == set(paths_of(cut(possible, len(chosen))))
-    gains = np.sort(possible.path_probability)[::-1]
-    assert budget.cost.expected_gain(gains * CAUTION, budget.cost.best_size(gains, 0), 0) == pytest.approx(
-        max(0.0, best), abs=1e-6
+    batch = budget.cost.rows(len(chosen), 0)
+    assert batch in sizes
+    assert batch > len(chosen)
+    assert seconds[batch] + (0.01 if len(chosen) else 0.0) == step_seconds(len(chosen))
+    best_first = possible.take(np.argsort(-possible.path_probability, kind="stable").tolist())
+    spent = (step_seconds(len(chosen)) - step_seconds(0)) / seconds[1]
+    assert budget.cost.gain(DraftTree.empty(), best_first, 0) == pytest.approx(
+        float(chosen.path_probability.sum()) - spent, abs=1e-6
     )
 
 
@@ -115,7 +127,7 @@ def test_pace_is_never_below_plain_decoding(curve, steps):
     times = SteadyTimes(np.array(curve))
     budget = CostBudget(times, None, 9)
     for tokens, seconds in steps:
-        budget.observe(make_tree([1], [-1]), np.arange(tokens - 1, dtype=np.int32), StepCost(0, seconds, seconds))
+        budget.observe(make_tree([1], [-1]), np.arange(tokens - 1, dtype=np.int32), StepCost(0, 2, seconds, seconds))
     assert budget.cost.throughput(0) >= 1 / curve[1] * (1 - 1e-9)
     if steps:
         assert budget.cost.throughput(0) <= max(1 / curve[1], *(tokens / seconds for tokens, seconds in steps)) * (
@@ -130,31 +142,50 @@ def test_a_fast_pace_makes_time_dear():
     budget = CostBudget(times, None, 2, overhead=0.0)
     assert len(budget.choose(tree, 9, 9)) == 1, "0.6 tokens for half a step"
     for _ in range(200):
-        budget.observe(tree, np.array([0, 1], np.int32), StepCost(0, 1.0, 1.0))
+        budget.observe(tree, np.array([0, 1], np.int32), StepCost(0, 2, 1.0, 1.0))
     assert budget.cost.throughput(0) == pytest.approx(3.0, rel=0.05)
     assert len(budget.choose(tree, 9, 9)) == 0
-    assert budget.cost.best_size(np.array([0.6]), 0) == budget.cost.expected_gain(np.array([0.6]), 0, 0) == 0
-    assert budget.cost.expected_gain(np.array([0.6]), 1, 0) == pytest.approx(0.6 - 3.0 * 0.5, rel=0.05)
+    assert budget.cost.gain(DraftTree.empty(), tree, 0) == 0
+    plain, drafted = budget.cost.step_seconds(0)
+    assert 0.6 - budget.cost.throughput(0) * (drafted - plain) == pytest.approx(0.6 - 3.0 * 0.5, rel=0.05)
     assert budget.cost.min_probability(0) > 0.6
 
 
 def test_decode_times_are_observed_at_their_place():
-    told: list[tuple[int, int, float]] = []
+    told: list[tuple[int, int, float, bool]] = []
 
     class Times(SteadyTimes):
-        def observe(self, rows: int, cached: int, seconds: float) -> None:
-            told.append((rows, cached, seconds))
+        def observe(self, rows: int, cached: int, seconds: float, *, changed: bool = False) -> None:
+            told.append((rows, cached, seconds, changed))
 
     budget = CostBudget(Times(np.arange(9.0)), None, 8)
-    budget.observe(make_tree([1, 2], [-1, 0]), np.array([0], np.int32), StepCost(77, 0.5, 0.6))
-    assert told == [(3, 77, 0.5)]
+    tree, path = make_tree([1, 2], [-1, 0]), np.array([0], np.int32)
+    for cached, rows in ((77, 3), (79, 4), (81, 4), (83, 3)):
+        budget.observe(tree, path, StepCost(cached, rows, 0.5, 0.6))
+    assert told == [(3, 77, 0.5, False), (4, 79, 0.5, True), (4, 81, 0.5, False), (3, 83, 0.5, True)]
+
+
+def test_a_batch_keeps_its_size_where_a_change_costs_more_than_rows():
+    tree = make_tree([1, 2, 3], [-1, 0, 1], [0.9, 0.9, 0.9])
+    seconds = 1.0 + 0.01 * np.arange(9.0)
+    dear = CostBudget(SteadyTimes(seconds, change=0.1), None, 8, overhead=0.0)
+    cheap = CostBudget(SteadyTimes(seconds, change=0.001), None, 8, overhead=0.0)
+    for budget in (dear, cheap):
+        assert [budget.cost.rows(nodes, 0) for nodes in range(8)] == [1, 2, 3, 4, 6, 6, 8, 8], "nothing was before"
+        budget.observe(tree, np.empty(0, np.int32), StepCost(0, 6, 1.0, 1.0))
+    assert [dear.cost.rows(nodes, 0) for nodes in range(8)] == [6, 6, 6, 6, 6, 6, 8, 8]
+    assert [cheap.cost.rows(nodes, 0) for nodes in range(8)] == [1, 2, 3, 4, 6, 6, 8, 8]
+    assert dear.cost.step_seconds(0).tolist() == pytest.approx([1.06] * 6 + [1.18] * 2)
+    assert cheap.cost.step_seconds(0).tolist() == pytest.approx([1.011, 1.021, 1.031, 1.041, 1.06, 1.06, 1.081, 1.081])
 
 
 def test_a_fixed_budget_knows_no_time():
     budget = FixedBudget(2)
     assert budget.cost.throughput(0) == budget.cost.min_probability(0) == 0
-    gains = np.array([0.5, 0.25, 0.125])
-    assert budget.cost.expected_gain(gains, budget.cost.best_size(gains, 0), 0) == 0.75
+    tree = make_tree([1, 2, 3], [-1, 0, 1], [0.5, 0.5, 0.5])
+    assert budget.cost.gain(DraftTree.empty(), tree, 0) == 0.75
+    assert budget.cost.gain(tree, tree, 0) == 0
+    assert [budget.cost.rows(nodes, 0) for nodes in range(4)] == [1, 2, 3, 4], "no row is filled up"
 
 
 def test_no_more_is_proposed_than_can_pay():
