@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import cast
@@ -391,7 +391,7 @@ def drafted_of(nodes: Sequence[tuple[int, int, float]]) -> Drafted:
 
 
 def recycled_of(
-    entries: dict[int, Sequence[tuple[int, float]]], make: Callable[[], RecycledTable] = recycled_table
+    entries: Mapping[int, Sequence[tuple[int, float]]], make: Callable[[], RecycledTable] = recycled_table
 ) -> RecycledTable:
     """A table of (token, probability) by the token that they follow."""
     table = make()
