@@ -8,6 +8,8 @@ set "PY=%VENV%\Scripts\python.exe"
 set "LOG=%VENV%\setup.log"
 set "PIP_DISABLE_PIP_VERSION_CHECK=1"
 set "PIP_NO_INPUT=1"
+rem A sum over the sources of our kernels, as kernels_stamp of scripts/setup.sh: where it changes, llama.cpp is built anew.
+set "SUM=import pathlib, sys, zlib; found = sorted(f for f in pathlib.Path(sys.argv[1]).glob('*') if f.suffix in ('.cmake', '.h', '.cpp')); print(zlib.crc32(b''.join(f.read_bytes() for f in found)))"
 
 if "%~1"=="--help" goto usage
 if "%~1"=="-h" goto usage
@@ -40,6 +42,9 @@ if errorlevel 1 goto install
 fc /b "%ROOT%requirements-models.txt" "%VENV%\.localspec-models" >nul 2>nul
 if errorlevel 1 goto install
 findstr /x /c:"%BACKEND%" "%VENV%\.localspec-llama" >nul 2>nul
+if errorlevel 1 goto install
+"%PY%" -c "%SUM%" "%ROOT%localspec\native" >"%VENV%\kernels.txt"
+fc /b "%VENV%\kernels.txt" "%VENV%\.localspec-kernels" >nul 2>nul
 if errorlevel 1 goto install
 goto ready
 
@@ -96,6 +101,7 @@ for /f "tokens=1" %%p in ('findstr /b /c:"llama-cpp-python==" "%ROOT%requirement
 set "USER_ARGS=%CMAKE_ARGS%"
 rem Our kernels are built into llama.cpp by a hook of CMake's, where the compiler can.
 if exist "%ROOT%localspec\native\hook.cmake" set "USER_ARGS="-DCMAKE_PROJECT_ggml_INCLUDE=%ROOT:\=/%localspec/native/hook.cmake" %CMAKE_ARGS%"
+"%PY%" -c "%SUM%" "%ROOT%localspec\native" >"%VENV%\kernels.txt"
 set "CMAKE_BUILD_PARALLEL_LEVEL=%NUMBER_OF_PROCESSORS%"
 set "BUILT=%BACKEND%"
 :build
@@ -117,6 +123,7 @@ if errorlevel 1 goto build_failed
 if errorlevel 1 goto build_failed
 if not "%BUILT%"=="%BACKEND%" >"%VENV%\.localspec-no-cuda" echo %PIN%
 if "%BUILT%"=="cuda" if exist "%VENV%\.localspec-no-cuda" del "%VENV%\.localspec-no-cuda"
+copy /y /b "%VENV%\kernels.txt" "%VENV%\.localspec-kernels" >nul
 >"%VENV%\.localspec-llama" echo %BUILT%
 set "BACKEND=%BUILT%"
 goto ready
@@ -157,7 +164,7 @@ echo   start.bat --endpoint                 the same, and other programs can ask
 echo   start.bat ask "..." --doc FILE       ask in the terminal; any arguments go to python -m localspec
 echo   start.bat --setup-only               install, and stop there
 echo.
-echo Settings: LOCALSPEC_BACKEND (cpu or cuda), LOCALSPEC_HOME (another folder for models and stores), CMAKE_ARGS.
+echo Settings: LOCALSPEC_BACKEND (cpu or cuda), LOCALSPEC_KERNELS (off: those of llama.cpp only), LOCALSPEC_HOME (another folder for models and stores), CMAKE_ARGS.
 exit /b 0
 
 :bad_backend

@@ -192,6 +192,15 @@ GPU_LAYERS = "GPU layers"
 GPU_LAYERS_INFO = "-1 chooses as many as fit on the GPU, if there is one; 0 keeps all on the processor."
 THREADS = "Threads"
 THREADS_INFO = "0 uses every core."
+KERNELS = "Kernels: {which}"
+KERNELS_OURS = "ours ({name}), {parts}"
+KERNELS_ATTENTION = "attention"
+KERNELS_OF_LLAMA = {
+    "off": "llama.cpp's own (switched off)",
+    "not built": "llama.cpp's own (not built in)",
+    "none for this processor": "llama.cpp's own (none for this processor)",
+}
+"""Why ours do not serve, in the words of `native.describe`"""
 TUNED = "tuned: {format}"
 TUNE = "Tune for this computer"
 TUNE_AGAIN = "Measure again"

@@ -351,6 +351,40 @@ def test_the_kernels_are_built_in_and_stand_in_the_stamp(machine: Machine) -> No
     assert machine.shell("backend=cpu; llama_stamp").stdout != before
 
 
+def test_both_starters_build_anew_when_the_same_things_change(machine: Machine) -> None:
+    """cmd.exe is not at hand: what start.bat compares is read in its lines, and its sum of the kernels is run."""
+    lines = (REPOSITORY / "start.bat").read_text(encoding="ascii").splitlines()
+    checks = lines[lines.index(":backend_known") : lines.index(":install")]
+    for compared, stamp in (
+        ("requirements.txt", "packages"), ("requirements-models.txt", "models"), ("%BACKEND%", "llama"),
+        ("kernels.txt", "kernels"),
+    ):  # fmt: skip
+        place = next(at for at, line in enumerate(checks) if compared in line and f".localspec-{stamp}" in line)
+        assert checks[place + 1] == "if errorlevel 1 goto install"
+        assert any(stamp in line for line in lines if line.startswith(("copy", ">"))), "it is never written"
+    code = next(line[len('set "SUM=') : -1] for line in lines if line.startswith('set "SUM='))
+    assert not set(code) & set('%"!'), "characters that cmd.exe reads"
+
+    native = machine.root / "localspec" / "native"
+    native.mkdir()
+
+    def sums() -> tuple[str, str]:
+        ours = machine.shell("backend=cpu; llama_stamp").stdout
+        return ours, machine.run("python3", "-c", code, str(native)).stdout
+
+    names = {path.suffix: path.name for path in (REPOSITORY / "localspec" / "native").iterdir() if path.is_file()}
+    for name in names.values():
+        (native / name).write_text(name)
+    before = sums()
+    assert all(before)
+    for suffix, name in names.items():
+        (native / name).write_text("another")
+        after = sums()
+        changed = [one != other for one, other in zip(before, after, strict=True)]
+        assert changed == [suffix != ".py"] * 2, name
+        before = after
+
+
 # ---- what is missing on a fresh machine ----
 
 

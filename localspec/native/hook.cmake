@@ -97,4 +97,21 @@ function(localspec_attach)
     message(STATUS "LocalSpec: its kernels are built in (${known})")
 endfunction()
 
+# What Python asks of a step beside llama.cpp: a small library that lies with llama.cpp's own. It needs nothing of them,
+# so it is built by every compiler and whatever the source tree.
+function(localspec_steps)
+    add_library(localspec-steps SHARED ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/steps.cpp)
+    target_compile_features(localspec-steps PRIVATE cxx_std_17)
+    if(NOT MSVC)
+        target_compile_options(localspec-steps PRIVATE -ffp-contract=off)
+    endif()
+    set_target_properties(localspec-steps PROPERTIES CXX_VISIBILITY_PRESET hidden)
+    if(DEFINED SKBUILD_PLATLIB_DIR)
+        install(TARGETS localspec-steps
+            LIBRARY DESTINATION ${SKBUILD_PLATLIB_DIR}/llama_cpp/lib
+            RUNTIME DESTINATION ${SKBUILD_PLATLIB_DIR}/llama_cpp/lib)
+    endif()
+endfunction()
+
+cmake_language(DEFER CALL localspec_steps)
 cmake_language(DEFER CALL localspec_attach)

@@ -11,6 +11,7 @@
 #include <limits>
 #include <queue>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #ifdef _WIN32
@@ -30,16 +31,53 @@ constexpr double MIN_RECYCLED = 0.01;
 
 // ---- values shared with Python (native/steps.py) ---------------------------------------------------------------------
 
+// A tree of n nodes is one block of memory: its arrays one after the other, the widest type first.
 struct Tree {
     int32_t n;
-    int32_t capacity;
-    int32_t * tokens;
-    int32_t * parents;
-    uint8_t * source;
-    float * evidence;    // [n, 6]
-    float * probability; // P(accepted | parent accepted)
-    double * path;       // product from the root
+    double * path;        // [n] product of `probability` from the root
+    int32_t * tokens;     // [n]
+    int32_t * parents;    // [n]
+    float * evidence;     // [n, 6]
+    float * probability;  // [n] P(accepted | parent accepted)
+    uint8_t * source;     // [n]
+
+    Tree(void * block, int32_t nodes) : n(nodes) { lay(block, nodes); }
+
+    static size_t bytes(int32_t nodes) { return static_cast<size_t>(nodes) * 45; }
+
+    // Where the arrays lie with room for so many nodes.
+    void lay(void * block, int32_t nodes) {
+        auto * at = static_cast<char *>(block);
+        const auto next = [&](size_t each) { return std::exchange(at, at + each * static_cast<size_t>(nodes)); };
+        path = reinterpret_cast<double *>(next(sizeof(double)));
+        tokens = reinterpret_cast<int32_t *>(next(sizeof(int32_t)));
+        parents = reinterpret_cast<int32_t *>(next(sizeof(int32_t)));
+        evidence = reinterpret_cast<float *>(next(6 * sizeof(float)));
+        probability = reinterpret_cast<float *>(next(sizeof(float)));
+        source = reinterpret_cast<uint8_t *>(next(1));
+    }
+
+    // The same tree in a block without room to spare.
+    void pack(void * block) const {
+        const Tree to(block, n);
+        const auto count = static_cast<size_t>(n);
+        std::copy_n(path, count, to.path);
+        std::copy_n(tokens, count, to.tokens);
+        std::copy_n(parents, count, to.parents);
+        std::copy_n(evidence, 6 * count, to.evidence);
+        std::copy_n(probability, count, to.probability);
+        std::copy_n(source, count, to.source);
+    }
 };
+
+// An empty tree with room for so many nodes.
+Tree room_for(int32_t nodes) {
+    static thread_local std::vector<double> room;
+    room.resize(Tree::bytes(nodes) / sizeof(double) + 1);
+    Tree tree(room.data(), nodes);
+    tree.n = 0;
+    return tree;
+}
 
 struct Matches {  // of one source
     const int32_t * text;
@@ -353,7 +391,7 @@ class Builder {
                 link({group.text, group.places[i], group.ends[i], group.lengths[i], group.source, group.similarity[i],
                       group.votes[i]}, first, last);
         }
-        const int32_t limit = std::min(inputs.limit, tree.capacity);
+        const int32_t limit = inputs.limit;
         if (limit > 0) expand(-1, 0, inputs.root, first, -1);
         while (!heap_.empty() && tree.n < limit) {
             std::pop_heap(heap_.begin(), heap_.end(), worse);
@@ -616,7 +654,7 @@ double expected_gain(const double * gains, int32_t size, const double * seconds,
 
 // ---- what Python calls -------------------------------------------------------------------------------------------------
 
-API int32_t localspec_steps_version() { return 1; }
+API int32_t localspec_steps_version() { return 2; }
 
 API Index * localspec_index_new(const double * votes, int32_t max_n) { return new Index(votes, max_n); }
 API void localspec_index_free(Index * index) { delete index; }
@@ -659,33 +697,39 @@ API void localspec_recycled_put(Recycled * table, int32_t token, const int32_t *
     std::copy_n(probabilities, likely.count, likely.probabilities);
 }
 
-API void localspec_build(const Inputs * inputs, Tree * tree) {
+// Trees are written into a block with room for `limit` nodes; returned is how many there are.
+API int32_t localspec_build(const Inputs * inputs, void * block) {
     static thread_local Builder builder;
-    builder.build(*inputs, *tree);
+    Tree tree = room_for(inputs->limit);
+    builder.build(*inputs, tree);
+    tree.pack(block);
+    return tree.n;
 }
 
-API void localspec_calibrate(Tree * tree, const double * weights, const double * residual) {
+API void localspec_calibrate(void * block, int32_t nodes, const double * weights, const double * residual) {
     static thread_local std::vector<Evidence> known;
-    evidence_of(*tree, known);
-    for (int32_t i = 0; i < tree->n; i++) {
-        tree->probability[i] = static_cast<float>(chance(known[i], weights, residual));
-        tree->path[i] = static_cast<double>(tree->probability[i]) * (tree->parents[i] >= 0 ? tree->path[tree->parents[i]] : 1.0);
+    const Tree tree(block, nodes);
+    evidence_of(tree, known);
+    for (int32_t i = 0; i < nodes; i++) {
+        tree.probability[i] = static_cast<float>(chance(known[i], weights, residual));
+        tree.path[i] = static_cast<double>(tree.probability[i]) * (tree.parents[i] >= 0 ? tree.path[tree.parents[i]] : 1.0);
     }
 }
 
 // Learns from a verification. Returns the number of nodes that were tried.
-API int32_t localspec_learn(const Tree * tree, const int32_t * path, int32_t accepted, double * weights, double * precision,
+API int32_t localspec_learn(void * block, int32_t nodes, const int32_t * path, int32_t accepted, double * weights, double * precision,
                             const double * start, double * residual) {
     static thread_local std::vector<Evidence> known;
     static thread_local std::vector<char> taken;
     static thread_local std::vector<std::pair<int32_t, double>> tried;
-    evidence_of(*tree, known);
-    taken.assign(static_cast<size_t>(tree->n), 0);
+    const Tree tree(block, nodes);
+    evidence_of(tree, known);
+    taken.assign(static_cast<size_t>(nodes), 0);
     for (int32_t i = 0; i < accepted; i++) taken[path[i]] = 1;
     for (int32_t f = 0; f < FEATURES; f++) precision[f] = std::max(start[f], precision[f] * FORGETTING);
     tried.clear();
-    for (int32_t i = 0; i < tree->n; i++)
-        if (tree->parents[i] < 0 || taken[tree->parents[i]]) tried.emplace_back(i, chance(known[i], weights, residual));
+    for (int32_t i = 0; i < nodes; i++)
+        if (tree.parents[i] < 0 || taken[tree.parents[i]]) tried.emplace_back(i, chance(known[i], weights, residual));
     double residuals[KIND_COUNT] = {};
     int32_t met = 0;
     Term terms[FEATURES];
@@ -727,27 +771,31 @@ API int32_t localspec_best_size(const double * gains, int32_t count, const doubl
 }
 
 // The `limit` best nodes, or with `seconds` as many of them as pay.
-API void localspec_cut(const Tree * tree, int32_t limit, int32_t max_depth, const double * seconds, int32_t entries,
-                       double throughput, double caution, Tree * out) {
+API int32_t localspec_cut(void * block, int32_t nodes, int32_t limit, int32_t max_depth, const double * seconds,
+                          int32_t entries, double throughput, double caution, void * result) {
     static thread_local std::vector<int32_t> order;
     static thread_local std::vector<double> gains;
-    out->n = 0;
-    rank(*tree, max_depth, order);
+    const Tree tree(block, nodes);
+    rank(tree, max_depth, order);
     auto count = std::max(0, std::min<int32_t>(limit, static_cast<int32_t>(order.size())));
     if (seconds) {
         gains.resize(count);
-        for (int32_t i = 0; i < count; i++) gains[i] = tree->path[order[i]];
+        for (int32_t i = 0; i < count; i++) gains[i] = tree.path[order[i]];
         count = best_size(gains.data(), count, seconds, entries, throughput, caution);
     }
-    if (count > 0) depth_first(*tree, order.data(), count, *out);
+    Tree out(result, count);
+    out.n = 0;
+    if (count > 0) depth_first(tree, order.data(), count, out);
+    return count;
 }
 
 // What a source gained that grew `before` into `now`, in tokens: the part of the new tree that will be verified against
 // the part of the old one that would have been, both by what is known now. Without `seconds` rows are free.
-API double localspec_gain(const Tree * before, const Tree * now, const double * seconds, int32_t entries, double throughput,
-                          double caution) {
+API double localspec_gain(void * earlier, int32_t earlier_nodes, void * later, int32_t later_nodes, const double * seconds,
+                          int32_t entries, double throughput, double caution) {
     static thread_local std::vector<int32_t> place;
     static thread_local std::vector<double> gains;
+    const Tree before(earlier, earlier_nodes), now(later, later_nodes);
     const int32_t limit = entries - 1;
     const auto size_of = [&](const Tree & tree) {
         return seconds ? best_size(tree.path, tree.n, seconds, entries, throughput, caution) : std::min(tree.n, limit);
@@ -758,20 +806,20 @@ API double localspec_gain(const Tree * before, const Tree * now, const double * 
         for (int32_t i = 0; i < size; i++) sum += paths[i];
         return sum;
     };
-    const int32_t size = size_of(*before);
+    const int32_t size = size_of(before);
     place.assign(static_cast<size_t>(size), -2);
     gains.assign(static_cast<size_t>(size), 0.0);
     for (int32_t i = 0; i < size; i++) {
-        const int32_t above = before->parents[i] >= 0 ? place[before->parents[i]] : -1;
+        const int32_t above = before.parents[i] >= 0 ? place[before.parents[i]] : -1;
         if (above == -2) continue;
-        for (int32_t j = above + 1; j < now->n; j++)
-            if (now->parents[j] == above && now->tokens[j] == before->tokens[i]) {
+        for (int32_t j = above + 1; j < now.n; j++)
+            if (now.parents[j] == above && now.tokens[j] == before.tokens[i]) {
                 place[i] = j;
-                gains[i] = now->path[j];
+                gains[i] = now.path[j];
                 break;
             }
     }
-    return value(now->path, size_of(*now)) - value(gains.data(), size);
+    return value(now.path, size_of(now)) - value(gains.data(), size);
 }
 
 // Positions and sequences of root + tree + rows that fill the batch up to `rows`, for llama.cpp. Returns the number of

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import threading
 from typing import Any
 
 import numpy as np
@@ -14,24 +13,18 @@ from numpy.typing import NDArray
 from localspec.native import library_folder
 
 _NAMES = {"linux": "liblocalspec-steps.so", "darwin": "liblocalspec-steps.dylib", "win32": "localspec-steps.dll"}
-_VERSION = 1
+_VERSION = 2
 _MAX_MATCHES = 16
 _TOP_K = 8
 _EVIDENCE = 6
+_NODE_BYTES = 45
+"""Of a node in a block, in which the arrays of a tree follow one another (`Tree` in steps.cpp)."""
 
 Int, Long, Real, Address = ctypes.c_int32, ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 Arrays = tuple[
     NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]
 ]
 """Fields of a `DraftTree`, in order."""
-
-
-class _Tree(ctypes.Structure):
-    _fields_ = (
-        ("n", Int), ("capacity", Int),
-        ("tokens", Address), ("parents", Address), ("source", Address), ("evidence", Address),
-        ("probability", Address), ("path", Address),
-    )  # fmt: skip
 
 
 class _Matches(ctypes.Structure):
@@ -62,13 +55,13 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "recycled_free": (None, (Address,)),
     "recycled_get": (Int, (Address, Int, Address, Address)),
     "recycled_put": (None, (Address, Int, Address, Address, Int)),
-    "build": (None, (Address, Address)),
-    "calibrate": (None, (Address, Address, Address)),
-    "learn": (Int, (Address, Address, Int, Address, Address, Address, Address)),
+    "build": (Int, (Address, Address)),
+    "calibrate": (None, (Address, Int, Address, Address)),
+    "learn": (Int, (Address, Int, Address, Int, Address, Address, Address, Address)),
     "step_seconds": (None, (Address, Address, Int, Int, Real, Real, Int, Address, Address)),
     "best_size": (Int, (Address, Int, Address, Int, Real, Real)),
-    "cut": (None, (Address, Int, Int, Address, Int, Real, Real, Address)),
-    "gain": (Real, (Address, Address, Address, Int, Real, Real)),
+    "cut": (Int, (Address, Int, Int, Int, Address, Int, Real, Real, Address)),
+    "gain": (Real, (Address, Int, Address, Int, Address, Int, Real, Real)),
     "place": (Int, (Address, Int, Int, Int, Int, Address, Address, Address, Address)),
 }
 
@@ -99,60 +92,39 @@ def available() -> bool:
     return bool(_call)
 
 
+_as_character: Any = ctypes.c_char.from_buffer
+_address = ctypes.addressof
+
+
 def address(array: NDArray[Any]) -> int:
-    """Of its first element; it must be contiguous, and outlive the call."""
-    return int(array.__array_interface__["data"][0])
+    """Of its first element, 0 where there is none; it must be contiguous and writable, and outlive the call."""
+    return _address(_as_character(array)) if array.size else 0
 
 
-class Buffers:
-    """Room for one tree that native code writes, used again and again."""
-
-    def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
-        self._arrays: Arrays = (
-            np.empty(capacity, np.int32),
-            np.empty(capacity, np.int32),
-            np.empty(capacity, np.uint8),
-            np.empty((capacity, _EVIDENCE), np.float32),
-            np.empty(capacity, np.float32),
-            np.empty(capacity, np.float64),
-        )
-        self.native = _Tree(0, capacity, *[address(array) for array in self._arrays])
-        self.pointer = ctypes.addressof(self.native)
-
-    def arrays(self) -> Arrays | None:
-        """Copies of what was written; None for an empty tree."""
-        count = self.native.n
-        if count == 0:
-            return None
-        tokens, parents, source, evidence, probability, path = self._arrays
-        return (
-            tokens[:count].copy(),
-            parents[:count].copy(),
-            source[:count].copy(),
-            evidence[:count].copy(),
-            probability[:count].copy(),
-            path[:count].copy(),
-        )
+def room(nodes: int) -> NDArray[np.uint8]:
+    """A block for a tree of at most so many nodes."""
+    return np.empty(max(nodes, 1) * _NODE_BYTES, np.uint8)
 
 
-class _Rooms(threading.local):
-    """Searches run in a thread of their own."""
-
-    buffers: Buffers | None = None
-
-    def of(self, capacity: int) -> Buffers:
-        """Buffers for a tree of `capacity` nodes."""
-        if self.buffers is None or self.buffers.capacity < capacity:
-            self.buffers = Buffers(max(capacity, 128))
-        return self.buffers
-
-
-_rooms = _Rooms()
+def unpack(block: NDArray[np.uint8], nodes: int) -> Arrays:
+    """The arrays of a tree, as views of its block."""
+    return (
+        np.ndarray((nodes,), np.int32, block, 8 * nodes),
+        np.ndarray((nodes,), np.int32, block, 12 * nodes),
+        np.ndarray((nodes,), np.uint8, block, 44 * nodes),
+        np.ndarray((nodes, _EVIDENCE), np.float32, block, 16 * nodes),
+        np.ndarray((nodes,), np.float32, block, 40 * nodes),
+        np.ndarray((nodes,), np.float64, block, 0),
+    )
 
 
-def _native(tree: Arrays) -> _Tree:
-    return _Tree(len(tree[0]), len(tree[0]), *[address(array) for array in tree])
+def pack(arrays: Arrays) -> NDArray[np.uint8]:
+    """A block that holds copies of the arrays of a tree."""
+    block = room(len(arrays[0]))
+    views: tuple[NDArray[Any], ...] = unpack(block, len(arrays[0]))
+    for view, array in zip(views, arrays, strict=True):
+        view[...] = array
+    return block
 
 
 class Index:
@@ -235,17 +207,17 @@ def build(
     model: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
     min_probability: float,
     decay: float,
-) -> Arrays | None:
-    """A grown tree. `groups`: text, places, ends, lengths, similarity, votes and the source of matches; `drafted`:
+) -> tuple[NDArray[np.uint8], int]:
+    """A grown tree's block and number of nodes. `groups`: text, places, ends, lengths, similarity, votes and the source of matches; `drafted`:
     tokens, parents and probabilities of the draft model's tree; `model`: weights and residual of the estimates."""
-    room = _rooms.of(limit)
+    block = room(limit)
     native = (_Matches * len(groups))(
         *[_Matches(*map(address, arrays), len(arrays[1]), source) for *arrays, source in groups]
     )
     inputs = _Inputs(
         root,
         len(groups),
-        ctypes.addressof(native) if groups else None,
+        _address(native) if groups else None,
         index.pointer if index is not None else None,
         recycled.pointer if recycled is not None else None,
         *(map(address, drafted) if drafted is not None else (None, None, None)),
@@ -257,18 +229,19 @@ def build(
         min_probability,
         decay,
     )
-    _call["build"](ctypes.addressof(inputs), room.pointer)
-    return room.arrays()
+    return block, _call["build"](_address(inputs), address(block))
 
 
-def calibrate(tree: Arrays, weights: NDArray[np.float64], residual: NDArray[np.float64]) -> None:
-    """Write the probabilities of `tree` anew, in place."""
-    native = _native(tree)
-    _call["calibrate"](ctypes.addressof(native), address(weights), address(residual))
+def calibrate(
+    block: NDArray[np.uint8], nodes: int, weights: NDArray[np.float64], residual: NDArray[np.float64]
+) -> None:
+    """Write the probabilities of a tree anew, in place."""
+    _call["calibrate"](address(block), nodes, address(weights), address(residual))
 
 
 def learn(
-    tree: Arrays,
+    block: NDArray[np.uint8],
+    nodes: int,
     path: NDArray[np.int32],
     weights: NDArray[np.float64],
     precision: NDArray[np.float64],
@@ -276,17 +249,8 @@ def learn(
     residual: NDArray[np.float64],
 ) -> int:
     """Move weights, precision and residual in place. Returns how many nodes were tried."""
-    native = _native(tree)
-    found = _call["learn"](
-        ctypes.addressof(native),
-        address(path),
-        len(path),
-        address(weights),
-        address(precision),
-        address(start),
-        address(residual),
-    )
-    return int(found)
+    moved = address(weights), address(precision), address(start), address(residual)
+    return int(_call["learn"](address(block), nodes, address(path), len(path), *moved))
 
 
 def step_seconds(
@@ -318,31 +282,32 @@ def best_size(gains: NDArray[np.float64], seconds: NDArray[np.float64], throughp
 
 
 def cut(
-    tree: Arrays,
+    block: NDArray[np.uint8],
+    nodes: int,
     limit: int,
     max_depth: int,
     seconds: NDArray[np.float64] | None = None,
     throughput: float = 0.0,
     caution: float = 1.0,
-) -> Arrays | None:
-    """The best nodes of `tree`."""
-    native = _native(tree)
-    room = _rooms.of(len(tree[0]))
-    entries = len(seconds) if seconds is not None else 0
-    place = address(seconds) if seconds is not None else None
-    _call["cut"](ctypes.addressof(native), limit, max_depth, place, entries, throughput, caution, room.pointer)
-    return room.arrays()
+) -> tuple[NDArray[np.uint8], int]:
+    """Block and number of the best nodes of a tree."""
+    result = room(min(limit, nodes))
+    times = (address(seconds), len(seconds)) if seconds is not None else (None, 0)
+    return result, _call["cut"](address(block), nodes, limit, max_depth, *times, throughput, caution, address(result))
 
 
 def gain(
-    before: Arrays, now: Arrays, seconds: NDArray[np.float64] | None, limit: int, throughput: float, caution: float
+    before: tuple[NDArray[np.uint8], int],
+    now: tuple[NDArray[np.uint8], int],
+    seconds: NDArray[np.float64] | None,
+    limit: int,
+    throughput: float,
+    caution: float,
 ) -> float:
-    """What the second tree brings beyond the first; `limit` counts where rows are free."""
-    first, second = _native(before), _native(now)
-    entries = len(seconds) if seconds is not None else limit + 1
-    place = address(seconds) if seconds is not None else None
-    pointers = ctypes.addressof(first), ctypes.addressof(second)
-    return float(_call["gain"](*pointers, place, entries, throughput, caution))
+    """What the second tree (block, nodes) brings beyond the first; `limit` counts where rows are free."""
+    times = (address(seconds), len(seconds)) if seconds is not None else (None, limit + 1)
+    trees = address(before[0]), before[1], address(now[0]), now[1]
+    return float(_call["gain"](*trees, *times, throughput, caution))
 
 
 def place(

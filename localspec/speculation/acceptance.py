@@ -112,10 +112,10 @@ class Acceptance:
             return tree
         if not steps.available():
             return self.calibrate_reference(tree)
-        probability, path_probability = tree.probability.copy(), tree.path_probability.copy()
-        calibrated = DraftTree(tree.tokens, tree.parents, tree.source, tree.evidence, probability, path_probability)
-        steps.calibrate(calibrated.arrays, self.weights, self.residual)
-        return calibrated
+        block, nodes = tree.native
+        block = block.copy()
+        steps.calibrate(block, nodes, self.weights, self.residual)
+        return DraftTree.of_native(block, nodes)
 
     def calibrate_reference(self, tree: DraftTree) -> DraftTree:
         """`calibrate` in Python."""
@@ -134,7 +134,7 @@ class Acceptance:
             self.observe_reference(tree, path)
             return
         moved = self.weights, self._precision, self._start, self.residual
-        self.trials += steps.learn(tree.arrays, path, *moved)
+        self.trials += steps.learn(*tree.native, path, *moved)
 
     def observe_reference(self, tree: DraftTree, path: NDArray[np.int32]) -> None:
         """`observe` in Python."""

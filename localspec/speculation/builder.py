@@ -86,7 +86,7 @@ def build_tree(
         chance = estimate.chance() if estimate is not None else None
         return build_reference(inputs, limit, chance, min_probability, max_depth, decay)
     groups = [(m.text, m.places, m.ends, m.lengths, m.similarity, m.votes, m.source) for m in inputs.matches if len(m)]
-    arrays = steps.build(
+    built = steps.build(
         int(inputs.context[-1]),
         groups,
         cast(steps.Index | None, inputs.index),
@@ -98,7 +98,7 @@ def build_tree(
         min_probability,
         decay,
     )
-    return DraftTree.of_arrays(arrays)
+    return DraftTree.of_native(*built)
 
 
 def build_reference(

@@ -26,6 +26,11 @@ MIN_PROBABILITY = 0.03
 """Nodes with a lower path probability are not looked at: where rows are free there is no end of them."""
 DRAFT_OVERHEAD = 0.0004
 """Seconds that a drafted step takes beyond its decode (docs/log.md)."""
+PLAIN_OVERHEAD = 0.0001
+"""Seconds that a plain step takes beyond its decode."""
+_SLOWNESS_FADING = 0.1
+"""Weight of the newest decode in how many times as long as expected they take."""
+_MAX_SLOWNESS = 30.0
 _ROUNDS = 6
 """The throughput grows in every round, and hardly after the third."""
 
@@ -72,6 +77,7 @@ class StepCost(NamedTuple):
     rows: int  # root, nodes and what filled the batch up
     decode_seconds: float  # the target's decode, with the wait for its logits
     step_seconds: float  # from proposing to the last sample
+    disturbed: bool = False  # by other programs: T(k) is not to be learnt from it
 
 
 NO_COST = StepCost(0, 1, 0.0, 0.0)
@@ -107,6 +113,9 @@ class CostModel(Protocol):
     def cut(self, tree: DraftTree, room: int, max_depth: int, cached: int) -> DraftTree:
         """The part of a tree that is worth its time: at most `room` nodes, none deeper than `max_depth`."""
 
+    def plain_seconds(self, cached: int) -> float:
+        """Of a step without a draft; 0 where time doesn't count."""
+
     def rows(self, nodes: int, cached: int) -> int:
         """Rows of the batch that verifies so many nodes."""
 
@@ -134,6 +143,10 @@ class FreeRows:
     def cut(self, tree: DraftTree, room: int, max_depth: int, cached: int) -> DraftTree:
         """All that fits."""
         return cut(tree, min(self._nodes, room), max_depth)
+
+    def plain_seconds(self, cached: int) -> float:
+        """Time doesn't count."""
+        return 0.0
 
     def rows(self, nodes: int, cached: int) -> int:
         """No more than needed."""
@@ -172,6 +185,7 @@ class MeasuredCost:
         most = min(most_rows, len(self._seconds) - 1)
         self._sizes = np.array([*(size for size in SIZES if size < most), most], np.int32)
         self._last_rows = 0
+        self._slowness = 1.0
         self._drawn: tuple[NDArray[np.float64] | None, int] = (None, 0)
         self._step_seconds = np.empty(most)
         self._step_rows = np.empty(most, np.int32)
@@ -180,8 +194,15 @@ class MeasuredCost:
         """A step emitted `tokens`."""
         self._throughput.observe(tokens, cost.step_seconds)
         changed = self._last_rows not in (0, cost.rows)
-        self._times.observe(cost.rows, cost.cached, cost.decode_seconds, changed=changed)
+        expected = float(self._times.at(cost.cached)[cost.rows]) + (self._times.change if changed else 0.0)
+        self._slowness += _SLOWNESS_FADING * (min(cost.decode_seconds / expected, _MAX_SLOWNESS) - self._slowness)
+        if not cost.disturbed:
+            self._times.observe(cost.rows, cost.cached, cost.decode_seconds, changed=changed)
         self._last_rows = cost.rows
+
+    def plain_seconds(self, cached: int) -> float:
+        """Of a step without a draft, as fast as the machine is now."""
+        return float(self._times.at(cached)[1]) * self._slowness + PLAIN_OVERHEAD
 
     def throughput(self, cached: int) -> float:
         """Tokens per second that time brings otherwise."""
@@ -203,7 +224,7 @@ class MeasuredCost:
         """The best nodes, as many as have the largest expected gain."""
         seconds, throughput = self.step_seconds(cached), self.throughput(cached)
         if steps.available():
-            return DraftTree.of_arrays(steps.cut(tree.arrays, room, max_depth, seconds, throughput, CAUTION))
+            return DraftTree.of_native(*steps.cut(*tree.native, room, max_depth, seconds, throughput, CAUTION))
         ranked = Ranked(tree, max_depth)
         return ranked.best(size_of_step(ranked.gains[:room] * CAUTION, seconds, throughput))
 
@@ -261,7 +282,7 @@ def tree_gain(
     """Tokens that `now` brings more than `before`: as `CostModel.gain`, with the `seconds` of a step by nodes; without
     them rows are free up to `limit` nodes."""
     if steps.available():
-        return steps.gain(before.arrays, now.arrays, seconds, limit, throughput, CAUTION)
+        return steps.gain(before.native, now.native, seconds, limit, throughput, CAUTION)
 
     def verified(tree: DraftTree) -> int:
         if seconds is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -13,7 +12,7 @@ from localspec.speculation.builder import fuse
 from localspec.speculation.cost import StepCost
 from localspec.speculation.interface import Context, Drafter, Sampler, Step, Target, need_states
 from localspec.speculation.policy import Budget
-from localspec.speculation.tree import SOURCE_TARGET, DraftTree
+from localspec.speculation.tree import DraftTree
 from localspec.speculation.verify import walk
 
 
@@ -56,9 +55,11 @@ def generate(
         context.extend(emitted)
         left -= len(emitted)
         finish = _finish(target, int(emitted[-1]), left)
-        source = np.full(len(emitted), SOURCE_TARGET, dtype=np.uint8)
-        source[: len(path)] = tree.source[path]
-        budget.observe(tree, path, StepCost(cached, rows, sampled - proposed, sampled - started))
+        source = np.zeros(len(emitted), np.uint8)  # SOURCE_TARGET
+        if len(path):
+            source[: len(path)] = tree.source[path]
+        cost = StepCost(cached, rows, sampled - proposed, sampled - started, target.disturbed)
+        budget.observe(tree, path, cost)
         rest = clock() - sampled
         step = Step(
             emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish
@@ -67,7 +68,7 @@ def generate(
             learning = clock()
             for drafter in drafters:
                 drafter.observe(step)
-            step = replace(step, propose_seconds=step.propose_seconds + clock() - learning)
+            step.propose_seconds += clock() - learning
         yield step
 
 

@@ -23,6 +23,10 @@ class Target(Protocol):
     def cached(self) -> int:
         """Positions the KV cache holds."""
 
+    @property
+    def disturbed(self) -> bool:
+        """Other programs hold the processor: what decodes take now is not to be learnt from."""
+
     def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32], rows: int = 0) -> None:
         """Decode root and tree in one batch; row 0 is the root, row i + 1 node i. Rows that nobody reads fill it up to
         `rows`."""
@@ -81,7 +85,7 @@ class Context:
         self._length += len(tokens)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Step:
     """What one verification brought."""
 

@@ -42,8 +42,12 @@ _FADING = 0.04
 _USE_FADING = 0.01
 """Weight of the newest step in how often a source is asked."""
 _MIN_USE = 0.06
-_PROBE_INTERVAL = 4
-"""Where drafting doesn't pay, one step in so many tries."""
+EXPLORATION = 0.01
+"""Part of the time that may be spent on trying what did not pay."""
+START_CREDIT = 1.5
+"""Plain steps that drafting may lose at the beginning of a reply, when nothing is known of its text."""
+MOST_CREDIT = 6.0
+"""Plain steps that it may lose after it brought more."""
 
 
 class Budget(Protocol):
@@ -138,7 +142,7 @@ class ProbePolicy(NamedTuple):
 
     margin: float = 1.0  # what it gains must exceed its cost by this factor
     trials: int = 3
-    """steps of a kind in which it is asked whatever it may gain, before what it gained decides"""
+    """times it is asked whatever it may gain, before what it gained decides"""
     min_interval: int = 4
     """steps of a kind between two probes while it doesn't pay; doubled while that goes on"""
     max_interval: int = 64
@@ -159,27 +163,46 @@ class _Average:
     interval: int = 0
     waited: int = 0
 
+    def add(self, tokens: float, seconds: float) -> None:
+        """It was asked once more."""
+        self.asked += 1
+        weight = max(_FADING, 1.0 / self.asked)
+        self.tokens += weight * (tokens - self.tokens)
+        self.seconds += weight * (seconds - self.seconds)
+
 
 @dataclass(slots=True)
 class SourceGate:
-    """Whether to ask one source: follows the tokens it gains and the seconds it costs; probes where it doesn't pay."""
+    """Whether to ask one source: follows the tokens it gains and the seconds it costs. Where it doesn't pay it is asked
+    now and then, in no more than `EXPLORATION` of the time."""
 
     policy: ProbePolicy = SEARCH
     asked: int = 0
     _use: float = 2 * _MIN_USE
     _averages: dict[int, _Average] = field(default_factory=dict)
+    _all: _Average = field(default_factory=_Average)
+    _allowance: float = 0.0
+    """seconds that probes may take"""
 
     def wants(self, probability: float, residual: float, throughput: float) -> bool:
         """Whether to ask it now. `probability`: of the first token that the free sources propose; `residual`: the
         source's own, of its acceptance; `throughput`: tokens per second that the time would bring otherwise, 0 where
         time doesn't count."""
         average = self._average(probability, residual)
-        wanted = throughput <= 0.0 or average.asked < self.policy.trials or self._pays(average, throughput)
+        trials = self.policy.trials
+        # A kind of steps that is new is judged by all others: what is asked for costs its time from the first time on.
+        known = average if average.asked >= trials else self._all
+        wanted = throughput <= 0.0 or known.asked < trials or self._pays(known, throughput)
         if not wanted:
             average.waited += 1
-            wanted = average.waited >= average.interval
+            wanted = average.waited >= average.interval and self._allowance >= known.seconds
+            self._allowance -= known.seconds if wanted else 0.0
         self._use += _USE_FADING * (wanted - self._use)
         return wanted
+
+    def pass_time(self, seconds: float) -> None:
+        """A step took so long."""
+        self._allowance = min(self._allowance + EXPLORATION * seconds, 2.0 * self._all.seconds)
 
     @property
     def in_use(self) -> bool:
@@ -189,11 +212,9 @@ class SourceGate:
     def observe(self, probability: float, residual: float, tokens: float, seconds: float, throughput: float) -> None:
         """It was asked, and gained and cost so much."""
         self.asked += 1
+        self._all.add(tokens, seconds)
         average = self._average(probability, residual)
-        average.asked += 1
-        weight = max(_FADING, 1.0 / average.asked)
-        average.tokens += weight * (tokens - average.tokens)
-        average.seconds += weight * (seconds - average.seconds)
+        average.add(tokens, seconds)
         if self._pays(average, throughput):
             average.interval = self.policy.min_interval
         elif average.waited >= average.interval:
@@ -214,30 +235,24 @@ class SourceGate:
 
 @dataclass(slots=True)
 class SpeculationGate:
-    """Whether drafting as a whole pays in this reply. Where it does not, only some steps try: looking costs time."""
+    """Whether drafting as a whole pays in this reply, by what it really brought: a bound on what it can lose.
 
-    _surplus: float = 0.05  # tokens per step tried, beyond a plain step and what the time would bring
-    _plain_seconds: float = 0.0  # of a decode without a draft, lately
-    _skipped: int = 0
-    _accepted: bool = False  # a draft token was accepted at the last step that tried
+    An account in plain steps. A step that looked for drafts pays what it took, in plain steps, and earns its tokens;
+    every step earns `EXPLORATION` of itself. While the account is empty steps are plain. So a reply never loses more
+    than `START_CREDIT` steps and that part of its time, whatever its text is like; what was earned before may be spent
+    again up to `MOST_CREDIT`, or a reply could go on losing what its beginning brought.
+    """
+
+    credit: float = START_CREDIT
 
     def wants(self) -> bool:
         """Whether to look for drafts at this step."""
-        if self._surplus >= 0.0 or self._accepted:
-            return True
-        self._skipped += 1
-        if self._skipped < _PROBE_INTERVAL:
-            return False
-        self._skipped = 0
-        return True
+        return self.credit > 0.0
 
-    def observe(self, tokens: int, decode_seconds: float, overhead: float, *, drafted: bool, tried: bool) -> None:
-        """A step emitted `tokens`; its decode took `decode_seconds`, and all about its draft `overhead` seconds."""
-        plain = self._plain_seconds
-        if not drafted:
-            plain += (_FADING if plain else 1.0) * (decode_seconds - plain)
-            self._plain_seconds = plain
-        if tried and plain > 0:
-            seconds = overhead + (decode_seconds - plain if drafted else 0.0)
-            self._surplus += _FADING * (tokens - 1 - seconds / plain - self._surplus)
-            self._accepted = tokens > 1
+    def observe(self, tokens: int, seconds: float, plain_seconds: float, *, tried: bool) -> None:
+        """A step emitted `tokens` in `seconds`, where a plain one takes `plain_seconds`; `tried`: it looked for
+        drafts."""
+        steps = seconds / plain_seconds
+        self.credit += EXPLORATION * min(steps, tokens)
+        if tried:
+            self.credit = min(self.credit + tokens - steps, MOST_CREDIT)

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.native import steps
-from localspec.native.steps import Arrays
 
 SOURCE_TARGET = 0
 SOURCE_PROMPT = 1
@@ -91,19 +90,25 @@ class DraftTree:
     probability: NDArray[np.float32]  # [n] P(accepted | parent accepted)
     path_probability: NDArray[np.float64]
     """[n] P(node is on the accepted path): the product of `probability` from the root; never more than the parent's"""
+    block: NDArray[np.uint8] | None = None
+    """the memory that the others are views of, where native code made them"""
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
-    def arrays(self) -> Arrays:
-        """The fields in order."""
-        return self.tokens, self.parents, self.source, self.evidence, self.probability, self.path_probability
+    def native(self) -> tuple[NDArray[np.uint8], int]:
+        """As native code takes it: its block, and the number of nodes."""
+        block = self.block
+        if block is None:
+            arrays = self.tokens, self.parents, self.source, self.evidence, self.probability, self.path_probability
+            block = steps.pack(arrays)
+        return block, len(self.tokens)
 
     @staticmethod
-    def of_arrays(arrays: Arrays | None) -> DraftTree:
-        """A tree of what native code made; None is the empty one."""
-        return DraftTree(*arrays) if arrays is not None else _EMPTY
+    def of_native(block: NDArray[np.uint8], nodes: int) -> DraftTree:
+        """A tree that native code made."""
+        return DraftTree(*steps.unpack(block, nodes), block) if nodes else _EMPTY
 
     @staticmethod
     def empty() -> DraftTree:
@@ -208,7 +213,7 @@ def cut(tree: DraftTree, limit: int, max_depth: int | None = None) -> DraftTree:
     if limit <= 0 or len(tree) == 0 or max_depth == 0:
         return DraftTree.empty()
     if steps.available():
-        return DraftTree.of_arrays(steps.cut(tree.arrays, limit, len(tree) if max_depth is None else max_depth))
+        return DraftTree.of_native(*steps.cut(*tree.native, limit, len(tree) if max_depth is None else max_depth))
     return Ranked(tree, max_depth).best(limit)
 
 

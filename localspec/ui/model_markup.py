@@ -75,6 +75,19 @@ def draft_line(state: str, said: str, *, problem: bool = False) -> str:
     return f'<div class="draft {kind}" data-draft="{state}">{elements.lines(said)}</div>'
 
 
+def kernels(described: str) -> str:
+    """The line about the code that multiplies on the processor; `described` as `native.describe` words it."""
+    name, found, served = described.partition(": ")
+    if found:
+        types, _, attention = served.partition("; ")
+        parts = [texts.counted(len(types.split()), "weight type"), *([texts.KERNELS_ATTENTION] if attention else [])]
+        which = texts.KERNELS_OURS.format(name=name, parts=" and ".join(parts))
+    else:
+        which = texts.KERNELS_OF_LLAMA.get(described, described)
+    state = "ours" if found else "llama"
+    return f'<p class="quiet" data-kernels="{state}">{elements.lines(texts.KERNELS.format(which=which))}</p>'
+
+
 # -- whether it fits --------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from localspec.models.files.catalogue import CatalogueEntry, catalogue_entries
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import Ways, fit, ways
 from localspec.models.fit.memory import Footprint, Room
-from localspec.models.llama import Device
+from localspec.models.llama import Device, kernels
 from localspec.ui import catalogue_markup, model_markup
 from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
 from localspec.ui.elements import model_button, read_model_button
@@ -75,6 +75,27 @@ def test_too_many_layers_are_told_as_such() -> None:
     tags = shown(Room(64 * GIB, 64 * GIB, True, (Device("Card", 4 * GIB, 4 * GIB),)), context=8192, gpu_layers=40)
     assert "GiB needed on the GPU, 4.0 GiB available there." in tags.text
     assert "GPU layers" in tags.text
+
+
+@pytest.mark.parametrize(
+    ("described", "state", "words"),
+    [
+        ("avx512-vnni-bf16: f32 f16 q4_0; attention", "ours", "ours (avx512-vnni-bf16), 3 weight types and attention"),
+        ("neon-dotprod: q8_0", "ours", "ours (neon-dotprod), 1 weight type"),
+        ("off", "llama", "llama.cpp's own (switched off)"),
+        ("not built", "llama", "llama.cpp's own (not built in)"),
+        ("none for this processor", "llama", "llama.cpp's own (none for this processor)"),
+    ],
+)
+def test_it_is_told_whose_kernels_serve(described: str, state: str, words: str) -> None:
+    told = model_markup.kernels(described)
+    assert Tags(told).text == f"Kernels: {words}"
+    assert f'data-kernels="{state}"' in told
+
+
+def test_the_kernels_that_are_here_are_told_in_words_for_people() -> None:
+    told = Tags(model_markup.kernels(kernels())).text.removeprefix("Kernels: ")
+    assert told.startswith("ours (") or told in texts.KERNELS_OF_LLAMA.values()
 
 
 def test_every_offer_of_the_catalogue_can_be_shown() -> None:

@@ -11,6 +11,7 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import llama_cpp
@@ -23,6 +24,7 @@ from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, 
 from localspec.models.llama.backend import halves, logits_address, recent_log, row_at, view
 from localspec.models.llama.batch import BatchArrays, native_batch
 from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
+from localspec.models.llama.threads import ThreadChoice
 from localspec.models.llama.weights import MIN_CELLS, Weights
 from localspec.native import steps
 
@@ -64,6 +66,8 @@ class LlamaModel(Weights):
         settings = settings or LoadSettings()
         super().__init__(path, settings.gpu_layers, plain_buffers=plain_buffers, attention=settings.attention)
         self.threads = settings.threads or default_threads()
+        self.thread_choice = ThreadChoice(self.threads)
+        """how many of them decode"""
         self._context: Any = None
         self._cached: list[int] = []
         self._stretched = 0
@@ -335,10 +339,26 @@ class LlamaModel(Weights):
         self.forget()
         return False
 
+    def _choose_threads(self, rows: int, started: float) -> None:
+        now = perf_counter()
+        before = self.thread_choice.threads
+        self.thread_choice.observe(rows, now - started, now)
+        if self.thread_choice.threads != before:
+            threads = self.thread_choice.threads
+            llama_cpp.llama_set_n_threads(self._context, threads, threads)
+
+    @property
+    def disturbed(self) -> bool:
+        """Other programs hold the processor: times of now are none of this machine at rest."""
+        return self.thread_choice.disturbed
+
     def _run(self, rows: int) -> None:
         self._logits = 0
         self._native_batch.n_tokens = rows
+        started = perf_counter()
         code = llama_cpp.llama_decode(self._context, self._native_batch)
+        if self.gpu_layers == 0:
+            self._choose_threads(rows, started)
         if code == 0:
             return
         self._drop_draft()

@@ -56,6 +56,7 @@ class AutoDrafter:
         self.source_gates: SourceGates = source_gates or new_source_gates()
         self._root = -1
         self._throughput = 0.0
+        self._plain_seconds = 0.0
         self._gate = SpeculationGate()
         self._tried = False
 
@@ -87,6 +88,7 @@ class AutoDrafter:
         cached = len(tokens) - 1
         cost = self._budget.cost
         throughput = self._throughput = cost.throughput(cached)
+        self._plain_seconds = cost.plain_seconds(cached)
         self._tried = throughput <= 0.0 or self._gate.wants()
         if not self._tried:
             return DraftTree.empty()
@@ -130,9 +132,11 @@ class AutoDrafter:
         tried, self._tried = self._tried, False
         if tried and self._recycled is not None:
             self._recycled.refresh(self._root, step, self._throughput)
-        # Learning about acceptance is the budget's, and counted in the rest of the step.
-        overhead = step.propose_seconds + step.rest_seconds + perf_counter() - started
-        self._gate.observe(len(step.emitted), step.decode_seconds, overhead, drafted=len(step.tree) > 0, tried=tried)
+        seconds = step.seconds + perf_counter() - started
+        for gate in self.source_gates:
+            gate.pass_time(seconds)
+        if self._plain_seconds > 0:
+            self._gate.observe(len(step.emitted), seconds, self._plain_seconds, tried=tried)
 
 
 class _Proposal:

@@ -1,0 +1,83 @@
+"""How many threads decode: fewer while other programs hold the processor.
+
+All threads meet after every operation of a decode, some hundred times. Where another program has one of the cores, each
+meeting waits until the scheduler gives that core back: a decode that takes 4 ms at rest was seen to take 69 ms. With a
+thread less than there are free cores nobody waits. Which number is best is measured while decoding, and so is whether
+the machine is at rest again.
+"""
+
+from __future__ import annotations
+
+_SLOW = 1.7
+"""A decode that takes so many times as long as one at rest is disturbed."""
+_SUSPECT = 3
+"""Disturbed decodes in a row after which fewer threads are tried."""
+_TRIES = 2
+"""Decodes by which a number of threads is judged: the faster counts."""
+_SHORTEST_HOLD, _LONGEST_HOLD = 0.5, 4.0
+"""Seconds after which all threads are tried again; doubled while that is no faster."""
+_RISE = 1.01
+"""The time at rest may grow so much with a decode, for longer contexts take longer."""
+
+
+class ThreadChoice:
+    """Chooses the threads of the next decode from the times of those before. Times of different row counts are compared
+    by what they are of the time at rest."""
+
+    def __init__(self, most: int) -> None:
+        """`most`: threads on a machine at rest."""
+        self.most = most
+        self.threads = most
+        self._steps = sorted({max(1, most - 1), max(1, most // 2), 1} - {most}, reverse=True)
+        self._at_rest: dict[int, float] = {}
+        self._slow = 0
+        self._untried: list[int] = []
+        self._tried: dict[int, list[float]] = {}
+        self._hold = _SHORTEST_HOLD
+        self._until = 0.0
+
+    @property
+    def disturbed(self) -> bool:
+        """Times of now are none of this machine at rest."""
+        return self.threads != self.most or self._slow > 0
+
+    def observe(self, rows: int, seconds: float, now: float) -> None:
+        """A decode of `rows` rows took so many `seconds` with `threads`; `now`: seconds of a clock."""
+        if not self._steps or seconds <= 0:
+            return
+        rest = self._at_rest.get(rows)
+        if self.threads == self.most:
+            self._at_rest[rows] = seconds if rest is None else min(seconds, rest * _RISE)
+        if rest is None:
+            return
+        slowness = seconds / rest
+        if self._tried:
+            self._judge(slowness, now)
+        elif self.threads == self.most:
+            self._slow = self._slow + 1 if slowness > _SLOW else 0
+            if self._slow >= _SUSPECT:
+                self._try([self.most, *self._steps])
+        elif now >= self._until:
+            self._try([self.most, self.threads])
+
+    def _try(self, counts: list[int]) -> None:
+        """Judge these numbers of threads, one after the other."""
+        self._tried = {count: [] for count in counts}
+        self._untried = counts
+        self.threads = counts[0]
+
+    def _judge(self, slowness: float, now: float) -> None:
+        times = self._tried[self.threads]
+        times.append(slowness)
+        if len(times) < _TRIES and slowness > _SLOW / 2:
+            return
+        self._untried = self._untried[1:]
+        if self._untried:
+            self.threads = self._untried[0]
+            return
+        best = min(self._tried, key=lambda count: min(self._tried[count]))
+        self._tried = {}
+        self._slow = 0
+        self.threads = best
+        self._hold = min(2 * self._hold, _LONGEST_HOLD) if best != self.most else _SHORTEST_HOLD
+        self._until = now + self._hold
