@@ -113,6 +113,7 @@ class ReplayTarget:
         self.recording = recording
         self.context_size = len(recording.tokens) + 128
         self.cached = recording.reply_start - 1
+        self.disturbed = False
         self._seconds = decode_seconds
         self._ahead = 0.0
         self._rows: list[int] = []

@@ -50,6 +50,8 @@ class ScriptedTarget:
         """the content of the KV cache"""
         self.batches: list[int] = []
         """rows of each decode, those that fill it included"""
+        self.disturbed = False
+        """whether other programs would hold the processor"""
         self._script = (vocabulary, order, spread, seed)
         self._end_tokens = frozenset(end_tokens)
         self._rows: list[tuple[int, ...]] = []
