@@ -315,12 +315,12 @@ def test_what_a_device_costs_is_that_of_python(tree, seconds, room, max_depth):
 # -- batches ----------------------------------------------------------------------------------------------------------
 
 
-@given(parent_lists(), st.integers(0, 64), st.integers(0, 5000))
-def test_a_batch_is_laid_out_as_in_python(parents, filling, past):
+@given(parent_lists(), st.integers(0, 64), st.integers(0, 5000), st.sampled_from([1, 8, 64]))
+def test_a_batch_is_laid_out_as_in_python(parents, filling, past, least):
     rows = min(len(parents) + 1 + filling, 65)
     native, reference = BatchArrays(70, 64), BatchArrays(70, 64)
-    leaf_of, sequences = native.place(parents, past, rows)
-    expected_leaf_of, expected_sequences = reference.place_reference(parents, past, rows)
+    leaf_of, sequences = native.place(parents, past, rows, least)
+    expected_leaf_of, expected_sequences = reference.place_reference(parents, past, rows, least)
     assert sequences == expected_sequences
     assert leaf_of.dtype == expected_leaf_of.dtype
     assert leaf_of.tolist() == expected_leaf_of.tolist()

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from localspec.models.llama.batch import USUAL_LEAVES, BatchArrays
+from localspec.models.llama.batch import BatchArrays
 from tests.speculation.strategies import parent_lists
 
-Place = Callable[[BatchArrays, NDArray[np.int32], int, int], tuple[NDArray[np.int32], int]]
+Place = Callable[[BatchArrays, NDArray[np.int32], int, int, int], tuple[NDArray[np.int32], int]]
 either = pytest.mark.parametrize(
     "place", [BatchArrays.place_reference, BatchArrays.place], ids=["in Python", "what serves"]
 )
@@ -29,12 +29,12 @@ def ancestors(node: int, parents: NDArray[np.int32]) -> set[int]:
 
 
 @either
-@given(parents=parent_lists(), filling=st.integers(0, 64), past=st.integers(0, 5000))
-def test_each_row_sees_its_ancestors_and_none_that_fills_the_batch(place: Place, parents, filling, past):
+@given(parents=parent_lists(), filling=st.integers(0, 64), past=st.integers(0, 5000), least=st.sampled_from([1, 8, 64]))
+def test_each_row_sees_its_ancestors_and_none_that_fills_the_batch(place: Place, parents, filling, past, least):
     real = len(parents) + 1
     rows = min(real + filling, 65)
     batch = BatchArrays(70, 64)
-    leaf_of, total = place(batch, parents, past, rows)
+    leaf_of, total = place(batch, parents, past, rows, least)
     counts, positions = batch.sequence_counts[:rows].tolist(), batch.positions[:rows].tolist()
     members = [set(batch.sequences[row, : counts[row]].tolist()) for row in range(rows)]
     assert positions[0] == past
@@ -48,16 +48,19 @@ def test_each_row_sees_its_ancestors_and_none_that_fills_the_batch(place: Place,
         assert len(members[row]) == counts[row] > 0
         places = [positions[other] for other in range(rows) if leaf_of[row] in members[other]]
         assert len(set(places)) == len(places), "two rows of one sequence have two positions"
+    leaves = len(set(range(real)) - {int(parent) + 1 for parent in parents})
+    assert total == max(leaves, least)
     assert members[0] == set(range(total)), "the root is in all of them"
+    assert all(max(each) < leaves for each in members[1:])
 
 
 @either
 def test_batches_of_one_size_have_one_shape(place: Place):
-    """The number of sequences, whatever the tree, but for those with many leaves."""
+    """The number of sequences, whatever the tree, but for those with more leaves than usual."""
     chain, fork = np.arange(-1, 7, dtype=np.int32), np.array([-1, -1, 0, 1], np.int32)
     batch = BatchArrays(70, 64)
     for rows in (9, 16, 65):
-        assert [place(batch, parents, 0, rows)[1] for parents in (chain, fork, chain[:0])] == [USUAL_LEAVES] * 3
-    assert place(batch, np.full(20, -1, np.int32), 0, 32)[1] == 31
-    assert place(batch, np.full(64, -1, np.int32), 0, 65)[1] == 64
-    assert [place(batch, chain[: rows - 1], 0, rows)[1] for rows in (1, 2, 3, 6)] == [1, 1, 2, 5]
+        assert [place(batch, parents, 0, rows, 8)[1] for parents in (chain, fork, chain[:0])] == [8, 8, 8]
+    assert place(batch, np.full(20, -1, np.int32), 0, 32, 8)[1] == 20
+    assert place(batch, np.full(64, -1, np.int32), 0, 65, 8)[1] == 64
+    assert place(batch, chain[:0], 0, 1, 1)[1] == 1
