@@ -654,7 +654,7 @@ double expected_gain(const double * gains, int32_t size, const double * seconds,
 
 // ---- what Python calls -------------------------------------------------------------------------------------------------
 
-API int32_t localspec_steps_version() { return 2; }
+API int32_t localspec_steps_version() { return 3; }
 
 API Index * localspec_index_new(const double * votes, int32_t max_n) { return new Index(votes, max_n); }
 API void localspec_index_free(Index * index) { delete index; }
@@ -823,10 +823,10 @@ API double localspec_gain(void * earlier, int32_t earlier_nodes, void * later, i
 }
 
 // Positions and sequences of root + tree + rows that fill the batch up to `rows`, for llama.cpp. Returns the number of
-// sequences: by row count, so that batches of one size have one shape. `leaf_of`: one sequence of each row.
-API int32_t localspec_place(const int32_t * parents, int32_t nodes, int32_t rows, int32_t past, int32_t width,
+// sequences, at `least` so many, which all share the root. `leaf_of`: one sequence of each row.
+API int32_t localspec_place(const int32_t * parents, int32_t nodes, int32_t rows, int32_t past, int32_t least, int32_t width,
                             int32_t * positions, int32_t * counts, int32_t * sequences, int32_t * leaf_of) {
-    constexpr int32_t most_rows = 65, usual = 8;
+    constexpr int32_t most_rows = 65;
     uint64_t below[most_rows] = {};
     int32_t depth[most_rows] = {};
     bool inner[most_rows] = {};
@@ -847,8 +847,7 @@ API int32_t localspec_place(const int32_t * parents, int32_t nodes, int32_t rows
         below[row] = below[first_leaf];
         depth[row] = depth[first_leaf] + 1 + row - real;
     }
-    int32_t total = std::max(1, rows - 1);
-    if (total > usual && leaves <= usual) total = usual;
+    const int32_t total = std::max(leaves, least);
     below[0] = total >= 64 ? ~uint64_t{0} : (uint64_t{1} << total) - 1;
     for (int32_t row = 0; row < rows; row++) {
         positions[row] = past + depth[row];

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from localspec.native import library_folder
 
 _NAMES = {"linux": "liblocalspec-steps.so", "darwin": "liblocalspec-steps.dylib", "win32": "localspec-steps.dll"}
-_VERSION = 2
+_VERSION = 3
 _MAX_MATCHES = 16
 _TOP_K = 8
 _EVIDENCE = 6
@@ -62,7 +62,7 @@ _SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "best_size": (Int, (Address, Int, Address, Int, Real, Real)),
     "cut": (Int, (Address, Int, Int, Int, Address, Int, Real, Real, Address)),
     "gain": (Real, (Address, Int, Address, Int, Address, Int, Real, Real)),
-    "place": (Int, (Address, Int, Int, Int, Int, Address, Address, Address, Address)),
+    "place": (Int, (Address, Int, Int, Int, Int, Int, Address, Address, Address, Address)),
 }
 
 
@@ -314,6 +314,7 @@ def place(
     parents: NDArray[np.int32],
     rows: int,
     past: int,
+    least: int,
     positions: NDArray[np.int32],
     counts: NDArray[np.int32],
     sequences: NDArray[np.int32],
@@ -321,4 +322,4 @@ def place(
 ) -> int:
     """Lay out a batch of `rows` for a tree. Returns the number of sequences."""
     written = address(positions), address(counts), address(sequences), address(leaf_of)
-    return int(_call["place"](address(parents), len(parents), rows, past, sequences.shape[1], *written))
+    return int(_call["place"](address(parents), len(parents), rows, past, least, sequences.shape[1], *written))

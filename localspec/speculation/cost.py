@@ -116,6 +116,9 @@ class CostModel(Protocol):
     def plain_seconds(self, cached: int) -> float:
         """Of a step without a draft; 0 where time doesn't count."""
 
+    def plain_steps(self, nodes: int, cached: int) -> float:
+        """Plain steps in whose time so many nodes are verified."""
+
     def rows(self, nodes: int, cached: int) -> int:
         """Rows of the batch that verifies so many nodes."""
 
@@ -147,6 +150,10 @@ class FreeRows:
     def plain_seconds(self, cached: int) -> float:
         """Time doesn't count."""
         return 0.0
+
+    def plain_steps(self, nodes: int, cached: int) -> float:
+        """A step is a step."""
+        return 1.0
 
     def rows(self, nodes: int, cached: int) -> int:
         """No more than needed."""
@@ -203,6 +210,10 @@ class MeasuredCost:
     def plain_seconds(self, cached: int) -> float:
         """Of a step without a draft, as fast as the machine is now."""
         return float(self._times.at(cached)[1]) * self._slowness + PLAIN_OVERHEAD
+
+    def plain_steps(self, nodes: int, cached: int) -> float:
+        """By T(k), with a change of size where one is needed."""
+        return float(self.step_seconds(cached)[nodes] / self._times.at(cached)[1])
 
     def throughput(self, cached: int) -> float:
         """Tokens per second that time brings otherwise."""

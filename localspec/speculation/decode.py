@@ -45,7 +45,7 @@ def generate(
         cached = target.cached
         room = target.context_size - cached - 1
         tree = _draft(drafters, budget, context, min(budget.limit, room), left, cached)
-        rows = min(budget.cost.rows(len(tree), cached), room + 1) if drafters else 1
+        rows = min(budget.cost.rows(len(tree), cached), room + 1) if drafters else 0
         proposed = clock()
         target.decode(int(context.tokens[-1]), tree.tokens, tree.parents, rows)
         decoded = clock()
@@ -58,7 +58,7 @@ def generate(
         source = np.zeros(len(emitted), np.uint8)  # SOURCE_TARGET
         if len(path):
             source[: len(path)] = tree.source[path]
-        cost = StepCost(cached, rows, sampled - proposed, sampled - started, target.disturbed)
+        cost = StepCost(cached, max(rows, 1), sampled - proposed, sampled - started, target.disturbed)
         budget.observe(tree, path, cost)
         rest = clock() - sampled
         step = Step(

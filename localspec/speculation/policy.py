@@ -44,9 +44,11 @@ _USE_FADING = 0.01
 _MIN_USE = 0.06
 EXPLORATION = 0.01
 """Part of the time that may be spent on trying what did not pay."""
-START_CREDIT = 1.5
+START_CREDIT = 2.0
 """Plain steps that drafting may lose at the beginning of a reply, when nothing is known of its text."""
-MOST_CREDIT = 6.0
+_MOST_SURPRISE = 1.5
+"""A step counts as at most so many times what such steps take."""
+MOST_CREDIT = 10.0
 """Plain steps that it may lose after it brought more."""
 
 
@@ -249,10 +251,11 @@ class SpeculationGate:
         """Whether to look for drafts at this step."""
         return self.credit > 0.0
 
-    def observe(self, tokens: int, seconds: float, plain_seconds: float, *, tried: bool) -> None:
-        """A step emitted `tokens` in `seconds`, where a plain one takes `plain_seconds`; `tried`: it looked for
-        drafts."""
-        steps = seconds / plain_seconds
+    def observe(self, tokens: int, seconds: float, plain_seconds: float, expected: float, *, tried: bool) -> None:
+        """A step emitted `tokens` in `seconds`, where a plain one takes `plain_seconds`; `expected`: how many plain
+        steps its batch takes as a rule; `tried`: it looked for drafts."""
+        # Other programs can hold up any one step. What takes longer as a rule is learnt as such.
+        steps = min(seconds / plain_seconds, _MOST_SURPRISE * expected)
         self.credit += EXPLORATION * min(steps, tokens)
         if tried:
             self.credit = min(self.credit + tokens - steps, MOST_CREDIT)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from localspec.errors import ContextTooLongError, ModelError
 from localspec.models.llama.backend import recent_log, view
-from localspec.models.llama.batch import WeightsContext
+from localspec.models.llama.batch import SharedTrunk, WeightsContext
 from localspec.models.llama.weights import MIN_CELLS, Weights
 
 MAX_BRANCHES = 64
@@ -36,6 +36,7 @@ class BranchingContext(WeightsContext):
         """rows that the last `follow` decoded"""
         self._branches = 0
         self._grown = 0
+        self._trunk = SharedTrunk(self._memory, MAX_BRANCHES + 1)
         self._choose_threads(threads)
 
     @property
@@ -55,8 +56,8 @@ class BranchingContext(WeightsContext):
         both = min(len(tokens) - 1, len(self._cached))
         differing = np.flatnonzero(tokens[:both] != self._cached[:both])
         shared = int(differing[0]) if len(differing) else both
-        if shared < len(self._cached) and not llama_cpp.llama_memory_seq_rm(self._memory, 0, shared, -1):
-            llama_cpp.llama_memory_clear(self._memory, True)  # a recurrent model cannot go back a little
+        if shared < len(self._cached) and not self._trunk.cut(shared):
+            self.forget()  # a recurrent model cannot go back a little
             shared = 0
         self._cached = self._cached[:shared]
         self.followed = len(tokens) - shared
@@ -87,7 +88,9 @@ class BranchingContext(WeightsContext):
         for branch in branches:
             if branch in continued:
                 self._branches += 1
-                llama_cpp.llama_memory_seq_cp(memory, branch, self._branches, -1, -1)
+                self._trunk.reach(self._branches, len(self._cached))
+                if branch:
+                    llama_cpp.llama_memory_seq_cp(memory, branch, self._branches, len(self._cached), -1)
                 ends.append(self._branches)
             else:
                 continued.add(branch)
@@ -100,13 +103,14 @@ class BranchingContext(WeightsContext):
     def drop_branches(self) -> None:
         """Back to the trunk."""
         if self._branches:
-            llama_cpp.llama_memory_seq_keep(self._memory, 0)
+            self._trunk.cut(len(self._cached))
             self._branches = 0
         self._grown = 0
 
     def forget(self) -> None:
         """Empty the KV cache."""
         llama_cpp.llama_memory_clear(self._memory, True)
+        self._trunk.forget()
         self._cached = np.empty(0, np.int32)
         self._branches = self._grown = 0
 

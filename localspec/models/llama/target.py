@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from localspec.config import default_threads
 from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
 from localspec.models.llama.backend import halves, logits_address, recent_log, row_at, view
-from localspec.models.llama.batch import BatchArrays, native_batch
+from localspec.models.llama.batch import BatchArrays, SharedTrunk, native_batch
 from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
 from localspec.models.llama.threads import ThreadChoice
 from localspec.models.llama.weights import MIN_CELLS, Weights
@@ -32,6 +32,8 @@ MAX_ROWS = 65
 """Rows of one verification batch: root + 64 draft nodes, the published tree size (RASD, REST)."""
 MAX_LEAVES = 64
 """Leaves of one tree: at most one per draft node. llama.cpp's own bound on sequences is 256 in this version."""
+USUAL_LEAVES = 8
+"""Few trees have more: so many sequences share the root of every batch while drafting goes on."""
 _MOVING = MAX_LEAVES
 """The sequence that cells pass through when an accepted path is moved together."""
 DEFAULT_CONTEXT = 8192
@@ -78,6 +80,7 @@ class LlamaModel(Weights):
             self.close()
             raise
         self._memory = llama_cpp.llama_get_memory(self._context)
+        self._trunk = SharedTrunk(self._memory, MAX_LEAVES)
         self._batch = BatchArrays(PREFILL_ROWS, MAX_LEAVES)
         self._native_batch = native_batch(self._batch)
         self._pending: tuple[NDArray[np.int32], NDArray[np.int32]] | None = None
@@ -121,6 +124,7 @@ class LlamaModel(Weights):
     def forget(self) -> None:
         """Empty the KV cache, so that the next request starts afresh."""
         llama_cpp.llama_memory_clear(self._memory, True)
+        self._trunk.forget()
         self._cached.clear()
         self._stretched = 0
         self._state_known[:] = False
@@ -152,6 +156,7 @@ class LlamaModel(Weights):
             llama_cpp.llama_memory_seq_rm(memory, _MOVING, -1, -1)
             held *= 2
         self._stretched = held
+        self._trunk.forget()  # the others hold no copies
 
     def common_prefix(self, tokens: Sequence[int] | NDArray[np.int32]) -> int:
         """How many leading tokens of a request the KV cache already holds."""
@@ -210,6 +215,7 @@ class LlamaModel(Weights):
         self.discard()
         past = len(self._cached)
         nodes = len(tokens) + 1
+        drafting = rows > 0 or nodes > 1
         rows = max(rows, nodes)
         if past + rows > self.context_size:
             raise ContextTooLongError(f"The context of {self.path.name} is full ({self.context_size} tokens).")
@@ -217,14 +223,15 @@ class LlamaModel(Weights):
         batch.tokens[0] = root
         batch.tokens[1:nodes] = tokens
         batch.tokens[nodes:rows] = root
-        leaf_of, sequences = batch.place(parents, past, rows)
+        # Batches of one size have one shape, but for trees with more leaves.
+        leaf_of, sequences = batch.place(parents, past, rows, USUAL_LEAVES if drafting and self.can_rewind else 1)
         for sequence in range(1, sequences):
-            llama_cpp.llama_memory_seq_cp(self._memory, 0, sequence, -1, -1)
+            self._trunk.reach(sequence, past)
         batch.outputs[:rows] = 1
         self._run(rows)
         self._pending = (batch.tokens[:nodes].copy(), leaf_of)
         self._pending_sequences = sequences
-        self._deepest = int(batch.positions[:rows].max())
+        self._rows = rows
 
     def keep(self, path: NDArray[np.int32]) -> None:
         """Commit the root and the accepted nodes `path` [a] (indices into the last draft, a chain from the root)."""
@@ -238,37 +245,63 @@ class LlamaModel(Weights):
             self._keep_states(start, self.states(len(tokens))[np.concatenate(([0], path + 1))])
         self._cached.append(int(tokens[0]))
         self._cached.extend(tokens[1:][path].tolist())
-        if self._pending_sequences > 1:
-            leaf = int(leaf_of[path[-1] + 1]) if len(path) else 0
-            together = next((place for place, node in enumerate(path.tolist()) if place != node), len(path))
-            if self.bitwise and together < len(path):
-                self._move_together(leaf, start + 1, start + 1 + together, end)
+        if self._rows == 1:
+            for sequence in range(1, self._pending_sequences):
+                self._trunk.holds(sequence, end)
+            return
+        nodes = path.tolist()
+        if nodes:
+            together = next((place for place, node in enumerate(nodes) if place != node), len(nodes))
+            first = start + 1 + together
+            leaf = int(leaf_of[nodes[-1] + 1])
+            if self.bitwise and first < end:
+                self._move_together(leaf, nodes, first, end)
                 return
-            if leaf != 0:
-                llama_cpp.llama_memory_seq_rm(self._memory, 0, start + 1, -1)
-                llama_cpp.llama_memory_seq_cp(self._memory, leaf, 0, start + 1, end)
-            llama_cpp.llama_memory_seq_keep(self._memory, 0)
-        if end <= self._deepest:
-            llama_cpp.llama_memory_seq_rm(self._memory, 0, end, -1)
+            self._drop_beside(nodes, end)
+        self._trunk.cut(end)
+        self._share(nodes, start + 1)
+        if nodes and leaf != 0:
+            # Positions that it holds already are not copied again.
+            llama_cpp.llama_memory_seq_cp(self._memory, leaf, 0, start + 1, end)
 
-    def _move_together(self, leaf: int, trunk: int, first: int, end: int) -> None:
+    def _drop_beside(self, path: list[int], end: int) -> None:
+        """Take out what lies beside the path, before position `end`, of the rows of the last batch."""
+        batch = self._batch
+        accepted = {0, *(node + 1 for node in path)}
+        positions = batch.positions[: self._rows].tolist()
+        lowest: dict[int, int] = {}
+        for row, position in enumerate(positions):
+            if position < end and row not in accepted:
+                for sequence in batch.sequences[row, : batch.sequence_counts[row]].tolist():
+                    lowest[sequence] = min(position, lowest.get(sequence, position))
+        for sequence, position in lowest.items():
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
+
+    def _share(self, path: list[int], start: int) -> None:
+        """Note how much of the trunk, whose accepted nodes `path` begin at position `start`, each sequence holds."""
+        batch = self._batch
+        members = [{*batch.sequences[node + 1, : batch.sequence_counts[node + 1]].tolist()} for node in path]
+        for sequence in range(1, self._pending_sequences):
+            self._trunk.holds(sequence, start + sum(sequence in each for each in members))
+
+    def _move_together(self, leaf: int, path: list[int], first: int, end: int) -> None:
         """Put the accepted positions [first, end) of `leaf` right behind what lies in place, [0, first).
-
-        Positions from `trunk` on belong to the tree; its rows up to `first` are the accepted ones already.
 
         Attention sums over cells in the order they lie in. Left where the tree had them, with later tokens filling
         the gaps, the sum would round otherwise than in a plain run and greedy texts would part.
         """
         memory = self._memory
+        start = end - len(path)
         llama_cpp.llama_memory_seq_cp(memory, leaf, _MOVING, first, end)
         size = llama_cpp.llama_state_seq_get_size(self._context, _MOVING)
         data = (ctypes.c_uint8 * size)()
         llama_cpp.llama_state_seq_get_data(self._context, data, size, _MOVING)
-        if leaf != 0:
-            llama_cpp.llama_memory_seq_rm(memory, 0, trunk, -1)
-            llama_cpp.llama_memory_seq_cp(memory, leaf, 0, trunk, first)
-        llama_cpp.llama_memory_seq_keep(memory, 0)
-        llama_cpp.llama_memory_seq_rm(memory, 0, first, -1)
+        before = path[: first - start]
+        self._drop_beside(before, first)
+        self._trunk.cut(first)
+        self._share(before, start)
+        if before and leaf != 0:
+            llama_cpp.llama_memory_seq_cp(memory, leaf, 0, start, first)
         if llama_cpp.llama_state_seq_set_data(self._context, data, size, _MOVING) == 0:
             self.forget()
             raise ModelError(f"{self.path.name} could not restore its cache.", "Ask again.")
@@ -282,8 +315,7 @@ class LlamaModel(Weights):
             self._drop_draft()
 
     def _drop_draft(self) -> None:
-        llama_cpp.llama_memory_seq_keep(self._memory, 0)
-        if not llama_cpp.llama_memory_seq_rm(self._memory, 0, len(self._cached), -1):
+        if not self._trunk.cut(len(self._cached)):
             self.forget()
 
     def logits(self, rows: int) -> NDArray[np.float32]:
@@ -332,7 +364,7 @@ class LlamaModel(Weights):
         """Drop what the KV cache holds behind `length`; False when the model cannot, and all was dropped."""
         if length == len(self._cached):
             return True
-        if llama_cpp.llama_memory_seq_rm(self._memory, 0, length, -1):
+        if self._trunk.cut(length):
             del self._cached[length:]
             self._state_known[length:] = False
             return True

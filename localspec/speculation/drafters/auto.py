@@ -55,6 +55,7 @@ class AutoDrafter:
         self._recycled = recycled
         self.source_gates: SourceGates = source_gates or new_source_gates()
         self._root = -1
+        self._cached = 0
         self._throughput = 0.0
         self._plain_seconds = 0.0
         self._gate = SpeculationGate()
@@ -85,7 +86,7 @@ class AutoDrafter:
     def propose(self, context: Context, limit: int) -> DraftTree:
         """A tree from the free sources first, then from others whose expected gain exceeds their cost."""
         tokens = context.tokens
-        cached = len(tokens) - 1
+        cached = self._cached = len(tokens) - 1
         cost = self._budget.cost
         throughput = self._throughput = cost.throughput(cached)
         self._plain_seconds = cost.plain_seconds(cached)
@@ -136,7 +137,8 @@ class AutoDrafter:
         for gate in self.source_gates:
             gate.pass_time(seconds)
         if self._plain_seconds > 0:
-            self._gate.observe(len(step.emitted), seconds, self._plain_seconds, tried=tried)
+            expected = self._budget.cost.plain_steps(len(step.tree), self._cached)
+            self._gate.observe(len(step.emitted), seconds, self._plain_seconds, expected, tried=tried)
 
 
 class _Proposal:
