@@ -130,7 +130,7 @@ class Replay:
                     self.metrics.setdefault(category, ReplyMetrics(float(seconds[1]))).add(step)
                 if len(step.tree):
                     visited = np.flatnonzero(np.isin(step.tree.parents, [-1, *step.path.tolist()]))
-                    self.trials.vectors.append(vectors_of(step.tree, self._acceptance.residual)[visited])
+                    self.trials.vectors.append(vectors_of(step.tree, self._acceptance.residual.tolist())[visited])
                     self.trials.accepted.append(np.isin(visited, step.path))
                     self.trials.expected.append(step.tree.probability[visited].astype(np.float64))
             self.trials.traces += auto.traces

@@ -113,6 +113,7 @@ class ReplayTarget:
         self.recording = recording
         self.context_size = len(recording.tokens) + 128
         self.cached = recording.reply_start - 1
+        self.disturbed = False
         self._seconds = decode_seconds
         self._ahead = 0.0
         self._rows: list[int] = []
@@ -123,10 +124,10 @@ class ReplayTarget:
         """Seconds."""
         return perf_counter() + self._ahead
 
-    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
-        """Takes T(k)."""
+    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32], rows: int = 0) -> None:
+        """Takes T(k) of the whole batch."""
         assert root == self.recording.tokens[self.cached]
-        self._ahead += float(self._seconds[len(tokens) + 1])
+        self._ahead += float(self._seconds[max(rows, len(tokens) + 1)])
         self._next = self.cached + 1
         self._place: dict[int, int] = {}
 
@@ -152,10 +153,10 @@ class ReplayTarget:
         """All of them."""
         return self.recording.states[: self.cached], np.ones(self.cached, np.bool_)
 
-    def likeliest(self, row: int, count: int) -> tuple[list[int], list[float]]:
+    def likeliest(self, row: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """What was likely behind a row of the path."""
         place = self._place[row] - self.recording.reply_start
-        return self.recording.choices[place, :count].tolist(), self.recording.chances[place, :count].tolist()
+        return self.recording.choices[place, :count], self.recording.chances[place, :count].astype(np.float64)
 
 
 class ReplayDraft:

@@ -79,7 +79,7 @@ class CheapRows(MeasuredDecodeTimes):
     def __init__(self) -> None:
         super().__init__({256: {1: 0.02, 64: 0.0326}})
 
-    def observe(self, rows: int, cached: int, seconds: float) -> None:
+    def observe(self, rows: int, cached: int, seconds: float, *, changed: bool = False) -> None:
         """Stay as it is."""
 
 

@@ -22,8 +22,9 @@ AGAIN = "Repeat word for word what the text says about Velm."
 
 def learnt(engine: Engine) -> object:
     """What replies teach for as long as the model is loaded, apart from times."""
-    acceptance = list(engine.acceptance.weights), list(engine.acceptance.residual), engine.acceptance.trials
-    return acceptance, [economy.asked for economy in engine.source_gates], dict(engine.recycled._table)
+    acceptance = engine.acceptance.weights.tolist(), engine.acceptance.residual.tolist(), engine.acceptance.trials
+    recycled = [engine.recycled.table.get(token) for token in range(engine.model.vocabulary_size)]
+    return acceptance, [economy.asked for economy in engine.source_gates], recycled
 
 
 def talk(engine: Engine, library: Library | None, *questions: str, **options: object) -> Session:

@@ -6,6 +6,8 @@ import json
 from itertools import pairwise
 from pathlib import Path
 from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.errors import ModelError
+from localspec.models import decode_times as module
 from localspec.models.decode_times import (
     BANDS,
     MEASURED_ROWS,
@@ -67,13 +70,16 @@ def test_a_measurement_is_positive_and_made_once(model, tmp_path: Path):
     stored = json.loads(file.read_text())
     shortest = min(stored["measured"], key=int)
     assert set(stored["measured"][shortest]) == {str(rows) for rows in MEASURED_ROWS}
+    assert stored["change"] == times.change >= 0
     # T(k) = k seconds, which no measurement would give.
     stored["live"] = [{}]
     stored["calm"] = True
+    stored["change"] = 0.5
     stored["measured"] = {shortest: {rows: float(rows) for rows in stored["measured"][shortest]}}
     file.write_text(json.dumps(stored))
     again = decode_times(model, tmp_path)
     assert again.at(0)[1:].tolist() == pytest.approx(list(range(1, MAX_ROWS + 1))), "taken from the file"
+    assert again.change == 0.5
 
 
 def test_what_a_busy_machine_gave_is_measured_again_at_the_next_start(model, tmp_path):
@@ -96,9 +102,10 @@ def test_a_batch_that_was_held_up_is_no_slower_than_a_wider_one():
 
 def test_longer_contexts_are_measured_without_reading_one(model):
     begun = perf_counter()
-    measured, _ = measure_all(model)
+    measured, change, _ = measure_all(model)
     assert perf_counter() - begun < 30, "a bound for any machine; two seconds are aimed at"
     assert min(measured) <= BANDS[0]
+    assert 0 <= change < 10
     assert model.cached == 0
     prompt = model.tokenize("After measuring, the model")
     model.begin(prompt)
@@ -163,6 +170,39 @@ def test_live_times_correct_their_own_rows_and_what_all_have_in_common():
     assert 2.3 < times.at(0)[2] < 2.85, "rows never decoded are corrected as the others were on average"
 
 
+def test_a_live_decode_after_another_size_counts_without_what_the_change_took():
+    same, changed = MeasuredDecodeTimes(FLAT, change=0.5), MeasuredDecodeTimes(FLAT, change=0.5)
+    for _ in range(20):
+        same.observe(2, 10, 2.25)
+        changed.observe(2, 10, 2.75, changed=True)
+    assert changed.at(0).tolist() == same.at(0).tolist()
+    changed.observe(2, 10, 0.5, changed=True)  # no time is left
+    assert changed.at(0).tolist() == same.at(0).tolist()
+
+
+@pytest.mark.parametrize("plain", [0.01, 1.0])
+def test_what_a_change_of_size_takes_is_measured_where_it_counts(monkeypatch, plain: float):
+    """By the first decode of a size against the next one; where decodes take long, that of one row alone tells."""
+    decoded: list[int] = []
+
+    def decode(_: Any, rows: int) -> float:
+        decoded.append(rows)
+        changed = len(decoded) < 2 or decoded[-2] != rows
+        return plain * (1 + rows / 100) + (0.002 if changed else 0.0)
+
+    monkeypatch.setattr(module, "_decode", decode)
+    model: Any = SimpleNamespace(cached=0, context_size=1000)
+    times, found, calm = module._rounds(model, (1, 2, 4, 12), 3, perf_counter() + 60)
+    assert found == pytest.approx(0.002)
+    assert calm
+    quick = plain < 0.05
+    assert times[1] == pytest.approx(plain * 1.01), "one row is always decoded twice"
+    for rows in (2, 4, 12):
+        assert times[rows] == pytest.approx(plain * (1 + rows / 100) + (0.0 if quick else 0.002))
+    turns = [1, 1, 2, 2, 4, 4] if quick else [1, 1, 2, 4]
+    assert decoded == [12, *turns, 12, *([12] if quick else []), *turns, *turns]
+
+
 def test_one_late_decode_changes_little():
     times = MeasuredDecodeTimes(FLAT)
     for _ in range(50):
@@ -204,15 +244,18 @@ def test_live_times_are_remembered(model, tmp_path: Path):
         b"{}",
         b"[]",
         b"\xff",
-        b'{"measured": {}, "common": 0, "live": [], "calm": true}',
-        b'{"measured": {"256": {"1": 0}}, "common": 0, "live": [], "calm": true}',
-        b'{"measured": {"256": {"a": 1}}, "common": 0, "live": [], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}]}',
-        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}], "calm": false}',
-        b'{"measured": {"256": {"1": 1}}, "common": 9, "live": [{}], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}, {}], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{"1": 5}], "calm": true}',
+        b'{"measured": {}, "change": 0, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"1": 0}}, "change": 0, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"a": 1}}, "change": 0, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{}]}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{}], "calm": false}',
+        b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": -1, "common": 0, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": "a", "common": 0, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 9, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{}, {}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{"1": 5}], "calm": true}',
     ],
 )
 def test_an_unreadable_measurement_counts_as_none(tmp_path, content):
@@ -221,8 +264,11 @@ def test_an_unreadable_measurement_counts_as_none(tmp_path, content):
     file.write_bytes(content)
     assert _read(file) is None
     measured = {"256": {"1": 0.5, "2": 0.75}}
-    file.write_text(json.dumps({"measured": measured, "common": 0.2, "live": [{"2": [0.1, 3]}], "calm": True}))
+    file.write_text(
+        json.dumps({"measured": measured, "change": 0.125, "common": 0.2, "live": [{"2": [0.1, 3]}], "calm": True})
+    )
     times = _read(file)
     assert times is not None
     assert times.measured == {256: {1: 0.5, 2: 0.75}}
     assert times.live() == (0.2, [{2: (0.1, 3.0)}])
+    assert times.change == 0.125

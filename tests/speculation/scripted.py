@@ -11,8 +11,9 @@ from __future__ import annotations
 import hashlib
 import heapq
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
 from typing import cast
 
 import numpy as np
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 
 from localspec.errors import ModelError
 from localspec.models.draft import FIRST_TOP_K, DraftModel, DraftModelTree, TopK
+from localspec.speculation.builder import Drafted
+from localspec.speculation.interface import Match, Matches
+from localspec.speculation.recycled_table import RecycledTable, recycled_table
 from localspec.speculation.tree import EVIDENCE, DraftTree
 
 STATE_SIZE = 16
@@ -45,7 +49,9 @@ class ScriptedTarget:
         self.committed: list[int] = []
         """the content of the KV cache"""
         self.batches: list[int] = []
-        """rows of each decode"""
+        """rows of each decode, those that fill it included"""
+        self.disturbed = False
+        """whether other programs would hold the processor"""
         self._script = (vocabulary, order, spread, seed)
         self._end_tokens = frozenset(end_tokens)
         self._rows: list[tuple[int, ...]] = []
@@ -84,7 +90,7 @@ class ScriptedTarget:
             assert -1 <= parent < node, f"node {node} comes before its parent {parent}"
             assert 0 <= token < self.vocabulary
             self._rows.append((*self._rows[parent + 1], token))
-        self.batches.append(len(self._rows))
+        self.batches.append(rows)
         self._pending = True
         self.sampled_rows: list[int] = []
         self.sampled_tokens: list[int] = []
@@ -122,6 +128,7 @@ class ScriptedTarget:
     def logits(self, row: int) -> NDArray[np.float64]:
         """Logits [vocabulary] after row `row` of the last decode."""
         assert self._pending, "rows are readable between decode and keep only"
+        assert 0 <= row < len(self._rows), "a row that only fills the batch was read"
         return self.logits_after(self._rows[row])
 
     def logits_after(self, history: Sequence[int]) -> NDArray[np.float64]:
@@ -133,12 +140,12 @@ class ScriptedTarget:
         order = self._script[1]
         return tuple(history[-order:])
 
-    def likeliest(self, row: int, count: int) -> tuple[list[int], list[float]]:
+    def likeliest(self, row: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """The likeliest tokens behind a row, as `LlamaModel.likeliest`; readable until the next decode."""
-        assert 0 <= row < len(self._rows)
+        assert 0 <= row < len(self._rows), "a row that only fills the batch was read"
         chances = softmax(self.logits_after(self._rows[row]))
         best = np.argsort(-chances, kind="stable")[:count]
-        return best.tolist(), chances[best].tolist()
+        return best.astype(np.int32), chances[best]
 
     def record(self, row: int, token: int) -> None:
         """A sampler tells what it drew."""
@@ -352,6 +359,48 @@ def _evidence(rows: Sequence[Sequence[float]] | None, count: int) -> NDArray[np.
     given = rows if rows is not None else [[]] * count
     filled = [[*row, *[0.0] * (EVIDENCE - len(row))] for row in given]
     return np.array(filled, np.float32).reshape(count, EVIDENCE)
+
+
+def grouped(matches: Sequence[Match]) -> list[Matches]:
+    """As they are given to the builder: one group for each run of matches of one source, their texts behind one
+    another."""
+    groups: list[Matches] = []
+    for source, members in groupby(matches, key=lambda match: match.source):
+        rows = list(members)
+        sizes = np.array([len(match.text) for match in rows], np.int64)
+        ends = np.cumsum(sizes)
+        groups.append(
+            Matches(
+                np.array([token for match in rows for token in match.text], np.int32),
+                ends - sizes + np.array([match.place for match in rows], np.int64),
+                ends,
+                np.array([match.length for match in rows], np.int32),
+                np.array([match.similarity for match in rows], np.float64),
+                np.array([match.votes for match in rows], np.float64),
+                source,
+            )
+        )
+    return groups
+
+
+def drafted_of(nodes: Sequence[tuple[int, int, float]]) -> Drafted:
+    """A draft model's tree from (token, parent, probability given the parent)."""
+    return Drafted(
+        np.array([node[0] for node in nodes], np.int32),
+        np.array([node[1] for node in nodes], np.int32),
+        np.array([node[2] for node in nodes], np.float32),
+    )
+
+
+def recycled_of(
+    entries: Mapping[int, Sequence[tuple[int, float]]], make: Callable[[], RecycledTable] = recycled_table
+) -> RecycledTable:
+    """A table of (token, probability) by the token that they follow."""
+    table = make()
+    for token, behind in entries.items():
+        tokens = np.array([each for each, _ in behind], np.int32)
+        table.put(token, tokens, np.array([probability for _, probability in behind], np.float64))
+    return table
 
 
 def path_products(tree: DraftTree) -> list[float]:

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.builder import Candidate, TreeInputs, build_tree, fuse
+from localspec.speculation.builder import TreeInputs, build_reference, build_tree, fuse
+from localspec.speculation.context_index import context_index
+from localspec.speculation.drafters.prompt import VOTES
 from localspec.speculation.interface import Match
 from localspec.speculation.tree import (
     DRAFT_PROBABILITY,
@@ -33,10 +35,11 @@ from localspec.speculation.tree import (
     Evidence,
     depths,
 )
-from tests.speculation.scripted import path_products, paths_of
-from tests.speculation.strategies import draft_trees
+from tests.speculation.scripted import drafted_of, grouped, path_products, paths_of, recycled_of
+from tests.speculation.strategies import draft_trees, drafted_trees, found_matches, recycled_entries
 
 ROOT = 0
+CONTEXT = np.array([ROOT], np.int32)
 Path = tuple[int, ...]
 
 
@@ -51,19 +54,19 @@ def simple_estimate(*values: Any) -> float:
 
 
 def built(inputs: TreeInputs, limit: int = 20) -> DraftTree:
-    return build_tree(inputs, limit, estimate=simple_estimate, max_depth=20)
+    return build_reference(inputs, limit, simple_estimate, 0.0, 20)
 
 
 def test_nothing_is_built_from_nothing():
-    tree = built(TreeInputs(ROOT, []), 8)
+    tree = built(TreeInputs(CONTEXT, []), 8)
     assert len(tree) == len(tree.path_probability) == 0
-    assert len(built(TreeInputs(ROOT, [match([])]))) == 0
-    assert len(built(TreeInputs(ROOT, [match([-1, 5])]))) == 0, "padding ends a text"
-    assert len(built(TreeInputs(ROOT, [match([5])]), limit=0)) == 0
+    assert len(built(TreeInputs(CONTEXT, grouped([match([])])))) == 0
+    assert len(built(TreeInputs(CONTEXT, grouped([match([-1, 5])])))) == 0, "padding ends a text"
+    assert len(built(TreeInputs(CONTEXT, grouped([match([5])])), limit=0)) == 0
 
 
 def test_matches_vote():
-    tree = built(TreeInputs(ROOT, [match([1, 2], 6, 3.0), match([1, 3], 4, 1.0), match([4], 2, 1.0)]))
+    tree = built(TreeInputs(CONTEXT, grouped([match([1, 2], 6, 3.0), match([1, 3], 4, 1.0), match([4], 2, 1.0)])))
     assert dict(zip(paths_of(tree), tree.evidence[:, VOTE_SHARE].tolist(), strict=True)) == pytest.approx(
         {(1,): 0.8, (1, 2): 0.75, (1, 3): 0.25, (4,): 0.2}
     )
@@ -73,14 +76,14 @@ def test_matches_vote():
 
 
 def test_texts_that_end_keep_their_vote():
-    tree = built(TreeInputs(ROOT, [match([1, 2], votes=1.0), match([1], votes=3.0)]))
+    tree = built(TreeInputs(CONTEXT, grouped([match([1, 2], votes=1.0), match([1], votes=3.0)])))
     assert tree.evidence[:, VOTE_SHARE].tolist() == [1.0, 0.25]
 
 
 def test_dense_matches_vote_among_themselves():
     near = Match([1], 0, 0, 0.8, 0.2, SOURCE_DRESD)
     other = Match([2], 0, 0, 0.7, 0.1, SOURCE_DRESD)
-    tree = built(TreeInputs(ROOT, [match([2], 5, 50.0), near, other]))
+    tree = built(TreeInputs(CONTEXT, grouped([match([2], 5, 50.0), near, other])))
     rows = dict(zip(paths_of(tree), tree.evidence.tolist(), strict=True))
     assert rows[1,][VOTE_SHARE] == pytest.approx(2 / 3)
     assert rows[1,][SIMILARITY] == pytest.approx(0.8)
@@ -91,8 +94,8 @@ def test_dense_matches_vote_among_themselves():
 
 
 def test_a_draft_models_tree_and_matches_are_one_tree():
-    drafted = {-1: [Candidate(1, 0.7, 0), Candidate(2, 0.2, 1)], 0: [Candidate(3, 0.9, 2)]}
-    inputs = TreeInputs(ROOT, [match([1, 4], 3)], drafted)
+    drafted = drafted_of([(1, -1, 0.7), (2, -1, 0.2), (3, 0, 0.9)])
+    inputs = TreeInputs(CONTEXT, grouped([match([1, 4], 3)]), drafted)
     told: dict[int, Evidence] = {}
 
     def estimate(*values: Any) -> float:
@@ -100,7 +103,7 @@ def test_a_draft_models_tree_and_matches_are_one_tree():
         told.setdefault(evidence.source, evidence)
         return simple_estimate(*values)
 
-    tree = build_tree(inputs, 20, estimate=estimate, max_depth=20)
+    tree = build_reference(inputs, 20, estimate, 0.0, 20)
     bits = dict(zip(paths_of(tree), tree.source.tolist(), strict=True))
     assert bits == {(1,): SOURCE_DRAFT | SOURCE_PROMPT, (2,): SOURCE_DRAFT, (1, 3): SOURCE_DRAFT, (1, 4): SOURCE_PROMPT}
     assert told[SOURCE_PROMPT].rejected, "the draft model looked at its parent and did not propose it"
@@ -108,7 +111,7 @@ def test_a_draft_models_tree_and_matches_are_one_tree():
 
 
 def test_below_a_node_that_the_draft_model_did_not_propose_it_says_nothing():
-    inputs = TreeInputs(ROOT, [match([5, 6])], {-1: [Candidate(1, 0.9, 0)], 0: [Candidate(6, 0.8, -1)]})
+    inputs = TreeInputs(CONTEXT, grouped([match([5, 6])]), drafted_of([(1, -1, 0.9), (6, 0, 0.8)]))
     rows = dict(zip(paths_of(built(inputs)), built(inputs).evidence.tolist(), strict=True))
     assert rows[5, 6][DRAFT_PROBABILITY] == 0, "it never looked there"
     assert rows[5,][DRAFT_PROBABILITY] == REJECTED
@@ -116,61 +119,56 @@ def test_below_a_node_that_the_draft_model_did_not_propose_it_says_nothing():
 
 
 def test_the_chat_is_looked_up_behind_nodes_that_only_a_model_proposed():
-    asked: list[list[int]] = []
+    context = np.array([ROOT, 5, 8, 4, 1, 2, 9, 7, ROOT], np.int32)
+    index = context_index(VOTES)
+    index.follow(context)
+    drafted = drafted_of([(1, -1, 0.8), (2, 0, 0.8)])
+    inputs = TreeInputs(context, grouped([match([5])]), drafted, index=index, votes=VOTES)
+    for tree in (built(inputs), build_tree(inputs, 20, estimate=Acceptance(), max_depth=20)):
+        bits = dict(zip(paths_of(tree), tree.source.tolist(), strict=True))
+        lengths = dict(zip(paths_of(tree), tree.evidence[:, MATCH_LENGTH].tolist(), strict=True))
+        assert bits[1, 2, 9] == SOURCE_PROMPT
+        assert lengths[1, 2, 9] == 2
+        assert bits[1, 2, 9, 7] == SOURCE_PROMPT, "and goes on from there"
+        assert bits[5,] == SOURCE_PROMPT
+        assert (5, 8) not in bits, "a match goes on where it was found"
 
-    def look_up(path: list[int]) -> list[Match]:
-        asked.append(path)
-        return [match([9])] if path == [1, 2] else []
 
-    inputs = TreeInputs(ROOT, [match([5])], {-1: [Candidate(1, 0.8, 0)], 0: [Candidate(2, 0.8, -1)]}, look_up=look_up)
-    tree = built(inputs)
-    assert (1, 2, 9) in paths_of(tree)
-    assert [5] not in asked, "a match goes on where it was found"
+def test_the_chat_is_looked_up_at_the_root():
+    context = np.array([3, ROOT, 6, 4, 3, ROOT], np.int32)
+    index = context_index(VOTES)
+    index.follow(context)
+    tree = built(TreeInputs(context, grouped([match([6], 9, VOTES[2])]), index=index, votes=VOTES))
+    assert paths_of(tree)[:2] == [(6,), (6, 4)]
+    assert tree.evidence[0, [MATCH_LENGTH, VOTE_SHARE]].tolist() == [9, 1.0]
+    assert tree.evidence[1, [MATCH_LENGTH, VOTE_SHARE]].tolist() == [3, 0.5], "beside a text of equal votes that ends"
 
 
 def test_recycled_tokens_hang_everywhere():
-    table = {ROOT: [Candidate(1, 0.6, -1)], 1: [Candidate(2, 0.5, -1)], 2: [Candidate(1, 0.1, -1)]}
-    tree = built(TreeInputs(ROOT, [], recycled=table.get), limit=3)
+    table = recycled_of({ROOT: [(1, 0.6)], 1: [(2, 0.5)], 2: [(1, 0.1)]})
+    tree = built(TreeInputs(CONTEXT, [], recycled=table), limit=3)
     assert paths_of(tree) == [(1,), (1, 2), (1, 2, 1)]
     assert (tree.source == SOURCE_RECYCLED).all()
     assert tree.evidence[:, RECYCLED_PROBABILITY].tolist() == pytest.approx([0.6, 0.5, 0.1])
 
 
-TEXT = st.lists(st.integers(0, 3), max_size=5)
-MATCHES = st.lists(
-    st.builds(
-        Match,
-        TEXT,
-        st.integers(0, 2),
-        st.integers(2, 20),
-        st.floats(0, 1),
-        st.floats(0.1, 9),
-        st.sampled_from([SOURCE_PROMPT, SOURCE_REST, SOURCE_DRESD]),
-    ),
-    max_size=6,
-)
-DRAFTED = st.dictionaries(
-    st.integers(-1, 3),
-    st.lists(st.builds(Candidate, st.integers(0, 3), st.floats(0.01, 0.9), st.integers(-1, 3)), max_size=3),
-    max_size=4,
-)
-
-
 @given(
-    MATCHES,
-    DRAFTED,
-    st.dictionaries(
-        st.integers(0, 3), st.lists(st.builds(Candidate, st.integers(0, 3), st.floats(0.01, 0.9), st.just(-1)))
-    ),
+    found_matches(),
+    drafted_trees(),
+    recycled_entries(),
+    st.lists(st.integers(0, 3), max_size=30),
     st.integers(0, 12),
     st.sampled_from([0.0, 0.05, 0.3]),
     st.integers(1, 5),
 )
-def test_whatever_it_is_built_from_the_best_come_first(matches, drafted, table, limit, min_probability, max_depth):
-    inputs = TreeInputs(ROOT, matches, drafted, table.get, lambda path: [match([path[-1]])])
-    tree = build_tree(
-        inputs, limit, estimate=Acceptance().chance(), min_probability=min_probability, max_depth=max_depth
-    )
+def test_whatever_it_is_built_from_the_best_come_first(
+    matches, drafted, table, text, limit, min_probability, max_depth
+):
+    context = np.array([*text, ROOT], np.int32)
+    index = context_index(VOTES)
+    index.follow(context)
+    inputs = TreeInputs(context, grouped(matches), drafted, recycled_of(table), index, VOTES)
+    tree = build_tree(inputs, limit, estimate=Acceptance(), min_probability=min_probability, max_depth=max_depth)
     paths = tree.path_probability.tolist()
     assert len(tree) == len(paths) <= limit
     assert path_products(tree) == pytest.approx(paths, rel=1e-5)
@@ -220,7 +218,7 @@ def build(
         Match(text, 0, 0 if dense else length, similarity if dense else 0.0, votes, source)
         for text, length, votes, similarity in rows
     ]
-    return build_tree(TreeInputs(ROOT, matches), limit, min_probability=min_share, max_depth=5)
+    return build_tree(TreeInputs(CONTEXT, grouped(matches)), limit, min_probability=min_share, max_depth=5)
 
 
 @given(ROWS, st.integers(0, 30), st.sampled_from([SOURCE_PROMPT, SOURCE_REST, SOURCE_DRESD]))
@@ -279,7 +277,7 @@ def test_a_row_that_ends_leaves_its_share_unused():
 def test_with_decay_places_further_down_are_worth_less(rows, decay):
     whole = build(rows, 1000)
     matches = [Match(text, 0, 2, 0.0, votes, SOURCE_REST) for text, _, votes, _ in rows]
-    tree = build_tree(TreeInputs(ROOT, matches), 1000, max_depth=5, decay=decay)
+    tree = build_tree(TreeInputs(CONTEXT, grouped(matches)), 1000, max_depth=5, decay=decay)
     plain = dict(zip(paths_of(whole), whole.path_probability.tolist(), strict=True))
     assert set(paths_of(tree)) == set(plain)
     expected = [plain[path] * decay ** len(path) for path in paths_of(tree)]
@@ -289,7 +287,7 @@ def test_with_decay_places_further_down_are_worth_less(rows, decay):
 
 def test_no_node_is_deeper_than_asked():
     chain = Match([1, 2, 3, 4], 0, 4, 0.0, 1.0, SOURCE_REST)
-    assert paths_of(build_tree(TreeInputs(ROOT, [chain]), 9, max_depth=2)) == [(1,), (1, 2)]
+    assert paths_of(build_tree(TreeInputs(CONTEXT, grouped([chain])), 9, max_depth=2)) == [(1,), (1, 2)]
 
 
 def test_nothing_to_merge_gives_the_empty_tree():

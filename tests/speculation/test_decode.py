@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from time import perf_counter
 
 import numpy as np
 import pytest
@@ -14,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.stats import chisquare  # type: ignore[import-untyped]
 
 from localspec.errors import ModelError
+from localspec.native import steps as native_steps
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.cost import SteadyTimes
+from localspec.speculation.cost import SIZES, SteadyTimes
 from localspec.speculation.decode import generate
 from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter, HybridDrafter
@@ -31,6 +33,20 @@ from tests.speculation.scripted import ScriptedDraft, ScriptedSampler, ScriptedT
 
 VOCABULARY = 12
 PROMPT = [1, 2, 3, 1, 2]
+
+
+@pytest.fixture(scope="module", params=["native", "python"])
+def code(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What does a step's work per node."""
+    if request.param == "native" and not native_steps.available():
+        pytest.skip("the native part of a step is not built")
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "python":
+            patch.setattr(native_steps, "available", lambda: False)
+        yield request.param
+
+
+either_code = pytest.mark.usefixtures("code")
 
 Wish = tuple[int, int | None, float]
 """Which earlier node to grow from, the token (None = what the plain run says there), its probability."""
@@ -87,12 +103,13 @@ def run(
     budget: Budget,
     max_tokens: int,
     prompt: Sequence[int] = PROMPT,
+    clock: Callable[[], float] = perf_counter,
 ) -> list[Step]:
     """A whole reply. At every yield the KV cache holds what is committed, but for the new root."""
     target.begin(prompt)
     committed = list(prompt)
     steps: list[Step] = []
-    for step in generate(target, sampler, drafters, np.array(prompt, np.int32), budget, max_tokens):
+    for step in generate(target, sampler, drafters, np.array(prompt, np.int32), budget, max_tokens, clock):
         assert not steps or not steps[-1].finish, "a step after the last"
         committed += step.emitted.tolist()
         assert target.committed == committed[:-1]
@@ -128,6 +145,7 @@ BUDGETS = (
 )
 
 
+@either_code
 @settings(max_examples=300)
 @given(
     wishes=st.lists(WISHES, min_size=1, max_size=3),
@@ -173,6 +191,7 @@ def assert_same_reply(drafted: Sequence[Step], plain: Sequence[Step]) -> None:
     assert len(drafted) <= len(plain)
 
 
+@either_code
 @settings(max_examples=300)
 @given(
     wishes=WISHES,
@@ -244,26 +263,59 @@ def auto_drafter(
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_auto_saves_steps_and_asks_a_draft_model_only_where_it_pays(seed):
-    """On a text that repeats, a draft model that is never right is hardly asked, one that always is saves more."""
-    asked: dict[float, float] = {}
-    steps_with: dict[float, int] = {}
-    for accuracy in (0.0, 1.0):
-        target = ScriptedTarget(VOCABULARY, order=2, seed=seed)
-        plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 150))
+class Clock:
+    """Time that passes only where a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def spend(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class TimedTarget(ScriptedTarget):
+    """Decodes take `seconds[rows]` on a clock."""
+
+    def __init__(self, clock: Clock, seconds: NDArray[np.float64], seed: int) -> None:
+        super().__init__(VOCABULARY, order=2, seed=seed)
+        self._clock = clock
+        self._seconds = seconds
+
+    def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32], rows: int = 0) -> None:
+        super().decode(root, tokens, parents, rows)
+        self._clock.spend(float(self._seconds[self.batches[-1]]))
+
+
+@either_code
+def test_auto_saves_time_and_asks_a_draft_model_only_where_it_pays(monkeypatch):
+    """On texts that repeat, a draft model that is never right is hardly asked, one that always is saves more."""
+    seconds = 0.01 + 0.0005 * np.arange(20.0)
+    asked: Counter[float] = Counter()
+    steps_with: Counter[float] = Counter()
+    for accuracy, seed in itertools.product((0.0, 1.0), range(12)):
+        clock = Clock()
+        monkeypatch.setattr("localspec.speculation.drafters.auto.perf_counter", clock)
+        target = TimedTarget(clock, seconds, seed)
+        plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 150, clock=clock))
+        took = clock.now
         draft = ScriptedDraft(target, accuracy)
-        # A target so fast that the time everything else takes here is as long as none brings back.
-        budget = CostBudget(SteadyTimes(1e-6 + 1e-7 * np.arange(20.0)), Acceptance(), 12, overhead=0.0, estimated=True)
+        draft.on_follow = lambda clock=clock: clock.spend(0.004)  # type: ignore[misc]
+        budget = CostBudget(SteadyTimes(seconds), Acceptance(), 12, estimated=True)
         auto = auto_drafter(target, budget, ModelDrafter(draft.model))
-        steps = run(target, ScriptedSampler(target), [auto], budget, 150)
+        steps = run(target, ScriptedSampler(target), [auto], budget, 150, clock=clock)
         assert text(steps) == plain
         assert len(steps) < len(plain) / 1.5
-        asked[accuracy], steps_with[accuracy] = len(draft.asked) / len(steps), len(steps)
-    assert asked[0.0] <= asked[1.0]
-    assert steps_with[1.0] <= steps_with[0.0]
+        assert clock.now - took < took / 1.2
+        asked[accuracy] += len(draft.asked)
+        steps_with[accuracy] += len(steps)
+    assert asked[0.0] / steps_with[0.0] < 0.5 * asked[1.0] / steps_with[1.0]
+    assert steps_with[1.0] < 0.8 * steps_with[0.0]
 
 
+@either_code
 def test_auto_drafts_nothing_where_nothing_can_be_guessed():
     target = ScriptedTarget(VOCABULARY, order=50)  # no text comes twice
     # And rows cost as much as steps.
@@ -273,6 +325,7 @@ def test_auto_drafts_nothing_where_nothing_can_be_guessed():
     assert sum(len(step.tree) > 0 for step in steps[50:]) == 0
 
 
+@either_code
 def test_right_drafts_save_steps():
     """The lossless test would pass for a loop that drops every draft; this one would not."""
     target = ScriptedTarget(VOCABULARY)
@@ -290,6 +343,7 @@ def test_right_drafts_save_steps():
     ]
 
 
+@either_code
 def test_prompt_lookup_saves_steps_on_a_text_that_repeats():
     target = ScriptedTarget(VOCABULARY, order=2)
     plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 80))
@@ -315,6 +369,63 @@ def test_a_draft_model_saves_steps_where_it_is_right(seed):
     assert len(both) < len(alone) < len(plain)
     taken = np.bitwise_or.reduce([bits for step in both for bits in step.source.tolist()])
     assert taken == SOURCE_DRAFT | SOURCE_PROMPT
+
+
+@either_code
+@given(
+    wishes=WISHES,
+    curve=st.lists(st.floats(0.01, 3.0), min_size=24, max_size=24),
+    change=st.sampled_from([0.0, 0.02, 1.0]),
+    temperature=st.sampled_from([0.0, 1.0]),
+    seed=st.integers(0, 10_000),
+    context_size=st.integers(len(PROMPT) + 1, 60),
+    auto=st.booleans(),
+)
+def test_rows_that_fill_a_batch_are_never_read(wishes, curve, change, temperature, seed, context_size, auto):
+    """Batches have a few sizes, or end with the context; the scripted target knows nothing of rows beyond the tree, so
+    that reading one would fail."""
+
+    def reply(drafters: Callable[[ScriptedTarget], list[Drafter]], budget: Budget) -> tuple[list[Step], list[int]]:
+        target = ScriptedTarget(VOCABULARY, 2, context_size, seed=seed)
+        steps = run(target, ScriptedSampler(target, temperature, seed), drafters(target), budget, 40)
+        return steps, target.batches
+
+    def drafters(target: ScriptedTarget) -> list[Drafter]:
+        if auto:
+            return [auto_drafter(target, budget, None)]
+        return [WishfulDrafter(wishes, text(plain), len(PROMPT), 2), PromptDrafter()]
+
+    plain, single = reply(lambda _: [], FixedBudget())
+    assert set(single) == {1}, "nothing is filled up without drafters"
+    times = SteadyTimes(np.array([0.0, *curve]), change)
+    budget = CostBudget(times, Acceptance(), 24, overhead=0.0, estimated=auto)
+    steps, batches = reply(drafters, budget)
+    assert_same_reply(steps, plain)
+    cached = len(PROMPT) - 1
+    for step, rows in zip(steps, batches, strict=True):
+        room = context_size - cached
+        assert len(step.tree) < rows <= room
+        assert rows in SIZES or rows == room
+        cached += len(step.emitted)
+
+
+@either_code
+def test_a_batch_is_filled_up_to_the_size_before_where_a_change_is_dear():
+    target = ScriptedTarget(VOCABULARY, order=2)
+    plain = text(run(target, ScriptedSampler(target), [], FixedBudget(), 80))
+    del target.batches[:]
+    # Eight rows cost what one does, any other number much more.
+    curve = np.where(np.isin(np.arange(17), [1, 8]), 1.0, 5.0)
+    budget = CostBudget(SteadyTimes(curve, change=0.1), Acceptance(), 16, overhead=0.0)
+    steps = run(target, ScriptedSampler(target), [PromptDrafter()], budget, 80)
+    assert text(steps) == plain
+    assert set(target.batches) <= {1, 8}
+    drafted = [rows for step, rows in zip(steps, target.batches, strict=True) if len(step.tree)]
+    assert set(drafted) == {8}
+    assert any(0 < len(step.tree) < 7 for step in steps), "there was nothing to fill up"
+    first = target.batches.index(8)
+    assert set(target.batches[first:]) == {8}, "also where nothing is drafted"
+    assert any(len(step.tree) == 0 for step in steps[first:])
 
 
 def test_states_save_steps_on_a_text_that_repeats():

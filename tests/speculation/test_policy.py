@@ -9,17 +9,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.cost import CAUTION, SteadyTimes, StepCost, best_size, break_even_probability
+from localspec.speculation.cost import (
+    CAUTION,
+    PLAIN_OVERHEAD,
+    SIZES,
+    SteadyTimes,
+    StepCost,
+    best_size,
+    break_even_probability,
+)
 from localspec.speculation.policy import (
     DRAFT_MODEL,
+    EXPLORATION,
     MAX_ACCEPTANCE,
+    MOST_CREDIT,
     PAPER_NODES,
+    START_CREDIT,
     CostBudget,
     FixedBudget,
     SourceGate,
     SpeculationGate,
 )
-from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, cut, depths
+from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, DraftTree, cut, depths
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
 
@@ -96,17 +107,29 @@ def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room,
 
     possible = cut(Acceptance().calibrate(tree), min(budget.limit, room), max_depth)
 
+    most = min(rows, len(curve) - 1)
+    sizes = [*(size for size in SIZES if size < most), most]
+
+    def step_seconds(nodes: int) -> float:
+        """Of the batch that takes the least time; one of a few sizes."""
+        return float(min(seconds[size] for size in sizes if size > nodes)) + (0.01 if nodes else 0.0)
+
     def surplus(size: int) -> float:
         """Tokens beyond what the same time brings plainly."""
         expected = 1.0 + CAUTION * float(cut(possible, size).path_probability.sum())
-        return float(expected - (seconds[size + 1] + (0.01 if size else 0.0)) / seconds[1])
+        return float(expected - step_seconds(size) / seconds[1])
 
     best = max(surplus(size) for size in range(len(possible) + 1))
     assert surplus(len(chosen)) == pytest.approx(best, rel=1e-6, abs=1e-9)
     assert set(paths_of(chosen)) == set(paths_of(cut(possible, len(chosen))))
-    gains = np.sort(possible.path_probability)[::-1]
-    assert budget.cost.expected_gain(gains * CAUTION, budget.cost.best_size(gains, 0), 0) == pytest.approx(
-        max(0.0, best), abs=1e-6
+    batch = budget.cost.rows(len(chosen), 0)
+    assert batch in sizes
+    assert batch > len(chosen)
+    assert seconds[batch] + (0.01 if len(chosen) else 0.0) == step_seconds(len(chosen))
+    best_first = possible.take(np.argsort(-possible.path_probability, kind="stable").tolist())
+    spent = (step_seconds(len(chosen)) - step_seconds(0)) / seconds[1]
+    assert budget.cost.gain(DraftTree.empty(), best_first, 0) == pytest.approx(
+        float(chosen.path_probability.sum()) - spent, abs=1e-6
     )
 
 
@@ -114,8 +137,9 @@ def test_a_cost_budget_sends_the_most_tokens_per_second(tree, curve, rows, room,
 def test_pace_is_never_below_plain_decoding(curve, steps):
     times = SteadyTimes(np.array(curve))
     budget = CostBudget(times, None, 9)
+    rows = min(2, len(curve) - 1)
     for tokens, seconds in steps:
-        budget.observe(make_tree([1], [-1]), np.arange(tokens - 1, dtype=np.int32), StepCost(0, seconds, seconds))
+        budget.observe(make_tree([1], [-1]), np.arange(tokens - 1, dtype=np.int32), StepCost(0, rows, seconds, seconds))
     assert budget.cost.throughput(0) >= 1 / curve[1] * (1 - 1e-9)
     if steps:
         assert budget.cost.throughput(0) <= max(1 / curve[1], *(tokens / seconds for tokens, seconds in steps)) * (
@@ -130,31 +154,76 @@ def test_a_fast_pace_makes_time_dear():
     budget = CostBudget(times, None, 2, overhead=0.0)
     assert len(budget.choose(tree, 9, 9)) == 1, "0.6 tokens for half a step"
     for _ in range(200):
-        budget.observe(tree, np.array([0, 1], np.int32), StepCost(0, 1.0, 1.0))
+        budget.observe(tree, np.array([0, 1], np.int32), StepCost(0, 2, 1.0, 1.0))
     assert budget.cost.throughput(0) == pytest.approx(3.0, rel=0.05)
     assert len(budget.choose(tree, 9, 9)) == 0
-    assert budget.cost.best_size(np.array([0.6]), 0) == budget.cost.expected_gain(np.array([0.6]), 0, 0) == 0
-    assert budget.cost.expected_gain(np.array([0.6]), 1, 0) == pytest.approx(0.6 - 3.0 * 0.5, rel=0.05)
+    assert budget.cost.gain(DraftTree.empty(), tree, 0) == 0
+    plain, drafted = budget.cost.step_seconds(0)
+    assert 0.6 - budget.cost.throughput(0) * (drafted - plain) == pytest.approx(0.6 - 3.0 * 0.5, rel=0.05)
     assert budget.cost.min_probability(0) > 0.6
 
 
 def test_decode_times_are_observed_at_their_place():
-    told: list[tuple[int, int, float]] = []
+    told: list[tuple[int, int, float, bool]] = []
 
     class Times(SteadyTimes):
-        def observe(self, rows: int, cached: int, seconds: float) -> None:
-            told.append((rows, cached, seconds))
+        def observe(self, rows: int, cached: int, seconds: float, *, changed: bool = False) -> None:
+            told.append((rows, cached, seconds, changed))
 
     budget = CostBudget(Times(np.arange(9.0)), None, 8)
-    budget.observe(make_tree([1, 2], [-1, 0]), np.array([0], np.int32), StepCost(77, 0.5, 0.6))
-    assert told == [(3, 77, 0.5)]
+    tree, path = make_tree([1, 2], [-1, 0]), np.array([0], np.int32)
+    for cached, rows in ((77, 3), (79, 4), (81, 4), (83, 3)):
+        budget.observe(tree, path, StepCost(cached, rows, 0.5, 0.6))
+    assert told == [(3, 77, 0.5, False), (4, 79, 0.5, True), (4, 81, 0.5, False), (3, 83, 0.5, True)]
+    budget.observe(tree, path, StepCost(85, 4, 0.5, 0.6, disturbed=True))
+    assert len(told) == 4, "times of a machine that is not at rest are not learnt"
+    budget.observe(tree, path, StepCost(87, 4, 0.5, 0.6))
+    assert told[4:] == [(4, 87, 0.5, False)], "but which batch was the last is known"
+
+
+def test_plain_steps_take_as_long_as_the_machine_is_slow_now():
+    budget = CostBudget(SteadyTimes(np.array([0.0, 0.01, 0.02]), change=0.005), None, 2)
+    assert budget.cost.plain_seconds(0) == pytest.approx(0.01 + PLAIN_OVERHEAD)
+    nothing = np.empty(0, np.int32)
+    for _ in range(100):
+        budget.observe(make_tree([1], [-1]), nothing, StepCost(0, 2, 0.06, 0.07, disturbed=True))
+    assert budget.cost.plain_seconds(0) == pytest.approx(0.03 + PLAIN_OVERHEAD, rel=0.01)
+    for _ in range(100):  # each decode after a change of size takes as long as it should
+        budget.observe(DraftTree.empty(), nothing, StepCost(0, 1, 0.015, 0.015))
+        budget.observe(make_tree([1], [-1]), nothing, StepCost(0, 2, 0.025, 0.025))
+    assert budget.cost.plain_seconds(0) == pytest.approx(0.01 + PLAIN_OVERHEAD, rel=0.01)
+    assert FixedBudget(2).cost.plain_seconds(0) == 0
+
+
+def test_a_batch_takes_as_many_plain_steps_as_its_rows_do():
+    budget = CostBudget(SteadyTimes(np.array([0.0, 0.01, 0.02]), change=0.005), None, 2, overhead=0.001)
+    assert [budget.cost.plain_steps(nodes, 0) for nodes in (0, 1)] == pytest.approx([1.0, 2.1])
+    budget.observe(make_tree([1], [-1]), np.empty(0, np.int32), StepCost(0, 1, 0.01, 0.01))
+    assert [budget.cost.plain_steps(nodes, 0) for nodes in (0, 1)] == pytest.approx([1.0, 2.6])
+    assert FixedBudget(2).cost.plain_steps(2, 0) == 1.0
+
+
+def test_a_batch_keeps_its_size_where_a_change_costs_more_than_rows():
+    tree = make_tree([1, 2, 3], [-1, 0, 1], [0.9, 0.9, 0.9])
+    seconds = 1.0 + 0.01 * np.arange(9.0)
+    dear = CostBudget(SteadyTimes(seconds, change=0.1), None, 8, overhead=0.0)
+    cheap = CostBudget(SteadyTimes(seconds, change=0.001), None, 8, overhead=0.0)
+    for budget in (dear, cheap):
+        assert [budget.cost.rows(nodes, 0) for nodes in range(8)] == [1, 2, 3, 4, 6, 6, 8, 8], "nothing was before"
+        budget.observe(tree, np.empty(0, np.int32), StepCost(0, 6, 1.0, 1.0))
+    assert [dear.cost.rows(nodes, 0) for nodes in range(8)] == [6, 6, 6, 6, 6, 6, 8, 8]
+    assert [cheap.cost.rows(nodes, 0) for nodes in range(8)] == [1, 2, 3, 4, 6, 6, 8, 8]
+    assert dear.cost.step_seconds(0).tolist() == pytest.approx([1.06] * 6 + [1.18] * 2)
+    assert cheap.cost.step_seconds(0).tolist() == pytest.approx([1.011, 1.021, 1.031, 1.041, 1.06, 1.06, 1.081, 1.081])
 
 
 def test_a_fixed_budget_knows_no_time():
     budget = FixedBudget(2)
     assert budget.cost.throughput(0) == budget.cost.min_probability(0) == 0
-    gains = np.array([0.5, 0.25, 0.125])
-    assert budget.cost.expected_gain(gains, budget.cost.best_size(gains, 0), 0) == 0.75
+    tree = make_tree([1, 2, 3], [-1, 0, 1], [0.5, 0.5, 0.5])
+    assert budget.cost.gain(DraftTree.empty(), tree, 0) == 0.75
+    assert budget.cost.gain(tree, tree, 0) == 0
+    assert [budget.cost.rows(nodes, 0) for nodes in range(4)] == [1, 2, 3, 4], "no row is filled up"
 
 
 def test_no_more_is_proposed_than_can_pay():
@@ -211,12 +280,14 @@ THROUGHPUT = 100.0
 
 
 def asked_of(gate: SourceGate, steps: int, tokens: float, seconds: float, probability: float = 0.5) -> int:
-    """Steps at which it is asked, of so many alike."""
+    """Steps at which it is asked, of so many alike; each takes 10 ms beside it."""
     asked = 0
     for _ in range(steps):
-        if gate.wants(probability, 0.0, THROUGHPUT):
+        wanted = gate.wants(probability, 0.0, THROUGHPUT)
+        if wanted:
             asked += 1
             gate.observe(probability, 0.0, tokens, seconds, THROUGHPUT)
+        gate.pass_time(0.01 + (seconds if wanted else 0.0))
     return asked
 
 
@@ -264,8 +335,18 @@ def test_its_price_is_what_the_time_brings_otherwise(seconds, expected):
 def test_steps_are_told_apart():
     gate = SourceGate()
     asked_of(gate, 50, tokens=0.0, seconds=0.001, probability=0.95)
+    assert asked_of(gate, 50, tokens=0.5, seconds=0.001, probability=0.1) < 50, "what is new is judged by the others"
+    asked_of(gate, 200, tokens=0.5, seconds=0.001, probability=0.1)
     assert asked_of(gate, 50, tokens=0.5, seconds=0.001, probability=0.1) == 50
     assert asked_of(gate, 50, tokens=0.0, seconds=0.001, probability=0.95) < 10
+
+
+@pytest.mark.parametrize("seconds", [0.001, 0.05, 0.5])
+def test_what_doesnt_pay_takes_a_small_part_of_the_time(seconds):
+    gate = SourceGate()
+    asked = asked_of(gate, 5000, tokens=0.0, seconds=seconds)
+    spent = (asked - gate.policy.trials) * seconds
+    assert 0 < spent <= EXPLORATION * (5000 * 0.01 + asked * seconds) + 2 * seconds
 
 
 def test_where_time_doesnt_count_all_are_asked():
@@ -276,15 +357,15 @@ def test_where_time_doesnt_count_all_are_asked():
 
 
 def tries_of(gate: SpeculationGate, steps: int, tokens: int, decode: float) -> int:
-    """Steps that look for drafts, of so many in which a plain decode takes 10 ms and looking 0.5 ms."""
+    """Steps that look for drafts, of so many in which a plain decode takes 10 ms and looking 0.5 ms; with a draft the
+    decode takes `decode` seconds and brings `tokens`, if any."""
     tried = 0
     for _ in range(steps):
         looks = gate.wants()
         tried += looks
         drafted = looks and tokens > 0
-        gate.observe(
-            max(1, tokens) if drafted else 1, decode if drafted else 0.01, 0.0005, drafted=drafted, tried=looks
-        )
+        seconds = (decode if drafted else 0.01) + (0.0005 if looks else 0.0)
+        gate.observe(tokens if drafted else 1, seconds, 0.01, decode / 0.01 if drafted else 1.0, tried=looks)
     return tried
 
 
@@ -292,14 +373,49 @@ def test_where_nothing_is_found_few_steps_look_for_it():
     assert tries_of(SpeculationGate(), 400, tokens=0, decode=0.01) < 140
 
 
-def test_where_drafts_are_accepted_but_cost_more_it_looks_on_only_while_they_are():
+def test_where_drafts_cost_more_than_they_bring_it_looks_on_only_while_they_do_not():
     gate = SpeculationGate()
-    tries_of(gate, 2, tokens=0, decode=0.01)
-    assert tries_of(gate, 200, tokens=1, decode=0.015) < 90
-    assert tries_of(gate, 100, tokens=3, decode=0.015) > 90
+    assert tries_of(gate, 200, tokens=1, decode=0.015) < 10
+    assert tries_of(gate, 100, tokens=3, decode=0.015) > 30, "it tries again after some time"
+    assert tries_of(gate, 100, tokens=3, decode=0.015) == 100
+    most = (MOST_CREDIT + 200 * EXPLORATION) / 0.55  # each try loses 0.55 plain steps
+    assert tries_of(gate, 200, tokens=1, decode=0.015) < most + 2, "what was earned is not all lost again"
 
 
 def test_where_drafts_pay_every_step_looks():
     gate = SpeculationGate()
     tries_of(gate, 2, tokens=0, decode=0.01)
     assert tries_of(gate, 200, tokens=2, decode=0.015) == 200
+
+
+def test_a_step_that_was_held_up_does_not_end_drafting():
+    """One that takes a hundred times as long as such steps do says little of what drafting costs."""
+    gate = SpeculationGate()
+    gate.observe(1, 1.0, 0.01, 1.0, tried=True)
+    assert gate.wants()
+    for _ in range(5):
+        gate.observe(3, 0.015, 0.01, 1.5, tried=True)
+        gate.observe(3, 1.5, 0.01, 1.5, tried=True)
+        assert gate.wants()
+
+
+@given(st.lists(st.tuples(st.integers(1, 8), st.floats(0.5, 20.0)), max_size=200))
+def test_a_reply_never_loses_more_than_its_credit(outcomes):
+    """Whatever its steps bring and take, in plain steps: the credit, a part of the time, and the step that used it
+    up; also counted from where it has gained most."""
+    gate = SpeculationGate()
+    lost = spared = most_spared = largest = plain = 0.0
+    for tokens, took in outcomes:
+        if gate.wants():
+            spared += tokens - took
+            largest = max(largest, took - tokens)
+            gate.observe(tokens, 0.01 * took, 0.01, took, tried=True)
+            plain += min(tokens, took)
+        else:
+            gate.observe(1, 0.01, 0.01, 1.0, tried=False)
+            plain += 1.0
+        most_spared = max(most_spared, spared)
+        lost = max(lost, -spared)
+        assert gate.credit <= MOST_CREDIT + EXPLORATION * (plain + 1)
+        assert most_spared - spared <= MOST_CREDIT + EXPLORATION * plain + largest + 1e-9
+    assert lost <= START_CREDIT + EXPLORATION * plain + largest + 1e-9

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from localspec import native
 from localspec.errors import ContextTooLongError, ModelError, ModelFileError, SettingsError
 from localspec.models.llama import LlamaModel, LoadSettings, requantize
-from localspec.models.llama.sampling import SamplingSettings
+from localspec.models.llama.sampling import SamplingSettings, likeliest_of
 from localspec.speculation.decode import generate
 from localspec.speculation.policy import FixedBudget
 
@@ -226,9 +226,16 @@ def test_rows_of_a_draft_equal_single_rows_bit_for_bit(model, reference, length,
         assert np.array_equal(rows[node + 1], logits_after(reference, np.concatenate([tokens, path]), length)), node
 
 
-@pytest.mark.parametrize(("length", "seed"), [(SHORT, 1), (SHORT, 2), (SHORT, 3), (200, 4), (LONG, 5), (LONG, 6)])
-def test_any_sequence_of_accepts_and_rejects_keeps_the_cache_exact(model, reference, length, seed):
-    """After each of some random trees with a random accepted path: the root's logits are those of a plain run."""
+@pytest.mark.parametrize(
+    ("length", "seed", "filled"),
+    [
+        *[(SHORT, 1, False), (SHORT, 2, False), (SHORT, 3, False), (200, 4, False), (LONG, 5, False), (LONG, 6, False)],
+        *[(SHORT, 7, True), (SHORT, 8, True), (200, 9, True), (LONG, 10, True)],
+    ],
+)
+def test_any_sequence_of_accepts_and_rejects_keeps_the_cache_exact(model, reference, length, seed, filled):
+    """After each of some random trees with a random accepted path: the root's logits are those of a plain run. Some
+    batches are filled up with rows that nobody reads."""
     random = np.random.default_rng(seed)
     tokens = random_text(length, seed)
     committed = tokens
@@ -236,7 +243,7 @@ def test_any_sequence_of_accepts_and_rejects_keeps_the_cache_exact(model, refere
     accepted = 0
     for _ in range(8):
         drafted, parents = random_tree(random, int(random.integers(0, 24)))
-        model.decode(int(committed[-1]), drafted, parents)
+        model.decode(int(committed[-1]), drafted, parents, int(random.integers(1, 40)) if filled else 0)
         assert np.array_equal(model.logits(1)[0], logits_after(reference, committed, length))
         end = int(random.integers(-1, len(drafted))) if len(drafted) else -1
         path = ids(ancestors(end, parents))
@@ -250,6 +257,33 @@ def test_any_sequence_of_accepts_and_rejects_keeps_the_cache_exact(model, refere
         assert np.array_equal(last, logits_after(reference, committed[:-1], length))
         accepted += len(path)
     assert accepted > 0
+
+
+@pytest.mark.parametrize("rows", [0, 12, 32])
+def test_rows_of_a_filled_batch_are_read_where_they_lie(model, rows):
+    tokens = random_text(SHORT)
+    model.begin(tokens)
+    model.decode(int(tokens[-1]), *random_tree(np.random.default_rng(3), 10), rows)
+    sampler = model.sampler(SamplingSettings())
+    logits = model.logits(11)
+    for row in (0, 7, 10):
+        assert sampler.sample(row) == logits[row].argmax()
+        found, chances = (values.copy() for values in model.likeliest(row, 8))
+        expected, expected_chances = likeliest_of(logits[row], 8)
+        assert found.tolist() == expected.tolist()
+        assert chances.tolist() == pytest.approx(expected_chances.tolist(), rel=1e-9)
+    sampler.close()
+    model.discard()
+
+
+def test_a_batch_is_not_filled_beyond_the_context(tiny):
+    tokens = random_text(60)
+    tiny.begin(tokens)
+    with pytest.raises(ContextTooLongError, match=r"full \(64 tokens\)"):
+        tiny.decode(int(tokens[-1]), NOTHING, NOTHING, 6)
+    tiny.decode(int(tokens[-1]), NOTHING, NOTHING, 5)
+    tiny.keep(NOTHING)
+    assert tiny.cached == 60
 
 
 def test_the_largest_tree_fits(model, reference):

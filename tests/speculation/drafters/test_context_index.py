@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.drafters.prompt import MAX_MATCHES, MAX_N, ContextIndex
-from localspec.speculation.interface import Match
-from localspec.speculation.tree import SOURCE_PROMPT
+from localspec.speculation.context_index import MAX_MATCHES, ContextIndex, PythonContextIndex, context_index
+from localspec.speculation.drafters.prompt import MAX_N
 
-VOTES = [float(length) for length in range(MAX_N + 1)]
 TEXTS = st.lists(st.integers(0, 2), max_size=60)
+Make = Callable[[int], ContextIndex]
+"""Makes an index that compares so many tokens."""
+either = pytest.mark.parametrize(
+    "make", [PythonContextIndex, lambda most: context_index(np.arange(most + 1.0))], ids=["in Python", "what serves"]
+)
+
+
+def ids(tokens: list[int]) -> np.ndarray:
+    return np.array(tokens, np.int32)
+
+
+def found_by(index: ContextIndex, drafted: list[int]) -> list[tuple[int, int]]:
+    """(match length, place of what followed)"""
+    lengths, places = index.find(ids(drafted))
+    assert lengths.dtype == places.dtype == np.int32
+    return list(zip(lengths.tolist(), places.tolist(), strict=True))
 
 
 def searched(text: list[int], drafted: list[int]) -> list[tuple[int, int]]:
-    """(match length, place of what followed) by comparing everywhere, best first."""
+    """The same by comparing everywhere, best first."""
     tail = [*text, *drafted]
     found = []
     for place in range(2, len(text)):
@@ -26,41 +44,45 @@ def searched(text: list[int], drafted: list[int]) -> list[tuple[int, int]]:
     return sorted(found, reverse=True)
 
 
-@given(st.lists(TEXTS, min_size=1, max_size=4), st.lists(st.integers(0, 2), max_size=3))
-def test_it_finds_what_a_search_finds(parts, drafted):
-    index = ContextIndex(VOTES)
+@either
+@given(parts=st.lists(TEXTS, min_size=1, max_size=4), drafted=st.lists(st.integers(0, 2), max_size=3))
+def test_it_finds_what_a_search_finds(make: Make, parts, drafted):
+    index = make(MAX_N)
     for part in parts:
-        index.follow(part)
+        index.follow(ids(part))
     text = [token for part in parts for token in part]
-    assert index.tokens == text
-    found = index.matches(drafted)
+    assert index.count == len(text)
+    found = found_by(index, drafted)
     assert len(found) <= MAX_MATCHES
-    assert [(match.length, match.place) for match in found] == searched(text, drafted)[:MAX_MATCHES]
-    for match in found:
-        assert match == Match(index.tokens, match.place, match.length, 0.0, VOTES[match.length], SOURCE_PROMPT)
-        tail = [*text, *drafted]
-        assert text[match.place - match.length : match.place] == tail[len(tail) - match.length :]
+    assert found == searched(text, drafted)[:MAX_MATCHES]
+    tail = [*text, *drafted]
+    for length, place in found:
+        assert text[place - length : place] == tail[len(tail) - length :]
 
 
-def test_the_end_of_the_text_is_no_match_of_itself():
-    index = ContextIndex(VOTES)
-    index.follow([5, 6, 7])
-    assert index.matches() == []
-    assert index.matches([6, 7]) == [], "what would follow them is not there yet"
-    index.follow([5, 6])
-    assert [(match.place, match.length) for match in index.matches()] == [(2, 2)]
+@either
+def test_the_end_of_the_text_is_no_match_of_itself(make: Make):
+    index = make(MAX_N)
+    index.follow(ids([5, 6, 7]))
+    assert found_by(index, []) == []
+    assert found_by(index, [6, 7]) == [], "what would follow them is not there yet"
+    index.follow(ids([5, 6]))
+    assert found_by(index, []) == [(2, 2)]
 
 
-def test_short_texts_have_no_match():
-    index = ContextIndex(VOTES)
-    assert index.matches() == []
-    index.follow([1])
-    assert index.matches() == []
-    assert index.matches([1]) == []
+@either
+def test_short_texts_have_no_match(make: Make):
+    index = make(MAX_N)
+    assert found_by(index, []) == []
+    index.follow(ids([1]))
+    assert found_by(index, []) == []
+    assert found_by(index, [1]) == []
 
 
-def test_votes_of_long_matches_are_those_of_the_longest_known():
-    index = ContextIndex([0.0, 0.0, 2.0, 3.0])
-    index.follow([1, 2, 3, 4, 5, 9, 1, 2, 3, 4, 5])
-    (match,) = index.matches()
-    assert (match.length, match.votes) == (5, 3.0)
+@either
+def test_no_more_tokens_are_compared_than_have_votes(make: Make):
+    text = ids([1, 2, 3, 4, 5, 9, 1, 2, 3, 4, 5])
+    for most, length in ((2, 2), (3, 3), (9, 5)):
+        index = make(most)
+        index.follow(text)
+        assert found_by(index, []) == [(length, 5)]

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localspec.speculation.context_index import MAX_MATCHES, MIN_N
 from localspec.speculation.drafters.matching import MIN_SHARE, suffix_weights
-from localspec.speculation.drafters.prompt import CONTINUATION, MAX_MATCHES, MIN_N, REST_MAX_N, PromptDrafter
+from localspec.speculation.drafters.prompt import CONTINUATION, REST_MAX_N, VOTES, PromptDrafter
 from localspec.speculation.interface import Context, Match
 from localspec.speculation.tree import MATCH_LENGTH, SOURCE_PROMPT
 from tests.speculation.scripted import paths_of
@@ -34,7 +35,7 @@ def brute_force(tokens: list[int]) -> list[tuple[int, list[int]]]:
 
 
 def matches_of(tokens: list[int]) -> list[Match]:
-    return PromptDrafter().matches(Context(np.array(tokens, np.int32), 10))
+    return list(PromptDrafter().matches(Context(np.array(tokens, np.int32), 10)))
 
 
 @given(TEXTS)
@@ -43,6 +44,9 @@ def test_matches_equal_brute_force(tokens):
     expected = brute_force(tokens)
     assert [match.length for match in found] == [length for length, _ in expected]
     assert [match.text[match.place :][:CONTINUATION] for match in found] == [row for _, row in expected]
+    for match in found:
+        assert match == Match(tokens, match.place, match.length, 0.0, VOTES[match.length], SOURCE_PROMPT)
+        assert tokens[match.place - match.length : match.place] == tokens[len(tokens) - match.length :]
 
 
 def test_only_recent_places_are_weighed_in_a_long_context():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from localspec.speculation.drafters.recycling import SELDOM, RecycledTokens
 from localspec.speculation.interface import Step
@@ -16,9 +17,9 @@ class Asked:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, row: int, count: int) -> tuple[list[int], list[float]]:
+    def __call__(self, row: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         self.count += 1
-        return [100 + row], [0.5]
+        return np.array([100 + row], np.int32), np.array([0.5])
 
 
 def step(tree: DraftTree, path: list[int], emitted: list[int]) -> Step:
@@ -31,11 +32,9 @@ def test_the_rows_of_the_accepted_path_are_taken_over():
     tree = make_tree([7, 8, 9], [-1, -1, 1], source=SOURCE_RECYCLED)
     recycled.refresh(5, step(tree, [1, 2], [8, 9, 4]))
     for token, row in ((5, 0), (8, 2), (9, 3)):
-        guesses = recycled.behind(token)
-        assert guesses is not None
-        assert [guess.token for guess in guesses] == [100 + row]
-    assert recycled.behind(7) is None
-    assert recycled.behind(4) is None
+        assert recycled.table.get(token) == ([100 + row], [0.5])
+    assert recycled.table.get(7) is None
+    assert recycled.table.get(4) is None
 
 
 def test_where_it_brings_nothing_it_is_refreshed_seldom():
