@@ -26,7 +26,7 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, Matches, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore, SuffixMatches
 
 REPLACED_SHARE = 0.03
 
@@ -81,7 +81,7 @@ def queries(
         yield "miss", missing
 
 
-def percentiles(look: Callable[[NDArray[np.int32]], Matches], asked: list[NDArray[np.int32]]) -> dict[str, float]:
+def percentiles(look: Callable[[NDArray[np.int32]], SuffixMatches], asked: list[NDArray[np.int32]]) -> dict[str, float]:
     """Milliseconds per look-up, and what they found."""
     seconds: list[float] = []
     processor: list[float] = []
@@ -164,7 +164,7 @@ def main() -> None:
             "slowest_add_seconds": round(slowest, 3),
             "first_lookup_seconds": round(cold, 3),
         }
-        ways: dict[str, Callable[[NDArray[np.int32]], Matches]] = {
+        ways: dict[str, Callable[[NDArray[np.int32]], SuffixMatches]] = {
             "64": lambda context: store.lookup(context),
             "64 all lengths": lambda context: store.lookup(context, all_lengths=True),
             "5000": lambda context: store.lookup(context, matches=5000),

@@ -202,7 +202,10 @@ def test_a_forbidden_import_is_found(module, source):
     [
         ("localspec.errors", "from pathlib import Path"),
         ("localspec.models.llama", "import llama_cpp\nfrom localspec.errors import ModelError"),
-        ("localspec.stores.library", "from localspec import config\nfrom . import ngrams\nfrom .ngrams import Matches"),
+        (
+            "localspec.stores.library",
+            "from localspec import config\nfrom . import ngrams\nfrom .ngrams import SuffixMatches",
+        ),
         ("localspec.stores.vectors", "import hnswlib"),
         ("localspec.speculation.drafters.rest", "from localspec.stores.ngrams.ngram_store import NgramStore"),
         ("localspec.speculation.drafters.draft", "from localspec.models.draft import DraftModel"),

@@ -65,9 +65,7 @@ class MeasuredDecodeTimes:
     """T(k) by context length: as measured, corrected by what decodes take while replies are written. Stepped curves
     keep their steps: a row count is corrected by its own live times, and by what all have in common."""
 
-    def __init__(
-        self, measured: Measured, live: Live | None = None, *, change: float = 0.0, calm: bool = True
-    ) -> None:
+    def __init__(self, measured: Measured, live: Live | None = None, *, change: float = 0.0, calm: bool = True) -> None:
         """`measured` holds one band at least, of decodes after others of the same size; `change`: seconds that one
         takes longer after another size; `calm` is False where other programs seemed to disturb them."""
         self.measured = measured

@@ -49,8 +49,6 @@ def _library() -> ctypes.CDLL | None:
                 library.localspec_kernels_describe.restype = ctypes.c_char_p
                 library.localspec_kernels_serve.restype = ctypes.c_bool
                 library.localspec_kernels_serve.argtypes = [ctypes.c_int]
-                library.localspec_kernels_fill.restype = None
-                library.localspec_kernels_fill.argtypes = [ctypes.c_int32, ctypes.c_int32]
             except (OSError, AttributeError):  # another system's library; a build without the kernels
                 return None
             return library
@@ -82,12 +80,3 @@ def serves(ggml_type: int) -> bool:
 def attends() -> bool:
     """True where attention is ours, with keys and values in F16, BF16 or F32."""
     return describe().endswith("; attention")
-
-
-def fill(rows: int, real: int) -> None:
-    """In decodes of `rows` rows compute only the first `real` ones from now on: the others fill the batch up to the size
-    of the one before, whose graph llama.cpp then uses again. Zeros end that. For the whole process: only one decode may
-    run meanwhile."""
-    library = _library()
-    if library is not None:
-        library.localspec_kernels_fill(rows, real)

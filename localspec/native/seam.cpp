@@ -3,7 +3,6 @@
 // hook.cmake compiles llama.cpp's own entries under another name (…_of_llama); those here take their place, serve what
 // the kernels can and hand on the rest. Every thread of the pool calls them with its number.
 #include <algorithm>
-#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -112,22 +111,6 @@ struct Batch {
     int64_t outer2, outer3;  // matrices of activations
 };
 
-// ---- batches that are filled up ----
-
-// llama.cpp builds a graph anew for every other number of rows. A batch that is filled up to the size of the one before
-// keeps its graph; of its rows only the real ones, which come first, are computed, the others are zeros. One decode at a
-// time sets this: the processes' decodes take turns then (localspec/models/llama/backend.py).
-std::atomic<int32_t> batch_rows{0}, real_rows{0};
-
-// The rows to compute of those that a node has.
-int64_t rows_to_compute(int64_t rows) {
-    const int32_t filled = batch_rows.load(std::memory_order_relaxed);
-    return filled > 0 && rows == filled ? real_rows.load(std::memory_order_relaxed) : rows;
-}
-
-// What nothing reads but the next operations of the same row need not be cleared where it is this large: logits.
-constexpr size_t LARGE_ROW = 1 << 16;
-
 // What a MUL_MAT node asks for; false where it is not served. Same answer on every thread.
 bool read_product(const ggml_tensor * dst, Batch & batch) {
     const Kernels * const k = kernels();
@@ -175,13 +158,6 @@ bool multiply(const ggml_compute_params * params, ggml_tensor * dst) {
     if (packed + matrices * size > static_cast<char *>(params->wdata) + params->wsize) return false;
 
     Product & p = batch.product;
-    const bool is_weight = dst->src[0]->op == GGML_OP_NONE && matrices == 1;
-    const int64_t rows = p.n;
-    if (is_weight) p.n = rows_to_compute(rows);
-    const size_t row_bytes = p.m * sizeof(float);
-    for (int64_t row = p.n + params->ith; row < rows && row_bytes <= LARGE_ROW; row += params->nth) {
-        std::memset(static_cast<char *>(dst->data) + row * dst->nb[1], 0, row_bytes);
-    }
     // Parts of weight rows: enough of them for threads of unequal speed, few enough to read memory in long runs.
     const int64_t panel = k.panel(p.type), panels = (p.m + panel - 1) / panel;
     const int64_t worth = p.m * static_cast<int64_t>(p.weight_stride) / PART_BYTES;
@@ -244,13 +220,7 @@ bool attend(const ggml_compute_params * params, ggml_tensor * dst) {
     Attention a;
     if (params->use_ref || !read_attention(dst, a)) return false;
     const ggml_tensor *q = dst->src[0], *k = dst->src[1], *v = dst->src[2], *mask = dst->src[3];
-    const int64_t streams = q->ne[3], group = a.heads / a.kv_heads, rows = a.rows;
-    if (streams == 1) a.rows = rows_to_compute(rows);
-    for (int64_t row = a.rows + params->ith; row < rows; row += params->nth) {
-        for (int64_t head = 0; head < a.heads; ++head) {
-            std::memset(static_cast<char *>(dst->data) + row * a.out_row + head * a.out_head, 0, a.value_width * sizeof(float));
-        }
-    }
+    const int64_t streams = q->ne[3], group = a.heads / a.kv_heads;
     // Rows that are computed together: many share the work on keys, few make even parts for the threads.
     int64_t tile = std::max<int64_t>(1, 64 / group);
     while (tile > 1 && tile * group * a.cells > (1 << 19)) tile = (tile + 1) / 2;
@@ -297,7 +267,6 @@ void ggml_compute_forward_flash_attn_ext(const ggml_compute_params * params, ggm
 
 LOCALSPEC_API const char * localspec_kernels_describe();
 LOCALSPEC_API bool localspec_kernels_serve(int type);
-LOCALSPEC_API void localspec_kernels_fill(int32_t rows, int32_t real);
 
 // "avx512-vnni: q4_0 q4_1 …; attention", or why llama.cpp's own code serves. Valid for ever.
 LOCALSPEC_API const char * localspec_kernels_describe() {
@@ -318,10 +287,4 @@ LOCALSPEC_API const char * localspec_kernels_describe() {
 LOCALSPEC_API bool localspec_kernels_serve(int type) {
     const localspec::Kernels * k = localspec::kernels();
     return k && k->serves(type, 256);
-}
-
-// Of batches of so many rows only the first `real` ones are computed from now on; 0 ends that.
-LOCALSPEC_API void localspec_kernels_fill(int32_t rows, int32_t real) {
-    localspec::real_rows.store(real);
-    localspec::batch_rows.store(rows);
 }

@@ -3,128 +3,34 @@ in for, in `localspec/speculation`; that serves where llama.cpp was built withou
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.native import library_folder
+from localspec.native.steps_library import (
+    MAX_MATCHES,
+    TOP_K,
+    Arrays,
+    NativeInputs,
+    NativeMatches,
+    address,
+    address_of,
+    call,
+    pack,
+    room,
+    unpack,
+)
 
-_NAMES = {"linux": "liblocalspec-steps.so", "darwin": "liblocalspec-steps.dylib", "win32": "localspec-steps.dll"}
-_VERSION = 3
-_MAX_MATCHES = 16
-_TOP_K = 8
-_EVIDENCE = 6
-_NODE_BYTES = 45
-"""Of a node in a block, in which the arrays of a tree follow one another (`Tree` in steps.cpp)."""
-
-Int, Long, Real, Address = ctypes.c_int32, ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
-Arrays = tuple[
-    NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32], NDArray[np.float64]
-]
-"""Fields of a `DraftTree`, in order."""
-
-
-class _Matches(ctypes.Structure):
-    _fields_ = (
-        ("text", Address), ("places", Address), ("ends", Address), ("lengths", Address), ("similarity", Address),
-        ("votes", Address), ("count", Int), ("source", Int),
-    )  # fmt: skip
-
-
-class _Inputs(ctypes.Structure):
-    _fields_ = (
-        ("root", Int), ("group_count", Int), ("groups", Address), ("index", Address), ("recycled", Address),
-        ("draft_tokens", Address), ("draft_parents", Address), ("draft_probabilities", Address), ("drafted", Int),
-        ("limit", Int), ("max_depth", Int), ("unused", Int), ("weights", Address), ("residual", Address),
-        ("min_probability", Real), ("decay", Real),
-    )  # fmt: skip
-
-
-_SIGNATURES: dict[str, tuple[Any, tuple[Any, ...]]] = {
-    "steps_version": (Int, ()),
-    "index_new": (Address, (Address, Int)),
-    "index_free": (None, (Address,)),
-    "index_follow": (None, (Address, Address, Long)),
-    "index_find": (Int, (Address, Address, Int, Address, Address)),
-    "argmax": (Int, (Address, Int)),
-    "likeliest": (Int, (Address, Int, Int, Address, Address)),
-    "recycled_new": (Address, ()),
-    "recycled_free": (None, (Address,)),
-    "recycled_get": (Int, (Address, Int, Address, Address)),
-    "recycled_put": (None, (Address, Int, Address, Address, Int)),
-    "build": (Int, (Address, Address)),
-    "calibrate": (None, (Address, Int, Address, Address)),
-    "learn": (Int, (Address, Int, Address, Int, Address, Address, Address, Address)),
-    "step_seconds": (None, (Address, Address, Int, Int, Real, Real, Int, Address, Address)),
-    "best_size": (Int, (Address, Int, Address, Int, Real, Real)),
-    "cut": (Int, (Address, Int, Int, Int, Address, Int, Real, Real, Address)),
-    "gain": (Real, (Address, Int, Address, Int, Address, Int, Real, Real)),
-    "place": (Int, (Address, Int, Int, Int, Int, Int, Address, Address, Address, Address)),
-}
-
-
-def _loaded() -> dict[str, Any]:
-    """The functions by name; none where the library is not there or of another version."""
-    folder = library_folder()
-    name = _NAMES.get(sys.platform)
-    if folder is None or name is None or not (folder / name).exists():
-        return {}
-    functions: dict[str, Any] = {}
-    try:
-        library = ctypes.CDLL(str(folder / name))
-        for function, (result, arguments) in _SIGNATURES.items():
-            found = library["localspec_" + function]
-            found.restype, found.argtypes = result, arguments
-            functions[function] = found
-    except (OSError, AttributeError):  # another system's library; an earlier version
-        return {}
-    return functions if functions["steps_version"]() == _VERSION else {}
-
-
-_call = _loaded()
+__all__ = [
+    "Arrays", "Index", "Likeliest", "Recycled", "argmax", "available", "best_size", "build", "calibrate", "cut", "gain",
+    "learn", "pack", "place", "step_seconds", "unpack",
+]  # fmt: skip
 
 
 def available() -> bool:
     """True where the library is there."""
-    return bool(_call)
-
-
-_as_character: Any = ctypes.c_char.from_buffer
-_address = ctypes.addressof
-
-
-def address(array: NDArray[Any]) -> int:
-    """Of its first element, 0 where there is none; it must be contiguous and writable, and outlive the call."""
-    return _address(_as_character(array)) if array.size else 0
-
-
-def room(nodes: int) -> NDArray[np.uint8]:
-    """A block for a tree of at most so many nodes."""
-    return np.empty(max(nodes, 1) * _NODE_BYTES, np.uint8)
-
-
-def unpack(block: NDArray[np.uint8], nodes: int) -> Arrays:
-    """The arrays of a tree, as views of its block."""
-    return (
-        np.ndarray((nodes,), np.int32, block, 8 * nodes),
-        np.ndarray((nodes,), np.int32, block, 12 * nodes),
-        np.ndarray((nodes,), np.uint8, block, 44 * nodes),
-        np.ndarray((nodes, _EVIDENCE), np.float32, block, 16 * nodes),
-        np.ndarray((nodes,), np.float32, block, 40 * nodes),
-        np.ndarray((nodes,), np.float64, block, 0),
-    )
-
-
-def pack(arrays: Arrays) -> NDArray[np.uint8]:
-    """A block that holds copies of the arrays of a tree."""
-    block = room(len(arrays[0]))
-    views: tuple[NDArray[Any], ...] = unpack(block, len(arrays[0]))
-    for view, array in zip(views, arrays, strict=True):
-        view[...] = array
-    return block
+    return bool(call)
 
 
 class Index:
@@ -132,24 +38,25 @@ class Index:
 
     def __init__(self, votes: NDArray[np.float64]) -> None:
         """`votes` [max_n + 1]: of a match of n tokens."""
-        self.pointer = _call["index_new"](address(votes), len(votes) - 1)
+        self.pointer = call["index_new"](address(votes), len(votes) - 1)
         self.count = 0
-        self._lengths = np.empty(_MAX_MATCHES, np.int32)
-        self._places = np.empty(_MAX_MATCHES, np.int32)
+        self._lengths = np.empty(MAX_MATCHES, np.int32)
+        self._places = np.empty(MAX_MATCHES, np.int32)
         self._found = address(self._lengths), address(self._places)
 
     def __del__(self) -> None:
-        if _call and getattr(self, "pointer", None):
-            _call["index_free"](self.pointer)
+        if call and getattr(self, "pointer", None):
+            call["index_free"](self.pointer)
 
     def follow(self, tokens: NDArray[np.int32]) -> None:
         """Take in the tokens [n] that came."""
-        self.count += len(tokens)
-        _call["index_follow"](self.pointer, address(np.ascontiguousarray(tokens, np.int32)), len(tokens))
+        new = np.ascontiguousarray(tokens, np.int32)  # held until the call is over
+        self.count += len(new)
+        call["index_follow"](self.pointer, address(new), len(new))
 
     def find(self, drafted: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Lengths [m] and places [m] of matches of the text followed by `drafted` [n]."""
-        count = _call["index_find"](self.pointer, address(drafted), len(drafted), *self._found)
+        count = call["index_find"](self.pointer, address(drafted), len(drafted), *self._found)
         return self._lengths[:count].copy(), self._places[:count].copy()
 
 
@@ -157,42 +64,42 @@ class Recycled:
     """As `speculation.recycled_table.RecycledTable`."""
 
     def __init__(self) -> None:
-        self.pointer = _call["recycled_new"]()
-        self._tokens = np.empty(_TOP_K, np.int32)
-        self._probabilities = np.empty(_TOP_K, np.float64)
+        self.pointer = call["recycled_new"]()
+        self._tokens = np.empty(TOP_K, np.int32)
+        self._probabilities = np.empty(TOP_K, np.float64)
         self._found = address(self._tokens), address(self._probabilities)
 
     def __del__(self) -> None:
-        if _call and getattr(self, "pointer", None):
-            _call["recycled_free"](self.pointer)
+        if call and getattr(self, "pointer", None):
+            call["recycled_free"](self.pointer)
 
     def get(self, token: int) -> tuple[list[int], list[float]] | None:
         """What is known to follow `token`."""
-        count = _call["recycled_get"](self.pointer, token, *self._found)
+        count = call["recycled_get"](self.pointer, token, *self._found)
         return (self._tokens[:count].tolist(), self._probabilities[:count].tolist()) if count >= 0 else None
 
     def put(self, token: int, tokens: NDArray[np.int32], probabilities: NDArray[np.float64]) -> None:
         """Keep what follows `token`: `tokens` [n] and their `probabilities` [n], at most eight."""
-        _call["recycled_put"](self.pointer, token, address(tokens), address(probabilities), len(tokens))
+        call["recycled_put"](self.pointer, token, address(tokens), address(probabilities), len(tokens))
 
 
 def argmax(logits: int, count: int) -> int:
     """The place of the highest of `count` floats at the address `logits`, the first of equals."""
-    return int(_call["argmax"](logits, count))
+    return int(call["argmax"](logits, count))
 
 
 class Likeliest:
     """The likeliest tokens of rows of logits. One buffer, so not thread-safe."""
 
     def __init__(self) -> None:
-        self._tokens = np.empty(_TOP_K, np.int32)
-        self._probabilities = np.empty(_TOP_K, np.float64)
+        self._tokens = np.empty(TOP_K, np.int32)
+        self._probabilities = np.empty(TOP_K, np.float64)
         self._found = address(self._tokens), address(self._probabilities)
 
     def __call__(self, logits: int, vocabulary: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """At most `count`, and no more than eight, of the row at the address `logits`; views that the next call
         overwrites."""
-        found = _call["likeliest"](logits, vocabulary, count, *self._found)
+        found = call["likeliest"](logits, vocabulary, count, *self._found)
         return self._tokens[:found], self._probabilities[:found]
 
 
@@ -208,16 +115,17 @@ def build(
     min_probability: float,
     decay: float,
 ) -> tuple[NDArray[np.uint8], int]:
-    """A grown tree's block and number of nodes. `groups`: text, places, ends, lengths, similarity, votes and the source of matches; `drafted`:
-    tokens, parents and probabilities of the draft model's tree; `model`: weights and residual of the estimates."""
+    """A grown tree's block and number of nodes. `groups`: text, places, ends, lengths, similarity, votes and the
+    source of matches; `drafted`: tokens, parents and probabilities of the draft model's tree; `model`: weights and
+    residual of the estimates."""
     block = room(limit)
-    native = (_Matches * len(groups))(
-        *[_Matches(*map(address, arrays), len(arrays[1]), source) for *arrays, source in groups]
+    native = (NativeMatches * len(groups))(
+        *[NativeMatches(*map(address, arrays), len(arrays[1]), source) for *arrays, source in groups]
     )
-    inputs = _Inputs(
+    inputs = NativeInputs(
         root,
         len(groups),
-        _address(native) if groups else None,
+        address_of(native) if groups else None,
         index.pointer if index is not None else None,
         recycled.pointer if recycled is not None else None,
         *(map(address, drafted) if drafted is not None else (None, None, None)),
@@ -229,14 +137,14 @@ def build(
         min_probability,
         decay,
     )
-    return block, _call["build"](_address(inputs), address(block))
+    return block, call["build"](address_of(inputs), address(block))
 
 
 def calibrate(
     block: NDArray[np.uint8], nodes: int, weights: NDArray[np.float64], residual: NDArray[np.float64]
 ) -> None:
     """Write the probabilities of a tree anew, in place."""
-    _call["calibrate"](address(block), nodes, address(weights), address(residual))
+    call["calibrate"](address(block), nodes, address(weights), address(residual))
 
 
 def learn(
@@ -250,7 +158,7 @@ def learn(
 ) -> int:
     """Move weights, precision and residual in place. Returns how many nodes were tried."""
     moved = address(weights), address(precision), address(start), address(residual)
-    return int(_call["learn"](address(block), nodes, address(path), len(path), *moved))
+    return int(call["learn"](address(block), nodes, address(path), len(path), *moved))
 
 
 def step_seconds(
@@ -263,7 +171,7 @@ def step_seconds(
     rows: NDArray[np.int32],
 ) -> None:
     """Fill `seconds` [n + 1] and `rows` [n + 1] by the nodes of a step."""
-    _call["step_seconds"](
+    call["step_seconds"](
         address(decode_seconds),
         address(sizes),
         len(sizes),
@@ -278,7 +186,7 @@ def step_seconds(
 
 def best_size(gains: NDArray[np.float64], seconds: NDArray[np.float64], throughput: float, caution: float) -> int:
     """How many nodes pay."""
-    return int(_call["best_size"](address(gains), len(gains), address(seconds), len(seconds), throughput, caution))
+    return int(call["best_size"](address(gains), len(gains), address(seconds), len(seconds), throughput, caution))
 
 
 def cut(
@@ -293,7 +201,7 @@ def cut(
     """Block and number of the best nodes of a tree."""
     result = room(min(limit, nodes))
     times = (address(seconds), len(seconds)) if seconds is not None else (None, 0)
-    return result, _call["cut"](address(block), nodes, limit, max_depth, *times, throughput, caution, address(result))
+    return result, call["cut"](address(block), nodes, limit, max_depth, *times, throughput, caution, address(result))
 
 
 def gain(
@@ -307,7 +215,7 @@ def gain(
     """What the second tree (block, nodes) brings beyond the first; `limit` counts where rows are free."""
     times = (address(seconds), len(seconds)) if seconds is not None else (None, limit + 1)
     trees = address(before[0]), before[1], address(now[0]), now[1]
-    return float(_call["gain"](*trees, *times, throughput, caution))
+    return float(call["gain"](*trees, *times, throughput, caution))
 
 
 def place(
@@ -322,4 +230,4 @@ def place(
 ) -> int:
     """Lay out a batch of `rows` for a tree. Returns the number of sequences."""
     written = address(positions), address(counts), address(sequences), address(leaf_of)
-    return int(_call["place"](address(parents), len(parents), rows, past, least, sequences.shape[1], *written))
+    return int(call["place"](address(parents), len(parents), rows, past, least, sequences.shape[1], *written))

@@ -4,7 +4,7 @@ Matches (prompt lookup, REST, DReSD), a draft model's tree and the target's own 
 the same nodes; a best-first search over a heap takes the node with the highest path probability next. A path
 probability never exceeds its parent's, so the first k nodes are the best tree of k nodes. The methods alone use the
 same builder as Auto does: with matches only, a node's probability is its share of the votes, which is REST's trie
-(arXiv 2311.08252). RASD's fusion (arXiv 2503.03434) unites finished trees instead: see `fuse`.
+(arXiv 2311.08252). RASD's fusion (arXiv 2503.03434) unites finished trees instead: see `fusion.py`.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from localspec.native import steps
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.context_index import ContextIndex
+from localspec.speculation.fusion import TreeNodes
 from localspec.speculation.interface import Match, Matches
 from localspec.speculation.recycled_table import RecycledTable
 from localspec.speculation.tree import (
     REJECTED,
-    SIBLING_RANK,
     SOURCE_DRAFT,
     SOURCE_PROMPT,
     SOURCE_RECYCLED,
@@ -102,12 +102,7 @@ def build_tree(
 
 
 def build_reference(
-    inputs: TreeInputs,
-    limit: int,
-    chance: Estimate | None,
-    min_probability: float,
-    max_depth: int,
-    decay: float = 1.0,
+    inputs: TreeInputs, limit: int, chance: Estimate | None, min_probability: float, max_depth: int, decay: float = 1.0
 ) -> DraftTree:
     """`build_tree` in Python: what native code is held against, and what serves without it."""
     return _Builder(inputs, limit, chance, min_probability, max_depth, decay).build()
@@ -159,32 +154,6 @@ class _Child:
         self.matches: list[Match] = []
 
 
-class _Nodes:
-    """The nodes of a tree while it is built, one list for each array of `DraftTree`."""
-
-    def __init__(self) -> None:
-        self.tokens: list[int] = []
-        self.parents: list[int] = []
-        self.source: list[int] = []
-        self.evidence: list[Sequence[float]] = []
-        self.probability: list[float] = []
-
-    def tree(self, path_probability: list[float] | None = None) -> DraftTree:
-        """As arrays; `path_probability` where it is known already."""
-        if not self.tokens:
-            return DraftTree.empty()
-        arrays = (
-            np.array(self.tokens, np.int32),
-            np.array(self.parents, np.int32),
-            np.array(self.source, np.uint8),
-            np.array(self.evidence, np.float32),
-            np.array(self.probability, np.float32),
-        )
-        if path_probability is None:
-            return DraftTree.of(*arrays)
-        return DraftTree(*arrays, np.array(path_probability, np.float64))
-
-
 class _Builder:
     """One call of `build_tree`."""
 
@@ -204,7 +173,9 @@ class _Builder:
         self._recycled = inputs.recycled
         self._drafted: dict[int, list[_Candidate]] = {}
         if inputs.drafted is not None:
-            for node, (token, parent, probability) in enumerate(zip(*map(np.ndarray.tolist, inputs.drafted), strict=True)):
+            for node, (token, parent, probability) in enumerate(
+                zip(*map(np.ndarray.tolist, inputs.drafted), strict=True)
+            ):
                 self._drafted.setdefault(parent, []).append(_Candidate(token, probability, node))
         self._limit = limit
         self._estimate = estimate
@@ -212,7 +183,7 @@ class _Builder:
         self._max_depth = max_depth
         self._decay = decay
         self._all_votes = 1.0
-        self._nodes = _Nodes()
+        self._nodes = TreeNodes()
         self._paths: list[float] = []
         self._heap: list[tuple[float, int, _Child]] = []
         """(-path probability, order of discovery, node)"""
@@ -377,46 +348,3 @@ def _add_matches(children: dict[int, _Child], matches: Sequence[Match], depth: i
                 child.similarity = similarity
         child.matches.append(match)
     return ngram_votes, dense_votes
-
-
-def fuse(trees: Sequence[DraftTree]) -> DraftTree:
-    """One tree that holds every path of `trees`, common prefixes shared (RASD, arXiv 2503.03434, fusion).
-
-    A node that several trees hold gets all their source bits, the largest of each evidence column but the smallest
-    rank, and the largest probability. This is no `build_tree` of all their matches: there all matches would vote
-    together, here each method keeps its own shares, as published.
-    """
-    filled = [tree for tree in trees if len(tree)]
-    if len(filled) <= 1:
-        return filled[0] if filled else DraftTree.empty()
-    nodes = _Nodes()
-    places: dict[tuple[int, int], int] = {}
-    for tree in filled:
-        mapping: list[int] = []
-        rows = zip(
-            tree.tokens.tolist(),
-            tree.parents.tolist(),
-            tree.source.tolist(),
-            tree.evidence.tolist(),
-            tree.probability.tolist(),
-            strict=True,
-        )
-        for token, parent, source, evidence, probability in rows:
-            above = mapping[parent] if parent >= 0 else -1
-            place = places.get((above, token))
-            if place is None:
-                place = places[above, token] = len(nodes.tokens)
-                nodes.tokens.append(token)
-                nodes.parents.append(above)
-                nodes.source.append(source)
-                nodes.evidence.append(evidence)
-                nodes.probability.append(probability)
-            else:
-                nodes.source[place] |= source
-                known = nodes.evidence[place]
-                best = [max(pair) for pair in zip(known, evidence, strict=True)]
-                best[SIBLING_RANK] = min(known[SIBLING_RANK], evidence[SIBLING_RANK])
-                nodes.evidence[place] = best
-                nodes.probability[place] = max(nodes.probability[place], probability)
-            mapping.append(place)
-    return nodes.tree()

@@ -226,9 +226,7 @@ class MeasuredCost:
             self._drawn = seconds, self._last_rows
             of_step = steps.step_seconds if steps.available() else step_seconds
             change = self._times.change
-            of_step(
-                seconds, self._sizes, self._last_rows, change, self._overhead, self._step_seconds, self._step_rows
-            )
+            of_step(seconds, self._sizes, self._last_rows, change, self._overhead, self._step_seconds, self._step_rows)
         return self._step_seconds
 
     def cut(self, tree: DraftTree, room: int, max_depth: int, cached: int) -> DraftTree:
@@ -284,11 +282,7 @@ def step_seconds(
 
 
 def tree_gain(
-    before: DraftTree,
-    now: DraftTree,
-    seconds: NDArray[np.float64] | None,
-    throughput: float = 0.0,
-    limit: int = 0,
+    before: DraftTree, now: DraftTree, seconds: NDArray[np.float64] | None, throughput: float = 0.0, limit: int = 0
 ) -> float:
     """Tokens that `now` brings more than `before`: as `CostModel.gain`, with the `seconds` of a step by nodes; without
     them rows are free up to `limit` nodes."""

@@ -8,8 +8,8 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.builder import fuse
 from localspec.speculation.cost import StepCost
+from localspec.speculation.fusion import fuse
 from localspec.speculation.interface import Context, Drafter, Sampler, Step, Target, need_states
 from localspec.speculation.policy import Budget
 from localspec.speculation.tree import DraftTree

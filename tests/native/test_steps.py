@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.sampling import likeliest_of
 from localspec.native import steps
+from localspec.native.steps_library import address
 from localspec.speculation import cost
 from localspec.speculation.acceptance import FEATURES, KINDS, Acceptance
 from localspec.speculation.builder import Drafted, TreeInputs, build_reference, build_tree
@@ -347,12 +348,12 @@ ROWS = st.lists(
 @given(ROWS, st.integers(0, 3))
 def test_the_highest_logit_is_that_of_numpy(row, impossible):
     row[:impossible] = -np.inf
-    assert steps.argmax(steps.address(row), len(row)) == row.argmax()
+    assert steps.argmax(address(row), len(row)) == row.argmax()
 
 
 @given(ROWS, st.integers(1, TOP_K))
 def test_the_likeliest_tokens_are_those_of_numpy(row, count):
-    tokens, probabilities = steps.Likeliest()(steps.address(row), len(row), count)
+    tokens, probabilities = steps.Likeliest()(address(row), len(row), count)
     expected, expected_probabilities = likeliest_of(row, count)
     assert tokens.dtype == expected.dtype
     assert tokens.tolist() == expected.tolist()
@@ -366,8 +367,8 @@ def test_rows_of_real_vocabularies(vocabulary: int):
     for spread in (0.5, 3.0, 10.0):
         row = (random.standard_normal(vocabulary) * spread).astype(np.float32)
         row[-1] = row.max() if spread == 3.0 else row[-1]  # twice the highest: the first counts
-        assert steps.argmax(steps.address(row), vocabulary) == row.argmax()
-        tokens, probabilities = likeliest(steps.address(row), vocabulary, TOP_K)
+        assert steps.argmax(address(row), vocabulary) == row.argmax()
+        tokens, probabilities = likeliest(address(row), vocabulary, TOP_K)
         expected, expected_probabilities = likeliest_of(row, TOP_K)
         assert tokens.tolist() == expected.tolist()
         assert probabilities.tolist() == pytest.approx(expected_probabilities.tolist(), rel=1e-10)

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.builder import TreeInputs, build_reference, build_tree, fuse
+from localspec.speculation.builder import TreeInputs, build_reference, build_tree
 from localspec.speculation.context_index import context_index
 from localspec.speculation.drafters.prompt import VOTES
+from localspec.speculation.fusion import fuse
 from localspec.speculation.interface import Match
 from localspec.speculation.tree import (
     DRAFT_PROBABILITY,

@@ -74,17 +74,18 @@ def view(pointer: Any, rows: int, width: int) -> NDArray[np.float32]:  # noqa: A
     return np.ctypeslib.as_array((ctypes.c_float * (rows * width)).from_address(address)).reshape(rows, width)
 
 
-decoding = threading.Lock()
-"""Held by every decode of this process: a batch that is filled up (`native.fill`) must be alone."""
+# As the library has it, but with an address for its result: a pointer object would be made and cast every time.
+_get_logits = llama_cpp.llama_cpp._lib["llama_get_logits_ith"]
+_get_logits.restype, _get_logits.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_int32]
 
 
 def logits_address(context: Any, row: int = 0) -> int:  # noqa: ANN401 - an untyped library's pointer
     """Where the logits of a row of the last decode lie; where all rows have some, they follow one another. Raises
     ModelError where there are none."""
-    address = ctypes.cast(llama_cpp.llama_get_logits_ith(context, row), ctypes.c_void_p).value
+    address = _get_logits(context, row)
     if not address:
         raise ModelError("The model returned no output for the last decode.")
-    return address
+    return int(address)
 
 
 def row_at(address: int, width: int) -> NDArray[np.float32]:

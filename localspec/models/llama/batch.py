@@ -9,7 +9,6 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.models.llama.backend import decoding
 from localspec.models.llama.weights import Weights
 from localspec.native import steps
 
@@ -41,9 +40,7 @@ class BatchArrays:
         self.outputs[:rows] = outputs
         return rows
 
-    def place(
-        self, parents: NDArray[np.int32], past: int, rows: int, least: int = 1
-    ) -> tuple[NDArray[np.int32], int]:
+    def place(self, parents: NDArray[np.int32], past: int, rows: int, least: int = 1) -> tuple[NDArray[np.int32], int]:
         """Positions and sequences of root + tree, and of rows behind its first leaf that fill the batch up to `rows`.
 
         Returns one leaf's sequence per row [rows], and the number of sequences, at `least` so many: all of them share
@@ -85,6 +82,25 @@ class BatchArrays:
             self.sequences[row, : len(members)] = sorted(members)
         return np.array([min(members) for members in below], dtype=np.int32), total
 
+    def beside(self, path: list[int], rows: int, end: int) -> dict[int, int]:
+        """Of the first `rows` rows those that are neither the root nor on the `path` of nodes: by sequence, the lowest
+        position before `end`."""
+        accepted = {0, *(node + 1 for node in path)}
+        lowest: dict[int, int] = {}
+        for row, position in enumerate(self.positions[:rows].tolist()):
+            if position < end and row not in accepted:
+                for sequence in self.sequences[row, : self.sequence_counts[row]].tolist():
+                    lowest[sequence] = min(position, lowest.get(sequence, position))
+        return lowest
+
+    def held(self, path: list[int], sequences: int, start: int) -> list[int]:
+        """Up to which position each of the `sequences` holds root and `path`, whose nodes begin at `start`."""
+        held = [start] * sequences
+        for node in path:
+            for sequence in self.sequences[node + 1, : self.sequence_counts[node + 1]].tolist():
+                held[sequence] += 1
+        return held
+
 
 def native_batch(batch: BatchArrays) -> Any:  # noqa: ANN401 - a ctypes structure of an untyped library
     """llama.cpp's view of `batch`, whose arrays must outlive it; `n_tokens` is set before each decode."""
@@ -119,9 +135,15 @@ class SharedTrunk:
             llama_cpp.llama_memory_seq_cp(self._memory, 0, sequence, held, length)
             self._held[sequence] = length
 
-    def holds(self, sequence: int, length: int) -> None:
-        """A sequence holds so many positions of the trunk: it was decoded with them."""
-        self._held[sequence] = length
+    def reach_all(self, sequences: int, length: int) -> None:
+        """The same for the first `sequences`."""
+        if sequences > 1 and min(self._held[1:sequences]) < length:
+            for sequence in range(1, sequences):
+                self.reach(sequence, length)
+
+    def hold(self, lengths: list[int]) -> None:
+        """Sequences 1, 2, … hold so many positions of the trunk: they were decoded with them."""
+        self._held[1 : 1 + len(lengths)] = lengths
 
     def cut(self, length: int) -> bool:
         """Drop from all sequences what lies behind `length`; False where the model cannot."""
@@ -165,5 +187,4 @@ class WeightsContext:
     def _decoded(self, rows: int) -> int:
         """llama_decode's status for the first `rows` rows of the batch: 0 where it worked."""
         self._native.n_tokens = rows
-        with decoding:
-            return int(llama_cpp.llama_decode(self._context, self._native))
+        return int(llama_cpp.llama_decode(self._context, self._native))

@@ -75,8 +75,8 @@ class LlamaSampler:
         settings: SamplingSettings,
         row_address: Callable[[int], int] | None = None,
     ) -> None:
-        """`context` and `vocabulary` are llama.cpp's pointers; `row_address` tells where a row's logits lie, if somebody
-        keeps account of that. Raises SettingsError for a grammar that is not valid."""
+        """`context` and `vocabulary` are llama.cpp's pointers; `row_address` tells where a row's logits lie, where that
+        is known. Raises SettingsError for a grammar that is not valid."""
         self._context = context
         self._row_address = row_address or (lambda row: logits_address(context, row))
         self._vocabulary_size = vocabulary_size

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from localspec.config import default_threads
 from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
-from localspec import native
-from localspec.models.llama.backend import decoding, halves, logits_address, recent_log, row_at, view
+from localspec.models.llama.backend import halves, logits_address, recent_log, row_at, view
 from localspec.models.llama.batch import BatchArrays, SharedTrunk, native_batch
 from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
 from localspec.models.llama.threads import ThreadChoice
@@ -218,6 +217,8 @@ class LlamaModel(Weights):
         nodes = len(tokens) + 1
         drafting = rows > 0 or nodes > 1
         rows = max(rows, nodes)
+        if rows > MAX_ROWS:
+            raise ModelError(f"A batch of {rows} rows is not possible, only of {MAX_ROWS}.")
         if past + rows > self.context_size:
             raise ContextTooLongError(f"The context of {self.path.name} is full ({self.context_size} tokens).")
         batch = self._batch
@@ -226,10 +227,9 @@ class LlamaModel(Weights):
         batch.tokens[nodes:rows] = root
         # Batches of one size have one shape, but for trees with more leaves.
         leaf_of, sequences = batch.place(parents, past, rows, USUAL_LEAVES if drafting and self.can_rewind else 1)
-        for sequence in range(1, sequences):
-            self._trunk.reach(sequence, past)
+        self._trunk.reach_all(sequences, past)
         batch.outputs[:rows] = 1
-        self._run(rows, nodes)
+        self._run(rows)
         self._pending = (batch.tokens[:nodes].copy(), leaf_of)
         self._pending_sequences = sequences
         self._rows = rows
@@ -247,8 +247,7 @@ class LlamaModel(Weights):
         self._cached.append(int(tokens[0]))
         self._cached.extend(tokens[1:][path].tolist())
         if self._rows == 1:
-            for sequence in range(1, self._pending_sequences):
-                self._trunk.holds(sequence, end)
+            self._trunk.hold([end] * (self._pending_sequences - 1))
             return
         nodes = path.tolist()
         if nodes:
@@ -267,23 +266,12 @@ class LlamaModel(Weights):
 
     def _drop_beside(self, path: list[int], end: int) -> None:
         """Take out what lies beside the path, before position `end`, of the rows of the last batch."""
-        batch = self._batch
-        accepted = {0, *(node + 1 for node in path)}
-        positions = batch.positions[: self._rows].tolist()
-        lowest: dict[int, int] = {}
-        for row, position in enumerate(positions):
-            if position < end and row not in accepted:
-                for sequence in batch.sequences[row, : batch.sequence_counts[row]].tolist():
-                    lowest[sequence] = min(position, lowest.get(sequence, position))
-        for sequence, position in lowest.items():
+        for sequence, position in self._batch.beside(path, self._rows, end).items():
             llama_cpp.llama_memory_seq_rm(self._memory, sequence, position, -1)
 
     def _share(self, path: list[int], start: int) -> None:
         """Note how much of the trunk, whose accepted nodes `path` begin at position `start`, each sequence holds."""
-        batch = self._batch
-        members = [{*batch.sequences[node + 1, : batch.sequence_counts[node + 1]].tolist()} for node in path]
-        for sequence in range(1, self._pending_sequences):
-            self._trunk.holds(sequence, start + sum(sequence in each for each in members))
+        self._trunk.hold(self._batch.held(path, self._pending_sequences, start)[1:])
 
     def _move_together(self, leaf: int, path: list[int], first: int, end: int) -> None:
         """Put the accepted positions [first, end) of `leaf` right behind what lies in place, [0, first).
@@ -313,11 +301,8 @@ class LlamaModel(Weights):
         """Drop a decoded draft of which nothing was kept."""
         if self._pending is not None:
             self._pending = None
-            self._drop_draft()
-
-    def _drop_draft(self) -> None:
-        if not self._trunk.cut(len(self._cached)):
-            self.forget()
+            if not self._trunk.cut(len(self._cached)):
+                self.forget()
 
     def logits(self, rows: int) -> NDArray[np.float32]:
         """Logits [rows, vocabulary] of the last decode: a view, overwritten by the next one."""
@@ -373,40 +358,27 @@ class LlamaModel(Weights):
         return False
 
     def _choose_threads(self, rows: int, started: float) -> None:
-        now = perf_counter()
-        before = self.thread_choice.threads
-        self.thread_choice.observe(rows, now - started, now)
-        if self.thread_choice.threads != before:
-            threads = self.thread_choice.threads
+        now, choice = perf_counter(), self.thread_choice
+        before, threads = choice.threads, choice.observe(rows, now - started, now)
+        if threads != before:
             llama_cpp.llama_set_n_threads(self._context, threads, threads)
-
-    @property
-    def fills_for_nothing(self) -> bool:
-        """Rows that fill a batch take hardly any time: our kernels leave them out."""
-        return self.gpu_layers == 0 and self._own_products and self._own_attention
 
     @property
     def disturbed(self) -> bool:
         """Other programs hold the processor: times of now are none of this machine at rest."""
         return self.thread_choice.disturbed
 
-    def _run(self, rows: int, real: int = 0) -> None:
-        """Decode the batch, of whose `rows` only the first `real` ones are read (0 = all)."""
+    def _run(self, rows: int) -> None:
         self._logits = 0
         self._native_batch.n_tokens = rows
-        fills = 0 < real < rows and self.fills_for_nothing
-        with decoding:
-            if fills:
-                native.fill(rows, real)
-            started = perf_counter()
-            code = llama_cpp.llama_decode(self._context, self._native_batch)
-            if fills:
-                native.fill(0, 0)
+        started = perf_counter()
+        code = llama_cpp.llama_decode(self._context, self._native_batch)
         if self.gpu_layers == 0:
-            self._choose_threads(real or rows, started)
+            self._choose_threads(rows, started)
         if code == 0:
             return
-        self._drop_draft()
+        if not self._trunk.cut(len(self._cached)):
+            self.forget()
         if code == 1:
             raise ContextTooLongError(
                 f"The context of {self.path.name} is full ({self.context_size} tokens).",

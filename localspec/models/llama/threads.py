@@ -43,10 +43,14 @@ class ThreadChoice:
         """Times of now are none of this machine at rest."""
         return self.threads != self.most or self._slow > 0
 
-    def observe(self, rows: int, seconds: float, now: float) -> None:
-        """A decode of `rows` rows took so many `seconds` with `threads`; `now`: seconds of a clock."""
-        if not self._steps or seconds <= 0:
-            return
+    def observe(self, rows: int, seconds: float, now: float) -> int:
+        """A decode of `rows` rows took so many `seconds` with `threads`; `now`: seconds of a clock. Returns the threads
+        of the next one."""
+        if self._steps and seconds > 0:
+            self._learn(rows, seconds, now)
+        return self.threads
+
+    def _learn(self, rows: int, seconds: float, now: float) -> None:
         rest = self._at_rest.get(rows)
         if self.threads == self.most:
             self._at_rest[rows] = seconds if rest is None else min(seconds, rest * _RISE)

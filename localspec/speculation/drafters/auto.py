@@ -137,6 +137,7 @@ class AutoDrafter:
         for gate in self.source_gates:
             gate.pass_time(seconds)
         if self._plain_seconds > 0:
+            # As such steps take without a change of size, which is part of the surprise that is granted.
             expected = self._budget.cost.plain_steps(len(step.tree), self._cached)
             self._gate.observe(len(step.emitted), seconds, self._plain_seconds, expected, tried=tried)
 

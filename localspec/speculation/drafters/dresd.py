@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.speculation.builder import fuse
 from localspec.speculation.drafters.matching import MIN_SHARE, MatchingDrafter, similarity_weights
+from localspec.speculation.fusion import fuse
 from localspec.speculation.interface import Context, Drafter, Matches, Retrieval, Step
 from localspec.speculation.tree import MATCH_LENGTH, PADDING, SOURCE_DRESD, DraftTree
 from localspec.stores.states.state_store import StateStore

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.models.draft import TopK
-from localspec.speculation.builder import fuse
 from localspec.speculation.drafters.model import ModelDrafter
+from localspec.speculation.fusion import fuse
 from localspec.speculation.interface import Context, Drafter, DraftTimes, Retrieval, Step, need_states, retrieval_of
 from localspec.speculation.tree import DraftTree, without_branches
 

@@ -24,7 +24,7 @@ from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.runs import NGRAM_MIGRATIONS, Run, documents_of, insert_run, merged, read_run, without
 from localspec.stores.ngrams.suffixes import MAX_N, STORED, SuffixIndex, backward_window, join, search, sort_places
 
-__all__ = ["NGRAM_MIGRATIONS", "RUN_TOKENS", "Matches", "NgramStore", "token_ids"]
+__all__ = ["NGRAM_MIGRATIONS", "RUN_TOKENS", "NgramStore", "SuffixMatches", "token_ids"]
 
 RUN_TOKENS = 2**21 - 1
 """Runs are not merged beyond this: up to here two ranks and a place fit into 63 bits and sort twice as fast, removal
@@ -34,7 +34,7 @@ _MAX_DOCUMENT_TOKENS = 200_000_000  # 800 MB of SQLite's 1 GB per blob
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
+class SuffixMatches:
     """What followed the matches of a context, longest match first. Empty arrays when nothing matched."""
 
     continuations: NDArray[np.int32]
@@ -133,7 +133,7 @@ class NgramStore:
         matches: int = 64,
         continuation: int = 10,
         all_lengths: bool = False,
-    ) -> Matches:
+    ) -> SuffixMatches:
         """What followed the last tokens of `context` [n] (root last) wherever they occur in the documents.
 
         Suffixes of `max_n` down to `min_n` tokens are looked up exactly. As published, the first length with a hit
@@ -148,7 +148,7 @@ class NgramStore:
         if indexes is None:
             indexes = self._load()
         window = backward_window(token_ids(context[-max_n:]))
-        return Matches(*search(indexes.values(), window, min_n, matches, continuation, all_lengths=all_lengths))
+        return SuffixMatches(*search(indexes.values(), window, min_n, matches, continuation, all_lengths=all_lengths))
 
     def _load(self) -> dict[int, SuffixIndex]:
         with self._lock:

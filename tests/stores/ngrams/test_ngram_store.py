@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from localspec.errors import StoreError
 from localspec.stores.database import StoreDatabase
-from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, Matches, NgramStore
+from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore, SuffixMatches
 from localspec.stores.ngrams.suffixes import SuffixIndex, join, sort_places
 
 FINGERPRINT = "tokenizer-a"
@@ -65,7 +65,7 @@ def brute_force(
     return Counter({key: times for key, times in found.items() if key[0] == top})
 
 
-def as_found(matches: Matches) -> Found:
+def as_found(matches: SuffixMatches) -> Found:
     assert matches.continuations.dtype == np.int32
     assert matches.lengths.dtype == np.int16
     assert matches.lengths.tolist() == sorted(matches.lengths.tolist(), reverse=True)
