@@ -6,9 +6,11 @@ import hashlib
 import json
 import math
 import os
+from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -73,6 +75,7 @@ class MeasuredDecodeTimes:
         self.calm = calm
         """Whether the measurement is worth keeping for the next start."""
         self._bands = sorted(measured)
+        self._borders = [math.sqrt(lower * upper) for lower, upper in pairwise(self._bands)]
         self._curves = _curves(measured)
         self._common, self._live = live or (0.0, [{} for _ in self._bands])
         self._since = 0
@@ -112,10 +115,7 @@ class MeasuredDecodeTimes:
 
     def _band(self, cached: int) -> int:
         """The measured context that is nearest, on a logarithmic scale."""
-        place = 0
-        while place + 1 < len(self._bands) and cached > math.sqrt(self._bands[place] * self._bands[place + 1]):
-            place += 1
-        return place
+        return bisect_left(self._borders, cached)
 
 
 def decode_times(model: LlamaModel, cache: Path) -> MeasuredDecodeTimes:

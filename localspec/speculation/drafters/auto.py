@@ -118,8 +118,8 @@ class AutoDrafter:
                 inputs.matches.append(matcher.matches(context))
                 brought(source, started)
         if self._draft is not None and wanted(_DRAFT):
-            self._draft.catch_up(tokens)
             started = perf_counter()
+            self._draft.catch_up(tokens)  # reading the prompt is part of its price
             seconds_per_token = 1.0 / throughput if throughput > 0 else 0.0
             inputs.drafted = self._draft.candidates(
                 tokens, limit, proposal.min_probability, cost.row_price(cached), seconds_per_token
