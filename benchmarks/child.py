@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import process_time, sleep
 from types import TracebackType
@@ -21,8 +22,16 @@ GRACE_SECONDS = 10.0
 class Child:
     """A running program; what it says goes to a temporary file, and its last lines into errors."""
 
-    def __init__(self, name: str, command: Sequence[str], *, spoken_to: bool = False) -> None:
-        """`spoken_to`: its standard input and output are pipes, and only its errors are logged.
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        spoken_to: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """`spoken_to`: its standard input and output are pipes, and only its errors are logged; `environment`:
+        variables beside this process's own.
 
         Raises ModelError when it cannot be started.
         """
@@ -32,7 +41,11 @@ class Child:
         pipe = subprocess.PIPE if spoken_to else None
         try:
             self.process = subprocess.Popen(
-                command, stdin=pipe or subprocess.DEVNULL, stdout=pipe or self._log, stderr=self._log
+                command,
+                stdin=pipe or subprocess.DEVNULL,
+                stdout=pipe or self._log,
+                stderr=self._log,
+                env={**os.environ, **(environment or {})},
             )
         except OSError as error:
             self._log.close()
