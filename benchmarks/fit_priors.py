@@ -104,7 +104,7 @@ class Replay:
     def run(self, replies: list[Recording]) -> None:
         """Replay."""
         seconds = self._recordings.decode_seconds
-        source_gates = None
+        gates = None
         budget: Budget = CostBudget(SteadyTimes(seconds), self._acceptance, 65, estimated=True)
         if self._nodes:
             budget = FixedBudget(self._nodes, self._acceptance, estimated=True)
@@ -118,9 +118,9 @@ class Replay:
                 dense=self._dense,
                 draft=ModelDrafter(replayed, break_even, plain) if reply.drafts else None,
                 recycled=RecycledTokens(target.likeliest),
-                source_gates=source_gates,
+                gates=gates,
             )
-            source_gates = auto.source_gates
+            gates = auto.gates
             count = len(reply.tokens) - reply.reply_start
             if count < 2:
                 continue

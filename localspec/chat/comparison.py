@@ -107,9 +107,9 @@ class Comparison:
             self._sources = replace(
                 sources_of(self._engine, self._library),
                 acceptance=deepcopy(self._engine.acceptance),
-                source_gates=deepcopy(self._engine.source_gates),
+                gates=deepcopy(self._engine.gates),
             )
-        sources = replace(self._sources, source_gates=deepcopy(self._sources.source_gates))
+        sources = replace(self._sources, gates=deepcopy(self._sources.gates))
         return plan(sources, options.method, options.sizing, options.rows, deepcopy(self._sources.acceptance))
 
 

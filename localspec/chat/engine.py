@@ -24,7 +24,7 @@ from localspec.models.llama import LlamaModel, LoadSettings, StateReader
 from localspec.models.quantization.tuned import Tuning, read
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import ThroughputAverage
-from localspec.speculation.drafters.auto import SourceGates, new_source_gates
+from localspec.speculation.drafters.auto import Gates, new_gates
 from localspec.speculation.drafters.recycling import RecycledTokens
 
 
@@ -110,7 +110,7 @@ class Engine:
         self._acceptance_file = cache_folder() / f"acceptance-{self.weights_fingerprint[:16]}.json"
         self.acceptance = Acceptance.load(self._acceptance_file)
         self.throughput = ThroughputAverage()
-        self.source_gates: SourceGates = new_source_gates()
+        self.gates: Gates = new_gates()
         self.recycled = RecycledTokens(self.model.likeliest)
         """what replies teach for as long as the model is loaded: its throughput, what each source brings and costs, and
         which tokens it held to be likely"""

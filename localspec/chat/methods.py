@@ -10,7 +10,7 @@ from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import break_even_probability
-from localspec.speculation.drafters.auto import AutoDrafter, SourceGates
+from localspec.speculation.drafters.auto import AutoDrafter, Gates
 from localspec.speculation.drafters.dresd import DresdDrafter, HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
@@ -36,7 +36,7 @@ class Sources:
     budget: Budget | None = None
     """what sizes the trees; methods that ask their sources by cost take it into account"""
     acceptance: Acceptance | None = None  # in the place of what the engine has learnt
-    source_gates: SourceGates | None = None  # beside `acceptance`: what its sources bring and cost
+    gates: Gates | None = None  # beside `acceptance`: what its sources bring and cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ def _auto(sources: Sources, paper: bool) -> list[Drafter]:
             dense=DresdDrafter(states) if states is not None and states.count() > 0 else None,
             draft=_model_drafter(sources, paper),
             recycled=engine.recycled if of_engine else RecycledTokens(engine.model.likeliest),
-            source_gates=engine.source_gates if of_engine else sources.source_gates,
+            gates=engine.gates if of_engine else sources.gates,
         )
     ]
 

@@ -44,8 +44,10 @@ _USE_FADING = 0.01
 _MIN_USE = 0.06
 EXPLORATION = 0.01
 """Part of the time that may be spent on trying what did not pay."""
-START_CREDIT = 2.0
+START_CREDIT = 0.5
 """Plain steps that drafting may lose at the beginning of a reply, when nothing is known of its text."""
+CARRIED = 0.5
+"""Of what is left of the last reply's account; so the first replies of all lose least."""
 _MOST_SURPRISE = 1.5
 """A step counts as at most so many times what such steps take."""
 MOST_CREDIT = 10.0
@@ -237,15 +239,19 @@ class SourceGate:
 
 @dataclass(slots=True)
 class SpeculationGate:
-    """Whether drafting as a whole pays in this reply, by what it really brought: a bound on what it can lose.
+    """Whether drafting as a whole pays, by what it really brought: a bound on what a reply can lose.
 
     An account in plain steps. A step that looked for drafts pays what it took, in plain steps, and earns its tokens;
     every step earns `EXPLORATION` of itself. While the account is empty steps are plain. So a reply never loses more
-    than `START_CREDIT` steps and that part of its time, whatever its text is like; what was earned before may be spent
-    again up to `MOST_CREDIT`, or a reply could go on losing what its beginning brought.
+    than `START_CREDIT` steps and that part of its time beyond what earlier ones earned, whatever its text is like; what
+    was earned may be spent again up to `MOST_CREDIT`, or a reply could go on losing what its beginning brought.
     """
 
     credit: float = START_CREDIT
+
+    def begin(self) -> None:
+        """A new reply: a part of what the last ones earned may be spent on it."""
+        self.credit = max(START_CREDIT, CARRIED * self.credit)
 
     def wants(self) -> bool:
         """Whether to look for drafts at this step."""

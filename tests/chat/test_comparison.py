@@ -24,7 +24,7 @@ def learnt(engine: Engine) -> object:
     """What replies teach for as long as the model is loaded, apart from times."""
     acceptance = engine.acceptance.weights.tolist(), engine.acceptance.residual.tolist(), engine.acceptance.trials
     recycled = [engine.recycled.table.get(token) for token in range(engine.model.vocabulary_size)]
-    return acceptance, [economy.asked for economy in engine.source_gates], recycled
+    return acceptance, [economy.asked for economy in engine.gates[:3]], recycled
 
 
 def talk(engine: Engine, library: Library | None, *questions: str, **options: object) -> Session:

@@ -260,5 +260,5 @@ def test_auto_goes_on_from_what_earlier_replies_taught(engine: Engine) -> None:
         assert isinstance(drafter, AutoDrafter)
         return drafter
 
-    assert auto(None).source_gates is engine.source_gates
-    assert auto(Acceptance()).source_gates is not engine.source_gates, "a benchmark's contestant learns for itself"
+    assert auto(None).gates is engine.gates
+    assert auto(Acceptance()).gates is not engine.gates, "a benchmark's contestant learns for itself"

@@ -419,3 +419,17 @@ def test_a_reply_never_loses_more_than_its_credit(outcomes):
         assert gate.credit <= MOST_CREDIT + EXPLORATION * (plain + 1)
         assert most_spared - spared <= MOST_CREDIT + EXPLORATION * plain + largest + 1e-9
     assert lost <= START_CREDIT + EXPLORATION * plain + largest + 1e-9
+
+
+def test_what_a_reply_earned_may_be_spent_on_the_next_in_part():
+    gate = SpeculationGate()
+    for _ in range(100):
+        gate.observe(3, 0.012, 0.01, 1.2, tried=True)
+    earned = gate.credit
+    gate.begin()
+    assert START_CREDIT < gate.credit < earned
+    for _ in range(10):
+        gate.begin()
+    assert gate.credit == START_CREDIT, (
+        "a reply begins with that at least, and with no more after many that earned nothing"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import NamedTuple
 
 from localspec.speculation.acceptance import KINDS, Acceptance
 from localspec.speculation.builder import TreeInputs, build_tree
@@ -16,13 +17,20 @@ from localspec.speculation.policy import DRAFT_MODEL, Budget, SourceGate, Specul
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCES_NGRAM, DraftTree
 
 _NGRAM, _DENSE, _DRAFT = (KINDS.index(kind) for kind in (SOURCES_NGRAM, SOURCE_DRESD, SOURCE_DRAFT))
-SourceGates = tuple[SourceGate, SourceGate, SourceGate]
-"""Of the library's n-grams, of dense retrieval and of the draft model."""
 
 
-def new_source_gates() -> SourceGates:
+class Gates(NamedTuple):
+    """Of the library's n-grams, of dense retrieval and of the draft model, and of drafting as a whole."""
+
+    ngrams: SourceGate
+    dense: SourceGate
+    draft: SourceGate
+    speculation: SpeculationGate
+
+
+def new_gates() -> Gates:
     """Before anything is known."""
-    return SourceGate(), SourceGate(), SourceGate(DRAFT_MODEL)
+    return Gates(SourceGate(), SourceGate(), SourceGate(DRAFT_MODEL), SpeculationGate())
 
 
 class AutoDrafter:
@@ -39,9 +47,9 @@ class AutoDrafter:
         dense: DresdDrafter | None = None,
         draft: ModelDrafter | None = None,
         recycled: RecycledTokens | None = None,
-        source_gates: SourceGates | None = None,
+        gates: Gates | None = None,
     ) -> None:
-        """`budget` sizes the trees and owns their estimates (made with `estimated`); `source_gates`: what earlier
+        """`budget` sizes the trees and owns their estimates (made with `estimated`); `gates`: what earlier
         replies have told of the sources. Raises ValueError for a budget without acceptance estimates."""
         if budget.acceptance is None:
             raise ValueError("Auto's trees need a budget with acceptance estimates")
@@ -53,12 +61,11 @@ class AutoDrafter:
         self._dense = dense
         self._draft = draft
         self._recycled = recycled
-        self.source_gates: SourceGates = source_gates or new_source_gates()
+        self.gates: Gates = gates or new_gates()
         self._root = -1
         self._cached = 0
         self._throughput = 0.0
         self._plain_seconds = 0.0
-        self._gate = SpeculationGate()
         self._tried = False
 
     @property
@@ -74,14 +81,14 @@ class AutoDrafter:
     def begin(self, context: Context) -> None:
         """A new reply starts."""
         self._acceptance.begin()
-        self._gate = SpeculationGate()
+        self.gates.speculation.begin()
         self._tried = False
         for matcher in (self._prompt, self._rest, self._dense):
             if matcher is not None:
                 matcher.begin(context)
         if self._draft is not None:
             # A draft model that is hardly ever asked reads the prompt only when it is.
-            self._draft.begin(context, read=self.source_gates[_DRAFT].in_use)
+            self._draft.begin(context, read=self.gates.draft.in_use)
 
     def propose(self, context: Context, limit: int) -> DraftTree:
         """A tree from the free sources first, then from others whose expected gain exceeds their cost."""
@@ -90,7 +97,7 @@ class AutoDrafter:
         cost = self._budget.cost
         throughput = self._throughput = cost.throughput(cached)
         self._plain_seconds = cost.plain_seconds(cached)
-        self._tried = throughput <= 0.0 or self._gate.wants()
+        self._tried = throughput <= 0.0 or self.gates.speculation.wants()
         if not self._tried:
             return DraftTree.empty()
         self._root = int(tokens[-1])
@@ -102,15 +109,15 @@ class AutoDrafter:
         likeliest = float(tree.path_probability[0]) if len(tree) else 0.0
 
         def wanted(source: int) -> bool:
-            return self.source_gates[source].wants(likeliest, float(residual[source]), throughput)
+            return asked[source].wants(likeliest, float(residual[source]), throughput)
 
         def brought(source: int, started: float) -> None:
             """Take what a source brought into the tree, and tell its gate what that gained and cost."""
             gain = proposal.rebuild()
             seconds = perf_counter() - started
-            self.source_gates[source].observe(likeliest, float(residual[source]), gain, seconds, throughput)
+            asked[source].observe(likeliest, float(residual[source]), gain, seconds, throughput)
 
-        residual = self._acceptance.residual
+        residual, asked = self._acceptance.residual, (self.gates.ngrams, self.gates.dense, self.gates.draft)
         matchers: tuple[tuple[int, Matcher | None], ...] = ((_NGRAM, self._rest), (_DENSE, self._dense))
         for source, matcher in matchers:
             if matcher is not None and wanted(source):
@@ -134,12 +141,12 @@ class AutoDrafter:
         if tried and self._recycled is not None:
             self._recycled.refresh(self._root, step, self._throughput)
         seconds = step.seconds + perf_counter() - started
-        for gate in self.source_gates:
+        for gate in (self.gates.ngrams, self.gates.dense, self.gates.draft):
             gate.pass_time(seconds)
         if self._plain_seconds > 0:
             # As such steps take without a change of size, which is part of the surprise that is granted.
             expected = self._budget.cost.plain_steps(len(step.tree), self._cached)
-            self._gate.observe(len(step.emitted), seconds, self._plain_seconds, expected, tried=tried)
+            self.gates.speculation.observe(len(step.emitted), seconds, self._plain_seconds, expected, tried=tried)
 
 
 class _Proposal:
