@@ -54,6 +54,8 @@ _MAX_LIVE_LOG_RATIO = math.log(2.0)
 """Natural log: a live decode counts as at most twice or half as long as measured, for other programs compute, too."""
 _MAX_COMMON_LOG_RATIO = 3.0
 """A mean logarithm further from 0 (twenty times as long) is no measurement of this machine."""
+_SPAN = 128
+"""Positions over which T(k) counts as the same."""
 _REFRESH = 8
 """Live decodes after which T(k) is drawn anew."""
 
@@ -79,18 +81,29 @@ class MeasuredDecodeTimes:
         self._curves = _curves(measured)
         self._common, self._live = live or (0.0, [{} for _ in self._bands])
         self._since = 0
-        self._drawn: list[NDArray[np.float64] | None] = [None] * len(self._bands)
+        self._drawn: dict[int, NDArray[np.float64]] = {}
 
     def at(self, cached: int) -> NDArray[np.float64]:
         """T(k) in seconds for k = 0 … 65 (index 0 unused) below a text of `cached` positions."""
-        band = self._band(cached)
-        drawn = self._drawn[band]
+        span = cached // _SPAN
+        drawn = self._drawn.get(span)
         if drawn is None:
             correction = np.full(MAX_ROWS + 1, self._common)
-            for rows, (ratio, decodes) in self._live[band].items():
+            for rows, (ratio, decodes) in self._live[self._band(cached)].items():
                 correction[rows] += decodes / (decodes + _TRUST) * (ratio - self._common)
-            drawn = self._drawn[band] = self._curves[band] * np.exp(correction)
+            drawn = self._drawn[span] = self._curve(cached) * np.exp(correction)
         return drawn
+
+    def _curve(self, cached: int) -> NDArray[np.float64]:
+        """As measured: what attention takes grows with the positions, so on a straight line between two contexts, and
+        behind the longest; the shortest holds for all before it."""
+        bands, curves = self._bands, self._curves
+        middle = (cached // _SPAN + 0.5) * _SPAN
+        if len(bands) == 1 or middle <= bands[0]:
+            return curves[0]
+        upper = min(max(bisect_left(bands, middle), 1), len(bands) - 1)
+        part = (middle - bands[upper - 1]) / (bands[upper] - bands[upper - 1])
+        return np.asarray(curves[upper - 1] + part * (curves[upper] - curves[upper - 1]))
 
     def observe(self, rows: int, cached: int, seconds: float, *, changed: bool = False) -> None:
         """A live decode of `rows` rows took so long; `changed`: the one before had another number."""
@@ -98,7 +111,7 @@ class MeasuredDecodeTimes:
         if seconds <= 0 or not 0 < rows <= MAX_ROWS:
             return
         band = self._band(cached)
-        ratio = math.log(seconds / float(self._curves[band][rows]))
+        ratio = math.log(seconds / float(self._curve(cached)[rows]))
         expected, decodes = self._live[band].get(rows, (self._common, 0.0))
         ratio = min(max(ratio, expected - _MAX_LIVE_LOG_RATIO), expected + _MAX_LIVE_LOG_RATIO)
         weight = max(_FADING, 1.0 / (decodes + 1.0))
@@ -107,7 +120,7 @@ class MeasuredDecodeTimes:
         self._since += 1
         if self._since >= _REFRESH:
             self._since = 0
-            self._drawn = [None] * len(self._bands)
+            self._drawn.clear()
 
     def live(self) -> Live:
         """What was learnt from live decodes, as the constructor takes it."""

@@ -44,6 +44,8 @@ _USE_FADING = 0.01
 _MIN_USE = 0.06
 EXPLORATION = 0.01
 """Part of the time that may be spent on trying what did not pay."""
+_SOURCES = 4
+"""Three sources and drafting as a whole share it."""
 START_CREDIT = 0.5
 """Plain steps that drafting may lose at the beginning of a reply, when nothing is known of its text."""
 CARRIED = 0.5
@@ -178,7 +180,7 @@ class _Average:
 @dataclass(slots=True)
 class SourceGate:
     """Whether to ask one source: follows the tokens it gains and the seconds it costs. Where it doesn't pay it is asked
-    now and then, in no more than `EXPLORATION` of the time."""
+    now and then, in no more than its share of `EXPLORATION` of the time."""
 
     policy: ProbePolicy = SEARCH
     asked: int = 0
@@ -206,7 +208,7 @@ class SourceGate:
 
     def pass_time(self, seconds: float) -> None:
         """A step took so long."""
-        self._allowance = min(self._allowance + EXPLORATION * seconds, 2.0 * self._all.seconds)
+        self._allowance = min(self._allowance + EXPLORATION / _SOURCES * seconds, 2.0 * self._all.seconds)
 
     @property
     def in_use(self) -> bool:
