@@ -359,7 +359,7 @@ class LlamaModel(Weights):
 
     def _choose_threads(self, rows: int, started: float) -> None:
         now, choice = perf_counter(), self.thread_choice
-        before, threads = choice.threads, choice.observe(rows, now - started, now)
+        before, threads = choice.threads, choice.observe(rows, len(self._cached), now - started, now)
         if threads != before:
             llama_cpp.llama_set_n_threads(self._context, threads, threads)
 
@@ -373,7 +373,7 @@ class LlamaModel(Weights):
         self._native_batch.n_tokens = rows
         started = perf_counter()
         code = llama_cpp.llama_decode(self._context, self._native_batch)
-        if self.gpu_layers == 0:
+        if self.gpu_layers == 0 and rows <= MAX_ROWS:
             self._choose_threads(rows, started)
         if code == 0:
             return

@@ -29,7 +29,8 @@ class ThreadChoice:
         self.most = most
         self.threads = most
         self._steps = sorted({max(1, most - 1), max(1, most // 2), 1} - {most}, reverse=True)
-        self._at_rest: dict[int, float] = {}
+        self._at_rest: dict[tuple[int, int], float] = {}
+        """seconds by rows and magnitude of the context"""
         self._usual = 1.0
         """times as long as at rest that decodes take with the threads of now"""
         self._slow = 0
@@ -43,17 +44,18 @@ class ThreadChoice:
         """Times of now are none of this machine at rest."""
         return self.threads != self.most or self._slow > 0
 
-    def observe(self, rows: int, seconds: float, now: float) -> int:
-        """A decode of `rows` rows took so many `seconds` with `threads`; `now`: seconds of a clock. Returns the threads
-        of the next one."""
+    def observe(self, rows: int, cached: int, seconds: float, now: float) -> int:
+        """A decode of `rows` rows below `cached` positions took so many `seconds` with `threads`; `now`: seconds of a
+        clock. Returns the threads of the next one."""
         if self._steps and seconds > 0:
-            self._learn(rows, seconds, now)
+            # Contexts of up to twice the length count as alike: attention takes longer over longer ones.
+            self._learn((rows, cached.bit_length()), seconds, now)
         return self.threads
 
-    def _learn(self, rows: int, seconds: float, now: float) -> None:
-        rest = self._at_rest.get(rows)
+    def _learn(self, kind: tuple[int, int], seconds: float, now: float) -> None:
+        rest = self._at_rest.get(kind)
         if self.threads == self.most:
-            self._at_rest[rows] = seconds if rest is None else min(seconds, rest * _RISE)
+            self._at_rest[kind] = seconds if rest is None else min(seconds, rest * _RISE)
         if rest is None:
             return
         slowness = seconds / rest
@@ -61,6 +63,8 @@ class ThreadChoice:
             self._judge(slowness, now)
             return
         self._slow = self._slow + 1 if slowness > _SLOW * self._usual else 0
+        if self.threads == self.most:
+            self._usual = max(1.0, min(self._usual, slowness))
         if self._slow >= _SUSPECT:
             self._try([self.most, *self._steps])
         elif self.threads != self.most and now >= self._until:
@@ -86,7 +90,7 @@ class ThreadChoice:
         if fastest > _SLOW * self._usual and len(self._tried) <= len(self._steps):
             self._try([self.most, *self._steps])
             return
-        self._usual = fastest if best != self.most else 1.0
+        self._usual = max(1.0, fastest)
         self._tried = {}
         self._slow = 0
         self.threads = best

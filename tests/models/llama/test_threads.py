@@ -19,6 +19,7 @@ class Machine:
         self.choice = ThreadChoice(most)
         self.now = 0.0
         self.decodes = 0
+        self.cached = 100
         self.used: Counter[int] = Counter()
         """decodes by threads, of the last run"""
 
@@ -31,7 +32,7 @@ class Machine:
             self.used[self.choice.threads] += 1
             taken = QUIET[rows] * factor[self.choice.threads]
             self.now += taken
-            self.choice.observe(rows, taken, self.now)
+            self.choice.observe(rows, self.cached, taken, self.now)
             self.decodes += 1
             count += 1
         return count / (self.now - begun)
@@ -100,5 +101,24 @@ def test_longer_contexts_are_no_disturbance() -> None:
     for _ in range(3000):
         seconds *= 1.0005
         now += seconds
-        choice.observe(1, seconds, now)
+        choice.observe(1, 100, seconds, now)
         assert choice.threads == 2
+
+
+def test_a_much_longer_context_is_no_disturbance_either() -> None:
+    machine = Machine(2)
+    machine.run(1.0, AT_REST)
+    machine.cached = 4000
+    machine.run(1.0, {1: 5.7, 2: 3.0})
+    assert machine.used.keys() == {2}
+    machine.cached = 100
+    machine.run(1.0, AT_REST)
+    assert machine.used.keys() == {2}
+
+
+def test_what_fewer_threads_do_not_help_is_tried_seldom() -> None:
+    """Where all is slow, as when the processor runs hot, trying again and again would make it slower."""
+    machine = Machine(2)
+    machine.run(1.0, AT_REST)
+    machine.run(2.0, {1: 4.0, 2: 2.0})
+    assert machine.used[1] <= 4
