@@ -152,11 +152,14 @@ class ProbePolicy(NamedTuple):
     min_interval: int = 4
     """steps of a kind between two probes while it doesn't pay; doubled while that goes on"""
     max_interval: int = 64
+    price: float = 0.0
+    """seconds that it is taken to cost before it was asked; above 0 its trials are paid for like probes"""
 
 
 SEARCH = ProbePolicy()
-DRAFT_MODEL = ProbePolicy(margin=1.5, trials=2, min_interval=16, max_interval=256)
-"""A draft model takes the caches, too, between the target's decodes, and has to catch up first (docs/log.md)."""
+DRAFT_MODEL = ProbePolicy(margin=1.5, trials=2, min_interval=16, max_interval=256, price=0.02)
+"""A draft model takes the caches, too, between the target's decodes, and has to read the prompt first (docs/log.md): in
+a first reply that took as long as seven tokens."""
 
 
 @dataclass(slots=True)
@@ -198,22 +201,25 @@ class SourceGate:
         trials = self.policy.trials
         # A kind of steps that is new is judged by all others: what is asked for costs its time from the first time on.
         known = average if average.asked >= trials else self._all
-        wanted = throughput <= 0.0 or known.asked < trials or self._pays(known, throughput)
+        is_trial = known.asked < trials
+        wanted = throughput <= 0.0 or (not self.policy.price if is_trial else self._pays(known, throughput))
         if not wanted:
             average.waited += 1
-            wanted = average.waited >= average.interval and self._allowance >= known.seconds
-            self._allowance -= known.seconds if wanted else 0.0
+            price = known.seconds or self.policy.price
+            wanted = (is_trial or average.waited >= average.interval) and self._allowance >= price
+            self._allowance -= price if wanted else 0.0
         self._use += _USE_FADING * (wanted - self._use)
         return wanted
 
     def pass_time(self, seconds: float) -> None:
         """A step took so long."""
-        self._allowance = min(self._allowance + EXPLORATION / _SOURCES * seconds, 2.0 * self._all.seconds)
+        most = 2.0 * (self._all.seconds or self.policy.price)
+        self._allowance = min(self._allowance + EXPLORATION / _SOURCES * seconds, most)
 
     @property
     def in_use(self) -> bool:
         """It was asked at more than a few of the latest steps."""
-        return self._use > _MIN_USE
+        return self._use > _MIN_USE and (self.asked > 0 or not self.policy.price)
 
     def observe(self, probability: float, residual: float, tokens: float, seconds: float, throughput: float) -> None:
         """It was asked, and gained and cost so much."""

@@ -305,6 +305,7 @@ def test_auto_saves_time_and_asks_a_draft_model_only_where_it_pays(monkeypatch):
         draft.on_follow = lambda clock=clock: clock.spend(0.004)  # type: ignore[misc]
         budget = CostBudget(SteadyTimes(seconds), Acceptance(), 12, estimated=True)
         auto = auto_drafter(target, budget, ModelDrafter(draft.model))
+        auto.gates.draft.pass_time(60.0)  # of earlier replies, that pay for trying it
         steps = run(target, ScriptedSampler(target), [auto], budget, 150, clock=clock)
         assert text(steps) == plain
         assert len(steps) < len(plain) / 1.5

@@ -305,8 +305,25 @@ def test_what_doesnt_pay_is_asked_ever_more_rarely_but_never_forgotten():
 @pytest.mark.parametrize(("tokens", "expected"), [(0.14, False), (0.16, True)])
 def test_a_draft_model_must_bring_half_as_much_again(tokens, expected):
     gate = SourceGate(DRAFT_MODEL)
-    asked_of(gate, 3, tokens=tokens, seconds=0.001)
+    for _ in range(3):
+        gate.observe(0.5, 0.0, tokens, 0.001, THROUGHPUT)
     assert gate.wants(0.5, 0.0, THROUGHPUT) is expected
+
+
+def test_a_draft_model_is_tried_when_there_was_time_for_it():
+    """Its first trial costs the reading of the prompt: no first reply pays for that."""
+    gate = SourceGate(DRAFT_MODEL)
+    assert not gate.in_use, "so it doesn't read a prompt beforehand"
+    steps = 0
+    while not gate.wants(0.5, 0.0, THROUGHPUT):
+        gate.pass_time(0.01)
+        steps += 1
+    assert DRAFT_MODEL.price <= EXPLORATION * steps * 0.01
+    gate.observe(0.5, 0.0, 0.5, 0.001, THROUGHPUT)
+    gate.pass_time(10.0)
+    assert gate.wants(0.5, 0.0, THROUGHPUT)
+    gate.observe(0.5, 0.0, 0.5, 0.001, THROUGHPUT)
+    assert gate.wants(0.5, 0.0, THROUGHPUT), "it pays"
 
 
 def test_whether_it_is_in_use():
