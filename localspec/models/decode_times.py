@@ -81,7 +81,9 @@ class MeasuredDecodeTimes:
         self._curves = _curves(measured)
         self._common, self._live = live or (0.0, [{} for _ in self._bands])
         self._since = 0
+        self._between: dict[int, NDArray[np.float64]] = {}
         self._drawn: dict[int, NDArray[np.float64]] = {}
+        """by span of positions: as measured, and with what was learnt since"""
 
     def at(self, cached: int) -> NDArray[np.float64]:
         """T(k) in seconds for k = 0 … 65 (index 0 unused) below a text of `cached` positions."""
@@ -97,13 +99,15 @@ class MeasuredDecodeTimes:
     def _curve(self, cached: int) -> NDArray[np.float64]:
         """As measured: what attention takes grows with the positions, so on a straight line between two contexts, and
         behind the longest; the shortest holds for all before it."""
-        bands, curves = self._bands, self._curves
-        middle = (cached // _SPAN + 0.5) * _SPAN
+        bands, curves, span = self._bands, self._curves, cached // _SPAN
+        middle = (span + 0.5) * _SPAN
         if len(bands) == 1 or middle <= bands[0]:
             return curves[0]
-        upper = min(max(bisect_left(bands, middle), 1), len(bands) - 1)
-        part = (middle - bands[upper - 1]) / (bands[upper] - bands[upper - 1])
-        return np.asarray(curves[upper - 1] + part * (curves[upper] - curves[upper - 1]))
+        if span not in self._between:
+            upper = min(max(bisect_left(bands, middle), 1), len(bands) - 1)
+            part = (middle - bands[upper - 1]) / (bands[upper] - bands[upper - 1])
+            self._between[span] = curves[upper - 1] + part * (curves[upper] - curves[upper - 1])
+        return self._between[span]
 
     def observe(self, rows: int, cached: int, seconds: float, *, changed: bool = False) -> None:
         """A live decode of `rows` rows took so long; `changed`: the one before had another number."""

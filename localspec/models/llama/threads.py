@@ -79,7 +79,7 @@ class ThreadChoice:
     def _judge(self, slowness: float, now: float) -> None:
         times = self._tried[self.threads]
         times.append(slowness)
-        if len(times) < _TRIES and slowness > _SLOW / 2:
+        if len(times) < _TRIES:
             return
         self._untried = self._untried[1:]
         if self._untried:
