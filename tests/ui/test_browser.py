@@ -115,9 +115,16 @@ class Visit:
         """Set a field of the part that is closed at first; None empties it."""
         if not field.is_visible():
             self.page.locator("#advanced-part > button").click()
+            self.settle()
         field.fill("" if value is None else str(value))
         field.blur()
+        self.settle()
+        expect(field).to_have_value("" if value is None else str(value))
         self.settings[name] = value
+
+    def settle(self) -> None:
+        """Two frames: what the page was given is drawn, and what was typed is what it would send."""
+        self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def longest(self, tokens: int | None) -> None:
         self.advanced("max_tokens", self.page.locator("#max-tokens input"), tokens)
