@@ -24,7 +24,7 @@ from localspec.models.llama import MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSetti
 
 MEASURED_ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """The sizes of batches (`speculation.cost.SIZES`); the widest take too long to be measured first."""
-REPEATS = 4
+REPEATS = 3
 BANDS = (128, 1024, 2048, 4096)
 """Positions in the KV cache while measuring: attention takes longer over longer contexts, and more so for more rows."""
 ROWS_OF_ATTENTION = (1, 4)
@@ -39,6 +39,9 @@ NARROW = 8
 """Row counts up to this are measured `REPEATS` times, wider ones once: they take long, and few trees are so wide."""
 _QUICK = 0.05
 """Seconds of a decode beside which a millisecond for another graph counts."""
+_SETTLING = 2
+"""Decodes of a size until it is steady: the first builds llama.cpp's graph, with CUDA the second captures it (on an
+H200 3.6 and 5.0 ms where each further one takes 1.05)."""
 _STEADY = 1.15
 """The second fastest decode of one row takes at most so many times as long as the fastest on a machine at rest (2% to
 4% were seen; beside a browser that opens a page, 30% and more)."""
@@ -216,25 +219,30 @@ def _fill(model: LlamaModel, positions: int) -> None:
 def _rounds(
     model: LlamaModel, counts: Sequence[int], repeats: int, until: float
 ) -> tuple[dict[int, float], float, bool]:
-    """The smallest time per row count, what the first of a row count takes longer, and whether the machine seemed to be
-    at rest. They take turns, so that a passing load of the machine does not hit one of them alone; each is decoded
-    twice in a turn, but where that takes so long that a change of size hardly matters."""
+    """The smallest time per row count, what the first ones of a row count take longer in all, and whether the machine
+    seemed to be at rest. They take turns, so that a passing load of the machine does not hit one of them alone; each is
+    decoded until it is steady and once more, but where that takes so long that a change of size hardly matters."""
     taken: dict[int, list[float]] = {}
-    after_change: dict[int, list[float]] = {}
+    settling: dict[int, list[list[float]]] = {}
     _decode(model, max(counts))  # warms caches and buffers up
     for turn in range(repeats):
         for rows in counts:
             late = rows in taken and rows > 1 and (perf_counter() > until or (turn > 0 and rows > NARROW))
             if late or model.cached + rows >= model.context_size:
                 continue
-            first = _decode(model, rows)
-            again = _decode(model, rows) if rows == 1 or first < _QUICK else first
-            if again is not first:
-                after_change.setdefault(rows, []).append(first)
-            taken.setdefault(rows, []).append(again)
+            run = [_decode(model, rows)]
+            further = _SETTLING if run[0] < _QUICK else int(rows == 1)
+            if further:
+                run += [_decode(model, rows) for _ in range(further)]
+                settling.setdefault(rows, []).append(run[:-1])
+            taken.setdefault(rows, []).append(min(run[-2:]))
     times = {rows: min(seconds) for rows, seconds in taken.items()}
-    longer = [min(seconds) - times[rows] for rows, seconds in after_change.items() if rows <= NARROW]
-    change = max(0.0, median(longer)) if longer else 0.0
+    longer = [
+        sum(max(0.0, min(nth) - times[rows]) for nth in zip(*runs, strict=False))
+        for rows, runs in settling.items()
+        if rows <= NARROW
+    ]
+    change = median(longer) if longer else 0.0
     single = sorted(taken.get(1, []))
     steady = len(single) < 2 or single[1] <= _STEADY * single[0]
     cleaned = plausible(times)
@@ -289,7 +297,7 @@ def _curves(measured: Measured) -> list[NDArray[np.float64]]:
 
 def _file(model: LlamaModel, cache: Path) -> Path:
     loaded = [model.threads, model.gpu_layers, model.context_size, model.attention]
-    key = _key([_file_key(model.path), *loaded, MEASURED_ROWS, BANDS])
+    key = _key([_file_key(model.path), *loaded, MEASURED_ROWS, BANDS, _SETTLING])
     return cache / f"decode-times-{key}.json"
 
 

@@ -31,6 +31,10 @@ PLAIN_OVERHEAD = 0.0001
 _SLOWNESS_FADING = 0.1
 """Weight of the newest decode in how many times as long as expected they take."""
 _MAX_SLOWNESS = 30.0
+DEAR_CHANGE = 0.5
+"""Plain steps: a change of size that costs more is that of a graph that the device captures."""
+_SETTLING = 2
+"""Decodes after which such a graph is steady (`models.decode_times`)."""
 _ROUNDS = 6
 """The throughput grows in every round, and hardly after the third."""
 
@@ -119,6 +123,9 @@ class CostModel(Protocol):
     def plain_steps(self, nodes: int, cached: int) -> float:
         """Plain steps in whose time so many nodes are verified."""
 
+    def settling_steps(self, cached: int) -> float:
+        """Plain steps that the last step may have taken longer because batches of another size came before."""
+
     def rows(self, nodes: int, cached: int) -> int:
         """Rows of the batch that verifies so many nodes."""
 
@@ -154,6 +161,10 @@ class FreeRows:
     def plain_steps(self, nodes: int, cached: int) -> float:
         """A step is a step."""
         return 1.0
+
+    def settling_steps(self, cached: int) -> float:
+        """Time doesn't count."""
+        return 0.0
 
     def rows(self, nodes: int, cached: int) -> int:
         """No more than needed."""
@@ -192,8 +203,12 @@ class MeasuredCost:
         most = min(most_rows, len(self._seconds) - 1)
         self._sizes = np.array([*(size for size in SIZES if size < most), most], np.int32)
         self._last_rows = 0
+        self._since_change = _SETTLING
+        self._lost = 0.0
+        """seconds by which another size would have been faster since the last change: one row, or that of drafting"""
+        self._drafting_rows = 1
         self._slowness = 1.0
-        self._drawn: tuple[NDArray[np.float64] | None, int] = (None, 0)
+        self._drawn: tuple[NDArray[np.float64] | None, int, float] = (None, 0, 0.0)
         self._step_seconds = np.empty(most)
         self._step_rows = np.empty(most, np.int32)
 
@@ -201,11 +216,30 @@ class MeasuredCost:
         """A step emitted `tokens`."""
         self._throughput.observe(tokens, cost.step_seconds)
         changed = self._last_rows not in (0, cost.rows)
-        expected = float(self._times.at(cost.cached)[cost.rows]) + (self._times.change if changed else 0.0)
+        self._since_change = 0 if changed else self._since_change + 1
+        seconds = self._times.at(cost.cached)
+        steady, plain = float(seconds[cost.rows]), float(seconds[1])
+        self._lost = 0.0 if changed else max(0.0, self._lost + steady - tokens * plain)
+        self._last_rows = cost.rows
+        if self._since_change < _SETTLING and self._is_captured(plain):
+            return  # neither T(k) nor how slow the machine is now can be told from it
+        expected = steady + (self._times.change if changed else 0.0)
         self._slowness += _SLOWNESS_FADING * (min(cost.decode_seconds / expected, _MAX_SLOWNESS) - self._slowness)
         if not cost.disturbed:
             self._times.observe(cost.rows, cost.cached, cost.decode_seconds, changed=changed)
-        self._last_rows = cost.rows
+
+    def settling_steps(self, cached: int) -> float:
+        """The price of a change, for the first decodes of a size."""
+        return self._times.change / float(self._times.at(cached)[1]) if self._since_change < _SETTLING else 0.0
+
+    def _is_captured(self, plain: float) -> bool:
+        return self._times.change > DEAR_CHANGE * plain
+
+    def _price(self, plain: float) -> float:
+        """Seconds that count for a change of size now. Where graphs are captured, what was lost by staying pays for it:
+        so staying loses no more than a change costs (ski rental, Karlin et al. 1988)."""
+        change = self._times.change
+        return max(0.0, change - self._lost) if self._is_captured(plain) else change
 
     def plain_seconds(self, cached: int) -> float:
         """Of a step without a draft, as fast as the machine is now."""
@@ -222,20 +256,40 @@ class MeasuredCost:
     def step_seconds(self, cached: int) -> NDArray[np.float64]:
         """Seconds of a step by its nodes, 0 … most; a change of the batch's size included where one is needed."""
         seconds = self._times.at(cached)
-        if self._drawn[0] is not seconds or self._drawn[1] != self._last_rows:
-            self._drawn = seconds, self._last_rows
-            of_step = steps.step_seconds if steps.available() else step_seconds
-            change = self._times.change
-            of_step(seconds, self._sizes, self._last_rows, change, self._overhead, self._step_seconds, self._step_rows)
+        change = self._price(float(seconds[1]))
+        if self._drawn[0] is not seconds or self._drawn[1:] != (self._last_rows, change):
+            self._drawn = seconds, self._last_rows, change
+            draw_step_seconds(
+                seconds, self._sizes, self._last_rows, change, self._overhead, self._step_seconds, self._step_rows
+            )
         return self._step_seconds
 
     def cut(self, tree: DraftTree, room: int, max_depth: int, cached: int) -> DraftTree:
         """The best nodes, as many as have the largest expected gain."""
-        seconds, throughput = self.step_seconds(cached), self.throughput(cached)
+        throughput = self.throughput(cached)
+        chosen = self._cut(tree, room, max_depth, self.step_seconds(cached), throughput)
+        if self._last_rows == 1 and not len(chosen) and self._is_captured(float(self._times.at(cached)[1])):
+            self._miss(tree, room, max_depth, cached)
+        return chosen
+
+    @staticmethod
+    def _cut(tree: DraftTree, room: int, max_depth: int, seconds: NDArray[np.float64], throughput: float) -> DraftTree:
         if steps.available():
             return DraftTree.of_native(*steps.cut(*tree.native, room, max_depth, seconds, throughput, CAUTION))
         ranked = Ranked(tree, max_depth)
         return ranked.best(size_of_step(ranked.gains[:room] * CAUTION, seconds, throughput))
+
+    def _miss(self, tree: DraftTree, room: int, max_depth: int, cached: int) -> None:
+        """One row was kept for the price of a change: what this step would have brought at the size of drafting."""
+        seconds, throughput = self._times.at(cached), self.throughput(cached)
+        of_step, rows = np.empty_like(self._step_seconds), np.empty_like(self._step_rows)
+        draw_step_seconds(seconds, self._sizes, 0, 0.0, self._overhead, of_step, rows)
+        missed = self._cut(tree, room, max_depth, of_step, throughput)
+        if len(missed):
+            self._drafting_rows = int(rows[len(missed)])
+        spent = self._overhead + float(seconds[self._drafting_rows] - seconds[1])
+        brought = CAUTION * float(missed.path_probability.sum()) / throughput
+        self._lost = max(0.0, self._lost + brought - spent)
 
     def rows(self, nodes: int, cached: int) -> int:
         """The size that takes the least time, a change included."""
@@ -279,6 +333,9 @@ def step_seconds(
         }
         rows[nodes] = min(taken, key=lambda size: (taken[size], size))
         seconds[nodes] = taken[int(rows[nodes])] + (overhead if nodes else 0.0)
+
+
+draw_step_seconds = steps.step_seconds if steps.available() else step_seconds
 
 
 def tree_gain(

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import (
+    DEAR_CHANGE,
     NO_COST,
     CostModel,
     DecodeTimes,
@@ -50,6 +51,10 @@ START_CREDIT = 0.5
 """Plain steps that drafting may lose at the beginning of a reply, when nothing is known of its text."""
 CARRIED = 0.5
 """Of what is left of the last reply's account; so the first replies of all lose least."""
+FORGIVEN = 2.0
+"""Plain steps: a smaller debt ends with its reply. A change of size on a graphics card can cost eight."""
+_MOST_BROUGHT = 2.0
+"""Plain steps that drafting may bring less than it took before that ends."""
 _MOST_SURPRISE = 1.5
 """A step counts as at most so many times what such steps take."""
 MOST_CREDIT = 10.0
@@ -256,20 +261,32 @@ class SpeculationGate:
     """
 
     credit: float = START_CREDIT
+    _brought: float = 0.0
+    """plain steps that drafting brought since the last change of size was paid for, without its price"""
 
     def begin(self) -> None:
-        """A new reply: a part of what the last ones earned may be spent on it."""
-        self.credit = max(START_CREDIT, CARRIED * self.credit)
+        """A new reply: a part of what the last ones earned may be spent on it; a large debt is owed."""
+        if self.credit >= -FORGIVEN:
+            self.credit = max(START_CREDIT, CARRIED * self.credit)
+        self._brought = 0.0
 
     def wants(self) -> bool:
-        """Whether to look for drafts at this step."""
-        return self.credit > 0.0
+        """Whether to look for drafts at this step. What a change of size took is spent: while drafts bring more than
+        they take it is being earned back."""
+        return self.credit > 0.0 or self._brought > 0.0
 
-    def observe(self, tokens: int, seconds: float, plain_seconds: float, expected: float, *, tried: bool) -> None:
+    def observe(
+        self, tokens: int, seconds: float, plain_seconds: float, expected: float, *, charged: bool, change: float = 0.0
+    ) -> None:
         """A step emitted `tokens` in `seconds`, where a plain one takes `plain_seconds`; `expected`: how many plain
-        steps its batch takes as a rule; `tried`: it looked for drafts."""
+        steps its batch takes as a rule; `charged`: it looked for drafts, or went back to one row after them; `change`:
+        plain steps that it may have taken longer after batches of another size."""
         # Other programs can hold up any one step. What takes longer as a rule is learnt as such.
-        steps = min(seconds / plain_seconds, _MOST_SURPRISE * expected)
+        steps = min(seconds / plain_seconds, _MOST_SURPRISE * (expected + change))
         self.credit += EXPLORATION * min(steps, tokens)
-        if tried:
+        if charged:
             self.credit = min(self.credit + tokens - steps, MOST_CREDIT)
+        if change > DEAR_CHANGE:
+            self._brought = tokens - expected if charged else 0.0
+        elif self._brought > 0.0:
+            self._brought = min(self._brought + tokens - steps, _MOST_BROUGHT) if charged else 0.0

@@ -3,11 +3,15 @@ the others."""
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import ClassVar
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from localspec.models.decode_times import interpolate
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import (
     CAUTION,
@@ -21,6 +25,7 @@ from localspec.speculation.cost import (
 from localspec.speculation.policy import (
     DRAFT_MODEL,
     EXPLORATION,
+    FORGIVEN,
     MAX_ACCEPTANCE,
     MOST_CREDIT,
     PAPER_NODES,
@@ -382,7 +387,7 @@ def tries_of(gate: SpeculationGate, steps: int, tokens: int, decode: float) -> i
         tried += looks
         drafted = looks and tokens > 0
         seconds = (decode if drafted else 0.01) + (0.0005 if looks else 0.0)
-        gate.observe(tokens if drafted else 1, seconds, 0.01, decode / 0.01 if drafted else 1.0, tried=looks)
+        gate.observe(tokens if drafted else 1, seconds, 0.01, decode / 0.01 if drafted else 1.0, charged=looks)
     return tried
 
 
@@ -408,11 +413,11 @@ def test_where_drafts_pay_every_step_looks():
 def test_a_step_that_was_held_up_does_not_end_drafting():
     """One that takes a hundred times as long as such steps do says little of what drafting costs."""
     gate = SpeculationGate()
-    gate.observe(1, 1.0, 0.01, 1.0, tried=True)
+    gate.observe(1, 1.0, 0.01, 1.0, charged=True)
     assert gate.wants()
     for _ in range(5):
-        gate.observe(3, 0.015, 0.01, 1.5, tried=True)
-        gate.observe(3, 1.5, 0.01, 1.5, tried=True)
+        gate.observe(3, 0.015, 0.01, 1.5, charged=True)
+        gate.observe(3, 1.5, 0.01, 1.5, charged=True)
         assert gate.wants()
 
 
@@ -426,10 +431,10 @@ def test_a_reply_never_loses_more_than_its_credit(outcomes):
         if gate.wants():
             spared += tokens - took
             largest = max(largest, took - tokens)
-            gate.observe(tokens, 0.01 * took, 0.01, took, tried=True)
+            gate.observe(tokens, 0.01 * took, 0.01, took, charged=True)
             plain += min(tokens, took)
         else:
-            gate.observe(1, 0.01, 0.01, 1.0, tried=False)
+            gate.observe(1, 0.01, 0.01, 1.0, charged=False)
             plain += 1.0
         most_spared = max(most_spared, spared)
         lost = max(lost, -spared)
@@ -441,7 +446,7 @@ def test_a_reply_never_loses_more_than_its_credit(outcomes):
 def test_what_a_reply_earned_may_be_spent_on_the_next_in_part():
     gate = SpeculationGate()
     for _ in range(100):
-        gate.observe(3, 0.012, 0.01, 1.2, tried=True)
+        gate.observe(3, 0.012, 0.01, 1.2, charged=True)
     earned = gate.credit
     gate.begin()
     assert START_CREDIT < gate.credit < earned
@@ -450,3 +455,71 @@ def test_what_a_reply_earned_may_be_spent_on_the_next_in_part():
     assert gate.credit == START_CREDIT, (
         "a reply begins with that at least, and with no more after many that earned nothing"
     )
+
+
+def test_a_large_debt_is_owed_by_the_next_reply_a_small_one_is_not():
+    gate = SpeculationGate(-8.0)
+    gate.begin()
+    assert gate.credit == -8.0
+    gate.credit = -FORGIVEN
+    gate.begin()
+    assert gate.credit == START_CREDIT
+
+
+class CapturingDevice:
+    """Decodes as on a graphics card: milliseconds by rows (H200, docs/log.md), and the first two of another number of
+    rows build and capture a graph."""
+
+    MILLISECONDS: ClassVar = {1: 1.05, 2: 1.21, 3: 1.44, 4: 1.48, 6: 1.59, 8: 1.69, 12: 3.31, 16: 3.34, 24: 3.92}
+    SETTLING = (2.3, 3.9)
+
+    def __init__(self) -> None:
+        self.rows = 1
+        self.since = 2
+
+    def decode(self, rows: int) -> float:
+        self.since = 0 if rows != self.rows else self.since + 1
+        self.rows = rows
+        return (self.MILLISECONDS[rows] + (self.SETTLING[self.since] if self.since < 2 else 0.0)) / 1e3
+
+
+def decoded(chance: float, accepted: int, steps: int) -> tuple[float, list[int]]:
+    """Speed in plain decoding's, and the rows of each batch, of replies of 128 steps. A chain of seven nodes is drafted
+    at each, each of them with probability `chance`; the first `accepted` are."""
+    device, gate = CapturingDevice(), SpeculationGate()
+    curve = interpolate({rows: seconds / 1e3 for rows, seconds in device.MILLISECONDS.items()})
+    budget = CostBudget(SteadyTimes(curve, change=sum(device.SETTLING) / 1e3), None, 24)
+    chain = make_tree(list(range(1, 8)), list(range(-1, 6)), [chance] * 7)
+    tokens, seconds, batches = 0, 0.0, []
+    for step in range(steps):
+        if step % 128 == 0:
+            gate.begin()
+        looks = step > 0 and gate.wants()
+        tree = budget.choose(chain, 23, 23) if looks else DraftTree.empty()
+        rows = budget.cost.rows(len(tree), 0)
+        taken = device.decode(rows)
+        path = np.arange(min(accepted, len(tree)), dtype=np.int32)
+        plain = budget.cost.plain_seconds(0)
+        budget.observe(tree, path, StepCost(0, rows, taken, taken))
+        expected, change = budget.cost.plain_steps(len(tree), 0), budget.cost.settling_steps(0)
+        gate.observe(len(path) + 1, taken, plain, expected, charged=looks or change > 0.0, change=change)
+        tokens, seconds = tokens + len(path) + 1, seconds + taken
+        batches.append(rows)
+    return tokens * device.MILLISECONDS[1] / 1e3 / seconds, batches
+
+
+def test_on_a_card_drafts_that_keep_what_they_promise_pay_and_the_size_stays():
+    speed, batches = decoded(chance=0.97, accepted=7, steps=512)
+    assert speed > 3.0
+    assert batches.count(8) > 480
+    assert sum(a != b for a, b in pairwise(batches)) < 8
+
+
+def test_on_a_card_drafts_that_do_not_pay_cost_little():
+    speed, batches = decoded(chance=0.97, accepted=0, steps=1024)
+    assert speed > 0.97
+    assert batches[-1] == 1, "it goes back to one row"
+    speed, batches = decoded(chance=0.5, accepted=1, steps=1024)
+    assert set(batches[:10]) == {1}, "a change of size costs more than one such draft can bring"
+    assert batches[-1] == 4
+    assert speed > 1.3, "but as it goes on the change pays"

@@ -144,9 +144,13 @@ class AutoDrafter:
         for gate in (self.gates.ngrams, self.gates.dense, self.gates.draft):
             gate.pass_time(seconds)
         if self._plain_seconds > 0:
-            # As such steps take without a change of size, which is part of the surprise that is granted.
-            expected = self._budget.cost.plain_steps(len(step.tree), self._cached)
-            self.gates.speculation.observe(len(step.emitted), seconds, self._plain_seconds, expected, tried=tried)
+            cost = self._budget.cost
+            expected, change = cost.plain_steps(len(step.tree), self._cached), cost.settling_steps(self._cached)
+            # What going back to one row takes is part of what drafting took.
+            charged = tried or change > 0.0
+            self.gates.speculation.observe(
+                len(step.emitted), seconds, self._plain_seconds, expected, charged=charged, change=change
+            )
 
 
 class _Proposal:
