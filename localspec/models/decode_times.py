@@ -192,6 +192,7 @@ def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> tuple[M
     shortest = min(BANDS[0], model.context_size // 2)
     _fill(model, shortest)
     times, change, calm = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
+    calm = calm and not model.disturbed
     measured: Measured = {shortest: times}
     for positions in longer:
         if positions + MAX_ROWS > model.context_size or not model.can_rewind or perf_counter() > begun + LONGER_UNTIL:
@@ -201,6 +202,7 @@ def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> tuple[M
         except ModelError:
             break
         measured[positions], _, _ = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL)
+        calm = calm and not model.disturbed
     model.forget()
     return measured, change, calm
 

@@ -11,7 +11,7 @@ import ctypes
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import llama_cpp
@@ -357,9 +357,10 @@ class LlamaModel(Weights):
         self.forget()
         return False
 
-    def _choose_threads(self, rows: int, started: float) -> None:
+    def _choose_threads(self, rows: int, started: float, computed: float) -> None:
         now, choice = perf_counter(), self.thread_choice
-        before, threads = choice.threads, choice.observe(rows, len(self._cached), now - started, now)
+        before = choice.threads
+        threads = choice.observe(rows, len(self._cached), now - started, now, process_time() - computed)
         if threads != before:
             llama_cpp.llama_set_n_threads(self._context, threads, threads)
 
@@ -371,10 +372,10 @@ class LlamaModel(Weights):
     def _run(self, rows: int) -> None:
         self._logits = 0
         self._native_batch.n_tokens = rows
-        started = perf_counter()
+        started, computed = perf_counter(), process_time()
         code = llama_cpp.llama_decode(self._context, self._native_batch)
         if self.gpu_layers == 0 and rows <= MAX_ROWS:
-            self._choose_threads(rows, started)
+            self._choose_threads(rows, started, computed)
         if code == 0:
             return
         if not self._trunk.cut(len(self._cached)):

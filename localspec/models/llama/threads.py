@@ -10,12 +10,16 @@ from __future__ import annotations
 
 _SLOW = 1.7
 """A decode that takes so many times as long as one at rest is disturbed."""
+_WAITING = 0.75
+"""Threads that had less of the processor than this part of a decode waited for it (0.97 is usual at rest, 0.5 beside
+one program on two cores): that tells from the first decode on, when it is not known what is usual."""
 _SUSPECT = 3
 """Disturbed decodes in a row after which fewer threads are tried."""
 _TRIES = 2
 """Decodes by which a number of threads is judged: the faster counts."""
 _SHORTEST_HOLD, _LONGEST_HOLD = 0.5, 4.0
-"""Seconds after which all threads are tried again; doubled while that is no faster."""
+"""Seconds after which all threads are tried again; doubled while that is no faster, and while threads wait but
+fewer are no faster."""
 _RISE = 1.01
 """The time at rest may grow so much with a decode, for longer contexts take longer."""
 
@@ -34,6 +38,7 @@ class ThreadChoice:
         self._usual = 1.0
         """times as long as at rest that decodes take with the threads of now"""
         self._slow = 0
+        self._before = most
         self._untried: list[int] = []
         self._tried: dict[int, list[float]] = {}
         self._hold = _SHORTEST_HOLD
@@ -44,25 +49,26 @@ class ThreadChoice:
         """Times of now are none of this machine at rest."""
         return self.threads != self.most or self._slow > 0
 
-    def observe(self, rows: int, cached: int, seconds: float, now: float) -> int:
-        """A decode of `rows` rows below `cached` positions took so many `seconds` with `threads`; `now`: seconds of a
-        clock. Returns the threads of the next one."""
+    def observe(self, rows: int, cached: int, seconds: float, now: float, computed: float | None = None) -> int:
+        """A decode of `rows` rows below `cached` positions took so many `seconds` with `threads`, which had the
+        processor for `computed` seconds in all; `now`: seconds of a clock. Returns the threads of the next one."""
         if self._steps and seconds > 0:
+            waited = computed is not None and computed < _WAITING * seconds * self.threads
             # Contexts of up to twice the length count as alike: attention takes longer over longer ones.
-            self._learn((rows, cached.bit_length()), seconds, now)
+            self._learn((rows, cached.bit_length()), seconds, now, waited=waited)
         return self.threads
 
-    def _learn(self, kind: tuple[int, int], seconds: float, now: float) -> None:
+    def _learn(self, kind: tuple[int, int], seconds: float, now: float, *, waited: bool) -> None:
         rest = self._at_rest.get(kind)
         if self.threads == self.most:
             self._at_rest[kind] = seconds if rest is None else min(seconds, rest * _RISE)
-        if rest is None:
-            return
-        slowness = seconds / rest
+        slowness = 1.0 if rest is None else seconds / rest
         if self._tried:
-            self._judge(slowness, now)
+            if rest is not None:
+                self._judge(slowness, now)
             return
-        self._slow = self._slow + 1 if slowness > _SLOW * self._usual else 0
+        waited = waited and self.threads == self.most and now >= self._until
+        self._slow = self._slow + 1 if waited or slowness > _SLOW * self._usual else 0
         if self.threads == self.most:
             self._usual = max(1.0, min(self._usual, slowness))
         if self._slow >= _SUSPECT:
@@ -72,6 +78,7 @@ class ThreadChoice:
 
     def _try(self, counts: list[int]) -> None:
         """Judge these numbers of threads, one after the other."""
+        self._before = self.threads
         self._tried = {count: [] for count in counts}
         self._untried = counts
         self.threads = counts[0]
@@ -94,5 +101,6 @@ class ThreadChoice:
         self._tried = {}
         self._slow = 0
         self.threads = best
-        self._hold = min(2 * self._hold, _LONGEST_HOLD) if best != self.most else _SHORTEST_HOLD
+        as_before = best != self.most or self._before == self.most
+        self._hold = min(2 * self._hold, _LONGEST_HOLD) if as_before else _SHORTEST_HOLD
         self._until = now + self._hold

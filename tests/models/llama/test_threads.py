@@ -32,7 +32,7 @@ class Machine:
             self.used[self.choice.threads] += 1
             taken = QUIET[rows] * factor[self.choice.threads]
             self.now += taken
-            self.choice.observe(rows, self.cached, taken, self.now)
+            self.choice.observe(rows, self.cached, taken, self.now, 0.97 * taken * self.choice.threads)
             self.decodes += 1
             count += 1
         return count / (self.now - begun)
@@ -122,3 +122,29 @@ def test_what_fewer_threads_do_not_help_is_tried_seldom() -> None:
     machine.run(1.0, AT_REST)
     machine.run(2.0, {1: 4.0, 2: 2.0})
     assert machine.used[1] <= 4
+
+
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_a_machine_that_is_busy_from_the_first_decode_on_is_found_out(kinds: int) -> None:
+    """What is usual is not known, but the threads had the processor for half of the time only."""
+    choice = ThreadChoice(2)
+    now, used = 0.0, Counter[int]()
+    for decode in range(100):
+        used[choice.threads] += 1
+        taken = 0.010 * BESIDE_ANOTHER[choice.threads] * (1 + decode % kinds)
+        now += taken
+        choice.observe(1 + decode % kinds, 100, taken, now, 0.5 * taken * 2 if choice.threads == 2 else taken)
+    assert used[1] > 80
+    assert choice.disturbed
+
+
+def test_threads_that_wait_but_are_fastest_together_stay() -> None:
+    """As where slow cores and fast ones meet after each operation."""
+    choice = ThreadChoice(2)
+    now, used = 0.0, Counter[int]()
+    for _ in range(1000):
+        used[choice.threads] += 1
+        taken = 0.010 * AT_REST[choice.threads]
+        now += taken
+        choice.observe(1, 100, taken, now, 0.6 * taken * choice.threads)
+    assert used[1] < 20
