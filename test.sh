@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Sets LocalSpec up with the tools for its tests, then runs every check. Arguments go to pytest: ./test.sh tests/stores -x
-# ./test.sh --quick leaves out the tests of a real model, the running application, a browser or an installation.
+# ./test.sh --quick leaves out the tests of a real model, the running application, a browser, an installation or a compiler.
 set -euo pipefail
 
 # shellcheck source=scripts/setup.sh

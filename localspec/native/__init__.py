@@ -4,13 +4,14 @@ A row's results have the same bits whatever rows, threads and cache cells there 
 weights even on every instruction set. This module tells whether the kernels are built in, and what they serve.
 
 - `hook.cmake` builds them in: the set-up passes it to llama.cpp's CMake. No fork, no patch
-- `seam.cpp` takes the place of three of llama.cpp's functions, asks the processor and hands on what is not served
+- `seam.cpp` takes the place of three of llama.cpp's functions and hands on what is not served; `processor.h` asks what
+  the processor can run
 - `products.h` quantized weights, `wide.h` 16- and 32-bit ones, `attention.h`: each written once, on the registers of
   `lanes_avx2.h`, `lanes_avx512.h` or `lanes_neon.h`; `table.h` makes a table of functions of them in each `isa_*.cpp`
 - `formats.h` holds the layouts of llama.cpp's blocks against the pinned version, `kernels.h` what the parts share
 
 `LOCALSPEC_KERNELS=off` in the environment lets llama.cpp's own code run instead; the name of an instruction set
-(`avx2`, `avx512-vnni`, `avx512-vnni-bf16`, `neon-dotprod`) takes the kernels of that one.
+(`avx2`, `avx-vnni`, `avx512-vnni`, `avx512-vnni-bf16`, `neon-dotprod`, `neon-i8mm`) takes the kernels of that one.
 """
 
 from __future__ import annotations

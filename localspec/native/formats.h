@@ -61,9 +61,18 @@ inline int32_t load_word(const void * p) {
 
 }  // namespace localspec
 
+// LOCALSPEC_INLINE begins a function, LOCALSPEC_INLINED follows the parameters of a lambda.
+#if defined(_MSC_VER) && !defined(__clang__)
+#pragma fp_contract(off)
+#define LOCALSPEC_UNROLL
+#define LOCALSPEC_INLINE __forceinline
+#define LOCALSPEC_INLINED [[msvc::forceinline]]
+#else
 #if defined(__clang__)
 #define LOCALSPEC_UNROLL _Pragma("clang loop unroll(full)")
 #else
 #define LOCALSPEC_UNROLL _Pragma("GCC unroll 32")
 #endif
 #define LOCALSPEC_INLINE inline __attribute__((always_inline))
+#define LOCALSPEC_INLINED __attribute__((always_inline))
+#endif

@@ -11,8 +11,12 @@ struct Bf16Pairs {
     using Row = ggml_bf16_t;
     static constexpr int step = 32;
     using Piece = __m512bh;
-    static LOCALSPEC_INLINE Piece load(const ggml_bf16_t * p) { return (__m512bh)_mm512_loadu_si512(p); }
-    static LOCALSPEC_INLINE Piece load_row(const ggml_bf16_t * p) { return (__m512bh)_mm512_loadu_si512(p); }
+    static LOCALSPEC_INLINE Piece load(const ggml_bf16_t * p) {  // compilers disagree on how this type is cast
+        Piece x;
+        std::memcpy(&x, p, sizeof x);
+        return x;
+    }
+    static LOCALSPEC_INLINE Piece load_row(const ggml_bf16_t * p) { return load(p); }
     static LOCALSPEC_INLINE Lanes::Float add(Lanes::Float sum, Piece w, Piece a) { return _mm512_dpbf16_ps(sum, w, a); }
     static LOCALSPEC_INLINE ggml_bf16_t packed(float x) {
         const float rounded = rounded_as(x, static_cast<const ggml_bf16_t *>(nullptr));

@@ -52,10 +52,12 @@ struct Kernels {
     void (*attend)(const Attention &, int64_t kv_head, int64_t first, int64_t last);
 };
 
-// Null where the file was compiled without the instruction set or the processor lacks it.
+// There where the compiler knows the instruction set. Ask the processor (processor.h) before a table is used.
 const Kernels * avx2_kernels();
+const Kernels * avx_vnni_kernels();
 const Kernels * avx512_kernels();
 const Kernels * avx512_bf16_kernels();
 const Kernels * neon_kernels();
+const Kernels * neon_i8mm_kernels();
 
 }  // namespace localspec

@@ -1,4 +1,5 @@
-// Eight weight rows side by side in AVX2 registers (with FMA and F16C).
+// Eight weight rows side by side in AVX2 registers (with FMA and F16C). LOCALSPEC_DPBUSD, where it is defined, adds four
+// products of unsigned and signed bytes to each 32-bit sum.
 #pragma once
 
 #include <immintrin.h>
@@ -13,9 +14,15 @@ struct Lanes {
     using Float = __m256;
     static constexpr int rows = 8;             // weight rows in a register
     static constexpr int panels = 1;           // registers of weight rows computed together
+#if defined(LOCALSPEC_DPBUSD)
+    static constexpr int together = 8;           // rows of activations computed together
+    static constexpr int at_once = 2;            // rows for which weights stay in registers
+    static constexpr int32_t byte_offset = 128;  // signed bytes are stored with this offset
+#else
     static constexpr int together = 4;         // rows of activations computed together
-    static constexpr int at_once = 4;            // rows for which weights stay in registers
+    static constexpr int at_once = 4;          // rows for which weights stay in registers
     static constexpr int32_t byte_offset = 0;  // signed bytes are stored as they are
+#endif
 
     // ---- integers: lane r belongs to weight row r ----
 
@@ -40,6 +47,9 @@ struct Lanes {
         const Int b = _mm256_unpacklo_epi32(two(p + 2 * stride, stride), two(p + 3 * stride, stride));
         return _mm256_unpacklo_epi64(a, b);
     }
+    // The same bytes as `dots` takes them.
+    static constexpr bool by_columns = true;
+    static LOCALSPEC_INLINE void weights(const uint8_t * p, size_t stride, Int * out) { columns(p, stride, out); }
     static LOCALSPEC_INLINE Int load(const Int * p) { return _mm256_load_si256(p); }
     static LOCALSPEC_INLINE void store(Int * p, Int x) { _mm256_store_si256(p, x); }
     static LOCALSPEC_INLINE Int bytes(int value) { return _mm256_set1_epi8(static_cast<char>(value)); }
@@ -47,7 +57,7 @@ struct Lanes {
     static LOCALSPEC_INLINE Int either(Int a, Int b) { return _mm256_or_si256(a, b); }
     template <int N> static LOCALSPEC_INLINE Int right(Int x) { return _mm256_srli_epi32(x, N); }
     template <int N> static LOCALSPEC_INLINE Int left(Int x) { return _mm256_slli_epi32(x, N); }
-    static LOCALSPEC_INLINE Int signed_bytes(Int x) { return x; }
+    static LOCALSPEC_INLINE Int signed_bytes(Int x) { return byte_offset == 0 ? x : _mm256_xor_si256(x, bytes(byte_offset)); }
     // Two 16-bit numbers from two of the unsigned bytes.
     template <int SHIFT> static LOCALSPEC_INLINE Int pair(Int x) {
         const Int y = right<SHIFT>(x);
@@ -91,6 +101,19 @@ struct Lanes {
     static LOCALSPEC_INLINE void dots(const Int * w, size_t, const int8_t * a, size_t step, const int32_t * correction,
                                       Int (&sum)[P][C]) {
         static_assert(P == 1, "sixteen registers are too few for more");
+#if defined(LOCALSPEC_DPBUSD)
+        constexpr bool corrected = OFFSET || RANGE == Range::signed_byte;
+        LOCALSPEC_UNROLL
+        for (int c = 0; c < C; ++c) sum[0][c] = corrected ? _mm256_set1_epi32(correction[c * (step / 4)]) : no_sum();
+        LOCALSPEC_UNROLL
+        for (int j = 0; j < G; ++j) {
+            const Int x = load(w + j);
+            LOCALSPEC_UNROLL
+            for (int c = 0; c < C; ++c) {
+                sum[0][c] = LOCALSPEC_DPBUSD(sum[0][c], x, _mm256_set1_epi32(load_word(a + c * step + 4 * j)));
+            }
+        }
+#else
         // Sums of so many products of pairs of bytes fit into 16 bits.
         constexpr int run = RANGE == Range::nibble ? 8 : RANGE == Range::five_bits ? 4 : RANGE == Range::six_bits ? 2 : 1;
         const Int ones = _mm256_set1_epi16(1);
@@ -119,6 +142,7 @@ struct Lanes {
             LOCALSPEC_UNROLL
             for (int c = 0; c < C; ++c) sum[0][c] = _mm256_add_epi32(sum[0][c], _mm256_set1_epi32(correction[c * (step / 4)]));
         }
+#endif
     }
     static LOCALSPEC_INLINE Int no_sum() { return _mm256_setzero_si256(); }
     // sum + products of two pairs of 16-bit numbers
@@ -128,7 +152,7 @@ struct Lanes {
 
     // ---- rows of activations ----
 
-    static LOCALSPEC_INLINE float half_rounded(float x) { return _cvtsh_ss(_cvtss_sh(x, 0)); }
+    static LOCALSPEC_INLINE float half_rounded(float x) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(x), 0))); }
     static LOCALSPEC_INLINE float largest(const float * x, int count) {  // a multiple of 8
         Float m = zero();
         for (int i = 0; i < count; i += 8) m = _mm256_max_ps(m, _mm256_andnot_ps(all(-0.f), _mm256_loadu_ps(x + i)));
@@ -184,7 +208,7 @@ struct Lanes {
     static LOCALSPEC_INLINE Float where_greater(Float a, Float b, Float x) {
         return _mm256_and_ps(_mm256_cmp_ps(a, b, _CMP_GT_OQ), x);
     }
-    static LOCALSPEC_INLINE float half(uint16_t x) { return _cvtsh_ss(x); }
+    static LOCALSPEC_INLINE float half(uint16_t x) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(x))); }
     static LOCALSPEC_INLINE void transpose(Float * x) {
         Float t[8];
         LOCALSPEC_UNROLL

@@ -43,6 +43,9 @@ struct Lanes {
         const Int b = _mm512_unpacklo_epi32(four(p + 2 * stride, stride), four(p + 3 * stride, stride));
         return _mm512_unpacklo_epi64(a, b);
     }
+    // The same bytes as `dots` takes them.
+    static constexpr bool by_columns = true;
+    static LOCALSPEC_INLINE void weights(const uint8_t * p, size_t stride, Int * out) { columns(p, stride, out); }
     static LOCALSPEC_INLINE Int load(const Int * p) { return _mm512_load_si512(p); }
     static LOCALSPEC_INLINE void store(Int * p, Int x) { _mm512_store_si512(p, x); }
     static LOCALSPEC_INLINE Int bytes(int value) { return _mm512_set1_epi8(static_cast<char>(value)); }
@@ -111,7 +114,7 @@ struct Lanes {
 
     // ---- rows of activations ----
 
-    static LOCALSPEC_INLINE float half_rounded(float x) { return _cvtsh_ss(_cvtss_sh(x, 0)); }
+    static LOCALSPEC_INLINE float half_rounded(float x) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtps_ph(_mm_set_ss(x), 0))); }
     static LOCALSPEC_INLINE float largest(const float * x, int count) {  // a multiple of 32
         Float m = zero();
         for (int i = 0; i < count; i += 16) m = _mm512_max_ps(m, _mm512_abs_ps(_mm512_loadu_ps(x + i)));
@@ -153,7 +156,7 @@ struct Lanes {
     static LOCALSPEC_INLINE Float where_greater(Float a, Float b, Float x) {
         return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(a, b, _CMP_GT_OQ), x);
     }
-    static LOCALSPEC_INLINE float half(uint16_t x) { return _cvtsh_ss(x); }
+    static LOCALSPEC_INLINE float half(uint16_t x) { return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(x))); }
     static LOCALSPEC_INLINE void transpose(Float * x) {
         Float t[16];
         LOCALSPEC_UNROLL

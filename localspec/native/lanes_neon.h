@@ -1,4 +1,5 @@
-// Four weight rows side by side in NEON registers (with dot products of bytes).
+// Four weight rows side by side in NEON registers (with dot products of bytes). With LOCALSPEC_I8MM one instruction
+// multiplies 8 bytes of two weight rows with those of two rows of activations.
 #pragma once
 
 #include <arm_neon.h>
@@ -34,6 +35,23 @@ struct Lanes {
         out[2] = {vreinterpretq_u32_u64(vzip1q_u64(c, d))};
         out[3] = {vreinterpretq_u32_u64(vzip2q_u64(c, d))};
     }
+    // The same bytes as `dots` takes them. With I8MM out[0] holds bytes 0 … 7 of rows 0 and 1, out[1] bytes 8 … 15, and
+    // out[2] and out[3] those of rows 2 and 3.
+#if defined(LOCALSPEC_I8MM)
+    static constexpr bool by_columns = false;
+    static LOCALSPEC_INLINE void weights(const uint8_t * p, size_t stride, Int * out) {
+        const auto at = [&](int row) { return vreinterpretq_u64_u8(vld1q_u8(p + row * stride)); };
+        LOCALSPEC_UNROLL
+        for (int i = 0; i < 2; ++i) {
+            const uint64x2_t r0 = at(2 * i), r1 = at(2 * i + 1);
+            out[2 * i] = {vreinterpretq_u32_u64(vzip1q_u64(r0, r1))};
+            out[2 * i + 1] = {vreinterpretq_u32_u64(vzip2q_u64(r0, r1))};
+        }
+    }
+#else
+    static constexpr bool by_columns = true;
+    static LOCALSPEC_INLINE void weights(const uint8_t * p, size_t stride, Int * out) { columns(p, stride, out); }
+#endif
     // The first four of 16 readable bytes of each row.
     static LOCALSPEC_INLINE Int words(const uint8_t * p, size_t stride) {
         uint32_t w[4];
@@ -90,6 +108,46 @@ struct Lanes {
     template <int P, int C, int G, Range RANGE, bool OFFSET>
     static LOCALSPEC_INLINE void dots(const Int * w, size_t apart, const int8_t * a, size_t step, const int32_t * correction,
                                       Int (&sum)[P][C]) {
+#if defined(LOCALSPEC_I8MM)
+        constexpr int pairs = (C + 1) / 2;  // of rows of activations; the last one may be the same twice
+        int32x4_t s[P][pairs][2];
+        LOCALSPEC_UNROLL
+        for (int p = 0; p < P; ++p) {
+            LOCALSPEC_UNROLL
+            for (int c = 0; c < pairs; ++c) s[p][c][0] = s[p][c][1] = vdupq_n_s32(0);
+        }
+        LOCALSPEC_UNROLL
+        for (int j = 0; j < G; j += 4) {
+            int8x16_t y[pairs][2];
+            LOCALSPEC_UNROLL
+            for (int c = 0; c < pairs; ++c) {
+                const auto at = [&](int row) { return vreinterpretq_s64_s8(vld1q_s8(a + row * step + 4 * j)); };
+                const int64x2_t y0 = at(2 * c), y1 = 2 * c + 1 < C ? at(2 * c + 1) : y0;
+                y[c][0] = vreinterpretq_s8_s64(vzip1q_s64(y0, y1));
+                y[c][1] = vreinterpretq_s8_s64(vzip2q_s64(y0, y1));
+            }
+            LOCALSPEC_UNROLL
+            for (int p = 0; p < P; ++p) {
+                const auto x = [&](int i) { return vreinterpretq_s8_u32(w[p * apart + j + i].v); };
+                const int8x16_t x0 = x(0), x1 = x(1), x2 = x(2), x3 = x(3);
+                LOCALSPEC_UNROLL
+                for (int c = 0; c < pairs; ++c) {
+                    s[p][c][0] = vmmlaq_s32(vmmlaq_s32(s[p][c][0], x0, y[c][0]), x1, y[c][1]);
+                    s[p][c][1] = vmmlaq_s32(vmmlaq_s32(s[p][c][1], x2, y[c][0]), x3, y[c][1]);
+                }
+            }
+        }
+        LOCALSPEC_UNROLL
+        for (int c = 0; c < C; ++c) {
+            LOCALSPEC_UNROLL
+            for (int p = 0; p < P; ++p) {
+                const int32x4_t * const t = s[p][c / 2];
+                int32x4_t all = c % 2 == 0 ? vuzp1q_s32(t[0], t[1]) : vuzp2q_s32(t[0], t[1]);
+                if constexpr (OFFSET) all = vaddq_s32(all, vdupq_n_s32(correction[c * (step / 4)]));
+                sum[p][c] = {vreinterpretq_u32_s32(all)};
+            }
+        }
+#else
         int32x4_t s[P][C];
         LOCALSPEC_UNROLL
         for (int c = 0; c < C; ++c) {
@@ -120,6 +178,7 @@ struct Lanes {
             LOCALSPEC_UNROLL
             for (int c = 0; c < C; ++c) sum[p][c] = {vreinterpretq_u32_s32(s[p][c])};
         }
+#endif
     }
     static LOCALSPEC_INLINE Int no_sum() { return {vdupq_n_u32(0)}; }
     // sum + products of two pairs of 16-bit numbers

@@ -44,7 +44,8 @@ struct Prefetch {
 
 // ---- one source of truth per format ----
 
-// A format of blocks of 32 with a float scale. read() makes 8 registers of bytes, lane = weight row.
+// A format of blocks of 32 with a float scale. read() makes 8 registers of bytes as Lanes::dots takes them; lanes of the
+// floats are weight rows.
 template <int BYTES, Range RANGE, int OFFSET, bool MIN> struct Blocks32 {
     static constexpr int block = 32, block_bytes = BYTES, offset = OFFSET;
     static constexpr Range range = RANGE;
@@ -65,7 +66,7 @@ LOCALSPEC_INLINE void split_nibbles(const Int * q, Int * w) {
 struct Q4_0 : Blocks32<18, Range::nibble, 8, false> {
     static LOCALSPEC_INLINE void read(const uint8_t * p, size_t stride, Int * w, Float & scale, Float &) {
         Int q[4];
-        Lanes::columns(p + 2, stride, q);
+        Lanes::weights(p + 2, stride, q);
         split_nibbles(q, w);
         scale = Lanes::low_half(Lanes::words(p, stride));
     }
@@ -74,7 +75,7 @@ struct Q4_0 : Blocks32<18, Range::nibble, 8, false> {
 struct Q4_1 : Blocks32<20, Range::nibble, 0, true> {
     static LOCALSPEC_INLINE void read(const uint8_t * p, size_t stride, Int * w, Float & scale, Float & minimum) {
         Int q[4];
-        Lanes::columns(p + 4, stride, q);
+        Lanes::weights(p + 4, stride, q);
         split(Lanes::words(p, stride), q, w, scale, minimum);
     }
     static LOCALSPEC_INLINE void split(Int head, const Int * q, Int * w, Float & scale, Float & minimum) {
@@ -86,8 +87,8 @@ struct Q4_1 : Blocks32<20, Range::nibble, 0, true> {
 
 struct Q8_0 : Blocks32<34, Range::signed_byte, 0, false> {
     static LOCALSPEC_INLINE void read(const uint8_t * p, size_t stride, Int * w, Float & scale, Float &) {
-        Lanes::columns(p + 2, stride, w);
-        Lanes::columns(p + 18, stride, w + 4);
+        Lanes::weights(p + 2, stride, w);
+        Lanes::weights(p + 18, stride, w + 4);
         LOCALSPEC_UNROLL
         for (int j = 0; j < 8; ++j) w[j] = Lanes::signed_bytes(w[j]);
         scale = Lanes::low_half(Lanes::words(p, stride));
@@ -99,7 +100,7 @@ template <class T, class Job> LOCALSPEC_INLINE void each_block(const uint8_t * p
     Int w[8];
     Float scale, minimum;
     int b = 0;
-    if constexpr (std::is_same_v<T, Q4_1>) {
+    if constexpr (std::is_same_v<T, Q4_1> && Lanes::by_columns) {
         for (; b + 4 <= blocks; b += 4) {  // four blocks are five times 16 bytes
             Int x[20];
             LOCALSPEC_UNROLL
@@ -160,7 +161,7 @@ struct Q4_K : Blocks256<144, Range::nibble, 0, true, 32> {
             LOCALSPEC_UNROLL
             for (int half = 0; half < 2; ++half) {
                 Int q[4];
-                Lanes::columns(p + 16 + 32 * g + 16 * half, stride, q);
+                Lanes::weights(p + 16 + 32 * g + 16 * half, stride, q);
                 LOCALSPEC_UNROLL
                 for (int j = 0; j < 4; ++j) {
                     w[4 * half + j] = Lanes::both(q[j], Lanes::bytes(15));
@@ -177,14 +178,14 @@ struct Q5_K : Blocks256<176, Range::five_bits, 0, true, 32> {
     template <class Job> static LOCALSPEC_INLINE void each_group(const uint8_t * p, size_t stride, Prefetch & ahead, const Job & job) {
         alignas(64) Int high[8];
         LOCALSPEC_UNROLL
-        for (int half = 0; half < 2; ++half) Lanes::columns(p + 16 + 16 * half, stride, high + 4 * half);
+        for (int half = 0; half < 2; ++half) Lanes::weights(p + 16 + 16 * half, stride, high + 4 * half);
         for (int g = 0; g < 4; ++g) {
             ahead.next(block_bytes / 4 * Lanes::rows);
             Int w[16];
             LOCALSPEC_UNROLL
             for (int half = 0; half < 2; ++half) {
                 Int q[4];
-                Lanes::columns(p + 48 + 32 * g + 16 * half, stride, q);
+                Lanes::weights(p + 48 + 32 * g + 16 * half, stride, q);
                 LOCALSPEC_UNROLL
                 for (int j = 0; j < 4; ++j) {
                     Int & bits = high[4 * half + j];  // the lowest two are this group's
@@ -209,9 +210,9 @@ struct Q6_K : Blocks256<210, Range::six_bits, 32, false, 16> {
             ahead.next((block_bytes + 6) / 4 * Lanes::rows);
             const int n = g / 2, half = g % 2;
             Int w[16], low[4], middle[4], high[4];
-            Lanes::columns(p + 64 * n + 16 * half, stride, low);
-            Lanes::columns(p + 64 * n + 32 + 16 * half, stride, middle);
-            Lanes::columns(p + 128 + 32 * n + 16 * half, stride, high);
+            Lanes::weights(p + 64 * n + 16 * half, stride, low);
+            Lanes::weights(p + 64 * n + 32 + 16 * half, stride, middle);
+            Lanes::weights(p + 128 + 32 * n + 16 * half, stride, high);
             LOCALSPEC_UNROLL
             for (int j = 0; j < 4; ++j) {
                 const Int a = low[j], b = middle[j], h = high[j];
@@ -332,19 +333,19 @@ template <int C, class Job> LOCALSPEC_INLINE void by_registers(const Job & job) 
 
 template <class T, int C>
 LOCALSPEC_INLINE void multiply_at_once(const uint8_t * p, size_t stride, int, Prefetch & ahead, const Row256 * a, float * sums) {
-    constexpr int subs = 64 / T::sub_block, groups = T::sub_block / 4;
     PanelK panel;
     Float part[1][C];
     LOCALSPEC_UNROLL
     for (int c = 0; c < C; ++c) part[0][c] = Lanes::zero();
     T::head(p, stride, panel);
-    T::each_group(p, stride, ahead, [&](int g, const Int * w) __attribute__((always_inline)) {
+    T::each_group(p, stride, ahead, [&](int g, const Int * w) LOCALSPEC_INLINED {
+        constexpr int subs = 64 / T::sub_block;
         LOCALSPEC_UNROLL
         for (int i = 0; i < subs; ++i) {
             const int s = subs * g + i, at = T::place(s);
             const Float scale = panel.scale[s];
-            by_registers<C>([&](auto first, auto count) __attribute__((always_inline)) {
-                constexpr int F = decltype(first)::value, N = decltype(count)::value;
+            by_registers<C>([&](auto first, auto count) LOCALSPEC_INLINED {
+                constexpr int F = decltype(first)::value, N = decltype(count)::value, groups = T::sub_block / 4;
                 Int t[1][N];
                 Lanes::template dots<1, N, groups, T::range, T::offset != 0>(w + groups * i, 0, a[F].q + T::sub_block * at, sizeof(Row256),
                                                                              a[F].correction + at, t);
@@ -361,8 +362,8 @@ LOCALSPEC_INLINE void multiply_at_once(const uint8_t * p, size_t stride, int blo
     Float sum[C];
     LOCALSPEC_UNROLL
     for (int c = 0; c < C; ++c) sum[c] = Lanes::load(sums + c * Lanes::panels * Lanes::rows);
-    each_block<T>(p, stride, blocks, ahead, [&](int b, const Int * w, Float scale, Float minimum) __attribute__((always_inline)) {
-        by_registers<C>([&](auto first, auto count) __attribute__((always_inline)) {
+    each_block<T>(p, stride, blocks, ahead, [&](int b, const Int * w, Float scale, Float minimum) LOCALSPEC_INLINED {
+        by_registers<C>([&](auto first, auto count) LOCALSPEC_INLINED {
             constexpr int F = decltype(first)::value, N = decltype(count)::value;
             Int t[1][N];
             Lanes::template dots<1, N, 8, T::range, T::offset != 0>(w, 0, a[F].q + 32 * b, sizeof(Row32), a[F].correction + b, t);
@@ -457,7 +458,7 @@ template <class T> LOCALSPEC_INLINE void decode_chunk(const uint8_t * p, size_t 
         typename T::Panel & to = panel[i];
         const uint8_t * const from = p + i * Lanes::rows * stride;
         if constexpr (T::block == 32) {
-            each_block<T>(from, stride, blocks, ahead, [&](int b, const Int * w, Float scale, Float minimum) __attribute__((always_inline)) {
+            each_block<T>(from, stride, blocks, ahead, [&](int b, const Int * w, Float scale, Float minimum) LOCALSPEC_INLINED {
                 LOCALSPEC_UNROLL
                 for (int j = 0; j < 8; ++j) Lanes::store(to.w + 8 * b + j, w[j]);
                 to.scale[b] = scale;
@@ -465,7 +466,7 @@ template <class T> LOCALSPEC_INLINE void decode_chunk(const uint8_t * p, size_t 
             });
         } else {
             T::head(from, stride, to);
-            T::each_group(from, stride, ahead, [&](int g, const Int * w) __attribute__((always_inline)) {
+            T::each_group(from, stride, ahead, [&](int g, const Int * w) LOCALSPEC_INLINED {
                 LOCALSPEC_UNROLL
                 for (int j = 0; j < 16; ++j) Lanes::store(to.w + 16 * g + j, w[j]);
             });

@@ -11,14 +11,7 @@
 #include "ggml-cpu.h"
 #include "ggml.h"
 #include "kernels.h"
-
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-#if defined(__aarch64__) && defined(__linux__)
-#include <asm/hwcap.h>
-#include <sys/auxv.h>
-#endif
+#include "processor.h"
 
 #if defined(_WIN32)
 #define LOCALSPEC_API extern "C" __declspec(dllexport)
@@ -39,53 +32,33 @@ void ggml_compute_forward_flash_attn_ext(const ggml_compute_params * params, ggm
 namespace localspec {
 namespace {
 
-#if defined(LOCALSPEC_NEON)
-bool has_dotprod() {
-#if defined(__APPLE__)
-    return true;  // every Apple silicon has them
-#elif defined(__linux__)
-    return (getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0;
-#else
-    return false;
-#endif
-}
-#endif
-
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-// What -march=haswell may use beside AVX2 and FMA. Not all compilers can ask for these by name, and a virtual machine can
-// hide each of them.
-bool has_rest_of_haswell() {
-    unsigned a, b, c, d;
-    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c >> 29 & 1) || !(c >> 22 & 1)) return false;  // F16C, MOVBE
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(b >> 3 & 1) || !(b >> 8 & 1)) return false;  // BMI, BMI2
-    return __get_cpuid(0x80000001, &a, &b, &c, &d) && (c >> 5 & 1);  // LZCNT
-}
-#endif
-
 // What this processor can run, the best first.
 const Kernels * fastest(const std::string & wanted) {
     const Kernels * candidates[4] = {};
     int count = 0;
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
-    __builtin_cpu_init();
-    const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_rest_of_haswell();
-    const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                        __builtin_cpu_supports("avx512vnni");
-    (void)avx512;
-    (void)avx2;
+    const auto add = [&](bool can_run, const Kernels * (*kernels_of)()) {
+        if (can_run) candidates[count++] = kernels_of();
+    };
+    const Processor & can = processor();
+    (void)add;
+    (void)can;
 #if defined(LOCALSPEC_AVX512_BF16)
-    if (avx512 && __builtin_cpu_supports("avx512bf16")) candidates[count++] = avx512_bf16_kernels();
+    add(can.avx512_bf16, avx512_bf16_kernels);
 #endif
 #if defined(LOCALSPEC_AVX512)
-    if (avx512) candidates[count++] = avx512_kernels();
+    add(can.avx512, avx512_kernels);
+#endif
+#if defined(LOCALSPEC_AVX_VNNI)
+    add(can.avx_vnni, avx_vnni_kernels);
 #endif
 #if defined(LOCALSPEC_AVX2)
-    if (avx2) candidates[count++] = avx2_kernels();
+    add(can.avx2, avx2_kernels);
 #endif
+#if defined(LOCALSPEC_NEON_I8MM)
+    add(can.i8mm, neon_i8mm_kernels);
 #endif
 #if defined(LOCALSPEC_NEON)
-    if (has_dotprod()) candidates[count++] = neon_kernels();
+    add(can.dotprod, neon_kernels);
 #endif
     for (int i = 0; i < count; ++i) {
         if (wanted.empty() || wanted == candidates[i]->name) return candidates[i];
@@ -101,6 +74,14 @@ const Kernels * kernels() {
         return wanted == "off" ? nullptr : fastest(wanted == "on" ? "" : wanted);
     }();
     return chosen;
+}
+
+void fetch(const char * p) {
+#if defined(_MSC_VER) && !defined(__clang__)
+    _mm_prefetch(p, _MM_HINT_T1);
+#else
+    __builtin_prefetch(p, 0, 2);
+#endif
 }
 
 constexpr int64_t FIRST_BYTES = 1 << 13;  // of weights, that are fetched before a product begins
@@ -166,7 +147,7 @@ bool multiply(const ggml_compute_params * params, ggml_tensor * dst) {
     if (params->ith < parts) {  // the weights this thread begins with arrive while activations are packed
         const char * const begin = static_cast<const char *>(dst->src[0]->data) + first_of(params->ith) * p.weight_stride;
         const int64_t bytes = (first_of(params->ith + 1) - first_of(params->ith)) * static_cast<int64_t>(p.weight_stride);
-        for (int64_t i = 0; i < std::min(bytes, FIRST_BYTES); i += 64) __builtin_prefetch(begin + i, 0, 2);
+        for (int64_t i = 0; i < std::min(bytes, FIRST_BYTES); i += 64) fetch(begin + i);
     }
     for (int64_t i = 0; i < matrices; ++i) {
         place(dst, i % batch.outer2, i / batch.outer2, p);

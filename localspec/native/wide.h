@@ -58,7 +58,7 @@ LOCALSPEC_INLINE void multiply_block(const Product & p, const typename K::Row * 
         LOCALSPEC_UNROLL
         for (int c = 0; c < C; ++c) sum[r][c] = Lanes::zero();
     }
-    const auto step = [&](const char * base, size_t stride, int64_t row_at) __attribute__((always_inline)) {
+    const auto step = [&](const char * base, size_t stride, int64_t row_at) LOCALSPEC_INLINED {
         typename K::Piece x[C];
         LOCALSPEC_UNROLL
         for (int c = 0; c < C; ++c) x[c] = K::load_row(a + c * wide + row_at);

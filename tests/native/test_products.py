@@ -98,7 +98,7 @@ print(digest.hexdigest())
 """
 
 
-@pytest.mark.parametrize("name", ["avx2", "avx512-vnni", "neon-dotprod"])
+@pytest.mark.parametrize("name", ["avx2", "avx-vnni", "avx512-vnni", "neon-dotprod", "neon-i8mm"])
 def test_every_instruction_set_gives_the_same_bits(name):
     """Products of integers are exact, and the sums of their scaled values have one order everywhere."""
     root = Path(__file__).parents[2]
