@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.cost import best_size
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.interface import Context
 from localspec.speculation.tree import cut
+from localspec.speculation.tree_size import best_size
 from localspec.speculation.verify import walk
 
 NODES = 15

@@ -25,7 +25,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.library_setup import open_library, prepare_drafts
 from localspec.models.draft import DraftModel
 from localspec.speculation.acceptance import FEATURES, Acceptance, Priors, features
-from localspec.speculation.cost import SteadyTimes, break_even_probability
+from localspec.speculation.cost import SteadyTimes
 from localspec.speculation.decode import generate
 from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter
@@ -36,6 +36,7 @@ from localspec.speculation.interface import Context
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.policy import Budget, CostBudget, FixedBudget
 from localspec.speculation.tree import DraftTree, evidence_of
+from localspec.speculation.tree_size import break_even_probability
 from localspec.stores.library import Library
 
 PRIORS = Path(__file__).resolve().parents[1] / "localspec" / "speculation" / "priors.json"

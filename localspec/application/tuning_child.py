@@ -23,7 +23,7 @@ from localspec.models.quantization.format_search import Judgement, TuningProgres
 from localspec.models.quantization.quality import held_texts
 from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import Interruptions
-from localspec.speculation.cost import draft_traces, expected_speed
+from localspec.speculation.tree_size import draft_traces, expected_speed
 
 
 def tune(

@@ -9,7 +9,6 @@ from localspec.chat.engine import Engine
 from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.cost import break_even_probability
 from localspec.speculation.drafters.auto import AutoDrafter, Gates
 from localspec.speculation.drafters.dresd import DresdDrafter, HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
@@ -19,6 +18,7 @@ from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.interface import Drafter
 from localspec.speculation.policy import PAPER_NODES, Budget, CostBudget, FixedBudget
+from localspec.speculation.tree_size import break_even_probability
 from localspec.stores.library import Library
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore

@@ -2,8 +2,9 @@
 
 `interface.py` holds the protocols (target, sampler, drafter, matcher) and the values they exchange; `decode.py` the one
 decoding loop; `tree.py` and `builder.py` draft trees and how they are built; `verify.py` the walk down a tree;
-`acceptance.py` how likely nodes are to be accepted; `cost.py` what rows and steps cost; `policy.py` how large trees
-are and which sources are asked; `metrics.py` and `totals.py` the figures. The published methods are in `drafters/`.
+`acceptance.py` how likely nodes are to be accepted; `cost.py` what rows and steps cost; `tree_size.py` how large a tree
+pays; `policy.py` how large trees are and which sources are asked; `metrics.py` and `totals.py` the figures. The
+published methods are in `drafters/`.
 
 Text, templates and models live outside: this room imports the package's errors and native code alone, and its
 `drafters` the stores and the draft model too. Everything from `chat` upwards may import it.

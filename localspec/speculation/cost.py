@@ -1,14 +1,10 @@
-"""What verification costs and what a draft is expected to gain: T(k), the throughput, and the best size of a tree.
+"""What verification costs and what a draft is expected to gain: T(k) and the throughput, as known in a reply.
 
-The only measure is expected tokens per second. `MeasuredCost` holds what is known of this device in a reply;
-`expected_speed` tells beforehand how fast replies would be on a device.
+The only measure is expected tokens per second; `tree_size.py` has the arithmetic.
 """
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib import resources
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,6 +12,7 @@ from numpy.typing import NDArray
 
 from localspec.native import steps
 from localspec.speculation.tree import DraftTree, Ranked, cut
+from localspec.speculation.tree_size import break_even_probability, size_of_step
 
 CAUTION = 0.95
 """Expected gains of chosen nodes count as a little less: the most promising of many estimates are too high on average
@@ -24,8 +21,6 @@ SMALL_BATCH = 6
 """Rows of a usual batch on a device where rows have a price."""
 MIN_PROBABILITY = 0.03
 """Nodes with a lower path probability are not looked at: where rows are free there is no end of them."""
-DRAFT_OVERHEAD = 0.0004
-"""Seconds that a drafted step takes beyond its decode (docs/log.md)."""
 PLAIN_OVERHEAD = 0.0001
 """Seconds that a plain step takes beyond its decode."""
 _SLOWNESS_FADING = 0.1
@@ -35,8 +30,6 @@ DEAR_CHANGE = 0.5
 """Plain steps: a change of size that costs more is that of a graph that the device captures."""
 _SETTLING = 2
 """Decodes after which such a graph is steady (`models.decode_times`)."""
-_ROUNDS = 6
-"""The throughput grows in every round, and hardly after the third."""
 
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 65)
@@ -377,73 +370,3 @@ def _known_now(before: DraftTree, size: int, now: DraftTree) -> NDArray[np.float
         if found >= 0:
             gains[node] = paths[found]
     return gains
-
-
-def break_even_probability(decode_seconds: NDArray[np.float64]) -> float:
-    """Path probability below which a node hardly ever pays: what a row of the cheapest batch adds, as a part of T(1).
-
-    A node pays for its row while it gains more than a plain step would in that time. Steps of T where a further row is
-    free are left out of account: they are filled by what is likelier."""
-    if len(decode_seconds) < 3:
-        return 1.0
-    rows = np.arange(2, len(decode_seconds))
-    return max(0.0, float(np.min((decode_seconds[2:] - decode_seconds[1]) / (rows - 1)) / decode_seconds[1]))
-
-
-def best_size(
-    gains: NDArray[np.float64], decode_seconds: NDArray[np.float64], overhead: float, throughput: float = 0.0
-) -> int:
-    """How many of the nodes to verify: every k is tried, for T is stepped (a wider batch can cost less).
-
-    `gains` [n] are path probabilities, descending, so that k nodes bring 1 + (sum of the first k) tokens in
-    T(k + 1) + `overhead` seconds. With a `throughput` (tokens per second that the time would bring otherwise) the k
-    that brings the most beyond it: tokens − throughput · seconds, whose maximum at the best throughput that can be held
-    gives the most tokens per second over all steps (Dinkelbach 1967). Without one, the most of this step alone.
-    """
-    seconds = decode_seconds[1:] + np.where(np.arange(len(decode_seconds) - 1) > 0, overhead, 0.0)
-    return size_of_step(gains, seconds, throughput)
-
-
-def size_of_step(gains: NDArray[np.float64], seconds: NDArray[np.float64], throughput: float = 0.0) -> int:
-    """The same by the `seconds` of a step by its nodes, 0 … n."""
-    sizes = min(len(gains), len(seconds) - 1)
-    if sizes <= 0:
-        return 0
-    expected = 1.0 + np.concatenate(([0.0], np.cumsum(gains[:sizes])))
-    taken = seconds[: sizes + 1]
-    return int(np.argmax(expected - throughput * taken if throughput > 0 else expected / taken))
-
-
-def expected_speed(
-    decode_seconds: NDArray[np.float64], traces: NDArray[np.float64], overhead: float = DRAFT_OVERHEAD
-) -> float:
-    """Expected tokens per second when each step is sized by cost, at the best throughput that can be held
-    (`best_size`).
-
-    `decode_seconds[k]` is T(k), k = 1 … (index 0 unused); `traces` [steps, nodes] are path probabilities, descending in
-    each row. That is the sum of expected tokens over the sum of expected seconds, for the steps of a reply follow one
-    another; a mean of their rates would count quick steps twice. Without traces it is plain decoding, 1 / T(1).
-    """
-    if len(traces) == 0:
-        return float(1.0 / decode_seconds[1])
-    speed = 0.0
-    for _ in range(_ROUNDS):
-        tokens, seconds = 0.0, 0.0
-        for gains in traces:
-            size = best_size(gains, decode_seconds, overhead, speed)
-            tokens += 1.0 + float(gains[:size].sum())
-            seconds += float(decode_seconds[size + 1]) + (overhead if size else 0.0)
-        if tokens / seconds <= speed:
-            break
-        speed = tokens / seconds
-    return speed
-
-
-@cache
-def draft_traces() -> NDArray[np.float64]:
-    """The recorded draft traces that come with the package [steps, nodes]: path probabilities of what was drafted at
-    steps of recorded replies, descending in each row, zeros where there was less."""
-    text = resources.files("localspec.speculation").joinpath("draft_traces.json").read_text(encoding="utf-8")
-    rows: list[list[float]] = json.loads(text)["traces"]
-    nodes = max(map(len, rows), default=0)
-    return np.array([row + [0.0] * (nodes - len(row)) for row in rows], dtype=np.float64).reshape(len(rows), nodes)

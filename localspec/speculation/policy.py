@@ -23,9 +23,9 @@ from localspec.speculation.cost import (
     MeasuredCost,
     StepCost,
     ThroughputAverage,
-    best_size,
 )
 from localspec.speculation.tree import DraftTree
+from localspec.speculation.tree_size import best_size
 
 PAPER_NODES = 64
 """Tree size of REST and RASD as published (arXiv 2311.08252, 2503.03434)."""

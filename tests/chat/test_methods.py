@@ -20,7 +20,6 @@ from localspec.chat.methods import (
 from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.cost import break_even_probability
 from localspec.speculation.drafters.auto import AutoDrafter
 from localspec.speculation.drafters.dresd import DresdDrafter, HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
@@ -30,6 +29,7 @@ from localspec.speculation.drafters.rest import RestDrafter
 from localspec.speculation.interface import Context
 from localspec.speculation.policy import PAPER_NODES
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, depths
+from localspec.speculation.tree_size import break_even_probability
 from localspec.stores.library import Library
 from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, make_tree
 

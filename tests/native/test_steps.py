@@ -19,7 +19,7 @@ from localspec.models.llama.batch import BatchArrays
 from localspec.models.llama.sampling import likeliest_of
 from localspec.native import steps
 from localspec.native.steps_library import address
-from localspec.speculation import cost
+from localspec.speculation import cost, tree_size
 from localspec.speculation.acceptance import FEATURES, KINDS, Acceptance
 from localspec.speculation.builder import Drafted, TreeInputs, build_reference, build_tree
 from localspec.speculation.context_index import PythonContextIndex, context_index
@@ -244,7 +244,7 @@ def test_a_cut_to_what_pays_is_that_of_python(tree, room, max_depth, seconds, th
     block, nodes = tree.native
     native = steps.cut(block, nodes, room, max_depth, seconds, throughput, cost.CAUTION)
     ranked = Ranked(tree, max_depth)
-    size = cost.size_of_step(ranked.gains[:room] * cost.CAUTION, seconds, throughput)
+    size = tree_size.size_of_step(ranked.gains[:room] * cost.CAUTION, seconds, throughput)
     assert_same(DraftTree.of_native(*native), ranked.best(size))
 
 
@@ -255,7 +255,7 @@ def test_a_cut_to_what_pays_is_that_of_python(tree, room, max_depth, seconds, th
     st.sampled_from([1.0, cost.CAUTION]),
 )
 def test_the_best_size_is_that_of_python(gains, seconds, throughput, caution):
-    assert steps.best_size(gains, seconds, throughput, caution) == cost.size_of_step(
+    assert steps.best_size(gains, seconds, throughput, caution) == tree_size.size_of_step(
         gains * caution, seconds, throughput
     )
 

@@ -13,15 +13,7 @@ from hypothesis import strategies as st
 
 from localspec.models.decode_times import interpolate
 from localspec.speculation.acceptance import Acceptance
-from localspec.speculation.cost import (
-    CAUTION,
-    PLAIN_OVERHEAD,
-    SIZES,
-    SteadyTimes,
-    StepCost,
-    best_size,
-    break_even_probability,
-)
+from localspec.speculation.cost import CAUTION, PLAIN_OVERHEAD, SIZES, SteadyTimes, StepCost
 from localspec.speculation.policy import (
     DRAFT_MODEL,
     EXPLORATION,
@@ -36,6 +28,7 @@ from localspec.speculation.policy import (
     SpeculationGate,
 )
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_REST, DraftTree, cut, depths
+from localspec.speculation.tree_size import best_size, break_even_probability
 from tests.speculation.scripted import make_tree, paths_of
 from tests.speculation.strategies import draft_trees
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.cost import DRAFT_OVERHEAD, draft_traces, expected_speed
+from localspec.speculation.tree_size import DRAFT_OVERHEAD, draft_traces, expected_speed
 
 TIMES = st.lists(st.floats(1e-4, 1.0), min_size=17, max_size=17).map(lambda times: np.array([0.0, *times]))
 TRACES = st.lists(st.lists(st.floats(0, 1), min_size=15, max_size=15).map(sorted), max_size=8).map(
