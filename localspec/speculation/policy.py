@@ -257,7 +257,8 @@ class SpeculationGate:
     An account in plain steps. A step that looked for drafts pays what it took, in plain steps, and earns its tokens;
     every step earns `EXPLORATION` of itself. While the account is empty steps are plain. So a reply never loses more
     than `START_CREDIT` steps and that part of its time beyond what earlier ones earned, whatever its text is like; what
-    was earned may be spent again up to `MOST_CREDIT`, or a reply could go on losing what its beginning brought.
+    was earned may be spent again up to `MOST_CREDIT`, or a reply could go on losing what its beginning brought. Where a
+    change of size is dear its price, there and back, can be lost beyond that: by one try, and the next replies owe it.
     """
 
     credit: float = START_CREDIT

@@ -69,7 +69,7 @@ class ThreadChoice:
             return
         waited = waited and self.threads == self.most and now >= self._until
         self._slow = self._slow + 1 if waited or slowness > _SLOW * self._usual else 0
-        if self.threads == self.most:
+        if self.threads == self.most and rest is not None:
             self._usual = max(1.0, min(self._usual, slowness))
         if self._slow >= _SUSPECT:
             self._try([self.most, *self._steps])
