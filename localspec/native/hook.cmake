@@ -182,5 +182,40 @@ function(localspec_steps)
     endif()
 endfunction()
 
+# A graph for each number of rows, inside libllama, whose target comes after ggml's.
+function(localspec_graphs)
+    if(NOT TARGET llama)
+        return()
+    endif()
+    set(here ${CMAKE_CURRENT_FUNCTION_LIST_DIR})
+    get_target_property(source llama SOURCE_DIR)
+    foreach(expected IN ITEMS
+            "llama-context.h|std::array<llm_graph_result_ptr, 2> gf_res_prev"
+            "llama-context.h|llm_graph_result * gf_res_prev_active = nullptr"
+            "llama-context.h|bool sched_need_reserve = true"
+            "llama-context.cpp|if (!graph_reuse_disable && gf_res_prev_active == res && res->can_reuse(gparams)) {"
+            "llama-context.cpp|if (!ggml_backend_sched_alloc_graph(sched.get(), gf)) {")
+        string(REPLACE "|" ";" expected "${expected}")
+        list(GET expected 0 file)
+        list(GET expected 1 text)
+        set(found -1)
+        if(EXISTS ${source}/${file})
+            file(READ ${source}/${file} content)
+            string(FIND "${content}" "${text}" found)
+        endif()
+        if(found EQUAL -1)
+            message(WARNING "LocalSpec: one graph for all sizes: llama.cpp's ${file} is not the one graphs.cpp was written for")
+            return()
+        endif()
+    endforeach()
+    localspec_try(compiles graphs.cpp "" "" "${source};${source}/../include;${source}/../ggml/include")
+    if(compiles)
+        target_sources(llama PRIVATE ${here}/graphs.cpp)
+        set_source_files_properties(${here}/graphs.cpp TARGET_DIRECTORY llama PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+        message(STATUS "LocalSpec: a graph for each number of rows is built in")
+    endif()
+endfunction()
+
 cmake_language(DEFER CALL localspec_steps)
 cmake_language(DEFER CALL localspec_attach)
+cmake_language(DEFER DIRECTORY ${CMAKE_SOURCE_DIR} CALL localspec_graphs)

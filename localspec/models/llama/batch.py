@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.models.llama.weights import Weights
-from localspec.native import steps
+from localspec.native import graphs, steps
 
 
 class BatchArrays:
@@ -116,6 +116,19 @@ def native_batch(batch: BatchArrays) -> Any:  # noqa: ANN401 - a ctypes structur
     )
 
 
+def decode(context: Any, batch: Any, rows: int) -> int:  # noqa: ANN401 - an untyped library's
+    """llama_decode's status for the first `rows` rows of a native batch: 0 where it worked."""
+    batch.n_tokens = rows
+    graphs.select(context, rows)
+    return int(llama_cpp.llama_decode(context, batch))
+
+
+def free_context(context: Any) -> None:  # noqa: ANN401 - an untyped library's pointer
+    """Free a context with the graphs that `decode` made for it."""
+    graphs.free(context)
+    llama_cpp.llama_free(context)
+
+
 class SharedTrunk:
     """The text that all sequences of a KV cache have in common, and how much of it each of them holds.
 
@@ -181,10 +194,9 @@ class WeightsContext:
     def close(self) -> None:
         """Free the context; safe to call twice."""
         if self._context:
-            llama_cpp.llama_free(self._context)
+            free_context(self._context)
             self._context = None
 
     def _decoded(self, rows: int) -> int:
         """llama_decode's status for the first `rows` rows of the batch: 0 where it worked."""
-        self._native.n_tokens = rows
-        return int(llama_cpp.llama_decode(self._context, self._native))
+        return decode(self._context, self._native, rows)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from localspec.config import default_threads
 from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
 from localspec.models.llama.backend import halves, logits_address, recent_log, row_at, view
-from localspec.models.llama.batch import BatchArrays, SharedTrunk, native_batch
+from localspec.models.llama.batch import BatchArrays, SharedTrunk, decode, free_context, native_batch
 from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
 from localspec.models.llama.threads import ThreadChoice
 from localspec.models.llama.weights import MIN_CELLS, Weights
@@ -112,7 +112,7 @@ class LlamaModel(Weights):
     def close(self) -> None:
         """Free context and weights; safe to call twice."""
         if self._context:
-            llama_cpp.llama_free(self._context)
+            free_context(self._context)
             self._context = None
         self._free_model()
 
@@ -371,9 +371,8 @@ class LlamaModel(Weights):
 
     def _run(self, rows: int) -> None:
         self._logits = 0
-        self._native_batch.n_tokens = rows
         started, computed = perf_counter(), process_time()
-        code = llama_cpp.llama_decode(self._context, self._native_batch)
+        code = decode(self._context, self._native_batch, rows)
         if self.gpu_layers == 0 and rows <= MAX_ROWS:
             self._choose_threads(rows, started, computed)
         if code == 0:

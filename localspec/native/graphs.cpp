@@ -1,0 +1,147 @@
+// A compute graph for each number of rows, so that batches of changing sizes need not build theirs anew.
+//
+// A llama_context keeps one graph and uses it again while batches have the same shape; after any other it builds,
+// splits and allocates a new one. On a processor that takes about as long as a few rows, on a CUDA device two decodes
+// are slow: one builds the graph, the next captures it. Here each number of rows has a graph, a scheduler and a compute
+// buffer of its own. Before a decode the ones of its size take the place of the context's, which then finds the graph
+// that it left there. Whether it fits is still llama.cpp's own decision (llm_graph_result::can_reuse).
+//
+// Compiled into libllama by hook.cmake, against the pinned version's llama-context.h. Explicit instantiations may name
+// private members ([temp.spec.general]), so nothing is patched.
+
+#include "llama-context.h"
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#if defined(_WIN32)
+#    define LOCALSPEC_API extern "C" __declspec(dllexport)
+#else
+#    define LOCALSPEC_API extern "C" __attribute__((visibility("default")))
+#endif
+
+namespace {
+
+template <typename Tag, auto Member> struct Access {
+    friend auto & of(llama_context & context, Tag) { return context.*Member; }
+};
+
+#define LOCALSPEC_MEMBER(name)                                                                                         \
+    struct name##_tag {};                                                                                              \
+    auto & of(llama_context & context, name##_tag);                                                                    \
+    template struct Access<name##_tag, &llama_context::name>;
+
+LOCALSPEC_MEMBER(sched)
+LOCALSPEC_MEMBER(sched_need_reserve)
+LOCALSPEC_MEMBER(gf_res_prev)
+LOCALSPEC_MEMBER(gf_res_prev_active)
+LOCALSPEC_MEMBER(backend_ptrs)
+LOCALSPEC_MEMBER(backend_buft)
+
+// Larger batches are rare, and their graphs would need the most memory.
+constexpr int max_rows = 32;
+// Of these many sizes the graphs are kept; the one that was not used for longest goes.
+constexpr size_t max_sizes = 8;
+
+struct Graph {
+    int rows = 0; // 0: the context's own, which serves every other size
+    ggml_backend_sched_ptr sched;
+    std::array<llm_graph_result_ptr, 2> results;
+    llm_graph_result * active = nullptr;
+
+    // Of the graph whose things are in the context, those of the context's last one are here: nothing.
+    void exchange(llama_context & context) {
+        std::swap(of(context, sched_tag{}), sched);
+        std::swap(of(context, gf_res_prev_tag{}), results);
+        std::swap(of(context, gf_res_prev_active_tag{}), active);
+    }
+};
+
+struct Graphs {
+    std::vector<std::unique_ptr<Graph>> kept; // the least recently used first
+    Graph own;                                // holds what belongs to the context while another graph serves
+    Graph * serving = nullptr;                // null: the context's own
+
+    void serve_own(llama_context & context) {
+        if (serving) {
+            serving->exchange(context);
+            own.exchange(context);
+            serving = nullptr;
+        }
+    }
+
+    void serve(llama_context & context, int rows) {
+        if (of(context, sched_need_reserve_tag{}) || !of(context, sched_tag{})) {
+            // The next decode reserves anew for what was set meanwhile: none of these graphs is of use any more.
+            serve_own(context);
+            kept.clear();
+            return;
+        }
+        if ((serving ? serving->rows : 0) == rows) {
+            return;
+        }
+        context.synchronize();
+        serve_own(context);
+        if (rows == 0) {
+            return;
+        }
+        auto found = kept.begin();
+        while (found != kept.end() && (*found)->rows != rows) {
+            ++found;
+        }
+        std::unique_ptr<Graph> graph;
+        if (found != kept.end()) {
+            graph = std::move(*found);
+            kept.erase(found);
+        } else {
+            if (kept.size() >= max_sizes) {
+                kept.erase(kept.begin());
+            }
+            graph = std::make_unique<Graph>();
+            graph->rows = rows;
+            auto & backends = of(context, backend_ptrs_tag{});
+            graph->sched.reset(ggml_backend_sched_new(backends.data(), of(context, backend_buft_tag{}).data(),
+                int(backends.size()), size_t(context.get_gf_res_reserve()->get_max_nodes()), false,
+                context.get_cparams().op_offload));
+        }
+        own.exchange(context);
+        graph->exchange(context);
+        serving = graph.get();
+        kept.push_back(std::move(graph));
+    }
+};
+
+std::mutex mutex;
+std::unordered_map<llama_context *, Graphs> all;
+
+Graphs & graphs_of(llama_context * context) {
+    std::lock_guard<std::mutex> lock(mutex);
+    return all[context];
+}
+
+} // namespace
+
+LOCALSPEC_API void localspec_graphs_select(llama_context * context, int rows);
+LOCALSPEC_API void localspec_graphs_free(llama_context * context);
+
+// The next batch decoded in `context` has so many rows. Not while it decodes.
+LOCALSPEC_API void localspec_graphs_select(llama_context * context, int rows) {
+    graphs_of(context).serve(*context, rows >= 1 && rows <= max_rows ? rows : 0);
+}
+
+// Before llama_free: the graphs use its backends.
+LOCALSPEC_API void localspec_graphs_free(llama_context * context) {
+    std::unique_lock<std::mutex> lock(mutex);
+    auto found = all.find(context);
+    if (found == all.end()) {
+        return;
+    }
+    Graphs graphs = std::move(found->second);
+    all.erase(found);
+    lock.unlock();
+    context->synchronize();
+    graphs.serve_own(*context);
+}
