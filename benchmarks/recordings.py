@@ -15,7 +15,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import thread_time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,8 @@ from localspec.models.llama.sampling import SamplingSettings
 
 CHOICES = 8
 LIMIT = 32
+PADDING = 256
+"""Positions by which llama.cpp lets what a graph attends to grow at a time."""
 MIN_PROBABILITY = 0.03
 """The draft model's trees are recorded this large; replays cut them."""
 
@@ -107,14 +109,25 @@ def record(engine: Engine, prompts: list[tuple[str, str]], max_tokens: int) -> R
 
 
 class ReplayTarget:
-    """Implements `interface.Target` and its sampler over one recorded reply. `clock` runs on by T(k) at each decode."""
+    """Implements `interface.Target` and its sampler over one recorded reply. `clock` is the processor time of this
+    thread, and runs on by T(k) at each decode."""
 
-    def __init__(self, recording: Recording, decode_seconds: NDArray[np.float64]) -> None:
+    def __init__(
+        self, recording: Recording, decode_seconds: NDArray[np.float64], change: float = 0.0, first: float = 0.0
+    ) -> None:
+        """Seconds that a decode takes longer: `change` when the one before had another number of rows, `first` when
+        it is the first of its size in this reply, or since the cache has grown by `PADDING` positions."""
         self.recording = recording
         self.context_size = len(recording.tokens) + 128
         self.cached = recording.reply_start - 1
         self.disturbed = False
         self._seconds = decode_seconds
+        self._change = change
+        self._first = first
+        self._graphs: set[tuple[int, int]] = set()
+        self._last_rows = 0
+        self.changes = 0
+        """decodes that had another number of rows than the one before"""
         self._ahead = 0.0
         self._rows: list[int] = []
         """place in the reply of the rows on the path"""
@@ -122,12 +135,19 @@ class ReplayTarget:
 
     def clock(self) -> float:
         """Seconds."""
-        return perf_counter() + self._ahead
+        return thread_time() + self._ahead
 
     def decode(self, root: int, tokens: NDArray[np.int32], parents: NDArray[np.int32], rows: int = 0) -> None:
         """Takes T(k) of the whole batch."""
         assert root == self.recording.tokens[self.cached]
-        self._ahead += float(self._seconds[max(rows, len(tokens) + 1)])
+        rows = max(rows, len(tokens) + 1)
+        changed = self._last_rows not in (0, rows)
+        graph = rows, (self.cached + rows) // PADDING
+        is_first = graph not in self._graphs
+        self._graphs.add(graph)
+        self._ahead += float(self._seconds[rows]) + changed * self._change + is_first * self._first
+        self.changes += changed
+        self._last_rows = rows
         self._next = self.cached + 1
         self._place: dict[int, int] = {}
 
@@ -221,8 +241,8 @@ class ReplayDraft:
 
 
 def _wait(seconds: float) -> None:
-    until = perf_counter() + seconds
-    while perf_counter() < until:
+    until = thread_time() + seconds
+    while thread_time() < until:
         pass
 
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,11 +72,21 @@ class MeasuredDecodeTimes:
     """T(k) by context length: as measured, corrected by what decodes take while replies are written. Stepped curves
     keep their steps: a row count is corrected by its own live times, and by what all have in common."""
 
-    def __init__(self, measured: Measured, live: Live | None = None, *, change: float = 0.0, calm: bool = True) -> None:
+    def __init__(
+        self,
+        measured: Measured,
+        live: Live | None = None,
+        *,
+        change: float = 0.0,
+        build: float = 0.0,
+        calm: bool = True,
+    ) -> None:
         """`measured` holds one band at least, of decodes after others of the same size; `change`: seconds that one
-        takes longer after another size; `calm` is False where other programs seemed to disturb them."""
+        takes longer after another size, `build`: that the first ones of a size take longer in all, which make its
+        graph; `calm` is False where other programs seemed to disturb them."""
         self.measured = measured
         self.change = change
+        self.build = build
         self.calm = calm
         """Whether the measurement is worth keeping for the next start."""
         self._bands = sorted(measured)
@@ -146,8 +156,7 @@ def decode_times(model: LlamaModel, cache: Path) -> MeasuredDecodeTimes:
     file = _file(model, cache)
     times = _read(file)
     if times is None:
-        measured, change, calm = measure_all(model)
-        times = MeasuredDecodeTimes(measured, change=change, calm=calm)
+        times = measure_all(model)
         _write(file, times)
     return times
 
@@ -173,8 +182,8 @@ def fastest_attention(path: Path, settings: LoadSettings, cache: Path) -> str:
             _fill(model, min(BANDS[0], model.context_size // 2))
             with suppress(ModelError):  # a short context is measured as it is
                 model.stretch(min(BANDS[1], model.context_size // 2))
-            times, _, _ = _rounds(model, ROWS_OF_ATTENTION, 2, perf_counter() + SHORTEST_UNTIL)
-        seconds[name] = sum(taken / rows for rows, taken in times.items())
+            rounds = _rounds(model, ROWS_OF_ATTENTION, 2, perf_counter() + SHORTEST_UNTIL)
+        seconds[name] = sum(taken / rows for rows, taken in rounds.times.items())
     fastest = min(seconds, key=lambda name: seconds[name], default="")
     _replace(file, {"attention": fastest, "seconds": seconds})
     return fastest
@@ -185,15 +194,14 @@ def _attentions(path: Path, settings: LoadSettings) -> list[str]:
         return [each.name for each in model.attentions(model.context_size, PREFILL_ROWS)]
 
 
-def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> tuple[Measured, float, bool]:
-    """Decode times at the shortest context, and at longer ones while there is time; what a change of size adds; and
-    whether no other program seemed to hold the processor meanwhile."""
+def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> MeasuredDecodeTimes:
+    """Decode times at the shortest context, and at longer ones while there is time."""
     begun = perf_counter()
     shortest = min(BANDS[0], model.context_size // 2)
     _fill(model, shortest)
-    times, change, calm = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
-    calm = calm and not model.disturbed
-    measured: Measured = {shortest: times}
+    first = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
+    calm = first.calm and not model.disturbed
+    measured: Measured = {shortest: first.times}
     for positions in longer:
         if positions + MAX_ROWS > model.context_size or not model.can_rewind or perf_counter() > begun + LONGER_UNTIL:
             break
@@ -201,16 +209,15 @@ def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> tuple[M
             model.stretch(positions)
         except ModelError:
             break
-        measured[positions], _, _ = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL)
+        measured[positions] = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL).times
         calm = calm and not model.disturbed
     model.forget()
-    return measured, change, calm
+    return MeasuredDecodeTimes(measured, change=first.change, build=first.build, calm=calm)
 
 
 def measure(model: LlamaModel) -> dict[int, float]:
     """The smallest decode time per row count at a short context, in seconds. Empties the KV cache."""
-    measured, _, _ = measure_all(model, longer=())
-    return next(iter(measured.values()))
+    return next(iter(measure_all(model, longer=()).measured.values()))
 
 
 def _fill(model: LlamaModel, positions: int) -> None:
@@ -218,12 +225,18 @@ def _fill(model: LlamaModel, positions: int) -> None:
     model.begin(np.full(positions + 1, model.bos, dtype=np.int32))
 
 
-def _rounds(
-    model: LlamaModel, counts: Sequence[int], repeats: int, until: float
-) -> tuple[dict[int, float], float, bool]:
-    """The smallest time per row count, what the first ones of a row count take longer in all, and whether the machine
-    seemed to be at rest. They take turns, so that a passing load of the machine does not hit one of them alone; each is
-    decoded until it is steady and once more, but where that takes so long that a change of size hardly matters."""
+class _Rounds(NamedTuple):
+    """What was measured at one context, as `MeasuredDecodeTimes` has it."""
+
+    times: dict[int, float]
+    change: float
+    build: float
+    calm: bool
+
+
+def _rounds(model: LlamaModel, counts: Sequence[int], repeats: int, until: float) -> _Rounds:
+    """They take turns, so that a passing load of the machine does not hit one of them alone; each is decoded until it
+    is steady and once more, but where that takes so long that a change of size hardly matters."""
     taken: dict[int, list[float]] = {}
     settling: dict[int, list[list[float]]] = {}
     _decode(model, max(counts))  # warms caches and buffers up
@@ -239,16 +252,19 @@ def _rounds(
                 settling.setdefault(rows, []).append(run[:-1])
             taken.setdefault(rows, []).append(min(run[-2:]))
     times = {rows: min(seconds) for rows, seconds in taken.items()}
-    longer = [
-        sum(max(0.0, min(nth) - times[rows]) for nth in zip(*runs, strict=False))
+    longer = {
+        rows: [[max(0.0, nth - times[rows]) for nth in run] for run in runs]
         for rows, runs in settling.items()
         if rows <= NARROW
-    ]
-    change = median(longer) if longer else 0.0
+    }
+    builds = [sum(runs[0]) for runs in longer.values()]
+    again = [runs[1:] for runs in longer.values() if len(runs) > 1] or [*longer.values()]
+    changes = [sum(map(min, *runs)) if len(runs) > 1 else sum(runs[0]) for runs in again]
     single = sorted(taken.get(1, []))
     steady = len(single) < 2 or single[1] <= _STEADY * single[0]
     cleaned = plausible(times)
-    return cleaned, change, steady and cleaned == times
+    change, build = (median(each) if each else 0.0 for each in (changes, builds))
+    return _Rounds(cleaned, change, build, steady and cleaned == times)
 
 
 def plausible(times: dict[int, float]) -> dict[int, float]:
@@ -298,7 +314,7 @@ def _curves(measured: Measured) -> list[NDArray[np.float64]]:
 
 
 def _file(model: LlamaModel, cache: Path) -> Path:
-    loaded = [model.threads, model.gpu_layers, model.context_size, model.attention]
+    loaded = [model.threads, model.gpu_layers, model.context_size, model.attention, model.keeps_graphs]
     key = _key([_file_key(model.path), *loaded, MEASURED_ROWS, BANDS, _SETTLING])
     return cache / f"decode-times-{key}.json"
 
@@ -316,7 +332,8 @@ def _key(parts: list[object]) -> str:
 
 def _write(file: Path, times: MeasuredDecodeTimes) -> None:
     common, live = times.live()
-    content = {"measured": times.measured, "change": times.change, "common": common, "live": live, "calm": times.calm}
+    content = {"measured": times.measured, "change": times.change, "build": times.build, "calm": times.calm}
+    content |= {"common": common, "live": live}
     _replace(file, content)
 
 
@@ -340,13 +357,13 @@ def _read(file: Path) -> MeasuredDecodeTimes | None:
             {int(rows): (float(ratio), float(decodes)) for rows, (ratio, decodes) in band.items()}
             for band in stored["live"]
         ]
-        common, change = float(stored["common"]), float(stored["change"])
+        common, change, build = float(stored["common"]), float(stored["change"]), float(stored["build"])
         calm = stored["calm"] is True
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never measured, or not readable: measuring again costs two seconds
     shortest = measured[min(measured)] if measured else {}
     positive = all(value > 0 for times in measured.values() for value in times.values())
-    complete = calm and 1 in shortest and positive and len(live) == len(measured) and change >= 0
+    complete = calm and 1 in shortest and positive and len(live) == len(measured) and min(change, build) >= 0
     if not complete or abs(common) > _MAX_COMMON_LOG_RATIO:
         return None
-    return MeasuredDecodeTimes(measured, (common, live), change=change)
+    return MeasuredDecodeTimes(measured, (common, live), change=change, build=build)

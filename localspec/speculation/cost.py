@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from localspec.native import steps
 from localspec.speculation.tree import DraftTree, Ranked, cut
-from localspec.speculation.tree_size import break_even_probability, size_of_step
+from localspec.speculation.tree_size import break_even_probability, few_sizes, size_of_step
 
 CAUTION = 0.95
 """Expected gains of chosen nodes count as a little less: the most promising of many estimates are too high on average
@@ -27,7 +27,7 @@ _SLOWNESS_FADING = 0.1
 """Weight of the newest decode in how many times as long as expected they take."""
 _MAX_SLOWNESS = 30.0
 DEAR_CHANGE = 0.5
-"""Plain steps: a change of size that costs more is that of a graph that the device captures."""
+"""Plain steps: a change of size, or a new one, that costs more is that of a graph that the device captures."""
 _SETTLING = 2
 """Decodes after which such a graph is steady (`models.decode_times`)."""
 
@@ -36,6 +36,9 @@ SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 65)
 """Rows of a batch. With a few sizes most decodes have the shape of the one before, whose graph serves again; what is
 missing to a size is filled with less likely nodes, or with rows that nobody reads."""
 
+KEPT_ROWS = 32
+"""Larger batches have no graph of their own (`native/graphs.cpp`)."""
+
 
 class DecodeTimes(Protocol):
     """T(k) of the target on this device."""
@@ -43,6 +46,11 @@ class DecodeTimes(Protocol):
     @property
     def change(self) -> float:
         """Seconds that a decode takes longer when the one before had another number of rows."""
+
+    @property
+    def build(self) -> float:
+        """Seconds that the first decodes of a size take longer in all: its graph is built and, on some devices,
+        captured. Now and then that is so again, as when the text has grown."""
 
     def at(self, cached: int) -> NDArray[np.float64]:
         """Seconds of a decode of k rows below a text of `cached` positions, k = 1 … (entry 0 unused), when the one
@@ -55,9 +63,10 @@ class DecodeTimes(Protocol):
 class SteadyTimes:
     """T(k) that is the same at every length of the context and learns nothing."""
 
-    def __init__(self, seconds: NDArray[np.float64], change: float = 0.0) -> None:
+    def __init__(self, seconds: NDArray[np.float64], change: float = 0.0, build: float = 0.0) -> None:
         self._seconds = seconds
         self.change = change
+        self.build = build
 
     def at(self, cached: int) -> NDArray[np.float64]:
         """As given."""
@@ -194,7 +203,12 @@ class MeasuredCost:
         self._seconds = times.at(0)
         self._break_even = break_even_probability(self._seconds)
         most = min(most_rows, len(self._seconds) - 1)
-        self._sizes = np.array([*(size for size in SIZES if size < most), most], np.int32)
+        sizes: tuple[int, ...] = SIZES
+        if times.build > DEAR_CHANGE * float(self._seconds[1]):
+            sizes = few_sizes(self._seconds, [size for size in SIZES if size <= min(most, KEPT_ROWS)])
+            most = min(most, sizes[-1])
+        self.most_rows = most
+        self._sizes = np.array([*(size for size in sizes if size < most), most], np.int32)
         self._last_rows = 0
         self._since_change = _SETTLING
         self._lost = 0.0

@@ -128,7 +128,7 @@ class CostBudget:
         self.cost = MeasuredCost(times, overhead, throughput, rows)
         self._estimates = acceptance is not None and not estimated
         seconds = times.at(0)
-        self.limit = min(rows, len(seconds) - 1) - 1
+        self.limit = self.cost.most_rows - 1
         if self._estimates:
             gains = np.power(MAX_ACCEPTANCE, np.arange(1, self.limit + 1), dtype=np.float64)
             self.limit = min(self.limit, max(best_size(gains, seconds, overhead), MIN_LIMIT))

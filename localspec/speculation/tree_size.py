@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, lru_cache
 from importlib import resources
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,6 +75,40 @@ def expected_speed(
             break
         speed = tokens / seconds
     return speed
+
+
+def few_sizes(decode_seconds: NDArray[np.float64], sizes: Sequence[int]) -> tuple[int, ...]:
+    """One row, the one or two of `sizes` with which the recorded draft traces go fastest, and that with which copying
+    does: for devices on which each size that is used costs a graph.
+
+    `decode_seconds` as in `expected_speed`; `sizes` are numbers of rows, ascending.
+    """
+    return _few_sizes(tuple((size, round(float(decode_seconds[size] / decode_seconds[1]), 1)) for size in sizes))
+
+
+@lru_cache(maxsize=16)
+def _few_sizes(ratios: tuple[tuple[int, float], ...]) -> tuple[int, ...]:
+    """By the pairs of a size and how many times as long as one row it takes."""
+    if len(ratios) < 2:
+        return tuple(size for size, _ in ratios)
+    taken = dict(ratios)
+    traces = draft_traces()
+    expected = {size: 1.0 + traces[:, : size - 1].sum(axis=1) if size > 1 else np.ones(len(traces)) for size in taken}
+    drafting = [size for size in taken if size > 1]
+
+    def speed(chosen: tuple[int, ...]) -> float:
+        """In plain decoding's, at the best throughput that can be held."""
+        tokens = np.stack([expected[size] for size in (1, *chosen)])
+        seconds = np.array([taken[size] for size in (1, *chosen)])
+        found = 1.0
+        for _ in range(_ROUNDS):
+            best = (tokens - found * seconds[:, None]).argmax(axis=0)
+            found = float(tokens[best, np.arange(len(best))].sum() / seconds[best].sum())
+        return found
+
+    pair = max([*combinations(drafting, 1), *combinations(drafting, 2)], key=speed)
+    copying = max(drafting, key=lambda size: size / taken[size])
+    return tuple(sorted({1, *pair, copying}))
 
 
 @cache

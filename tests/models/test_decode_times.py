@@ -102,10 +102,11 @@ def test_a_batch_that_was_held_up_is_no_slower_than_a_wider_one():
 
 def test_longer_contexts_are_measured_without_reading_one(model):
     begun = perf_counter()
-    measured, change, _ = measure_all(model)
+    times = measure_all(model)
     assert perf_counter() - begun < 30, "a bound for any machine; two seconds are aimed at"
-    assert min(measured) <= BANDS[0]
-    assert 0 <= change < 10
+    assert min(times.measured) <= BANDS[0]
+    assert 0 <= times.change < 10
+    assert 0 <= times.build < 10
     assert model.cached == 0
     prompt = model.tokenize("After measuring, the model")
     model.begin(prompt)
@@ -202,15 +203,32 @@ def test_what_a_change_of_size_takes_is_measured_where_it_counts(monkeypatch, pl
 
     monkeypatch.setattr(module, "_decode", decode)
     model: Any = SimpleNamespace(cached=0, context_size=1000)
-    times, found, calm = module._rounds(model, (1, 2, 4, 12), 3, perf_counter() + 60)
+    rounds = module._rounds(model, (1, 2, 4, 12), 3, perf_counter() + 60)
+    times = rounds.times
     quick = plain < 0.05
-    assert found == pytest.approx(sum(settling))
-    assert calm
+    assert rounds.change == rounds.build == pytest.approx(sum(settling))
+    assert rounds.calm
     assert times[1] == pytest.approx(plain * 1.01), "one row is always decoded twice"
     for rows in (2, 4, 12):
         assert times[rows] == pytest.approx(plain * (1 + rows / 100) + (0.0 if quick else 0.002))
     turns = [1, 1, 1, 2, 2, 2, 4, 4, 4] if quick else [1, 1, 2, 4]
     assert decoded == [12, *turns, *([12] * (3 if quick else 1)), *turns, *turns]
+
+
+def test_where_each_size_keeps_its_graph_only_the_first_decodes_are_slow(monkeypatch):
+    """Two of each size; a change costs nothing after that."""
+    decoded: list[int] = []
+
+    def decode(_: Any, rows: int) -> float:
+        decoded.append(rows)
+        return 0.001 + {1: 0.002, 2: 0.004}.get(decoded.count(rows), 0.0)
+
+    monkeypatch.setattr(module, "_decode", decode)
+    model: Any = SimpleNamespace(cached=0, context_size=1000)
+    rounds = module._rounds(model, (1, 2, 4, 16), 3, perf_counter() + 60)
+    assert rounds.build == pytest.approx(0.006)
+    assert rounds.change == pytest.approx(0.0)
+    assert rounds.times == pytest.approx(dict.fromkeys((1, 2, 4, 16), 0.001))
 
 
 def test_one_late_decode_changes_little():
@@ -254,18 +272,20 @@ def test_live_times_are_remembered(model, tmp_path: Path):
         b"{}",
         b"[]",
         b"\xff",
-        b'{"measured": {}, "change": 0, "common": 0, "live": [], "calm": true}',
-        b'{"measured": {"256": {"1": 0}}, "change": 0, "common": 0, "live": [], "calm": true}',
-        b'{"measured": {"256": {"a": 1}}, "change": 0, "common": 0, "live": [], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "change": 0, "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{}]}',
-        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{}], "calm": false}',
+        b'{"measured": {}, "change": 0, "build": 0, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"1": 0}}, "change": 0, "build": 0, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"a": 1}}, "change": 0, "build": 0, "common": 0, "live": [], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "build": 0, "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "build": 0, "common": 0, "live": [{}]}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "build": 0, "common": 0, "live": [{}], "calm": false}',
         b'{"measured": {"256": {"1": 1}}, "common": 0, "live": [{}], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "change": -1, "common": 0, "live": [{}], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "change": "a", "common": 0, "live": [{}], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 9, "live": [{}], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{}, {}], "calm": true}',
-        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{"1": 5}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "common": 0, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "build": -1, "common": 0, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": -1, "build": 0, "common": 0, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": "a", "build": 0, "common": 0, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "build": 0, "common": 9, "live": [{}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "build": 0, "common": 0, "live": [{}, {}], "calm": true}',
+        b'{"measured": {"256": {"1": 1}}, "change": 0, "build": 0, "common": 0, "live": [{"1": 5}], "calm": true}',
     ],
 )
 def test_an_unreadable_measurement_counts_as_none(tmp_path, content):
@@ -274,11 +294,10 @@ def test_an_unreadable_measurement_counts_as_none(tmp_path, content):
     file.write_bytes(content)
     assert _read(file) is None
     measured = {"256": {"1": 0.5, "2": 0.75}}
-    file.write_text(
-        json.dumps({"measured": measured, "change": 0.125, "common": 0.2, "live": [{"2": [0.1, 3]}], "calm": True})
-    )
+    stored = {"measured": measured, "change": 0.125, "build": 0.25, "common": 0.2, "live": [{"2": [0.1, 3]}]}
+    file.write_text(json.dumps({**stored, "calm": True}))
     times = _read(file)
     assert times is not None
     assert times.measured == {256: {1: 0.5, 2: 0.75}}
     assert times.live() == (0.2, [{2: (0.1, 3.0)}])
-    assert times.change == 0.125
+    assert (times.change, times.build) == (0.125, 0.25)

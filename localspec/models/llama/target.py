@@ -26,7 +26,7 @@ from localspec.models.llama.batch import BatchArrays, SharedTrunk, decode, free_
 from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
 from localspec.models.llama.threads import ThreadChoice
 from localspec.models.llama.weights import MIN_CELLS, Weights
-from localspec.native import steps
+from localspec.native import graphs, steps
 
 MAX_ROWS = 65
 """Rows of one verification batch: root + 64 draft nodes, the published tree size (RASD, REST)."""
@@ -363,6 +363,11 @@ class LlamaModel(Weights):
         threads = choice.observe(rows, len(self._cached), now - started, now, process_time() - computed)
         if threads != before:
             llama_cpp.llama_set_n_threads(self._context, threads, threads)
+
+    @property
+    def keeps_graphs(self) -> bool:
+        """Each size of a batch has a graph of its own (`native/graphs.cpp`)."""
+        return graphs.enabled()
 
     @property
     def disturbed(self) -> bool:

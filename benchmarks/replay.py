@@ -1,0 +1,146 @@
+"""Recorded replies on another device: Auto against plain decoding with the T(k) that was measured there.
+
+    python -m benchmarks.replay --recordings FILE.pickle --device h200-1.5b [--change MS] [--draft-level MS]
+
+`benchmarks/devices.json` has the devices. The real loop, drafters and policy run; decodes take their time on a clock
+that is set forward. What is ours takes the processor time that it takes here, without what a step takes to sample and
+to keep its path, which `benchmarks.overhead` measures: `--step-cost` adds so much to every step, plain ones included.
+`--change`: milliseconds that a decode takes longer after another size. 0 stands for a graph of each size, as with
+`localspec/native/graphs.cpp`; `one-graph` for llama.cpp's own. `--draft-level`: of a decode of the draft model there;
+without it none is used. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.figures import ALL, MT_BENCH, MT_BENCH_TOPICS
+from benchmarks.recordings import Recording, Recordings, ReplayDraft, ReplayTarget, load
+from localspec.models.decode_times import interpolate
+from localspec.models.draft import DraftModel
+from localspec.speculation.acceptance import Acceptance
+from localspec.speculation.cost import SteadyTimes, ThroughputAverage
+from localspec.speculation.decode import generate
+from localspec.speculation.drafters.auto import AutoDrafter, Gates, new_gates
+from localspec.speculation.drafters.model import ModelDrafter
+from localspec.speculation.drafters.recycling import RecycledTokens
+from localspec.speculation.interface import Drafter
+from localspec.speculation.policy import CostBudget
+from localspec.speculation.tree_size import break_even_probability
+
+ONE_GRAPH = "one-graph"
+DEVICES = Path(__file__).with_name("devices.json")
+
+
+@dataclass(slots=True)
+class Figures:
+    """Of one category."""
+
+    plain_seconds: float = 0.0
+    seconds: float = 0.0
+    tokens: int = 0
+    steps: int = 0
+    changes: int = 0
+
+
+@dataclass(slots=True)
+class Device:
+    """T(k) in seconds, what a change of size adds, and what every step takes beside."""
+
+    seconds: NDArray[np.float64]
+    change: float
+    first: float
+    """what the first decode of a size takes longer in each reply"""
+    step_cost: float
+    draft_level: float
+    """seconds; 0 = no draft model"""
+
+
+@dataclass(slots=True)
+class Replies:
+    """Auto's memory over the replies of a run, as one engine has it."""
+
+    device: Device
+    acceptance: Acceptance = field(default_factory=Acceptance)
+    throughput: ThroughputAverage = field(default_factory=ThroughputAverage)
+    gates: Gates = field(default_factory=new_gates)
+
+    def play(self, reply: Recording, *, drafted: bool) -> Figures:
+        """One reply, with Auto or without drafts."""
+        device = self.device
+        target = ReplayTarget(reply, device.seconds, device.change, device.first)
+        times = SteadyTimes(device.seconds, device.change)
+        budget = CostBudget(times, self.acceptance, 65, throughput=self.throughput, estimated=True)
+        drafters: list[Drafter] = []
+        if drafted:
+            model = None
+            if device.draft_level and reply.drafts:
+                replayed = cast(DraftModel, ReplayDraft(reply, device.draft_level))
+                model = ModelDrafter(replayed, break_even_probability(device.seconds), float(device.seconds[1]))
+            recycled = RecycledTokens(target.likeliest)
+            drafters.append(AutoDrafter(budget, draft=model, recycled=recycled, gates=self.gates))
+        count = len(reply.tokens) - reply.reply_start
+        figures = Figures(tokens=count)
+        for step in generate(target, target, drafters, reply.tokens[: reply.reply_start], budget, count, target.clock):
+            figures.steps += 1
+            figures.seconds += step.seconds + device.step_cost
+        figures.changes = target.changes
+        return figures
+
+
+def replay(recordings: Recordings, device: Device) -> dict[str, Figures]:
+    """By category of Spec-Bench, and `all`."""
+    auto, plain = Replies(device), Replies(device)
+    found: dict[str, Figures] = defaultdict(Figures)
+    for reply in recordings.replies:
+        if len(reply.tokens) - reply.reply_start < 2:
+            continue
+        drafted, without = auto.play(reply, drafted=True), plain.play(reply, drafted=False)
+        for category in (ALL, MT_BENCH if reply.category in MT_BENCH_TOPICS else reply.category):
+            figures = found[category]
+            figures.plain_seconds += without.seconds
+            figures.seconds += drafted.seconds
+            figures.tokens += drafted.tokens
+            figures.steps += drafted.steps
+            figures.changes += drafted.changes
+    return dict(found)
+
+
+def device_of(name: str, change: str, first: float, step_cost: float, draft_level: float) -> Device:
+    """A device of `devices.json`; the times given are milliseconds."""
+    known = json.loads(DEVICES.read_text(encoding="utf-8"))[name]
+    seconds = interpolate({int(rows): taken / 1e3 for rows, taken in known["milliseconds"].items()})
+    changed = float(known["change_of_one_graph"] if change == ONE_GRAPH else change)
+    return Device(seconds, changed / 1e3, first / 1e3, step_cost / 1e3, draft_level / 1e3)
+
+
+def main() -> None:
+    """Replay and tell."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recordings", type=Path, required=True)
+    parser.add_argument("--device", required=True, help=f"a name in {DEVICES.name}")
+    parser.add_argument("--change", default="0", help=f"milliseconds, or {ONE_GRAPH}")
+    parser.add_argument("--first", type=float, default=0.0, help="milliseconds")
+    parser.add_argument("--step-cost", type=float, default=0.05, help="milliseconds")
+    parser.add_argument("--draft-level", type=float, default=0.0, help="milliseconds; 0 = no draft model")
+    options = parser.parse_args()
+    device = device_of(options.device, options.change, options.first, options.step_cost, options.draft_level)
+    found = replay(load(options.recordings), device)
+    for category, each in sorted(found.items()):
+        print(
+            f"{category:16} {each.plain_seconds / each.seconds:.3f} x plain, {each.tokens / each.steps:.2f} tokens per"
+            f" step, {each.changes / each.steps:.2f} changes of size per step, {each.tokens} tokens"
+        )
+    print(json.dumps({name: round(each.plain_seconds / each.seconds, 4) for name, each in found.items()}))
+
+
+if __name__ == "__main__":
+    main()
