@@ -111,6 +111,11 @@ class Visit:
         self.page.locator("#method").get_by_label(method, exact=True).check()
         self.settings["method"] = next(name for name, known in METHODS.items() if known.label == method)
 
+    def size_trees(self, preset: str) -> None:
+        """By what rows cost on this `device`, or as in the `paper`. The part with the choice is open."""
+        self.page.locator("#advanced-part").get_by_label(preset, exact=True).check()
+        self.settings["preset"] = preset
+
     def advanced(self, name: str, field: Locator, value: str | int | None) -> None:
         """Set a field of the part that is closed at first; None empties it."""
         if not field.is_visible():
@@ -221,7 +226,9 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.page.keyboard.press("Escape")
     expect(visit.page.locator("#documents .document")).to_have_count(1)
 
-    # The panel's figures, for a question whose answer stands in the text.
+    # The panel's figures, for a question whose answer stands in the text. As published, drafts are made whether they
+    # pay on this computer or not.
+    visit.size_trees("paper")
     visit.ask("Repeat word for word what the text says about the lamp and the lens.")
     assert re.fullmatch(r"\d+%", visit.figure("acceptance"))
     assert float(visit.figure("speedup").rstrip("×")) > 0
@@ -230,6 +237,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     assert 0 < int(visit.figure("tokens")) <= 40
     assert int(visit.figure("reused").replace(",", "")) > 0  # the earlier turn is not read again
     expect(visit.panel.locator("svg.plot rect").first).to_be_attached()
+    visit.size_trees("device")
 
     # A long answer grows while it is written; Stop keeps what is there.
     visit.longest(7000)

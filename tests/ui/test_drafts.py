@@ -51,8 +51,7 @@ def test_rasd_shows_who_drafted_and_where_the_time_went(tab: Visit, tmp_path: Pa
     document.write_text("\n\n".join(LIGHTHOUSE), encoding="utf-8")
     tab.drop(document)
     # As published, drafts are made whether they pay on this computer or not.
-    tab.page.locator("#advanced-part").get_by_label("paper", exact=True).check()
-    tab.settings["preset"] = "paper"
+    tab.size_trees("paper")
     answer = tab.ask("Repeat word for word what the text says about the lamp and the lens.")
     expect(answer).not_to_contain_text("Without a draft model")
 
