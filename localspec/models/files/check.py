@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
-from localspec.models.files.child import child_of
+from localspec.models.files.child import Ended, child_of, run
 from localspec.models.files.header import HEAD, VERSIONS
 
 CACHE_FILE = "model-checks.json"
@@ -32,7 +32,7 @@ TRIAL = "localspec.models.llama.trial_load"
 DOWNLOAD_AGAIN = "Download it again, or pick another model."
 _PATIENCE_SECONDS = 120.0
 _SLOWEST_BYTES_PER_SECOND = 10_000_000
-"""A spinning disk under load: the child may take this long for each byte, and two minutes more."""
+"""A spinning disk under load."""
 _PROBLEM = "problem"
 """In the file of results: why a file did not pass"""
 
@@ -59,8 +59,7 @@ def check(path: Path, cache: Path, *, seconds: float | None = None) -> Verdict:
     remembered = _verdict(known.get(key))
     if remembered is not None:
         return remembered
-    limit = seconds if seconds is not None else _PATIENCE_SECONDS + before.st_size / _SLOWEST_BYTES_PER_SECOND
-    verdict = _ask_child(path, limit)
+    verdict = _ask_child(path, patience(before.st_size) if seconds is None else seconds)
     if isinstance(verdict, ModelError):
         if isinstance(verdict, ModelFileError):
             _write_cache(cache, path, key, {_PROBLEM: str(verdict)})
@@ -70,6 +69,11 @@ def check(path: Path, cache: Path, *, seconds: float | None = None) -> Verdict:
         raise ModelFileError(f"{path.name} changed while it was checked.", "Wait until it is downloaded completely.")
     _write_cache(cache, path, key, asdict(verdict))
     return verdict
+
+
+def patience(size: int) -> float:
+    """Seconds that a child may take to load files of `size` bytes: what a slow disk takes, and two minutes more."""
+    return _PATIENCE_SECONDS + size / _SLOWEST_BYTES_PER_SECOND
 
 
 def remembered(path: Path, cache: Path) -> Verdict | None:
@@ -184,18 +188,8 @@ def _what_else(head: bytes) -> tuple[str, str]:
 
 def _ask_child(path: Path, limit: float) -> Verdict | ModelError:
     """What the child says of the file: that it passes, or why not. Raises ModelError where it does not say."""
-    child = child_of(TRIAL, str(path))
     try:
-        done = subprocess.run(
-            child.command,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            cwd=child.cwd,
-            env=child.env,
-            timeout=limit,
-            check=False,
-            creationflags=child.creationflags,
-        )
+        ended = run(child_of(TRIAL, str(path)), limit)
     except subprocess.TimeoutExpired as error:
         raise ModelFileError(
             f"{path.name} could not be checked: loading it took more than {limit:.0f} seconds.",
@@ -203,30 +197,39 @@ def _ask_child(path: Path, limit: float) -> Verdict | ModelError:
         ) from error
     except OSError as error:
         raise ModelError(f"{path.name} could not be checked: {error}.", "Start the program again.") from error
-    report = _last_report(done.stdout)
-    verdict = _verdict(report)
-    if done.returncode == 0 and verdict is not None:
-        return verdict
-    return _failure(path, done.returncode, report, done.stderr.decode("utf-8", "replace"))
+    verdict = _verdict(ended.report)
+    return verdict if ended.code == 0 and verdict is not None else _failure(path, ended)
 
 
-def _failure(path: Path, code: int, report: dict[str, Any], error_output: str) -> ModelError:
+def _failure(path: Path, ended: Ended) -> ModelError:
     """The error that tells what became of a child that did not pass the file."""
+    report = ended.report
     if report.get("kind") == "memory":
         return OutOfMemoryError(str(report.get("message", "")), str(report.get("advice", "")))
-    if not report and code in (-int(getattr(signal, "SIGKILL", 9)), 137):
+    if ended.was_killed:
         return OutOfMemoryError(
             f"{path.name} could not be loaded: the system stopped it, most likely for lack of memory.",
             "Close other programs, or choose a smaller model or format.",
         )
     if report:
         reason, advice = _plain_words(str(report.get("log", "")) or str(report.get("message", "")))
-    else:
-        lines = [line.strip() for line in error_output.splitlines() if line.strip()]
-        last = next((line for line in lines if "GGML_ASSERT" in line or "error" in line.lower()), "".join(lines[-1:]))
-        reason = f"the file is damaged; llama.cpp gives up on it ({_shortened(last) or f'exit status {code}'})"
-        advice = DOWNLOAD_AGAIN
-    return ModelFileError(f"{path.name} cannot be used: {reason}.", advice)
+        return ModelFileError(f"{path.name} cannot be used: {reason}.", advice)
+    said = ": ".join(part for part in (ended.how, _shortened(ended.last_words)) if part)
+    if ended.code == -int(getattr(signal, "SIGILL", 4)):
+        return ModelError(
+            f"{path.name} could not be checked: llama.cpp uses instructions that this processor lacks ({said}).",
+            "It was built on another computer: delete the folder .venv and start LocalSpec again, to build it here.",
+        )
+    if not ended.crashed:
+        return ModelError(
+            f"{path.name} could not be checked: the program that loads it for trial ended too early ({said}).",
+            "Start LocalSpec again; if that does not help, run ./start.sh --setup-only, or pick another model.",
+        )
+    return ModelFileError(
+        f"{path.name} cannot be used: llama.cpp crashes on the processor while it loads it ({said}). The file is"
+        " damaged, or this version of llama.cpp cannot handle it.",
+        f"{DOWNLOAD_AGAIN} If it is sound, a newer version of LocalSpec may load it.",
+    )
 
 
 def _plain_words(log: str) -> tuple[str, str]:
@@ -256,16 +259,6 @@ def _shortened(text: str) -> str:
     text = re.sub(r"^(\w+: )?(error loading model( \w+)?: )*", "", re.sub(r"^.*(?=GGML_ASSERT)", "", text))
     printable = "".join(character if character.isprintable() else "?" for character in text)
     return printable if len(printable) <= 200 else f"{printable[:200]}…"
-
-
-def _last_report(output: bytes) -> dict[str, Any]:
-    """The JSON object on the last line; {} when the child did not come that far."""
-    lines = output.strip().splitlines()
-    with contextlib.suppress(ValueError):
-        report = json.loads(lines[-1]) if lines else {}
-        if isinstance(report, dict):
-            return report
-    return {}
 
 
 # -- what passed before -----------------------------------------------------------------------------------------------

@@ -11,12 +11,15 @@ listed in `__all__`, and `sampling.SamplingSettings`.
 """
 
 from localspec.models.llama.backend import (
+    echo_log,
     gpu_offload_available,
     halves,
     kernels,
     library_version,
+    recent_log,
     requantize,
     system_info,
+    tells_of_short_memory,
 )
 from localspec.models.llama.branches import MAX_BRANCHES, BranchingContext
 from localspec.models.llama.devices import Device, gpu_devices
@@ -42,11 +45,14 @@ __all__ = [
     "Weights",
     "Written",
     "common_start",
+    "echo_log",
     "gpu_devices",
     "gpu_offload_available",
     "halves",
     "kernels",
     "library_version",
+    "recent_log",
     "requantize",
     "system_info",
+    "tells_of_short_memory",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import ctypes
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,9 @@ _MAX_HALF = float(np.finfo(np.float16).max)
 
 _log_lines: collections.deque[str] = collections.deque(maxlen=40)
 _log_lock = threading.Lock()
+_echoes = threading.Event()
+_SHORT_OF_MEMORY = ("unable to allocate", "failed to allocate", "out of memory", "memory allocation of size")
+"""What ggml says, on any kind of device, where it gets no memory."""
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
@@ -28,6 +32,8 @@ def _log(level: int, text: bytes, _user_data: object) -> None:
     if level in (3, 4):  # GGML_LOG_LEVEL_WARN, GGML_LOG_LEVEL_ERROR
         with _log_lock:
             _log_lines.append(text.decode("utf-8", "replace").strip())
+        if _echoes.is_set():
+            os.write(2, text)
 
 
 llama_cpp.llama_log_set(_log, ctypes.c_void_p(0))
@@ -44,6 +50,16 @@ def clear_log() -> None:
     """Forget older lines, so that `recent_log` is about what comes."""
     with _log_lock:
         _log_lines.clear()
+
+
+def echo_log() -> None:
+    """From now on write warnings and errors to stderr as well, where they outlive an abort of this process."""
+    _echoes.set()
+
+
+def tells_of_short_memory(log: str) -> bool:
+    """True where llama.cpp's words in `log` are those of memory that it did not get."""
+    return any(words in log for words in _SHORT_OF_MEMORY)
 
 
 def gpu_offload_available() -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.llama.backend import recent_log
+from localspec.models.llama.backend import recent_log, tells_of_short_memory
 from localspec.models.llama.target import LlamaModel, LoadSettings
 
 CONTEXT = 128
@@ -46,8 +46,7 @@ def _examine(path: Path) -> dict[str, str]:
     except SettingsError as error:
         return _report("file", error, with_log=False)
     except ModelError as error:
-        short_of_memory = any(words in recent_log() for words in ("unable to allocate", "failed to allocate"))
-        if short_of_memory and psutil.virtual_memory().available < path.stat().st_size:
+        if tells_of_short_memory(recent_log()) and psutil.virtual_memory().available < path.stat().st_size:
             return _report("memory", error)
         return _report("file", error)
 
@@ -86,12 +85,17 @@ def tokenizer_fingerprint(model: LlamaModel) -> str:
     return digest.hexdigest()
 
 
-def main(arguments: list[str]) -> int:
-    """Check the file named in `arguments` in this process and print the result as one line of JSON."""
+def without_core_file() -> None:
+    """An abort of this process is expected, and needs no core file."""
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource
 
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # an abort is expected here; no need of a core file
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def main(arguments: list[str]) -> int:
+    """Check the file named in `arguments` in this process and print the result as one line of JSON."""
+    without_core_file()
     report = _examine(Path(arguments[0]))
     sys.stdout.write(json.dumps(report) + "\n")
     sys.stdout.flush()

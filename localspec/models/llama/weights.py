@@ -15,7 +15,7 @@ from localspec import native
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
 from localspec.models.files.header import TYPE_NAMES, Tensor, read_tensors
 from localspec.models.llama.attention import Attention, choices
-from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log
+from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log, tells_of_short_memory
 
 MIN_CELLS = 256
 """llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
@@ -30,8 +30,8 @@ class Weights:
     """One loaded GGUF. Its methods may be called from any thread. Raises ModelFileError, OutOfMemoryError."""
 
     def __init__(self, path: Path, gpu_layers: int = -1, *, plain_buffers: bool = False, attention: str = "") -> None:
-        """`gpu_layers` -1 = all of them; `plain_buffers` keeps the weights as they lie in the file; `attention` names
-        the way to attend, where it is possible."""
+        """`gpu_layers` -1 = all of them, 0 = no GPU is touched at all; `plain_buffers` keeps the weights as they lie in
+        the file; `attention` names the way to attend, where it is possible."""
         self.path = path
         self.attention = attention
         self.gpu_layers = gpu_layers if gpu_offload_available() else 0
@@ -76,9 +76,17 @@ class Weights:
             )
         parameters = llama_cpp.llama_model_default_params()
         parameters.n_gpu_layers = 999 if self.gpu_layers < 0 else self.gpu_layers
+        if self.gpu_layers == 0:
+            # Else a build for GPUs multiplies batches from 32 rows on there, though no layer lies there.
+            parameters.split_mode, parameters.main_gpu = llama_cpp.LLAMA_SPLIT_MODE_NONE, -1
         parameters.use_extra_bufts = not (plain_buffers or self._own_products)
         clear_log()
         self._model = llama_cpp.llama_model_load_from_file(str(self.path).encode(), parameters)
+        if not self._model and self.gpu_layers != 0 and tells_of_short_memory(recent_log()):
+            raise OutOfMemoryError(
+                f"The graphics card has too little free memory for {self.path.name} ({recent_log()}).",
+                "Choose fewer GPU layers, 0 for none, or a smaller model.",
+            )
         if not self._model:
             raise ModelFileError(
                 f"{self.path.name} could not be loaded as a model ({recent_log() or 'no reason given'}).",
