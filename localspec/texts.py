@@ -251,7 +251,7 @@ UNLOADING = "Giving the memory back …"
 NOTHING_TO_UNLOAD = "No model is loaded."
 FIT = "{name}: about {needed} GiB of memory needed, {free} GiB available. It fits."
 FIT_NOT = "{name} does not fit: about {needed} GiB of memory needed, {free} GiB available."
-FIT_GPU_NOT = "{name} does not fit: about {needed} GiB needed on the GPU, {free} GiB available there."
+FIT_GPU_NOT = "{name} does not fit: about {needed} GiB needed on the GPU ({device}), {free} GiB available there."
 FIT_ON_GPU = "On the GPU: {needed} of {free} GiB."
 FIT_LOADED = "This is loaded. It takes about {needed} GiB of memory."
 FIT_LOADED_COUNTS = "Available counts what unloading the present model gives back."
@@ -284,6 +284,20 @@ FIT_LAYERS = {
     "asked all": "all layers on the GPU, as you chose",
     "asked none": "all layers on the processor, as you chose",
 }
+OFFLOAD_FULL = "The graphics card ({device}) is full:"
+OFFLOAD_CRASHED = "llama.cpp crashed with layers of {name} on the graphics card ({device}; {reason}):"
+OFFLOAD_FAILED = "llama.cpp cannot compute {name} on the graphics card ({device}; {reason}):"
+OFFLOAD_SOME = "{layers} of {all} layers lie there, the others on the processor."
+OFFLOAD_NONE = "it is loaded on the processor instead."
+OFFLOAD_NONE_FITS = "{name} is loaded on the processor instead."
+OFFLOAD_ADVICE = (
+    "GPU layers 0 keeps all on the processor; LOCALSPEC_BACKEND=cpu ./start.sh builds llama.cpp without the graphics"
+    " card. A newer driver may help."
+)
+OFFLOAD_TOO_MANY = "The graphics card ({device}) is full: {layers} of {name} do not fit there."
+OFFLOAD_FEWER = "Choose {layers} GPU layers, or -1 for as many as fit."
+OFFLOAD_NO_LAYER = "Choose 0 GPU layers, which keeps all on the processor, or a smaller model."
+OFFLOAD_SLOW = "it was not done after {seconds:.0f} seconds"
 FIT_MAIN = "memory"
 FIT_GPU = "GPU"
 FIT_CHOSEN = "Chosen: {context}; {layers}."

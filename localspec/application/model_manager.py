@@ -56,8 +56,8 @@ class ModelManager:
         """What is to be said about the loaded model: why it is not the one that was wanted."""
         self.has_embedder: Callable[[], bool] = lambda: False
         """Tells whether the embedding model has its memory already."""
-        self._taken = (0, 0)
-        """Bytes of main memory and of a GPU's that closing the loaded model gives back, about"""
+        self._taken: tuple[int, tuple[int, ...]] = (0, ())
+        """Bytes of main memory, and of each GPU's, that closing the loaded model gives back, about"""
 
     def load(
         self,
@@ -232,8 +232,8 @@ class ModelManager:
             self._used_with = (model, settings, draft)
             if fitted is not None:  # other programs take and give memory meanwhile
                 main = min(max(0, before.main - after.main), fitted.report.needed)
-                gpu = min(max(0, (before.gpu or 0) - (after.gpu or 0)), fitted.report.needed_on_gpu)
-                self._taken = (main, gpu)
+                devices = zip(before.devices, after.devices, strict=False)
+                self._taken = (main, tuple(max(0, first.free - now.free) for first, now in devices))
 
     def _chosen(self, model: str, settings: LoadSettings, draft: str, room: Room) -> tuple[LoadSettings, Fit | None]:
         """The settings with what they leave open filled in, where what it usually means does not fit."""
@@ -271,14 +271,15 @@ class ModelManager:
         self._released()
         if engine is not None:
             engine.close()
-        self._taken = (0, 0)
+        self._taken = (0, ())
 
 
 def fit_sentence(found: Fit) -> str:
     """Whether a choice fits into memory, in a sentence."""
     report = found.report
     if not report.fits_on_gpu and report.needed <= report.free:
-        needed, free = texts.gib(report.needed_on_gpu), texts.gib(report.gpu_free or 0)
-        return texts.FIT_GPU_NOT.format(name=found.target.name, needed=needed, free=free)
+        full = report.fullest
+        needed, free = texts.gib(full.needed), texts.gib(full.free)
+        return texts.FIT_GPU_NOT.format(name=found.target.name, device=full.name, needed=needed, free=free)
     said = texts.FIT if found.fits else texts.FIT_NOT
     return said.format(name=found.target.name, needed=texts.gib(report.needed), free=texts.gib(report.free))

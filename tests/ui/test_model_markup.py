@@ -73,7 +73,7 @@ def test_the_gpu_layers_are_explained(gpu: float, layers: int, words: str) -> No
 
 def test_too_many_layers_are_told_as_such() -> None:
     tags = shown(Room(64 * GIB, 64 * GIB, True, (Device("Card", 4 * GIB, 4 * GIB),)), context=8192, gpu_layers=40)
-    assert "GiB needed on the GPU, 4.0 GiB available there." in tags.text
+    assert "GiB needed on the GPU (Card), 4.0 GiB available there." in tags.text
     assert "GPU layers" in tags.text
 
 

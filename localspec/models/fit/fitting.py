@@ -7,8 +7,10 @@ does by itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from localspec.models.fit.device_split import MeasuredLoad
 from localspec.models.fit.memory import ALL_LAYERS, Footprint, MemoryReport, Room, memory_report, usual_context
 
 MIN_CONTEXT = 512
@@ -37,6 +39,7 @@ class Fit:
     gpu_layers: int  # -1 = all
     layers_why: str
     embedder: bool = True  # True where the embedding model is still to be loaded
+    measured: tuple[MeasuredLoad, ...] = ()  # What loads of these models took on the GPUs
 
     @property
     def fits(self) -> bool:
@@ -74,15 +77,19 @@ def fit(
     context: int = 0,
     gpu_layers: int = ALL_LAYERS,
     embedder: bool = True,
+    measured: Sequence[MeasuredLoad] = (),
 ) -> Fit:
-    """What loading with these settings means; `context` 0 and `gpu_layers` -1 choose by what is there."""
+    """What loading with these settings means; `context` 0 and `gpu_layers` -1 choose by what is there, and by what
+    loads of these models were `measured` to take."""
     lengths = [context] if context > 0 else _lengths(usual_context(target))
     made: Fit | None = None
     for length in lengths:
-        layers, why = _layers(target, draft, room, length, gpu_layers)
-        report = memory_report(target, draft, context=length, embedder=embedder, gpu_layers=layers, room=room)
+        layers, why = _layers(target, draft, room, length, gpu_layers, measured)
+        report = memory_report(
+            target, draft, context=length, embedder=embedder, gpu_layers=layers, room=room, measured=measured
+        )
         reason = _why(target, length, shortened=length != lengths[0]) if context <= 0 else ASKED
-        tried = Fit(target, draft, room, report, length, reason, layers, why, embedder)
+        tried = Fit(target, draft, room, report, length, reason, layers, why, embedder, tuple(measured))
         if report.fits:
             return tried
         made = made or tried
@@ -109,6 +116,7 @@ def _again(wanted: Fit, *, context: int = 0, gpu_layers: int | None = None, with
         embedder=wanted.embedder,
         gpu_layers=wanted.gpu_layers if gpu_layers is None else gpu_layers,
         room=wanted.room,
+        measured=wanted.measured if with_draft else (),
     )
 
 
@@ -126,7 +134,9 @@ def _why(target: Footprint, length: int, *, shortened: bool) -> str:
     return TRAINED if target.context and length >= target.context else USUAL
 
 
-def _layers(target: Footprint, draft: Footprint | None, room: Room, context: int, wanted: int) -> tuple[int, str]:
+def _layers(
+    target: Footprint, draft: Footprint | None, room: Room, context: int, wanted: int, measured: Sequence[MeasuredLoad]
+) -> tuple[int, str]:
     """How many layers of both models lie on the GPU, and why."""
     if not room.offloads:
         return 0, NO_BUILD
@@ -137,7 +147,8 @@ def _layers(target: Footprint, draft: Footprint | None, room: Room, context: int
         return ALL_LAYERS, UNMEASURED
 
     def fits(layers: int) -> bool:
-        return memory_report(target, draft, context=context, gpu_layers=layers, room=room).fits_on_gpu
+        report = memory_report(target, draft, context=context, gpu_layers=layers, room=room, measured=measured)
+        return report.fits_on_gpu
 
     if fits(ALL_LAYERS):
         return ALL_LAYERS, ALL

@@ -1,18 +1,20 @@
 """Whether a model fits into the memory that is free, together with its draft, both KV caches and the embedding model.
 
-Works before a download from the catalogue's figures, and for a file from its header. Layers on a GPU are counted there,
-in proportion to their number; without any, all is main memory.
+Works before a download from the catalogue's figures, and for a file from its header. Layers on GPUs are counted there,
+on each as llama.cpp splits them, corrected by what loads were measured to take; without any, all is main memory.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
 from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, ModelEntry, available
 from localspec.models.files.header import parts_of, read_header
+from localspec.models.fit.device_split import DeviceLoad, MeasuredLoad, corrections, needed_by_device
 from localspec.models.llama import DEFAULT_CONTEXT, PREFILL_ROWS, Device, gpu_devices, gpu_offload_available
 
 EMBEDDER_BYTES = 600 * 2**20
@@ -67,13 +69,23 @@ class Room:
         """True where the GPU computes in main memory."""
         return any(device.shares_memory for device in self.devices)
 
-    def with_back(self, main: int, gpu: int) -> Room:
-        """As much more as closing what is loaded gives back; all of the GPU's counted at its first device."""
-        first = tuple(
-            Device(device.name, min(device.total, device.free + gpu), device.total, device.shares_memory)
-            for device in self.devices[:1]
+    def with_back(self, main: int, gpus: Sequence[int]) -> Room:
+        """As much more as closing what is loaded gives back, in main memory and on each of the GPUs."""
+        back = [*gpus, *[0] * len(self.devices)]
+        devices = tuple(
+            replace(device, free=min(device.total, device.free + more))
+            for device, more in zip(self.devices, back, strict=False)
         )
-        return Room(min(self.total, self.main + main), self.total, self.offloads, (*first, *self.devices[1:]))
+        return Room(min(self.total, self.main + main), self.total, self.offloads, devices)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNeed:
+    """What comes to lie on one GPU."""
+
+    name: str
+    needed: int  # Bytes, with what is kept free; 0 where nothing lies there
+    free: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +95,8 @@ class MemoryReport:
     name: str
     parts: tuple[MemoryPart, ...]
     free: int  # Bytes of main memory that programs can get now without swapping
-    gpu_free: int | None = None
-    """Bytes free on the GPUs; None where nothing lies there, or nothing is known about them"""
+    on_devices: tuple[DeviceNeed, ...] = ()
+    """the GPUs; empty where nothing lies there, or nothing is known about them"""
     shared: bool = False  # True where the GPU computes in main memory, so that its part counts there, too
     unknown: tuple[str, ...] = ()  # What could not be counted
 
@@ -99,14 +111,24 @@ class MemoryReport:
         return sum(part.on_gpu for part in self.parts)
 
     @property
+    def gpu_free(self) -> int | None:
+        """Bytes free on the GPUs, all together; None where nothing lies there, or nothing is known about them."""
+        return sum(device.free for device in self.on_devices) if self.on_devices else None
+
+    @property
     def fits(self) -> bool:
         """True when that much is free."""
         return self.needed <= self.free and self.fits_on_gpu
 
     @property
     def fits_on_gpu(self) -> bool:
-        """True when that much is free on the GPUs, or nobody knows."""
-        return self.gpu_free is None or self.needed_on_gpu <= self.gpu_free
+        """True when each GPU has room for its part, or nobody knows."""
+        return all(device.needed <= device.free for device in self.on_devices)
+
+    @property
+    def fullest(self) -> DeviceNeed:
+        """The GPU that lacks most; only where anything lies on one."""
+        return max(self.on_devices, key=lambda device: device.needed - device.free)
 
     @property
     def sentence(self) -> str:
@@ -157,28 +179,43 @@ def memory_report(
     free: int | None = None,
     gpu_layers: int = 0,
     room: Room | None = None,
+    measured: Sequence[MeasuredLoad] = (),
 ) -> MemoryReport:
     """What `target` takes with a cache of `context` tokens (0 = as many as it gets by default), and `draft` beside it
     with a cache as long; of both models `gpu_layers` layers lie on a GPU (-1 = all). Where nothing is known about the
-    memory of the GPU in `room`, all counts as main memory. `free` is measured where neither it nor `room` is given."""
+    memory of the GPU in `room`, all counts as main memory. `free` is measured where neither it nor `room` is given.
+    `measured`: what loads of these two models took on these GPUs."""
     tokens = context or usual_context(target)
     gpu = room if room is not None and room.gpu is not None and gpu_layers != 0 else None
     layers = gpu_layers if gpu is not None else 0
     parts = _parts(target, ("weights", f"cache of {tokens} tokens", "working space"), tokens, layers)
     unknown = _uncounted(target)
+    loads = [_load(target, parts, layers)]
     if draft is not None:
         drafts = min(tokens, draft.context or tokens)
-        parts += _parts(draft, (f"draft {draft.name}", "its cache", "its working space"), drafts, layers)
+        beside = _parts(draft, (f"draft {draft.name}", "its cache", "its working space"), drafts, layers)
+        parts += beside
+        loads.append(_load(draft, beside, layers))
         unknown += [f"{name} of {draft.name}" for name in _uncounted(draft)]
+    needs: tuple[DeviceNeed, ...] = ()
+    if gpu is not None:
+        counted = needed_by_device(loads, [device.free for device in gpu.devices])
+        factors = corrections(measured, tokens, gpu_layers, len(counted))
+        there = [int(count * factor) for count, factor in zip(counted, factors, strict=True)]
+        if there != counted:
+            parts = [_scaled(part, sum(there) / sum(counted)) for part in parts]
+        kept = [GPU_RESERVE if count else 0 for count in there]
+        needs = tuple(
+            DeviceNeed(device.name, count + reserve, device.free)
+            for device, count, reserve in zip(gpu.devices, there, kept, strict=True)
+        )
     if embedder:
         parts.append(MemoryPart("embedding model", EMBEDDER_BYTES))
     if gpu is not None:
-        kept = GPU_RESERVE * len(gpu.devices)
-        parts.append(MemoryPart("kept free on the GPU", kept, kept))
+        parts.append(MemoryPart("kept free on the GPU", sum(kept), sum(kept)))
     if free is None:
         free = room.main if room is not None else psutil.virtual_memory().available
-    gpu_free, shared = (gpu.gpu, gpu.is_shared) if gpu is not None else (None, False)
-    return MemoryReport(target.name, tuple(parts), free, gpu_free, shared, tuple(unknown))
+    return MemoryReport(target.name, tuple(parts), free, needs, gpu is not None and gpu.is_shared, tuple(unknown))
 
 
 def on_gpu(model: Footprint, gpu_layers: int) -> float:
@@ -190,10 +227,24 @@ def on_gpu(model: Footprint, gpu_layers: int) -> float:
 
 
 def _parts(model: Footprint, names: tuple[str, str, str], tokens: int, gpu_layers: int) -> list[MemoryPart]:
-    """Weights, a cache of `tokens` tokens, and the largest of llama.cpp's buffers: a logit for each row and token."""
+    """Weights, a cache of `tokens` tokens, and the largest of llama.cpp's buffers: a logit for each row and token. That
+    lies with the LM head, which is on a GPU as soon as any layer is."""
     counts = (model.file_bytes, tokens * model.kv_bytes_per_token, PREFILL_ROWS * model.vocabulary * _LOGIT_BYTES)
     share = on_gpu(model, gpu_layers)
-    return [MemoryPart(what, count, int(count * share)) for what, count in zip(names, counts, strict=True)]
+    shares = (share, share, 1.0 if share else 0.0)
+    return [MemoryPart(what, count, int(count * part)) for what, count, part in zip(names, counts, shares, strict=True)]
+
+
+def _load(model: Footprint, parts: Sequence[MemoryPart], gpu_layers: int) -> DeviceLoad:
+    *spread, at_head = (part.on_gpu for part in parts)
+    all_layers = model.layers + 1 if model.layers else 0
+    return DeviceLoad(all_layers if gpu_layers < 0 else min(gpu_layers, all_layers), sum(spread), at_head)
+
+
+def _scaled(part: MemoryPart, factor: float) -> MemoryPart:
+    """The part with so many times the bytes on GPUs, and as many as before elsewhere."""
+    there = int(part.on_gpu * factor)
+    return replace(part, bytes=part.bytes - part.on_gpu + there, on_gpu=there)
 
 
 def _uncounted(model: Footprint) -> list[str]:

@@ -177,10 +177,11 @@ def test_the_reserve_is_for_each_gpu_and_memory_given_back_counts() -> None:
     report = memory_report(TARGET, gpu_layers=-1, room=room)
     assert report.parts[-1].on_gpu == 2 * GPU_RESERVE
     assert report.gpu_free == 3 * 2**30
-    back = room.with_back(2**29, 2**30)
-    assert (back.main, back.gpu) == (2**30 + 2**29, 4 * 2**30)
-    assert room.with_back(2**40, 2**40).main == 2**32, "never more than there is"
-    assert room.with_back(2**40, 2**40).gpu == 4 * 2**30 + 2**31
+    back = room.with_back(2**29, (2**30, 0))
+    assert (back.main, [device.free for device in back.devices]) == (2**30 + 2**29, [2**31, 2**31])
+    assert room.with_back(2**40, (2**40, 2**40)).main == 2**32, "never more than there is"
+    assert room.with_back(2**40, (2**40, 2**40)).gpu == 4 * 2**30 + 2**31
+    assert room.with_back(0, ()).devices == devices
 
 
 def test_without_figures_of_the_gpu_main_memory_is_counted() -> None:
