@@ -18,6 +18,7 @@ from localspec.models.files.catalogue import AUTOMATIC
 from localspec.models.fit.fitting import NONE_FITS, SHORTENED, SOME, Fit
 from localspec.models.fit.memory import Room, measure_room
 from localspec.models.llama import LoadSettings
+from localspec.models.offload import proven
 
 _logger = logging.getLogger(__name__)
 
@@ -56,6 +57,8 @@ class ModelManager:
         """What is to be said about the loaded model: why it is not the one that was wanted."""
         self.has_embedder: Callable[[], bool] = lambda: False
         """Tells whether the embedding model has its memory already."""
+        self.offload_notice = ""
+        """What is to be said about the loaded model's GPU layers: why they are not those that were to be expected."""
         self._taken: tuple[int, tuple[int, ...]] = (0, ())
         """Bytes of main memory, and of each GPU's, that closing the loaded model gives back, about"""
 
@@ -224,12 +227,15 @@ class ModelManager:
 
     def _open(self, model: str, settings: LoadSettings | None, draft: str) -> None:
         before = measure_room()
-        chosen, fitted = self._chosen(model, settings or LoadSettings(), draft, before)
-        engine = Engine(model, chosen, draft)
+        asked = settings or LoadSettings()
+        chosen, fitted = self._chosen(model, asked, draft, before)
+        tried = proven(model, draft, chosen, automatic=asked.gpu_layers < 0, room=measure_room)
+        engine = Engine(model, tried.settings, draft)
         after = measure_room()
         with self._condition:
             self._engine = engine
             self._used_with = (model, settings, draft)
+            self.offload_notice = tried.notice
             if fitted is not None:  # other programs take and give memory meanwhile
                 main = min(max(0, before.main - after.main), fitted.report.needed)
                 devices = zip(before.devices, after.devices, strict=False)
@@ -271,7 +277,7 @@ class ModelManager:
         self._released()
         if engine is not None:
             engine.close()
-        self._taken = (0, ())
+        self._taken, self.offload_notice = (0, ()), ""
 
 
 def fit_sentence(found: Fit) -> str:

@@ -20,7 +20,7 @@ from localspec.models.draft import DraftModel
 from localspec.models.files import catalogue
 from localspec.models.files.catalogue import AUTOMATIC, ModelEntry
 from localspec.models.files.check import Verdict, check
-from localspec.models.llama import LlamaModel, LoadSettings, StateReader
+from localspec.models.llama import LlamaModel, LoadSettings, StateReader, gpu_offload_available
 from localspec.models.quantization.tuned import Tuning, read
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import ThroughputAverage
@@ -221,7 +221,7 @@ class Engine:
 
 
 def _load(path: Path, settings: LoadSettings) -> LlamaModel:
-    """The model, attending as is fastest here."""
-    if not settings.attention:
+    """The model, attending as is fastest here; with layers on a GPU there is no choice."""
+    if not settings.attention and (settings.gpu_layers == 0 or not gpu_offload_available()):
         settings = replace(settings, attention=fastest_attention(path, settings, cache_folder()))
     return LlamaModel(path, settings)

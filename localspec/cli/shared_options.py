@@ -17,6 +17,7 @@ from localspec.errors import SettingsError
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
+from localspec.models.offload import proven
 from localspec.stores.library import Library
 
 errors = Console(stderr=True, highlight=False)
@@ -52,7 +53,11 @@ def load_engine(
     if weight_format not in ("tuned", "original"):
         raise SettingsError(f"There is no choice called {weight_format!r}.", "Give --format tuned or original.")
     with errors.status("Loading the model …"):
-        engine = Engine(model, LoadSettings(context, threads, gpu_layers, weight_format == "original"), draft)
+        wanted = LoadSettings(context, threads, gpu_layers, weight_format == "original")
+        tried = proven(model, draft, wanted, automatic=gpu_layers < 0)
+        engine = Engine(model, tried.settings, draft)
+    if tried.notice:
+        errors.print(escape(tried.notice), style="yellow", soft_wrap=True)
     if engine.format_problem:
         errors.print(escape(f"In the file's own format: {engine.format_problem}"), style="yellow", soft_wrap=True)
     if engine.draft_problem and draft != AUTOMATIC:

@@ -29,7 +29,8 @@ def status(application: Application) -> str:
         said = texts.LOADING.format(name=models.loading)
         return f'<span data-model="loading">{elements.literal(said)}</span>{problem}'
     described = models.description
-    notice = elements.note(models.notice, "problem") if models.notice else ""
+    notices = (models.notice, models.offload_notice)
+    notice = "".join(elements.note(said, "problem") for said in notices if said)
     if not described:
         said = texts.UNLOADING if models.unloading else texts.NO_MODEL
         return f'<span data-model="none">{elements.literal(said)}</span>{problem}'

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
-from localspec.models.files.child import Ended, child_of, run
+from localspec.models.files.child import ChildEnd, child_of, run
 from localspec.models.files.header import HEAD, VERSIONS
 
 CACHE_FILE = "model-checks.json"
@@ -201,7 +201,7 @@ def _ask_child(path: Path, limit: float) -> Verdict | ModelError:
     return verdict if ended.code == 0 and verdict is not None else _failure(path, ended)
 
 
-def _failure(path: Path, ended: Ended) -> ModelError:
+def _failure(path: Path, ended: ChildEnd) -> ModelError:
     """The error that tells what became of a child that did not pass the file."""
     report = ended.report
     if report.get("kind") == "memory":
@@ -214,7 +214,7 @@ def _failure(path: Path, ended: Ended) -> ModelError:
     if report:
         reason, advice = _plain_words(str(report.get("log", "")) or str(report.get("message", "")))
         return ModelFileError(f"{path.name} cannot be used: {reason}.", advice)
-    said = ": ".join(part for part in (ended.how, _shortened(ended.last_words)) if part)
+    said = ": ".join(part for part in (ended.how, shortened(ended.last_words)) if part)
     if ended.code == -int(getattr(signal, "SIGILL", 4)):
         return ModelError(
             f"{path.name} could not be checked: llama.cpp uses instructions that this processor lacks ({said}).",
@@ -236,7 +236,7 @@ def _plain_words(log: str) -> tuple[str, str]:
     """A reason a person understands for llama.cpp's words, and what to do. `log` is newest last, `; ` between lines."""
     unknown = re.search(r"unknown model architecture: '([^']*)'", log)
     if unknown:
-        name = _shortened(unknown[1])
+        name = shortened(unknown[1])
         return f"this version of llama.cpp does not know the architecture {name}", "Update LocalSpec, or pick another."
     if "no chat model" in log or "CLIP" in log or "mmproj" in log:
         return "it is not a model that writes text", "Pick a chat model; files named mmproj belong to another model."
@@ -251,10 +251,10 @@ def _plain_words(log: str) -> tuple[str, str]:
         return "it is one part of a model that comes in several files", "Put all the parts into one folder."
     # Lines start with the name of a function; the last ones may say only that loading failed.
     lines = [line for line in re.split(r"; (?=\w+: )", log) if line and "failed to load model" not in line] or [log]
-    return f"llama.cpp cannot read it ({_shortened(lines[-1])})", DOWNLOAD_AGAIN
+    return f"llama.cpp cannot read it ({shortened(lines[-1])})", DOWNLOAD_AGAIN
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
     """A line of llama.cpp's for a message: what it says, without the places in its source where it says so."""
     text = re.sub(r"^(\w+: )?(error loading model( \w+)?: )*", "", re.sub(r"^.*(?=GGML_ASSERT)", "", text))
     printable = "".join(character if character.isprintable() else "?" for character in text)

@@ -30,7 +30,7 @@ class Child(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ChildEnd:
     """What a child left behind."""
 
     code: int  # Exit status; negative = the signal that ended it
@@ -77,7 +77,7 @@ def child_of(module: str, *arguments: str) -> Child:
     )
 
 
-def run(child: Child, limit: float) -> Ended:
+def run(child: Child, limit: float) -> ChildEnd:
     """Wait until the child has ended. Raises subprocess.TimeoutExpired after `limit` seconds, and OSError where it
     cannot be started."""
     done = subprocess.run(
@@ -90,7 +90,7 @@ def run(child: Child, limit: float) -> Ended:
         check=False,
         creationflags=child.creationflags,
     )
-    return Ended(done.returncode, _last_report(done.stdout), done.stderr.decode("utf-8", "replace"))
+    return ChildEnd(done.returncode, _last_report(done.stdout), done.stderr.decode("utf-8", "replace"))
 
 
 def _last_report(output: bytes) -> dict[str, Any]:

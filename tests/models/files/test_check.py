@@ -16,7 +16,7 @@ import pytest
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
 from localspec.models.files import check as guard
 from localspec.models.files.check import CACHE_FILE, TRIAL, Verdict, check, remembered
-from localspec.models.files.child import Ended
+from localspec.models.files.child import ChildEnd
 from localspec.models.llama import LlamaModel
 from localspec.models.llama.trial_load import tokenizer_fingerprint
 from tests.models import gguf
@@ -249,14 +249,14 @@ def test_a_child_that_takes_too_long(model_path, tmp_path):
 
 
 def test_a_child_killed_by_the_system_means_too_little_memory():
-    error = guard._failure(Path("large.gguf"), Ended(-9, {}, ""))
+    error = guard._failure(Path("large.gguf"), ChildEnd(-9, {}, ""))
     assert isinstance(error, OutOfMemoryError)
     assert "large.gguf" in error.message
 
 
 def test_a_child_that_reports_too_little_memory():
     report = {"kind": "memory", "message": "large.gguf needs 900.0 GiB", "advice": "Choose a smaller model."}
-    error = guard._failure(Path("large.gguf"), Ended(1, report, ""))
+    error = guard._failure(Path("large.gguf"), ChildEnd(1, report, ""))
     assert isinstance(error, OutOfMemoryError)
     assert str(error) == "large.gguf needs 900.0 GiB Choose a smaller model."
 
@@ -273,20 +273,20 @@ def test_a_model_larger_than_the_memory(model_bytes, copy, tmp_path):
     ("code", "how"), [(-6, "SIGABRT"), (-11, "SIGSEGV"), (3, "exit status 3"), (0xC0000005, "exit status 3221225477")]
 )
 def test_a_crash_is_told_as_one(code: int, how: str) -> None:
-    error = guard._failure(Path("odd.gguf"), Ended(code, {}, "loading\nggml.c:12: GGML_ASSERT(x > 0) failed\nbye"))
+    error = guard._failure(Path("odd.gguf"), ChildEnd(code, {}, "loading\nggml.c:12: GGML_ASSERT(x > 0) failed\nbye"))
     assert isinstance(error, ModelFileError)
     assert f"llama.cpp crashes on the processor while it loads it ({how}: GGML_ASSERT(x > 0) failed)" in str(error)
     assert "or this version of llama.cpp cannot handle it" in str(error)
 
 
 def test_instructions_that_the_processor_lacks_are_not_the_files_fault() -> None:
-    error = guard._failure(Path("odd.gguf"), Ended(-4, {}, ""))
+    error = guard._failure(Path("odd.gguf"), ChildEnd(-4, {}, ""))
     assert type(error) is ModelError
     assert "built on another computer" in error.advice
 
 
 def test_a_child_that_ends_by_itself_says_nothing_of_the_file() -> None:
-    error = guard._failure(Path("odd.gguf"), Ended(1, {}, "Traceback:\nImportError: no such module"))
+    error = guard._failure(Path("odd.gguf"), ChildEnd(1, {}, "Traceback:\nImportError: no such module"))
     assert type(error) is ModelError
     assert "odd.gguf could not be checked" in error.message
     assert "no such module" in error.message
