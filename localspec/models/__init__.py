@@ -6,6 +6,7 @@
 - `quantization/`: other weight formats, and the search for the fastest one
 - `draft.py` the draft model, `pairing.py` whether its vocabulary is the target's, `embedder.py` vectors of texts (the
   only importer of sentence_transformers), `decode_times.py` measured T(k), `choice.py` what a choice would take
+- `offload.py` tries a load with layers on a graphics card in a child process, whose program is `device_trial.py`
 
 May import errors, config, locks and texts; never `stores` or `speculation`. Imported by the rooms above:
 `speculation.drafters` know `draft.py` alone; `chat`, `application`, `ui` and `cli` all of it.

@@ -1,4 +1,5 @@
-"""Whether a model fits: `memory.py` counts what it takes against what is free, `fitting.py` chooses context and layers.
+"""Whether a model fits: `memory.py` counts what it takes against what is free, `fitting.py` chooses context and layers,
+`device_split.py` tells which GPU gets which part, `measured_loads.py` keeps what loads took there.
 
 What is free is `psutil`'s available memory with what closing the loaded model gives back (what loading it took, at most
 what was counted for it). GPU memory is asked of ggml, with llama.cpp's own margin of 1 GiB per card; Apple silicon and
