@@ -7,7 +7,9 @@
 #   .localspec-packages   requirements.txt and requirements-models.txt as installed, and for which Python
 #   .localspec-llama      the backend and version llama.cpp was built for ("unfinished" while it is being built)
 #   .localspec-dev        the same for requirements-dev.txt
-#   .localspec-no-cuda    the CUDA build that failed, so that it is not tried again at every start
+#   .localspec-toolkit    the CUDA compiler in .venv/cuda, as long as it is whole
+#   .localspec-no-cuda    the CUDA build that failed, so that it is not tried again at every start; -no-vulkan likewise
+#   .localspec-backend    for the page: the backend, why that one, and what can be done
 
 set -euo pipefail
 
@@ -17,13 +19,8 @@ python=$venv/bin/python
 log=$venv/setup.log
 lock=$root/.venv.lock
 
-usual_cuda=/usr/local/cuda
-
-backend=""        # cpu, cuda or metal
-backend_why=""    # one line for people
-nvcc=""           # the CUDA compiler, where there is one
-version=""        # of the Python in .venv, such as 3.11
-ticker=""         # process that shows the seconds while pip runs
+version="" # of the Python in .venv, such as 3.11
+ticker=""  # process that shows the seconds while pip runs
 
 # ---- talking -------------------------------------------------------------------------------------------------------
 
@@ -113,69 +110,10 @@ fail_with_log() {
 
 # ---- which llama.cpp -----------------------------------------------------------------------------------------------
 
-nvidia_gpu_answers() {
-    # Into a variable, not a pipe: `grep -q` may close the pipe early, which pipefail would take for a failure.
-    local listed
-    listed=$(nvidia-smi -L 2>/dev/null </dev/null) || return 1
-    case $listed in *"GPU "*) return 0 ;; *) return 1 ;; esac
-}
-
-find_nvcc() {
-    local place
-    nvcc=$(command -v nvcc || true)
-    for place in "${CUDA_HOME:-}" "$usual_cuda"; do
-        if [ -z "$nvcc" ] && [ -n "$place" ] && [ -x "$place/bin/nvcc" ]; then nvcc=$place/bin/nvcc; fi
-    done
-    [ -n "$nvcc" ]
-}
+# shellcheck source=scripts/gpu.sh
+. "$root/scripts/gpu.sh"
 
 llama_pin() { sed -n 's/^llama-cpp-python==\([^ ;#]*\).*/\1/p' "$root/requirements.txt"; }
-
-cuda_attempt() { printf '%s with %s' "$(llama_pin)" "$nvcc"; }
-
-detect_backend() {
-    backend=cpu
-    if [ "$(uname -s)" = Darwin ]; then
-        backend_why="this is not Apple silicon: using the CPU"
-        if [ "$(uname -m)" = arm64 ]; then
-            backend=metal
-            backend_why="Apple silicon: using the GPU through Metal"
-        fi
-    elif ! nvidia_gpu_answers; then
-        backend_why="no NVIDIA GPU answers: using the CPU"
-    elif ! find_nvcc; then
-        backend_why="NVIDIA GPU found but no CUDA compiler (nvcc): using the CPU. Install the CUDA toolkit and start again to use the GPU"
-    elif [ "$(read_stamp no-cuda)" = "$(cuda_attempt)" ]; then
-        backend_why="building for the NVIDIA GPU failed before: using the CPU. To try again: LOCALSPEC_BACKEND=cuda ./start.sh"
-    else
-        backend=cuda
-        backend_why="NVIDIA GPU and CUDA compiler ($nvcc) found: using the GPU"
-    fi
-}
-
-choose_backend() {
-    case ${LOCALSPEC_BACKEND:-} in
-        "")
-            detect_backend
-            return
-            ;;
-        cpu) ;;
-        cuda)
-            find_nvcc || fail "LOCALSPEC_BACKEND=cuda needs the CUDA compiler (nvcc), which was not found." \
-                "Install the CUDA toolkit, or name its folder in CUDA_HOME, or start with LOCALSPEC_BACKEND=cpu."
-            ;;
-        metal)
-            [ "$(uname -s)" = Darwin ] || fail "LOCALSPEC_BACKEND=metal works on macOS only." \
-                "Leave LOCALSPEC_BACKEND unset to let the start choose, or use cpu or cuda."
-            ;;
-        *)
-            fail "LOCALSPEC_BACKEND=$LOCALSPEC_BACKEND is unknown." \
-                "It can be cpu, cuda or metal; leave it unset to let the start choose."
-            ;;
-    esac
-    backend=$LOCALSPEC_BACKEND
-    backend_why="asked for by LOCALSPEC_BACKEND"
-}
 
 # Our kernels are built into llama.cpp by a hook of CMake's.
 kernels_hook=$root/localspec/native/hook.cmake
@@ -195,7 +133,12 @@ kernels_there() {
 cmake_args() {
     local args=""
     case $1 in
-        cuda) args="-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native" ;;
+        cuda)
+            args=$(cuda_architectures)
+            args="-DGGML_CUDA=on \"-DCMAKE_CUDA_ARCHITECTURES=${args:-native}\""
+            if [ -z "$nvcc" ]; then args="$args $(toolkit_arguments)"; fi
+            ;;
+        vulkan) args="-DGGML_VULKAN=on" ;;
         metal) args="-DGGML_METAL=on" ;;
         cpu) if [ "$(uname -s)" = Darwin ]; then args="-DGGML_METAL=off"; fi ;;
     esac
@@ -205,20 +148,18 @@ cmake_args() {
     printf '%s' "$args"
 }
 
-# A toolkit that is not in the loader's configuration would leave the CUDA build without its libraries.
-use_cuda_libraries() {
-    [ "$backend" = cuda ] || return 0
-    local folder=${nvcc%/bin/nvcc}/lib64
-    if [ -e "$folder/libcudart.so" ]; then export LD_LIBRARY_PATH="${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$folder"; fi
-}
-
 # ---- stamps --------------------------------------------------------------------------------------------------------
 
 read_stamp() { cat "$venv/.localspec-$1" 2>/dev/null || true; }
 write_stamp() { printf '%s\n' "$2" >"$venv/.localspec-$1"; }
 requirements_sum() { cat "$root/requirements.txt" "$root/requirements-models.txt" | cksum; }
 packages_stamp() { printf 'requirements %s, Python %s' "$(requirements_sum)" "$version"; }
-llama_stamp() { printf '%s %s, Python %s%s' "$backend" "$(llama_pin)" "$version" "$(kernels_stamp)"; }
+# Of the backend that is wanted, or of another one.
+llama_stamp() {
+    local kind=${1:-$backend} built=""
+    if [ "$kind" = cuda ] && [ -z "$nvcc" ]; then built=", toolkit $toolkit_version"; fi
+    printf '%s %s, Python %s%s%s' "$kind" "$(llama_pin)" "$version" "$(kernels_stamp)" "$built"
+}
 dev_stamp() { printf '%s, dev %s' "$(packages_stamp)" "$(cksum <"$root/requirements-dev.txt")"; }
 
 # Sets version; fails where .venv has no Python that runs (never made, half made, or its Python was removed).
@@ -241,14 +182,20 @@ check_writable() {
     fi
 }
 
-check_disk() {
-    local needed_gb=4 free_kb
-    if packages_ready; then needed_gb=1; fi # only llama.cpp is built again
+# Of the disk that LocalSpec lies on; nothing where the file system does not say.
+free_kb() {
+    local free
     # The column before the percentage: the first column can hold spaces.
-    free_kb=$(df -Pk "$root" | awk 'NR == 2 { for (i = NF; i > 1; i--) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }')
-    case $free_kb in "" | *[!0-9]*) return 0 ;; esac # a file system that does not say
-    if [ "$free_kb" -lt $((needed_gb * 1024 * 1024)) ]; then
-        fail "the disk of $root has $((free_kb / 1024)) MB free; installing needs about $needed_gb GB." \
+    free=$(df -Pk "$root" | awk 'NR == 2 { for (i = NF; i > 1; i--) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }')
+    case $free in *[!0-9]*) ;; *) printf '%s' "$free" ;; esac
+}
+
+check_disk() {
+    local needed_gb=4 free
+    if packages_ready; then needed_gb=1; fi # only llama.cpp is built again
+    free=$(free_kb)
+    if [ -n "$free" ] && [ "$free" -lt $((needed_gb * 1024 * 1024)) ]; then
+        fail "the disk of $root has $((free / 1024)) MB free; installing needs about $needed_gb GB." \
             "Free some space, or move the folder to another disk, and start again."
     fi
 }
@@ -382,24 +329,27 @@ cores() { getconf _NPROCESSORS_ONLN 2>/dev/null || printf 2; }
 
 build_time() {
     local work=10 # minutes of one core; measured as five minutes on two
-    if [ "$1" = cuda ]; then work=40; fi
+    case $1 in cuda) work=70 ;; vulkan) work=20 ;; esac
     printf '%s' $(((work + $(cores) - 1) / $(cores) + 1))
 }
 
-# pip caches the wheels it builds whatever they were built with, so it could serve a CPU build where CUDA is asked for.
-# The plain CPU build is the only one it may keep and serve.
-pip_build() {
+# Sets wheel: llama.cpp built for that backend, not yet installed. pip caches the wheels it builds whatever they were built
+# with, so it could serve a CPU build where CUDA is asked for. The plain CPU build is the only one it may keep and serve.
+build_wheel() {
     local args kind=$1
     args=$(cmake_args "$kind")
-    set -- install --no-deps --force-reinstall "llama-cpp-python==$(llama_pin)"
+    rm -rf "$venv/wheel"
+    set -- wheel --no-deps --wheel-dir "$venv/wheel" "llama-cpp-python==$(llama_pin)"
     if [ "$kind" != cpu ] || [ -n "${CMAKE_ARGS:-}" ] || [ -f "$kernels_hook" ]; then
         set -- "$@" --no-cache-dir --no-binary llama-cpp-python
     fi
     ( # the exports are for this build only
-        if [ "$kind" = cuda ]; then export CUDACXX="${CUDACXX:-$nvcc}"; fi
+        if [ "$kind" = cuda ]; then export CUDACXX="${CUDACXX:-${nvcc:-$toolkit/bin/nvcc}}"; fi
         export CMAKE_ARGS="$args" CMAKE_BUILD_PARALLEL_LEVEL="${CMAKE_BUILD_PARALLEL_LEVEL:-$(cores)}"
         pip "$@"
-    )
+    ) || return 1
+    for wheel in "$venv/wheel/"llama_cpp_python-*.whl; do [ -f "$wheel" ] && return 0; done
+    return 1
 }
 
 # It loads, and on a GPU backend it can use the GPU.
@@ -407,10 +357,23 @@ llama_works() {
     quietly "$python" -c "import sys, llama_cpp; sys.exit('$1' != 'cpu' and not llama_cpp.llama_supports_gpu_offload())"
 }
 
-# The second pip adds what llama-cpp-python itself needs and checks that every pin holds.
+# The same before it is installed: in a folder as deep as the one of .venv, from which libraries are found as from there.
+wheel_works() {
+    local folder=$venv/tried/lib/python/site-packages
+    rm -rf "$venv/tried"
+    pip install --no-deps --no-index --target "$folder" "$wheel" && PYTHONPATH=$folder llama_works "$1"
+}
+
+# Puts a build in the place of the one before only when it works. The second pip adds what llama-cpp-python itself needs and
+# checks that every pin holds.
 build_llama() {
     say "Building llama.cpp for this computer, $1 (about $(build_time "$1") minutes, once) ..."
-    pip_build "$1" && pip install -r "$root/requirements.txt" && llama_works "$1"
+    trouble="the build failed"
+    build_wheel "$1" || return 1
+    trouble="what was built does not run"
+    wheel_works "$1" || return 1
+    write_stamp llama unfinished
+    pip install --no-deps --no-index --force-reinstall "$wheel" && pip install -r "$root/requirements.txt" && llama_works "$1"
 }
 
 # A .venv filled by hand has no stamp; its build is taken over where it is the one for the CPU.
@@ -419,26 +382,62 @@ adopt_llama() {
         pip install -r "$root/requirements.txt" && llama_works cpu
 }
 
+build_for_gpu() {
+    if [ "$1" = cuda ] && [ -z "$nvcc" ]; then install_toolkit || return 1; fi
+    build_llama "$1"
+}
+
+# What is installed goes on serving where it is whole; else llama.cpp is built for the CPU.
+fall_back() {
+    local failed=$1 kept
+    cp "$log" "$venv/setup-$failed.log"
+    say "The build for $(backend_name "$failed") failed ($trouble); its log is $venv/setup-$failed.log."
+    backend=""
+    for kept in cpu vulkan; do
+        if [ "$(read_stamp llama)" = "$(llama_stamp "$kept")" ] && llama_works "$kept"; then backend=$kept; fi
+    done
+    if [ -z "$backend" ]; then
+        say "Using the CPU instead."
+        backend=cpu
+        build_llama cpu || fail_with_log "llama.cpp could not be built."
+        write_stamp llama "$(llama_stamp)"
+    else
+        say "llama.cpp stays as it was, for $backend."
+    fi
+    say "  $(try_again "$failed")"
+    # Noted only now: had the network failed, the CPU build would have failed too.
+    write_stamp "no-$failed" "$(attempt "$failed")"
+    backend_why="building for $(backend_name "$failed") failed ($trouble): using $(backend_name "$backend")"
+    backend_advice="$(try_again "$failed") (its log: .venv/setup-$failed.log)"
+}
+
 install_llama() {
     if adopt_llama; then
         write_stamp llama "$(llama_stamp)"
         return
     fi
-    write_stamp llama unfinished
-    if ! build_llama "$backend"; then
-        if [ "$backend" != cuda ]; then fail_with_log "llama.cpp could not be built."; fi
-        cp "$log" "$venv/setup-cuda.log"
-        say "The CUDA build failed; its log is $venv/setup-cuda.log. Using the CPU instead."
-        say "  To try it again later: LOCALSPEC_BACKEND=cuda ./start.sh"
-        backend=cpu
-        backend_why="the CUDA build failed: using the CPU"
-        build_llama cpu || fail_with_log "llama.cpp could not be built."
-        # Noted only now: had the network failed, the CPU build would have failed too.
-        write_stamp no-cuda "$(cuda_attempt)"
-    elif [ "$backend" = cuda ]; then
-        rm -f "$venv/.localspec-no-cuda"
-    fi
-    write_stamp llama "$(llama_stamp)"
+    local wanted=$backend
+    case $wanted in
+        cuda | vulkan)
+            if build_for_gpu "$wanted"; then
+                rm -f "$venv/.localspec-no-$wanted"
+                write_stamp llama "$(llama_stamp)"
+            else
+                fall_back "$wanted"
+            fi
+            ;;
+        *)
+            build_llama "$wanted" || fail_with_log "llama.cpp could not be built."
+            write_stamp llama "$(llama_stamp)"
+            ;;
+    esac
+    tidy
+}
+
+# After a build: its wheel, the trial, and of the CUDA compiler all but what a build with it needs at run time.
+tidy() {
+    rm -rf "$venv/wheel" "$venv/tried"
+    if built_with_toolkit; then trim_toolkit; else remove_toolkit; fi
 }
 
 install_all() {
@@ -464,7 +463,10 @@ set_up() {
     esac
     choose_backend
     use_cuda_libraries
-    if ready && { [ -z "${1:-}" ] || [ "$(read_stamp dev)" = "$(dev_stamp)" ]; }; then return 0; fi
+    if ready && { [ -z "${1:-}" ] || [ "$(read_stamp dev)" = "$(dev_stamp)" ]; }; then
+        write_backend
+        return 0
+    fi
     check_writable
     take_lock
     if ! ready; then
@@ -472,5 +474,6 @@ set_up() {
         install_all
     fi
     if [ -n "${1:-}" ] && [ "$(read_stamp dev)" != "$(dev_stamp)" ]; then install_dev; fi
+    write_backend
     release_lock
 }

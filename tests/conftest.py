@@ -11,7 +11,7 @@ from hypothesis import settings
 
 from tests.measurements import measurements
 
-pytest_plugins = ["tests.running"]
+pytest_plugins = ["tests.running", "tests.start_machine"]
 
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")

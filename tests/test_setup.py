@@ -1,230 +1,22 @@
 """The start and test scripts, run for real in copies of the folder.
 
-Stand-ins are used only for commands of the machine (`nvidia-smi`, `nvcc`, `uname`, `df`), found on PATH first.
-Installing is tested with a real Python, .venv and pip on small packages in a local folder, so no test needs a network.
+What they build for graphics cards, and with which compiler: tests/test_setup_gpu.py.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
 import os
 import shutil
 import signal
 import subprocess
-import sys
-import tarfile
 import time
-import zipfile
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[1]
-SHELL_SCRIPTS = ("start.sh", "start.command", "test.sh", "scripts/setup.sh", ".ci/run")
+from tests.start_machine import PYTHON, REPOSITORY, Machine
 
-# All that the scripts may use of a machine; each test adds its compiler and its graphics card.
-TOOLS = (
-    *("awk", "bash", "cat", "cksum", "cp", "df", "dirname", "env", "getconf", "grep", "mkdir", "ps", "readlink", "rm"),
-    *("sed", "sleep", "tail", "tee"),
-)
-
-GPU = "echo 'GPU 0: NVIDIA Test Card (UUID: GPU-1)'"
-
-# The build backend inside the package that stands for llama-cpp-python: it keeps what it was asked to build with, and
-# fails where a test wants CUDA to fail. It needs no other package, so pip builds it with no network.
-BUILD_BACKEND = """
-import os, pathlib, zipfile
-
-def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-    arguments = os.environ.get("CMAKE_ARGS", "")
-    with open(os.environ["BUILDS"], "a") as builds:
-        builds.write(arguments + "\\n")
-    if "-DGGML_CUDA=on" in arguments and os.environ.get("CUDA_FAILS"):
-        raise SystemExit("the CUDA compiler failed")
-    module = f"ARGUMENTS = {arguments!r}\\nCORES = {os.environ.get('CMAKE_BUILD_PARALLEL_LEVEL')!r}\\n"
-    module += "CUDA_COMPILER = " + repr(os.environ.get("CUDACXX")) + "\\n"
-    module += "def llama_supports_gpu_offload(): return 'CUDA=on' in ARGUMENTS or 'METAL=on' in ARGUMENTS\\n"
-    name = "llama_cpp_python-1.0-py3-none-any.whl"
-    info = "llama_cpp_python-1.0.dist-info/"
-    with zipfile.ZipFile(pathlib.Path(wheel_directory) / name, "w") as wheel:
-        wheel.writestr("llama_cpp/__init__.py", module)
-        wheel.writestr(info + "METADATA", "Metadata-Version: 2.1\\nName: llama-cpp-python\\nVersion: 1.0\\n")
-        wheel.writestr(info + "WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
-        wheel.writestr(info + "RECORD", "".join(f"{entry},,\\n" for entry in (*wheel.namelist(), info + "RECORD")))
-    return name
-"""
-
-# The Python below a virtual environment, as on a machine that has none yet.
-PYTHON = Path(sys.base_prefix) / "bin" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-
-# Stands for app.py and localspec/__main__.py: says what it was called with, and where.
-ECHO = "import os, sys\nprint(__name__, sys.argv[1:], os.getcwd(), sys.prefix, sep='\\n')\n"
-
-
-class Machine:
-    """A copy of the start scripts in a folder of its own, and a PATH that holds only what the test puts there."""
-
-    def __init__(self, base: Path) -> None:
-        self.root = base / "a folder" / "LocalSpec"  # a space, as people have in their folders
-        self.bin = base / "bin"
-        self.index = base / "index"
-        self.builds = base / "builds"
-        self.venv = self.root / ".venv"
-        for script in ("start.sh", "start.command", "test.sh", "scripts/setup.sh"):
-            (self.root / script).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(REPOSITORY / script, self.root / script)
-        (self.root / "requirements.txt").write_text("llama-cpp-python==1.0  # the pin\nhnswlib==2.0\n")
-        (self.root / "requirements-models.txt").write_text("model==3.0\n")
-        (self.root / "app.py").write_text(ECHO)
-        (self.root / "localspec").mkdir()
-        (self.root / "localspec" / "__main__.py").write_text(ECHO)
-        self.bin.mkdir()
-        for tool in TOOLS:
-            place = shutil.which(tool)
-            if place is not None:
-                (self.bin / tool).symlink_to(place)
-        self.command("python3", f'exec "{PYTHON}" "$@"')
-        self.command("uname", 'if [ "$1" = -m ]; then echo x86_64; else echo Linux; fi')
-        self.environment = {
-            "PATH": str(self.bin),
-            "HOME": str(base),
-            "PIP_CONFIG_FILE": os.devnull,
-            "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(self.index),
-            "PIP_CACHE_DIR": str(base / "cache"),
-            "BUILDS": str(self.builds),
-        }
-
-    def command(self, name: str, body: str) -> Path:
-        path = self.bin / name
-        path.unlink(missing_ok=True)
-        path.write_text(f"#!{shutil.which('bash')}\n{body}\n")
-        path.chmod(0o755)
-        return path
-
-    def compiler(self) -> None:
-        for name in ("cc", "c++"):
-            self.command(name, "exit 1")
-
-    def apple_silicon(self) -> None:
-        self.command("uname", 'if [ "$1" = -m ]; then echo arm64; else echo Darwin; fi')
-
-    def packages(self) -> None:
-        """The folder pip installs from: llama-cpp-python as source, hnswlib and a model that needs it as wheels."""
-        self.index.mkdir()
-        files = {
-            "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
-            "backend.py": BUILD_BACKEND,
-            "PKG-INFO": "Metadata-Version: 2.1\nName: llama-cpp-python\nVersion: 1.0\n",
-        }
-        with tarfile.open(self.index / "llama_cpp_python-1.0.tar.gz", "w:gz") as archive:
-            for name, text in files.items():
-                entry = tarfile.TarInfo(f"llama_cpp_python-1.0/{name}")
-                entry.size = len(text.encode())
-                archive.addfile(entry, io.BytesIO(text.encode()))
-        self._wheel("hnswlib", "2.0")
-        self._wheel("model", "3.0", "Requires-Dist: llama-cpp-python>=0.1\n")
-
-    def _wheel(self, name: str, version: str, more: str = "") -> None:
-        info = f"{name}-{version}.dist-info/"
-        contents = {
-            f"{name}.py": "",
-            info + "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{more}",
-            info + "WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        }
-        with zipfile.ZipFile(self.index / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
-            record = ""
-            for file, text in contents.items():
-                wheel.writestr(file, text)
-                digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
-                record += f"{file},sha256={digest},{len(text)}\n"
-            wheel.writestr(info + "RECORD", record + info + "RECORD,,\n")
-
-    def run(
-        self, *command: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            command,
-            cwd=cwd or self.root,
-            env={**self.environment, **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    def start(self, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        return self.run(str(self.root / "start.sh"), *arguments, cwd=cwd, environment=environment)
-
-    def shell(self, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Runs shell code with the functions of scripts/setup.sh."""
-        return self.run("bash", "-c", f'. "{self.root}/scripts/setup.sh"\n{code}', environment=environment)
-
-    def backend(self, **environment: str) -> tuple[str, str]:
-        answer = self.shell('choose_backend; echo "$backend"; echo "$backend_why"', **environment)
-        assert answer.returncode == 0, answer.stderr
-        backend, why = answer.stdout.splitlines()
-        return backend, why
-
-    def set_up_by_hand(self) -> None:
-        """A .venv that counts as installed: Python itself, and the stamps that the scripts write."""
-        (self.venv / "bin").mkdir(parents=True)
-        (self.venv / "bin" / "python").symlink_to(PYTHON)
-        (self.venv / "pyvenv.cfg").write_text(f"home = {PYTHON.parent}\n")
-        done = self.shell(
-            "choose_backend; venv_runs\n"
-            'write_stamp packages "$(packages_stamp)"; write_stamp llama "$(llama_stamp)"; ready && echo ready'
-        )
-        assert done.stdout == "ready\n", done.stderr
-
-    def built(self) -> dict[str, str]:
-        """What the installed llama_cpp was built with."""
-        code = "import llama_cpp as l; print(l.ARGUMENTS, l.CORES, l.CUDA_COMPILER, sep='\\n')"
-        lines = self.run(str(self.venv / "bin" / "python"), "-c", code).stdout.splitlines()
-        return dict(zip(("arguments", "cores", "cuda_compiler"), lines, strict=True))
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Machine:
-    return Machine(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def first_start(tmp_path_factory: pytest.TempPathFactory) -> Machine:
-    """A machine after its first start, which really installed. Tests work on copies."""
-    machine = Machine(tmp_path_factory.mktemp("first"))
-    machine.compiler()
-    machine.packages()
-    first = machine.start("--setup-only")
-    assert first.returncode == 0, first.stderr
-    assert "LocalSpec is ready: llama.cpp on the cpu backend" in first.stdout
-    return machine
-
-
-@pytest.fixture
-def installed(machine: Machine, first_start: Machine) -> Iterator[Machine]:
-    """A machine with everything installed, and pip's cache filled as the first start left it."""
-    machine.compiler()
-    machine.environment.update({key: first_start.environment[key] for key in ("PIP_FIND_LINKS", "PIP_CACHE_DIR")})
-    shutil.copytree(first_start.venv, machine.venv, symlinks=True)
-    yield machine
-    assert not (machine.root / ".venv.lock").exists()
-
-
-@pytest.fixture
-def begun(machine: Machine, first_start: Machine) -> Machine:
-    """A machine whose .venv is made but empty."""
-    shutil.copytree(first_start.venv, machine.venv, symlinks=True)
-    for stamp in machine.venv.glob(".localspec-*"):
-        stamp.unlink()
-    packages = ("llama-cpp-python", "hnswlib", "model")
-    remove = (str(machine.venv / "bin" / "python"), "-m", "pip", "uninstall", "-y", *packages)
-    assert machine.run(*remove).returncode == 0
-    return machine
-
+SHELL_SCRIPTS = ("start.sh", "start.command", "test.sh", "scripts/setup.sh", "scripts/gpu.sh", ".ci/run")
 
 # ---- the scripts as files ----
 
@@ -252,84 +44,19 @@ def test_batch_file_has_windows_lines_and_all_its_labels() -> None:
 # ---- which llama.cpp ----
 
 
-def test_no_gpu_means_cpu(machine: Machine) -> None:
-    assert machine.backend() == ("cpu", "no NVIDIA GPU answers: using the CPU")
-
-
-def test_gpu_without_compiler_means_cpu_and_says_what_is_missing(machine: Machine) -> None:
-    machine.command("nvidia-smi", GPU)
-    # The machine of the test may have a toolkit in the usual place.
-    answer = machine.shell('usual_cuda=/nowhere; choose_backend; echo "$backend: $backend_why"')
-    assert answer.stdout.startswith("cpu: NVIDIA GPU found but no CUDA compiler (nvcc)")
-    assert "Install the CUDA toolkit" in answer.stdout
-
-
-def test_gpu_and_compiler_mean_cuda(machine: Machine) -> None:
-    machine.command("nvidia-smi", GPU)
-    nvcc = machine.command("nvcc", "exit 0")
-    backend, why = machine.backend()
-    assert backend == "cuda"
-    assert str(nvcc) in why
-
-
-def test_compiler_is_found_in_cuda_home(machine: Machine) -> None:
-    machine.command("nvidia-smi", GPU)
-    toolkit = machine.root / "cuda toolkit"
-    (toolkit / "bin").mkdir(parents=True)
-    machine.command("nvcc", "exit 0").rename(toolkit / "bin" / "nvcc")
-    backend, why = machine.backend(CUDA_HOME=str(toolkit))
-    assert backend == "cuda"
-    assert str(toolkit) in why
-
-
-@pytest.mark.parametrize("answer", ["echo 'No devices found'", "echo 'GPU 0: gone'; exit 9"])
-def test_driver_without_gpu_means_cpu(machine: Machine, answer: str) -> None:
-    machine.command("nvidia-smi", answer)
-    machine.command("nvcc", "exit 0")
-    assert machine.backend()[0] == "cpu"
-
-
-def test_apple_silicon_means_metal(machine: Machine) -> None:
-    machine.apple_silicon()
-    assert machine.backend()[0] == "metal"
-
-
-def test_intel_mac_means_cpu(machine: Machine) -> None:
-    machine.command("uname", 'if [ "$1" = -m ]; then echo x86_64; else echo Darwin; fi')
-    assert machine.backend()[0] == "cpu"
-
-
-def test_backend_can_be_asked_for(machine: Machine) -> None:
-    machine.command("nvidia-smi", GPU)
-    machine.command("nvcc", "exit 0")
-    assert machine.backend(LOCALSPEC_BACKEND="cpu") == ("cpu", "asked for by LOCALSPEC_BACKEND")
-    machine.command("nvidia-smi", "exit 1")
-    assert machine.backend(LOCALSPEC_BACKEND="cuda")[0] == "cuda"
-
-
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [("vulkan", "It can be cpu, cuda or metal"), ("CUDA", "It can be"), ("metal", "works on macOS only")],
-)
-def test_backend_that_cannot_be_is_refused(machine: Machine, asked: str, told: str) -> None:
-    machine.set_up_by_hand()
-    answer = machine.start("--setup-only", LOCALSPEC_BACKEND=asked)
-    assert answer.returncode == 1
-    assert f"LOCALSPEC_BACKEND={asked}" in answer.stderr
-    assert told in answer.stderr
-
-
 @pytest.mark.parametrize(
     ("backend", "own", "expected"),
     [
-        ("cuda", "", "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native"),
-        ("cuda", "-DMORE=1", "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native -DMORE=1"),
+        ("cuda", "", '-DGGML_CUDA=on "-DCMAKE_CUDA_ARCHITECTURES=native"'),
+        ("cuda", "-DMORE=1", '-DGGML_CUDA=on "-DCMAKE_CUDA_ARCHITECTURES=native" -DMORE=1'),
+        ("vulkan", "-DMORE=1", "-DGGML_VULKAN=on -DMORE=1"),
         ("cpu", "", ""),
         ("cpu", "-DMORE=1", "-DMORE=1"),
     ],
 )
 def test_cmake_arguments(machine: Machine, backend: str, own: str, expected: str) -> None:
-    assert machine.shell(f"cmake_args {backend}", CMAKE_ARGS=own).stdout == expected
+    machine.command("nvcc", "exit 0")
+    assert machine.shell(f"find_nvcc || true; cmake_args {backend}", CMAKE_ARGS=own).stdout == expected
 
 
 def test_cmake_arguments_on_macos(machine: Machine) -> None:
@@ -523,7 +250,7 @@ def test_installs_once_then_starts_without_pip(installed: Machine) -> None:
     [
         ("cpu", "", ""),
         ("cpu", "-DMORE=1", "-DMORE=1"),
-        ("cuda", "", "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native"),
+        ("cuda", "", '-DGGML_CUDA=on "-DCMAKE_CUDA_ARCHITECTURES=native"'),
     ],
 )
 def test_llama_is_built_once(begun: Machine, backend: str, own: str, arguments: str) -> None:
@@ -535,46 +262,6 @@ def test_llama_is_built_once(begun: Machine, backend: str, own: str, arguments: 
     assert begun.builds.read_text().splitlines() == [arguments]
     assert begun.built()["arguments"] == arguments
     assert list(begun.venv.glob("lib/python*/site-packages/model.py")), "the model is installed all the same"
-
-
-def test_backend_change_builds_llama_only_and_not_from_the_cache(installed: Machine) -> None:
-    installed.command("nvidia-smi", GPU)
-    nvcc = installed.command("nvcc", "exit 0")
-    marker = next(installed.venv.glob("lib/python*/site-packages")) / "hnswlib.py"
-    marker.write_text("# not installed again\n")
-
-    changed = installed.start("--setup-only")
-    assert changed.returncode == 0, changed.stderr
-    assert "on the cuda backend" in changed.stdout
-    assert "Installing the Python packages" not in changed.stderr
-    built = installed.built()
-    assert built["arguments"] == "-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=native"
-    assert built["cuda_compiler"] == str(nvcc)
-    assert marker.read_text() == "# not installed again\n"
-
-    back = installed.start("--setup-only", LOCALSPEC_BACKEND="cpu")
-    assert "on the cpu backend" in back.stdout
-    assert installed.built()["arguments"] == ""
-
-
-def test_failed_cuda_build_falls_back_and_is_not_tried_at_every_start(installed: Machine) -> None:
-    installed.command("nvidia-smi", GPU)
-    installed.command("nvcc", "exit 0")
-    first = installed.start(CUDA_FAILS="1")
-    assert first.returncode == 0, first.stderr
-    assert "The CUDA build failed" in first.stderr
-    assert "the CUDA compiler failed" in (installed.venv / "setup-cuda.log").read_text()
-    assert first.stdout.splitlines()[0] == "__main__"
-    assert installed.built()["arguments"] == ""
-
-    second = installed.start()
-    assert "Building" not in second.stderr
-    assert "failed before: using the CPU" in second.stderr
-
-    asked = installed.start("--setup-only", LOCALSPEC_BACKEND="cuda")
-    assert "on the cuda backend" in asked.stdout
-    third = installed.start("--setup-only")
-    assert "on the cuda backend" in third.stdout
 
 
 def test_own_cmake_arguments_are_not_served_from_the_cache(installed: Machine) -> None:
