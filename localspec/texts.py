@@ -201,6 +201,33 @@ KERNELS_OF_LLAMA = {
     "none for this processor": "llama.cpp's own (none for this processor)",
 }
 """Why ours do not serve, in the words of `native.describe`"""
+DEVICE_PROCESSOR = "Device: the processor; no graphics card is used."
+DEVICE_GPU = "Device: {devices} ({backend})."
+DEVICE_UNTOLD = "Device: a GPU, of which nothing can be found out."
+BACKEND_NAMES = {"cuda": "CUDA", "vulkan": "Vulkan", "metal": "Metal"}
+BACKEND_UNKNOWN = "GPU"
+VULKAN_PACKAGES = "packages libvulkan-dev, glslc, spirv-headers on Debian and Ubuntu; the start names those of Fedora"
+IDLE_NO_DEVICE = (
+    "llama.cpp is built for {backend}, but finds no graphics card. Is the card's driver loaded? Start again when it is;"
+    " LOCALSPEC_BACKEND=cpu ./start.sh builds for the processor instead."
+)
+IDLE_ASKED = "The processor was asked for (LOCALSPEC_BACKEND=cpu). Start without that to let a graphics card serve."
+IDLE_NVIDIA = (
+    "An NVIDIA graphics card lies idle: its driver does not answer. Install NVIDIA's driver (nvidia-smi -L must list"
+    " the card) and start again."
+)
+IDLE_UNKNOWN = (
+    "An NVIDIA graphics card lies idle: this llama.cpp is built for the processor. ./start.sh builds it for the card if"
+    " NVIDIA's driver is installed."
+)
+IDLE_VULKAN = (
+    f"An {{vendor}} graphics card lies idle. To build for it: LOCALSPEC_BACKEND=vulkan ./start.sh ({VULKAN_PACKAGES})."
+)
+IDLE_BUILT_IN = (
+    "The {vendor} graphics of this computer's processor are not used; whether they are faster must be tried:"
+    " LOCALSPEC_BACKEND=vulkan ./start.sh"
+    f" ({VULKAN_PACKAGES})."
+)
 TUNED = "tuned: {format}"
 TUNE = "Tune for this computer"
 TUNE_AGAIN = "Measure again"

@@ -12,7 +12,7 @@ from localspec.cli import shared_options as shared
 from localspec.cli.bench import device
 from localspec.desktop import window
 from localspec.models.files.catalogue import available
-from localspec.models.llama import gpu_offload_available, kernels, library_version, system_info
+from localspec.models.llama import gpu_offload_available, graphics, kernels, library_version, system_info
 
 
 def doctor(
@@ -26,8 +26,10 @@ def doctor(
 ) -> None:
     """Show what this computer offers: backend, models, and T(k), the time of one decode by rows."""
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
+    told = graphics()
     report: dict[str, Any] = {
         "backend": "GPU" if gpu_offload_available() else "CPU",
+        "graphics": " ".join(part for part in (told.device, told.idle) if part),
         "llama_cpp_python": library_version(),
         "system": system_info(),
         "kernels": kernels(),

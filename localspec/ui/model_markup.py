@@ -12,6 +12,7 @@ from localspec.chat.methods import METHODS
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import ASKED, Fit, Ways
+from localspec.models.llama import Graphics
 from localspec.models.quantization.format_search import SHOWN_ROWS
 from localspec.models.quantization.tuned import Figures, Tuning
 from localspec.ui import elements
@@ -87,6 +88,14 @@ def kernels(described: str) -> str:
         which = texts.KERNELS_OF_LLAMA.get(described, described)
     state = "ours" if found else "llama"
     return f'<p class="quiet" data-kernels="{state}">{elements.lines(texts.KERNELS.format(which=which))}</p>'
+
+
+def graphics(told: Graphics) -> str:
+    """The line about the device that computes, and one about a graphics card that lies idle."""
+    said = paragraph(told.device, "quiet", "device")
+    if not told.idle:
+        return said
+    return said + (elements.note(told.idle, "problem") if told.loud else paragraph(told.idle, "quiet", "idle"))
 
 
 # -- whether it fits --------------------------------------------------------------------------------------------------

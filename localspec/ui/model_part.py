@@ -27,7 +27,7 @@ from localspec.models.files.catalogue import (
 from localspec.models.fit.fitting import Fit, ways
 from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import footprint
-from localspec.models.llama import kernels
+from localspec.models.llama import graphics, kernels
 from localspec.models.pairing import compare_files
 from localspec.ui import elements, model_markup
 from localspec.ui.catalogue_part import LOOK_SECONDS, CataloguePart, ModelFolder
@@ -75,7 +75,9 @@ class ModelPart(Part):
             )
             self.named["draft-status"] = html("draft-status")
             self.named["formats"] = html("formats")
-            html("kernels", model_markup.kernels(kernels()))  # the same as long as the application runs
+            # Both the same as long as the application runs.
+            html("kernels", model_markup.kernels(kernels()))
+            html("graphics", model_markup.graphics(graphics()))
             with gr.Row():
                 self.context = gr.Number(
                     context, label=texts.CONTEXT, info=texts.CONTEXT_INFO, precision=0, min_width=90, elem_id="context"

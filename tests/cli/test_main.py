@@ -15,6 +15,7 @@ from localspec.chat.methods import DEFAULT_METHOD
 from localspec.cli.main import _repeat_documents
 from localspec.desktop import window
 from localspec.models.files.catalogue import resolve
+from localspec.models.llama import graphics
 from tests.builders import make_docx, make_pdf
 from tests.measurements import measurements
 
@@ -211,6 +212,7 @@ def test_doctor_reports_the_machine(home: Path) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert report["backend"] in ("CPU", "GPU")
+    assert report["graphics"] == " ".join(filter(None, (graphics().device, graphics().idle)))
     assert report["home"] == str(home.resolve())
     assert report["window"] == window.description(window.Computer())
     assert report["models"][0]["name"] == "smollm2-135m"

@@ -10,7 +10,7 @@ from localspec.models.files.catalogue import CatalogueEntry, catalogue_entries
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import Ways, fit, ways
 from localspec.models.fit.memory import Footprint, Room
-from localspec.models.llama import Device, kernels
+from localspec.models.llama import Device, Graphics, kernels
 from localspec.ui import catalogue_markup, model_markup
 from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
 from localspec.ui.elements import model_button, read_model_button
@@ -96,6 +96,22 @@ def test_it_is_told_whose_kernels_serve(described: str, state: str, words: str) 
 def test_the_kernels_that_are_here_are_told_in_words_for_people() -> None:
     told = Tags(model_markup.kernels(kernels())).text.removeprefix("Kernels: ")
     assert told.startswith("ours (") or told in texts.KERNELS_OF_LLAMA.values()
+
+
+@pytest.mark.parametrize(("loud", "style"), [(True, "problem"), (False, "quiet")])
+def test_the_device_and_an_idle_card_are_told(loud: bool, style: str) -> None:
+    told = model_markup.graphics(Graphics("Device: the processor.", f"A card lies idle {HOSTILE}", loud))
+    assert Tags(told).text.startswith("Device: the processor.")
+    assert "A card lies idle" in Tags(told).text
+    assert f'class="{style}"' in told.partition("A card")[0].rpartition("<")[2]
+    assert HOSTILE not in told
+
+
+def test_without_an_idle_card_there_is_one_quiet_line() -> None:
+    told = model_markup.graphics(Graphics("Device: NVIDIA GeForce RTX 4090 (CUDA)."))
+    assert Tags(told).text == "Device: NVIDIA GeForce RTX 4090 (CUDA)."
+    assert told.startswith('<p class="quiet" data-figure="device">')
+    assert told.count("<p") == 1
 
 
 def test_every_offer_of_the_catalogue_can_be_shown() -> None:

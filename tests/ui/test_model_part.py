@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from localspec.models.files.catalogue import DEFAULT_MODEL, resolve
 from localspec.models.files.header import read_header
-from localspec.models.llama import kernels
+from localspec.models.llama import graphics, kernels
 from localspec.ui import model_markup
 from tests.models.files.hub import Hub, running_hub
 from tests.models.fit.test_memory import gguf
@@ -87,6 +87,7 @@ def test_figures_follow_the_choice_and_what_does_not_fit_is_refused(browser: Bro
     expect(fit(tab, "loaded")).to_contain_text("cache of 8192 tokens")
     expect(fit(tab, "loaded")).to_contain_text("all it was trained for; all layers on the processor")
     assert tab.page.locator("#kernels").inner_text().strip() == Tags(model_markup.kernels(kernels())).text
+    assert tab.page.locator("#graphics [data-figure=device]").inner_text().strip() == graphics().device
     context = tab.page.locator("#context input")
     context.fill("1024")
     expect(fit(tab, "fits")).to_contain_text("cache of 1024 tokens")

@@ -1,6 +1,7 @@
 """llama.cpp: the only importer of llama_cpp, by its low-level interface (ctypes).
 
-- `backend.py` the library itself, `weights.py` a loaded file, `devices.py` graphics processors
+- `backend.py` the library itself, `weights.py` a loaded file, `devices.py` graphics processors, `cards.py` those
+  that lie idle, and why
 - contexts over weights: `target.py` verifies draft trees, `branches.py` grows a draft model's tree, `streams.py` writes
   many replies at once, `reader.py` reads texts for their hidden states or logits
 - `batch.py` batches as arrays, `watch.py` ends graphs early, `attention.py` ways to attend, `sampling.py` draws tokens,
@@ -22,6 +23,7 @@ from localspec.models.llama.backend import (
     tells_of_short_memory,
 )
 from localspec.models.llama.branches import MAX_BRANCHES, BranchingContext
+from localspec.models.llama.cards import Graphics, graphics
 from localspec.models.llama.devices import Device, gpu_devices
 from localspec.models.llama.reader import LOGIT_ROWS, WINDOW, LogitReader, StateReader
 from localspec.models.llama.streams import ReplyStreams, Written, common_start
@@ -37,6 +39,7 @@ __all__ = [
     "WINDOW",
     "BranchingContext",
     "Device",
+    "Graphics",
     "LlamaModel",
     "LoadSettings",
     "LogitReader",
@@ -48,6 +51,7 @@ __all__ = [
     "echo_log",
     "gpu_devices",
     "gpu_offload_available",
+    "graphics",
     "halves",
     "kernels",
     "library_version",
