@@ -17,6 +17,7 @@ if "%~1"=="/?" goto usage
 
 rem ---- which llama.cpp ----
 set "WHY=asked for by LOCALSPEC_BACKEND"
+set "ADVICE="
 set "BACKEND=%LOCALSPEC_BACKEND%"
 if "%BACKEND%"=="cpu" goto backend_known
 if "%BACKEND%"=="cuda" goto backend_known
@@ -25,13 +26,16 @@ set "BACKEND=cpu"
 set "WHY=no NVIDIA GPU answers: using the CPU"
 nvidia-smi -L 2>nul | findstr /b /c:"GPU " >nul
 if errorlevel 1 goto backend_known
-set "WHY=NVIDIA GPU found but no CUDA compiler (nvcc): using the CPU. Install the CUDA toolkit and start again to use the GPU"
+set "WHY=NVIDIA GPU found but no CUDA compiler (nvcc): using the CPU"
+set "ADVICE=Install the CUDA toolkit and start again."
 where nvcc >nul 2>nul
 if errorlevel 1 goto backend_known
-set "WHY=building for the NVIDIA GPU failed before: using the CPU. To try again: set LOCALSPEC_BACKEND=cuda"
+set "WHY=building for the NVIDIA GPU failed before: using the CPU"
+set "ADVICE=To try again: set LOCALSPEC_BACKEND=cuda, then start.bat"
 if exist "%VENV%\.localspec-no-cuda" goto backend_known
 set "BACKEND=cuda"
 set "WHY=NVIDIA GPU and CUDA compiler found: using the GPU"
+set "ADVICE="
 :backend_known
 
 rem ---- is everything there? The stamps are written last, so an interrupted installation is completed. ----
@@ -49,7 +53,7 @@ if errorlevel 1 goto install
 goto ready
 
 :install
-echo llama.cpp on the %BACKEND% backend (%WHY%). 1>&2
+echo llama.cpp on the %BACKEND% backend (%WHY%). %ADVICE% 1>&2
 "%PY%" -c "import sys, pip; sys.exit(sys.version_info < (3, 10))" >nul 2>nul
 if not errorlevel 1 goto have_venv
 set "FOUND=py -3"
@@ -133,17 +137,22 @@ if not "%BUILT%"=="cuda" goto pip_failed
 copy /y "%LOG%" "%VENV%\setup-cuda.log" >nul
 echo The CUDA build failed; its log is "%VENV%\setup-cuda.log". Using the CPU instead. 1>&2
 set "WHY=the CUDA build failed: using the CPU"
+set "ADVICE=To try again: set LOCALSPEC_BACKEND=cuda, then start.bat"
 set "BUILT=cpu"
 goto build
 
 :ready
+rem For the page and doctor: the backend, why, and what can be done, a line each.
+>"%VENV%\.localspec-backend" echo %BACKEND%
+>>"%VENV%\.localspec-backend" echo %WHY%
+>>"%VENV%\.localspec-backend" echo.%ADVICE%
 set "PYTHONPATH=%ROOT%;%PYTHONPATH%"
 if "%~1"=="--setup-only" goto only_setup
 if "%~1"=="" goto application
 set "FIRST=%~1"
 if not "%FIRST:~0,1%"=="-" goto arguments
 :application
-echo llama.cpp on the %BACKEND% backend (%WHY%). 1>&2
+echo llama.cpp on the %BACKEND% backend (%WHY%). %ADVICE% 1>&2
 "%PY%" "%ROOT%app.py" %*
 if errorlevel 1 goto stopped
 exit /b 0

@@ -19,7 +19,8 @@ The first start installs into .venv beside this file: about 3 GB, and some minut
 this computer. Later starts are immediate.
 
 Settings (environment variables)
-  LOCALSPEC_BACKEND=cpu|cuda|metal    how llama.cpp is built; chosen by itself when unset
+  LOCALSPEC_BACKEND=cpu|cuda|vulkan|metal
+                                      how llama.cpp is built; chosen by itself when unset (never Vulkan)
   LOCALSPEC_KERNELS=off               llama.cpp's own processor kernels instead of those of LocalSpec
   LOCALSPEC_HOME=FOLDER               keep models/ and stores/ in another folder
   LOCALSPEC_PASSWORD=WORDS            lets other computers in with --host; at least 12 characters
@@ -52,7 +53,7 @@ case ${1:--} in
         printf 'LocalSpec is ready: llama.cpp on the %s backend (%s). Start it with ./start.sh\n' "$backend" "$backend_why"
         ;;
     -*)
-        say "llama.cpp on the $backend backend ($backend_why)."
+        say "llama.cpp on the $backend backend ($backend_why).${backend_advice:+ $backend_advice}"
         exec "$python" "$root/app.py" "$@"
         ;;
     *) exec "$python" -m localspec "$@" ;;

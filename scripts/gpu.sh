@@ -180,6 +180,13 @@ built_with_toolkit() {
     case $(read_stamp llama) in "cuda "*", toolkit $toolkit_version"*) [ -d "$toolkit/lib" ] ;; *) return 1 ;; esac
 }
 
+# A driver that was updated does not answer until the computer is started anew. A long build is not thrown away for that,
+# as long as it loads: without a card it computes on the processor.
+waits_for_driver() {
+    built_with_toolkit && venv_runs && [ "$(read_stamp llama)" = "$(llama_stamp cuda)" ] &&
+        "$python" -c 'import llama_cpp' >/dev/null 2>&1
+}
+
 # What a failed build was tried with: with another compiler it is tried again.
 attempt() {
     case $1 in
@@ -211,6 +218,11 @@ detect_backend() {
         backend_why="built for Vulkan, as asked before (LOCALSPEC_BACKEND=cpu changes that)"
     elif ! nvidia_gpu_answers; then
         backend_why="no NVIDIA GPU answers: using the CPU"
+        if waits_for_driver; then
+            backend=cuda
+            backend_why="no NVIDIA GPU answers now: what was built for it uses the CPU"
+            backend_advice="See whether its driver is loaded (nvidia-smi), or build for the CPU: LOCALSPEC_BACKEND=cpu ./start.sh"
+        fi
     elif ! built_with_toolkit && ! find_nvcc && ! failed_before cuda && ! toolkit_serves; then
         return
     elif failed_before cuda; then

@@ -470,7 +470,7 @@ set_up() {
     check_writable
     take_lock
     if ! ready; then
-        say "llama.cpp on the $backend backend ($backend_why)."
+        say "llama.cpp on the $backend backend ($backend_why).${backend_advice:+ $backend_advice}"
         install_all
     fi
     if [ -n "${1:-}" ] && [ "$(read_stamp dev)" != "$(dev_stamp)" ]; then install_dev; fi

@@ -299,6 +299,21 @@ def test_a_card_without_a_toolkit_gets_the_compiler_for_the_build_only(carded: M
     assert not (carded.venv / "cuda").exists()
 
 
+def test_a_driver_that_does_not_answer_for_a_while_costs_no_build(carded: Machine) -> None:
+    assert carded.start("--setup-only").returncode == 0
+    carded.command("nvidia-smi", "exit 9")
+    waits = carded.start("--setup-only")
+    assert waits.stderr == ""
+    assert "on the cuda backend (no NVIDIA GPU answers now" in waits.stdout
+    assert carded.stamp("backend").splitlines()[2].startswith("See whether its driver is loaded")
+
+    package = next(carded.venv.glob("lib/python*/site-packages")) / "llama_cpp" / "__init__.py"
+    package.write_text("raise OSError('libcuda.so.1 is gone')")
+    gone = carded.start("--setup-only")
+    assert "on the cpu backend" in gone.stdout
+    assert carded.built()["arguments"] == ""
+
+
 def test_another_version_of_llama_needs_the_compiler_again(carded: Machine) -> None:
     assert carded.start("--setup-only").returncode == 0
     (carded.venv / ".localspec-llama").write_text(carded.stamp("llama").replace(" 1.0,", " 0.9,"))
