@@ -10,6 +10,7 @@ backend=""        # cpu, cuda, vulkan or metal
 backend_why=""    # one line for people
 backend_advice="" # what they can do so that a GPU serves; empty where there is nothing
 nvcc=""           # the CUDA compiler of this computer, where it has one
+vulkan_lacks=""   # what a build for Vulkan lacks here
 trouble=""        # why the last attempt to build for a GPU failed
 
 # ---- NVIDIA ---------------------------------------------------------------------------------------------------------
@@ -159,16 +160,25 @@ vulkan_needs() {
         "brew install vulkan-loader vulkan-headers shaderc spirv-headers"
 }
 
-# The loader, the headers and the compiler of shaders that llama.cpp's build asks for.
+preprocessed() {
+    printf '%s\n' "$1" | "${CXX:-c++}" -E -x c++ ${VULKAN_SDK:+-I"$VULKAN_SDK/include"} - >/dev/null 2>&1
+}
+
+# The loader, the headers and the compiler of shaders that llama.cpp's build asks for. Sets vulkan_lacks where it fails.
 vulkan_there() {
-    local code sdk=${VULKAN_SDK:-} library
+    local library
+    vulkan_lacks="the Vulkan loader and headers, the SPIR-V headers and the compiler glslc"
     command -v glslc >/dev/null || return 1
-    code='#if !__has_include(<vulkan/vulkan.hpp>) || !__has_include(<spirv/unified1/spirv.hpp>)
+    preprocessed '#if !__has_include(<vulkan/vulkan.hpp>) || !__has_include(<spirv/unified1/spirv.hpp>)
+#error
+#endif' || return 1
+    library=$("${CXX:-c++}" -print-file-name=libvulkan.so 2>/dev/null) || return 1
+    [ "$library" != libvulkan.so ] || [ -e "${VULKAN_SDK:-}/lib/libvulkan.so" ] || return 1
+    vulkan_lacks="newer Vulkan headers (with VK_EXT_layer_settings: those of Debian 12 are too old, those of Debian 13 are not), or a Vulkan SDK named in VULKAN_SDK"
+    preprocessed '#include <vulkan/vulkan_core.h>
+#ifndef VK_EXT_layer_settings
 #error
 #endif'
-    printf '%s\n' "$code" | "${CXX:-c++}" -E -x c++ ${sdk:+-I"$sdk/include"} - >/dev/null 2>&1 || return 1
-    library=$("${CXX:-c++}" -print-file-name=libvulkan.so 2>/dev/null) || return 1
-    [ "$library" != libvulkan.so ] || [ -e "$sdk/lib/libvulkan.so" ]
 }
 
 # ---- choosing -------------------------------------------------------------------------------------------------------
@@ -256,7 +266,7 @@ choose_backend() {
             [ "$(uname -s)" != Darwin ] || fail "LOCALSPEC_BACKEND=vulkan works on Linux only." \
                 "Leave LOCALSPEC_BACKEND unset: Apple silicon is served through Metal."
             built_for vulkan || vulkan_there ||
-                fail "LOCALSPEC_BACKEND=vulkan needs the Vulkan loader and headers, the SPIR-V headers and the compiler glslc." \
+                fail "LOCALSPEC_BACKEND=vulkan needs $vulkan_lacks." \
                     "$(vulkan_needs)" "then start again, or start with LOCALSPEC_BACKEND=cpu."
             ;;
         metal)
