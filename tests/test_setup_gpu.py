@@ -235,6 +235,8 @@ def test_a_build_that_does_not_run_is_not_installed(installed: Machine) -> None:
     first = installed.start("--setup-only", GPU_BREAKS="1")
     assert first.returncode == 0, first.stderr
     assert "what was built does not run" in first.stderr
+    assert "llama.cpp stays as it was, for cpu" in first.stderr
+    assert installed.builds.read_text().splitlines() == [NATIVE]
     assert installed.built()["arguments"] == ""
     assert "a library is missing" in (installed.venv / "setup-cuda.log").read_text()
     assert not (installed.venv / "tried").exists()
