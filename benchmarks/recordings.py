@@ -26,11 +26,12 @@ from localspec.cli.bench import read_prompts
 from localspec.models.draft import FIRST_HIT, DraftModelTree, TopK
 from localspec.models.llama import ReplyStreams, Written
 from localspec.models.llama.sampling import SamplingSettings
+from localspec.models.llama.weights import GPU_PADDING
 
 CHOICES = 8
 LIMIT = 32
-PADDING = 256
-"""Positions by which llama.cpp lets what a graph attends to grow at a time."""
+PADDING = GPU_PADDING
+"""Positions by which what a graph attends to grows at a time."""
 MIN_PROBABILITY = 0.03
 """The draft model's trees are recorded this large; replays cut them."""
 
@@ -113,18 +114,24 @@ class ReplayTarget:
     thread, and runs on by T(k) at each decode."""
 
     def __init__(
-        self, recording: Recording, decode_seconds: NDArray[np.float64], change: float = 0.0, first: float = 0.0
+        self,
+        recording: Recording,
+        decode_seconds: NDArray[np.float64],
+        change: float = 0.0,
+        build: float = 0.0,
+        graphs: dict[int, int] | None = None,
     ) -> None:
-        """Seconds that a decode takes longer: `change` when the one before had another number of rows, `first` when
-        it is the first of its size in this reply, or since the cache has grown by `PADDING` positions."""
+        """Seconds that a decode takes longer: `change` when the one before had another number of rows, `build` when
+        its size has no graph, or one for another length of the cache. `graphs` are those there are: by rows, which
+        part of `PADDING` positions they attend to."""
         self.recording = recording
         self.context_size = len(recording.tokens) + 128
         self.cached = recording.reply_start - 1
         self.disturbed = False
         self._seconds = decode_seconds
         self._change = change
-        self._first = first
-        self._graphs: set[tuple[int, int]] = set()
+        self._build = build
+        self._graphs = graphs if graphs is not None else {}
         self._last_rows = 0
         self.changes = 0
         """decodes that had another number of rows than the one before"""
@@ -142,10 +149,10 @@ class ReplayTarget:
         assert root == self.recording.tokens[self.cached]
         rows = max(rows, len(tokens) + 1)
         changed = self._last_rows not in (0, rows)
-        graph = rows, (self.cached + rows) // PADDING
-        is_first = graph not in self._graphs
-        self._graphs.add(graph)
-        self._ahead += float(self._seconds[rows]) + changed * self._change + is_first * self._first
+        length = (self.cached + rows) // PADDING
+        is_new = self._graphs.get(rows) != length
+        self._graphs[rows] = length
+        self._ahead += float(self._seconds[rows]) + changed * self._change + is_new * self._build
         self.changes += changed
         self._last_rows = rows
         self._next = self.cached + 1

@@ -5,9 +5,10 @@
 `benchmarks/devices.json` has the devices. The real loop, drafters and policy run; decodes take their time on a clock
 that is set forward. What is ours takes the processor time that it takes here, without what a step takes to sample and
 to keep its path, which `benchmarks.overhead` measures: `--step-cost` adds so much to every step, plain ones included.
-`--change`: milliseconds that a decode takes longer after another size. 0 stands for a graph of each size, as with
-`localspec/native/graphs.cpp`; `one-graph` for llama.cpp's own. `--draft-level`: of a decode of the draft model there;
-without it none is used. The last line is JSON.
+`--change`: milliseconds that a decode takes longer after another size, where each size has its graph
+(`localspec/native/graphs.cpp`), which is built anew when the text grows; `one-graph`: with llama.cpp's own, which is
+built at each change. `--pauses`: a CUDA device gives graphs up that were not used for ten seconds. `--draft-level`: of
+a decode of the draft model there; without it none is used. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -57,8 +58,10 @@ class Device:
 
     seconds: NDArray[np.float64]
     change: float
-    first: float
-    """what the first decode of a size takes longer in each reply"""
+    build: float
+    """what a decode takes longer for which there is no graph"""
+    keeps: bool
+    """graphs last from one reply to the next"""
     step_cost: float
     draft_level: float
     """seconds; 0 = no draft model"""
@@ -72,12 +75,15 @@ class Replies:
     acceptance: Acceptance = field(default_factory=Acceptance)
     throughput: ThroughputAverage = field(default_factory=ThroughputAverage)
     gates: Gates = field(default_factory=new_gates)
+    graphs: dict[int, int] = field(default_factory=dict)
 
     def play(self, reply: Recording, *, drafted: bool) -> Figures:
         """One reply, with Auto or without drafts."""
         device = self.device
-        target = ReplayTarget(reply, device.seconds, device.change, device.first)
-        times = SteadyTimes(device.seconds, device.change)
+        if not device.keeps:
+            self.graphs.clear()
+        target = ReplayTarget(reply, device.seconds, device.change, device.build, self.graphs)
+        times = SteadyTimes(device.seconds, device.change, device.build)
         budget = CostBudget(times, self.acceptance, 65, throughput=self.throughput, estimated=True)
         drafters: list[Drafter] = []
         if drafted:
@@ -114,12 +120,15 @@ def replay(recordings: Recordings, device: Device) -> dict[str, Figures]:
     return dict(found)
 
 
-def device_of(name: str, change: str, first: float, step_cost: float, draft_level: float) -> Device:
+def device_of(
+    name: str, change: str, step_cost: float = 0.05, draft_level: float = 0.0, *, keeps: bool = True
+) -> Device:
     """A device of `devices.json`; the times given are milliseconds."""
     known = json.loads(DEVICES.read_text(encoding="utf-8"))[name]
     seconds = interpolate({int(rows): taken / 1e3 for rows, taken in known["milliseconds"].items()})
-    changed = float(known["change_of_one_graph"] if change == ONE_GRAPH else change)
-    return Device(seconds, changed / 1e3, first / 1e3, step_cost / 1e3, draft_level / 1e3)
+    one = float(known["change_of_one_graph"])
+    changed, build = (one, 0.0) if change == ONE_GRAPH else (float(change), one)
+    return Device(seconds, changed / 1e3, build / 1e3, keeps, step_cost / 1e3, draft_level / 1e3)
 
 
 def main() -> None:
@@ -128,11 +137,11 @@ def main() -> None:
     parser.add_argument("--recordings", type=Path, required=True)
     parser.add_argument("--device", required=True, help=f"a name in {DEVICES.name}")
     parser.add_argument("--change", default="0", help=f"milliseconds, or {ONE_GRAPH}")
-    parser.add_argument("--first", type=float, default=0.0, help="milliseconds")
+    parser.add_argument("--pauses", action="store_true", help="before each reply, in which graphs are given up")
     parser.add_argument("--step-cost", type=float, default=0.05, help="milliseconds")
     parser.add_argument("--draft-level", type=float, default=0.0, help="milliseconds; 0 = no draft model")
     options = parser.parse_args()
-    device = device_of(options.device, options.change, options.first, options.step_cost, options.draft_level)
+    device = device_of(options.device, options.change, options.step_cost, options.draft_level, keeps=not options.pauses)
     found = replay(load(options.recordings), device)
     for category, each in sorted(found.items()):
         print(

@@ -10,9 +10,12 @@
 // private members ([temp.spec.general]), so nothing is patched.
 
 #include "llama-context.h"
+#include "llama-kv-cache-iswa.h"
+#include "llama-kv-cache.h"
 
 #include <memory>
 #include <mutex>
+#include <new>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -26,25 +29,28 @@
 namespace {
 
 template <typename Tag, auto Member> struct Access {
-    friend auto & of(llama_context & context, Tag) { return context.*Member; }
+    friend auto & of(typename Tag::type & object, Tag) { return object.*Member; }
 };
 
-#define LOCALSPEC_MEMBER(name)                                                                                         \
-    struct name##_tag {};                                                                                              \
-    auto & of(llama_context & context, name##_tag);                                                                    \
-    template struct Access<name##_tag, &llama_context::name>;
+#define LOCALSPEC_MEMBER(class, name)                                                                                  \
+    struct name##_tag {                                                                                                \
+        using type = class;                                                                                            \
+    };                                                                                                                 \
+    auto & of(class & object, name##_tag);                                                                             \
+    template struct Access<name##_tag, &class ::name>;
 
-LOCALSPEC_MEMBER(sched)
-LOCALSPEC_MEMBER(sched_need_reserve)
-LOCALSPEC_MEMBER(gf_res_prev)
-LOCALSPEC_MEMBER(gf_res_prev_active)
-LOCALSPEC_MEMBER(backend_ptrs)
-LOCALSPEC_MEMBER(backend_buft)
+LOCALSPEC_MEMBER(llama_context, sched)
+LOCALSPEC_MEMBER(llama_context, sched_need_reserve)
+LOCALSPEC_MEMBER(llama_context, gf_res_prev)
+LOCALSPEC_MEMBER(llama_context, gf_res_prev_active)
+LOCALSPEC_MEMBER(llama_context, backend_ptrs)
+LOCALSPEC_MEMBER(llama_context, backend_buft)
+LOCALSPEC_MEMBER(llama_kv_cache, n_pad)
 
 // Larger batches are rare, and their graphs would need the most memory.
 constexpr int max_rows = 32;
 // Of these many sizes the graphs are kept; the one that was not used for longest goes.
-constexpr size_t max_sizes = 8;
+constexpr size_t max_sizes = 12;
 
 struct Graph {
     int rows = 0; // 0: the context's own, which serves every other size
@@ -122,10 +128,18 @@ Graphs & graphs_of(llama_context * context) {
     return all[context];
 }
 
+// A const member is replaced as [basic.life] allows for subobjects.
+void pad(llama_kv_cache * cache, unsigned positions) {
+    if (cache) {
+        ::new (const_cast<uint32_t *>(&of(*cache, n_pad_tag{}))) uint32_t(positions);
+    }
+}
+
 } // namespace
 
 LOCALSPEC_API void localspec_graphs_select(llama_context * context, int rows);
 LOCALSPEC_API void localspec_graphs_free(llama_context * context);
+LOCALSPEC_API void localspec_graphs_pad(llama_context * context, unsigned positions);
 
 // The next batch decoded in `context` has so many rows. Not while it decodes.
 LOCALSPEC_API void localspec_graphs_select(llama_context * context, int rows) {
@@ -144,4 +158,16 @@ LOCALSPEC_API void localspec_graphs_free(llama_context * context) {
     lock.unlock();
     context->synchronize();
     graphs.serve_own(*context);
+}
+
+// Graphs attend to the cache's used cells, rounded up to so many (a power of two; llama.cpp: 256): they are built anew
+// when that number changes.
+LOCALSPEC_API void localspec_graphs_pad(llama_context * context, unsigned positions) {
+    llama_memory_i * memory = context->get_memory();
+    if (auto * both = dynamic_cast<llama_kv_cache_iswa *>(memory)) {
+        pad(both->get_base(), positions);
+        pad(both->get_swa(), positions);
+    } else {
+        pad(dynamic_cast<llama_kv_cache *>(memory), positions);
+    }
 }

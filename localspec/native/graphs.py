@@ -26,7 +26,9 @@ def _library() -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(folder / _NAMES.get(sys.platform, "libllama.so")))
         library.localspec_graphs_select.argtypes = [ctypes.c_void_p, ctypes.c_int]
         library.localspec_graphs_free.argtypes = [ctypes.c_void_p]
-        library.localspec_graphs_select.restype = library.localspec_graphs_free.restype = None
+        library.localspec_graphs_pad.argtypes = [ctypes.c_void_p, ctypes.c_uint]
+        for function in (library.localspec_graphs_select, library.localspec_graphs_free, library.localspec_graphs_pad):
+            function.restype = None
     except (OSError, AttributeError):  # another system's library; a build without them
         return None
     return library
@@ -59,3 +61,11 @@ def free(context: Any) -> None:  # noqa: ANN401 - an untyped library's pointer
     library = _serving()
     if library is not None:
         library.localspec_graphs_free(context)
+
+
+def pad(context: Any, positions: int) -> None:  # noqa: ANN401 - an untyped library's pointer
+    """Let graphs attend to the used cells of the cache rounded up to `positions`, a power of two from 256 on: they are
+    built anew when the text grows beyond that, and attend to more cells than needed. Before the first decode."""
+    library = _serving()
+    if library is not None:
+        library.localspec_graphs_pad(context, positions)

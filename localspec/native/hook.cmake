@@ -193,6 +193,8 @@ function(localspec_graphs)
             "llama-context.h|std::array<llm_graph_result_ptr, 2> gf_res_prev"
             "llama-context.h|llm_graph_result * gf_res_prev_active = nullptr"
             "llama-context.h|bool sched_need_reserve = true"
+            "llama-kv-cache.h|const uint32_t n_pad = 1"
+            "llama-kv-cache.cpp|const uint32_t n_pad_cur = std::max(n_pad, 256u)"
             "llama-context.cpp|if (!graph_reuse_disable && gf_res_prev_active == res && res->can_reuse(gparams)) {"
             "llama-context.cpp|if (!ggml_backend_sched_alloc_graph(sched.get(), gf)) {")
         string(REPLACE "|" ";" expected "${expected}")

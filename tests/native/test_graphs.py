@@ -112,6 +112,18 @@ def test_every_logit_is_the_same_with_one_graph_and_with_many(model: LlamaModel,
         assert model.cached == without.cached
 
 
+def test_attending_to_more_empty_cells_keeps_a_graph_longer_and_changes_no_logit(without: LlamaModel) -> None:
+    """As on a GPU; here the text grows over four paddings of 256 cells."""
+    with closing(load()) as padded:
+        graphs.pad(padded._context, 1024)
+        before = reused(padded)
+        for one in (padded, without):
+            one.begin(np.arange(100, 200, dtype=np.int32))
+        for _ in range(100):
+            assert np.array_equal(decode(padded, 8, 8), decode(without, 8, 8))
+        assert reused(padded) - before == 99
+
+
 def test_most_steps_of_a_drafted_reply_find_their_graph(model: LlamaModel) -> None:
     sentence = "One keeper cleans the lamp, one winds the clock, and the third, who is old, writes down what they saw. "
     prompt = model.tokenize(3 * sentence + "Then, on a cold morning,")

@@ -16,9 +16,13 @@ from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
 from localspec.models.files.header import TYPE_NAMES, Tensor, read_tensors
 from localspec.models.llama.attention import Attention, choices
 from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log, tells_of_short_memory
+from localspec.native import graphs
 
 MIN_CELLS = 256
 """llama.cpp rounds the KV cache up to this, and aborts where a batch may have fewer rows than there are sequences."""
+GPU_PADDING = 1024
+"""Positions by which what a GPU attends to grows at a time. There a graph costs more than attending to a few empty
+cells: with CUDA about six plain steps of a small model, for each size of a batch (docs/log.md)."""
 
 _SAME_FOR_ANY_ROWS = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"})
 """Types whose products have the same bits for every number of rows in llama.cpp's own code. (Q4_K differs from 4 rows
@@ -172,6 +176,8 @@ class Weights:
                 f"No context of {cells} tokens could be made for {self.path.name} ({recent_log()}).",
                 "Choose a smaller context, fewer GPU layers, or a smaller model.",
             )
+        if self.gpu_layers != 0:
+            graphs.pad(context, GPU_PADDING)
         return context
 
     def attentions(self, cells: int, rows: int) -> tuple[Attention, ...]:
