@@ -357,9 +357,9 @@ llama_works() {
     quietly "$python" -c "import sys, llama_cpp; sys.exit('$1' != 'cpu' and not llama_cpp.llama_supports_gpu_offload())"
 }
 
-# The same before it is installed: in a folder as deep as the one of .venv, from which libraries are found as from there.
+# The same before it is installed: in a folder as deep in .venv as the one to come, so that CUDA's libraries are found.
 wheel_works() {
-    local folder=$venv/tried/lib/python/site-packages
+    local folder=$venv/tried/python/site-packages
     rm -rf "$venv/tried"
     pip install --no-deps --no-index --target "$folder" "$wheel" && PYTHONPATH=$folder llama_works "$1"
 }
@@ -370,7 +370,7 @@ build_llama() {
     say "Building llama.cpp for this computer, $1 (about $(build_time "$1") minutes, once) ..."
     trouble="the build failed"
     build_wheel "$1" || return 1
-    trouble="what was built does not run"
+    trouble="what was built does not load, or finds no GPU"
     wheel_works "$1" || return 1
     write_stamp llama unfinished
     pip install --no-deps --no-index --force-reinstall "$wheel" && pip install -r "$root/requirements.txt" && llama_works "$1"

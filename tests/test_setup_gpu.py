@@ -234,7 +234,7 @@ def test_a_build_that_does_not_run_is_not_installed(installed: Machine) -> None:
     installed.command("nvcc", "exit 0")
     first = installed.start("--setup-only", GPU_BREAKS="1")
     assert first.returncode == 0, first.stderr
-    assert "what was built does not run" in first.stderr
+    assert "what was built does not load, or finds no GPU" in first.stderr
     assert "llama.cpp stays as it was, for cpu" in first.stderr
     assert installed.builds.read_text().splitlines() == [NATIVE]
     assert installed.built()["arguments"] == ""
