@@ -126,7 +126,7 @@ kernels_stamp() {
 # In the llama.cpp that is installed, or there are none.
 kernels_there() {
     [ ! -f "$kernels_hook" ] ||
-        (cd "$root" && "$python" -c 'import sys; from localspec import native; from localspec.native import steps; sys.exit(not (native.built() and steps.available()))' 2>/dev/null)
+        (cd "$root" && "$python" -c 'import sys; from localspec import native; from localspec.native import graphs, steps; sys.exit(not (native.built() and steps.available() and graphs.built()))' 2>/dev/null)
 }
 
 # For CMAKE_ARGS. The person's own come last, so that they win. llama.cpp builds for the machine's own CPU by default.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localspec.speculation.tree_size import DRAFT_OVERHEAD, draft_traces, expected_speed
+from localspec.speculation.tree_size import DRAFT_OVERHEAD, draft_traces, expected_speed, few_sizes
 
 TIMES = st.lists(st.floats(1e-4, 1.0), min_size=17, max_size=17).map(lambda times: np.array([0.0, *times]))
 TRACES = st.lists(st.lists(st.floats(0, 1), min_size=15, max_size=15).map(sorted), max_size=8).map(
@@ -55,3 +55,34 @@ def test_flat_curves_gain_more_than_steep_ones():
     flat = np.interp(counts, rows, np.array([7.6, 10.7, 14.7, 20.1, 28.1, 48.1, 67.2]) / 1000)
     assert DRAFT_OVERHEAD < 0.002
     assert expected_speed(flat, draft_traces()) > expected_speed(steep, draft_traces())
+
+
+def padded(seconds: np.ndarray, sizes: tuple[int, ...]) -> np.ndarray:
+    """T(k) where a batch is filled up to one of the sizes; more rows than the largest take forever."""
+    return np.array([0.0, *(min((seconds[size] for size in sizes if size >= k), default=1e9) for k in range(1, 66))])
+
+
+@pytest.mark.parametrize(
+    "milliseconds",
+    [
+        {1: 1.05, 2: 1.21, 4: 1.48, 8: 1.69, 9: 3.07, 16: 3.34, 32: 4.06, 64: 5.05},  # H200, 135M in Q4_1
+        {1: 3.53, 2: 4.01, 4: 5.53, 8: 8.15, 9: 7.9, 16: 7.93, 32: 9.83, 64: 13.18},  # H200, 8B in Q4_K
+        {1: 1.0, 2: 2.0, 4: 4.0, 8: 8.0, 64: 64.0},  # nothing is to be had
+    ],
+)
+def test_the_few_sizes_are_hardly_slower_than_all(milliseconds: dict[int, float]):
+    seconds = np.interp(np.arange(66), [0, *milliseconds], [0.0, *milliseconds.values()]) / 1e3
+    sizes = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
+    few = few_sizes(seconds, sizes)
+    assert few[0] == 1
+    assert len(few) <= 4
+    assert set(few) <= set(sizes)
+    assert max(size / seconds[size] for size in few) == max(size / seconds[size] for size in sizes[1:])
+    best = expected_speed(padded(seconds, sizes), draft_traces(), 0.0)
+    assert expected_speed(padded(seconds, few), draft_traces(), 0.0) > 0.96 * best
+
+
+def test_of_one_or_two_sizes_there_is_no_choice():
+    seconds = np.linspace(0.0, 0.065, 66)
+    assert few_sizes(seconds, (1,)) == (1,)
+    assert few_sizes(seconds, (1, 2)) == (1, 2)
