@@ -48,7 +48,8 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
         raise SystemExit("the GPU's compiler failed")
     module = "raise OSError('a library is missing')\\n" if gpu and os.environ.get("GPU_BREAKS") else ""
     if "cuda.cmake" in arguments:  # as its libraries are found by the real one: from its own place
-        module += "import pathlib\\n(pathlib.Path(__file__).parents[4] / 'cuda/nvidia/cu13/lib/libcudart.so.13').stat()\\n"
+        module += "import pathlib\\nroot = pathlib.Path(__file__).parents[4]\\n"
+        module += "(root / 'cuda/nvidia/cu13/lib/libcudart.so.13').stat()\\n"
     module += f"ARGUMENTS = {arguments!r}\\nCORES = {os.environ.get('CMAKE_BUILD_PARALLEL_LEVEL')!r}\\n"
     module += "CUDA_COMPILER = " + repr(compiler) + "\\n"
     module += f"def llama_supports_gpu_offload(): return {gpu or 'METAL=on' in arguments}\\n"
