@@ -20,7 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError
-from localspec.models.llama import MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings, library_version, system_info
+from localspec.models.llama import (
+    MAX_ROWS,
+    PREFILL_ROWS,
+    LlamaModel,
+    LoadSettings,
+    gpu_names,
+    library_version,
+    system_info,
+)
 
 MEASURED_ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """The sizes of batches (`speculation.cost.SIZES`); the widest take too long to be measured first."""
@@ -199,6 +207,12 @@ def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> Measure
     begun = perf_counter()
     shortest = min(BANDS[0], model.context_size // 2)
     _fill(model, shortest)
+    if model.gpu_layers != 0:  # drivers compile what a number of rows needs when it first comes (Vulkan)
+        for rows in MEASURED_ROWS:
+            if model.cached + rows < model.context_size:
+                _decode(model, rows)
+        model.drop_graphs()
+        begun = perf_counter()
     first = _rounds(model, MEASURED_ROWS, REPEATS, begun + SHORTEST_UNTIL)
     calm = first.calm and not model.disturbed
     measured: Measured = {shortest: first.times}
@@ -314,7 +328,9 @@ def _curves(measured: Measured) -> list[NDArray[np.float64]]:
 
 
 def _file(model: LlamaModel, cache: Path) -> Path:
-    loaded = [model.threads, model.gpu_layers, model.context_size, model.attention, model.keeps_graphs]
+    loaded: list[object] = [model.threads, model.gpu_layers, model.context_size, model.attention, model.keeps_graphs]
+    if model.gpu_layers != 0:
+        loaded.append(gpu_names())
     key = _key([_file_key(model.path), *loaded, MEASURED_ROWS, BANDS, _SETTLING])
     return cache / f"decode-times-{key}.json"
 

@@ -146,6 +146,21 @@ def test_a_model_is_closed_while_any_of_its_graphs_serves() -> None:
             decode(model, rows)
 
 
+def test_dropped_graphs_are_built_anew(model: LlamaModel) -> None:
+    model.begin(np.arange(20, 40, dtype=np.int32))
+    for rows in (1, 4, 1, 4):
+        logits = decode(model, rows)
+    before = reused(model)
+    model.drop_graphs()
+    decode(model, 1)
+    assert reused(model) <= before + 1  # the context's own may have served one row last
+    assert np.array_equal(decode(model, 4), logits)
+    after = reused(model)
+    decode(model, 1)
+    assert np.array_equal(decode(model, 4), logits)
+    assert reused(model) - after == 2
+
+
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALSPEC_GRAPHS", "off")
     graphs._serving.cache_clear()

@@ -24,7 +24,7 @@ from localspec.models.llama.backend import (
 )
 from localspec.models.llama.branches import MAX_BRANCHES, BranchingContext
 from localspec.models.llama.cards import Graphics, graphics
-from localspec.models.llama.devices import Device, gpu_devices
+from localspec.models.llama.devices import Device, gpu_devices, gpu_names
 from localspec.models.llama.reader import LOGIT_ROWS, WINDOW, LogitReader, StateReader
 from localspec.models.llama.streams import ReplyStreams, Written, common_start
 from localspec.models.llama.target import DEFAULT_CONTEXT, MAX_ROWS, PREFILL_ROWS, LlamaModel, LoadSettings
@@ -50,6 +50,7 @@ __all__ = [
     "common_start",
     "echo_log",
     "gpu_devices",
+    "gpu_names",
     "gpu_offload_available",
     "graphics",
     "halves",

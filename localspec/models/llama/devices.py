@@ -57,6 +57,12 @@ def gpu_devices() -> tuple[Device, ...] | None:
     return tuple(found[_GPU] or found[_INTEGRATED][:1])
 
 
+@cache
+def gpu_names() -> tuple[str, ...]:
+    """What measured times on GPUs hold for: llama.cpp's own description (`system_info`) does not name them."""
+    return tuple(device.name for device in gpu_devices() or ())
+
+
 def _described(library: SimpleNamespace, device: int, kind: int) -> Device:
     free, total = ctypes.c_size_t(0), ctypes.c_size_t(0)
     library.memory(device, ctypes.byref(free), ctypes.byref(total))

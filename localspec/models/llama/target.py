@@ -369,6 +369,10 @@ class LlamaModel(Weights):
         """Each size of a batch has a graph of its own (`native/graphs.cpp`)."""
         return graphs.enabled()
 
+    def drop_graphs(self) -> None:
+        """Each size builds its graph anew."""
+        graphs.free(self._context)
+
     @property
     def disturbed(self) -> bool:
         """Other programs hold the processor: times of now are none of this machine at rest."""

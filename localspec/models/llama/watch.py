@@ -64,6 +64,8 @@ class Watch:
         return name.startswith(_LAYER) or (self.states_only and name in _STATES)
 
     def _goes_on(self, tensor: int | None) -> bool:
+        if self.stopped:
+            return False  # llama.cpp ended one device's part of the graph, and goes on with the next
         if self._name(tensor) in _STATES:
             self.ended = True
             return False

@@ -20,7 +20,7 @@ from typing import Any
 from localspec.config import default_threads, models_folder
 from localspec.errors import ModelError
 from localspec.locks import try_lock
-from localspec.models.llama import LoadSettings, gpu_offload_available, library_version, system_info
+from localspec.models.llama import LoadSettings, gpu_names, gpu_offload_available, library_version, system_info
 
 FOLDER = ".tuned"
 _VERSION = 1
@@ -90,7 +90,8 @@ class Tuning:
 def device_key(settings: LoadSettings) -> str:
     """What measured times hold for."""
     layers = settings.gpu_layers if gpu_offload_available() else 0
-    return json.dumps([settings.threads or default_threads(), layers, library_version(), system_info()])
+    on = [gpu_names()] if layers != 0 else []
+    return json.dumps([settings.threads or default_threads(), layers, library_version(), system_info(), *on])
 
 
 def folder_of(fingerprint: str) -> Path:
