@@ -1,6 +1,6 @@
-"""Recorded replies on another device: Auto against plain decoding with the T(k) that was measured there.
+"""Recorded replies on another device: a method against plain decoding with the T(k) that was measured there.
 
-    python -m benchmarks.replay --recordings FILE.pickle --device h200-1.5b [--change MS] [--draft-level MS]
+    python -m benchmarks.replay --recordings FILE.pickle --device h200-1.5b [--method rasd] [--draft-level MS]
 
 `benchmarks/devices.json` has the devices. The real loop, drafters and policy run; decodes take their time on a clock
 that is set forward. What is ours takes the processor time that it takes here, without what a step takes to sample and
@@ -8,7 +8,8 @@ to keep its path, which `benchmarks.overhead` measures: `--step-cost` adds so mu
 `--change`: milliseconds that a decode takes longer after another size, where each size has its graph
 (`localspec/native/graphs.cpp`), which is built anew when the text grows; `one-graph`: with llama.cpp's own, which is
 built at each change. `--pauses`: a CUDA device gives graphs up that were not used for ten seconds. `--draft-level`: of
-a decode of the draft model there; without it none is used. The last line is JSON.
+a decode of the draft model there; without it none is used. Methods draft from the chat alone, without a library. The
+last line is JSON.
 """
 
 from __future__ import annotations
@@ -31,13 +32,18 @@ from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import SteadyTimes, ThroughputAverage
 from localspec.speculation.decode import generate
 from localspec.speculation.drafters.auto import AutoDrafter, Gates, new_gates
+from localspec.speculation.drafters.dresd import DresdDrafter, HybridDrafter
 from localspec.speculation.drafters.model import ModelDrafter
+from localspec.speculation.drafters.prompt import PromptDrafter
+from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.drafters.recycling import RecycledTokens
 from localspec.speculation.interface import Drafter
 from localspec.speculation.policy import CostBudget
 from localspec.speculation.tree_size import break_even_probability
 
 ONE_GRAPH = "one-graph"
+AUTO = "auto"
+METHODS = (AUTO, "rest", "dresd", "draft", "rasd")
 DEVICES = Path(__file__).with_name("devices.json")
 
 
@@ -65,6 +71,7 @@ class Device:
     step_cost: float
     draft_level: float
     """seconds; 0 = no draft model"""
+    method: str = AUTO
 
 
 @dataclass(slots=True)
@@ -84,15 +91,10 @@ class Replies:
             self.graphs.clear()
         target = ReplayTarget(reply, device.seconds, device.change, device.build, self.graphs)
         times = SteadyTimes(device.seconds, device.change, device.build)
-        budget = CostBudget(times, self.acceptance, 65, throughput=self.throughput, estimated=True)
-        drafters: list[Drafter] = []
-        if drafted:
-            model = None
-            if device.draft_level and reply.drafts:
-                replayed = cast(DraftModel, ReplayDraft(reply, device.draft_level))
-                model = ModelDrafter(replayed, break_even_probability(device.seconds), float(device.seconds[1]))
-            recycled = RecycledTokens(target.likeliest)
-            drafters.append(AutoDrafter(budget, draft=model, recycled=recycled, gates=self.gates))
+        budget = CostBudget(
+            times, self.acceptance, 65, throughput=self.throughput, estimated=self.device.method == AUTO
+        )
+        drafters = self._drafters(reply, target, budget) if drafted else []
         count = len(reply.tokens) - reply.reply_start
         figures = Figures(tokens=count)
         for step in generate(target, target, drafters, reply.tokens[: reply.reply_start], budget, count, target.clock):
@@ -100,6 +102,26 @@ class Replies:
             figures.seconds += step.seconds + device.step_cost
         figures.changes = target.changes
         return figures
+
+    def _drafters(self, reply: Recording, target: ReplayTarget, budget: CostBudget) -> list[Drafter]:
+        """As `chat.methods` has them where there is no library."""
+        device = self.device
+        model = None
+        if device.draft_level and reply.drafts:
+            replayed = cast(DraftModel, ReplayDraft(reply, device.draft_level))
+            least = break_even_probability(device.seconds)
+            model = ModelDrafter(replayed, least, float(device.seconds[1]), alone=device.method == "draft")
+        if device.method == AUTO:
+            recycled = RecycledTokens(target.likeliest)
+            return [AutoDrafter(budget, draft=model, recycled=recycled, gates=self.gates)]
+        prompt: Drafter = PromptDrafter()
+        if device.method == "dresd":
+            return [HybridDrafter([prompt], DresdDrafter(None))]
+        if device.method == "rest":
+            return [prompt]
+        if model is None:
+            raise ValueError(f"{device.method} needs recorded drafts and --draft-level")
+        return [model] if device.method == "draft" else [RasdDrafter(model, [prompt])]
 
 
 def replay(recordings: Recordings, device: Device) -> dict[str, Figures]:
@@ -140,8 +162,10 @@ def main() -> None:
     parser.add_argument("--pauses", action="store_true", help="before each reply, in which graphs are given up")
     parser.add_argument("--step-cost", type=float, default=0.05, help="milliseconds")
     parser.add_argument("--draft-level", type=float, default=0.0, help="milliseconds; 0 = no draft model")
+    parser.add_argument("--method", choices=METHODS, default=AUTO)
     options = parser.parse_args()
     device = device_of(options.device, options.change, options.step_cost, options.draft_level, keeps=not options.pauses)
+    device.method = options.method
     found = replay(load(options.recordings), device)
     for category, each in sorted(found.items()):
         print(

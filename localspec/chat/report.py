@@ -15,6 +15,7 @@ SEARCHES_ALONE = "No draft model is in use: drafts came from searches alone."
 LONG_IDLE = 48
 """Tokens without a draft after which a method that decides for itself says so."""
 IDLE = "Nothing was drafted for the last {tokens} tokens: nothing known continues them likely enough to pay for itself."
+DRAFT_LEFT_OUT = "The draft model was left out: asking it would take longer here than its guesses save."
 DRAFT_ALONE = "draft"
 """Name of the method that has nothing but the draft model."""
 
@@ -33,7 +34,14 @@ def verdict(
             said.append(NO_STATES)
         if known.sized_by_itself and metrics.drafted and metrics.idle_tokens >= LONG_IDLE:
             said.append(IDLE.format(tokens=metrics.idle_tokens))
+        elif known.sized_by_itself and has_draft and _left_out(metrics):
+            said.append(DRAFT_LEFT_OUT)
     return " ".join(said)
+
+
+def _left_out(metrics: ReplyMetrics) -> bool:
+    """In a reply of some length the draft model proposed nothing while others did."""
+    return metrics.drafted > 0 and metrics.tokens >= LONG_IDLE and not metrics.drafted_by_source.get(DRAFT_ALONE)
 
 
 def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_draft: bool) -> str:

@@ -34,6 +34,10 @@ MAX_ACCEPTANCE = 0.98
 MIN_LIMIT = 8
 """Nodes that are proposed on any device: measured times may be wrong."""
 
+VERIFYING = 0.00015
+"""Seconds that a drafted step takes beyond its decode, to sample its rows and keep its path. What proposing took is
+spent when the tree is sized (`benchmarks.overhead`; docs/log.md)."""
+
 PROBABILITY_BOUNDS = (0.02, 0.15, 0.35, 0.55, 0.7, 0.82, 0.92)
 """Steps are told apart by the probability of the first token that the free sources propose."""
 _RESIDUAL_BOUND = 0.05
@@ -116,7 +120,7 @@ class CostBudget:
         times: DecodeTimes,
         acceptance: Acceptance | None,
         rows: int,
-        overhead: float = 0.0003,
+        overhead: float = VERIFYING,
         throughput: ThroughputAverage | None = None,
         *,
         estimated: bool = False,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localspec.chat.methods import METHODS
-from localspec.chat.report import LONG_IDLE, NO_STATES, SEARCHES_ALONE, verdict
+from localspec.chat.report import DRAFT_LEFT_OUT, LONG_IDLE, NO_STATES, SEARCHES_ALONE, verdict
 from localspec.speculation.metrics import ReplyMetrics
 
 
@@ -98,3 +98,16 @@ def test_auto_says_when_it_has_drafted_nothing_for_long() -> None:
     assert "Nothing was drafted for" not in verdict(made, "auto", has_documents=True)
     never = verdict(metrics(1.0, 0, 0), "auto", has_documents=False)
     assert "Auto drafted nothing: neither the draft model nor anything in this chat" in never
+
+
+def test_auto_says_when_it_left_the_draft_model_out() -> None:
+    made = metrics(1.2)
+    made.tokens = LONG_IDLE
+    assert DRAFT_LEFT_OUT in verdict(made, "auto", has_documents=True)
+    assert DRAFT_LEFT_OUT not in verdict(made, "auto", has_documents=True, has_draft=False)
+    assert DRAFT_LEFT_OUT not in verdict(made, "rest", has_documents=True)
+    made.drafted_by_source = {"draft": 3}
+    assert DRAFT_LEFT_OUT not in verdict(made, "auto", has_documents=True)
+    made.drafted_by_source = {}
+    made.tokens = LONG_IDLE - 1
+    assert DRAFT_LEFT_OUT not in verdict(made, "auto", has_documents=True), "too early to tell"

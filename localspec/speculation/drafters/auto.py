@@ -64,7 +64,6 @@ class AutoDrafter:
         self.gates: Gates = gates or new_gates()
         self._root = -1
         self._cached = 0
-        self._throughput = 0.0
         self._plain_seconds = 0.0
         self._tried = False
 
@@ -95,14 +94,14 @@ class AutoDrafter:
         tokens = context.tokens
         cached = self._cached = len(tokens) - 1
         cost = self._budget.cost
-        throughput = self._throughput = cost.throughput(cached)
+        throughput = cost.throughput(cached)
         self._plain_seconds = cost.plain_seconds(cached)
         self._tried = throughput <= 0.0 or self.gates.speculation.wants()
         if not self._tried:
             return DraftTree.empty()
         self._root = int(tokens[-1])
         inputs = TreeInputs(tokens, [], index=self._prompt.index(context), votes=VOTES)
-        if self._recycled is not None:
+        if self._recycled is not None and self._recycled.wanted(throughput):
             inputs.recycled = self._recycled.table
         proposal = _Proposal(self._budget, self._acceptance, inputs, limit, cached)
         tree = proposal.tree
@@ -139,7 +138,7 @@ class AutoDrafter:
         started = perf_counter()
         tried, self._tried = self._tried, False
         if tried and self._recycled is not None:
-            self._recycled.refresh(self._root, step, self._throughput)
+            self._recycled.refresh(self._root, step)
         seconds = step.seconds + perf_counter() - started
         for gate in (self.gates.ngrams, self.gates.dense, self.gates.draft):
             gate.pass_time(seconds)

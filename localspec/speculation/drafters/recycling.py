@@ -12,11 +12,14 @@ from localspec.speculation.interface import Step
 from localspec.speculation.recycled_table import TOP_K, recycled_table
 from localspec.speculation.tree import SOURCE_RECYCLED
 
-SELDOM = 4
-"""Where it doesn't pay, one step in so many is taken over all the same, so that the table stays of use."""
+SELDOM = 8
+"""Where it doesn't pay, one step in so many is drafted from it and taken over all the same, so that the table stays of
+use."""
 _FADING = 0.01
 _ROW = 0.5
 """Of an accepted token that nobody else proposed, what is left when the rows that were not are paid, about."""
+_PRICE = 3.0
+"""Times of a refresh that a step with the table takes: larger trees are built from it (docs/log.md)."""
 
 
 class RecycledTokens:
@@ -31,15 +34,21 @@ class RecycledTokens:
         self._seconds = 0.0
         """of a refresh, lately"""
         self._steps = 0
+        self._asked = True
 
-    def refresh(self, root: int, step: Step, throughput: float = 0.0) -> None:
-        """Take over what the rows of the accepted path tell, while the target still has them. With a `throughput`
-        (tokens per second that the time would bring otherwise) only seldom where it costs more than it brings."""
+    def wanted(self, throughput: float = 0.0) -> bool:
+        """Whether to draft from the table at this step, and to refresh it after. With a `throughput` (tokens per second
+        that the time would bring otherwise) only seldom where that costs more than it brings."""
+        self._asked = self._gain * _ROW >= _PRICE * self._seconds * throughput or self._steps % SELDOM == 0
+        self._steps += 1
+        return self._asked
+
+    def refresh(self, root: int, step: Step) -> None:
+        """Take over what the rows of the accepted path tell, while the target still has them, where it was asked."""
+        if not self._asked:
+            return
         alone = int(np.count_nonzero(step.tree.source[step.path] == SOURCE_RECYCLED)) if len(step.path) else 0
         self._gain += _FADING * (alone - self._gain)
-        self._steps += 1
-        if self._gain * _ROW < self._seconds * throughput and self._steps % SELDOM:
-            return
         started = perf_counter()
         tokens = [root, *step.emitted.tolist()[:-1]]
         rows = [0, *(step.path + 1).tolist()]

@@ -37,21 +37,36 @@ def test_the_rows_of_the_accepted_path_are_taken_over():
     assert recycled.table.get(4) is None
 
 
-def test_where_it_brings_nothing_it_is_refreshed_seldom():
-    asked = Asked()
-    recycled = RecycledTokens(asked)
-    for _ in range(1000):
-        recycled.refresh(5, step(DraftTree.empty(), [], [6]), throughput=1e9)
-    assert asked.count <= 1000 // SELDOM + 1
-    for _ in range(1000):  # where time doesn't count, always
-        recycled.refresh(5, step(DraftTree.empty(), [], [6]))
-    assert asked.count >= 1000
+def asked_of(recycled: RecycledTokens, taken: Step, steps: int, throughput: float = 0.0) -> int:
+    """At how many of the steps it wanted to be drafted from."""
+    wanted = 0
+    for _ in range(steps):
+        wanted += recycled.wanted(throughput)
+        recycled.refresh(5, taken)
+    return wanted
+
+
+def test_where_it_brings_nothing_it_is_drafted_from_and_refreshed_seldom():
+    target = Asked()
+    recycled = RecycledTokens(target)
+    nothing = step(DraftTree.empty(), [], [6])
+    assert asked_of(recycled, nothing, 1000, throughput=1e9) == target.count <= 1000 // SELDOM + 1
+    before = target.count
+    assert asked_of(recycled, nothing, 1000) == 1000 == target.count - before, "where time doesn't count, always"
 
 
 def test_what_it_brings_keeps_it_fresh():
-    asked = Asked()
-    recycled = RecycledTokens(asked)
+    target = Asked()
     tree = make_tree([6], [-1], source=SOURCE_RECYCLED)
-    for _ in range(200):
-        recycled.refresh(5, step(tree, [0], [6, 6]), throughput=10.0)
-    assert asked.count == 400
+    assert asked_of(RecycledTokens(target), step(tree, [0], [6, 6]), 200, throughput=10.0) == 200
+    assert target.count == 400
+
+
+def test_what_others_proposed_while_it_was_not_asked_counts_neither_way():
+    recycled = RecycledTokens(Asked())
+    mine = step(make_tree([6], [-1], source=SOURCE_RECYCLED), [0], [6, 6])
+    asked_of(recycled, mine, 400, throughput=10.0)
+    gained = recycled._gain
+    recycled._asked = False
+    recycled.refresh(5, step(DraftTree.empty(), [], [6]))
+    assert recycled._gain == gained
