@@ -226,7 +226,8 @@ def measure_all(model: LlamaModel, longer: Sequence[int] = BANDS[1:]) -> Measure
         measured[positions] = _rounds(model, ROWS_OF_LONGER, 2, begun + LONGER_UNTIL).times
         calm = calm and not model.disturbed
     model.forget()
-    return MeasuredDecodeTimes(measured, change=first.change, build=first.build, calm=calm)
+    build = first.build if model.gpu_layers != 0 else 0.0  # a processor captures nothing, only its first pages are slow
+    return MeasuredDecodeTimes(measured, change=first.change, build=build, calm=calm)
 
 
 def measure(model: LlamaModel) -> dict[int, float]:

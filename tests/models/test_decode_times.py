@@ -106,7 +106,7 @@ def test_longer_contexts_are_measured_without_reading_one(model):
     assert perf_counter() - begun < 30, "a bound for any machine; two seconds are aimed at"
     assert min(times.measured) <= BANDS[0]
     assert 0 <= times.change < 10
-    assert 0 <= times.build < 10
+    assert times.build == 0, "sizes cost what they cost on a processor, however long its first pages took"
     assert model.cached == 0
     prompt = model.tokenize("After measuring, the model")
     model.begin(prompt)
