@@ -118,6 +118,24 @@ def test_longer_contexts_are_measured_without_reading_one(model):
     assert (model.logits(1) == after).all(), "nothing of the stretched cache is left"
 
 
+def test_on_a_gpu_each_size_is_decoded_once_before_it_is_measured(model, monkeypatch):
+    """Drivers compile what a size needs when it first comes; its graph is built again after that, and measured."""
+    decode, decoded = module._decode, []
+    dropped: list[int] = []
+
+    def noted(one: Any, rows: int) -> float:
+        decoded.append(rows)
+        return decode(one, rows)
+
+    monkeypatch.setattr(module, "_decode", noted)
+    monkeypatch.setattr(model, "drop_graphs", lambda: dropped.append(len(decoded)))
+    monkeypatch.setattr(model, "gpu_layers", -1)
+    times = measure_all(model, longer=())
+    assert tuple(decoded[: len(MEASURED_ROWS)]) == MEASURED_ROWS
+    assert dropped == [len(MEASURED_ROWS)]
+    assert times.build > 0
+
+
 def test_a_stretched_cache_is_attended_to(model):
     """Each decode attends over all the copies: the times are those of a long context."""
     model.forget()
