@@ -13,6 +13,7 @@
 #include "llama-kv-cache-iswa.h"
 #include "llama-kv-cache.h"
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -51,6 +52,8 @@ LOCALSPEC_MEMBER(llama_kv_cache, n_pad)
 constexpr int max_rows = 32;
 // Of these many sizes the graphs are kept; the one that was not used for longest goes.
 constexpr size_t max_sizes = 12;
+// Nodes that the graphs kept for a context may have together: about a gigabyte of address space.
+constexpr size_t max_nodes = 48 * 1024;
 
 struct Graph {
     int rows = 0; // 0: the context's own, which serves every other size
@@ -79,18 +82,22 @@ struct Graphs {
         }
     }
 
+    // Throws std::bad_alloc, then the context's own serves.
     void serve(llama_context & context, int rows) {
-        if (of(context, sched_need_reserve_tag{}) || !of(context, sched_tag{})) {
-            // The next decode reserves anew for what was set meanwhile: none of these graphs is of use any more.
-            serve_own(context);
-            kept.clear();
-            return;
+        if (!of(context, sched_tag{})) {
+            return; // nothing was decoded yet
         }
-        if ((serving ? serving->rows : 0) == rows) {
+        const bool stale = of(context, sched_need_reserve_tag{});
+        if (!stale && (serving ? serving->rows : 0) == rows) {
             return;
         }
         context.synchronize();
         serve_own(context);
+        if (stale) {
+            // The next decode reserves anew for what was set meanwhile: none of these graphs is of use any more.
+            kept.clear();
+            return;
+        }
         if (rows == 0) {
             return;
         }
@@ -98,30 +105,35 @@ struct Graphs {
         while (found != kept.end() && (*found)->rows != rows) {
             ++found;
         }
-        std::unique_ptr<Graph> graph;
         if (found != kept.end()) {
-            graph = std::move(*found);
-            kept.erase(found);
+            std::rotate(found, found + 1, kept.end());
         } else {
-            if (kept.size() >= max_sizes) {
-                kept.erase(kept.begin());
-            }
-            graph = std::make_unique<Graph>();
-            graph->rows = rows;
-            auto & backends = of(context, backend_ptrs_tag{});
-            graph->sched.reset(ggml_backend_sched_new(backends.data(), of(context, backend_buft_tag{}).data(),
-                int(backends.size()), size_t(context.get_gf_res_reserve()->get_max_nodes()), false,
-                context.get_cparams().op_offload));
+            add(context, rows);
         }
         own.exchange(context);
-        graph->exchange(context);
-        serving = graph.get();
+        kept.back()->exchange(context);
+        serving = kept.back().get();
+    }
+
+    void add(llama_context & context, int rows) {
+        // A scheduler reserves 60 tensors for each node that a graph may have: address space, hardly memory.
+        const size_t nodes = size_t(context.get_gf_res_reserve()->get_max_nodes());
+        const size_t most = std::max<size_t>(2, std::min<size_t>(max_sizes, max_nodes / nodes));
+        while (kept.size() >= most) {
+            kept.erase(kept.begin());
+        }
+        auto graph = std::make_unique<Graph>();
+        auto & backends = of(context, backend_ptrs_tag{});
+        graph->rows = rows;
+        graph->sched.reset(ggml_backend_sched_new(backends.data(), of(context, backend_buft_tag{}).data(),
+            int(backends.size()), nodes, false, context.get_cparams().op_offload));
         kept.push_back(std::move(graph));
     }
 };
 
-std::mutex mutex;
-std::unordered_map<llama_context *, Graphs> all;
+// Never destroyed: at the end of a process the drivers that free a graph's buffers may be gone before this is.
+auto & mutex = *new std::mutex;
+auto & all = *new std::unordered_map<llama_context *, Graphs>;
 
 Graphs & graphs_of(llama_context * context) {
     std::lock_guard<std::mutex> lock(mutex);
@@ -143,7 +155,11 @@ LOCALSPEC_API void localspec_graphs_pad(llama_context * context, unsigned positi
 
 // The next batch decoded in `context` has so many rows. Not while it decodes.
 LOCALSPEC_API void localspec_graphs_select(llama_context * context, int rows) {
-    graphs_of(context).serve(*context, rows >= 1 && rows <= max_rows ? rows : 0);
+    try {
+        graphs_of(context).serve(*context, rows >= 1 && rows <= max_rows ? rows : 0);
+    } catch (const std::bad_alloc &) {
+        // The context's own graph serves any size.
+    }
 }
 
 // Before llama_free: the graphs use its backends.

@@ -210,6 +210,7 @@ function(localspec_graphs)
             return()
         endif()
     endforeach()
+    set(LOCALSPEC_TRY ON) # the chat needs it less than a build that succeeds
     localspec_try(compiles graphs.cpp "" "" "${source};${source}/../include;${source}/../ggml/include")
     if(compiles)
         target_sources(llama PRIVATE ${here}/graphs.cpp)

@@ -161,6 +161,25 @@ def test_dropped_graphs_are_built_anew(model: LlamaModel) -> None:
     assert reused(model) - after == 2
 
 
+def test_without_memory_for_a_graph_the_reserved_one_serves(
+    model: LlamaModel, without: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for one in (model, without):
+        one.begin(np.arange(20, 40, dtype=np.int32))
+        decode(one, 4, 3)
+    real, failures = llama_cpp.llama_decode, [-2]
+
+    def fails_once(context: object, native: object) -> int:
+        code = int(real(context, native))  # it leaves its rows in the cache
+        return failures.pop() if failures else code
+
+    monkeypatch.setattr(llama_cpp, "llama_decode", fails_once)
+    logits = decode(model, 6, 5)
+    assert not failures
+    assert np.array_equal(logits, decode(without, 6, 5))
+    assert np.array_equal(decode(model, 1), decode(without, 1))
+
+
 def test_it_can_be_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALSPEC_GRAPHS", "off")
     graphs._serving.cache_clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from typing import Any
 
 import llama_cpp
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from localspec.models.llama.weights import Weights
 from localspec.native import graphs, steps
+
+_NO_MEMORY = -2
+"""llama_decode's status where memory for a graph could not be had."""
 
 
 class BatchArrays:
@@ -116,11 +120,26 @@ def native_batch(batch: BatchArrays) -> Any:  # noqa: ANN401 - a ctypes structur
     )
 
 
-def decode(context: Any, batch: Any, rows: int) -> int:  # noqa: ANN401 - an untyped library's
-    """llama_decode's status for the first `rows` rows of a native batch: 0 where it worked."""
+def decode(
+    context: Any,  # noqa: ANN401 - an untyped library's
+    batch: Any,  # noqa: ANN401
+    rows: int,
+    *,
+    keeps: bool = True,
+    undo: Callable[[], bool] | None = None,
+) -> int:
+    """llama_decode's status for the first `rows` rows of a native batch: 0 where it worked.
+
+    `keeps`: this size keeps its graph. Where there is no memory for one, `undo` takes what the batch left in the cache
+    back, and the context's own graph, whose memory is reserved, serves.
+    """
     batch.n_tokens = rows
-    graphs.select(context, rows)
-    return int(llama_cpp.llama_decode(context, batch))
+    graphs.select(context, rows if keeps else 0)
+    code = int(llama_cpp.llama_decode(context, batch))
+    if code == _NO_MEMORY and undo is not None and graphs.enabled() and undo():
+        graphs.free(context)
+        code = int(llama_cpp.llama_decode(context, batch))
+    return code
 
 
 def free_context(context: Any) -> None:  # noqa: ANN401 - an untyped library's pointer
@@ -186,6 +205,8 @@ class WeightsContext:
     ) -> None:
         """As `Weights.new_context`; each row of a batch is in one of the `sequences`."""
         self._weights = weights
+        # Copies between parts of a cache make llama.cpp reserve its largest graph in whatever serves.
+        self._unified = unified
         self._context: Any = weights.new_context(cells, rows, sequences, threads, unified=unified, watch=watch)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = BatchArrays(rows, 1)
@@ -199,4 +220,4 @@ class WeightsContext:
 
     def _decoded(self, rows: int) -> int:
         """llama_decode's status for the first `rows` rows of the batch: 0 where it worked."""
-        return decode(self._context, self._native, rows)
+        return decode(self._context, self._native, rows, keeps=self._unified)

@@ -381,7 +381,7 @@ class LlamaModel(Weights):
     def _run(self, rows: int) -> None:
         self._logits = 0
         started, computed = perf_counter(), process_time()
-        code = decode(self._context, self._native_batch, rows)
+        code = decode(self._context, self._native_batch, rows, undo=lambda: self._trunk.cut(len(self._cached)))
         if self.gpu_layers == 0 and rows <= MAX_ROWS:
             self._choose_threads(rows, started, computed)
         if code == 0:
