@@ -76,7 +76,7 @@ class Device:
 
 @dataclass(slots=True)
 class Replies:
-    """Auto's memory over the replies of a run, as one engine has it."""
+    """What is learnt over the replies of a run, as one engine has it."""
 
     device: Device
     acceptance: Acceptance = field(default_factory=Acceptance)
@@ -85,15 +85,13 @@ class Replies:
     graphs: dict[int, int] = field(default_factory=dict)
 
     def play(self, reply: Recording, *, drafted: bool) -> Figures:
-        """One reply, with Auto or without drafts."""
+        """One reply, with the device's method or without drafts."""
         device = self.device
         if not device.keeps:
             self.graphs.clear()
         target = ReplayTarget(reply, device.seconds, device.change, device.build, self.graphs)
         times = SteadyTimes(device.seconds, device.change, device.build)
-        budget = CostBudget(
-            times, self.acceptance, 65, throughput=self.throughput, estimated=self.device.method == AUTO
-        )
+        budget = CostBudget(times, self.acceptance, 65, throughput=self.throughput, estimated=device.method == AUTO)
         drafters = self._drafters(reply, target, budget) if drafted else []
         count = len(reply.tokens) - reply.reply_start
         figures = Figures(tokens=count)

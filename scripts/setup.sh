@@ -405,7 +405,7 @@ fall_back() {
         say "llama.cpp stays as it was, for $backend."
     fi
     say "  $(try_again "$failed")"
-    # Noted only now: had the network failed, the CPU build would have failed too.
+    # Noted only now: where nothing had been built before, a network that failed has ended the start above.
     write_stamp "no-$failed" "$(attempt "$failed")"
     backend_why="building for $(backend_name "$failed") failed ($trouble): using $(backend_name "$backend")"
     backend_advice="$(try_again "$failed") (its log: .venv/setup-$failed.log)"
