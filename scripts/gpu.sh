@@ -168,12 +168,12 @@ preprocessed() {
 vulkan_there() {
     local library
     vulkan_lacks="the Vulkan loader and headers, the SPIR-V headers and the compiler glslc"
-    command -v glslc >/dev/null || return 1
+    command -v glslc >/dev/null || [ -x "${VULKAN_SDK:-/none}/bin/glslc" ] || return 1
     preprocessed '#if !__has_include(<vulkan/vulkan.hpp>) || !__has_include(<spirv/unified1/spirv.hpp>)
 #error
 #endif' || return 1
     library=$("${CXX:-c++}" -print-file-name=libvulkan.so 2>/dev/null) || return 1
-    [ "$library" != libvulkan.so ] || [ -e "${VULKAN_SDK:-}/lib/libvulkan.so" ] || return 1
+    [ "$library" != libvulkan.so ] || [ -e "${VULKAN_SDK:-/none}/lib/libvulkan.so" ] || return 1
     vulkan_lacks="newer Vulkan headers (with VK_EXT_layer_settings: those of Debian 12 are too old, those of Debian 13 are not), or a Vulkan SDK named in VULKAN_SDK"
     preprocessed '#include <vulkan/vulkan_core.h>
 #ifndef VK_EXT_layer_settings

@@ -138,7 +138,8 @@ cmake_args() {
             args="-DGGML_CUDA=on \"-DCMAKE_CUDA_ARCHITECTURES=${args:-native}\""
             if [ -z "$nvcc" ]; then args="$args $(toolkit_arguments)"; fi
             ;;
-        vulkan) args="-DGGML_VULKAN=on" ;;
+        # CMake looks into a Vulkan SDK for Vulkan, but not for the SPIR-V headers.
+        vulkan) args="-DGGML_VULKAN=on${VULKAN_SDK:+ \"-DCMAKE_PREFIX_PATH=$VULKAN_SDK\"}" ;;
         metal) args="-DGGML_METAL=on" ;;
         cpu) if [ "$(uname -s)" = Darwin ]; then args="-DGGML_METAL=off"; fi ;;
     esac

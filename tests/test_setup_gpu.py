@@ -453,6 +453,21 @@ def test_a_build_for_vulkan_stays_until_another_is_asked_for(installed: Machine)
     assert installed.built()["arguments"] == ""
 
 
+def test_a_vulkan_sdk_is_enough(installed: Machine) -> None:
+    """Its compiler of shaders is not on PATH, its SPIR-V headers are where CMake does not look by itself."""
+    vulkan(installed)
+    sdk = installed.root / "Vulkan SDK"
+    for folder in ("bin", "lib"):
+        (sdk / folder).mkdir(parents=True)
+    (installed.bin / "glslc").rename(sdk / "bin" / "glslc")
+    (sdk / "lib" / "libvulkan.so").touch()
+    asked = "case $* in *-print-file-name=*) echo libvulkan.so ;; *-I*SDK/include*) cat >/dev/null ;; *) exit 1 ;; esac"
+    installed.command("c++", asked)
+    answer = installed.start("--setup-only", LOCALSPEC_BACKEND="vulkan", VULKAN_SDK=str(sdk))
+    assert answer.returncode == 0, answer.stderr
+    assert installed.built()["arguments"] == f'-DGGML_VULKAN=on "-DCMAKE_PREFIX_PATH={sdk}"'
+
+
 def test_a_failed_build_for_vulkan_leaves_the_one_for_the_processor(installed: Machine) -> None:
     vulkan(installed)
     answer = installed.start("--setup-only", LOCALSPEC_BACKEND="vulkan", GPU_FAILS="1")
