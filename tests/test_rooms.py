@@ -29,6 +29,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "localspec.texts": (),
     "localspec.native": (*GROUND, "localspec.native"),
     "localspec.models": MODELS,
+    "localspec.models.decode_times": (*MODELS, "localspec.native.graphs"),
     "localspec.models.files": FILES,
     "localspec.models.llama": LLAMA,
     "localspec.models.fit": (*FILES, *LLAMA, "localspec.models.pairing", "localspec.models.fit"),

@@ -29,6 +29,7 @@ from localspec.models.llama import (
     library_version,
     system_info,
 )
+from localspec.native.graphs import SETTLING
 
 MEASURED_ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """The sizes of batches (`speculation.cost.SIZES`); the widest take too long to be measured first."""
@@ -47,9 +48,6 @@ NARROW = 8
 """Row counts up to this are measured `REPEATS` times, wider ones once: they take long, and few trees are so wide."""
 _QUICK = 0.05
 """Seconds of a decode beside which a millisecond for another graph counts."""
-_SETTLING = 2
-"""Decodes of a size until it is steady: the first builds llama.cpp's graph, with CUDA the second captures it (on an
-H200 3.6 and 5.0 ms where each further one takes 1.05)."""
 _STEADY = 1.15
 """The second fastest decode of one row takes at most so many times as long as the fastest on a machine at rest (2% to
 4% were seen; beside a browser that opens a page, 30% and more)."""
@@ -261,7 +259,7 @@ def _rounds(model: LlamaModel, counts: Sequence[int], repeats: int, until: float
             if late or model.cached + rows >= model.context_size:
                 continue
             run = [_decode(model, rows)]
-            further = _SETTLING if run[0] < _QUICK else int(rows == 1)
+            further = SETTLING if run[0] < _QUICK else int(rows == 1)
             if further:
                 run += [_decode(model, rows) for _ in range(further)]
                 settling.setdefault(rows, []).append(run[:-1])
@@ -332,7 +330,7 @@ def _file(model: LlamaModel, cache: Path) -> Path:
     loaded: list[object] = [model.threads, model.gpu_layers, model.context_size, model.attention, model.keeps_graphs]
     if model.gpu_layers != 0:
         loaded.append(gpu_names())
-    key = _key([_file_key(model.path), *loaded, MEASURED_ROWS, BANDS, _SETTLING])
+    key = _key([_file_key(model.path), *loaded, MEASURED_ROWS, BANDS, SETTLING])
     return cache / f"decode-times-{key}.json"
 
 

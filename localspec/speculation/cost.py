@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.native import steps
+from localspec.native.graphs import KEPT_ROWS, SETTLING
 from localspec.speculation.tree import DraftTree, Ranked, cut
 from localspec.speculation.tree_size import break_even_probability, few_sizes, size_of_step
 
@@ -28,16 +29,11 @@ _SLOWNESS_FADING = 0.1
 _MAX_SLOWNESS = 30.0
 DEAR_CHANGE = 0.5
 """Plain steps: a change of size, or a new one, that costs more is that of a graph that the device captures."""
-_SETTLING = 2
-"""Decodes after which such a graph is steady (`models.decode_times`)."""
 
 
 SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 65)
 """Rows of a batch. With a few sizes most decodes have the shape of the one before, whose graph serves again; what is
 missing to a size is filled with less likely nodes, or with rows that nobody reads."""
-
-KEPT_ROWS = 32
-"""Larger batches have no graph of their own (`native/graphs.cpp`)."""
 
 
 class DecodeTimes(Protocol):
@@ -210,7 +206,7 @@ class MeasuredCost:
         self.most_rows = most
         self._sizes = np.array([*(size for size in sizes if size < most), most], np.int32)
         self._last_rows = 0
-        self._since_change = _SETTLING
+        self._since_change = SETTLING
         self._lost = 0.0
         """seconds by which another size would have been faster since the last change: one row, or that of drafting"""
         self._drafting_rows = 1
@@ -228,7 +224,7 @@ class MeasuredCost:
         steady, plain = float(seconds[cost.rows]), float(seconds[1])
         self._lost = 0.0 if changed else max(0.0, self._lost + steady - tokens * plain)
         self._last_rows = cost.rows
-        if self._since_change < _SETTLING and self._is_captured(plain):
+        if self._since_change < SETTLING and self._is_captured(plain):
             return  # neither T(k) nor how slow the machine is now can be told from it
         expected = steady + (self._times.change if changed else 0.0)
         self._slowness += _SLOWNESS_FADING * (min(cost.decode_seconds / expected, _MAX_SLOWNESS) - self._slowness)
@@ -237,7 +233,7 @@ class MeasuredCost:
 
     def settling_steps(self, cached: int) -> float:
         """The price of a change, for the first decodes of a size."""
-        return self._times.change / float(self._times.at(cached)[1]) if self._since_change < _SETTLING else 0.0
+        return self._times.change / float(self._times.at(cached)[1]) if self._since_change < SETTLING else 0.0
 
     def _is_captured(self, plain: float) -> bool:
         return self._times.change > DEAR_CHANGE * plain

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import llama_cpp
 import numpy as np
@@ -24,6 +26,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(not graphs.built(), reason="l
 
 CHEAP_ROWS = 0.010 + 0.001 * np.arange(MAX_ROWS + 1, dtype=np.float64)
 """T(k) in seconds with which much is drafted."""
+
+
+def test_sizes_with_a_graph_are_those_of_the_library() -> None:
+    source = Path(graphs.__file__).with_name("graphs.cpp").read_text(encoding="utf-8")
+    assert re.findall(r"max_rows = (\d+);", source) == [str(graphs.KEPT_ROWS)]
 
 
 def load() -> LlamaModel:
