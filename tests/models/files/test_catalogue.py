@@ -14,6 +14,7 @@ from localspec.models.files.catalogue import (
     catalogue_entries,
     find_entry,
     read_catalogue,
+    recommended_entry,
     resolve,
 )
 
@@ -28,6 +29,13 @@ licence = "MIT"
 kv_bytes_per_token = 10
 vocabulary = 100
 context = 512
+"""
+WHOLE = f'sha256 = "{"a" * 64}"\n'
+PIECES = f"""data = "*/data/part*.bin"
+{WHOLE}pieces = [
+  {{ wheel = "a-part1==1.0", bytes = 400, sha256 = "{"b" * 64}" }},
+  {{ wheel = "a-part2==1.0", bytes = 600, sha256 = "{"c" * 64}" }},
+]
 """
 
 
@@ -164,6 +172,23 @@ def test_a_catalogue_is_read() -> None:
     assert (big.name, big.draft, big.sha256, big.approximate) == ("big", "tiny", "a" * 64, True)
 
 
+def test_pieces_are_read_in_their_order() -> None:
+    (entry,) = read_catalogue(ENTRY + PIECES)
+    assert [(piece.wheel, piece.bytes) for piece in entry.pieces] == [("a-part1==1.0", 400), ("a-part2==1.0", 600)]
+    assert entry.pieces[1].sha256 == "c" * 64
+
+
+def test_the_recommended_model_and_its_draft_can_be_had_without_a_hub() -> None:
+    target = recommended_entry()
+    assert target is not None
+    draft = find_entry(target.draft)
+    assert target.licence == draft.licence == "Apache-2.0"
+    for entry in (target, draft):
+        numbers = [int(piece.wheel.partition("==")[0].rpartition("part")[2]) for piece in entry.pieces]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert len({piece.sha256 for piece in entry.pieces}) == len(numbers)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -185,6 +210,19 @@ def test_a_catalogue_is_read() -> None:
         (ENTRY.replace('"tiny.gguf"', '"tiny.bin"'), "file cannot be"),
         (ENTRY.replace("owner/Tiny-GGUF", "https://example.org"), "repository cannot be"),
         (ENTRY + 'sha256 = "ABC"', "sha256 cannot be"),
+        (ENTRY + "pieces = 3", "tiny: pieces is no list"),
+        (ENTRY + "pieces = [3]", "tiny: pieces is no list"),
+        (ENTRY + PIECES.replace("400, sha256", "400, md5"), "tiny, pieces: 'md5' is no field"),
+        (ENTRY + PIECES.replace("bytes = 400,", ""), "bytes"),
+        (ENTRY + PIECES.replace("400", "true"), "tiny, pieces: bytes is not of the type int"),
+        (ENTRY + PIECES.replace("a-part1==1.0", "--index-url=http://x"), "wheel cannot be"),
+        (ENTRY + PIECES.replace("a-part1==1.0", "a @ http://x/a==1"), "wheel cannot be"),
+        (ENTRY + PIECES.replace("*/data", "../data/../"), "data cannot be"),
+        (ENTRY + PIECES.replace("*/data", "/data"), "data cannot be"),
+        (ENTRY + PIECES.replace('data = "*/data/part*.bin"', ""), "pieces want data"),
+        (ENTRY + PIECES.replace(WHOLE, ""), "pieces want data"),
+        (ENTRY + "approximate = true\n" + PIECES, "pieces want data"),
+        (ENTRY + PIECES.replace("600", "601"), "the bytes of its pieces are not those"),
     ],
 )
 def test_a_damaged_catalogue_says_where(text: str, said: str) -> None:

@@ -19,7 +19,8 @@ import pytest
 from localspec.errors import DownloadError, DownloadStoppedError, SettingsError
 from localspec.models.files import download as downloads
 from localspec.models.files.catalogue import available
-from localspec.models.files.download import Partial, download
+from localspec.models.files.download import download
+from localspec.models.files.partial import Partial
 from tests.models.files.hub import CONTENT, Hub, entry_of, running_hub
 
 ROOT = Path(__file__).resolve().parents[3]
