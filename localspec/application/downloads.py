@@ -37,6 +37,7 @@ class DownloadState:
     total: int = 0  # Bytes in all; 0 = unknown
     rate: float = 0.0  # Bytes per second; 0 = not known yet
     problem: str = ""  # Why it failed, and what to do
+    notice: str = ""  # Which source has failed, and which is tried now
 
     @property
     def seconds_left(self) -> float | None:
@@ -118,6 +119,7 @@ class Downloads:
                     entry,
                     progress=lambda done, total, wanted=wanted: self._arrived(wanted, done, total),  # type: ignore[misc]
                     should_stop=wanted.stopping.is_set,
+                    report=lambda said, wanted=wanted: self._heard(wanted, said),  # type: ignore[misc]
                 )
                 self._over(wanted, DONE, size=path.stat().st_size)
             except DownloadStoppedError:
@@ -138,6 +140,10 @@ class Downloads:
             found.state = replace(found.state, state=RUNNING)
             return found
 
+    def _heard(self, wanted: _Wanted, said: str) -> None:
+        with self._condition:
+            wanted.state = replace(wanted.state, notice=said)
+
     def _arrived(self, wanted: _Wanted, done: int, total: int) -> None:
         now = time.monotonic()
         with self._condition:
@@ -154,7 +160,7 @@ class Downloads:
     def _over(self, wanted: _Wanted, state: str, problem: str = "", size: int = 0) -> None:
         with self._condition:
             there = size or arrived(wanted.state.entry)
-            wanted.state = replace(wanted.state, state=state, problem=problem, done=there, rate=0.0)
+            wanted.state = replace(wanted.state, state=state, problem=problem, notice="", done=there, rate=0.0)
 
 
 def arrived(entry: CatalogueEntry) -> int:

@@ -13,8 +13,8 @@ from localspec.application import remembered
 from localspec.application.remembered import Choice
 from localspec.chat.engine import Engine
 from localspec.errors import LocalSpecError, ModelError, ModelFileError, NoModelError, SettingsError
-from localspec.models.choice import fit_of
-from localspec.models.files.catalogue import AUTOMATIC
+from localspec.models.choice import default_model, fit_of
+from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL
 from localspec.models.fit.fitting import NONE_FITS, SHORTENED, SOME, Fit
 from localspec.models.fit.memory import Room, measure_room
 from localspec.models.llama import LoadSettings
@@ -70,11 +70,13 @@ class ModelManager:
         *,
         keep: bool = False,
         or_default: bool = False,
+        notice: str = "",
     ) -> None:
         """Load in a background thread, with a draft model beside it; what the settings leave open is chosen by the
-        memory that is free. When that fails, the model used before comes back and `error` says why; a draft model that
-        cannot be used is told by `draft`. `keep`: the next start loads it, too. `or_default`: where there was none
-        before, the default model is loaded when this one cannot be.
+        memory that is free, and so is the model where none is named. When that fails, the model used before comes back
+        and `error` says why; a draft model that cannot be used is told by `draft`. `keep`: the next start loads it,
+        too. `or_default`: where there was none before, the default model is loaded when this one cannot be. `notice` is
+        what is to be said about it.
 
         Raises SettingsError while another load is under way.
         """
@@ -82,7 +84,7 @@ class ModelManager:
             if self.loading or self.unloading or self._closing:
                 raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
             self.loading = model or texts.DEFAULT_MODEL
-            self.error, self.notice = None, ""
+            self.error, self.notice = None, notice
         threading.Thread(
             target=self._load, args=[model, settings, draft, keep, or_default], name="load", daemon=True
         ).start()
@@ -111,11 +113,14 @@ class ModelManager:
 
     def fit(self, choice: Choice) -> Fit:
         """Whether a choice fits into that. Raises ModelFileError."""
-        return fit_of(choice.model, choice.draft, choice.settings, self.room(), embedder=not self.has_embedder())
+        room, embedder = self.room(), not self.has_embedder()
+        model = choice.model or default_model(room, embedder=embedder).name
+        return fit_of(model, choice.draft, choice.settings, room, embedder=embedder)
 
     @property
     def used(self) -> Choice | None:
-        """What is loaded, or being loaded again, as it was asked for; None while there is nothing."""
+        """What is loaded, or being loaded again, as it was asked for, with the name of the model where none was named;
+        None while there is nothing."""
         with self._condition:
             if self._engine is None:
                 return None
@@ -207,15 +212,18 @@ class ModelManager:
         previous = self._used_with if self._engine is not None else None
         try:
             self._free()
-            self._open(model, settings, draft)
+            self._open(model or self._default(), settings, draft)
             if keep and (used := self.used) is not None:
-                remembered.keep(used)
+                remembered.keep(replace(used, model=model))
         except LocalSpecError as error:
             self.error = error
             if previous is not None:
                 self._restore(previous)
             elif or_default:
-                self._open_default(model, error)
+                self._open_default(texts.LAST_GONE.format(model=model, problem=error))
+            elif not model and self.loading != DEFAULT_MODEL:
+                said = texts.DEFAULT_FAILED.format(model=self.loading, problem=error, default=DEFAULT_MODEL)
+                self._open_default(said)
         except Exception as error:
             _logger.exception("Loading failed")
             self.error = ModelError(texts.UNEXPECTED.format(kind=type(error).__name__, error=error))
@@ -262,12 +270,19 @@ class ModelManager:
         if self.error is not None:
             self.error = ModelError(texts.MODEL_KEPT.format(error=self.error))
 
-    def _open_default(self, model: str, error: LocalSpecError) -> None:
+    def _default(self) -> str:
+        """The name of the model where none was named."""
+        found = default_model(measure_room(), embedder=not self.has_embedder())
+        self.loading, self.notice = found.name, f"{self.notice} {found.notice}".strip()
+        return found.name
+
+    def _open_default(self, said: str) -> None:
+        """Load the model that comes with LocalSpec in place of one that failed; `said` tells why."""
         try:
-            self._open("", None, AUTOMATIC)
+            self._open(DEFAULT_MODEL, None, AUTOMATIC)
         except LocalSpecError:
             return  # what was wanted is what matters
-        self.error, self.notice = None, texts.LAST_GONE.format(model=model, problem=error)
+        self.error, self.notice = None, said
 
     def _free(self) -> None:
         """Close the engine, first: two models at once may not fit into memory."""

@@ -1,4 +1,5 @@
-"""Which model is loaded at the start: the one chosen last, unless the command line says otherwise or it cannot be."""
+"""Which model is loaded at the start: the one chosen last, unless the command line says otherwise or it cannot be; the
+default model where none was chosen."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ from localspec import texts
 from localspec.application.model_manager import ModelManager, fit_sentence
 from localspec.application.remembered import Choice, recall
 from localspec.errors import LocalSpecError
-from localspec.models.choice import fit_of
-from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, resolve_draft
+from localspec.models.choice import default_model, fit_of
+from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, resolve_draft
 from localspec.models.fit.memory import measure_room
 
 
@@ -33,8 +34,9 @@ class Start:
         elif model is None:
             last = self._usable(last)
         self._is_named = model is not None
+        self._model = last.model if model is None else model
         self.choice = Choice(
-            last.model if model is None else model,
+            self._model or _default(),
             last.draft if draft is None else draft,
             last.context if context is None else context,
             last.gpu_layers if gpu_layers is None else gpu_layers,
@@ -45,8 +47,8 @@ class Start:
         """Begin to load it. Raises SettingsError while another load is under way."""
         choice = self.choice
         # One that was named on the command line is meant: in its place nothing is loaded.
-        models.load(choice.model, choice.settings, choice.draft, or_default=bool(choice.model) and not self._is_named)
-        models.notice = self.notice
+        or_default = bool(self._model) and not self._is_named
+        models.load(self._model, choice.settings, choice.draft, or_default=or_default, notice=self.notice)
 
     def _usable(self, last: Choice) -> Choice:
         """The last choice, as far as its files are there and it fits."""
@@ -66,3 +68,9 @@ class Start:
                 self.notice = texts.LAST_DRAFT_GONE.format(draft=last.draft, problem=error)
                 return replace(last, draft=AUTOMATIC)
         return last
+
+
+def _default() -> str:
+    """The name of the default model, where that is not the one inside a package; else ""."""
+    name = default_model(measure_room()).name
+    return "" if name == DEFAULT_MODEL else name

@@ -14,15 +14,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from localspec import config
+from localspec import config, texts
 from localspec.application.tuning_child import tune
 from localspec.chat.library_setup import states_of
 from localspec.cli.shared_options import ContextSize, errors
 from localspec.errors import DownloadStoppedError, ModelError, ModelFileError
+from localspec.models.choice import default_model
 from localspec.models.files import catalogue, check
 from localspec.models.files.catalogue import CatalogueEntry, ModelEntry, resolve
 from localspec.models.files.download import download
-from localspec.models.fit.memory import MemoryReport, draft_of, footprint, memory_report
+from localspec.models.fit.memory import MemoryReport, draft_of, footprint, measure_room, memory_report
 from localspec.models.llama import LoadSettings, Weights
 from localspec.models.pairing import pair
 from localspec.models.quantization import tuned
@@ -97,6 +98,8 @@ def download_command(name: Name, with_draft: WithDraft = True) -> None:
         command = f"./start.sh models download {name}{'' if with_draft else ' --no-draft'}"
         errors.print(escape(f"Stopped. What has arrived is kept; go on with: {command}"), soft_wrap=True)
         raise typer.Exit(130) from interrupt
+    if entry.recommended:
+        errors.print(texts.DEFAULT_NOW.format(model=entry.name), soft_wrap=True)
 
 
 @models.command(name="check")
@@ -127,7 +130,7 @@ def tune_command(
     as_json: AsJson = False,
 ) -> None:
     """Choose the weight format that answers fastest on this computer among those that stay near the original."""
-    entry = resolve(name)
+    entry = resolve(name or default_model(measure_room()).name)
     settings = LoadSettings(0, threads, gpu_layers)
     if all(entry.path != listed.path for listed in catalogue.available()):
         raise ModelError(
@@ -237,7 +240,7 @@ def _fetch(entry: CatalogueEntry) -> None:
             asked = True
             bar.update(task, completed=done, total=total or None)
 
-        path = download(entry, progress=show)
+        path = download(entry, progress=show, report=lambda said: errors.print(escape(said), soft_wrap=True))
     errors.print(escape(f"{entry.name} {'is complete' if asked else 'is there already'}: {path}"), soft_wrap=True)
 
 

@@ -14,7 +14,9 @@ from localspec.chat.engine import Engine
 from localspec.chat.library_setup import ingest
 from localspec.chat.methods import listed
 from localspec.errors import SettingsError
+from localspec.models.choice import default_model
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
+from localspec.models.fit.memory import measure_room
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 from localspec.models.offload import proven
@@ -52,6 +54,11 @@ def load_engine(
     """The model with its draft; what was not possible is said on stderr. Raises ModelError, SettingsError."""
     if weight_format not in ("tuned", "original"):
         raise SettingsError(f"There is no choice called {weight_format!r}.", "Give --format tuned or original.")
+    if not model:
+        found = default_model(measure_room())
+        model = found.name
+        if found.notice:
+            errors.print(escape(found.notice), style="yellow", soft_wrap=True)
     with errors.status("Loading the model …"):
         wanted = LoadSettings(context, threads, gpu_layers, weight_format == "original")
         tried = proven(model, draft, wanted, automatic=gpu_layers < 0)

@@ -2,20 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from localspec.config import cache_folder
+from localspec import texts
+from localspec.config import cache_folder, models_folder
 from localspec.errors import LocalSpecError, ModelError
 from localspec.models.files import catalogue
-from localspec.models.files.catalogue import ModelEntry
+from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, ModelEntry
 from localspec.models.files.check import remembered
-from localspec.models.fit.fitting import Fit, fit
+from localspec.models.fit.fitting import SHORTENED, Fit, fit
 from localspec.models.fit.measured_loads import read
-from localspec.models.fit.memory import Footprint, Room, footprint
+from localspec.models.fit.memory import Footprint, Room, draft_of, footprint
 from localspec.models.llama import LoadSettings
 from localspec.models.pairing import compare_files
 from localspec.models.quantization import tuned
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultModel:
+    """What is loaded where no model is named."""
+
+    name: str
+    notice: str = ""  # Why it is not the better one that is on this computer
+
+
+def default_model(room: Room, *, embedder: bool = True) -> DefaultModel:
+    """The model that the catalogue recommends, once it is on this computer and fits into `room` with its usual context;
+    else the one that comes with LocalSpec. No model file is read for it."""
+    folder, entry = models_folder(), catalogue.recommended_entry()
+    if entry is None or not entry.is_here(folder):
+        return DefaultModel(DEFAULT_MODEL)
+    if catalogue.resolve(entry.name).path != entry.path(folder):  # a file of the person's own has its name
+        return DefaultModel(DEFAULT_MODEL)
+    draft = next((one for one in catalogue.catalogue_entries() if one.name == entry.draft), None)
+    found = fit_of_entry(entry, room, with_draft=draft is None or draft.is_here(folder), embedder=embedder)
+    if fits_well(found):
+        return DefaultModel(entry.name)
+    needed, free = texts.gib(found.report.needed), texts.gib(found.report.free)
+    return DefaultModel(
+        DEFAULT_MODEL, texts.DEFAULT_TOO_BIG.format(model=entry.name, needed=needed, free=free, default=DEFAULT_MODEL)
+    )
+
+
+def fit_of_entry(entry: CatalogueEntry, room: Room, *, with_draft: bool = True, embedder: bool = True) -> Fit:
+    """Whether a model of the catalogue would fit into `room`, by the catalogue's figures, with the draft it names."""
+    draft = draft_of(entry, catalogue.catalogue_entries()) if with_draft else None
+    return fit(footprint(entry), draft, room, embedder=embedder)
+
+
+def fits_well(found: Fit) -> bool:
+    """True where it fits without a shorter context."""
+    return found.fits and found.context_why != SHORTENED
 
 
 def fit_of(model: str, draft: str, settings: LoadSettings, room: Room, *, embedder: bool = True) -> Fit:

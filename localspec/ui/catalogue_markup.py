@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from localspec import texts
-from localspec.application.downloads import CHECKING, DONE, FAILED, RUNNING, STOPPED, UNDER_WAY, WAITING, DownloadState
+from localspec.application.downloads import (
+    CHECKING,
+    DONE,
+    FAILED,
+    RUNNING,
+    STOPPED,
+    STOPPING,
+    UNDER_WAY,
+    WAITING,
+    DownloadState,
+)
 from localspec.models.files.catalogue import CatalogueEntry
 from localspec.ui.elements import literal, meter, model_button, note, paragraph
 
@@ -35,6 +45,24 @@ class DownloadQuestion:
     free_disk: int
     enough: bool  # There is room for the model on the disk
     enough_for_both: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BetterModel:
+    """What the start page says about the model that the catalogue recommends."""
+
+    entry: CatalogueEntry
+    draft: CatalogueEntry | None  # The model that drafts for it, where that is to be downloaded, too
+    host: str
+    done: int  # Bytes of both that are here
+    free_disk: int
+    enough: bool  # There is room on the disk for what is missing
+    states: tuple[DownloadState, ...]  # Downloads of the two, as far as there are any
+
+    @property
+    def total(self) -> int:
+        """Bytes of both."""
+        return self.entry.bytes + (self.draft.bytes if self.draft is not None else 0)
 
 
 def catalogue(states: Sequence[EntryState], question: DownloadQuestion | None, problem: str = "") -> str:
@@ -80,6 +108,8 @@ def _question(question: DownloadQuestion) -> str:
         size=texts.size(question.missing), host=question.host, repository=entry.repository, name=entry.name,
         licence=entry.licence,
     )  # fmt: skip
+    if entry.pieces:
+        asked = f"{asked} {texts.DOWNLOAD_ASK_PIECES.format(index=texts.PACKAGE_INDEX)}"
     free = texts.size(question.free_disk)
     buttons = []
     if question.enough:
@@ -104,14 +134,10 @@ def _download(state: DownloadState) -> str:
     said = texts.DOWNLOAD_STATES[state.state].format(
         done=texts.size(state.done), total=texts.size(state.total or state.entry.bytes)
     )
-    facts = [name, said]
-    if state.state == RUNNING and state.rate > 0:
-        facts.append(f"{texts.size(int(state.rate))}/s")
-        if state.seconds_left is not None:
-            facts.append(texts.TIME_LEFT.format(time=texts.roughly(state.seconds_left)))
-    label = " · ".join(facts)
+    label = " · ".join([name, said, *_speed(state, state.seconds_left)])
     if state.state in UNDER_WAY:
         shown = meter(label, state.done / state.total if state.total else 0.0)
+        shown += paragraph(state.notice, "quiet") if state.notice else ""
         can_stop = state.state in (WAITING, RUNNING, CHECKING)
         buttons = [model_button("stop", name, texts.CANCEL)] if can_stop else []
     else:
@@ -126,3 +152,71 @@ def _download(state: DownloadState) -> str:
         f'<div class="download" data-download="{name}" data-state="{state.state}">{shown}'
         f'<div class="ways">{"".join(buttons)}</div></div>'
     )
+
+
+def _speed(state: DownloadState, seconds_left: float | None) -> list[str]:
+    """Bytes per second, and how long it will take, as far as that is known."""
+    if state.state != RUNNING or state.rate <= 0:
+        return []
+    left = [] if seconds_left is None else [texts.TIME_LEFT.format(time=texts.roughly(seconds_left))]
+    return [f"{texts.size(int(state.rate))}/s", *left]
+
+
+def better(shown: BetterModel | None) -> str:
+    """The card of the start page: the recommended model offered, on its way, or here. Empty for None."""
+    if shown is None:
+        return ""
+    under_way = [state for state in shown.states if state.state in UNDER_WAY]
+    problems = [state.problem for state in shown.states if state.state == FAILED]
+    if under_way:
+        kind, title, said, buttons = "under-way", texts.BETTER_UNDER_WAY, _on_its_way(shown, under_way), ["halt"]
+    elif problems or any(state.state == STOPPED for state in shown.states):
+        kind, title, buttons = "open", texts.BETTER_NOT_HERE, ["pair", "later"]
+        said = "".join(note(problem, "problem") for problem in problems)
+        said += paragraph(texts.ENTRY_PART_HERE.format(done=texts.size(shown.done))) if shown.done else ""
+    elif shown.done >= shown.total:
+        kind, title, buttons = "here", texts.BETTER_HERE, ["use", "later"]
+        said = paragraph(texts.BETTER_HERE_WHY.format(title=shown.entry.title))
+    else:
+        kind, title = "offer", texts.BETTER_TITLE.format(size=texts.size(shown.entry.bytes))
+        said, buttons = _offered(shown), ["pair", "later"] if shown.enough else ["later"]
+    labels = {
+        "pair": texts.BETTER_GET.format(size=texts.size(shown.total - shown.done)),
+        "later": texts.BETTER_LATER,
+        "halt": texts.CANCEL,
+        "use": texts.DOWNLOAD_USE,
+    }
+    strong = ("pair", "use")
+    ways = "".join(
+        model_button(name, shown.entry.name, labels[name], "strong" if name in strong else "quiet") for name in buttons
+    )
+    return (
+        f'<div class="better" data-better="{kind}"><div class="name">{literal(title)}</div>{said}'
+        f'<div class="ways">{ways}</div></div>'
+    )
+
+
+def _offered(shown: BetterModel) -> str:
+    entry = shown.entry
+    facts = [texts.BETTER_DRAFT.format(size=texts.size(shown.total))] if shown.draft is not None else []
+    way = texts.BETTER_FROM if entry.pieces else texts.BETTER_FROM_HUB
+    facts.append(way.format(host=shown.host, index=texts.PACKAGE_INDEX))
+    if shown.done:
+        facts.append(f"{texts.ENTRY_PART_HERE.format(done=texts.size(shown.done))}.")
+    said = paragraph(texts.BETTER_WHY.format(title=entry.title, licence=entry.licence))
+    said += paragraph(" ".join(facts), "quiet")
+    if not shown.enough:
+        missing, free = texts.size(shown.total - shown.done), texts.size(shown.free_disk)
+        said += note(texts.DOWNLOAD_NO_ROOM.format(size=missing, free=free), "problem")
+    return said
+
+
+def _on_its_way(shown: BetterModel, under_way: Sequence[DownloadState]) -> str:
+    """Both downloads as one."""
+    now = next((state for state in under_way if state.state != WAITING), under_way[0])
+    done = texts.DOWNLOAD_STATES["running"].format(done=texts.size(shown.done), total=texts.size(shown.total))
+    if now.state in (CHECKING, STOPPING):
+        done = f"{done} · {texts.DOWNLOAD_STATES[now.state]}"
+    left = (shown.total - shown.done) / now.rate if now.rate > 0 else None
+    label = " · ".join([done, *_speed(now, left)])
+    return meter(label, shown.done / shown.total) + (paragraph(now.notice, "quiet") if now.notice else "")

@@ -1,4 +1,4 @@
-"""Models that can be downloaded: the list of the catalogue, and the downloads."""
+"""Models that can be downloaded: the list of the catalogue, the downloads, and the one that the start page offers."""
 
 from __future__ import annotations
 
@@ -9,14 +9,21 @@ from localspec import texts
 from localspec.application.downloads import UNDER_WAY, arrived
 from localspec.application.state import Application, Conversation
 from localspec.config import models_folder
-from localspec.errors import LocalSpecError
-from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, catalogue_entries, find_entry
+from localspec.errors import LocalSpecError, SettingsError
+from localspec.models.choice import fit_of_entry, fits_well
+from localspec.models.files.catalogue import (
+    DEFAULT_MODEL,
+    CatalogueEntry,
+    catalogue_entries,
+    find_entry,
+    recommended_entry,
+)
 from localspec.models.files.hub import endpoint
 from localspec.models.files.inventory import ModelInventory, look_through
 from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import draft_of, footprint
 from localspec.ui import catalogue_markup
-from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
+from localspec.ui.catalogue_markup import BetterModel, DownloadQuestion, EntryState
 from localspec.ui.part import Part, Tick, closed, html
 
 LOOK_SECONDS = 4.0
@@ -51,12 +58,18 @@ class ModelFolder:
 class CataloguePart(Part):
     """Nothing is downloaded before the person was asked."""
 
-    told = ("downloads", "offers")
+    told = ("downloads", "offers", "better")
 
     def __init__(self, application: Application, folder: ModelFolder) -> None:
         super().__init__(application)
         self.folder = folder
         self._drawn: tuple[tuple[object, ...], str] = ((), "")
+        self._declined: set[str] = set()  # models that the start page offers no more until the next start
+        self._fitting: tuple[tuple[object, ...], bool] = ((), False)
+
+    def build_card(self) -> None:
+        """Above the chat: the model that gives better answers."""
+        self.named["better"] = html("better")
 
     def build(self) -> None:
         """The downloads, and the list, closed at first."""
@@ -65,7 +78,7 @@ class CataloguePart(Part):
             self.named["offers"] = html("offers")
 
     def tell(self, tick: Tick) -> None:
-        """Both."""
+        """All of them."""
         for name, part in self.parts(tick.conversation).items():
             tick.tell(name, part)
 
@@ -74,6 +87,7 @@ class CataloguePart(Part):
         return {
             "downloads": catalogue_markup.downloads(self.application.downloads.states()),
             "offers": self._catalogue(conversation.download_asked),
+            "better": catalogue_markup.better(self._better(conversation)),
         }
 
     def act(self, conversation: Conversation, action: str, what: str) -> None:
@@ -88,10 +102,55 @@ class CataloguePart(Part):
             draft = _missing_draft(entry) if action == "both" else None
             downloads.begin([entry, *([draft] if draft is not None else [])])
             conversation.download_asked = ""
+        elif action == "pair":
+            downloads.begin([entry for entry in _pair(find_entry(what)) if not entry.is_here(models_folder())])
+        elif action == "halt":
+            for entry in reversed(_pair(find_entry(what))):
+                downloads.stop(entry.name)
+        elif action == "later":
+            self._declined.add(what)
+            for entry in _pair(find_entry(what)):
+                downloads.dismiss(entry.name)
         elif action == "stop":
             downloads.stop(what)
-        elif action in ("close", "use"):
+        elif action == "close":
             downloads.dismiss(what)
+        elif action == "use":
+            for name in (what, *(entry.name for entry in catalogue_entries() if entry.name == _draft_name(what))):
+                downloads.dismiss(name)
+
+    def _better(self, conversation: Conversation) -> BetterModel | None:
+        """What the start page says about the recommended model; None where it says nothing: where it is used already,
+        another one was chosen, it does not fit, or the person has begun to chat."""
+        entry, models, folder = recommended_entry(), self.application.models, models_folder()
+        engine = models.engine
+        if entry is None or conversation.chat.exchanges or models.loading or entry.name in self._declined:
+            return None
+        if engine is not None and engine.name != DEFAULT_MODEL:
+            return None
+        pair = _pair(entry)
+        names = [one.name for one in pair]
+        states = tuple(state for state in self.application.downloads.states() if state.entry.name in names)
+        if not states and (all(one.is_here(folder) for one in pair) or not self._fits(entry)):
+            return None
+        counted = {state.entry.name: state.done for state in states}
+        done = sum(
+            one.bytes if one.is_here(folder) else min(counted.get(one.name, arrived(one)), one.bytes) for one in pair
+        )
+        free = shutil.disk_usage(folder).free
+        enough = sum(one.bytes for one in pair) - done + _SPARE_DISK <= free
+        try:
+            host = _host()
+        except SettingsError:
+            host = texts.THE_HUB  # what is wrong with its address is told when it is used
+        return BetterModel(entry, pair[1] if pair[1:] else None, host, done, free, enough, states)
+
+    def _fits(self, entry: CatalogueEntry) -> bool:
+        """Whether it fits as it should; asked again every half minute, for other programs take and give memory."""
+        known = (entry.name, self.application.models.engine, int(time.monotonic() / 30))
+        if self._fitting[0] != known:
+            self._fitting = (known, fits_well(fit_of_entry(entry, self.application.models.room())))
+        return self._fitting[1]
 
     def _catalogue(self, asked: str) -> str:
         """The list; drawn anew where something of it has changed."""
@@ -126,18 +185,32 @@ class CataloguePart(Part):
         return drawn
 
 
+def _draft_name(name: str) -> str:
+    """The draft that the catalogue names for a model; "" where there is none."""
+    return next((entry.draft for entry in catalogue_entries() if entry.name == name), "")
+
+
+def _pair(entry: CatalogueEntry) -> list[CatalogueEntry]:
+    """A model, and the one that drafts for it where that can be downloaded."""
+    return [entry, *(other for other in catalogue_entries() if other.name == entry.draft)]
+
+
 def _missing_draft(entry: CatalogueEntry) -> CatalogueEntry | None:
     """The model that drafts for another one, where it has to be downloaded, too."""
     if not entry.draft or entry.draft == DEFAULT_MODEL:
         return None
     draft = find_entry(entry.draft)
-    return None if draft.path(models_folder()).is_file() else draft
+    return None if draft.is_here(models_folder()) else draft
+
+
+def _host() -> str:
+    """Raises SettingsError where the hub's address is none."""
+    return endpoint().partition("://")[2]
 
 
 def _question(entry: CatalogueEntry) -> DownloadQuestion:
     """Raises SettingsError where the hub's address is none."""
-    draft = _missing_draft(entry)
-    host = endpoint().partition("://")[2]
+    draft, host = _missing_draft(entry), _host()
     missing = max(0, entry.bytes - arrived(entry))
     missing_draft = max(0, draft.bytes - arrived(draft)) if draft is not None else 0
     free = shutil.disk_usage(models_folder()).free

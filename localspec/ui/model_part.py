@@ -187,7 +187,7 @@ class ModelPart(Part):
         pressed = elements.read_model_button(wanted.partition(" ")[0])
         same: list[Update] = [gr.skip() for _ in fields]
         if pressed is None:
-            return (*same, *(gr.skip() for _ in range(5)))
+            return (*same, *(gr.skip() for _ in range(3 + len(self.catalogue.told))))
         action, what = pressed
         conversation = self.conversation(request)
         told: Updates = (gr.skip(), gr.skip(), gr.skip())

@@ -88,6 +88,7 @@ class Page:
             html("keys", dialogs.keys())
             html("quit", dialogs.quitting())
             html("watch", dialogs.watching())
+        self.models.catalogue.build_card()
         self.chat.build_messages()
         self.citing.build()
         self.chat.build_below()

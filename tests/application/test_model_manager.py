@@ -10,13 +10,15 @@ import pytest
 
 from localspec.application import model_manager
 from localspec.application.model_manager import ModelManager, fit_sentence
+from localspec.application.remembered import Choice, recall
 from localspec.application.state import Application
-from localspec.models.files.catalogue import NO_DRAFT
+from localspec.models.files.catalogue import DEFAULT_MODEL, NO_DRAFT
 from localspec.models.fit.fitting import fit
 from localspec.models.fit.memory import Room
 from localspec.models.llama import LoadSettings
 from localspec.ui import model_markup
 from tests.measurements import measurements
+from tests.models.files.recommended import recommend
 from tests.models.fit.test_fitting import DRAFT, TARGET, computer
 from tests.models.test_offload import CARD, GIB, StandIn
 from tests.ui.test_panel import Tags
@@ -41,6 +43,10 @@ def models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModelMan
 
 def load(models: ModelManager, settings: LoadSettings) -> None:
     models.load("", settings, NO_DRAFT)
+    settle(models)
+
+
+def settle(models: ModelManager) -> None:
     until = time.monotonic() + 120
     while models.loading and time.monotonic() < until:
         time.sleep(0.02)
@@ -89,3 +95,36 @@ def test_a_card_that_is_full_or_crashes_costs_layers_only(models: ModelManager, 
 def test_the_card_that_lacks_most_is_named() -> None:
     found = fit(TARGET, DRAFT, computer(64, 7, 1.2), gpu_layers=40)
     assert "needed on the GPU (Card 1.2), 1.2 GiB available there" in fit_sentence(found)
+
+
+# -- where no model is named ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_the_better_model_is_loaded_once_it_is_here(models: ModelManager, tmp_path: Path) -> None:
+    settings = LoadSettings(512, 1, 0)
+    load(models, settings)
+    assert (models.used or Choice()).model == DEFAULT_MODEL
+    entry = recommend(tmp_path, here=True)
+    load(models, settings)
+    assert problem(models) == ""
+    assert (models.used or Choice()).model == entry.name
+    assert models.engine is not None
+    assert models.engine.name == entry.name
+    models.load("", settings, NO_DRAFT, keep=True)
+    settle(models)
+    assert recall() == Choice("", NO_DRAFT, 512, 0, 1), "a default is not remembered as if it had been chosen"
+
+
+@pytest.mark.slow
+def test_one_that_cannot_be_loaded_gives_way_to_the_packaged_one(models: ModelManager, tmp_path: Path) -> None:
+    entry = recommend(tmp_path, here=True)
+    with entry.path(tmp_path / "models").open("r+b") as file:
+        file.seek(10)
+        file.write(bytes(1000))
+    load(models, LoadSettings(512, 1, 0))
+    assert problem(models) == ""
+    assert models.engine is not None
+    assert models.engine.name == DEFAULT_MODEL
+    assert models.notice.startswith(f"{entry.name} is not used: ")
+    assert models.notice.endswith(f"{DEFAULT_MODEL} is loaded instead.")

@@ -11,8 +11,9 @@ from localspec.application import starting
 from localspec.application.remembered import FILE, Choice, keep, recall
 from localspec.application.starting import Start
 from localspec.config import cache_folder
-from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, resolve
+from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, resolve
 from localspec.models.fit.memory import Room
+from tests.models.files.recommended import recommend
 
 
 @pytest.fixture(autouse=True)
@@ -88,3 +89,15 @@ def test_one_that_does_not_fit_today_is_not_tried(own: str, monkeypatch: pytest.
     start = Start()
     assert start.choice == Choice()
     assert "own does not fit: about" in start.notice
+
+
+def test_the_better_model_is_the_default_once_it_is_here(own: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = recommend(home, here=True)
+    monkeypatch.setattr(starting, "measure_room", lambda: Room(2**40, 2**40))
+    assert Start().choice == Choice(entry.name)
+    assert Start(threads=2).choice == Choice(entry.name, threads=2)
+    assert recall() is None, "a default is not remembered as if it had been chosen"
+    keep(Choice(own))
+    assert Start().choice == Choice(own), "who chose a model keeps it"
+    keep(Choice(DEFAULT_MODEL))
+    assert Start().choice == Choice(DEFAULT_MODEL)

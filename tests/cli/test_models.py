@@ -114,7 +114,7 @@ def test_a_failure_leaves_the_way_on(hub: Hub, home: Path) -> None:
 def test_ctrl_c_says_how_to_go_on(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch, option: list[str]) -> None:
     real = downloads.download
 
-    def interrupted(entry: CatalogueEntry, progress: Any) -> Path:
+    def interrupted(entry: CatalogueEntry, progress: Any, report: Any) -> Path:
         def stop(done: int, total: int) -> None:
             progress(done, total)
             if done >= 50_000:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from localspec import texts
-from localspec.application.downloads import FAILED, RUNNING, STOPPED, UNDER_WAY, DownloadState
-from localspec.models.files.catalogue import CatalogueEntry, catalogue_entries
+from localspec.application.downloads import FAILED, RUNNING, STOPPED, UNDER_WAY, WAITING, DownloadState
+from localspec.models.files.catalogue import CatalogueEntry, WheelPiece, catalogue_entries
 from localspec.models.files.inventory import Unusable
 from localspec.models.fit.fitting import Ways, fit, ways
 from localspec.models.fit.memory import Footprint, Room
 from localspec.models.llama import Device, Graphics, kernels
 from localspec.ui import catalogue_markup, model_markup
-from localspec.ui.catalogue_markup import DownloadQuestion, EntryState
+from localspec.ui.catalogue_markup import BetterModel, DownloadQuestion, EntryState
 from localspec.ui.elements import model_button, read_model_button
 from tests.ui.test_panel import HOSTILE, Tags
 
@@ -143,6 +145,43 @@ def test_a_download_is_asked_for_first() -> None:
     assert "data-press" not in here
 
 
+def card(kind: str, done: int = 0, *states: DownloadState, enough: bool = True) -> Tags:
+    """The card of the start page, which is of this kind."""
+    draft = replace(ENTRY, name="draft-1", bytes=10**8)
+    pieces = (WheelPiece("a==1.0", ENTRY.bytes, "0" * 64),)
+    target = replace(ENTRY, draft="draft-1", pieces=pieces)
+    page = catalogue_markup.better(BetterModel(target, draft, "hub.example", done, 9 * 10**9, enough, states))
+    assert f'data-better="{kind}"' in page
+    return Tags(page)
+
+
+def test_the_start_page_offers_the_recommended_model() -> None:
+    text = card("offer").text
+    for words in ("Better answers: 500 MB, fits this computer", "600 MB in all", "hub.example", "package index", "MIT"):
+        assert words in text, words
+    assert "Download 600 MB" in text
+    assert "Download 100 MB" in card("offer", 5 * 10**8).text
+    full = card("offer", enough=False).text
+    assert "free some space first" in full
+    assert "Download 600" not in full
+    assert catalogue_markup.better(None) == ""
+
+
+def test_the_card_tells_how_the_download_goes() -> None:
+    waits = DownloadState(replace(ENTRY, name="draft-1"), WAITING, 0, 10**8)
+    runs = DownloadState(ENTRY, RUNNING, 10**8, 5 * 10**8, 2 * 10**7, notice="hub.example does not answer.")
+    text = card("under-way", 10**8, runs, waits).text
+    assert "100 MB of 600 MB · 20 MB/s · about 20 seconds left" in text
+    assert "hub.example does not answer." in text
+    assert "Cancel" in text
+    assert "stopping" in card("under-way", 10**8, replace(runs, state="stopping"), waits).text
+    failed = card("open", 10**8, replace(runs, state=FAILED, problem="No network. Look for the cable."))
+    assert "Look for the cable." in failed.text
+    assert "100 MB of it are here already" in failed.text
+    assert "Download 500 MB" in card("open", 10**8, replace(runs, state=STOPPED), replace(waits, state=STOPPED)).text
+    assert "Load it" in card("here", 6 * 10**8, replace(runs, state="done"), replace(waits, state="done")).text
+
+
 def test_downloads_tell_speed_and_time_left() -> None:
     text = Tags(catalogue_markup.downloads([DownloadState(ENTRY, RUNNING, 10**8, 5 * 10**8, 2 * 10**7)])).text
     assert "100 MB of 500 MB · 20 MB/s · about 20 seconds left" in text
@@ -167,9 +206,32 @@ def test_what_files_and_drivers_say_is_shown_not_run() -> None:
             [EntryState(own, 1, "never", False, 0, False)], DownloadQuestion(own, own, HOSTILE, 1, 1, 10**9, True, True)
         ),
         catalogue_markup.downloads([DownloadState(own, FAILED, problem=HOSTILE)]),
+        catalogue_markup.downloads([DownloadState(own, RUNNING, notice=HOSTILE)]),
+        *(
+            catalogue_markup.better(BetterModel(own, None, HOSTILE, 1, 10, True, states))
+            for states in (
+                (),
+                (DownloadState(own, FAILED, problem=HOSTILE),),
+                (DownloadState(own, RUNNING, notice=HOSTILE),),
+            )
+        ),
     ):
         tags = Tags(page)
-        assert set(tags.tags) <= {"div", "p", "br", "b", "ul", "li", "table", "tbody", "tr", "th", "td", "button"}
+        assert set(tags.tags) <= {
+            "div",
+            "p",
+            "br",
+            "b",
+            "ul",
+            "li",
+            "table",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "button",
+            "span",
+        }
         assert not any(name.startswith("on") for name in tags.attributes)
         assert "\n" not in page
         assert "![" not in page

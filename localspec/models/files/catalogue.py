@@ -91,6 +91,11 @@ class CatalogueEntry:
         """Where the file lies below `folder` once it is downloaded."""
         return folder / self.name / self.file
 
+    def is_here(self, folder: Path) -> bool:
+        """True where that file is whole. One of another size was put there by someone else."""
+        path = self.path(folder)
+        return path.is_file() and (self.approximate or path.stat().st_size == self.bytes)
+
 
 def available(folder: Path | None = None) -> list[ModelEntry]:
     """The default model first, then the GGUF files of `folder` (default: `models/`) by name, folders included.

@@ -53,12 +53,13 @@ def download(
     delay by 30 seconds; DownloadStoppedError then leaves what is there for the next call. `report` is told which source
     has failed, why, and which one is tried next. Raises DownloadError, SettingsError.
     """
-    target = entry.path(folder or models_folder())
+    folder = folder or models_folder()
+    target = entry.path(folder)
     partial = Partial(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with partial.locked():
-            if not _is_complete(target, entry):
+            if not entry.is_here(folder):
                 _fetch(entry, partial, progress or _silent, should_stop or _never, report or _unheard)
     except OSError as error:
         if error.errno in _DISK_FULL:
@@ -70,11 +71,6 @@ def download(
             "Check that this user may write to the folder.",
         ) from error
     return target
-
-
-def _is_complete(target: Path, entry: CatalogueEntry) -> bool:
-    """True for a file that an earlier call finished. One of another size was put there by someone else."""
-    return target.is_file() and (entry.approximate or target.stat().st_size == entry.bytes)
 
 
 def _fetch(
