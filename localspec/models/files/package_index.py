@@ -59,13 +59,12 @@ def fetch(entry: CatalogueEntry, partial: Partial, progress: Progress, should_st
     _PieceTransfer(entry, partial, progress, should_stop).run()
 
 
-def keep_what_is_sound(entry: CatalogueEntry, partial: Partial, should_stop: Callable[[], bool]) -> None:
-    """Cut off what is there of a file from its first damaged piece on, so that any source can go on with the rest.
-    Raises DownloadStoppedError."""
+def sound_bytes(entry: CatalogueEntry, partial: Partial, should_stop: Callable[[], bool]) -> int:
+    """How many bytes of what is there of a file stand before its first damaged piece; all where none is. Raises
+    DownloadStoppedError."""
     whole = sum(end <= partial.size for end in _ends(entry))
     sound = _sound(entry, partial, lambda: _stop_if(should_stop, entry))
-    if not all(sound[:whole]):
-        partial.cut(_starts(entry)[sound.index(False)])
+    return partial.size if all(sound[:whole]) else _starts(entry)[sound.index(False)]
 
 
 def _ends(entry: CatalogueEntry) -> list[int]:
@@ -297,5 +296,5 @@ def _reason(log: str) -> str:
     errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
     said = (broken or errors or lines[-1:] or ["it did not say why"])[0]
     cause = re.search(r"connection broken by '?(.*?)'?: ?/?[^ ']*$", said)
-    said = cause[1] if cause else said
+    said = re.sub(r"<[^<>]* object at 0x[0-9a-f]+>: ", "", cause[1] if cause else said)
     return re.sub(r"//[^/@\s]+@", "//", " ".join(said.split()))[:_REASON].rstrip(".")
