@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.chat.template import ChatTemplate, Message
+from localspec.chat.template import Message, template_of
 from localspec.errors import LocalSpecError
 from localspec.models.files.catalogue import ModelEntry, resolve
 from localspec.models.llama import LlamaModel, LoadSettings
@@ -53,9 +53,7 @@ def expected_tokens_per_second(decode_seconds: NDArray[np.float64]) -> float:
 def held_tokens(model: LlamaModel) -> Iterator[NDArray[np.int32]]:
     """The held texts in the model's own tokens: questions as its template has them."""
     begin = [model.bos] if model.adds_bos else []
-    template = ChatTemplate(
-        model.chat_template, bos=model.special_token("bos"), eos=model.special_token("eos"), begin=begin
-    )
+    template = template_of(model)
     for text in held_texts():
         if text.document:
             yield np.concatenate([np.array(begin, np.int32), model.tokenize(text.document)])

@@ -1,8 +1,9 @@
 """The chat: from a question to a streamed, cited answer that is kept.
 
 `session` is a conversation, or one reply to a conversation that is kept elsewhere. A question goes through
-`prompt_builder` (what of the conversation fits; `material` and `routing` choose the text of documents, `template` makes
-token ids) to `answer`, which decodes behind the prompt into a `turn`. `comparison` answers one prompt with several
+`prompt_builder` (what of the conversation fits; `material` and `routing` choose the text of documents) to `answer`,
+which decodes behind the prompt into a `turn`. `template` makes token ids of messages, in the first of `message_forms`
+that the model's own template takes, run in `template_environment`. `comparison` answers one prompt with several
 methods. `answer_worker` is the thread that all of them run in. `engine` is the loaded model, `methods` the choice of
 drafters. `history` keeps chats while they are written, `transfer` exports and imports them.
 

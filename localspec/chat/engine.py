@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.chat.template import ChatTemplate
+from localspec.chat.template import template_of
 from localspec.config import cache_folder
 from localspec.errors import LocalSpecError, ModelError, ModelFileError
 from localspec.models.decode_times import decode_times, fastest_attention, remember
@@ -100,13 +100,7 @@ class Engine:
         self.draft_problem = ""
         self._loaded_draft: DraftModel | None = None
         self._load_draft(draft, entry, self.settings)
-        begin = [self.model.bos] if self.model.adds_bos else []
-        self.template = ChatTemplate(
-            self.model.chat_template,
-            bos=self.model.special_token("bos"),
-            eos=self.model.special_token("eos"),
-            begin=begin,
-        )
+        self.template = template_of(self.model)
         self._acceptance_file = cache_folder() / f"acceptance-{self.weights_fingerprint[:16]}.json"
         self.acceptance = Acceptance.load(self._acceptance_file)
         self.throughput = ThroughputAverage()

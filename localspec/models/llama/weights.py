@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -242,6 +243,18 @@ class Weights:
         """Id of the begin token, or of any token that can start a text where there is none."""
         token = int(llama_cpp.llama_vocab_bos(self.vocabulary_pointer))
         return token if token >= 0 else 0
+
+    @cached_property
+    def control_texts(self) -> frozenset[str]:
+        """The texts that become control tokens where `tokenize` is told so."""
+        special = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
+        vocabulary = self.vocabulary_pointer
+        marked = (
+            llama_cpp.llama_vocab_get_text(vocabulary, token) or b""
+            for token in range(self.vocabulary_size if self.has_tokenizer else 0)
+            if llama_cpp.llama_vocab_get_attr(vocabulary, token) & special
+        )
+        return frozenset(text.decode("utf-8", "replace") for text in marked if text)
 
     def vocabulary(self) -> list[bytes]:
         """The text of every token as stored in the file, by id."""
