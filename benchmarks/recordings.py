@@ -165,6 +165,9 @@ class ReplayTarget:
         self._next += 1
         return token
 
+    def allowed(self, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> None:
+        """There is no grammar."""
+
     def keep(self, path: NDArray[np.int32]) -> None:
         """Go on behind the accepted path."""
         self.cached += 1 + len(path)

@@ -62,6 +62,7 @@ TABLE: dict[str, tuple[str, ...]] = {
 
 WALLS: dict[str, str] = {
     "llama_cpp": "localspec.models.llama",
+    "llguidance": "localspec.models.llama",
     "sentence_transformers": "localspec.models.embedder",
     "hnswlib": "localspec.stores.vectors",
     "gradio": "localspec.ui",

@@ -47,6 +47,7 @@ def answer(
     sampler = model.sampler(options.sampling)
     written: list[int] = []
     shown = len(turn.reply_tokens)
+    sampler.follow(turn.reply_tokens)
     turn.metrics.plain_seconds = engine.plain_seconds_at(len(prompt))
     try:
         yield from _read(model, prompt, turn, with_states or need_states(drafters))

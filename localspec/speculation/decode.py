@@ -44,7 +44,7 @@ def generate(
         started = clock()
         cached = target.cached
         room = target.context_size - cached - 1
-        tree = _draft(drafters, budget, context, min(budget.limit, room), left, cached)
+        tree = _draft(drafters, sampler, budget, context, min(budget.limit, room), left, cached)
         rows = min(budget.cost.rows(len(tree), cached), room + 1) if drafters else 0
         proposed = clock()
         target.decode(int(context.tokens[-1]), tree.tokens, tree.parents, rows)
@@ -73,13 +73,17 @@ def generate(
 
 
 def _draft(
-    drafters: Sequence[Drafter], budget: Budget, context: Context, limit: int, left: int, cached: int
+    drafters: Sequence[Drafter], sampler: Sampler, budget: Budget, context: Context, limit: int, left: int, cached: int
 ) -> DraftTree:
-    """What is verified next: at most `limit` nodes, and none so deep that no token of the `left` ones follows it."""
+    """What is verified next: at most `limit` nodes, none so deep that no token of the `left` ones follows it, and none
+    that the reply's grammar forbids."""
     if not drafters or limit <= 0 or left <= 1:
         return DraftTree.empty()
-    proposals = [drafter.propose(context, limit) for drafter in drafters]
-    return budget.choose(fuse(proposals), limit, left - 1, cached)
+    tree = fuse([drafter.propose(context, limit) for drafter in drafters])
+    allowed = sampler.allowed(tree.tokens, tree.parents) if len(tree) else None
+    if allowed is not None and len(allowed) < len(tree):
+        tree = tree.take(allowed) if allowed else DraftTree.empty()
+    return budget.choose(tree, limit, left - 1, cached)
 
 
 def _finish(target: Target, last: int, left: int) -> str:

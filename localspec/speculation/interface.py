@@ -50,6 +50,10 @@ class Sampler(Protocol):
     def sample(self, row: int) -> int:
         """The token that follows row `row`."""
 
+    def allowed(self, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> Sequence[int] | None:
+        """The nodes of a draft below the root that the reply's grammar lets through, parents first; None where there is
+        no grammar. A draft needs no others: they would never be accepted."""
+
 
 class Context:
     """The committed token ids, root last, and the target's hidden states of those before it."""

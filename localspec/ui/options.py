@@ -9,7 +9,7 @@ from localspec.chat.turn import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
-from localspec.models.llama.sampling import SamplingSettings
+from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 
 Number = float | int | None
 """What a number field gives: None when it is empty."""
@@ -44,7 +44,7 @@ def reply_options(
     sampling = SamplingSettings(
         **sampling_values(temperature, top_k, top_p, min_p, repeat_penalty),
         grammar=(grammar or "").strip(),
-        **({} if seed is None else {"seed": _whole("seed", seed)}),
+        seed=RANDOM_SEED if seed is None else _whole("seed", seed),
     )
     return ReplyOptions(
         *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), sampling),

@@ -302,26 +302,48 @@ class ScriptedDraft:
 
 class ScriptedSampler:
     """Greedy at temperature 0, else softmax sampling from one random stream; `penalty` lowers what it drew before,
-    so a draw too many or in another order changes the text."""
+    so a draw too many or in another order changes the text. A `grammar` says by all tokens of a reply which ones may
+    follow."""
 
-    def __init__(self, target: ScriptedTarget, temperature: float = 0.0, seed: int = 0, penalty: float = 0.0) -> None:
+    def __init__(
+        self,
+        target: ScriptedTarget,
+        temperature: float = 0.0,
+        seed: int = 0,
+        penalty: float = 0.0,
+        grammar: Callable[[tuple[int, ...]], NDArray[np.bool_]] | None = None,
+    ) -> None:
         self._target = target
         self._temperature = temperature
         self._stream = np.random.default_rng(seed)
         self._lowered = np.zeros(target.vocabulary)
         self._penalty = penalty
+        self._grammar = grammar
+        self._said: tuple[int, ...] = ()
         self.draws = 0
 
     def sample(self, row: int) -> int:
         logits = self._target.logits(row) - self._lowered
+        if self._grammar is not None:
+            logits = np.where(self._grammar(self._said), logits, -np.inf)
         if self._temperature == 0.0:
             token = int(logits.argmax())
         else:
             token = draw(softmax(logits / self._temperature), self._stream)
         self._lowered[token] += self._penalty
         self._target.record(row, token)
+        self._said += (token,)
         self.draws += 1
         return token
+
+    def allowed(self, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> list[int] | None:
+        if self._grammar is None:
+            return None
+        said = {-1: self._said}
+        for node, (token, parent) in enumerate(zip(tokens.tolist(), parents.tolist(), strict=True)):
+            if parent in said and self._grammar(said[parent])[token]:
+                said[node] = (*said[parent], token)
+        return sorted(node for node in said if node >= 0)
 
 
 def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:

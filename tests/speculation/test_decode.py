@@ -145,6 +145,10 @@ BUDGETS = (
 )
 
 
+def every_third_forbidden(said: tuple[int, ...]) -> NDArray[np.bool_]:
+    return np.array([(token + sum(said) + len(said)) % 3 != 0 for token in range(VOCABULARY)], np.bool_)
+
+
 @either_code
 @settings(max_examples=300)
 @given(
@@ -157,13 +161,17 @@ BUDGETS = (
     end_tokens=st.sets(st.integers(0, VOCABULARY - 1), max_size=2),
     context_size=st.integers(len(PROMPT) + 1, 45),
     lookup=st.sampled_from(["none", "prompt", "states", "both"]),
+    grammar=st.sampled_from([None, every_third_forbidden]),
 )
-def test_lossless(wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, lookup):
-    """Whatever is drafted, at any temperature and budget: the same tokens and the same end as without drafts."""
+def test_lossless(
+    wishes, make_budget, temperature, penalty, seed, max_tokens, end_tokens, context_size, lookup, grammar
+):
+    """Whatever is drafted, at any temperature and budget: the same tokens and the same end as without drafts. What is
+    sent is what the grammar allows."""
 
     def reply(drafters: Sequence[Drafter], budget: Budget) -> list[Step]:
         target = ScriptedTarget(VOCABULARY, context_size=context_size, end_tokens=end_tokens, seed=seed)
-        sampler = ScriptedSampler(target, temperature, seed, penalty)
+        sampler = ScriptedSampler(target, temperature, seed, penalty, grammar)
         steps = run(target, sampler, drafters, budget, max_tokens)
         assert sampler.draws == sum(len(step.emitted) for step in steps)
         return steps
@@ -182,6 +190,21 @@ def test_lossless(wishes, make_budget, temperature, penalty, seed, max_tokens, e
     drafted = reply(drafters, make_budget())
 
     assert_same_reply(drafted, plain)
+    if grammar is not None:
+        assert_allowed(drafted, grammar)
+
+
+def assert_allowed(steps: Sequence[Step], grammar: Callable[[tuple[int, ...]], NDArray[np.bool_]]) -> None:
+    """Every token of the reply, and every node that was sent."""
+    said: tuple[int, ...] = ()
+    for step in steps:
+        behind = {-1: said}
+        for node, (token, parent) in enumerate(zip(step.tree.tokens.tolist(), step.tree.parents.tolist(), strict=True)):
+            assert grammar(behind[parent])[token]
+            behind[node] = (*behind[parent], token)
+        for token in step.emitted.tolist():
+            assert grammar(said)[token]
+            said += (token,)
 
 
 def assert_same_reply(drafted: Sequence[Step], plain: Sequence[Step]) -> None:

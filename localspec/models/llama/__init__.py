@@ -5,7 +5,7 @@
 - contexts over weights: `target.py` verifies draft trees, `branches.py` grows a draft model's tree, `streams.py` writes
   many replies at once, `reader.py` reads texts for their hidden states or logits
 - `batch.py` batches as arrays, `watch.py` ends graphs early, `attention.py` ways to attend, `sampling.py` draws tokens,
-  `trial_load.py` is the program that loads a file to check it
+  `constraint.py` holds them to a grammar or schema, `trial_load.py` is the program that loads a file to check it
 
 May import errors, config, locks, `native` and the header of `models.files`. Imported through this package: what is
 listed in `__all__`, and `sampling.SamplingSettings`.

@@ -119,13 +119,11 @@ class ReplyStreams(WeightsContext):
         self, place: int, number: int, prompt: NDArray[np.int32], max_tokens: int, sampling: SamplingSettings
     ) -> _Stream:
         llama_cpp.llama_memory_seq_rm(self._memory, place, -1, -1)
-        weights = self._weights
         shared = len(self._beginning)
         if shared:
             llama_cpp.llama_memory_seq_cp(self._memory, self.sequences, place, -1, -1)
         states = [self._beginning, self._read(prompt[:-1], shared, place)]
-        own = sampling.with_seed_of(number)
-        sampler = LlamaSampler(self._context, weights.vocabulary_pointer, weights.vocabulary_size, own)
+        sampler = LlamaSampler(self._context, self._weights, sampling.with_seed_of(number))
         return _Stream(number, prompt.tolist(), len(prompt), len(prompt) + max_tokens, sampler, states)
 
     def _read(self, tokens: NDArray[np.int32], start: int, place: int) -> NDArray[np.float16]:

@@ -344,7 +344,7 @@ class LlamaModel(Weights):
 
     def sampler(self, settings: SamplingSettings) -> LlamaSampler:
         """The one sampler of a reply: sample once per visited row, in path order."""
-        return LlamaSampler(self._context, self.vocabulary_pointer, self.vocabulary_size, settings, self.row_address)
+        return LlamaSampler(self._context, self, settings, self.row_address)
 
     def _truncate(self, length: int) -> bool:
         """Drop what the KV cache holds behind `length`; False when the model cannot, and all was dropped."""

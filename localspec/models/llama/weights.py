@@ -68,6 +68,8 @@ class Weights:
         """True where the logits of a row don't depend on the rows beside it, bit for bit"""
         self.states_end_graph: bool | None = None
         """True where states are there before logits are computed, as a first `StateReader` finds out"""
+        self.schema_tokenizer: Any = None
+        """the vocabulary as JSON schemas need it, once one was asked for (`constraint.py`)"""
 
     def _load_model(self, plain_buffers: bool) -> None:
         if not self.path.is_file():
