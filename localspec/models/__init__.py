@@ -4,8 +4,10 @@
 - `llama/`: the only importer of llama_cpp
 - `fit/`: memory, context lengths and GPU layers
 - `quantization/`: other weight formats, and the search for the fastest one
-- `draft.py` the draft model, `pairing.py` whether its vocabulary is the target's, `embedder.py` vectors of texts (the
-  only importer of sentence_transformers), `decode_times.py` measured T(k), `choice.py` what a choice would take
+- `draft.py` the draft model, `pairing.py` whether its vocabulary is the target's, `decode_times.py` measured
+  T(k), `choice.py` what a choice would take
+- `embedder.py` vectors of texts (the only importer of sentence_transformers), `text_encoder.py` the same in numpy, for
+  a question
 - `offload.py` tries a load with layers on a graphics card in a child process, whose program is `device_trial.py`
 
 May import errors, config, locks and texts; never `stores` or `speculation`. Imported by the rooms above:

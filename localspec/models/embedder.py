@@ -1,6 +1,7 @@
 """Turns texts into vectors of meaning with a small sentence-transformers model; the only importer of that library.
 
-The library and torch take seconds to import, so both wait for the first `embed`. Nothing is ever fetched from a hub.
+The library and torch take seconds to import, so both wait until many texts are embedded, as those of a document. A
+question is embedded without them where `text_encoder` knows the model. Nothing is ever fetched from a hub.
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from numpy.typing import NDArray
 
 from localspec import config
 from localspec.errors import EmbedderError
+from localspec.models.text_encoder import TextEncoder
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _BATCH = 32
+_BEFORE_IMPORT = 32
+"""So many texts of documents are embedded without the library, which takes about as long as importing it does."""
 _DOCUMENTATION = frozenset({"README.md", ".gitattributes", "data_config.json", "train_script.py"})
 _REINSTALL = "Install the requirements again (start.sh does it); documents are still found by their words meanwhile."
 
@@ -38,6 +42,9 @@ class Embedder:
         self._given = folder
         self._lock = threading.Lock()
         self._model: SentenceTransformer | None = None
+        self._light: TextEncoder | None = None
+        self._is_light: bool | None = None  # None until it was tried
+        self._without = 0  # texts of documents that were embedded so
 
     @property
     def folder(self) -> Path:
@@ -56,7 +63,7 @@ class Embedder:
 
     @property
     def is_loaded(self) -> bool:
-        """True once its memory is taken."""
+        """True once the memory of the whole library is taken."""
         return self._model is not None
 
     @property
@@ -71,21 +78,19 @@ class Embedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One vector per text, [n, d], of length 1; only the first 256 tokens of a text count.
 
-        The first call loads the model, which takes seconds.
+        The first call with many texts imports the library, which takes seconds. With and without it vectors are equal
+        to 1e-5.
         """
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         # The tokenizer refuses lone surrogates, which a question typed or pasted by a person may hold.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         with self._lock:
-            model = self._model
-            if model is None:
-                model = self._model = self._load()
+            light = self._light_encoder() if self._model is None and self._are_few(clean) else None
+            if light is None and self._model is None:
+                self._model, self._light = self._load(), None
             try:
-                encoded = model.encode(
-                    clean, batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
-                )
-                vectors = np.asarray(encoded, np.float32)
+                vectors = light.encode(clean) if light is not None else self._encode(clean)
             except Exception as error:
                 raise EmbedderError(
                     f"The embedding model in {self.folder} failed ({type(error).__name__}: {error}).",
@@ -94,6 +99,32 @@ class Embedder:
         if vectors.shape != (len(texts), self.dimension) or not np.isfinite(vectors).all():
             raise EmbedderError(f"The embedding model in {self.folder} gives vectors that are no numbers.", _REINSTALL)
         return vectors
+
+    def prepare(self) -> None:
+        """Get ready for a question, as by the first call with one: read the files, without the library."""
+        _ = self.fingerprint
+        with self._lock:
+            if self._model is None:
+                self._light_encoder()
+
+    def _light_encoder(self) -> TextEncoder | None:
+        if self._is_light is not False and self._light is None:
+            self._light = TextEncoder.load(self.folder)
+            self._is_light = self._light is not None
+        return self._light
+
+    def _are_few(self, texts: Sequence[str]) -> bool:
+        if len(texts) == 1:  # a question
+            return True
+        self._without += len(texts)
+        return self._without <= _BEFORE_IMPORT
+
+    def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        assert self._model is not None
+        encoded = self._model.encode(
+            [*texts], batch_size=_BATCH, show_progress_bar=False, convert_to_numpy=True, normalize_embeddings=True
+        )
+        return np.asarray(encoded, np.float32)
 
     def _load(self) -> SentenceTransformer:
         folder = self.folder

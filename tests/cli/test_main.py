@@ -141,6 +141,27 @@ def test_a_library_is_filled_listed_and_asked(home: Path) -> None:
     assert figures(asked)["prompt_tokens"] > 40
 
 
+def test_a_question_about_an_indexed_document_imports_no_torch(home: Path) -> None:
+    """Importing it takes longer than all else before the first word."""
+    rocks = [f"Rocks\n\nRock {number} off Velm is marked by a buoy that rings in the swell." for number in range(60)]
+    make_pdf(home / "pilot.pdf", [*HARBOUR, *rocks])  # too long to be read whole
+    assert command(home, "index", "pilot.pdf", "--library", "pilot", *LOADING).returncode == 0
+    script = (
+        "import json, sys\nfrom localspec.cli.main import main\ntry:\n    main(sys.argv[1:])\n"
+        "finally:\n    print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    )
+    environment = {**os.environ, "LOCALSPEC_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
+    words = ["ask", QUESTION, "--library", "pilot", "--draft", "none", "--json", *SHORT]
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words], cwd=home, env=environment, capture_output=True, text=True, timeout=300
+    )
+    *_, figures, imported = done.stdout.splitlines()
+    assert [made["file"] for made in json.loads(figures)["citations"]][:1] == ["pilot.pdf"]
+    assert "tokenizers" in json.loads(imported)  # by meaning, too
+    heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "gradio"}
+    assert heavy.isdisjoint(json.loads(imported))
+
+
 def test_a_library_is_read_for_its_states(home: Path) -> None:
     done = command(home, "index", "harbour.pdf", "--library", "read", *LOADING)
     assert done.returncode == 0, done.stderr
