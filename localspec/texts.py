@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 TITLE = "LocalSpec"
@@ -590,6 +591,7 @@ WAITING_TURN = "Waiting for another answer to finish …"
 WAITING_DOCUMENTS = "Reading your documents …"
 FINDING = "Looking for the passages that fit …"
 READING = "Reading the question with its text …"
+READING_FOR = "Reading {tokens}, about {seconds} s …"
 STOPPED_EARLY = "Stopped before the first word."
 STOPPED = "Stopped. You can go on chatting."
 NOT_ANSWERED = "No answer"
@@ -809,6 +811,11 @@ def editing(later: int) -> str:
     """What is said while a question is edited that `later` others follow."""
     also = f", and {counted(later, 'question')} after it," if later else ""
     return f"You are editing a question: its answer{also} will be replaced when you send it."
+
+
+def reading(tokens: int, seconds: float) -> str:
+    """What is read before the first word of an answer, and about how long that still takes."""
+    return READING_FOR.format(tokens=counted(tokens, "token"), seconds=max(1, math.ceil(seconds)))
 
 
 def counted(number: int, noun: str) -> str:

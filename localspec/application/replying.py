@@ -250,12 +250,14 @@ class ReplyTask(AnswerWorker):
             turn.problems.append(texts.NOT_KEPT.format(problem=problem))
 
     def _show(self, update: Update) -> None:
-        if monotonic() - self._published < UPDATE_SECONDS:
+        state = update.stage if update.stage == "reading" else "writing"
+        # What is being read, and the first word, are told at once.
+        if state == self._view.state and monotonic() - self._published < UPDATE_SECONDS:
             return
         turn = update.turn
         self._publish(
-            state=update.stage if update.stage == "reading" else "writing",
-            activity=texts.READING,
+            state=state,
+            activity=texts.reading(turn.metrics.unread_tokens, update.seconds_left),
             fraction=update.progress,
             text=turn.reply,
             metrics=_copy(turn.metrics),

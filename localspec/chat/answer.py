@@ -50,7 +50,7 @@ def answer(
     sampler.follow(turn.reply_tokens)
     turn.metrics.plain_seconds = engine.plain_seconds_at(len(prompt))
     try:
-        yield from _read(model, prompt, turn, with_states or need_states(drafters))
+        yield from _read(engine, prompt, turn, with_states or need_states(drafters))
         keeps = learner is not None
         steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
         rest = yield from _write(model, steps, drafters, turn, written)
@@ -80,14 +80,23 @@ def ending(turn: Turn) -> str:
     return ""
 
 
-def _read(model: LlamaModel, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:
+def _read(engine: Engine, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:
+    model = engine.model
     started = perf_counter()
     turn.metrics.prompt_tokens = len(prompt)
     turn.metrics.reused_tokens = min(model.common_prefix(prompt), len(prompt) - 1)
-    yield Update("reading", turn, progress=0.0)
+
+    def left(tokens: int) -> float:
+        return engine.reading_seconds(tokens, states=with_states)
+
+    yield Update("reading", turn, progress=0.0, seconds_left=left(turn.metrics.unread_tokens))
+    before, since = 0, perf_counter()
     for done, total in model.prefill(prompt, states=with_states):
-        turn.metrics.prefill_seconds = perf_counter() - started
-        yield Update("reading", turn, progress=done / max(1, total))
+        now = perf_counter()
+        engine.times.reading.observe(done - before, now - since, states=with_states)
+        turn.metrics.prefill_seconds = now - started
+        yield Update("reading", turn, progress=done / max(1, total), seconds_left=left(total - done))
+        before, since = done, perf_counter()
 
 
 def _write(

@@ -200,6 +200,12 @@ class Engine:
         """Measured T(1) in seconds at the shortest context that was measured."""
         return self.plain_seconds_at(0)
 
+    def reading_seconds(self, tokens: int, *, states: bool) -> float:
+        """How long so many tokens of a prompt take, by those read before, else by the widest batch measured."""
+        widest = len(self.decode_seconds) - 1
+        otherwise = float(self.decode_seconds[widest]) / widest
+        return self.times.reading.estimate(tokens, states=states, otherwise=otherwise)
+
     def plain_seconds_at(self, cached: int) -> float:
         """T(1) in seconds below a text of `cached` positions: a longer one takes longer to attend to."""
         return float(self.times.at(cached)[1])

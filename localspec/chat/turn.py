@@ -97,6 +97,7 @@ class Update:
     delta: str = ""
     progress: float = 0.0
     step: Step | None = None
+    seconds_left: float = 0.0  # of reading, an estimate
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from rich.markup import escape
 
+from localspec import texts
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import collect_files, library_of_files, open_library
 from localspec.chat.methods import DEFAULT_METHOD, has_states
@@ -107,11 +108,12 @@ def open_for(engine: Engine, library: str, files: Sequence[Path]) -> Iterator[Li
 def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
     """The answer to stdout as it is written; its sources, notices and figures to stderr."""
     turn: Turn | None = None
-    with shared.errors.status("Reading …") as status:
+    with shared.errors.status(texts.FINDING) as status:
         for update in session.ask(question, options):
             turn = update.turn
             if update.stage == "reading":
-                status.update(f"Reading {turn.metrics.prompt_tokens} tokens … {update.progress:.0%}")
+                said = texts.reading(turn.metrics.unread_tokens, update.seconds_left)
+                status.update(f"{said} {update.progress:.0%}")
             else:
                 status.stop()
                 sys.stdout.write(update.delta)

@@ -6,6 +6,7 @@
 - `quantization/`: other weight formats, and the search for the fastest one
 - `draft.py` the draft model, `pairing.py` whether its vocabulary is the target's, `decode_times.py` measured
   T(k), `choice.py` what a choice would take
+- `reading_speed.py` how long a prompt takes to be read
 - `embedder.py` vectors of texts (the only importer of sentence_transformers), `text_encoder.py` the same in numpy, for
   a question
 - `offload.py` tries a load with layers on a graphics card in a child process, whose program is `device_trial.py`

@@ -29,6 +29,7 @@ from localspec.models.llama import (
     library_version,
     system_info,
 )
+from localspec.models.reading_speed import ReadingSpeed
 from localspec.native.graphs import SETTLING
 
 MEASURED_ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
@@ -86,6 +87,7 @@ class MeasuredDecodeTimes:
         change: float = 0.0,
         build: float = 0.0,
         calm: bool = True,
+        reading: ReadingSpeed | None = None,
     ) -> None:
         """`measured` holds one band at least, of decodes after others of the same size; `change`: seconds that one
         takes longer after another size, `build`: that the first ones of a size take longer in all, which make its
@@ -95,6 +97,8 @@ class MeasuredDecodeTimes:
         self.build = build
         self.calm = calm
         """Whether the measurement is worth keeping for the next start."""
+        self.reading = reading or ReadingSpeed()
+        """of prompts"""
         self._bands = sorted(measured)
         self._borders = [math.sqrt(lower * upper) for lower, upper in pairwise(self._bands)]
         self._curves = _curves(measured)
@@ -348,7 +352,7 @@ def _key(parts: list[object]) -> str:
 def _write(file: Path, times: MeasuredDecodeTimes) -> None:
     common, live = times.live()
     content = {"measured": times.measured, "change": times.change, "build": times.build, "calm": times.calm}
-    content |= {"common": common, "live": live}
+    content |= {"common": common, "live": live, "reading": times.reading.known}
     _replace(file, content)
 
 
@@ -374,6 +378,7 @@ def _read(file: Path) -> MeasuredDecodeTimes | None:
         ]
         common, change, build = float(stored["common"]), float(stored["change"]), float(stored["build"])
         calm = stored["calm"] is True
+        reading = ReadingSpeed(stored.get("reading", (0.0, 0.0)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None  # never measured, or not readable: measuring again costs two seconds
     shortest = measured[min(measured)] if measured else {}
@@ -381,4 +386,4 @@ def _read(file: Path) -> MeasuredDecodeTimes | None:
     complete = calm and 1 in shortest and positive and len(live) == len(measured) and min(change, build) >= 0
     if not complete or abs(common) > _MAX_COMMON_LOG_RATIO:
         return None
-    return MeasuredDecodeTimes(measured, (common, live), change=change, build=build)
+    return MeasuredDecodeTimes(measured, (common, live), change=change, build=build, reading=reading)

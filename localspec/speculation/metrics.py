@@ -117,6 +117,11 @@ class ReplyMetrics:
         return float(np.abs(self.tried[:, 1]).sum() / count) if count else 0.0
 
     @property
+    def unread_tokens(self) -> int:
+        """Tokens of the prompt that the KV cache did not hold before."""
+        return self.prompt_tokens - self.reused_tokens
+
+    @property
     def seconds(self) -> float:
         """Decoding time, prefill not included."""
         return self.propose_seconds + self.decode_seconds + self.sample_seconds + self.rest_seconds

@@ -80,6 +80,9 @@ def test_an_answer_cites_the_page_it_rests_on(engine: Engine, harbour: Library) 
     assert {"reading", "writing"} < set(stages)
     progress = [update.progress for update in updates]
     assert progress == sorted(progress)
+    left = [update.seconds_left for update in updates]
+    assert left[0] > 0, "before the first batch is read"
+    assert left[-1] == 0
     turn = updates[-1].turn
     assert session.turns == [turn]
     assert "".join(update.delta for update in updates) == turn.reply

@@ -82,6 +82,23 @@ def test_a_measurement_is_positive_and_made_once(model, tmp_path: Path):
     assert again.change == 0.5
 
 
+def test_how_fast_prompts_were_read_is_remembered(model, tmp_path: Path):
+    times = decode_times(model, tmp_path)
+    times.reading.observe(512, 2.0, states=False)
+    times.calm = True
+    remember(model, tmp_path, times)
+    assert decode_times(model, tmp_path).reading.known == [2.0 / 512, 0.0]
+    (file,) = tmp_path.iterdir()
+    stored = json.loads(file.read_text())
+    for damaged in ([-1.0, 0.0], [1.0], "fast", None):
+        file.write_text(json.dumps({**stored, "reading": damaged}))
+        assert _read(file) is None
+    del stored["reading"]  # as an earlier version wrote it
+    file.write_text(json.dumps(stored))
+    again = _read(file)
+    assert again is not None and again.reading.known == [0.0, 0.0]
+
+
 def test_what_a_busy_machine_gave_is_measured_again_at_the_next_start(model, tmp_path):
     decode_times(model, tmp_path)
     (file,) = tmp_path.iterdir()
