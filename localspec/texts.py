@@ -529,10 +529,15 @@ WINDOW_MEANS = {
 
 READ = "Read with the question"
 READ_PASSAGES = "Best passages"
+READ_NONE = "No documents"
 READ_ALL = "Whole library · {tokens} tokens"
 READ_ONE = "Whole: {name} · {tokens} tokens"
 READ_ELSEWHERE = "The document to read whole is not in the library {library}."
 READ_ELSEWHERE_ADVICE = "Choose another beside the entry, or the best passages."
+ONLY_SECTION = "{file} is too long to be read whole: this answer rests on its section “{section}”."
+PLACES = "Several documents have this place: {place}."
+PLACE_CUT = "{place}: too long to be read whole, so this answer rests on {read} of {all} passages."
+NO_SUCH_PAGE = "There is no text on page {page} of {file}, which has {pages} pages; other passages were read."
 
 SYSTEM = "System prompt"
 SYSTEM_INFO = (
@@ -796,6 +801,12 @@ def meaning_missing(tokens: int) -> str:
     """How much of a library gives no drafts by meaning yet."""
     have = "has" if tokens == 1 else "have"
     return f"{counted(tokens, 'token')} of this library {have} not been read for drafts by meaning."
+
+
+def only_passages(passages: int) -> str:
+    """That an answer about a whole text rests on some of it."""
+    read = "was" if passages == 1 else "were"
+    return f"Only {counted(passages, 'passage')} of the text {read} read, so something may be missing."
 
 
 def forgotten(questions: int) -> str:

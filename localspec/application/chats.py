@@ -153,11 +153,13 @@ class Chat:
     reply: RunningReply | None = None
     measurement: RunningMeasurement | None = None  # what was measured besides, the last time
     system: str = ""  # the person's own system prompt; "" where there is none
+    without_documents: bool = False  # the person wants none, until they say otherwise
 
     @classmethod
     def restored(cls, identity: int, kept: StoredConversation) -> Chat:
         """A chat as it was kept."""
         chat = cls(identity, kept.library, restored(kept), system=kept.system)
+        chat.without_documents = bool(chat.turns) and chat.turns[-1].document_use == "none"
         chat._show_turns()
         return chat
 

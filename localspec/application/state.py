@@ -48,6 +48,7 @@ class Conversation:
     listed: ListState = field(default_factory=ListState)
     coloured: bool = False  # Whether the words of its answers are marked by where they came from
     reading: str = ""  # The library whose documents can be picked to be read whole
+    without_documents: bool = False  # Whether its picker says that no documents are wanted
     editing: int | None = None  # The question that is in the entry to be sent anew, counted from 0
     forgetting: str = ""
     """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""

@@ -55,7 +55,7 @@ def answer(
         steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
         rest = yield from _write(model, steps, drafters, turn, written)
         _take_in(turn, earlier)
-        turn.citations = cited(turn.reply, turn.given)
+        turn.citations = cited(turn.reply, turn.given, turn.question)
         for notice in (without_draft(engine, turn.method), ending(turn)):  # the draft model may have failed on the way
             if notice and notice not in turn.notices:
                 turn.notices.append(notice)
@@ -66,7 +66,7 @@ def answer(
         if not turn.finish and len(turn.reply_tokens) > shown:  # a stop, or an error in the middle
             _take_in(turn, earlier)
             turn.finish = "stopped"
-            turn.citations = cited(turn.reply, turn.given)
+            turn.citations = cited(turn.reply, turn.given, turn.question)
         if learner is not None:
             _learn(model, learner, prompt, written)
 

@@ -1,6 +1,7 @@
 """The user message of a question: itself, after a list of documents, whole texts or the best passages.
 
-Documents are read whole because the person wants it (all of their text, or none and the reason why), or where they fit.
+A question that no passage is about goes alone, so that it is answered without documents. Documents are read whole
+because the person wants it (all of their text, or none and the reason why), or where they fit.
 """
 
 from __future__ import annotations
@@ -8,14 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
+from localspec import texts
 from localspec.chat.citations import Citation, citation
-from localspec.chat.routing import Route, mentioned, route
+from localspec.chat.following import FollowUp, follow_up, search_text
+from localspec.chat.places import Place, asked_pages, in_sections, on_pages
+from localspec.chat.routing import Route, mentioned, refers, revises, route, summary_subject, wants_all
 from localspec.errors import ContextTooLongError, SettingsError
+from localspec.stores.documents.search import LookUp
 from localspec.stores.library import DocumentInfo, FoundPassage, Library
+from localspec.stores.stored_turns import PlainTurn
 
 DOCUMENT_SYSTEM = (
-    "You answer questions about the user's documents. Answer from the given text, in your own words, and name the "
-    "number of the passage you used, like [1]. If the text does not hold the answer, say so."
+    "You answer questions about the user's documents. Answer from the given text, in your own words. If the text does "
+    "not hold the answer, say so."
 )
 PLAIN_SYSTEM = "You are a helpful assistant."
 PASSAGES = 5
@@ -26,6 +32,9 @@ WHOLE_SHARE = 0.5
 """A whole text may fill this share of the room: the rest is for later turns."""
 SUMMARY_TOKENS = 2500
 """Most tokens of a text too long to be read whole: passages spread over it."""
+KNOWN_COVERAGE = 0.3
+"""A short question may go on with the one before if a passage holds this share of its words; else it is about something
+new. A guess: none of the follow-ups tried lies between 0.1 and 0.4."""
 LISTED = 200
 LISTING_FRAME = 32
 """Tokens of the words around a list of documents."""
@@ -80,30 +89,143 @@ class Material:
     notices: tuple[str, ...] = ()
 
 
-def compose(question: str, library: Library | None, given: Given, room: int, count: Callable[[str], int]) -> Material:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question with everything that decides what it is sent with."""
+
+    question: str
+    library: Library
+    documents: list[DocumentInfo]  # those it names, else all
+    named: bool
+    given: Given
+    room: int
+    count: Callable[[str], int]
+    earlier: Sequence[PlainTurn]
+
+
+def compose(
+    question: str,
+    library: Library | None,
+    given: Given,
+    room: int,
+    count: Callable[[str], int],
+    *,
+    earlier: Sequence[PlainTurn] = (),
+    always: bool = False,
+) -> Material:
     """The message for `question`, in at most about `room` tokens; `count` gives the tokens of a text.
 
-    What earlier turns were sent with is in `given`, to which this adds. Raises StoreError.
+    `earlier` are the turns that it may refer back to. With `always` documents are given even where no passage is about
+    it, unless it is small talk. What earlier turns were sent with is in `given`, to which this adds. Raises StoreError.
     """
-    documents = [info for info in library.documents() if info.passages > 0] if library is not None else []
-    if library is None or not documents:
-        return Material(question, notices=_unready(library))
     where = route(question)
+    if where is Route.NONE or library is None:
+        return Material(question)
+    documents = [info for info in library.documents() if info.passages > 0]
+    if not documents:
+        return Material(question, notices=_unready(library))
     if where is Route.LIST:
         return Material(f"{_listing(documents, room, count)}\n\nQuestion: {question}")
     named = mentioned(question, [info.name for info in documents])
     wanted = [documents[index] for index in named] or documents
-    whole = _whole(question, library, wanted, given, room)
+    asked = _Asked(question, library, wanted, bool(named), given, room, count, earlier)
+    places = on_pages(library, wanted, question) or in_sections(library, wanted, question)
+    if places:
+        return _at(asked, places)
+    if earlier and not named and revises(question):
+        return Material(question, tuple(earlier[-1].given))
+    material = _about(asked, where, bound=always or bool(named) or refers(question))
+    missing = _missing_pages(asked)
+    return replace(material, notices=(*missing, *material.notices)) if missing else material
+
+
+def _about(asked: _Asked, where: Route, *, bound: bool) -> Material:
+    """Whole texts, or passages that the question is about; nothing of either where there are none, unless it is `bound`
+    to the documents by its words."""
+    bound = bound or (where is Route.SUMMARY and not summary_subject(asked.question))
+    found = None if bound else _look_up(asked)
+    if found is not None and not found.is_relevant:
+        return Material(asked.question)
+    whole = _whole(asked, asked.documents)
     if whole is not None:
         return whole
     if where is Route.SUMMARY:
-        return _spread(question, library, wanted, given, room, count)
-    found = library.passages.search(question, PASSAGES)
-    return _numbered(question, found, given, min(PASSAGE_TOKENS, room), count)
+        return _spread(asked)
+    passages = _of_named(asked, (found or _look_up(asked)).passages)
+    if passages and wants_all(asked.question):
+        return _all(asked, passages)
+    return _numbered(asked, passages, PASSAGE_TOKENS)
 
 
-def _unready(library: Library | None) -> tuple[str, ...]:
-    documents = library.documents() if library is not None else []
+def _look_up(asked: _Asked) -> LookUp:
+    """The passages for a question, and for what it refers back to where it cannot stand alone."""
+    search = asked.library.passages.look_up
+    limit = 8 * PASSAGES if asked.named else PASSAGES
+    kind = follow_up(asked.question) if asked.earlier else FollowUp.NO
+    if kind is FollowUp.YES:
+        return search(search_text(asked.question, asked.earlier), limit)
+    alone = search(asked.question, limit)
+    if kind is FollowUp.NO or alone.is_relevant:
+        return alone
+    if kind is FollowUp.POSSIBLE and alone.coverage < KNOWN_COVERAGE:
+        return alone
+    return search(search_text(asked.question, asked.earlier), limit)
+
+
+def _of_named(asked: _Asked, passages: list[FoundPassage]) -> list[FoundPassage]:
+    """The best of them, from the documents that the question names where there are any."""
+    ids = {info.id for info in asked.documents}
+    return ([passage for passage in passages if passage.document in ids] or passages)[:PASSAGES]
+
+
+def _all(asked: _Asked, found: list[FoundPassage]) -> Material:
+    """The whole text that the best passage is from; where it does not fit, its section; else the best passages."""
+    best = found[0]
+    for info in asked.documents:
+        whole = _whole(asked, [info]) if info.id == best.document else None
+        if whole is not None:
+            return whole
+    tokens = min(SUMMARY_TOKENS, asked.room)
+    section = [one for one in asked.library.passages.of(best.document) if one.section == best.section]
+    fits = sum(asked.count(one.text) + FRAME for one in section) <= tokens
+    if best.section and len(section) > 1 and fits:
+        said = texts.ONLY_SECTION.format(file=best.name, section=best.section)
+        return _with_notice(_numbered(asked, section, tokens), said)
+    material = _numbered(asked, found, PASSAGE_TOKENS)
+    return _with_notice(material, texts.only_passages(len(material.citations)))
+
+
+def _at(asked: _Asked, places: list[Place]) -> Material:
+    """The passages of the pages or sections that the question names, sent again even where an earlier turn has them: it
+    does not show where they lie."""
+    recent = asked.given.citations[-1].file if asked.given.citations else ""
+    places = sorted(places, key=lambda place: place.passages[0].name != recent)
+    passages = [passage for place in places for passage in place.passages]
+    material = _numbered(asked, passages, SUMMARY_TOKENS, again=True)
+    left_out = len(passages) - len(material.citations)
+    labels = "; ".join(place.label for place in places[:_NAMED]) + (" …" if len(places) > _NAMED else "")
+    if left_out and material.citations:
+        return _with_notice(
+            material, texts.PLACE_CUT.format(place=labels, read=len(material.citations), all=len(passages))
+        )
+    return _with_notice(material, texts.PLACES.format(place=labels)) if len(places) > 1 else material
+
+
+def _missing_pages(asked: _Asked) -> tuple[str, ...]:
+    """That a page which the question names has no text, where its document has pages."""
+    pages = asked_pages(asked.question)
+    if not pages or len(asked.documents) > 1 or not asked.documents[0].pages:
+        return ()
+    info = asked.documents[0]
+    return (texts.NO_SUCH_PAGE.format(page=pages[0], file=info.name, pages=info.pages),)
+
+
+def _with_notice(material: Material, notice: str) -> Material:
+    return replace(material, notices=(*material.notices, notice)) if material.citations else material
+
+
+def _unready(library: Library) -> tuple[str, ...]:
+    documents = library.documents()
     if not documents:
         return ()
     if all(info.status == "failed" for info in documents):
@@ -127,12 +249,12 @@ def _listing(documents: list[DocumentInfo], room: int, count: Callable[[str], in
     return "\n".join(lines)
 
 
-def _whole(question: str, library: Library, documents: list[DocumentInfo], given: Given, room: int) -> Material | None:
+def _whole(asked: _Asked, documents: list[DocumentInfo]) -> Material | None:
     """The whole texts when they fit, or None. Texts that an earlier turn holds are not sent again."""
-    missing = [info for info in documents if info.id not in given.documents]
-    if any(info.tokens <= 0 for info in missing) or sum(info.tokens for info in missing) > room * WHOLE_SHARE:
+    missing = [info for info in documents if info.id not in asked.given.documents]
+    if any(info.tokens <= 0 for info in missing) or sum(info.tokens for info in missing) > asked.room * WHOLE_SHARE:
         return None
-    return compose_whole(question, library, documents, given)
+    return compose_whole(asked.question, asked.library, documents, asked.given)
 
 
 def compose_whole(question: str, library: Library, documents: Sequence[DocumentInfo], given: Given) -> Material:
@@ -145,36 +267,32 @@ def compose_whole(question: str, library: Library, documents: Sequence[DocumentI
     return Material(content, citations)
 
 
-def _spread(
-    question: str, library: Library, documents: list[DocumentInfo], given: Given, room: int, count: Callable[[str], int]
-) -> Material:
+def _spread(asked: _Asked) -> Material:
     """Passages spread evenly over texts that are too long to be read whole, the beginning of each included."""
-    tokens = min(SUMMARY_TOKENS, room)
+    documents, tokens = asked.documents, min(SUMMARY_TOKENS, asked.room)
     chosen: list[FoundPassage] = []
     for info in documents:
-        found = library.passages.of(info.id)
+        found = asked.library.passages.of(info.id)
         share = max(1, tokens // len(documents))
         wanted = max(1, min(len(found), share * len(found) // max(1, info.tokens)))
         chosen += [found[index * len(found) // wanted] for index in range(wanted)]
-    material = _numbered(question, chosen, given, tokens, count)
-    if not material.citations:
-        return material
+    material = _numbered(asked, chosen, tokens)
     names = ", ".join(info.name for info in documents[:3]) + (" …" if len(documents) > 3 else "")
     many = len(material.citations)
     passages = "1 passage" if many == 1 else f"{many} passages spread over the text"
-    return replace(material, notices=(f"{names}: too long to be read whole, so the answer rests on {passages}.",))
+    return _with_notice(material, f"{names}: too long to be read whole, so the answer rests on {passages}.")
 
 
-def _numbered(
-    question: str, found: Sequence[FoundPassage], given: Given, tokens: int, count: Callable[[str], int]
-) -> Material:
-    """Numbered passages and the question. Passages that an earlier turn holds are cited, not sent again."""
+def _numbered(asked: _Asked, found: Sequence[FoundPassage], tokens: int, *, again: bool = False) -> Material:
+    """Numbered passages in at most so many `tokens`, and the question. Passages that an earlier turn holds are cited,
+    and sent only if they are to be sent `again`."""
+    given, tokens = asked.given, min(tokens, asked.room)
     parts: list[str] = []
     citations: list[Citation] = []
     for passage in found:
-        known = passage.id in given.numbers
+        known = passage.id in given.numbers and not again
         text = f"({passage.name}{f', page {passage.page}' if passage.page else ''})\n{passage.text.strip()}"
-        cost = 0 if known else count(text) + 8
+        cost = 0 if known else asked.count(text) + FRAME
         if cost > tokens:
             continue
         tokens -= cost
@@ -182,7 +300,7 @@ def _numbered(
         citations.append(made)
         if not known:
             parts.append(f"[{made.number}] {text}")
-    content = "\n\n".join([*parts, f"Question: {question}"]) if parts else question
+    content = "\n\n".join([*parts, f"Question: {asked.question}"]) if parts else asked.question
     notices = () if citations or not found else ("There is no room left for text of the documents in this answer.",)
     return Material(content, tuple(citations), notices)
 

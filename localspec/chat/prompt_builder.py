@@ -80,14 +80,15 @@ class PromptBuilder:
             self.system = options.system
         reserve = self._reserve(options)
         whole = options.whole
-        documents, left_out = material.wanted_whole(self._library, whole) if whole is not None else ([], [])
+        wanted = whole is not None and options.documents != "none"
+        documents, left_out = material.wanted_whole(self._library, whole or ()) if wanted else ([], [])
         if documents:
             self._make_room(documents, question, reserve)
         else:
             self._pin(-1)
             self._forget_oldest(question, reserve)
         while True:
-            turn = self._turn(question, documents, reserve)
+            turn = self._turn(question, documents, reserve, options.documents)
             prompt = self._prompt(self._kept(), turn)
             if len(prompt) + min(reserve, LEAST_REPLY) < self._size:
                 break
@@ -165,11 +166,11 @@ class PromptBuilder:
 
     # -- the prompt ---------------------------------------------------------------------------------------------
 
-    def _turn(self, question: str, documents: list[DocumentInfo], reserve: int) -> Turn:
-        """The question as it is sent with these documents whole, or with what suits it."""
+    def _turn(self, question: str, documents: list[DocumentInfo], reserve: int, uses: str) -> Turn:
+        """The question as it is sent with these documents whole, or with what suits it as `DOCUMENT_USES` says."""
         given = self.selection.given
         known = set(given.documents)
-        message = self._material(question, documents, reserve)
+        message = Material(question) if uses == "none" else self._material(question, documents, reserve, uses)
         return Turn(
             question,
             message.content,
@@ -179,14 +180,19 @@ class PromptBuilder:
             library=self._identity,
             asked=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             documents=tuple(sorted(given.documents - known)),
+            document_use="" if uses != "none" else uses,
         )
 
-    def _material(self, question: str, documents: list[DocumentInfo], reserve: int) -> Material:
+    def _material(self, question: str, documents: list[DocumentInfo], reserve: int, uses: str) -> Material:
         given = self.selection.given
         if documents and self._library is not None:
             return material.compose_whole(question, self._library, documents, given)
         room = self._room(self.selection.forgotten, question, reserve)
-        return material.compose(question, self._library, given, max(0, room), self._count)
+        earlier = [turn for turn in self._kept() if turn.reply]
+        always = uses == "always"
+        return material.compose(
+            *(question, self._library, given, max(0, room), self._count), earlier=earlier, always=always
+        )
 
     def _prompt(self, earlier: Sequence[Turn], last: Turn) -> NDArray[np.int32]:
         kept = [turn for turn in earlier if turn.reply_tokens]

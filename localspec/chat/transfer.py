@@ -101,7 +101,7 @@ def _turn(turn: StoredTurn) -> dict[str, object]:
     record = {each.label: _exported(each, turn) for each in FIELDS if each.exported}
     said_already = {"sent": turn.question}
     for each in FIELDS:
-        if each.optional and record[each.label] in (said_already.get(each.label), [], {}):
+        if each.optional and record[each.label] in (said_already.get(each.label), "", [], {}):
             del record[each.label]
     origins = {"origins": record.pop("origins")} if "origins" in record else {}
     return {**record, "figures": _figures(turn), **origins}

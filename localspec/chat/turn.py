@@ -21,6 +21,9 @@ _logger = logging.getLogger(__name__)
 CUT = ("length", "context", "stopped", "interrupted")
 """How an answer ends that can be gone on with."""
 
+DOCUMENT_USES = ("auto", "always", "none")
+"""Whether a question is answered from documents; see `ReplyOptions.documents`."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplyOptions:
@@ -33,11 +36,17 @@ class ReplyOptions:
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
     whole: tuple[int, ...] | None = None
     """ids of documents to be read whole, () for all of the library, None for what suits the question"""
+    documents: str = "auto"
+    """"auto": where the question is about them, "always", but for small talk, or "none\""""
     system: str | None = None
     """the person's own system prompt from this question on, "" for none; None leaves it as it is"""
 
     def __post_init__(self) -> None:
         check_method(self.method, self.sizing)
+        if self.documents not in DOCUMENT_USES:
+            raise SettingsError(
+                f"There is no use of documents called {self.documents!r}.", f"Choose one of {', '.join(DOCUMENT_USES)}."
+            )
         if self.max_tokens < 1:
             raise SettingsError(f"An answer of {self.max_tokens} tokens is not possible.", "Choose 1 or more.")
 

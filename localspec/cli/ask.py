@@ -28,6 +28,7 @@ def ask(
     question: str,
     doc: shared.Documents = [],  # noqa: B006 - typer copies it
     library: shared.LibraryName = "",
+    uses_documents: shared.UsesDocuments = True,
     method: shared.MethodName = DEFAULT_METHOD,
     sizing: shared.Sizing = "device",
     rows: shared.Rows = 0,
@@ -45,7 +46,10 @@ def ask(
 ) -> None:
     """Answer one question, about documents if any are named."""
     files = collect_files(doc)
-    options = ReplyOptions(method, sizing, rows, max_tokens, shared.sampling_of(temperature, seed))
+    options = ReplyOptions(
+        *(method, sizing, rows, max_tokens, shared.sampling_of(temperature, seed)),
+        documents="auto" if uses_documents else "none",
+    )
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     with open_for(engine, library, files) as opened:
         failures = shared.index_files(opened, files) if opened is not None else []
@@ -59,6 +63,7 @@ def ask(
 def chat(
     doc: shared.Documents = [],  # noqa: B006
     library: shared.LibraryName = "",
+    uses_documents: shared.UsesDocuments = True,
     method: shared.MethodName = DEFAULT_METHOD,
     sizing: shared.Sizing = "device",
     rows: shared.Rows = 0,
@@ -75,7 +80,10 @@ def chat(
 ) -> None:
     """Talk, question after question. An empty line or end of input leaves."""
     files = collect_files(doc)
-    options = ReplyOptions(method, sizing, rows, max_tokens, shared.sampling_of(temperature, seed))
+    options = ReplyOptions(
+        *(method, sizing, rows, max_tokens, shared.sampling_of(temperature, seed)),
+        documents="auto" if uses_documents else "none",
+    )
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     with open_for(engine, library, files) as opened:
         if opened is not None:

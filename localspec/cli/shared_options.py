@@ -36,6 +36,9 @@ WeightFormat = Annotated[
 ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
 LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
 Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
+UsesDocuments = Annotated[
+    bool, typer.Option("--documents/--no-documents", help="Answer from documents where the question is about them.")
+]
 MethodName = Annotated[str, typer.Option("--method", help=f"One of {', '.join(listed())}.")]
 Sizing = Annotated[
     str, typer.Option("--sizing", "--preset", help="device: trees sized by measured cost. paper: as published.")

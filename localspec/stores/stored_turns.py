@@ -125,6 +125,8 @@ class PlainTurn:
     given: tuple[Citation, ...] = field(default=(), metadata=_kept(CITATIONS, "given"))
     """the passages that could be cited"""
     citations: list[Citation] = field(default_factory=list, metadata=_kept(CITATIONS, "cited", many=list))
+    document_use: str = field(default="", metadata=_kept(NAME, "document use", optional=True))
+    """"none" where the person wanted none, else \"\""""
 
 
 @dataclass(slots=True)

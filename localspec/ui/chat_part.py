@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -230,10 +230,13 @@ class ChatPart(Part):
         if not wanted.question and not wanted.files and not wanted.goes_on:
             raise SettingsError(texts.NOTHING_SENT)
         options = with_seed(reply_options(*settings, library=conversation.library))
+        if (wanted.files or wanted.names) and options.documents == "auto":
+            options = replace(options, documents="always")  # a question with files is about them
         with self._beginning:  # tabs may show the same chat
             chat = _idle(conversation)
             if not wanted.goes_on and options.system is not None:
                 chat.system = options.system
+            conversation.without_documents = chat.without_documents = options.documents == "none"
             position = None
             if wanted.instead_of is not None:
                 replaced = [one.turn for one in chat.exchanges[wanted.instead_of :] if one.turn is not None]

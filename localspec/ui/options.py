@@ -19,8 +19,8 @@ SAMPLING_ORDER = (
     "grammar", "read", "system",
 )  # fmt: skip
 """The fields in the order in which the page hands them to `reply_options`."""
-PASSAGES, ALL = "", "all"
-"""What the field "read" holds beside a document and its library: the best passages, or all documents."""
+PASSAGES, ALL, NONE = "", "all", "none"
+"""What the field "read" holds beside a document and its library: the best passages, all documents, or none."""
 
 
 def reply_options(
@@ -49,6 +49,7 @@ def reply_options(
     return ReplyOptions(
         *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), sampling),
         whole=chosen_documents(read, library),
+        documents="none" if is_without(read) else "auto",
         system=(system or "").strip(),
     )
 
@@ -66,9 +67,14 @@ def sampling_values(
     }
 
 
+def is_without(value: str | None) -> bool:
+    """Whether the field "read" says that no documents are wanted."""
+    return value in (NONE, texts.READ_NONE)
+
+
 def chosen_documents(value: str | None, library: str) -> tuple[int, ...] | None:
     """The documents to be read whole, as `ReplyOptions` has them. Raises SettingsError for one of another library."""
-    if not value or value == texts.READ_PASSAGES:
+    if not value or value == texts.READ_PASSAGES or is_without(value):
         return None
     if value == ALL:
         return ()

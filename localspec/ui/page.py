@@ -105,6 +105,7 @@ class Page:
         self.comparison.connect(self.chat.chatbot, self.chat.entry, settings)
         self.library.connect(method)
         self.citing.connect()
+        self.reading.connect()
         self.sampling.connect()
         self.method.connect()
         self.system.connect()

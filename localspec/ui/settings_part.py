@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -17,7 +18,7 @@ from localspec.models.llama import MAX_ROWS
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import DocumentInfo
 from localspec.ui.model_markup import alone
-from localspec.ui.options import ALL, PASSAGES
+from localspec.ui.options import ALL, NONE, PASSAGES, is_without
 from localspec.ui.part import QUICK, Part, Tick, Update, closed, html, remember, warned
 from localspec.ui.preset_part import PresetPart
 
@@ -74,25 +75,36 @@ class ReadingPart(Part):
             elem_id="read",
         )
 
+    def connect(self) -> None:
+        """Tie the handler."""
+        self.read.input(self.set_read, self.read, None, **QUICK)
+
+    def set_read(self, value: str | None, request: gr.Request) -> None:
+        """Keep with the chat whether it goes without documents."""
+        conversation = self.conversation(request)
+        conversation.without_documents = conversation.chat.without_documents = is_without(value)
+
     def tell(self, tick: Tick) -> None:
-        """What can be read whole, where that has changed. A choice made for another library goes."""
+        """What can be read whole, where that has changed. A choice made for another library goes; "no documents" is the
+        chat's own, and comes and goes with it."""
         conversation, name = tick.conversation, tick.conversation.library
         library = self.application.libraries.opened(name)
         try:
             listed = choices(name, library.documents() if library is not None else ())
         except LocalSpecError:  # told beside the documents
             return
-        own = conversation.reading == name
-        update = gr.update(choices=listed) if own else gr.update(choices=listed, value=PASSAGES)
-        tick.tell("read", repr(listed), update)
+        without = conversation.chat.without_documents
+        kept = conversation.reading == name and conversation.without_documents == without
+        value: dict[str, Any] = {} if kept else {"value": NONE if without else PASSAGES}
+        tick.tell("read", f"{listed!r} {without}", gr.update(choices=listed, **value))
         if "read" in tick.updates:
-            conversation.reading = name
+            conversation.reading, conversation.without_documents = name, without
 
 
 def choices(library: str, infos: Sequence[DocumentInfo]) -> list[tuple[str, str]]:
     """What can be picked, as label and value; the newest documents first."""
     ready = [info for info in infos if info.status in _READ and info.tokens > 0]
-    listed = [(texts.READ_PASSAGES, PASSAGES)]
+    listed = [(texts.READ_PASSAGES, PASSAGES), (texts.READ_NONE, NONE)]
     if not ready:
         return listed
     everything = texts.READ_ALL.format(tokens=f"{sum(info.tokens for info in ready):,}")

@@ -25,10 +25,10 @@ def numbers(answer: str, given: list[Citation] | None = None) -> list[int]:
     [
         ("It was built in 1874 by Ada Torrent.", [1]),
         ("The water has to run clear: wash the rice and boil it gently.", [3]),
-        ("See [2].", [2]),
         ("Ada Torrent built the lighthouse of Velm [1], and the tide rises by nine metres in spring [2].", [2, 1]),
         ("the LIGHTHOUSE was BUILT in 1874", [1]),
-        ("As [3] says, the lighthouse was built in 1874 by Ada Torrent.", [3, 1]),
+        ("As [3] says, the lighthouse was built in 1874 by Ada Torrent.", [1]),
+        ("Jonas cooks well. He boils rice gently until the water is clear. The tide rises by nine metres.", [3, 2]),
         ("The lighthouse was built in 1874 [17].", [1]),
     ],
 )
@@ -36,9 +36,58 @@ def test_numbers_and_words_decide(answer: str, expected: list[int]) -> None:
     assert numbers(answer) == expected
 
 
-@pytest.mark.parametrize("answer", ["", "Xyzzy.", "[99]", "???"])
-def test_an_answer_of_other_words_still_names_one_passage(answer: str) -> None:
-    assert numbers(answer) == [1]
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            "",
+            "Xyzzy.",
+            "[99]",
+            "???",
+            "[1]",
+            "See [2].",
+            "Paris.",
+            "The capital of France is Paris.",
+            "42",
+            "It is nice.",
+        ),
+        "Once upon a time there was a fox who lived in a forest with her three cubs.",
+        "The text does not say when the lighthouse was painted.",
+        "There is no information about the lighthouse of Velm in the document.",
+    ],
+)
+def test_an_answer_of_other_words_cites_nothing(answer: str) -> None:
+    assert numbers(answer) == []
+
+
+def test_a_short_answer_is_read_with_its_question() -> None:
+    """A number that two passages hold comes from the one that is about the question."""
+    other = Citation(4, "harbour.pdf", 3, "", "Jonas Reed joined the pilots in 1874 and retired at sixty.")
+    given_passages = [other, LIGHTHOUSE, TIDE]
+    assert [one.number for one in cited("1874.", given_passages, "When was the lighthouse built?")] == [1]
+    assert [one.number for one in cited("1874.", given_passages, "When did Jonas Reed join?")] == [4]
+
+
+def test_yes_and_no_rest_on_what_was_asked() -> None:
+    assert [one.number for one in cited("Yes.", GIVEN, "Does the tide at Velm rise by nine metres?")] == [2]
+    assert cited("No.", GIVEN, "Is Paris the capital of France?") == []
+
+
+def test_what_only_repeats_the_question_counts_less() -> None:
+    question = "Was the painter Rembrandt born in Velm?"
+    assert cited("Rembrandt, the painter, was born in Leiden.", GIVEN, question) == []
+
+
+def test_a_copied_sentence_is_cited_however_long_the_answer() -> None:
+    talk = "Many people love boats and travel far to see them in summer, which is a wonderful season. " * 8
+    copied = f"{talk}The tide at Velm rises by nine metres in spring."
+    assert numbers(copied) == [2]
+
+
+def test_scripts_without_spaces_have_words_too() -> None:
+    station = Citation(1, "駅.txt", None, "", "東京駅は一九一四年に開業した。設計者は辰野金吾である。")
+    rice = Citation(2, "米.txt", None, "", "米は水が澄むまで洗ってから炊く。")
+    assert [one.number for one in cited("設計者は辰野金吾です。", [rice, station])] == [1]
 
 
 def test_nothing_given_nothing_cited() -> None:
@@ -59,7 +108,7 @@ def test_citations_are_some_of_the_given_ones_once_each(answer: str, passages: l
     chosen = cited(answer, given_passages)
     assert len(chosen) == len({made.number for made in chosen})
     assert all(made in given_passages for made in chosen)
-    assert min(1, len(passages)) <= len(chosen) <= MOST_CITATIONS
+    assert len(chosen) <= MOST_CITATIONS
 
 
 def test_the_place_is_the_page_or_the_section() -> None:

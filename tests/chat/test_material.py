@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,13 +11,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from localspec import texts
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import ingest
-from localspec.chat.material import PASSAGE_TOKENS, PASSAGES, Given, compose
+from localspec.chat.material import PASSAGE_TOKENS, PASSAGES, Given, Material, compose
+from localspec.chat.turn import Turn
 from localspec.models.embedder import Embedder
 from localspec.stores.library import Library
 from tests.builders import make_pdf
-from tests.chat.conftest import HARBOUR, TOWNS, opened
+from tests.chat.conftest import HARBOUR, TOWNS, opened, town
 
 ROOM = 1500
 MakeLibrary = Callable[[list[Path]], Library]
@@ -196,5 +198,164 @@ def test_no_message_outgrows_its_room(
     assert len(material.citations) == len(before.citations)
     if long and question.startswith("When"):
         assert count(material.content) <= PASSAGE_TOKENS + count(question) + 8
-    if not material.citations and "documents" not in question:
+    is_about = {"When was Kestrel founded?": long, "Tides?": not long}.get(question, True)
+    if not material.citations and is_about and "documents" not in question:
         assert any("no room" in notice for notice in material.notices)
+
+
+# -- whether documents are given at all -------------------------------------------------------------------------------
+
+HANDBOOK = """# Members' handbook of the rowing club
+
+## Fees
+Adults pay 46 euros a year, pupils 18 euros. The fee is due on the first of February.
+
+## Boats
+The club owns four boats: the Heron, the Otter, the Teal and the Grebe. The Heron seats eight rowers.
+
+## Safety
+Everybody wears a life jacket. In a thunderstorm the boats return to the jetty at once.
+
+## Boathouse
+The key of the boathouse is kept by the warden, Agnes Vole, who lives in Mill Street 7.
+"""
+ABOUT = (
+    ("How much do pupils pay?", "18 euros"),
+    ("When is the fee due?", "February"),
+    ("what does membership cost", "46 euros"),
+    ("Which boat seats eight?", "Heron"),
+    ("What do I have to wear?", "life jacket"),
+    ("What happens when there is lightning?", "thunderstorm"),
+    ("Who has the key?", "Agnes Vole"),
+    ("In which street does the warden live?", "Mill Street"),
+    ("When was Kestrel founded?", "Kestrel was founded"),
+    ("What do the people of Lumena make?", "Lumena"),
+    ("How far is Yarrow from the coast?", "Yarrow"),
+    ("How many windows has the hall of Hollin?", "Hollin"),
+)
+"""Held out: no threshold was fitted to these."""
+ELSEWHERE = (
+    "Tell me a story about a fox", "What is the capital of France?", "Write a haiku", "hi", "Thank you!",
+    "Translate good morning into German", "What is 12 * 12?", "Who painted the Mona Lisa?", "Why is the sky blue?",
+    "How do vaccines work?", "Give me a recipe for pancakes", "Who won the Nobel Prize in 1921?",
+    "Write a Python function that reverses a string", "What is the fastest land animal?", "Explain photosynthesis",
+    "Summarise the French Revolution",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def handbook(tmp_path_factory: pytest.TempPathFactory, engine: Engine, embedder: Embedder) -> Iterator[Library]:
+    """A handbook with sections beside a long document. Tests only read it."""
+    folder = tmp_path_factory.mktemp("handbook")
+    note = folder / "handbook.md"
+    note.write_text(HANDBOOK, encoding="utf-8")
+    towns = make_pdf(folder / "towns.pdf", [town(number) for number in range(len(TOWNS))])
+    library = opened(folder / "library", engine, embedder)
+    assert ingest(library, [note, towns], lambda text: None) == []
+    yield library
+    library.close()
+
+
+def test_documents_are_given_where_the_question_is_about_them(handbook: Library, count) -> None:
+    found = {question: compose(question, handbook, Given(), ROOM, count) for question, _ in ABOUT}
+    wrong = [question for question, words in ABOUT if words not in squeezed(found[question].content)]
+    assert len(wrong) <= 1, wrong
+    given_without_reason = [one for one in ELSEWHERE if compose(one, handbook, Given(), ROOM, count) != Material(one)]
+    assert given_without_reason == []
+
+
+@pytest.mark.parametrize(
+    "question", ["What is the capital of France according to the documents?", "Write a poem about this text"]
+)
+def test_documents_are_given_where_the_question_speaks_of_them(handbook: Library, count, question: str) -> None:
+    assert compose(question, handbook, Given(), ROOM, count).citations
+
+
+def test_files_that_came_with_the_question_are_what_it_is_about(handbook: Library, count) -> None:
+    question = "Is this a good offer?"
+    assert compose(question, handbook, Given(), ROOM, count).citations == ()
+    assert compose(question, handbook, Given(), ROOM, count, always=True).citations
+    assert compose("hello", handbook, Given(), ROOM, count, always=True).citations == ()
+
+
+def answered(question: str, reply: str) -> Turn:
+    """A turn that is over."""
+    return Turn(question, question, reply, [1], finish="end")
+
+
+@pytest.mark.parametrize(
+    ("before", "question", "words"),
+    [
+        (answered("How much do pupils pay?", "They pay 18 euros."), "And adults?", "46 euros"),
+        (answered("Who keeps the key?", "The warden, Agnes Vole."), "Where does she live?", "Mill Street"),
+        (answered("When was Kestrel founded?", "In 1270."), "How far is it from the coast?", "Kestrel"),
+        (answered("When was Kestrel founded?", "In 1270."), "What about Lumena?", "Lumena was founded"),
+    ],
+)
+def test_a_follow_up_finds_what_it_refers_to(handbook: Library, count, before: Turn, question: str, words: str) -> None:
+    material = compose(question, handbook, Given(), ROOM, count, earlier=[before])
+    assert words in squeezed(material.content)
+
+
+def test_another_topic_leaves_the_old_words_behind(handbook: Library, count) -> None:
+    earlier = [answered("When was Kestrel founded?", "In 1270.")]
+    material = compose("How much do pupils pay a year?", handbook, Given(), ROOM, count, earlier=earlier)
+    assert "18 euros" in material.content
+    assert "Kestrel" not in material.content
+    for question in ("What is the capital of France?", "Tell me a joke.", "Who painted the Mona Lisa?"):
+        assert compose(question, handbook, Given(), ROOM, count, earlier=earlier) == Material(question)
+
+
+def test_another_form_of_the_last_answer_needs_no_passages(handbook: Library, count) -> None:
+    before = Given()
+    first = compose("When was Kestrel founded?", handbook, before, ROOM, count)
+    earlier = Turn("When was Kestrel founded?", first.content, "In 1270.", [1], given=first.citations, finish="end")
+    material = compose("Make it shorter", handbook, before, ROOM, count, earlier=[earlier])
+    assert material == Material("Make it shorter", first.citations)
+
+
+# -- pages, sections and whole texts ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("question", "pages"),
+    [
+        ("What does page 5 say?", [5]),
+        ("What is on pages 3-4?", [3, 4]),
+        ("Was steht auf Seite 7?", [7]),
+        ("Summarise page 12 of towns.pdf", [12]),
+        ("What is on the last page?", [40]),
+    ],
+)
+def test_a_page_is_sent_for_a_question_about_it(towns: Library, count, question: str, pages: list[int]) -> None:
+    before = Given()
+    for _ in range(2):  # and again, although an earlier turn has it
+        material = compose(question, towns, before, ROOM, count)
+        assert [made.page for made in material.citations] == pages
+        assert towns_in(material.content) == [page - 1 for page in pages]
+        assert material.notices == ()
+
+
+def test_a_page_that_is_not_there_is_told(towns: Library, count) -> None:
+    material = compose("What does page 99 say?", towns, Given(), ROOM, count)
+    assert texts.NO_SUCH_PAGE.format(page=99, file="towns.pdf", pages=40) in material.notices
+
+
+@pytest.mark.parametrize("question", ["What does the section Boats say?", 'Explain the chapter "Boats"'])
+def test_a_section_is_sent_for_a_question_about_it(handbook: Library, count, question: str) -> None:
+    material = compose(question, handbook, Given(), ROOM, count)
+    assert "four boats" in material.content
+    assert {made.section for made in material.citations} == {"Boats"}
+
+
+def test_all_of_something_is_looked_for_in_the_whole_text(handbook: Library, count) -> None:
+    material = compose("List all boats of the rowing club", handbook, Given(), ROOM, count)
+    assert squeezed(HANDBOOK.split("## Safety")[1]) in squeezed(material.content)
+    assert "town of" not in material.content
+    assert material.notices == ()
+
+
+def test_where_only_passages_are_read_for_a_question_about_all_that_is_said(towns: Library, count) -> None:
+    material = compose("How many towns make violins?", towns, Given(), ROOM, count)
+    assert material.notices == (texts.only_passages(len(material.citations)),)
+    assert compose("Who makes violins in Dremel?", towns, Given(), ROOM, count).notices == ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from localspec.chat.routing import Route, mentioned, route
+from localspec.chat.routing import Route, mentioned, refers, revises, route, summary_subject, wants_all
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,14 @@ def test_questions_for_a_summary(question: str) -> None:
         "Which documents do I need to apply for a visa?",
         "What papers did Einstein publish in 1905?",
         "How many files can a folder hold?",
+        "What encoding does the globs2 file have?",
+        "What is the rent of a flat in Berlin?",
+        "Tell me the story of the harbour.",
+        "Write a letter to the landlord about the deposit.",
+        "Translate this into German",
+        "Translate the first section into French",
+        "Write a poem about this document.",
+        "What is 5 in the table of fees?",
         "What is the deadline for the report?",
         "Which book did the author write first?",
         "What is the main character's name?",
@@ -102,6 +110,84 @@ def test_questions_for_a_summary(question: str) -> None:
 )
 def test_other_questions_want_passages(question: str) -> None:
     assert route(question) is Route.PASSAGES
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "hi", "Hello!", "hey there", "Good morning", "Thanks!", "ok thank you", "Who are you?", "How are you today?",
+        "Tell me a story about a fox", "Write a haiku", "Please write a short poem about rain", "tell me another joke",
+        "Can you sing a song?", "Give me a riddle", "Erzähl mir einen Witz", "Translate good morning into German",
+        "translate 'the red house' to French", "How do you say thank you in Japanese?", "What is 17 times 23?",
+        "12 * 12", "what's (3 + 4) / 2?", "calculate 15 % of 80", "What is the square root of 144?",
+    ],
+)  # fmt: skip
+def test_what_needs_no_documents(question: str) -> None:
+    assert route(question) is Route.NONE
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("What does the document say about taxes?", True),
+        ("Is it in my files?", True),
+        ("According to the report, who won?", True),
+        ("What is in this PDF?", True),
+        ("Explain section 3", True),
+        ("Was steht in dem Vertrag?", True),
+        ("What is the capital of France?", False),
+        ("How do I book a flight?", False),
+    ],
+)
+def test_questions_that_speak_of_documents(question: str, expected: bool) -> None:
+    assert refers(question) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Make it shorter", True),
+        ("Please translate that into German", True),
+        ("shorter, please", True),
+        ("Are you sure?", True),
+        ("continue", True),
+        ("Make a list of all boats", False),
+        ("How long is it?", False),
+    ],
+)
+def test_questions_for_another_form_of_the_answer(question: str, expected: bool) -> None:
+    assert revises(question) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("How many boats are there?", True),
+        ("List all the fees.", True),
+        ("Name every captain", True),
+        ("What are all the rules?", True),
+        ("Wie viele Boote gibt es?", True),
+        ("Who is the captain?", False),
+        ("How much does it cost?", False),
+    ],
+)
+def test_questions_about_all_that_is_said(question: str, expected: bool) -> None:
+    assert wants_all(question) is expected
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Summarise this.", False),
+        ("Give me a short summary of the report in five sentences", False),
+        ("What is this about?", False),
+        ("tl;dr", False),
+        ("Summarise the French Revolution", True),
+        ("Give me an overview of quantum physics", True),
+    ],
+)
+def test_what_a_summary_is_wanted_of(question: str, expected: bool) -> None:
+    assert summary_subject(question) is expected
 
 
 @pytest.mark.parametrize(

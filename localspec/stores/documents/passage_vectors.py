@@ -146,13 +146,17 @@ class PassageVectors:
             [self._embedder.fingerprint],
         )
 
-    def search(self, question: str, limit: int) -> list[int]:
-        """Ids of the nearest passages, best first; empty while there are no vectors."""
+    def search(self, question: str, limit: int) -> dict[int, float]:
+        """The nearest passages, best first, as id → cosine similarity; empty while there are no vectors."""
         index = self.index()
         if len(index) == 0:
-            return []
-        labels, _ = index.search(self._embedder.embed([question]), limit)
-        return [int(label) for label in labels[0]]
+            return {}
+        labels, similarities = index.search(self._embedder.embed([question]), limit)
+        return dict(zip(labels[0].tolist(), similarities[0].tolist(), strict=True))
+
+    def count(self) -> int:
+        """Passages that can be searched by meaning."""
+        return len(self.index())
 
     def index(self) -> VectorIndex:
         """The index, in step with the database: from its file where that fits, else made again."""
