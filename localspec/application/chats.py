@@ -25,7 +25,7 @@ class View:
     """What there is to see of a reply at one moment."""
 
     state: str = "waiting"
-    """"waiting", "reading", "writing", "done", "stopped", "interrupted" (the application ended) or "failed\""""
+    """"waiting", "reading", "writing", "done", "looped", "stopped", "interrupted" (with the application), "failed\""""
     activity: str = texts.WAITING_MODEL  # What goes on while there is no text yet
     fraction: float | None = None  # How much of that is done
     text: str = ""
@@ -56,7 +56,7 @@ class View:
     @property
     def is_final(self) -> bool:
         """Nothing follows."""
-        return self.state in ("done", "stopped", "interrupted", "failed")
+        return self.state in ("done", "looped", "stopped", "interrupted", "failed")
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,7 +221,7 @@ class ReplyTask(AnswerWorker):
             written = bool(turn.reply_tokens)
             self._notices, self._problems = turn.notices, turn.problems
             self._publish(
-                state="done" if turn.finish in ("end", "length", "context") else "stopped",
+                state=turn.state,
                 text=turn.reply,
                 citations=tuple(turn.citations) if written else (),
                 given=frozenset(made.number for made in turn.given) if written else frozenset(),

@@ -59,6 +59,7 @@ class Conversation:
     """The model and settings that stand in the tab's fields; None until it has said so"""
     download_asked: str = ""
     """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
+    own_sampling: bool = False  # Whether the person has chosen how words are drawn; else it follows the model
     seen: dict[str, int] = field(default_factory=dict)
     """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
 

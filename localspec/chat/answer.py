@@ -8,14 +8,16 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec import texts
 from localspec.chat.citations import cited
 from localspec.chat.engine import Engine
 from localspec.chat.methods import without_draft
 from localspec.chat.text_stream import TextStream
-from localspec.chat.turn import ReplyOptions, Turn, Update
+from localspec.chat.turn import LOOP, ReplyOptions, Turn, Update
 from localspec.models.llama import LlamaModel
 from localspec.speculation.decode import generate
 from localspec.speculation.interface import Drafter, Step, need_states
+from localspec.speculation.loops import LoopDetector
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.policy import Budget
 from localspec.stores.library import Library
@@ -53,7 +55,8 @@ def answer(
         yield from _read(engine, prompt, turn, with_states or need_states(drafters))
         keeps = learner is not None
         steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
-        rest = yield from _write(model, steps, drafters, turn, written)
+        loops = _loops(model, turn, options)
+        rest = yield from _write(model, steps, drafters, turn, written, loops)
         _take_in(turn, earlier)
         turn.citations = cited(turn.reply, turn.given, turn.question)
         for notice in (without_draft(engine, turn.method), ending(turn)):  # the draft model may have failed on the way
@@ -67,7 +70,7 @@ def answer(
             _take_in(turn, earlier)
             turn.finish = "stopped"
             turn.citations = cited(turn.reply, turn.given, turn.question)
-        if learner is not None:
+        if learner is not None and not turn.looped:
             _learn(model, learner, prompt, written)
 
 
@@ -77,7 +80,14 @@ def ending(turn: Turn) -> str:
         return "The answer stopped because the model's context is full. Start a new chat to go on."
     if turn.finish == "length":
         return f"The answer stopped at {turn.metrics.tokens} tokens, the most that was asked for."
-    return ""
+    return texts.LOOPED if turn.looped else ""
+
+
+def _loops(model: LlamaModel, turn: Turn, options: ReplyOptions) -> LoopDetector | None:
+    """What notices that the answer repeats itself; None where that is not for us to judge: a grammar may want it."""
+    if not options.ends_loops or options.sampling.grammar or options.sampling.json_schema:
+        return None
+    return LoopDetector(model.piece, turn.reply_tokens)
 
 
 def _read(engine: Engine, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:
@@ -100,9 +110,15 @@ def _read(engine: Engine, prompt: NDArray[np.int32], turn: Turn, with_states: bo
 
 
 def _write(
-    model: LlamaModel, steps: Iterator[Step], drafters: Sequence[Drafter], turn: Turn, written: list[int]
+    model: LlamaModel,
+    steps: Iterator[Step],
+    drafters: Sequence[Drafter],
+    turn: Turn,
+    written: list[int],
+    loops: LoopDetector | None,
 ) -> Generator[Update, None, str]:
-    """Take each step into the turn, and all tokens, the end too, into `written`. Returns a cut character's rest."""
+    """Take each step into the turn, and all tokens, the end too, into `written`, up to the one at which `loops` says
+    stop: the same one with drafts and without. Returns a cut character's rest."""
     stream = TextStream(model.piece, turn.reply_tokens, turn.reply)
     turn.origins.fit(len(stream.text))
     for step in steps:
@@ -112,12 +128,18 @@ def _write(
         written += emitted
         if step.finish == "end":
             emitted = emitted[:-1]
+        loop = loops.add(emitted) if loops is not None else 0
+        if loop:
+            del emitted[loop:]
         turn.reply_tokens += emitted
         parts = stream.add_each(emitted)
-        turn.origins.add(step.source.tolist(), parts)
+        turn.origins.add(step.source.tolist()[: len(emitted)] if loop else step.source.tolist(), parts)
         turn.reply = stream.text
         yield Update("writing", turn, "".join(parts), 1.0, step)
         turn.finish = step.finish
+        if loop or (step.finish == "length" and loops is not None and loops.at_limit()):
+            turn.finish = LOOP
+            break
     rest = stream.finish()
     turn.reply = stream.text
     if rest:

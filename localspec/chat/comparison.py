@@ -20,7 +20,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS, Sources, listed, plan, sources_of
 from localspec.chat.prompt_builder import PromptBuilder
 from localspec.chat.report import UNKNOWN_DRAFT
-from localspec.chat.session import Session
+from localspec.chat.session import Session, settled
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import RANDOM_SEED
@@ -74,6 +74,7 @@ class Comparison:
 
     def run(self, options: ReplyOptions) -> Generator[Update, None, None]:
         """One answer, as `Session.ask` gives it: waits for its turn, and the iterator may be closed early."""
+        options = settled(options, self._engine, self._question)
         with self._engine.turn() as model:
             prompt = self._prompt(options)
             planned = self._plan(options)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.chat.sampling_defaults import METADATA, recommend
 from localspec.chat.template import template_of
 from localspec.config import cache_folder
 from localspec.errors import LocalSpecError, ModelError, ModelFileError
@@ -95,6 +96,11 @@ class Engine:
         except BaseException:
             self.model.close()
             raise
+        names = f"{self.model.names} {entry.name} {entry.path.stem}"
+        self.recommended = recommend(
+            names, self.model.parameters, self.model.sampling_metadata(METADATA), catalogue.sampling_of(entry)
+        )
+        """how answers are drawn where the person has not chosen"""
         self.draft: DraftModel | None = None
         self.draft_name = ""
         self.draft_problem = ""

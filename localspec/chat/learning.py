@@ -15,6 +15,7 @@ from localspec.errors import SettingsError
 from localspec.models.llama import ReplyStreams, common_start
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.decode import generate
+from localspec.speculation.loops import runs_in_circles
 from localspec.speculation.policy import FixedBudget
 from localspec.stores.library import Library
 
@@ -28,6 +29,7 @@ class Learnt:
 
     prompts: int = 0
     skipped: int = 0  # prompts too long for the model's context
+    looped: int = 0  # replies that repeated themselves, which are not stored
     replies: int = 0  # replies that the library did not hold yet
     tokens: int = 0  # tokens of all replies, prompts not counted
     states: int = 0  # hidden states stored
@@ -74,7 +76,9 @@ def learn(
             try:
                 for written in streams.write(group, max_tokens, sampling, model.end_tokens, first=done):
                     learnt.tokens += len(written.tokens) - written.reply_start
-                    if library.replies.add(written.tokens[shared:], written.states[shared:], origin="learn"):
+                    if runs_in_circles(model.piece, written.tokens[written.reply_start :].tolist()):
+                        learnt.looped += 1
+                    elif library.replies.add(written.tokens[shared:], written.states[shared:], origin="learn"):
                         learnt.replies += 1
                         learnt.states += len(written.states) - shared
                     done += 1

@@ -39,6 +39,7 @@ class Preset:
     top_p: float
     min_p: float
     repeat_penalty: float
+    dry_multiplier: float = 0.0
 
     def __post_init__(self) -> None:
         SamplingSettings(**self.values)
@@ -55,7 +56,11 @@ BUILT_IN = (
     Preset("Balanced", 0.7, 40, 0.95, 0.05, 1.0),
     Preset("Creative", 1.1, 0, 0.98, 0.03, 1.05),
 )
-"""Greedy as without any choice; livelier; liveliest."""
+"""Always the likeliest token; livelier; liveliest."""
+RECOMMENDED = "Recommended"
+"""In place of a preset: what suits the model that is loaded, and the question."""
+_ADDED = {"dry_multiplier": 0.0}
+"""Settings that older files have not, and what they were without them."""
 SETTINGS = tuple(each.name for each in fields(Preset) if each.name != "name")
 
 
@@ -125,7 +130,7 @@ class Presets:
 
     def add(self, presets: list[Preset]) -> int:
         """Keep all or none, in place of those of the same names; returns how many. Raises SettingsError, StoreError."""
-        built_in = {preset.name.casefold() for preset in BUILT_IN}
+        built_in = {RECOMMENDED.casefold(), *(preset.name.casefold() for preset in BUILT_IN)}
         with self._changing() as own:
             added = [preset for preset in presets if preset.name.casefold() not in built_in]
             own.update({preset.name: preset for preset in added})
@@ -192,7 +197,7 @@ def _read_one(entry: object) -> Preset:
         raise ValueError("It is no object.")
     values: dict[str, Any] = {}
     for name in SETTINGS:
-        value = entry.get(name)
+        value = entry.get(name, _ADDED.get(name))
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise ValueError(f"“{name}” must be a number.")
         if name in _WHOLE and value != int(value):
@@ -209,7 +214,7 @@ def _own_name(name: object) -> str:
         raise SettingsError("A preset needs a name.", "Type one.")
     if len(clean) > NAME_CHARACTERS:
         raise SettingsError(f"The name of a preset has at most {NAME_CHARACTERS} characters.", "Choose a shorter one.")
-    if any(clean.casefold() == preset.name.casefold() for preset in BUILT_IN):
+    if clean.casefold() in {RECOMMENDED.casefold(), *(preset.name.casefold() for preset in BUILT_IN)}:
         raise SettingsError(f"“{clean}” is built in.", "Choose another name.")
     return clean
 

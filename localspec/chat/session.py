@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import plan, sources_of
 from localspec.chat.prompt_builder import PromptBuilder
+from localspec.chat.sampling_defaults import against_loops
 from localspec.chat.template import Message
 from localspec.chat.turn import MadeWith, ReplyOptions, Turn, Update
 from localspec.errors import ContextTooLongError, SettingsError
@@ -54,7 +56,8 @@ class Session:
     ) -> Generator[Update, None, None]:
         """Answer `question`. Closing the iterator early keeps the text so far, with `finish` "stopped".
 
-        It takes the place of the turn at `instead_of` and of all after it, where that is given. Raises LocalSpecError.
+        It takes the place of the turn at `instead_of` and of all after it, where that is given: one that ran in circles
+        is drawn otherwise when it is asked for again. Raises LocalSpecError.
         Without a word of an answer, the conversation then is as it was before the question.
         """
         options = options or ReplyOptions()
@@ -62,6 +65,9 @@ class Session:
         turn: Turn | None = None
         with self.engine.turn():
             try:
+                options = settled(options, self.engine, question)
+                if instead_of is not None and any(each.ran_in_circles(question) for each in turns[instead_of:][:1]):
+                    options = replace(options, sampling=against_loops(options.sampling))
                 if instead_of is not None:
                     self.cut(instead_of)
                 turn, prompt = self.prompts.compose(question, options)
@@ -82,6 +88,7 @@ class Session:
         if not self.turns or not self.turns[-1].is_cut:
             raise SettingsError("There is no answer that was cut short.", "Ask a question.")
         turn = self.turns[-1]
+        options = settled(options, self.engine, turn.question)
         selection, count, begun = self.prompts.selection.copy(), len(turn.reply_tokens), False
         before = turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with, turn.window
         earlier = ReplyMetrics(plain_seconds=turn.metrics.plain_seconds)
@@ -135,6 +142,7 @@ class SingleReply:
         self._engine = engine
         self._library = library
         messages = list(messages)
+        self._question = next((message.content for message in messages[::-1] if message.role == "user"), "")
         if not any(message.role == "system" for message in messages):
             messages.insert(0, Message("system", PLAIN_SYSTEM))
         self._tokens = engine.template.tokens(messages, engine.model)
@@ -150,7 +158,15 @@ class SingleReply:
         with self._engine.turn():
             planned = plan(sources_of(self._engine, self._library), options.method, options.sizing, options.rows)
             turn = Turn("", "", method=options.method)
+            options = settled(options, self._engine, self._question)
             yield from answer(self._engine, self._tokens, turn, options, planned)
+
+
+def settled(options: ReplyOptions, engine: Engine, question: str) -> ReplyOptions:
+    """The options with the sampling that is recommended for the model and the question, where that is asked for."""
+    if not options.recommended:
+        return options
+    return replace(options, sampling=engine.recommended.of(options.sampling, question), recommended=False)
 
 
 def _adopt(turn: Turn, engine: Engine) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from localspec.chat.context_usage import ContextUsage
 from localspec.chat.methods import METHODS
 from localspec.chat.origins import Origins
-from localspec.chat.turn import CUT
+from localspec.chat.turn import CUT, LOOP
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores import stored_turns
@@ -149,7 +149,7 @@ def _markdown(kept: StoredConversation) -> str:
 
 def _timings(turn: StoredTurn) -> str:
     metrics = _metrics(turn)
-    if not metrics.steps:
+    if not metrics.steps or turn.finish == LOOP:
         return ""
     label = METHODS[turn.method].label if turn.method in METHODS else turn.method
     said = [
@@ -198,7 +198,7 @@ def _read_turn(entry: object, where: str, citations: Mapping[int, Citation]) -> 
         _refuse(f"{where}: {error}")
     turn = StoredTurn(**values)
     turn.content = turn.content or turn.question
-    if turn.finish not in ("", "end", *CUT):
+    if turn.finish not in ("", "end", LOOP, *CUT):
         _refuse(f"{where}: “finish” says something unknown")
     return turn
 

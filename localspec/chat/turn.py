@@ -20,6 +20,8 @@ _logger = logging.getLogger(__name__)
 
 CUT = ("length", "context", "stopped", "interrupted")
 """How an answer ends that can be gone on with."""
+LOOP = "loop"
+"""How an answer ends that began to repeat itself: it is not gone on with, not learnt from, and no measure of speed."""
 
 DOCUMENT_USES = ("auto", "always", "none")
 """Whether a question is answered from documents; see `ReplyOptions.documents`."""
@@ -40,6 +42,9 @@ class ReplyOptions:
     """"auto": where the question is about them, "always", but for small talk, or "none\""""
     system: str | None = None
     """the person's own system prompt from this question on, "" for none; None leaves it as it is"""
+    ends_loops: bool = True  # An answer that begins to repeat itself is ended there
+    recommended: bool = False
+    """draw as is recommended for the model and the question; of `sampling` seed, grammar, schema and biases count"""
 
     def __post_init__(self) -> None:
         check_method(self.method, self.sizing)
@@ -93,8 +98,22 @@ class Turn(PlainTurn):
 
     @property
     def is_cut(self) -> bool:
-        """True when the answer ends before the model ended it."""
+        """True when the answer ends before the model ended it, and can be gone on with."""
         return self.finish in CUT
+
+    @property
+    def looped(self) -> bool:
+        """True when it was ended because it repeated itself."""
+        return self.finish == LOOP
+
+    def ran_in_circles(self, question: str) -> bool:
+        """True when it is the looped answer to this question: another try must be drawn otherwise."""
+        return self.looped and self.question == question
+
+    @property
+    def state(self) -> str:
+        """How it stands, for styles and words about it: "done", "looped" or "stopped"."""
+        return "looped" if self.looped else "done" if self.finish in ("end", "length", "context") else "stopped"
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ def ask(
     sizing: shared.Sizing = "device",
     rows: shared.Rows = 0,
     max_tokens: shared.MaxTokens = 512,
-    temperature: shared.Temperature = 0.0,
+    temperature: shared.OwnTemperature = None,
     seed: shared.Seed = -1,
     model: shared.Model = "",
     draft: shared.Draft = "auto",
@@ -46,10 +46,8 @@ def ask(
 ) -> None:
     """Answer one question, about documents if any are named."""
     files = collect_files(doc)
-    options = ReplyOptions(
-        *(method, sizing, rows, max_tokens, shared.sampling_of(temperature, seed)),
-        documents="auto" if uses_documents else "none",
-    )
+    options = ReplyOptions(method, sizing, rows, max_tokens, documents="auto" if uses_documents else "none")
+    options = shared.with_sampling(options, temperature, seed)
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     with open_for(engine, library, files) as opened:
         failures = shared.index_files(opened, files) if opened is not None else []
@@ -68,7 +66,7 @@ def chat(
     sizing: shared.Sizing = "device",
     rows: shared.Rows = 0,
     max_tokens: shared.MaxTokens = 512,
-    temperature: shared.Temperature = 0.0,
+    temperature: shared.OwnTemperature = None,
     seed: shared.Seed = -1,
     model: shared.Model = "",
     draft: shared.Draft = "auto",
@@ -80,10 +78,8 @@ def chat(
 ) -> None:
     """Talk, question after question. An empty line or end of input leaves."""
     files = collect_files(doc)
-    options = ReplyOptions(
-        *(method, sizing, rows, max_tokens, shared.sampling_of(temperature, seed)),
-        documents="auto" if uses_documents else "none",
-    )
+    options = ReplyOptions(method, sizing, rows, max_tokens, documents="auto" if uses_documents else "none")
+    options = shared.with_sampling(options, temperature, seed)
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     with open_for(engine, library, files) as opened:
         if opened is not None:
@@ -114,10 +110,21 @@ def open_for(engine: Engine, library: str, files: Sequence[Path]) -> Iterator[Li
 
 
 def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
-    """The answer to stdout as it is written; its sources, notices and figures to stderr."""
+    """The answer to stdout as it is written; its sources, notices and figures to stderr. One that runs in circles is
+    written once more."""
+    turn = _written(session, question, options)
+    if turn.looped:
+        shared.errors.print(escape(texts.LOOPED_AGAIN), style="yellow", soft_wrap=True)
+        turn = _written(session, question, options, instead_of=len(session.turns) - 1)
+    _say_below(session, turn)
+    return turn
+
+
+def _written(session: Session, question: str, options: ReplyOptions, *, instead_of: int | None = None) -> Turn:
+    """The answer, to stdout."""
     turn: Turn | None = None
     with shared.errors.status(texts.FINDING) as status:
-        for update in session.ask(question, options):
+        for update in session.ask(question, options, instead_of=instead_of):
             turn = update.turn
             if update.stage == "reading":
                 said = texts.reading(turn.metrics.unread_tokens, update.seconds_left)
@@ -129,11 +136,19 @@ def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
     sys.stdout.write("\n")
     assert turn is not None  # ask() yields at least once or raises
     sys.stdout.flush()
+    return turn
+
+
+def _say_below(session: Session, turn: Turn) -> None:
+    """Sources, notices and figures, to stderr."""
     for citation in turn.citations:
         shared.errors.print(escape(f"[{citation.number}] {citation.place}"), style="cyan")
     for notice in turn.notices:
         shared.errors.print(escape(notice), style="yellow", soft_wrap=True)
     metrics = turn.metrics
+    if turn.looped:
+        shared.errors.print(texts.LOOPED_SPEED, style="dim", soft_wrap=True)
+        return
     shared.errors.print(
         f"{metrics.tokens} tokens, {metrics.tokens_per_second:.1f} tokens/s, {metrics.speedup:.2f}× plain, "
         f"acceptance {metrics.acceptance_rate:.0%}, {metrics.tokens_per_step:.2f} tokens per step",
@@ -147,7 +162,6 @@ def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
         has_draft=session.engine.draft is not None,
     )
     shared.errors.print(said, style="dim", soft_wrap=True)
-    return turn
 
 
 def answer_figures(turn: Turn) -> dict[str, Any]:

@@ -105,6 +105,8 @@ def learn_command(
     )
     if learnt.skipped:
         shared.errors.print(f"{learnt.skipped} prompts were left out: they are too long for the model's context.")
+    if learnt.looped:
+        shared.errors.print(f"{learnt.looped} replies were not kept: they only repeated themselves.")
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from rich.markup import escape
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import ingest
 from localspec.chat.methods import listed
+from localspec.chat.turn import ReplyOptions
 from localspec.errors import SettingsError
 from localspec.models.choice import default_model
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
@@ -46,6 +48,10 @@ Sizing = Annotated[
 Rows = Annotated[int, typer.Option(min=0, help="Most rows of a verification batch, root included; 0 = no cap.")]
 MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="0 = always the likeliest token.")]
+OwnTemperature = Annotated[
+    float | None,
+    typer.Option("--temperature", min=0.0, help="0 = always the likeliest token. Without it: as its makers recommend."),
+]
 Seed = Annotated[int, typer.Option(help="Seed of the random stream; -1 = a fresh one.")]
 Learns = Annotated[bool, typer.Option("--learn/--no-learn", help="Let the library learn from the answers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as a last line of JSON.")]
@@ -78,6 +84,13 @@ def load_engine(
 def sampling_of(temperature: float, seed: int) -> SamplingSettings:
     """A seed below 0 is a fresh one."""
     return SamplingSettings(temperature=temperature, seed=RANDOM_SEED if seed < 0 else seed)
+
+
+def with_sampling(options: ReplyOptions, temperature: float | None, seed: int) -> ReplyOptions:
+    """The options with the temperature that was named, else with all that is recommended for the model."""
+    if temperature is not None:
+        return replace(options, sampling=sampling_of(temperature, seed))
+    return replace(options, sampling=sampling_of(0.0, seed), recommended=True)
 
 
 def index_files(library: Library, files: Sequence[Path], *, states: bool = False) -> list[str]:

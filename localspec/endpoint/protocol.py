@@ -31,7 +31,7 @@ ANY_MODEL = "localspec"
 """As a model's name: the one that is loaded, whatever it is called"""
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
-_FINISHES = {"end": "stop", "stop": "stop", "length": "length", "context": "length"}
+_FINISHES = {"end": "stop", "stop": "stop", "length": "length", "context": "length", "loop": "length"}
 _WITHOUT_EFFECT = frozenset(
     ("metadata", "parallel_tool_calls", "prediction", "prompt_cache_key", "prompt_cache_retention", "safety_identifier",
      "service_tier", "store", "user")

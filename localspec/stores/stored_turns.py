@@ -113,8 +113,8 @@ class PlainTurn:
     asked: str = field(default="", metadata=_kept(TIME, "asked", "asked"))  # ISO 8601, UTC
     method: str = field(default="", metadata=_kept(NAME, "method", "method"))
     finish: str = field(default="", metadata=_kept(NAME, "finish", "finish"))
-    """"end", "length", "context", "stopped", "interrupted" (the program ended), or "" while it is being written, and on
-    disk for good when that was broken off"""
+    """"end", "length", "context", "loop" (it repeated itself), "stopped", "interrupted" (the program ended), or
+    "" while it is being written, and on disk for good when that was broken off"""
     files: tuple[str, ...] = field(default=(), metadata=_kept(TEXTS, "files"))
     """names of the documents that came with the question"""
     notices: list[str] = field(default_factory=list, metadata=_kept(TEXTS, "notices", many=list))

@@ -261,7 +261,8 @@ class ChatPart(Part):
 def _placed(chat: Chat, wanted: _Wanted) -> tuple[Exchange, _Before]:
     """The exchange that an answer is written into, and what was there before."""
     exchanges = list(chat.exchanges)
-    earlier = totals(one.turn.metrics for one in exchanges[: wanted.instead_of] if one.turn is not None)
+    kept = [one.turn for one in exchanges[: wanted.instead_of] if one.turn is not None]
+    earlier = totals(turn.metrics for turn in kept if not turn.looped)
     if wanted.goes_on:
         return exchanges[-1], _Before(exchanges, exchanges[-1].view, exchanges[-1].turn, earlier)
     del chat.exchanges[len(chat.exchanges) if wanted.instead_of is None else wanted.instead_of :]

@@ -131,8 +131,8 @@ def _measured(chat: Chat) -> str:
 
 
 def totals_of(chat: Chat) -> Totals:
-    """Of all answers of a chat that has none at work."""
-    return totals(turn.metrics for turn in chat.turns)
+    """Of all answers of a chat that has none at work. How fast one ran in circles is no merit, and left out."""
+    return totals(turn.metrics for turn in chat.turns if not turn.looped)
 
 
 def live_panel(view: View, before: Update, chat: Totals) -> Update:
@@ -155,5 +155,6 @@ def last_panel(chat: Chat) -> str:
     turn = chat.turns[-1] if chat.turns else None
     if turn is None or not turn.metrics.steps:
         return panel.empty(totals_of(chat))
-    state = "done" if turn.finish in ("end", "length", "context") else "stopped"
-    return panel.panel(turn.metrics, turn.method, has_documents=bool(turn.given), state=state, chat=totals_of(chat))
+    return panel.panel(
+        turn.metrics, turn.method, has_documents=bool(turn.given), state=turn.state, chat=totals_of(chat)
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from localspec import texts
+from localspec.chat.sampling_presets import RECOMMENDED
 from localspec.chat.turn import ReplyOptions
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import SettingsError
@@ -16,7 +17,7 @@ Number = float | int | None
 
 SAMPLING_ORDER = (
     "method", "preset", "rows", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed",
-    "grammar", "read", "system",
+    "grammar", "read", "system", "dry_multiplier", "sampling",
 )  # fmt: skip
 """The fields in the order in which the page hands them to `reply_options`."""
 PASSAGES, ALL, NONE = "", "all", "none"
@@ -33,29 +34,38 @@ def reply_options(
     top_p: Number,
     min_p: Number,
     repeat_penalty: Number,
-    seed: Number,
+    seed: Number | str,
     grammar: str,
     read: str | None = None,
     system: str | None = None,
+    dry_multiplier: Number = 0.0,
+    sampling: str | None = None,
     *,
     library: str = DEFAULT_LIBRARY,
 ) -> ReplyOptions:
-    """How the next answer is made, over this library. Raises SettingsError that names the field."""
-    sampling = SamplingSettings(
-        **sampling_values(temperature, top_k, top_p, min_p, repeat_penalty),
+    """How the next answer is made, over this library; `sampling` is the preset that the fields show. Raises
+    SettingsError that names the field."""
+    drawn = SamplingSettings(
+        **sampling_values(temperature, top_k, top_p, min_p, repeat_penalty, dry_multiplier),
         grammar=(grammar or "").strip(),
-        seed=RANDOM_SEED if seed is None else _whole("seed", seed),
+        seed=_seed(seed),
     )
     return ReplyOptions(
-        *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), sampling),
+        *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), drawn),
         whole=chosen_documents(read, library),
         documents="none" if is_without(read) else "auto",
         system=(system or "").strip(),
+        recommended=sampling == RECOMMENDED,
     )
 
 
 def sampling_values(
-    temperature: Number, top_k: Number, top_p: Number, min_p: Number, repeat_penalty: Number
+    temperature: Number,
+    top_k: Number,
+    top_p: Number,
+    min_p: Number,
+    repeat_penalty: Number,
+    dry_multiplier: Number = 0.0,
 ) -> dict[str, Any]:
     """The fields that a preset sets, by their names in `SamplingSettings`. Raises SettingsError that names one."""
     return {
@@ -64,6 +74,7 @@ def sampling_values(
         "top_p": _number("top-p", top_p),
         "min_p": _number("min-p", min_p),
         "repeat_penalty": _number("repeat penalty", repeat_penalty),
+        "dry_multiplier": _number("DRY", dry_multiplier),
     }
 
 
@@ -90,6 +101,17 @@ def load_settings(context: Number, gpu_layers: Number, threads: Number) -> LoadS
     if count < 0:
         raise SettingsError(f"{count} threads are not possible.", "Choose 0 (every core) or more.")
     return LoadSettings(_whole("context length", context), count, _whole("GPU layers", gpu_layers))
+
+
+def _seed(value: Number | str) -> int:
+    """A text field's seed: empty is a fresh one. (Gradio turns an empty number field into 0 as the page opens.)"""
+    text = "" if value is None else str(value).strip()
+    if not text:
+        return RANDOM_SEED
+    try:
+        return _whole("seed", float(text))
+    except (ValueError, OverflowError) as error:
+        raise SettingsError(texts.NOT_WHOLE.format(name="seed")) from error
 
 
 def _number(name: str, value: Number) -> float:

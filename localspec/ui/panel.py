@@ -37,15 +37,18 @@ def panel(
     has_draft: bool = True,
     chat: Totals | None = None,
 ) -> str:
-    """The panel of a reply and its whole `chat`; `state`, "reading", "writing", "done" or "stopped", is for styles."""
+    """The panel of a reply and its whole `chat`; `state`, "reading", "writing", "done", "looped" or "stopped", is for
+    styles. Of one that ran in circles no speed is told."""
     sentence = html.escape(
         verdict(metrics, method, has_documents=has_documents, has_states=has_states, has_draft=has_draft)
     )
     if state in ("reading", "waiting"):
         sentence = texts.READING
+    if state == "looped":
+        sentence = texts.LOOPED_SPEED
     return (
         f'<section class="panel" data-state="{html.escape(state)}">'
-        f"{_figures(metrics)}"
+        f"{_figures(metrics, praised=state != 'looped')}"
         f'<p class="verdict" data-figure="verdict">{sentence}</p>'
         f"{_baseline(metrics)}{_sources(metrics)}{_neighbours(metrics.retrieval)}"
         f"{plot(metrics.accepted_per_step)}{rate_plot(metrics)}{_times(metrics)}{_chat(chat)}"
@@ -53,9 +56,9 @@ def panel(
     )
 
 
-def _figures(metrics: ReplyMetrics) -> str:
-    started = metrics.steps > 0
-    drafted = metrics.drafted > 0
+def _figures(metrics: ReplyMetrics, *, praised: bool = True) -> str:
+    started = metrics.steps > 0 and praised
+    drafted = metrics.drafted > 0 and praised
     figures = (
         ("speedup", texts.SPEEDUP, f"{metrics.speedup:.2f}×" if started and metrics.speedup else "–"),
         ("tokens-per-second", texts.TOKENS_PER_SECOND, f"{metrics.tokens_per_second:.1f}" if started else "–"),

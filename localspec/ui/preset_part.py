@@ -9,11 +9,13 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.chat.sampling_presets import BUILT_IN, SETTINGS, Preset, read
+from localspec.chat.sampling_presets import BUILT_IN, RECOMMENDED, SETTINGS, Preset, read
 from localspec.errors import LocalSpecError
 from localspec.ui import elements
 from localspec.ui.options import Number, sampling_values
 from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, warned
+
+_FIRST = ((texts.PRESET_RECOMMENDED, RECOMMENDED), (texts.PRESET_OWN, ""))
 
 
 class PresetPart(Part):
@@ -23,8 +25,8 @@ class PresetPart(Part):
         """The list, a name, and what can be done."""
         names = [preset.name for preset in BUILT_IN]
         self.choice = gr.Dropdown(
-            [(texts.PRESET_OWN, ""), *((name, name) for name in names)],
-            value=names[0],
+            [*_FIRST, *((name, name) for name in names)],
+            value=RECOMMENDED,
             label=texts.SAMPLING_PRESET,
             info=texts.SAMPLING_PRESET_INFO,
             allow_custom_value=True,
@@ -78,17 +80,23 @@ class PresetPart(Part):
         """The list, which another tab may have changed."""
         return gr.Dropdown(choices=self._choices())
 
-    def pick(self, name: str | None) -> Updates:
-        """Set the fields to those of a preset."""
-        if name:
+    def pick(self, name: str | None, request: gr.Request) -> Updates:
+        """Set the fields to those of a preset, or to what is recommended for the model."""
+        self.conversation(request).own_sampling = name != RECOMMENDED
+        if name == RECOMMENDED:
+            engine = self.application.models.engine
+            if engine is not None:
+                return "", *(getattr(engine.recommended.sampling, setting) for setting in SETTINGS)
+        elif name:
             with warned():
                 presets = self.application.presets
                 values = presets.get(name).values
                 return name if presets.is_own(name) else "", *(values[setting] for setting in SETTINGS)
         return gr.skip(), *(gr.skip() for _ in SETTINGS)
 
-    def matching(self, *fields: Number) -> Update:
+    def matching(self, request: gr.Request, *fields: Number) -> Update:
         """The preset that the fields are, now that one was changed by hand."""
+        self.conversation(request).own_sampling = True
         for preset in self.application.presets.all():
             if [preset.values[setting] for setting in SETTINGS] == list(fields):
                 return preset.name
@@ -145,4 +153,4 @@ class PresetPart(Part):
         return gr.Dropdown(choices=self._choices(), value=name), name, elements.note(said)
 
     def _choices(self) -> list[tuple[str, str]]:
-        return [(texts.PRESET_OWN, ""), *((preset.name, preset.name) for preset in self.application.presets.all())]
+        return [*_FIRST, *((preset.name, preset.name) for preset in self.application.presets.all())]

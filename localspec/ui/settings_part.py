@@ -150,7 +150,10 @@ class SystemPart(Part):
 
 
 class SamplingPart(Part):
-    """The fields, and the presets that fill some of them."""
+    """The fields, and the presets that fill some of them. While none was chosen, they show what is recommended for the
+    model that is loaded."""
+
+    told = SETTINGS
 
     def __init__(self, application: Application) -> None:
         super().__init__(application)
@@ -160,6 +163,7 @@ class SamplingPart(Part):
         """All of it, closed at first."""
         with closed(texts.ADVANCED, "advanced-part"):
             self.presets.build()
+            self.named["sampling"] = self.presets.choice
             self._build_sampling()
             with gr.Row():
                 self.named["preset"] = gr.Radio(
@@ -191,9 +195,23 @@ class SamplingPart(Part):
             fields["repeat_penalty"] = gr.Number(
                 usual.repeat_penalty, label="Repeat penalty", info="1 is off.", step=0.05, min_width=120
             )
-            fields["seed"] = gr.Number(None, label="Seed", info=texts.SEED_INFO, precision=0, min_width=120)
+            fields["dry_multiplier"] = gr.Number(
+                usual.dry_multiplier, label="DRY", info=texts.DRY_INFO, step=0.1, min_width=100
+            )
+            fields["seed"] = gr.Textbox(
+                "", label="Seed", info=texts.SEED_INFO, max_lines=1, max_length=12, min_width=120, elem_id="seed"
+            )
         fields["grammar"] = gr.Textbox("", label="Grammar", info=texts.GRAMMAR_INFO, lines=2, max_lines=8)
 
     def connect(self) -> None:
         """The presets fill the fields of `SETTINGS`."""
         self.presets.connect([self.named[name] for name in SETTINGS])
+
+    def tell(self, tick: Tick) -> None:
+        """What is recommended for the model, where the person has chosen nothing else."""
+        engine = self.application.models.engine
+        if engine is None or tick.conversation.own_sampling:
+            return
+        for name in SETTINGS:
+            value = getattr(engine.recommended.sampling, name)
+            tick.tell(name, f"{engine.name} {value}", gr.update(value=value))

@@ -13,7 +13,8 @@ from localspec.chat.sampling_presets import BUILT_IN, FILE, MOST, Preset, Preset
 from localspec.errors import SettingsError, StoreError
 from localspec.models.llama.sampling import SamplingSettings
 
-VALUES: dict[str, Any] = {"temperature": 0.4, "top_k": 20, "top_p": 0.8, "min_p": 0.1, "repeat_penalty": 1.2}
+VALUES: dict[str, Any] = {"temperature": 0.4, "top_k": 20, "top_p": 0.8, "min_p": 0.1, "repeat_penalty": 1.2,
+                          "dry_multiplier": 0.5}  # fmt: skip
 
 
 def names(presets: Presets) -> list[str]:
@@ -46,6 +47,7 @@ def test_built_in_ones_stay(tmp_path: Path) -> None:
     presets = Presets(tmp_path)
     for change in (
         lambda: presets.save(Preset("precise", **VALUES)),
+        lambda: presets.save(Preset("recommended", **VALUES)),
         lambda: presets.rename("Precise", "Mine"),
         lambda: presets.delete("Precise"),
         lambda: presets.save(Preset(" ", **VALUES)),
@@ -128,3 +130,11 @@ def test_what_cannot_be_written_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"presets\.json"):
         presets.save(Preset("B", **VALUES))
     assert names(presets) == names(Presets(tmp_path)) == ["Precise", "Balanced", "Creative", "A"]
+
+
+def test_files_from_before_dry_are_read(tmp_path: Path) -> None:
+    old = {name: value for name, value in VALUES.items() if name != "dry_multiplier"}
+    content = {"format": "localspec-presets", "version": 1, "presets": [{"name": "Old", **old}]}
+    (tmp_path / "old.json").write_text(json.dumps(content), encoding="utf-8")
+    (preset,) = read(tmp_path / "old.json")
+    assert preset.values == {**old, "dry_multiplier": 0.0}

@@ -1,4 +1,4 @@
-"""The real model, drawn from by every kind of sampler chain: with drafts it says, token for token, what it says without.
+"""The real model, drawn from by every kind of sampler chain: a reply with drafts is, token for token, one without.
 
 Each chain's own reply, with some tokens changed, is what is drafted, beside what the chat repeats: so drafts are
 accepted and rejected under every chain. LOCALSPEC_PARITY=full takes more prompts, and longer replies.

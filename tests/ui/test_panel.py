@@ -504,7 +504,27 @@ def test_settings_reach_the_reply() -> None:
     assert (options.method, options.sizing, options.rows, options.max_tokens) == ("rest", "paper", 16, 99)
     assert (options.sampling.temperature, options.sampling.seed, options.sampling.grammar) == (0.7, 5, 'root ::= "a"')
     assert reply_options("rest", "device", 0, 1, 0, 40, 1, 0, 1, None, "").sampling.seed == RANDOM_SEED
-    assert (options.whole, options.system) == (None, "")
+    assert (options.whole, options.system, options.recommended) == (None, "", False)
+
+
+@pytest.mark.parametrize(("typed", "seed"), [("", RANDOM_SEED), (" ", RANDOM_SEED), ("0", 0), (" 17 ", 17), (5, 5)])
+def test_an_empty_seed_is_a_fresh_one(typed: str | int, seed: int) -> None:
+    assert reply_options("rest", "device", 0, 1, 0, 40, 1, 0, 1, typed, "").sampling.seed == seed
+
+
+@pytest.mark.parametrize("typed", ["x", "1.5", "nan", "inf", "-1", "99999999999"])
+def test_a_seed_that_is_none_is_told(typed: str) -> None:
+    with pytest.raises(SettingsError, match="seed"):
+        reply_options("rest", "device", 0, 1, 0, 40, 1, 0, 1, typed, "")
+
+
+def test_the_recommended_preset_is_no_set_of_fields() -> None:
+    fields = ("rest", "device", 0, 1, 0.4, 40, 1, 0, 1.1, "7", "", "", "")
+    assert reply_options(*fields, 0.9, "").sampling.dry_multiplier == 0.9
+    assert not reply_options(*fields, 0.9, "Precise").recommended
+    options = reply_options(*fields, 0.9, "Recommended")
+    assert options.recommended
+    assert options.sampling.seed == 7
 
 
 def test_what_is_read_whole_belongs_to_its_library() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -41,6 +41,14 @@ _PATTERNS = {
 """What these texts of an entry must look like. Name and file become parts of a path, so neither leads out of it."""
 _PIECE_PATTERNS = {"wheel": r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*", "sha256": r"[0-9a-f]{64}"}
 """The same of a piece. A wheel becomes an argument of pip, so it looks like no option and no address."""
+
+
+SAMPLING = {
+    "temperature": (0.0, 2.0), "top_k": (0, 1000), "top_p": (0.01, 1.0), "min_p": (0.0, 0.99),
+    "repeat_penalty": (0.5, 2.0), "repeat_last_n": (0, 4096), "presence_penalty": (-2.0, 2.0),
+    "dry_multiplier": (0.0, 5.0),
+}  # fmt: skip
+"""What the table `sampling` of an entry may hold, and between which values; whole numbers where both ends are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,7 @@ class CatalogueEntry:
     recommended: bool = False  # The one to get first; once it is here and fits, it is the default model
     data: str = ""  # Where a wheel of the package index holds its piece: a path with * inside its parts
     pieces: tuple[WheelPiece, ...] = ()  # The whole file, in order; empty where only the hub has it
+    sampling: Mapping[str, float] = field(default_factory=dict)  # Its makers' recommendations; names: `SAMPLING`
 
     def path(self, folder: Path) -> Path:
         """Where the file lies below `folder` once it is downloaded."""
@@ -214,6 +223,12 @@ def _read_own(path: Path, size: int, changed: int) -> tuple[CatalogueEntry, ...]
         return ModelFileError(reason, f"Correct {path}, or take it away.")
 
 
+def sampling_of(target: ModelEntry, folder: Path | None = None) -> Mapping[str, float]:
+    """The sampling that the catalogue recommends for a model; empty where it says nothing."""
+    folder = folder or models_folder()
+    return next((entry.sampling for entry in catalogue_entries() if entry.path(folder) == target.path), {})
+
+
 def find_entry(name: str) -> CatalogueEntry:
     """The model of the catalogue called `name`. Raises ModelFileError that lists what there is."""
     for entry in catalogue_entries():
@@ -255,10 +270,12 @@ def read_catalogue(text: str, others: Sequence[str] = ()) -> tuple[CatalogueEntr
 
 def _entry(table: dict[str, Any]) -> CatalogueEntry:
     name = table.get("name", "a model without a name")
-    plain = {key: value for key, value in table.items() if key != "pieces"}
+    plain = {key: value for key, value in table.items() if key not in {"pieces", "sampling"}}
     _hold_to_fields(str(name), plain, CatalogueEntry, _PATTERNS)
+    sampling = table.get("sampling", {})
+    _check_sampling(str(name), sampling)
     try:
-        return _whole(CatalogueEntry(**plain, pieces=_pieces(str(name), table.get("pieces", []))))
+        return _whole(CatalogueEntry(**plain, pieces=_pieces(str(name), table.get("pieces", [])), sampling=sampling))
     except TypeError as error:
         raise _damaged(f"{name}: {str(error).partition(') ')[2]}") from error
 
@@ -296,6 +313,17 @@ def _whole(entry: CatalogueEntry) -> CatalogueEntry:
     if entry.pieces and sum(piece.bytes for piece in entry.pieces) != entry.bytes:
         raise _damaged(f"{entry.name}: the bytes of its pieces are not those of the file")
     return entry
+
+
+def _check_sampling(name: str, table: object) -> None:
+    if not isinstance(table, dict):
+        raise _damaged(f"{name}: sampling is no table")
+    for key, value in table.items():
+        if key not in SAMPLING:
+            raise _damaged(f"{name}: sampling has no field {key!r}")
+        low, high = SAMPLING[key]
+        if type(value) not in ((int,) if isinstance(low, int) else (int, float)) or not low <= value <= high:
+            raise _damaged(f"{name}: sampling.{key} must be a number from {low} to {high}")
 
 
 def _damaged(reason: str) -> ModelFileError:

@@ -52,7 +52,7 @@ class SamplingSettings:
     """DRY takes multiplier × base^(length - allowed length) off the logit of a token that would make a repeated run of
     `length` tokens longer (text-generation-webui, pull request 5677)"""
     dry_base: float = 1.75
-    dry_allowed_length: int = 2
+    dry_allowed_length: int = 6  # names and terms of so many tokens can be said again and again
     dry_last_n: int = 1024  # tokens that it looks back
     dry_breakers: tuple[str, ...] = DRY_BREAKERS
     logit_bias: tuple[tuple[int, float], ...] = ()  # (token, what is added to its logit)

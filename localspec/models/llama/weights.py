@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -139,6 +140,22 @@ class Weights:
         buffer = ctypes.create_string_buffer(128)
         length = llama_cpp.llama_model_meta_val_str(self._model, key.encode(), buffer, len(buffer))
         return buffer.value.decode("utf-8", "replace") if length >= 0 else ""
+
+    @property
+    def names(self) -> str:
+        """Architecture and names that the file gives, on one line."""
+        keys = ("architecture", "basename", "name", "finetune")
+        return " ".join(filter(None, (self._described(f"general.{key}") for key in keys)))
+
+    @property
+    def parameters(self) -> int:
+        """How many weights there are."""
+        return int(llama_cpp.llama_model_n_params(self._model))
+
+    def sampling_metadata(self, keys: Iterable[str]) -> dict[str, str]:
+        """What the file says below "general.sampling.", of these keys, as text."""
+        found = {key: self._described(f"general.sampling.{key}") for key in keys}
+        return {key: value for key, value in found.items() if value}
 
     def new_context(
         self,
