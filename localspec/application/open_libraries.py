@@ -19,7 +19,8 @@ class OpenLibraries:
     """Any thread may call any method. Methods raise StoreError, SettingsError."""
 
     def __init__(self) -> None:
-        self._embedder = Embedder()
+        self.embedder = Embedder()
+        """of all of them, and of other programs"""
         self._libraries: dict[str, Library] = {}
         self._lock = threading.RLock()
         self._questions: dict[str, int] = {}
@@ -34,7 +35,7 @@ class OpenLibraries:
     @property
     def has_embedder(self) -> bool:
         """True while the embedder's memory is taken."""
-        return self._embedder.is_loaded
+        return self.embedder.is_loaded
 
     @property
     def are_indexing(self) -> bool:
@@ -50,7 +51,7 @@ class OpenLibraries:
                 raise LibraryInUseError(texts.LIBRARY_MOVING.format(name=name), texts.LIBRARY_MOVING_ADVICE)
             library = self._libraries.get(name)
             if library is None:
-                library = open_library(engine, name, embedder=self._embedder)
+                library = open_library(engine, name, embedder=self.embedder)
                 try:
                     if library.rebuild_needed():
                         library.rebuild()

@@ -91,7 +91,7 @@ class Application:
         self.libraries = OpenLibraries()
         self.models = ModelManager(self.libraries.close)
         self.tuner = Tuner(self.models, lambda: self.is_busy, lambda: self.is_untouched)
-        self.endpoint = Service(self.models.use, self.libraries.get)
+        self.endpoint = Service(self.models.use, self.libraries.get, self.libraries.embedder)
         self.downloads = Downloads()
         self.models.has_embedder = lambda: self.libraries.has_embedder
         self._lock = threading.RLock()

@@ -13,6 +13,7 @@ from localspec.chat.citations import cited
 from localspec.chat.engine import Engine
 from localspec.chat.methods import without_draft
 from localspec.chat.text_stream import TextStream
+from localspec.chat.token_probabilities import ProbabilityRecorder
 from localspec.chat.turn import LOOP, ReplyOptions, Turn, Update
 from localspec.models.llama import LlamaModel
 from localspec.speculation.decode import generate
@@ -36,14 +37,16 @@ def answer(
     learner: Library | None = None,
     earlier: ReplyMetrics | None = None,
     with_states: bool = False,
+    recorder: ProbabilityRecorder | None = None,
 ) -> Iterator[Update]:
     """Decode behind `prompt` [n] into `turn`, inside the engine's turn.
 
     `planned` are the drafters of the reply and what sizes their trees. `learner` is given the reply with its hidden
     states. Where the reply began before, `earlier` are the figures of that part: `turn.metrics` are those of the new
     part until it is done, then those of the whole. With `with_states` the prompt's hidden states are kept although no
-    drafter looks at them. Closing the iterator early keeps what was written, with `finish` "stopped"; without a further
-    token the turn's text is as it was. Raises SettingsError, ModelError.
+    drafter looks at them. `recorder` notes how likely each token was. Closing the iterator early keeps what was
+    written, with `finish` "stopped"; without a further token the turn's text is as it was. Raises SettingsError,
+    ModelError.
     """
     model, (drafters, budget) = engine.model, planned
     sampler = model.sampler(options.sampling)
@@ -54,7 +57,8 @@ def answer(
     try:
         yield from _read(engine, prompt, turn, with_states or need_states(drafters))
         keeps = learner is not None
-        steps = generate(model, sampler, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
+        drawing = sampler if recorder is None else recorder.watching(model, sampler)
+        steps = generate(model, drawing, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
         loops = _loops(model, turn, options)
         rest = yield from _write(model, steps, drafters, turn, written, loops)
         _take_in(turn, earlier)

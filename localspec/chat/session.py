@@ -15,6 +15,7 @@ from localspec.chat.methods import plan, sources_of
 from localspec.chat.prompt_builder import PromptBuilder
 from localspec.chat.sampling_defaults import against_loops
 from localspec.chat.template import Message
+from localspec.chat.token_probabilities import ProbabilityRecorder
 from localspec.chat.turn import MadeWith, ReplyOptions, Turn, Update
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
@@ -132,34 +133,43 @@ class Session:
 
 
 class SingleReply:
-    """Answers messages as they are: nothing is looked up for them, left out, or learnt from the answer."""
+    """Answers a prompt as it is: nothing is looked up for it, left out, or learnt from the answer."""
 
-    def __init__(self, engine: Engine, messages: Sequence[Message], library: Library | None = None) -> None:
-        """`library` gives drafts, no text. Without a system message the chat's own is used.
+    def __init__(
+        self, engine: Engine, prompt: NDArray[np.int32], library: Library | None = None, question: str = ""
+    ) -> None:
+        """`prompt` [n] are its tokens, `library` gives drafts, no text. `question` is what it asks, for which sampling
+        may be recommended.
 
         Raises ContextTooLongError. Needs no turn, so that it is known before the engine is free.
         """
         self._engine = engine
         self._library = library
-        messages = list(messages)
-        self._question = next((message.content for message in messages[::-1] if message.role == "user"), "")
-        if not any(message.role == "system" for message in messages):
-            messages.insert(0, Message("system", PLAIN_SYSTEM))
-        self._tokens = engine.template.tokens(messages, engine.model)
+        self._question = question
+        self._tokens = prompt
         size = engine.model.context_size
-        if len(self._tokens) >= size:
+        if len(prompt) >= size:
             raise ContextTooLongError(
-                f"The messages are {len(self._tokens)} tokens long; the context of {engine.name} holds {size}.",
+                f"The messages are {len(prompt)} tokens long; the context of {engine.name} holds {size}.",
                 "Send less text, or load the model with a larger context.",
             )
 
-    def write(self, options: ReplyOptions) -> Generator[Update, None, None]:
+    def write(
+        self, options: ReplyOptions, recorder: ProbabilityRecorder | None = None
+    ) -> Generator[Update, None, None]:
         """The reply, as `Session.ask` gives it."""
         with self._engine.turn():
             planned = plan(sources_of(self._engine, self._library), options.method, options.sizing, options.rows)
             turn = Turn("", "", method=options.method)
             options = settled(options, self._engine, self._question)
-            yield from answer(self._engine, self._tokens, turn, options, planned)
+            yield from answer(self._engine, self._tokens, turn, options, planned, recorder=recorder)
+
+
+def with_system(messages: Sequence[Message]) -> list[Message]:
+    """These messages; where none is a system message, the chat's own goes before them."""
+    if any(message.role == "system" for message in messages):
+        return list(messages)
+    return [Message("system", PLAIN_SYSTEM), *messages]
 
 
 def settled(options: ReplyOptions, engine: Engine, question: str) -> ReplyOptions:

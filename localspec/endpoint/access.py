@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from localspec.config import cache_folder
-from localspec.endpoint.protocol import RequestError
+from localspec.endpoint.refusals import RequestError
 
 _TOKEN = re.compile("sk-localspec-[A-Za-z0-9_-]{43}")
 _SCHEME = b"bearer "

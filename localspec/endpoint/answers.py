@@ -5,25 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from localspec.chat.answer_worker import AnswerWorker, UnexpectedError, UseEngine
+from localspec.chat.answer_worker import AnswerWorker, UseEngine
 from localspec.chat.engine import Engine
 from localspec.chat.methods import has_states
 from localspec.chat.report import verdict
 from localspec.chat.session import SingleReply
-from localspec.chat.text_stream import TextStream
+from localspec.chat.token_probabilities import ProbabilityRecorder
 from localspec.chat.turn import Turn
 from localspec.config import DEFAULT_LIBRARY, stores_folder
-from localspec.endpoint.protocol import ANY_MODEL, ChatRequest, RequestError, usage
-from localspec.endpoint.stops import StopText
-from localspec.errors import ContextTooLongError, LocalSpecError, NoModelError, SettingsError
+from localspec.endpoint.chat_request import ChatRequest
+from localspec.endpoint.completion_request import CompletionRequest
+from localspec.endpoint.prompts import prompt_of
+from localspec.endpoint.refusals import ANY_MODEL, RETRY_SECONDS, RequestError, other_model, refusal, stopped
+from localspec.endpoint.reply_pieces import ReplyPiece, ReplyPieces
+from localspec.endpoint.responses import usage
+from localspec.errors import LocalSpecError
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import Library, library_name, list_libraries
 
 MOST_REQUESTS = 16
 """Answered or waiting at the same time; more are refused"""
-RETRY_SECONDS = 5
 _FIGURES = ("acceptance_rate", "tokens_per_step", "tokens_per_second", "steps", "drafted", "accepted")
 
 OpenLibrary = Callable[[str, Engine], Library]
@@ -35,18 +39,20 @@ class Begun:
 
     model: str
     fingerprint: str  # of the weights
+    before: str = ""  # the text of the prompt, where the reply is to begin with it
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """Nothing follows. `finish` is "end", "stop", "length" or "context"."""
+    """Nothing follows. `finish` is "end", "stop", "length", "context" or "tool_calls"."""
 
     finish: str
     usage: dict[str, Any]
 
 
-Event = Begun | str | Ended | RequestError
-"""`Begun`, then pieces of text, then `Ended`; or, at any time, why there is no more."""
+Wanted = ChatRequest | CompletionRequest
+Event = Begun | ReplyPiece | Ended | RequestError
+"""`Begun`, then pieces of the reply, then `Ended`; or, at any time, why there is no more."""
 
 
 class Answers:
@@ -61,12 +67,12 @@ class Answers:
         self.asked = 0
         """Requests so far"""
 
-    def begin(self, request: ChatRequest, tell: Callable[[Event], None]) -> Answer:
+    def begin(self, request: Wanted, tell: Callable[[Event], None]) -> Answer:
         """Answer in a thread; `tell` is called there. Raises RequestError when there are too many."""
         answer = Answer(self._use, self._library, request, tell, self._over)
         with self._lock:
             if self._closed:
-                raise _stopped()
+                raise stopped()
             if len(self._running) >= MOST_REQUESTS:
                 raise RequestError(
                     429, f"{MOST_REQUESTS} requests wait already.", code="too_many_requests", retry_after=RETRY_SECONDS
@@ -112,7 +118,7 @@ class Answer(AnswerWorker):
         self,
         use: UseEngine,
         library: OpenLibrary,
-        request: ChatRequest,
+        request: Wanted,
         tell: Callable[[Event], None],
         over: Callable[[Answer], None],
     ) -> None:
@@ -129,7 +135,7 @@ class Answer(AnswerWorker):
 
     def stopped(self) -> None:
         """Nothing more is said."""
-        self._tell(_stopped())
+        self._tell(stopped())
 
     def failed(self, error: LocalSpecError) -> None:
         """Why there is no more, with the status that OpenAI's clients know."""
@@ -143,34 +149,36 @@ class Answer(AnswerWorker):
         """Write the answer. False when it was stopped before its end."""
         request = self._request
         if request.model not in (ANY_MODEL, engine.name):
-            raise RequestError(
-                404, f"The loaded model is {engine.name!r}, not {request.model[:64]!r}.",
-                param="model", code="model_not_found",
-            )  # fmt: skip
+            raise other_model(engine.name, request.model)
         library = self._library(engine)
-        reply = SingleReply(engine, request.messages, library)
-        options = replace(request.options, max_tokens=min(request.options.max_tokens, engine.model.context_size))
-        stops = StopText(request.stop)
+        prompt = prompt_of(engine, request)
+        reply = SingleReply(engine, prompt.tokens, library)
+        options = request.options(SamplingSettings(), engine.model.context_size)
+        recorder = ProbabilityRecorder(request.top_logprobs) if request.top_logprobs is not None else None
+        pieces = ReplyPieces(prompt.piece, request.stop, prompt.calls)
         turn: Turn | None = None
-        with self.follow(reply.write(options)) as updates:
+        seen = 0
+        with self.follow(reply.write(options, recorder)) as updates:
             for update in updates:
                 if turn is None:
-                    self._tell(Begun(engine.name, engine.weights_fingerprint))
-                turn = update.turn
-                text = stops.add(update.delta)
-                if update.stage == "done":
-                    text += stops.finish()
-                if text:
-                    self._tell(text)
-                if stops.found:
+                    self._tell(Begun(engine.name, engine.weights_fingerprint, prompt.before))
+                turn, known = update.turn, recorder.tokens if recorder is not None else ()
+                for piece in pieces.add(turn.reply_tokens[seen:], known):
+                    self._tell(piece)
+                seen = len(turn.reply_tokens)
+                if update.stage == "done" or pieces.is_stopped:
+                    for piece in pieces.finish(known):
+                        self._tell(piece)
+                if pieces.is_stopped:
                     break
         if turn is None or self.is_stopping:
             return False
         metrics = turn.metrics
-        written = _tokens_until(engine, turn, stops.length) if stops.found else metrics.tokens
+        written = pieces.written if pieces.is_stopped else metrics.tokens
         figures = self._figures(engine, turn, library)
         used = usage(metrics.prompt_tokens, metrics.reused_tokens, written, figures)
-        self._tell(Ended("stop" if stops.found else turn.finish, used))
+        finish = "stop" if pieces.is_stopped else turn.finish
+        self._tell(Ended("tool_calls" if pieces.has_calls and finish in ("end", "stop") else finish, used))
         return True
 
     def _library(self, engine: Engine) -> Library | None:
@@ -206,31 +214,3 @@ class Answer(AnswerWorker):
             "prompt_seconds": metrics.prefill_seconds,
             "verdict": said,
         }
-
-
-def refusal(error: LocalSpecError) -> RequestError:
-    """An error of the application as a client is told of it."""
-    if isinstance(error, RequestError):
-        return error
-    if isinstance(error, UnexpectedError):
-        return RequestError(500, f"Something went wrong inside LocalSpec ({error.kind}).")
-    if isinstance(error, ContextTooLongError):
-        return RequestError(400, str(error), param="messages", code="context_length_exceeded")
-    if isinstance(error, SettingsError):
-        return RequestError(400, str(error))
-    code = "model_not_loaded" if isinstance(error, NoModelError) else "unavailable"
-    return RequestError(503, str(error), code=code)
-
-
-def _stopped() -> RequestError:
-    return RequestError(503, "LocalSpec has stopped this answer.", code="stopped")
-
-
-def _tokens_until(engine: Engine, turn: Turn, length: int) -> int:
-    """How many of the reply's tokens its first `length` characters took."""
-    stream = TextStream(engine.model.piece)
-    for number, token in enumerate(turn.reply_tokens, start=1):
-        stream.add([token])
-        if len(stream.text) >= length:
-            return number
-    return len(turn.reply_tokens)

@@ -8,7 +8,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -18,10 +18,18 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 from starlette.types import Receive, Scope, Send
 
-from localspec.endpoint import protocol
+from localspec.endpoint import responses
 from localspec.endpoint.access import Access
-from localspec.endpoint.answers import RETRY_SECONDS, Answer, Answers, Begun, Ended, Event
-from localspec.endpoint.protocol import LARGEST_BODY, ChatRequest, Head, RequestError
+from localspec.endpoint.answers import Answer, Answers, Begun, Ended, Event, Wanted
+from localspec.endpoint.chat_request import parse_chat
+from localspec.endpoint.completion_request import parse_completion
+from localspec.endpoint.embedding_request import parse_embedding
+from localspec.endpoint.refusals import ANY_MODEL, RETRY_SECONDS, RequestError
+from localspec.endpoint.reply_forms import ChatForm, ReplyForm, TextForm
+from localspec.endpoint.reply_pieces import ReplyPiece
+from localspec.endpoint.request_fields import LARGEST_BODY
+from localspec.endpoint.responses import Head, Whole
+from localspec.endpoint.text_vectors import Vectors
 
 _logger = logging.getLogger(__name__)
 
@@ -30,21 +38,24 @@ WAIT_SECONDS = 120.0
 """A request that has not had its turn by then is refused: whoever sent it can do something else."""
 
 
-def routes(access: Access, answers: Answers, wait_seconds: float = WAIT_SECONDS) -> list[BaseRoute]:
+def routes(access: Access, answers: Answers, vectors: Vectors, wait_seconds: float = WAIT_SECONDS) -> list[BaseRoute]:
     """What the endpoint answers, for an application to mount."""
-    return [Mount(PREFIX, app=_Endpoint(access, answers, wait_seconds))]
+    return [Mount(PREFIX, app=_Endpoint(access, answers, vectors, wait_seconds))]
 
 
 class _Endpoint:
     """ASGI application: whatever happens, the answer has OpenAI's shape."""
 
-    def __init__(self, access: Access, answers: Answers, wait_seconds: float) -> None:
+    def __init__(self, access: Access, answers: Answers, vectors: Vectors, wait_seconds: float) -> None:
         self._access = access
         self._answers = answers
+        self._vectors = vectors
         self._wait_seconds = wait_seconds
         self._router = Router(
             [
                 Route("/chat/completions", self._chat, methods=["POST"]),
+                Route("/completions", self._completion, methods=["POST"]),
+                Route("/embeddings", self._embeddings, methods=["POST"]),
                 Route("/models", self._models, methods=["GET"]),
                 Route("/models/{name:path}", self._model, methods=["GET"]),
             ],
@@ -74,34 +85,57 @@ class _Endpoint:
 
     async def _chat(self, request: Request) -> Response:
         # Reading 4 MiB of JSON takes a while, in which the page must not stand still.
-        wanted = await run_in_threadpool(protocol.parse, await _body(request))
+        wanted = await run_in_threadpool(parse_chat, await _body(request))
+        return self._reply(wanted, ChatForm(wanted))
+
+    async def _completion(self, request: Request) -> Response:
+        wanted = await run_in_threadpool(parse_completion, await _body(request))
+        return self._reply(wanted, TextForm(wanted))
+
+    def _reply(self, wanted: Wanted, form: ReplyForm) -> Response:
         loop, events = asyncio.get_running_loop(), asyncio.Queue[Event]()
 
         def tell(happened: Event) -> None:
             with contextlib.suppress(RuntimeError):  # the server has ended
                 loop.call_soon_threadsafe(events.put_nowait, happened)
 
-        return _Reply(self._answers.begin(wanted, tell), events, wanted, self._wait_seconds)
+        answer = self._answers.begin(wanted, tell)
+        return _Reply(answer, events, form, self._wait_seconds, stream=wanted.stream)
+
+    async def _embeddings(self, request: Request) -> Response:
+        wanted = await run_in_threadpool(parse_embedding, await _body(request))
+        return _json(await run_in_threadpool(self._vectors.answer, wanted))
 
     async def _models(self, _request: Request) -> Response:
-        return _json({"object": "list", "data": [protocol.model_card(self._answers.model())]})
+        cards = [responses.model_card(name) for name in await run_in_threadpool(self._names)]
+        return _json({"object": "list", "data": cards})
 
     async def _model(self, request: Request) -> Response:
-        name, loaded = request.path_params["name"], self._answers.model()
-        if name not in (loaded, protocol.ANY_MODEL):
+        name, (loaded, *others) = request.path_params["name"], await run_in_threadpool(self._names)
+        if name not in (loaded, *others, ANY_MODEL):
             raise RequestError(404, f"The loaded model is {loaded!r}.", param="model", code="model_not_found")
-        return _json(protocol.model_card(loaded))
+        return _json(responses.model_card(loaded if name == ANY_MODEL else name))
+
+    def _names(self) -> list[str]:
+        """The model that answers, and the one that makes vectors, where that is there."""
+        names = [self._answers.model()]
+        with contextlib.suppress(RequestError):
+            names.append(self._vectors.model)
+        return names
 
 
 class _Reply(Response):
     """An answer, whole or as a stream. A client that goes away ends it."""
 
-    def __init__(self, answer: Answer, events: asyncio.Queue[Event], request: ChatRequest, wait_seconds: float) -> None:
+    def __init__(
+        self, answer: Answer, events: asyncio.Queue[Event], form: ReplyForm, wait_seconds: float, *, stream: bool
+    ) -> None:
         super().__init__()
         self._answer = answer
         self._events = events
-        self._request = request
+        self._form = form
         self._wait_seconds = wait_seconds
+        self._streams = stream
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Write it, until it is whole or nobody listens."""
@@ -129,44 +163,44 @@ class _Reply(Response):
             await _refusal(first)(scope, receive, send)
             return
         assert isinstance(first, Begun)
-        head = Head(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), first.model, f"fp_{first.fingerprint[:12]}")
-        if self._request.stream:
-            await self._stream(head, send)
+        name = f"{self._form.id_prefix}-{secrets.token_hex(12)}"
+        head = Head(name, int(time.time()), first.model, f"fp_{first.fingerprint[:12]}")
+        if self._streams:
+            await self._stream(head, first.before, send)
         else:
-            await (await self._whole(head))(scope, receive, send)
+            await (await self._whole(head, first.before))(scope, receive, send)
 
-    async def _whole(self, head: Head) -> Response:
-        text = ""
+    async def _whole(self, head: Head, before: str) -> Response:
+        whole = Whole()
         while True:
             happened = await self._events.get()
-            if isinstance(happened, str):
-                text += happened
+            if isinstance(happened, ReplyPiece):
+                whole.add(happened)
             elif isinstance(happened, Ended):
-                return _json(protocol.completion(head, text, happened.finish, happened.usage))
+                return _json(self._form.whole(head, before, whole, happened.finish, happened.usage))
             elif isinstance(happened, RequestError):
                 return _refusal(happened)
 
-    async def _stream(self, head: Head, send: Send) -> None:
-        with_usage = self._request.include_usage
+    async def _stream(self, head: Head, before: str, send: Send) -> None:
+        form = self._form
 
-        async def say(data: Mapping[str, Any] | str) -> None:
-            await send({"type": "http.response.body", "body": protocol.event(data), "more_body": True})
+        async def say(chunks: Iterable[Mapping[str, Any] | str]) -> None:
+            for data in chunks:
+                await send({"type": "http.response.body", "body": responses.event(data), "more_body": True})
 
         headers = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
-        await say(protocol.chunk(head, {"role": "assistant", "content": ""}, with_usage=with_usage))
+        await say(form.first(head, before))
         while True:
             happened = await self._events.get()
-            if isinstance(happened, str):
-                await say(protocol.chunk(head, {"content": happened}, with_usage=with_usage))
+            if isinstance(happened, ReplyPiece):
+                await say(form.piece(head, happened))
             elif isinstance(happened, Ended):
-                await say(protocol.chunk(head, {}, happened.finish, with_usage=with_usage))
-                if with_usage:
-                    await say(protocol.usage_chunk(head, happened.usage))
-                await say("[DONE]")
+                await say(form.last(head, happened.finish, happened.usage))
+                await say(["[DONE]"])
                 break
             elif isinstance(happened, RequestError):
-                await say(happened.body)
+                await say([happened.body])
                 break
         await send({"type": "http.response.body", "body": b""})
 

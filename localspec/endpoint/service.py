@@ -8,15 +8,17 @@ from localspec.chat.answer_worker import UseEngine
 from localspec.endpoint import paths
 from localspec.endpoint.access import Access
 from localspec.endpoint.answers import Answers, OpenLibrary
+from localspec.endpoint.text_vectors import TextEmbedder, Vectors
 
 
 class Service(Access):
     """Switch and token, with the requests that are being answered."""
 
-    def __init__(self, use: UseEngine, library: OpenLibrary) -> None:
-        """`use` gives the engine, `library` opens one that is there."""
+    def __init__(self, use: UseEngine, library: OpenLibrary, embedder: TextEmbedder) -> None:
+        """`use` gives the engine, `library` opens one that is there, `embedder` turns texts into vectors."""
         super().__init__()
         self._answers = Answers(use, library)
+        self._vectors = Vectors(embedder)
         self.address = ""
         """Of the application, http://127.0.0.1:PORT, once it is served"""
 
@@ -32,7 +34,7 @@ class Service(Access):
 
     def routes(self) -> list[BaseRoute]:
         """To be mounted by the application's server."""
-        return paths.routes(self, self._answers)
+        return paths.routes(self, self._answers, self._vectors)
 
     def switch(self, on: bool) -> None:
         """Answer requests, or no longer; those being answered end, too."""

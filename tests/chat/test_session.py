@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
 from localspec.chat.methods import DEFAULT_METHOD
-from localspec.chat.session import Session, SingleReply
+from localspec.chat.session import Session, SingleReply, with_system
 from localspec.chat.template import Message
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import ContextTooLongError, ModelError, SettingsError
@@ -466,22 +467,26 @@ def test_a_question_without_an_answer_is_in_no_prompt(engine: Engine, harbour: L
 SINGLE = ReplyOptions(max_tokens=16)
 
 
+def prompt_of(engine: Engine, messages: list[Message]) -> NDArray[np.int32]:
+    return engine.template.tokens(with_system(messages), engine.model)
+
+
 def test_it_is_prompted_as_the_chat_is(engine: Engine) -> None:
     session = Session(engine)
     *_, first = session.ask("Name a colour.", SINGLE)
     *_, second = session.ask("And another?", SINGLE)
-    alone = SingleReply(engine, [Message("user", "Name a colour.")])
+    alone = SingleReply(engine, prompt_of(engine, [Message("user", "Name a colour.")]))
     *_, done = alone.write(SINGLE)
     assert done.turn.reply == first.turn.reply
     assert done.turn.metrics.prompt_tokens == first.turn.metrics.prompt_tokens
     said = [("user", "Name a colour."), ("assistant", first.turn.reply), ("user", "And another?")]
-    *_, done = SingleReply(engine, [Message(*one) for one in said]).write(SINGLE)
+    *_, done = SingleReply(engine, prompt_of(engine, [Message(*one) for one in said])).write(SINGLE)
     assert done.turn.reply == second.turn.reply
     assert done.turn.method == SINGLE.method
 
 
 def test_a_library_gives_drafts_and_no_text_and_learns_nothing(engine: Engine, harbour: Library) -> None:
-    question = [Message("user", "When was the lighthouse of Velm built?")]
+    question = prompt_of(engine, [Message("user", "When was the lighthouse of Velm built?")])
     before = harbour.replies.count()
     turns = []
     for library in (None, harbour):
@@ -496,20 +501,20 @@ def test_a_library_gives_drafts_and_no_text_and_learns_nothing(engine: Engine, h
 
 
 def test_a_system_message_replaces_the_chats_own(engine: Engine) -> None:
-    own = SingleReply(engine, [Message("system", "Speak like a pirate."), Message("user", "Hello.")])
-    usual = SingleReply(engine, [Message("user", "Hello.")])
-    assert not np.array_equal(own._tokens, usual._tokens)
+    own = prompt_of(engine, [Message("system", "Speak like a pirate."), Message("user", "Hello.")])
+    usual = prompt_of(engine, [Message("user", "Hello.")])
+    assert not np.array_equal(own, usual)
 
 
 def test_too_long_is_known_before_anything_is_decoded(engine: Engine) -> None:
     with pytest.raises(ContextTooLongError, match=str(CONTEXT)), engine.turn():
-        SingleReply(engine, [Message("user", "tide " * CONTEXT)])
+        SingleReply(engine, prompt_of(engine, [Message("user", "tide " * CONTEXT)]))
 
 
 def test_the_baseline_is_that_of_the_messages_length(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     for words, at_least in ((1, 0.01), (600, 0.2)):
         monkeypatch.setattr(engine, "times", MeasuredDecodeTimes(SLOW_WHERE_LONG))
-        reply = SingleReply(engine, [Message("user", "sea " * words)])
+        reply = SingleReply(engine, prompt_of(engine, [Message("user", "sea " * words)]))
         *_, done = reply.write(ReplyOptions("plain", max_tokens=2))
         assert done.turn.metrics.prompt_tokens > words
         expected = MeasuredDecodeTimes(SLOW_WHERE_LONG).at(done.turn.metrics.prompt_tokens - 1)[1]

@@ -24,6 +24,8 @@ from localspec.chat.library_setup import ingest, open_library
 from localspec.endpoint import paths
 from localspec.endpoint.access import Access
 from localspec.endpoint.answers import Answers
+from localspec.endpoint.text_vectors import Vectors
+from localspec.models.embedder import Embedder
 from localspec.models.llama import LoadSettings
 from localspec.stores.library import Library
 from tests.builders import make_pdf
@@ -49,7 +51,8 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         application = Starlette(
-            routes=paths.routes(self.access, self.answers, WAIT_SECONDS), middleware=[Middleware(Guard)]
+            routes=paths.routes(self.access, self.answers, Vectors(Embedder()), WAIT_SECONDS),
+            middleware=[Middleware(Guard)],
         )
         self._server = uvicorn.Server(
             uvicorn.Config(application, host="127.0.0.1", port=self.port, log_level="warning")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localspec.endpoint.access import Access
-from localspec.endpoint.protocol import RequestError
+from localspec.endpoint.refusals import RequestError
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from localspec.chat.engine import Engine
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions
 from localspec.endpoint.answers import MOST_REQUESTS
-from localspec.endpoint.protocol import LARGEST_BODY
+from localspec.endpoint.request_fields import LARGEST_BODY
 from localspec.models.llama.sampling import SamplingSettings
 from tests.endpoint.conftest import CONTEXT, Server, asking, forget
 
@@ -71,8 +71,9 @@ def occupied(engine: Engine) -> Iterator[None]:
 
 
 def test_the_loaded_model_is_listed(client: OpenAI, server: Server) -> None:
-    (listed,) = client.models.list().data
+    listed, other = client.models.list().data
     assert listed.id == server.engine.name
+    assert client.models.retrieve(other.id).id == other.id == "all-minilm-l6-v2"
     assert client.models.retrieve(listed.id).object == "model"
     assert client.models.retrieve("localspec").id == listed.id
     with pytest.raises(openai.NotFoundError) as caught:
@@ -296,8 +297,8 @@ def test_other_sites_are_refused_with_the_right_token_too(server: Server) -> Non
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("GET", CHAT, 405), ("PUT", CHAT, 405), ("DELETE", "/v1/models", 405), ("POST", "/v1/completions", 404),
-        ("POST", "/v1/embeddings", 404), ("GET", "/v1/", 404), ("POST", f"{CHAT}/", 404),
+        ("GET", CHAT, 405), ("PUT", CHAT, 405), ("DELETE", "/v1/models", 405), ("GET", "/v1/completions", 405),
+        ("GET", "/v1/embeddings", 405), ("POST", "/v1/responses", 404), ("GET", "/v1/", 404), ("POST", f"{CHAT}/", 404),
         ("GET", "/v1/models/a/b", 404), ("GET", "/v1/../v1/nothing", 404),
     ],
 )  # fmt: skip
@@ -335,7 +336,8 @@ def test_hostile_bodies_are_refused_in_good_order(server: Server, body: bytes) -
 @pytest.mark.parametrize(
     "fields",
     [
-        {"n": 2}, {"tools": [{}]}, {"temperature": 9}, {"max_tokens": 0}, {"stop": [""]}, {"seed": "x"},
+        {"n": 2}, {"tools": [{}]}, {"top_logprobs": 2}, {"temperature": 9}, {"max_tokens": 0}, {"stop": [""]},
+        {"seed": "x"},
         {"localspec": {"method": "magic"}}, {"localspec": {"library": "con"}}, {"stream": "x"}, {"unknown": 1},
         {"messages": [{"role": "tool", "content": "x"}]},
     ],

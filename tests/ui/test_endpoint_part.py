@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, expect
 from localspec import texts
 from localspec.application.state import Application
 from localspec.endpoint.service import Service
+from localspec.models.embedder import Embedder
 from localspec.ui.endpoint_part import OFF, ON, PRESSES, RENEW, press, shown
 from tests.running import RunningApp
 from tests.ui.test_browser import Visit
@@ -144,7 +145,9 @@ def test_what_is_shown_can_do_nothing_and_the_token_is_not_shown_while_off() -> 
 
 def test_every_button_does_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
-    service = Service(lambda cancelled: pytest.fail("not asked"), lambda name, engine: pytest.fail("not asked"))
+    service = Service(
+        lambda cancelled: pytest.fail("not asked"), lambda name, engine: pytest.fail("not asked"), Embedder()
+    )
     assert set(PRESSES) == {ON, OFF, RENEW}
     states, tokens = [], []
     for name in (ON, RENEW, OFF):

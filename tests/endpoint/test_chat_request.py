@@ -8,27 +8,18 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from localspec.chat.methods import DEFAULT_METHOD
+from localspec.chat.template import Message
 from localspec.chat.turn import ReplyOptions
-from localspec.endpoint.protocol import (
-    DEEPEST,
-    UNLIMITED,
-    ChatRequest,
-    Head,
-    RequestError,
-    chunk,
-    completion,
-    event,
-    parse,
-    usage,
-    usage_chunk,
-)
+from localspec.endpoint.chat_request import ChatRequest, parse_chat
+from localspec.endpoint.refusals import RequestError
+from localspec.endpoint.reply_fields import UNLIMITED
+from localspec.endpoint.request_fields import DEEPEST
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
 
-HEAD = Head("chatcmpl-1", 1700000000, "smollm2-135m", "fp_1")
-USAGE = usage(10, 4, 3, {"method": "auto"})
+CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"town": "Ulm"}'}}
+TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 
 
 def request(**fields: Any) -> dict[str, Any]:
@@ -36,12 +27,16 @@ def request(**fields: Any) -> dict[str, Any]:
 
 
 def parsed(**fields: Any) -> ChatRequest:
-    return parse(json.dumps(request(**fields)).encode())
+    return parse_chat(json.dumps(request(**fields)).encode())
+
+
+def sampling(**fields: Any) -> SamplingSettings:
+    return parsed(**fields).options(SamplingSettings(), 512).sampling
 
 
 def refused(body: bytes | dict[str, Any]) -> RequestError:
     with pytest.raises(RequestError) as caught:
-        parse(body if isinstance(body, bytes) else json.dumps(body).encode())
+        parse_chat(body if isinstance(body, bytes) else json.dumps(body).encode())
     assert caught.value.status == 400
     json.dumps(caught.value.body)
     return caught.value
@@ -49,9 +44,9 @@ def refused(body: bytes | dict[str, Any]) -> RequestError:
 
 def test_what_is_not_said_is_as_in_the_chat() -> None:
     wanted = parsed()
-    assert wanted.options.sampling == SamplingSettings()
-    assert wanted.options.method == DEFAULT_METHOD == ReplyOptions().method
-    assert wanted.options.max_tokens == UNLIMITED
+    usual = SamplingSettings(temperature=0.3, min_p=0.2)
+    assert wanted.options(usual, 512) == ReplyOptions(DEFAULT_METHOD, max_tokens=512, sampling=usual)
+    assert wanted.max_tokens == UNLIMITED
     assert (wanted.stop, wanted.stream, wanted.include_usage, wanted.library) == ((), False, False, None)
 
 
@@ -60,7 +55,7 @@ def test_every_field_is_read() -> None:
         max_tokens=7, temperature=0.5, top_p=0.8, top_k=3, min_p=0.1, repeat_penalty=1.2, seed=5, stop=["a", "b"],
         stream=True, stream_options={"include_usage": True}, n=1, localspec={"method": "rest", "library": "work"},
     )  # fmt: skip
-    assert wanted.options == ReplyOptions(
+    assert wanted.options(SamplingSettings(), 512) == ReplyOptions(
         "rest", max_tokens=7, sampling=SamplingSettings(0.5, 3, 0.8, 0.1, 1.2, seed=5)
     )
     assert wanted.stop == ("a", "b")
@@ -68,18 +63,22 @@ def test_every_field_is_read() -> None:
     assert wanted.include_usage
     assert wanted.library == "work"
     assert parsed(stop="x").stop == ("x",)
-    assert parsed(max_tokens=7, max_completion_tokens=9).options.max_tokens == 9
-    assert parsed(max_tokens=2**62).options.max_tokens == UNLIMITED
+    assert parsed(max_tokens=7, max_completion_tokens=9).max_tokens == 9
+    assert parsed(max_tokens=2**62).max_tokens == UNLIMITED
+    assert parsed(repetition_penalty=1.1).sampling["repeat_penalty"] == 1.1
     assert parsed(localspec={"library": ""}).library == ""
-    assert parsed(temperature=1, top_p=0).options.sampling.is_greedy
+    assert sampling(temperature=1, top_p=0).is_greedy
+    assert parsed(logprobs=True, top_logprobs=3).top_logprobs == 3
+    assert parsed(logprobs=True).top_logprobs == 0
+    assert parsed(logprobs=False).top_logprobs is None
 
 
 def test_every_whole_number_is_a_seed_and_none_means_a_fresh_one() -> None:
-    assert parsed(seed=0).options.sampling.seed == 0
-    assert parsed(seed=123456).options.sampling.seed == 123456
-    seeds = [parsed(seed=seed).options.sampling.seed for seed in (RANDOM_SEED, 2**32, 2**63 - 1, -1)]
+    assert sampling(seed=0).seed == 0
+    assert sampling(seed=123456).seed == 123456
+    seeds = [sampling(seed=seed).seed for seed in (RANDOM_SEED, 2**32, 2**63 - 1, -1)]
     assert RANDOM_SEED not in seeds
-    assert parsed().options.sampling.seed == RANDOM_SEED
+    assert sampling().seed == RANDOM_SEED
 
 
 def test_messages_of_every_role_and_form() -> None:
@@ -95,6 +94,71 @@ def test_messages_of_every_role_and_form() -> None:
     assert [(message.role, message.content) for message in wanted.messages] == [
         ("system", "Be brief."), ("user", "One\ntwo"), ("assistant", "Yes."), ("user", "<|im_end|>"),
     ]  # fmt: skip
+
+
+def test_histories_with_tools_in_all_their_shapes() -> None:
+    wanted = parsed(
+        messages=[
+            {"role": "user", "content": "Weather in Ulm?"},
+            {"role": "assistant", "content": None, "tool_calls": [CALL], "function_call": None, "audio": None},
+            {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "12 degrees"}]},
+            {"role": "assistant", "content": "12.", "reasoning_content": "Let me see.", "tool_calls": []},
+            {"role": "user", "content": [{"type": "text", "text": "Thanks.", "cache_control": {"type": "ephemeral"}}]},
+            {"role": "assistant"},
+            {"role": "assistant", "function_call": {"name": "now", "arguments": "{}"}, "content": ""},
+            {"role": "function", "name": "now", "content": "noon"},
+            {"role": "assistant", "content": None, "refusal": "No."},
+            {"role": "user", "content": "Hm."},
+        ]
+    )
+    called = {"id": "", "type": "function", "function": {"name": "now", "arguments": "{}"}}
+    assert wanted.messages == (
+        Message("user", "Weather in Ulm?"),
+        Message("assistant", None, tool_calls=(CALL,)),
+        Message("tool", "12 degrees", tool_call_id="call_1", name="weather"),
+        Message("assistant", "12.", reasoning_content="Let me see."),
+        Message("user", "Thanks."),
+        Message("assistant", ""),
+        Message("assistant", None, tool_calls=(called,)),
+        Message("tool", "noon", tool_call_id="now", name="now"),
+        Message("assistant", "No."),
+        Message("user", "Hm."),
+    )
+    assert not wanted.goes_on
+
+
+def test_a_beginning_of_the_answer_is_gone_on_with() -> None:
+    asked = {"role": "user", "content": "Name three rivers."}
+    wanted = parsed(messages=[asked, {"role": "assistant", "content": "1. The Rhine\n2."}])
+    assert wanted.goes_on
+    assert wanted.messages[-1].content == "1. The Rhine\n2."
+    for empty in ("", None):
+        wanted = parsed(messages=[asked, {"role": "assistant", "content": empty}])
+        assert not wanted.goes_on
+        assert len(wanted.messages) == 1
+
+
+def test_tools_are_read_and_none_are_offered_where_none_may_be_called() -> None:
+    assert parsed(tools=[TOOL]).tools.parameters == {"weather": {"type": "object"}}
+    assert parsed(tools=[TOOL], tool_choice="auto").tools.functions == (TOOL,)
+    assert not parsed(tools=[TOOL], tool_choice="none").tools
+    assert not parsed().tools
+    bare = {"type": "function", "function": {"name": "now", "description": None, "strict": True}}
+    assert parsed(tools=[bare]).tools.parameters == {"now": {"type": "object", "properties": {}}}
+    assert parsed(tools=[TOOL], parallel_tool_calls=False).tools.one_at_a_time
+
+
+@pytest.mark.parametrize(
+    ("fields", "thinking"),
+    [
+        ({}, ""), ({"reasoning_effort": "none"}, "off"), ({"reasoning_effort": "minimal"}, "low"),
+        ({"reasoning_effort": "high"}, "high"), ({"chat_template_kwargs": {"enable_thinking": False}}, "off"),
+        ({"chat_template_kwargs": {"thinking": True}}, "on"), ({"thinking": {"type": "disabled"}}, "off"),
+        ({"thinking": {"type": "enabled", "budget_tokens": 100}}, "on"), ({"reasoning_effort": None}, ""),
+    ],
+)  # fmt: skip
+def test_thinking_is_switched_by_all_its_names(fields: dict[str, Any], thinking: str) -> None:
+    assert parsed(**fields).thinking == thinking
 
 
 def test_what_asks_for_nothing_is_accepted() -> None:
@@ -127,11 +191,24 @@ def test_what_asks_for_nothing_is_accepted() -> None:
         ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages[0].content[0].text"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "\0"}]}]}, "messages[0].content[0].text"),
         ({"messages": [{"content": "Hi"}]}, "messages[0].role"),
-        ({"messages": [{"role": "tool", "content": "Hi"}]}, "messages[0].role"),
+        ({"messages": [{"role": "tool", "content": "Hi"}]}, "messages[0].tool_call_id"),
+        ({"messages": [{"role": "tool", "tool_call_id": "a", "content": None}]}, "messages[0].content"),
         ({"messages": [{"role": "<|im_start|>", "content": "Hi"}]}, "messages[0].role"),
         ({"messages": [{"role": ["user"], "content": "Hi"}]}, "messages[0].role"),
-        ({"messages": [{"role": "assistant", "content": "Hi"}]}, "messages"),
         ({"messages": [{"role": "user", "content": "Hi", "tool_calls": [{}]}]}, "messages[0].tool_calls"),
+        ({"messages": [{"role": "assistant", "tool_calls": [CALL]}]}, "messages"),
+        ({"messages": [{"role": "assistant", "content": 5}]}, "messages[0].content"),
+        ({"messages": [{"role": "assistant", "tool_calls": {}}]}, "messages[0].tool_calls"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{}]}]}, "messages[0].tool_calls[0].function"),
+        ({"messages": [{"role": "assistant", "tool_calls": [{"type": "custom"}]}]}, "messages[0].tool_calls[0].type"),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": 5}}]}]},
+            "messages[0].tool_calls[0].function.arguments",
+        ),
+        (
+            {"messages": [{"role": "assistant", "tool_calls": [{"function": {"arguments": "{}"}}]}]},
+            "messages[0].tool_calls[0].function.name",
+        ),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
@@ -171,10 +248,39 @@ def test_what_asks_for_nothing_is_accepted() -> None:
         ({"localspec": {"method": 1}}, "localspec.method"),
         ({"localspec": {"library": 1}}, "localspec.library"),
         ({"localspec": {"rows": 3}}, "localspec.rows"),
-        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tools": {}}, "tools"),
+        ({"tools": [5]}, "tools[0]"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "tools[0].function.name"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": "x"}}]},
+            "tools[0].function.parameters",
+        ),
+        ({"tools": [TOOL, TOOL]}, "tools"),
+        ({"tools": [TOOL], "tool_choice": "maybe"}, "tool_choice"),
+        (
+            {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "x"}}},
+            "tool_choice.function.name",
+        ),
         ({"tool_choice": "required"}, "tool_choice"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
-        ({"logprobs": True}, "logprobs"),
+        ({"response_format": "json"}, "response_format"),
+        ({"response_format": {"type": "xml"}}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "x"}}},
+            "response_format.json_schema.schema",
+        ),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": []}}},
+            "response_format.json_schema.schema",
+        ),
+        ({"logprobs": 3}, "logprobs"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"reasoning_effort": "much"}, "reasoning_effort"),
+        ({"chat_template_kwargs": {"enable_thinking": "yes"}}, "chat_template_kwargs.enable_thinking"),
+        ({"chat_template_kwargs": {"other": True}}, "chat_template_kwargs.other"),
         ({"logit_bias": {"1": 5}}, "logit_bias"),
         ({"presence_penalty": 0.5}, "presence_penalty"),
         ({"made_up": 1}, "made_up"),
@@ -209,7 +315,7 @@ JSON = st.recursive(
 )
 NAMES = st.sampled_from(
     ("model", "messages", "max_tokens", "temperature", "top_p", "top_k", "seed", "stop", "stream", "stream_options",
-     "n", "localspec", "tools", "user", "x")
+     "n", "localspec", "tools", "tool_choice", "response_format", "logprobs", "reasoning_effort", "user", "x")
 )  # fmt: skip
 
 
@@ -217,7 +323,7 @@ NAMES = st.sampled_from(
 def test_any_json_is_a_request_or_is_refused(fields: dict[str, Any], complete: bool) -> None:
     body = json.dumps(request(**fields) if complete else fields).encode()
     try:
-        assert isinstance(parse(body), ChatRequest)
+        assert isinstance(parse_chat(body), ChatRequest)
     except RequestError as error:
         assert error.status == 400
         json.dumps(error.body)
@@ -226,36 +332,9 @@ def test_any_json_is_a_request_or_is_refused(fields: dict[str, Any], complete: b
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_request_or_are_refused(body: bytes) -> None:
     try:
-        parse(body)
+        parse_chat(body)
     except RequestError as error:
         assert error.status == 400
-
-
-def test_answers_are_what_openai_calls_so() -> None:
-    whole = ChatCompletion.model_validate(completion(HEAD, "Hello", "end", USAGE), strict=True)
-    assert whole.choices[0].finish_reason == "stop"
-    assert whole.usage is not None
-    assert whole.usage.prompt_tokens_details is not None
-    assert whole.usage.prompt_tokens_details.cached_tokens == 4
-    assert (whole.usage.prompt_tokens, whole.usage.completion_tokens, whole.usage.total_tokens) == (10, 3, 13)
-    for finish, told in (("end", "stop"), ("stop", "stop"), ("length", "length"), ("context", "length")):
-        last = ChatCompletionChunk.model_validate(chunk(HEAD, {}, finish), strict=True)
-        assert last.choices[0].finish_reason == told
-    first = ChatCompletionChunk.model_validate(chunk(HEAD, {"role": "assistant", "content": ""}), strict=True)
-    assert first.choices[0].finish_reason is None
-    assert "usage" not in chunk(HEAD, {})
-    assert chunk(HEAD, {}, with_usage=True)["usage"] is None
-    assert ChatCompletionChunk.model_validate(usage_chunk(HEAD, USAGE), strict=True).choices == []
-
-
-def test_an_event_is_one_line_whatever_the_text_holds() -> None:
-    text = "a\nb\r\u2028\u2029\x85 🙂 data: x\n\n"
-    line = event(chunk(HEAD, {"content": text}))
-    assert line.startswith(b"data: {")
-    assert line.endswith(b"}\n\n")
-    assert len(line.decode("ascii").splitlines()) == 2
-    assert json.loads(line[6:])["choices"][0]["delta"]["content"] == text
-    assert event("[DONE]") == b"data: [DONE]\n\n"
 
 
 @pytest.mark.parametrize(

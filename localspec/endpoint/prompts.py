@@ -1,0 +1,96 @@
+"""Prompts of requests: the tokens behind which the answer is written, and how what is written is to be read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from localspec.chat.engine import Engine
+from localspec.chat.session import with_system
+from localspec.chat.template import Extras, Message
+from localspec.endpoint.call_heads import MARKS
+from localspec.endpoint.chat_request import ChatRequest
+from localspec.endpoint.completion_request import CompletionRequest
+from localspec.endpoint.refusals import refuse
+from localspec.endpoint.tool_calls import ToolCallReader
+from localspec.endpoint.tool_fields import Toolbox
+from localspec.models.llama import LlamaModel
+
+TOOLS_TOLD = """You may call these functions, which are described in JSON, one a line:
+{tools}
+
+To call one, write nothing but its name and its arguments, in this form:
+<tool_call>
+{{"name": "the function", "arguments": {{"an argument": "its value"}}}}
+</tool_call>"""
+"""What is said about tools where a model's template has no place for them: in the form of the Hermes models, which most
+others have learnt, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyPrompt:
+    """What an answer is written behind."""
+
+    tokens: NDArray[np.int32]  # [n]
+    piece: Callable[[int], bytes]  # the bytes of a token of the answer
+    calls: ToolCallReader | None = None  # finds calls of tools in it
+    before: str = ""  # what the answer is told with in front of it
+
+
+def prompt_of(engine: Engine, request: ChatRequest | CompletionRequest) -> ReplyPrompt:
+    """The prompt of a request. Raises RequestError for what the model cannot do."""
+    return _of_chat(engine, request) if isinstance(request, ChatRequest) else _of_text(engine, request)
+
+
+def _of_chat(engine: Engine, request: ChatRequest) -> ReplyPrompt:
+    """A conversation as the chat has it, with tools as the model's template shows them."""
+    messages, tools = with_system(request.messages), request.tools
+    extras = Extras(tools=tools.functions, thinking=request.thinking)
+    if tools and not _shows_tools(engine, messages, extras):
+        messages, extras = _with_tools(messages, tools), replace(extras, tools=())
+    tokens = engine.template.tokens(messages, engine.model, goes_on=request.goes_on, extras=extras)
+    if not tools:
+        return ReplyPrompt(tokens, engine.model.piece)
+    return ReplyPrompt(tokens, _with_marks(engine.model), ToolCallReader(tools.parameters))
+
+
+def _of_text(engine: Engine, request: CompletionRequest) -> ReplyPrompt:
+    """A text as it is. In it the names of control tokens count: whoever completes texts puts marks into them."""
+    model, prompt = engine.model, request.prompt
+    if isinstance(prompt, str):
+        tokens = model.tokenize(prompt, special=True)
+        if model.adds_bos and not (len(tokens) and tokens[0] == model.bos):
+            tokens = np.concatenate([np.array([model.bos], np.int32), tokens])
+        return ReplyPrompt(tokens, model.piece, before=prompt if request.echo else "")
+    if max(prompt) >= model.vocabulary_size:
+        refuse(f"{engine.name} knows {model.vocabulary_size} tokens.", "prompt")
+    text = b"".join(model.piece(token) for token in prompt).decode("utf-8", "replace")
+    return ReplyPrompt(np.array(prompt, np.int32), model.piece, before=text if request.echo else "")
+
+
+def _shows_tools(engine: Engine, messages: list[Message], extras: Extras) -> bool:
+    """Whether the template writes the tools into the prompt."""
+    text = engine.template.text(messages, extras=extras)
+    return all(one["function"]["name"] in text for one in extras.tools)
+
+
+def _with_tools(messages: list[Message], tools: Toolbox) -> list[Message]:
+    """The messages, the first system message of which tells of the tools."""
+    lines = "\n".join(json.dumps(one["function"], ensure_ascii=False) for one in tools.functions)
+    place = next(number for number, message in enumerate(messages) if message.role == "system")
+    told = f"{messages[place].content}\n\n{TOOLS_TOLD.format(tools=lines)}"
+    return [*messages[:place], replace(messages[place], content=told), *messages[place + 1 :]]
+
+
+def _with_marks(model: LlamaModel) -> Callable[[int], bytes]:
+    """The bytes of tokens, those too of which one opens a call and which are no text otherwise."""
+    marks: dict[int, bytes] = {}
+    for mark in MARKS:
+        tokens = model.tokenize(mark, special=True)
+        if len(tokens) == 1 and not model.piece(int(tokens[0])):
+            marks[int(tokens[0])] = mark.encode()
+    return lambda token: marks.get(token) or model.piece(token)
