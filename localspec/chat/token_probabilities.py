@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -65,3 +66,7 @@ class _Watched:
             top = tuple((int(one), float(logits[one])) for one in best)
         self._noted.append(TokenProbability(token, float(logits[token]), top))
         return token
+
+    def allowed(self, tokens: NDArray[np.int32], parents: NDArray[np.int32]) -> Sequence[int] | None:
+        """What the sampler allows of a draft."""
+        return self._sampler.allowed(tokens, parents)

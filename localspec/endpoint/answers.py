@@ -139,7 +139,9 @@ class Answer(AnswerWorker):
 
     def failed(self, error: LocalSpecError) -> None:
         """Why there is no more, with the status that OpenAI's clients know."""
-        self._tell(refusal(error))
+        request = self._request
+        schema_field = "" if isinstance(request, CompletionRequest) else request.schema_field
+        self._tell(refusal(error, schema_field or None))
 
     def over(self) -> None:
         """Another one may be answered."""
@@ -153,7 +155,7 @@ class Answer(AnswerWorker):
         library = self._library(engine)
         prompt = prompt_of(engine, request)
         reply = SingleReply(engine, prompt.tokens, library)
-        options = request.options(SamplingSettings(), engine.model.context_size)
+        options = request.options(SamplingSettings(), engine.model.context_size, prompt.schema)
         recorder = ProbabilityRecorder(request.top_logprobs) if request.top_logprobs is not None else None
         pieces = ReplyPieces(prompt.piece, request.stop, prompt.calls)
         turn: Turn | None = None

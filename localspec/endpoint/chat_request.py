@@ -28,6 +28,11 @@ class ChatRequest(ReplyRequest):
     """"on", "off", "low", "medium" or "high", as templates are told; "" for what the model does by itself"""
 
     @property
+    def schema_field(self) -> str:
+        """The field whose schema the answer follows; "" where there is none."""
+        return "tools" if self.tools.must_call else "response_format" if self.schema else ""
+
+    @property
     def goes_on(self) -> bool:
         """The last message is the beginning of the answer."""
         return self.messages[-1].role == "assistant"
@@ -46,12 +51,6 @@ def parse_chat(body: bytes) -> ChatRequest:
         schema=read_schema(fields),
         thinking=_thinking(fields),
     )
-    if request.schema or request.tools.must_call:
-        refuse(
-            "LocalSpec does not support this here.",
-            "response_format" if request.schema else "tool_choice",
-            "unsupported_value",
-        )
     fields.finish(WITHOUT_EFFECT)
     return request
 

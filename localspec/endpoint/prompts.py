@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from localspec.chat.engine import Engine
 from localspec.chat.session import with_system
 from localspec.chat.template import Extras, Message
+from localspec.endpoint.answer_schemas import beside_tools, forced_call
 from localspec.endpoint.call_heads import MARKS
 from localspec.endpoint.chat_request import ChatRequest
 from localspec.endpoint.completion_request import CompletionRequest
@@ -39,23 +40,36 @@ class ReplyPrompt:
     piece: Callable[[int], bytes]  # the bytes of a token of the answer
     calls: ToolCallReader | None = None  # finds calls of tools in it
     before: str = ""  # what the answer is told with in front of it
+    schema: str = ""  # JSON schema that it follows, as JSON
 
 
 def prompt_of(engine: Engine, request: ChatRequest | CompletionRequest) -> ReplyPrompt:
     """The prompt of a request. Raises RequestError for what the model cannot do."""
+    size = engine.model.vocabulary_size
+    if any(token >= size for token, _ in request.sampling.get("logit_bias", ())):
+        refuse(f"{engine.name} knows {size} tokens.", "logit_bias")
     return _of_chat(engine, request) if isinstance(request, ChatRequest) else _of_text(engine, request)
 
 
 def _of_chat(engine: Engine, request: ChatRequest) -> ReplyPrompt:
     """A conversation as the chat has it, with tools as the model's template shows them."""
-    messages, tools = with_system(request.messages), request.tools
-    extras = Extras(tools=tools.functions, thinking=request.thinking)
+    messages, tools, schema = with_system(request.messages), request.tools, request.schema
+    # Where the answer has to follow a schema there is no place to think.
+    thinking = request.thinking or ("off" if schema or tools.must_call else "")
+    extras = Extras(tools=tools.functions, thinking=thinking)
     if tools and not _shows_tools(engine, messages, extras):
         messages, extras = _with_tools(messages, tools), replace(extras, tools=())
     tokens = engine.template.tokens(messages, engine.model, goes_on=request.goes_on, extras=extras)
     if not tools:
-        return ReplyPrompt(tokens, engine.model.piece)
-    return ReplyPrompt(tokens, _with_marks(engine.model), ToolCallReader(tools.parameters))
+        return ReplyPrompt(tokens, engine.model.piece, schema=schema)
+    reader = ToolCallReader(tools.parameters, one_at_a_time=tools.one_at_a_time)
+    if tools.must_call:
+        begun, schema = forced_call(engine.model.chat_template, tools)
+        reader.add(begun)
+        tokens = np.concatenate([tokens, engine.model.tokenize(begun, special=True)])
+    elif schema:
+        schema = beside_tools(schema, tools)
+    return ReplyPrompt(tokens, _with_marks(engine.model), reader, schema=schema)
 
 
 def _of_text(engine: Engine, request: CompletionRequest) -> ReplyPrompt:

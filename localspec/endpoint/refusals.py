@@ -50,8 +50,8 @@ def other_model(loaded: str, asked: str) -> RequestError:
     return RequestError(404, f"The loaded model is {loaded!r}, not {shown!r}.", param="model", code="model_not_found")
 
 
-def refusal(error: LocalSpecError) -> RequestError:
-    """An error of the application as a client is told of it."""
+def refusal(error: LocalSpecError, param: str | None = None) -> RequestError:
+    """An error of the application as a client is told of it; `param` is the field to blame for settings."""
     if isinstance(error, RequestError):
         return error
     if isinstance(error, UnexpectedError):
@@ -59,7 +59,7 @@ def refusal(error: LocalSpecError) -> RequestError:
     if isinstance(error, ContextTooLongError):
         return RequestError(400, str(error), param="messages", code="context_length_exceeded")
     if isinstance(error, SettingsError):
-        return RequestError(400, str(error))
+        return RequestError(400, str(error), param=param)
     if isinstance(error, EmbedderError):
         return RequestError(503, str(error), code="model_not_loaded")
     code = "model_not_loaded" if isinstance(error, NoModelError) else "unavailable"

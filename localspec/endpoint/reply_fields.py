@@ -17,6 +17,8 @@ LONGEST_STOP = 256
 """Characters"""
 UNLIMITED = 2**20
 """Tokens of an answer that may go on until the context is full: more than any context holds"""
+_WHOLE_REPLY = ("presence_penalty", "frequency_penalty")
+"""Penalties that look back over all of the reply, as OpenAI has them"""
 MOST_LOGPROBS = 20
 """Alternatives of each token that can be asked for, as OpenAI allows"""
 
@@ -37,9 +39,15 @@ class ReplyRequest:
     top_logprobs: int | None = None
     """How many alternatives are told with each token's probability; None where no probabilities are asked for"""
 
-    def options(self, usual: SamplingSettings, context: int) -> ReplyOptions:
-        """How the reply is made where `usual` settings serve and the context holds `context` tokens."""
-        sampling = replace(usual, **self.sampling)
+    def options(self, usual: SamplingSettings, context: int, schema: str = "") -> ReplyOptions:
+        """How the reply is made where `usual` settings serve, the context holds `context` tokens, and the reply follows
+        a JSON schema. Raises SettingsError."""
+        named = dict(self.sampling)
+        if any(named.get(name) for name in _WHOLE_REPLY):
+            named.setdefault("repeat_last_n", context)
+        if schema:
+            named["json_schema"] = schema
+        sampling = replace(usual, **named)
         return ReplyOptions(method=self.method, max_tokens=min(self.max_tokens, context), sampling=sampling)
 
 
@@ -107,10 +115,30 @@ def _sampling(fields: Fields) -> dict[str, Any]:
         "top_p": top_p,
         "min_p": fields.number("min_p", 0.0, 0.999),
         "repeat_penalty": other if penalty is None else penalty,
+        "repeat_last_n": fields.whole("repeat_last_n", 0, 2**20),
+        "presence_penalty": fields.number("presence_penalty", -2.0, 2.0),
+        "frequency_penalty": fields.number("frequency_penalty", -2.0, 2.0),
+        "dry_multiplier": fields.number("dry_multiplier", 0.0, 10.0),
+        "dry_base": fields.number("dry_base", 1.0, 10.0),
+        "dry_allowed_length": fields.whole("dry_allowed_length", 1, 1000),
+        "logit_bias": _logit_bias(fields.take("logit_bias")),
+        "grammar": fields.text("grammar"),
         # Every number is a seed; the one that llama.cpp takes for "a fresh one" is not among the rests.
         "seed": RANDOM_SEED if seed is None else seed % RANDOM_SEED,
     }
     return {name: value for name, value in named.items() if value is not None}
+
+
+def _logit_bias(value: object) -> tuple[tuple[int, float], ...] | None:
+    """Numbers by token ids, which JSON has as texts."""
+    if value is None:
+        return None
+    given = Fields(value, "logit_bias")
+    names = list(value) if isinstance(value, dict) else []
+    for name in names:
+        if not (name.isascii() and name.isdecimal() and int(name) < 2**31):
+            refuse("The names must be token ids.", "logit_bias")
+    return tuple((int(name), given.number(name, -100.0, 100.0) or 0.0) for name in sorted(names, key=int))
 
 
 def _stops(value: object) -> tuple[str, ...]:

@@ -30,9 +30,10 @@ class CallPiece:
 class ToolCallReader:
     """Tells text from calls, piece by piece. How the text is cut into pieces changes neither."""
 
-    def __init__(self, tools: Tools) -> None:
-        """`tools` are those that were offered."""
+    def __init__(self, tools: Tools, *, one_at_a_time: bool = False) -> None:
+        """`tools` are those that were offered. With `one_at_a_time` nothing that follows a call is passed on."""
         self._tools = tools
+        self._one_at_a_time = one_at_a_time
         self._kept = ""
         self._call: CallHead | None = None
         """the call that is being read"""
@@ -72,6 +73,9 @@ class ToolCallReader:
 
     def _outside(self, found: list[str | CallPiece], *, last: bool) -> None:
         """Let go the text up to the next call, and begin that. Raises ShortText when more is needed."""
+        if self._one_at_a_time and self.count:
+            self._kept = ""
+            return
         text = self._kept
         for match in STARTS.finditer(text):
             start = match.start()
@@ -141,7 +145,7 @@ class ToolCallReader:
             end = _member(text)
         elif call.in_list and text[0] == "]":
             call.in_list, end = False, 1
-        elif call.in_list and text[0] == ",":
+        elif call.in_list and text[0] == "," and not self._one_at_a_time:
             start = blank(text, 1)
             head = object_head(text, start, self._tools, is_marked=call.is_marked) if text[start] == "{" else None
             if head is not None:

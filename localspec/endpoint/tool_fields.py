@@ -10,8 +10,8 @@ from typing import Any
 
 from localspec.endpoint.refusals import refuse
 from localspec.endpoint.request_fields import Fields, sound_all
+from localspec.models.llama.constraint import ANY_OBJECT
 
-ANY_OBJECT = '{"type": "object"}'
 MOST_TOOLS = 128
 """As OpenAI allows"""
 _NAME = re.compile("[a-zA-Z0-9_.-]{1,64}")
@@ -82,21 +82,6 @@ def read_schema(fields: Fields) -> str:
     form.finish()
     inner.finish()
     return _schema(schema, "response_format.json_schema.schema")
-
-
-def rebased(schema: Any, root: str) -> Any:  # noqa: ANN401 - any JSON
-    """A schema as a part of another one, where it stands at `root`, a pointer such as "#/properties/arguments"."""
-    if isinstance(schema, list):
-        return [rebased(one, root) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    moved = {}
-    for key, value in schema.items():
-        if key == "$ref" and isinstance(value, str) and value.startswith("#"):
-            moved[key] = root + value[1:]
-        else:
-            moved[key] = value if key in ("const", "enum", "default", "examples") else rebased(value, root)
-    return moved
 
 
 def _must_call(choice: object, names: list[str]) -> tuple[str, ...]:

@@ -73,6 +73,26 @@ def test_every_field_is_read() -> None:
     assert parsed(logprobs=False).top_logprobs is None
 
 
+def test_penalties_look_back_as_far_as_openais_and_biases_are_read() -> None:
+    drawn = sampling(presence_penalty=0.5, frequency_penalty=-0.5, logit_bias={"20": -100, "3": 1.5})
+    assert (drawn.presence_penalty, drawn.frequency_penalty, drawn.repeat_last_n) == (0.5, -0.5, 512)
+    assert drawn.logit_bias == ((3, 1.5), (20, -100.0))
+    assert sampling(presence_penalty=0.5, repeat_last_n=8).repeat_last_n == 8
+    assert sampling(repeat_penalty=1.1).repeat_last_n == SamplingSettings().repeat_last_n
+    assert sampling(dry_multiplier=0.8, dry_base=2, dry_allowed_length=3).dry_multiplier == 0.8
+    assert sampling(grammar='root ::= "a"').grammar
+
+
+def test_formats_become_schemas() -> None:
+    schema = {"type": "object", "properties": {"a": {"const": 1}}}
+    named = {"name": "x", "description": "y", "strict": True, "schema": schema}
+    assert json.loads(parsed(response_format={"type": "json_schema", "json_schema": named}).schema) == schema
+    assert json.loads(parsed(response_format={"type": "json_object", "schema": schema}).schema) == schema
+    assert json.loads(parsed(response_format={"type": "json_object"}).schema) == {"type": "object"}
+    assert parsed(response_format={"type": "text"}).schema == ""
+    assert parsed(response_format=None).options(SamplingSettings(), 9).sampling.json_schema == ""
+
+
 def test_every_whole_number_is_a_seed_and_none_means_a_fresh_one() -> None:
     assert sampling(seed=0).seed == 0
     assert sampling(seed=123456).seed == 123456
@@ -281,8 +301,15 @@ def test_what_asks_for_nothing_is_accepted() -> None:
         ({"reasoning_effort": "much"}, "reasoning_effort"),
         ({"chat_template_kwargs": {"enable_thinking": "yes"}}, "chat_template_kwargs.enable_thinking"),
         ({"chat_template_kwargs": {"other": True}}, "chat_template_kwargs.other"),
-        ({"logit_bias": {"1": 5}}, "logit_bias"),
-        ({"presence_penalty": 0.5}, "presence_penalty"),
+        ({"logit_bias": {"a": 5}}, "logit_bias"),
+        ({"logit_bias": {"-1": 5}}, "logit_bias"),
+        ({"logit_bias": [1]}, "logit_bias"),
+        ({"logit_bias": {"1": 101}}, "logit_bias.1"),
+        ({"logit_bias": {"1": "x"}}, "logit_bias.1"),
+        ({"presence_penalty": 2.5}, "presence_penalty"),
+        ({"frequency_penalty": "x"}, "frequency_penalty"),
+        ({"dry_multiplier": -1}, "dry_multiplier"),
+        ({"grammar": 5}, "grammar"),
         ({"made_up": 1}, "made_up"),
     ],
 )
