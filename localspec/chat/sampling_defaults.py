@@ -24,20 +24,21 @@ TINY = 5e8
 _GENERAL: Mapping[str, Any] = {"temperature": 0.7, "top_k": 40, "top_p": 0.95, "min_p": 0.05}
 _FAMILIES: tuple[tuple[str, Mapping[str, Any]], ...] = (
     (r"gpt-?oss", {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0}),
-    (r"deepseek.?r1|r1.?distill", {"temperature": 0.6, "top_k": 0, "top_p": 0.95, "min_p": 0.0}),
+    (r"deepseek.?r1|r1.?distill", {"temperature": 0.6, "top_k": 50, "top_p": 0.95, "min_p": 0.0}),
     (r"qwen.?3.*instruct", {"temperature": 0.7, "top_k": 20, "top_p": 0.8, "min_p": 0.0}),
     (r"qwen.?3|qwq", {"temperature": 0.6, "top_k": 20, "top_p": 0.95, "min_p": 0.0}),
     (r"qwen.?2", {"temperature": 0.7, "top_k": 20, "top_p": 0.8, "min_p": 0.0, "repeat_penalty": 1.05}),
     (r"gemma", {"temperature": 1.0, "top_k": 64, "top_p": 0.95, "min_p": 0.0}),
-    (r"smollm3", {"temperature": 0.6, "top_k": 0, "top_p": 0.95, "min_p": 0.0}),
-    (r"smollm", {"temperature": 0.2, "top_k": 0, "top_p": 0.9, "min_p": 0.0}),
-    (r"llama.?3", {"temperature": 0.6, "top_k": 0, "top_p": 0.9, "min_p": 0.0}),
+    (r"smollm3", {"temperature": 0.6, "top_k": 50, "top_p": 0.95, "min_p": 0.0}),
+    (r"smollm", {"temperature": 0.2, "top_k": 50, "top_p": 0.9, "min_p": 0.0}),
+    (r"llama.?3", {"temperature": 0.6, "top_k": 50, "top_p": 0.9, "min_p": 0.0}),
     (r"lfm2", {"temperature": 0.3, "top_k": 0, "top_p": 1.0, "min_p": 0.15, "repeat_penalty": 1.05}),
     (r"mistral.?small", {"temperature": 0.15, "top_k": 0, "top_p": 1.0, "min_p": 0.0}),
     (r"mistral.?nemo", {"temperature": 0.3, "top_k": 0, "top_p": 1.0, "min_p": 0.0}),
     (r"phi.?4.*reasoning", {"temperature": 0.8, "top_k": 50, "top_p": 0.95, "min_p": 0.0}),
 )
-"""By architecture and name; the first that fits counts."""
+"""By architecture and name; the first that fits counts. Where makers name no top-k, it is what their own programs take
+then (transformers: 50); top-p over a whole vocabulary would take a fifth of a step."""
 _SAFE: Mapping[str, Any] = {"min_p": 0.05, "dry_multiplier": 0.8}
 _SAFER: Mapping[str, Any] = {**_SAFE, "repeat_penalty": 1.05}
 

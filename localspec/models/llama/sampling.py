@@ -133,6 +133,8 @@ class LlamaSampler:
         Raises ModelError where a JSON schema cannot be followed any further."""
         if self._schema is not None:
             return self._sample_allowed(row, self._schema)
+        if self._grammar is not None:
+            return self._sample_checked(row, self._grammar)
         if self._chain is None:
             address = self._row_address(row)
             if steps.available():
@@ -165,8 +167,9 @@ class LlamaSampler:
 
     def close(self) -> None:
         """Free the chain; safe to call twice."""
-        if self._chain is not None:
-            llama_cpp.llama_sampler_free(self._chain)
+        for sampler in (self._chain, self._grammar):
+            if sampler is not None:
+                llama_cpp.llama_sampler_free(sampler)
         self._chain = self._grammar = self._context = self._schema = None
         self._counting = []
 
@@ -178,25 +181,44 @@ class LlamaSampler:
             schema.accept(token)
         return token
 
-    def _drawn(self, tokens: NDArray[np.int64], logits: NDArray[np.float32]) -> int:
-        """What the chain draws of these tokens [m] by their logits [m]."""
-        data = np.zeros(len(tokens), _CANDIDATE)
-        data["id"], data["logit"] = tokens, logits
+    def _sample_checked(self, row: int, grammar: Any) -> int:  # noqa: ANN401
+        """First of all tokens, then, where the grammar does not let that one through, of those that it does: to ask it
+        about every token takes longer than a decode. (llama.cpp's own programs draw like this.)"""
+        logits = row_at(self._row_address(row), self._vocabulary_size)
+        token = self._drawn(None, logits, accept=False)
+        if not GbnfState(grammar, owned=False).allows(token):
+            token = self._drawn(None, logits, grammar, accept=False)
+        for sampler in (grammar, self._chain):
+            llama_cpp.llama_sampler_accept(sampler, token)
+        return token
+
+    def _drawn(
+        self,
+        tokens: NDArray[np.int64] | None,
+        logits: NDArray[np.float32],
+        grammar: Any = None,  # noqa: ANN401
+        *,
+        accept: bool = True,
+    ) -> int:
+        """What the chain draws of these tokens [m], None for all, by their logits [m], behind `grammar`."""
+        data = np.zeros(len(logits), _CANDIDATE)
+        data["id"], data["logit"] = np.arange(len(logits)) if tokens is None else tokens, logits
         first = ctypes.cast(data.ctypes.data, ctypes.POINTER(llama_cpp.llama_token_data))
-        candidates = llama_cpp.llama_token_data_array(first, len(tokens), -1, False)
-        llama_cpp.llama_sampler_apply(self._chain, ctypes.byref(candidates))
+        candidates = llama_cpp.llama_token_data_array(first, len(logits), -1, False)
+        for sampler in (self._chain,) if grammar is None else (grammar, self._chain):
+            llama_cpp.llama_sampler_apply(sampler, ctypes.byref(candidates))
         token = int(candidates.data[candidates.selected].id)
-        llama_cpp.llama_sampler_accept(self._chain, token)
+        if accept:
+            llama_cpp.llama_sampler_accept(self._chain, token)
         return token
 
     def _new_chain(self, weights: Weights, settings: SamplingSettings) -> Any:  # noqa: ANN401
+        if settings.grammar:
+            self._grammar = _grammar(weights, settings)
         chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
         try:
             if settings.logit_bias:
                 llama_cpp.llama_sampler_chain_add(chain, _logit_bias(weights, settings))
-            if settings.grammar:
-                self._grammar = _grammar(weights, settings)
-                llama_cpp.llama_sampler_chain_add(chain, self._grammar)
         except SettingsError:
             llama_cpp.llama_sampler_free(chain)
             raise
@@ -245,9 +267,14 @@ def _penalties(weights: Weights, settings: SamplingSettings) -> list[Any]:
         added.append(llama_cpp.llama_sampler_init_penalties(weights.vocabulary_size, last, *penalties))
     if settings.dry_multiplier > 0.0 and settings.dry_last_n > 0:
         count = len(settings.dry_breakers)
-        breakers = (ctypes.c_char_p * max(1, count))(*(each.encode() for each in settings.dry_breakers))
         strength = settings.dry_multiplier, settings.dry_base, settings.dry_allowed_length, settings.dry_last_n
-        added.append(llama_cpp.llama_sampler_init_dry(weights.vocabulary_pointer, *strength, breakers, count))
+        key = (*strength, settings.dry_breakers)
+        if key not in weights.samplers:  # the breakers are looked for in every token: 10 to 50 ms
+            weights.drop_samplers()
+            breakers = (ctypes.c_char_p * max(1, count))(*(each.encode() for each in settings.dry_breakers))
+            made = llama_cpp.llama_sampler_init_dry(weights.vocabulary_pointer, *strength, breakers, count)
+            weights.samplers[key] = made
+        added.append(llama_cpp.llama_sampler_clone(weights.samplers[key]))
     return added
 
 

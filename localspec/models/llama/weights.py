@@ -41,6 +41,8 @@ class Weights:
         self.path = path
         self.attention = attention
         self.gpu_layers = gpu_layers if gpu_offload_available() else 0
+        self.samplers: dict[object, Any] = {}
+        """llama.cpp's samplers that take long to make, to be cloned (`sampling.py`)"""
         self._model: Any = None
         matrices = self._read_matrices()
         # Stacked matrices (mixtures of experts) have a product of their own in llama.cpp.
@@ -222,7 +224,14 @@ class Weights:
         """Free the weights; safe to call twice. Contexts over them are freed before."""
         self._free_model()
 
+    def drop_samplers(self) -> None:
+        """Free the samplers that are kept."""
+        for sampler in self.samplers.values():
+            llama_cpp.llama_sampler_free(sampler)
+        self.samplers.clear()
+
     def _free_model(self) -> None:
+        self.drop_samplers()
         if self._model:
             llama_cpp.llama_model_free(self._model)
             self._model = None
