@@ -604,6 +604,24 @@ STOPPED = "Stopped. You can go on chatting."
 LOOPED = "The answer began to repeat itself and was stopped. Retry writes another one, with less repetition."
 LOOPED_AGAIN = "The answer began to repeat itself. Here is another one, written with less repetition:"
 LOOPED_SPEED = "This answer ran in circles, which is easy to draft: its speed says nothing, and counts nowhere."
+THINKING_NOW = "Thinking …"
+THOUGHT = "Thinking"
+THOUGHT_TO_THE_LIMIT = (
+    "The limit of {tokens} tokens went into thinking: there is no answer yet. Continue, or allow a longer answer,"
+    " or switch thinking off."
+)
+NO_THINKING = "A model cannot be told to think “{wanted}”."
+NO_THINKING_ADVICE = "Choose on, off, low, medium or high, or nothing."
+THINKING = "Thinking"
+THINKING_INFO = "For models that think before they answer."
+THINKING_CHOICES = {
+    "": "As the model does", "on": "On", "off": "Off", "low": "Little", "medium": "Some", "high": "Much",
+}  # fmt: skip
+THINKING_UNKNOWN = "{model} cannot be told whether to think: it goes on as it does by itself."
+TEMPLATE_MISSING = (
+    "The file of {model} has no chat template that can be used: questions and answers are written out as plain text,"
+    " which it may not understand. Get a newer file of the model, an instruct version of it if there is one."
+)
 NOT_ANSWERED = "No answer"
 ALREADY_LOADING = "A model is being loaded already."
 ALREADY_LOADING_ADVICE = "Wait until it is there."

@@ -29,6 +29,7 @@ class View:
     activity: str = texts.WAITING_MODEL  # What goes on while there is no text yet
     fraction: float | None = None  # How much of that is done
     text: str = ""
+    thinking: str = ""  # What was thought before it
     problems: tuple[str, ...] = ()  # Files that could not be used, and why
     notices: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
@@ -47,6 +48,7 @@ class View:
         return cls(
             turn.finish if turn.finish in ("stopped", "interrupted") else "done",
             text=turn.reply,
+            thinking=turn.thinking,
             problems=tuple(turn.problems),
             notices=tuple(turn.notices),
             citations=tuple(turn.citations),

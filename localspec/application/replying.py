@@ -62,7 +62,8 @@ class ReplyTask(AnswerWorker):
         """whoever follows the views has the last one, or follows no more"""
         self._condition = threading.Condition()
         self._version = 0
-        self._view = View(text=self._chat.turns[-1].reply if goes_on else "")
+        last = self._chat.turns[-1] if goes_on else None
+        self._view = View(text=last.reply, thinking=last.thinking) if last is not None else View()
         self._problems: list[str] = []
         self._notices: list[str] = []
         self._published = 0.0
@@ -223,6 +224,7 @@ class ReplyTask(AnswerWorker):
             self._publish(
                 state=turn.state,
                 text=turn.reply,
+                thinking=turn.thinking,
                 citations=tuple(turn.citations) if written else (),
                 given=frozenset(made.number for made in turn.given) if written else frozenset(),
                 metrics=_copy(turn.metrics) if written else None,
@@ -260,6 +262,7 @@ class ReplyTask(AnswerWorker):
             activity=texts.reading(turn.metrics.unread_tokens, update.seconds_left),
             fraction=update.progress,
             text=turn.reply,
+            thinking=turn.thinking,
             metrics=_copy(turn.metrics),
             method=turn.method,
         )

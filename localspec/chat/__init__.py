@@ -3,7 +3,8 @@
 `session` is a conversation, or one reply to a conversation that is kept elsewhere. A question goes through
 `prompt_builder` (what of the conversation fits; `material` and `routing` choose the text of documents) to `answer`,
 which decodes behind the prompt into a `turn`. `template` makes token ids of messages, in the first of `message_forms`
-that the model's own template takes, run in `template_environment`. `comparison` answers one prompt with several
+that the model's own template takes, run in `template_environment`; `reply_stream` tells thinking from answers while
+tokens come. `comparison` answers one prompt with several
 methods. `answer_worker` is the thread that all of them run in. `engine` is the loaded model, `methods` the choice of
 drafters. `history` keeps chats while they are written, `transfer` exports and imports them.
 

@@ -12,7 +12,7 @@ from localspec import texts
 from localspec.chat.citations import cited
 from localspec.chat.engine import Engine
 from localspec.chat.methods import without_draft
-from localspec.chat.text_stream import TextStream
+from localspec.chat.reply_stream import ReplyPart, ReplyStream
 from localspec.chat.token_probabilities import ProbabilityRecorder
 from localspec.chat.turn import LOOP, ReplyOptions, Turn, Update
 from localspec.models.llama import LlamaModel
@@ -60,13 +60,15 @@ def answer(
         drawing = sampler if recorder is None else recorder.watching(model, sampler)
         steps = generate(model, drawing, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
         loops = _loops(model, turn, options)
-        rest = yield from _write(model, steps, drafters, turn, written, loops)
+        before = prompt[: len(prompt) - shown].tolist()
+        stream = ReplyStream(engine.marks, before, turn.reply_tokens, turn.thinking, turn.reply)
+        rest = yield from _write(stream, steps, drafters, turn, written, loops)
         _take_in(turn, earlier)
         turn.citations = cited(turn.reply, turn.given, turn.question)
         for notice in (without_draft(engine, turn.method), ending(turn)):  # the draft model may have failed on the way
             if notice and notice not in turn.notices:
                 turn.notices.append(notice)
-        yield Update("done", turn, rest, 1.0)
+        yield Update("done", turn, rest.answer, rest.thinking, 1.0)
     finally:
         sampler.close()
         engine.remember()
@@ -75,13 +77,15 @@ def answer(
             turn.finish = "stopped"
             turn.citations = cited(turn.reply, turn.given, turn.question)
         if learner is not None and not turn.looped:
-            _learn(model, learner, prompt, written)
+            _learn(model, learner, prompt, written, max(0, turn.thinking_tokens - shown))
 
 
 def ending(turn: Turn) -> str:
     """What is said about how an answer ends; "" where nothing is."""
     if turn.finish == "context":
         return "The answer stopped because the model's context is full. Start a new chat to go on."
+    if turn.finish == "length" and turn.thinking and not turn.reply:
+        return texts.THOUGHT_TO_THE_LIMIT.format(tokens=turn.metrics.tokens)
     if turn.finish == "length":
         return f"The answer stopped at {turn.metrics.tokens} tokens, the most that was asked for."
     return texts.LOOPED if turn.looped else ""
@@ -114,16 +118,15 @@ def _read(engine: Engine, prompt: NDArray[np.int32], turn: Turn, with_states: bo
 
 
 def _write(
-    model: LlamaModel,
+    stream: ReplyStream,
     steps: Iterator[Step],
     drafters: Sequence[Drafter],
     turn: Turn,
     written: list[int],
     loops: LoopDetector | None,
-) -> Generator[Update, None, str]:
+) -> Generator[Update, None, ReplyPart]:
     """Take each step into the turn, and all tokens, the end too, into `written`, up to the one at which `loops` says
-    stop: the same one with drafts and without. Returns a cut character's rest."""
-    stream = TextStream(model.piece, turn.reply_tokens, turn.reply)
+    stop: the same one with drafts and without. Returns what was held back."""
     turn.origins.fit(len(stream.text))
     for step in steps:
         turn.metrics.add(step)
@@ -136,18 +139,19 @@ def _write(
         if loop:
             del emitted[loop:]
         turn.reply_tokens += emitted
-        parts = stream.add_each(emitted)
-        turn.origins.add(step.source.tolist()[: len(emitted)] if loop else step.source.tolist(), parts)
-        turn.reply = stream.text
-        yield Update("writing", turn, "".join(parts), 1.0, step)
+        parts = stream.add(emitted)
+        answered = [part.answer for part in parts]
+        turn.origins.add(step.source.tolist()[: len(emitted)] if loop else step.source.tolist(), answered)
+        turn.reply, turn.thinking, turn.thinking_tokens = stream.text, stream.thinking, stream.thinking_tokens
+        yield Update("writing", turn, "".join(answered), "".join(part.thinking for part in parts), 1.0, step)
         turn.finish = step.finish
         if loop or (step.finish == "length" and loops is not None and loops.at_limit()):
             turn.finish = LOOP
             break
     rest = stream.finish()
-    turn.reply = stream.text
-    if rest:
-        turn.origins.lengths[-1] += len(rest)
+    turn.reply, turn.thinking = stream.text, stream.thinking
+    if rest.answer:
+        turn.origins.lengths[-1] += len(rest.answer)
     return rest
 
 
@@ -158,13 +162,14 @@ def _take_in(turn: Turn, earlier: ReplyMetrics | None) -> None:
         turn.metrics = earlier
 
 
-def _learn(model: LlamaModel, library: Library, prompt: NDArray[np.int32], written: Sequence[int]) -> None:
-    """Hand a reply and its hidden states, which the decoder has computed already, to the library."""
-    if len(written) < LEAST_LEARNT:
+def _learn(model: LlamaModel, library: Library, prompt: NDArray[np.int32], written: Sequence[int], skip: int) -> None:
+    """Hand a reply and its hidden states, which the decoder has computed already, to the library, without its first
+    `skip` tokens, which were thought."""
+    if len(written) - skip < LEAST_LEARNT:
         return
     states, known = model.known_states()
     first = len(prompt) - 1
     if len(known) != first + len(written) or not known[first:].all():
         return  # a step that failed in the middle
     tokens = np.concatenate([prompt[-1:], np.array(written, np.int32)])
-    library.replies.add_later(tokens, states[first:])
+    library.replies.add_later(tokens[skip:], states[first + skip :])

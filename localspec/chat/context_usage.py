@@ -54,7 +54,7 @@ def measure(
     documents = said = 0
     for turn in earlier:
         asked = count(turn.question)
-        said += asked + len(turn.reply_tokens)
+        said += asked + turn.answer_length
         documents += _added(turn, asked, count)
     question = count(last.question)
     documents += _added(last, question, count)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec.chat.reply_stream import Marks
 from localspec.chat.sampling_defaults import METADATA, recommend
 from localspec.chat.template import template_of
 from localspec.config import cache_folder
@@ -107,6 +108,7 @@ class Engine:
         self._loaded_draft: DraftModel | None = None
         self._load_draft(draft, entry, self.settings)
         self.template = template_of(self.model)
+        self.marks = Marks(self.model, self.model.chat_template)
         self._acceptance_file = cache_folder() / f"acceptance-{self.weights_fingerprint[:16]}.json"
         self.acceptance = Acceptance.load(self._acceptance_file)
         self.throughput = ThroughputAverage()

@@ -183,7 +183,8 @@ class Recording:
             return
         if self._begun:
             write = partial(self._write_on, turn.reply, list(turn.reply_tokens), turn.origins.pack())
-            self._history.later(self, write)
+            # What was thought lies among the details, which only a whole turn has.
+            self._history.later(self, partial(self._put, turn.stored()) if turn.thinking else write)
         elif not self._replaces or turn.reply_tokens:
             write = partial(self._put, turn.stored())
             # A question is on disk before the model reads it; nothing is decoded yet.

@@ -10,12 +10,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec import texts
 from localspec.chat import material
 from localspec.chat.context_usage import ContextUsage, measure
 from localspec.chat.engine import Engine
 from localspec.chat.material import DOCUMENT_SYSTEM, PLAIN_SYSTEM, Given, Material
 from localspec.chat.methods import without_draft
-from localspec.chat.template import Message
+from localspec.chat.reply_stream import answer_tokens
+from localspec.chat.template import Extras, Message
 from localspec.chat.turn import ReplyOptions, Turn
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.stores.library import DocumentInfo, Library
@@ -60,6 +62,8 @@ class PromptBuilder:
         """`turns` stay the caller's, who adds to them. `system` replaces the built-in system prompt where it is not
         empty. `selection` is that of a conversation which this one begins as a copy of."""
         self.system = system
+        self.thinking = ""
+        """how the model is told to think, as in `ReplyOptions`: as the last question was asked"""
         self.turns = turns
         self._engine = engine
         self._library = library
@@ -78,6 +82,7 @@ class PromptBuilder:
             raise SettingsError("The question is empty.", "Type something to ask.")
         if options.system is not None:
             self.system = options.system
+        self.thinking = options.thinking
         reserve = self._reserve(options)
         whole = options.whole
         wanted = whole is not None and options.documents != "none"
@@ -107,6 +112,8 @@ class PromptBuilder:
     def compose_on(self, options: ReplyOptions) -> NDArray[np.int32]:
         """The prompt that ends with the last answer so far; the rest as in `compose`. Raises ContextTooLongError."""
         turn, last = self.turns[-1], len(self.turns) - 1
+        if turn.made_with is not None:
+            self.thinking = turn.made_with.options.thinking
         reserve = self._reserve(options)
         reply = np.array(turn.reply_tokens, dtype=np.int32)
         while True:
@@ -123,7 +130,7 @@ class PromptBuilder:
     def compose_again(self) -> NDArray[np.int32]:
         """That of the last answer; of a chat from disk, as little as can be is left out. Raises as `compose_on`."""
         last = len(self.turns) - 1
-        turn = replace(self.turns[last], reply="", reply_tokens=[])
+        turn = replace(self.turns[last], reply="", reply_tokens=[], thinking="", thinking_tokens=0)
         forgotten = min(self.selection.forgotten, last)
         room = min(LEAST_REPLY, len(self.turns[last].reply_tokens))
         while True:
@@ -152,7 +159,7 @@ class PromptBuilder:
             for made in turn.given:
                 given.add(made)
             # A turn without an answer is in no prompt, so its text was not sent.
-            if turn.library != self._identity or not turn.reply_tokens:
+            if turn.library != self._identity or not turn.is_answered:
                 continue
             for made in turn.given:
                 first.setdefault(made.number, position)
@@ -195,28 +202,35 @@ class PromptBuilder:
         )
 
     def _prompt(self, earlier: Sequence[Turn], last: Turn) -> NDArray[np.int32]:
-        kept = [turn for turn in earlier if turn.reply_tokens]
+        kept = [turn for turn in earlier if turn.is_answered]
         about_documents = any(turn.given or turn.content != turn.question for turn in [*kept, last])
         builtin = DOCUMENT_SYSTEM if about_documents else PLAIN_SYSTEM
         system = builtin if not self.system else f"{self.system}\n\n{builtin}" if about_documents else self.system
         messages = [Message("system", system)]
         for turn in kept:
             messages.append(Message("user", turn.content))
-            messages.append(Message("assistant", turn.reply, np.array(turn.reply_tokens, dtype=np.int32)))
+            known = answer_tokens(turn.reply, turn.reply_tokens, turn.thinking_tokens, self._engine.model)
+            messages.append(Message("assistant", turn.reply, known, reasoning_content=turn.thinking))
         messages.append(Message("user", last.content))
-        return self._engine.template.tokens(messages, self._engine.model)
+        extras = Extras(thinking=self.thinking)
+        return self._engine.template.tokens(messages, self._engine.model, extras=extras)
 
     def _usage(self, turn: Turn, prompt: int) -> ContextUsage:
         """What a prompt of `prompt` tokens that ends with this turn, or its answer so far, is made of."""
-        earlier = [one for one in self._kept() if one is not turn and one.reply_tokens]
+        earlier = [one for one in self._kept() if one is not turn and one.is_answered]
         position = next((index for index, one in enumerate(self.turns) if one is turn), len(self.turns))
-        left_out = sum(1 for one in self.turns[:position] if one.reply_tokens) - len(earlier)
+        left_out = sum(1 for one in self.turns[:position] if one.is_answered) - len(earlier)
         return measure(self._size, prompt, earlier, turn, left_out, self._count)
 
     def _notices(self, turn: Turn) -> list[str]:
         """What is to be said of a new turn before it is answered."""
         missing = without_draft(self._engine, turn.method)
         notices = [missing] if missing else []
+        template, name = self._engine.template, self._engine.name
+        if (template.is_plain or template.refused) and not self.turns:
+            notices.append(texts.TEMPLATE_MISSING.format(model=name))
+        if self.thinking and not (template.switches_thinking or template.has_effort):
+            notices.append(texts.THINKING_UNKNOWN.format(model=name))
         if turn.window is not None and turn.window.forgotten:
             notices.append(
                 f"This chat outgrew the model's context: {turn.window.forgotten} earlier question(s) are left out."
@@ -231,7 +245,7 @@ class PromptBuilder:
 
     def _room(self, forgotten: int, question: str, reserve: int) -> int:
         """Tokens left for documents when the first `forgotten` turns are left out."""
-        used = sum(self._count(turn.content) + len(turn.reply_tokens) + _TURN_FRAME for turn in self._kept(forgotten))
+        used = sum(self._count(turn.content) + turn.answer_length + _TURN_FRAME for turn in self._kept(forgotten))
         system = SYSTEM_TOKENS + (self._count(self.system) if self.system else 0)
         return self._size - reserve - used - self._count(question) - system
 
@@ -240,7 +254,7 @@ class PromptBuilder:
         held = {
             document
             for turn in self._kept(forgotten)
-            if turn.library == self._identity and turn.reply_tokens
+            if turn.library == self._identity and turn.is_answered
             for document in turn.documents
         }
         return self._room(forgotten, question, reserve) - material.needed(documents, held, self._count)
@@ -278,7 +292,7 @@ class PromptBuilder:
         own = [
             position
             for position, turn in enumerate(self.turns)
-            if ids <= set(turn.documents) and turn.library == self._identity and turn.reply_tokens
+            if ids <= set(turn.documents) and turn.library == self._identity and turn.is_answered
         ]
         self._pin(own[-1] if own else -1)
         margin = int(self._size * WHOLE_MARGIN)

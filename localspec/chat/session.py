@@ -183,5 +183,5 @@ def _adopt(turn: Turn, engine: Engine) -> None:
     """Make a turn from elsewhere one of this model's: a reply's tokens mean nothing to another tokenizer."""
     own, size = engine.tokenizer_fingerprint, engine.model.vocabulary_size
     if turn.tokenizer != own or not all(0 <= token < size for token in turn.reply_tokens):
-        turn.reply_tokens = engine.tokenize(turn.reply).tolist()
+        turn.reply_tokens, turn.thinking_tokens = engine.tokenize(turn.reply).tolist(), 0
         turn.tokenizer = own

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable, Iterable
 
-_CUT = "\ufffd"
+CUT = "\ufffd"
 """What `finish` writes for a cut character."""
 
 
@@ -18,7 +18,7 @@ class TextStream:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
         self.text = ""
         whole = self.add(tokens)
-        self.text = whole if text == whole + _CUT else text
+        self.text = whole if text == whole + CUT else text
 
     def add(self, tokens: Iterable[int]) -> str:
         """The text that these tokens completed."""

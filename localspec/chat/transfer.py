@@ -99,7 +99,7 @@ def _conversation(kept: StoredConversation) -> dict[str, Any]:
 
 def _turn(turn: StoredTurn) -> dict[str, object]:
     record = {each.label: _exported(each, turn) for each in FIELDS if each.exported}
-    said_already = {"sent": turn.question}
+    said_already = {"sent": turn.question, "thinking": ""}
     for each in FIELDS:
         if each.optional and record[each.label] in (said_already.get(each.label), "", [], {}):
             del record[each.label]

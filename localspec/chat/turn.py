@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from localspec import texts
 from localspec.chat.context_usage import ContextUsage
 from localspec.chat.methods import DEFAULT_METHOD, check_method
 from localspec.chat.origins import Origins
+from localspec.chat.template import EFFORTS
 from localspec.errors import SettingsError
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.interface import Step
@@ -25,6 +27,8 @@ LOOP = "loop"
 
 DOCUMENT_USES = ("auto", "always", "none")
 """Whether a question is answered from documents; see `ReplyOptions.documents`."""
+THINKING = ("", "on", "off", *EFFORTS)
+"""How a model may be told to think"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class ReplyOptions:
     """ids of documents to be read whole, () for all of the library, None for what suits the question"""
     documents: str = "auto"
     """"auto": where the question is about them, "always", but for small talk, or "none\""""
+    thinking: str = ""
+    """"on", "off", "low", "medium" or "high", for models that can be told so; "" for what the model does by itself"""
     system: str | None = None
     """the person's own system prompt from this question on, "" for none; None leaves it as it is"""
     ends_loops: bool = True  # An answer that begins to repeat itself is ended there
@@ -54,6 +60,8 @@ class ReplyOptions:
             )
         if self.max_tokens < 1:
             raise SettingsError(f"An answer of {self.max_tokens} tokens is not possible.", "Choose 1 or more.")
+        if self.thinking not in THINKING:
+            raise SettingsError(texts.NO_THINKING.format(wanted=self.thinking[:20]), texts.NO_THINKING_ADVICE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,7 @@ class Update:
     stage: str
     turn: Turn
     delta: str = ""
+    thinking: str = ""  # what was thought; no part of `delta`
     progress: float = 0.0
     step: Step | None = None
     seconds_left: float = 0.0  # of reading, an estimate

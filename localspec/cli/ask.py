@@ -42,11 +42,14 @@ def ask(
     context: shared.ContextSize = 0,
     weight_format: shared.WeightFormat = "tuned",
     learns: shared.Learns = True,
+    thinking: shared.Thinking = "",
     as_json: shared.AsJson = False,
 ) -> None:
     """Answer one question, about documents if any are named."""
     files = collect_files(doc)
-    options = ReplyOptions(method, sizing, rows, max_tokens, documents="auto" if uses_documents else "none")
+    options = ReplyOptions(
+        *(method, sizing, rows, max_tokens), documents="auto" if uses_documents else "none", thinking=thinking
+    )
     options = shared.with_sampling(options, temperature, seed)
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     with open_for(engine, library, files) as opened:
@@ -75,10 +78,13 @@ def chat(
     context: shared.ContextSize = 0,
     weight_format: shared.WeightFormat = "tuned",
     learns: shared.Learns = True,
+    thinking: shared.Thinking = "",
 ) -> None:
     """Talk, question after question. An empty line or end of input leaves."""
     files = collect_files(doc)
-    options = ReplyOptions(method, sizing, rows, max_tokens, documents="auto" if uses_documents else "none")
+    options = ReplyOptions(
+        *(method, sizing, rows, max_tokens), documents="auto" if uses_documents else "none", thinking=thinking
+    )
     options = shared.with_sampling(options, temperature, seed)
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     with open_for(engine, library, files) as opened:
@@ -110,8 +116,8 @@ def open_for(engine: Engine, library: str, files: Sequence[Path]) -> Iterator[Li
 
 
 def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
-    """The answer to stdout as it is written; its sources, notices and figures to stderr. One that runs in circles is
-    written once more."""
+    """The answer to stdout as it is written; what is thought, sources, notices and figures to stderr. One that runs in
+    circles is written once more."""
     turn = _written(session, question, options)
     if turn.looped:
         shared.errors.print(escape(texts.LOOPED_AGAIN), style="yellow", soft_wrap=True)
@@ -123,6 +129,7 @@ def say_answer(session: Session, question: str, options: ReplyOptions) -> Turn:
 def _written(session: Session, question: str, options: ReplyOptions, *, instead_of: int | None = None) -> Turn:
     """The answer, to stdout."""
     turn: Turn | None = None
+    thought = False  # and nothing said since
     with shared.errors.status(texts.FINDING) as status:
         for update in session.ask(question, options, instead_of=instead_of):
             turn = update.turn
@@ -131,6 +138,12 @@ def _written(session: Session, question: str, options: ReplyOptions, *, instead_
                 status.update(f"{said} {update.progress:.0%}")
             else:
                 status.stop()
+                if update.thinking:
+                    shared.errors.print(escape(update.thinking), style="dim", end="", soft_wrap=True)
+                    thought = True
+                elif update.delta and thought:
+                    shared.errors.print("\n")
+                    thought = False
                 sys.stdout.write(update.delta)
                 sys.stdout.flush()
     sys.stdout.write("\n")
@@ -168,6 +181,7 @@ def answer_figures(turn: Turn) -> dict[str, Any]:
     """The figures as the last line of JSON has them."""
     return {
         "answer": turn.reply,
+        "thinking": turn.thinking,
         "citations": [
             {key: getattr(made, key) for key in ("number", "file", "page", "section", "passage")}
             for made in turn.citations

@@ -53,6 +53,9 @@ OwnTemperature = Annotated[
     typer.Option("--temperature", min=0.0, help="0 = always the likeliest token. Without it: as its makers recommend."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the random stream; -1 = a fresh one.")]
+Thinking = Annotated[
+    str, typer.Option("--thinking", help="on, off, low, medium or high, for models that think before they answer.")
+]
 Learns = Annotated[bool, typer.Option("--learn/--no-learn", help="Let the library learn from the answers.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as a last line of JSON.")]
 

@@ -71,6 +71,7 @@ NAME = Kind("name")  # a short text of the program's own
 TIME = Kind("time")  # ISO 8601, UTC
 TEXTS = Kind("texts", list)
 NUMBERS = Kind("numbers", list)
+NUMBER = Kind("number")
 CITATIONS = Kind("citations", lambda cited: [one.number for one in cited])
 """By their numbers; the passages themselves lie in a table of their own."""
 TOKENS = Kind("tokens", _pack_tokens, _unpack_tokens)  # ids, int32 little-endian
@@ -127,6 +128,20 @@ class PlainTurn:
     citations: list[Citation] = field(default_factory=list, metadata=_kept(CITATIONS, "cited", many=list))
     document_use: str = field(default="", metadata=_kept(NAME, "document use", optional=True))
     """"none" where the person wanted none, else \"\""""
+    thinking: str = field(default="", metadata=_kept(TEXT, "thinking", optional=True))
+    """what the model thought before the reply; no part of it"""
+    thinking_tokens: int = field(default=0, metadata=_kept(NUMBER, "thinking_tokens", exported=False))
+    """how many of the first `reply_tokens` are no part of the reply"""
+
+    @property
+    def is_answered(self) -> bool:
+        """True where there is a word of an answer: what was only thought is none."""
+        return bool(self.reply_tokens) and (bool(self.reply) or not self.thinking)
+
+    @property
+    def answer_length(self) -> int:
+        """Tokens of the reply, without what was thought."""
+        return len(self.reply_tokens) - self.thinking_tokens
 
 
 @dataclass(slots=True)

@@ -17,7 +17,8 @@
     const asked = message.match(/<div class="question">([\s\S]*)<\/div>\s*$/);
     if (asked) return words(asked[1]);
     const parts = [];
-    let rest = message;
+    // What was thought stands above, and is no part of the answer.
+    let rest = message.replace(/^<details class="thinking"[\s\S]*?<\/details>\s*/, "");
     while (rest) {
       const found = rest.match(code);
       const before = found ? rest.slice(0, found.index) : rest;

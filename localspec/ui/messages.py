@@ -55,19 +55,32 @@ def message(exchange: Exchange, coloured: bool = False) -> str:
     if not coloured or turn is None or not turn.finish or view.text != turn.reply:
         return drawing.plain
     if drawing.coloured is None:
-        drawing.coloured = _joined([coloured_answer(turn.reply, turn.origins), *_below(view)])
+        words = coloured_answer(turn.reply, turn.origins)
+        drawing.coloured = _joined([_thought(view, words), *_below(view)])
     return drawing.coloured
 
 
 def answer(view: View) -> str:
     """The assistant's message at this moment: Markdown that is safe to render."""
-    return _joined([elements.answer(view.text, view.given), *_below(view)])
+    return _joined([_thought(view, elements.answer(view.text, view.given)), *_below(view)])
+
+
+def _thought(view: View, said: str) -> str:
+    """The answer below what was thought before it: folded, unless it is all there is so far."""
+    if not view.thinking:
+        return said
+    now = not view.text and not view.is_final
+    label = texts.THINKING_NOW if now else texts.THOUGHT
+    return (
+        f'<details class="thinking"{" open" if now else ""}><summary>{elements.literal(label)}</summary>'
+        f"<div>{elements.lines(view.thinking.strip())}</div></details>\n\n{said}"
+    )
 
 
 def _below(view: View) -> list[str]:
     """What stands under the text, or instead of it."""
     parts = []
-    if not view.is_final and not view.text:
+    if not view.is_final and not view.text and not view.thinking:
         if view.fraction is None:
             parts.append(elements.note(view.activity, "activity"))
         else:

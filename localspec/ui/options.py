@@ -17,7 +17,7 @@ Number = float | int | None
 
 SAMPLING_ORDER = (
     "method", "preset", "rows", "max_tokens", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "seed",
-    "grammar", "read", "system", "dry_multiplier", "sampling",
+    "grammar", "read", "system", "thinking", "dry_multiplier", "sampling",
 )  # fmt: skip
 """The fields in the order in which the page hands them to `reply_options`."""
 PASSAGES, ALL, NONE = "", "all", "none"
@@ -38,6 +38,7 @@ def reply_options(
     grammar: str,
     read: str | None = None,
     system: str | None = None,
+    thinking: str | None = None,
     dry_multiplier: Number = 0.0,
     sampling: str | None = None,
     *,
@@ -54,6 +55,7 @@ def reply_options(
         *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), drawn),
         whole=chosen_documents(read, library),
         documents="none" if is_without(read) else "auto",
+        thinking=thinking or "",
         system=(system or "").strip(),
         recommended=sampling == RECOMMENDED,
     )

@@ -201,6 +201,13 @@ class SamplingPart(Part):
             fields["seed"] = gr.Textbox(
                 "", label="Seed", info=texts.SEED_INFO, max_lines=1, max_length=12, min_width=120, elem_id="seed"
             )
+        fields["thinking"] = gr.Dropdown(
+            [(label, name) for name, label in texts.THINKING_CHOICES.items()],
+            value="",
+            label=texts.THINKING,
+            info=texts.THINKING_INFO,
+            elem_id="thinking",
+        )
         fields["grammar"] = gr.Textbox("", label="Grammar", info=texts.GRAMMAR_INFO, lines=2, max_lines=8)
 
     def connect(self) -> None:

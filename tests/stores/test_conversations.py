@@ -25,7 +25,7 @@ CITED = [Citation(1, "a.pdf", 3, "", "Clean it with vinegar.", 41), Citation(2, 
 LAMP = StoredTurn(
     "How is the lamp cleaned?", "Text.\n\nQuestion: How is the lamp cleaned?", "With vinegar [1].", [1], "tok", "lib",
     "2026-01-02T03:04:05+00:00", "auto", "end", ("a.pdf",), ["Added."], ["b.pdf: bad"], (7,), tuple(CITED), CITED[:1],
-    metrics={"tokens": 3}, window={"size": 4096, "question": 7},
+    thinking="Lamps are made of glass.", thinking_tokens=4, metrics={"tokens": 3}, window={"size": 4096, "question": 7},
 )  # fmt: skip
 
 

@@ -127,6 +127,22 @@ def test_only_complete_answers_are_marked_and_what_stands_below_stays() -> None:
     assert "from-rest" in messages.messages(chat, coloured=True)[1]["content"]
 
 
+def test_what_was_thought_is_folded_above_the_answer_and_cannot_do_anything() -> None:
+    text, made = origins(("By the ", SOURCE_TARGET), ("sea", SOURCE_REST))
+    thought = "A bay?\n\n</details><script>x</script> ```"
+    turn = Turn("Q", "Q", reply=text, origins=made, finish="end", thinking=thought)
+    whole = Exchange("Q", view=View("done", text=text, thinking=thought), turn=turn)
+    for coloured in (False, True):
+        folded, _, said = shown(whole, coloured).partition("</details>\n\n")
+        assert folded.startswith(f'<details class="thinking"><summary>{texts.THOUGHT}')
+        assert "\n" not in folded
+        assert "<script" not in folded
+        assert text_in(said) == text if coloured else said == text
+    first = shown(Exchange("Q", view=View("writing", thinking=thought), turn=turn), False)
+    assert '<details class="thinking" open>' in first
+    assert "activity" not in first
+
+
 def test_an_answer_that_names_passages_is_marked_as_well() -> None:
     text, made = origins(("A ", SOURCE_TARGET), ("lamp [1]", SOURCE_REST))
     turn = Turn("Q", "Q", reply=text, origins=made, finish="end")
