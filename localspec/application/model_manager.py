@@ -114,7 +114,7 @@ class ModelManager:
     def fit(self, choice: Choice) -> Fit:
         """Whether a choice fits into that. Raises ModelFileError."""
         room, embedder = self.room(), not self.has_embedder()
-        model = choice.model or default_model(room, embedder=embedder).name
+        model = choice.model or default_model(lambda: room, embedder=embedder).name
         return fit_of(model, choice.draft, choice.settings, room, embedder=embedder)
 
     @property
@@ -272,7 +272,7 @@ class ModelManager:
 
     def _default(self) -> str:
         """The name of the model where none was named."""
-        found = default_model(measure_room(), embedder=not self.has_embedder())
+        found = default_model(measure_room, embedder=not self.has_embedder())
         self.loading, self.notice = found.name, f"{self.notice} {found.notice}".strip()
         return found.name
 

@@ -72,5 +72,5 @@ class Start:
 
 def _default() -> str:
     """The name of the default model, where that is not the one inside a package; else ""."""
-    name = default_model(measure_room()).name
+    name = default_model(measure_room).name
     return "" if name == DEFAULT_MODEL else name

@@ -130,7 +130,7 @@ def tune_command(
     as_json: AsJson = False,
 ) -> None:
     """Choose the weight format that answers fastest on this computer among those that stay near the original."""
-    entry = resolve(name or default_model(measure_room()).name)
+    entry = resolve(name or default_model(measure_room).name)
     settings = LoadSettings(0, threads, gpu_layers)
     if all(entry.path != listed.path for listed in catalogue.available()):
         raise ModelError(

@@ -67,7 +67,7 @@ def load_engine(
     if weight_format not in ("tuned", "original"):
         raise SettingsError(f"There is no choice called {weight_format!r}.", "Give --format tuned or original.")
     if not model:
-        found = default_model(measure_room())
+        found = default_model(lambda: measure_room(devices=gpu_layers != 0))
         model = found.name
         if found.notice:
             errors.print(escape(found.notice), style="yellow", soft_wrap=True)

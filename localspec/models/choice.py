@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -28,16 +29,16 @@ class DefaultModel:
     notice: str = ""  # Why it is not the better one that is on this computer
 
 
-def default_model(room: Room, *, embedder: bool = True) -> DefaultModel:
+def default_model(room: Callable[[], Room], *, embedder: bool = True) -> DefaultModel:
     """The model that the catalogue recommends, once it is on this computer and fits into `room` with its usual context;
-    else the one that comes with LocalSpec. No model file is read for it."""
+    else the one that comes with LocalSpec. No model file is read for it; `room` is measured only where it matters."""
     folder, entry = models_folder(), catalogue.recommended_entry()
     if entry is None or not entry.is_here(folder):
         return DefaultModel(DEFAULT_MODEL)
     if catalogue.resolve(entry.name).path != entry.path(folder):  # a file of the person's own has its name
         return DefaultModel(DEFAULT_MODEL)
     draft = next((one for one in catalogue.catalogue_entries() if one.name == entry.draft), None)
-    found = fit_of_entry(entry, room, with_draft=draft is None or draft.is_here(folder), embedder=embedder)
+    found = fit_of_entry(entry, room(), with_draft=draft is None or draft.is_here(folder), embedder=embedder)
     if fits_well(found):
         return DefaultModel(entry.name)
     needed, free = texts.gib(found.report.needed), texts.gib(found.report.free)

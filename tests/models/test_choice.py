@@ -56,22 +56,22 @@ def test_a_model_that_is_not_there_or_tells_nothing(home: Path) -> None:
 
 def test_the_packaged_model_is_the_default_until_the_better_one_is_here(home: Path) -> None:
     entry = recommend(home)
-    assert default_model(ROOM) == default_model(Room(2**20, 2**20))
-    assert (default_model(ROOM).name, default_model(ROOM).notice) == (DEFAULT_MODEL, "")
+    assert default_model(lambda: ROOM) == default_model(lambda: Room(2**20, 2**20))
+    assert (default_model(lambda: ROOM).name, default_model(lambda: ROOM).notice) == (DEFAULT_MODEL, "")
     path = entry.path(home / "models")
     path.parent.mkdir()
     path.write_bytes(b"GGUF, cut off")
-    assert default_model(ROOM).name == DEFAULT_MODEL, "it is not whole"
+    assert default_model(lambda: ROOM).name == DEFAULT_MODEL, "it is not whole"
     shutil.copy(resolve("").path, path)
-    assert (default_model(ROOM).name, default_model(ROOM).notice) == (entry.name, "")
+    assert (default_model(lambda: ROOM).name, default_model(lambda: ROOM).notice) == (entry.name, "")
     assert resolve(entry.name).path == path
 
 
 def test_the_better_one_must_fit_with_its_usual_context(home: Path) -> None:
     entry = recommend(home, here=True)
     enough = memory_report(footprint(entry)).needed
-    assert default_model(Room(enough, 2**40)).name == entry.name, "a draft that is not here does not count"
-    found = default_model(Room(enough - 2**20, 2**40))
+    assert default_model(lambda: Room(enough, 2**40)).name == entry.name, "a draft that is not here does not count"
+    found = default_model(lambda: Room(enough - 2**20, 2**40))
     assert found.name == DEFAULT_MODEL
     assert f"{entry.name} is on this computer, but does not fit" in found.notice
     assert f"{DEFAULT_MODEL} is loaded instead" in found.notice
@@ -80,4 +80,4 @@ def test_the_better_one_must_fit_with_its_usual_context(home: Path) -> None:
 def test_a_file_of_the_persons_own_of_that_name_is_no_default(home: Path) -> None:
     entry = recommend(home, here=True)
     shutil.copy(resolve("").path, home / "models" / f"{entry.name}.gguf")
-    assert default_model(ROOM).name == DEFAULT_MODEL
+    assert default_model(lambda: ROOM).name == DEFAULT_MODEL

@@ -189,7 +189,10 @@ class _PieceTransfer:
         if "No space left on device" in log:
             return DiskSpaceError("The disk is full: a piece could not be written.", f"Free some space. {KEPT}")
         if "No module named pip" in log:
-            return _PieceError(f"The Python package index needs pip, which {sys.executable} does not have.")
+            python = sys.executable
+            return _PieceError(
+                f"The Python package index needs pip, which {python} does not have: {python} -m ensurepip installs it."
+            )
         if any(sign in log for sign in _SILENT):
             return _PieceError(f"The Python package index does not answer ({reason}).", again=self._answered)
         if _NONE in log:

@@ -142,10 +142,13 @@ class MemoryReport:
         return f"{said} It does not fit: close other programs, or choose a smaller model, draft or context."
 
 
-def measure_room() -> Room:
-    """The memory that is free now, here and on the GPUs."""
-    memory, devices = psutil.virtual_memory(), gpu_devices()
-    return Room(memory.available, memory.total, gpu_offload_available() and devices != (), devices or ())
+def measure_room(*, devices: bool = True) -> Room:
+    """The memory that is free now, here and on the GPUs; without `devices` no GPU is touched, nor counted."""
+    memory = psutil.virtual_memory()
+    if not devices:
+        return Room(memory.available, memory.total)
+    found = gpu_devices()
+    return Room(memory.available, memory.total, gpu_offload_available() and found != (), found or ())
 
 
 def footprint(model: CatalogueEntry | ModelEntry | Path) -> Footprint:

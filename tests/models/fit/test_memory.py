@@ -10,6 +10,7 @@ import pytest
 from localspec.errors import ModelFileError
 from localspec.models.files.catalogue import catalogue_entries, find_entry, resolve
 from localspec.models.files.header import Header, read_header
+from localspec.models.fit import memory
 from localspec.models.fit.memory import (
     EMBEDDER_BYTES,
     GPU_RESERVE,
@@ -243,3 +244,13 @@ def test_the_draft_that_the_catalogue_names() -> None:
     assert drafts["qwen3-4b"] == footprint(find_entry("qwen3-0.6b"))
     assert drafts["smollm2-1.7b"] == footprint(resolve(""))
     assert drafts["qwen3-0.6b"] is None
+
+
+def test_no_gpu_is_touched_where_none_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def touched() -> None:
+        raise AssertionError("a GPU was asked")
+
+    monkeypatch.setattr(memory, "gpu_devices", touched)
+    room = measure_room(devices=False)
+    assert (room.offloads, room.devices) == (False, ())
+    assert 0 < room.main <= room.total
