@@ -1,12 +1,13 @@
 """The chat: from a question to a streamed, cited answer that is kept.
 
 `session` is a conversation, or one reply to a conversation that is kept elsewhere. A question goes through
-`prompt_builder` (what of the conversation fits; `material` and `routing` choose the text of documents) to `answer`,
-which decodes behind the prompt into a `turn`. `template` makes token ids of messages, in the first of `message_forms`
-that the model's own template takes, run in `template_environment`; `reply_stream` tells thinking from answers while
-tokens come. `comparison` answers one prompt with several
-methods. `answer_worker` is the thread that all of them run in. `engine` is the loaded model, `methods` the choice of
-drafters. `history` keeps chats while they are written, `transfer` exports and imports them.
+`prompt_builder` (what of the conversation fits; `material` chooses the text of documents, with `routing` by a
+question's words, `places` for the pages it names and `following` for what it refers back to) to `answer`, which decodes
+behind the prompt into a `turn`. `template` makes token ids of messages, in the first of `message_forms` that the
+model's own template takes, run in `template_environment`; `reply_stream` tells thinking from answers while tokens come.
+`comparison` answers one prompt with several methods. `answer_worker` is the thread that all of them run in. `engine` is
+the loaded model, `methods` the choice of drafters. `history` keeps chats while they are written, `transfer` exports and
+imports them.
 
 Documents read whole stand in the message of the question that first wanted them. That turn is pinned: where the chat
 outgrows the context, the turns around it are left out and it stays, so that the prompt keeps its beginning and the

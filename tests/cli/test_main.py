@@ -104,6 +104,18 @@ def test_a_question_about_two_documents(home: Path) -> None:
     assert found["method"] == DEFAULT_METHOD
 
 
+@pytest.mark.parametrize(
+    ("question", "options"), [("What is the capital of France?", ()), (QUESTION, ("--no-documents",))]
+)
+def test_documents_that_are_not_wanted_are_not_cited(home: Path, question: str, options: tuple[str, ...]) -> None:
+    done = command(home, "ask", question, "--doc", "harbour.pdf", *options, "--json", *SHORT)
+    assert done.returncode == 0, done.stderr
+    found = figures(done)
+    assert found["citations"] == []
+    assert found["prompt_tokens"] < 60
+    assert "harbour.pdf, page" not in done.stderr
+
+
 def test_documents_that_fail_are_named_and_the_others_answer(home: Path) -> None:
     words = ["--doc", "harbour.pdf", "--doc", "absent.pdf", "missing.docx", "--doc", "broken.pdf"]
     done = command(home, "ask", QUESTION, *words, "--json", *SHORT)

@@ -232,6 +232,25 @@ def test_a_document_is_read_whole_or_it_is_said_why_not(visit: AnswerVisit, app:
     visit.assert_quiet()
 
 
+def test_no_documents_is_a_choice_that_stays_with_its_chat(visit: AnswerVisit, app: RunningApp, tmp_path: Path) -> None:
+    visit.pick_library("without", app.home)
+    visit.drop(make_pdf(tmp_path / "lighthouse.pdf", LIGHTHOUSE))
+    visit.ask("")
+    visit.longest(8)
+    visit.read(texts.READ_NONE)
+    expect(visit.ask("Who built the lighthouse of Velm?").locator(".citations")).to_have_count(0)
+    assert visit.window()["documents"] == 0
+
+    field = visit.page.locator("#read input")
+    visit.page.locator("#new-chat").click()
+    expect(field).to_have_value(texts.READ_PASSAGES)
+    visit.ask("How tall is the lighthouse of Velm?")
+    assert visit.window()["documents"] > 100
+    visit.open("Who built the lighthouse of Velm?")
+    expect(field).to_have_value(texts.READ_NONE)
+    visit.assert_quiet()
+
+
 def test_a_system_prompt_belongs_to_its_chat(browser: Browser, app: RunningApp, visit: AnswerVisit) -> None:
     field = visit.page.locator("#system textarea")
     visit.part("#system-part")

@@ -535,6 +535,9 @@ def test_what_is_read_whole_belongs_to_its_library() -> None:
     assert options("all").whole == ()
     assert options("17 my work", " Be short. ").whole == (17,)
     assert options("", " Be short. ").system == "Be short."
+    assert options("").documents == options("all").documents == "auto"
+    for none in ("none", texts.READ_NONE):
+        assert (options(none).documents, options(none).whole) == ("none", None)
     for wrong in ("17 documents", "17", "x my work", f"{'9' * 30} my work", "Whole: <b>"):
         with pytest.raises(SettingsError, match="not in the library my work"):
             options(wrong)
