@@ -23,7 +23,6 @@ from localspec.endpoint.refusals import ANY_MODEL, RETRY_SECONDS, RequestError, 
 from localspec.endpoint.reply_pieces import ReplyPiece, ReplyPieces
 from localspec.endpoint.responses import usage
 from localspec.errors import LocalSpecError
-from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import Library, library_name, list_libraries
 
 MOST_REQUESTS = 16
@@ -154,8 +153,8 @@ class Answer(AnswerWorker):
             raise other_model(engine.name, request.model)
         library = self._library(engine)
         prompt = prompt_of(engine, request)
-        reply = SingleReply(engine, prompt.tokens, library)
-        options = request.options(SamplingSettings(), engine.model.context_size, prompt.schema)
+        reply = SingleReply(engine, prompt.tokens, library, prompt.question)
+        options = request.options(engine.model.context_size, prompt.schema)
         recorder = ProbabilityRecorder(request.top_logprobs) if request.top_logprobs is not None else None
         pieces = ReplyPieces(prompt.piece, request.stop, prompt.calls)
         turn: Turn | None = None

@@ -36,7 +36,12 @@ def parse_completion(body: bytes) -> CompletionRequest:
     if fields.whole("best_of", 1, 20) not in (None, 1):
         refuse("One answer is written: best_of must be 1.", "best_of", "unsupported_value")
     request = CompletionRequest(
-        **shared, prompt=prompt, echo=echo, max_tokens=longest(fields, "max_tokens") or USUAL_TOKENS, top_logprobs=top
+        **shared,
+        prompt=prompt,
+        echo=echo,
+        ends_loops=False,  # a text may well repeat itself
+        max_tokens=longest(fields, "max_tokens") or USUAL_TOKENS,
+        top_logprobs=top,
     )
     fields.finish(WITHOUT_EFFECT)
     return request

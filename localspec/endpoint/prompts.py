@@ -41,6 +41,7 @@ class ReplyPrompt:
     calls: ToolCallReader | None = None  # finds calls of tools in it
     before: str = ""  # what the answer is told with in front of it
     schema: str = ""  # JSON schema that it follows, as JSON
+    question: str = ""  # what the person said last
 
 
 def prompt_of(engine: Engine, request: ChatRequest | CompletionRequest) -> ReplyPrompt:
@@ -59,9 +60,10 @@ def _of_chat(engine: Engine, request: ChatRequest) -> ReplyPrompt:
     extras = Extras(tools=tools.functions, thinking=thinking)
     if tools and not _shows_tools(engine, messages, extras):
         messages, extras = _with_tools(messages, tools), replace(extras, tools=())
+    question = next((one.content or "" for one in reversed(messages) if one.role == "user"), "")
     tokens = engine.template.tokens(messages, engine.model, goes_on=request.goes_on, extras=extras)
     if not tools:
-        return ReplyPrompt(tokens, engine.model.piece, schema=schema)
+        return ReplyPrompt(tokens, engine.model.piece, schema=schema, question=question)
     reader = ToolCallReader(tools.parameters, one_at_a_time=tools.one_at_a_time)
     if tools.must_call:
         begun, schema = forced_call(engine.model.chat_template, tools)
@@ -69,7 +71,7 @@ def _of_chat(engine: Engine, request: ChatRequest) -> ReplyPrompt:
         tokens = np.concatenate([tokens, engine.model.tokenize(begun, special=True)])
     elif schema:
         schema = beside_tools(schema, tools)
-    return ReplyPrompt(tokens, _with_marks(engine.model), reader, schema=schema)
+    return ReplyPrompt(tokens, _with_marks(engine.model), reader, schema=schema, question=question)
 
 
 def _of_text(engine: Engine, request: CompletionRequest) -> ReplyPrompt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from localspec.chat.methods import DEFAULT_METHOD, METHODS
@@ -17,6 +17,9 @@ LONGEST_STOP = 256
 """Characters"""
 UNLIMITED = 2**20
 """Tokens of an answer that may go on until the context is full: more than any context holds"""
+_DRAWN = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "presence_penalty", "frequency_penalty",
+          "dry_multiplier")  # fmt: skip
+"""Settings of which each says how a reply is drawn"""
 _WHOLE_REPLY = ("presence_penalty", "frequency_penalty")
 """Penalties that look back over all of the reply, as OpenAI has them"""
 MOST_LOGPROBS = 20
@@ -31,7 +34,8 @@ class ReplyRequest:
     method: str = DEFAULT_METHOD
     max_tokens: int = UNLIMITED
     sampling: Mapping[str, Any] = field(default_factory=dict)
-    """settings that were named, by their names in `SamplingSettings`; the others are as in the chat"""
+    """settings that were named, by their names in `SamplingSettings`"""
+    ends_loops: bool = True  # A reply that begins to repeat itself is ended there
     stop: tuple[str, ...] = ()
     stream: bool = False
     include_usage: bool = False
@@ -39,16 +43,21 @@ class ReplyRequest:
     top_logprobs: int | None = None
     """How many alternatives are told with each token's probability; None where no probabilities are asked for"""
 
-    def options(self, usual: SamplingSettings, context: int, schema: str = "") -> ReplyOptions:
-        """How the reply is made where `usual` settings serve, the context holds `context` tokens, and the reply follows
-        a JSON schema. Raises SettingsError."""
+    def options(self, context: int, schema: str = "") -> ReplyOptions:
+        """How the reply is made where the context holds `context` tokens, and the reply follows a JSON schema. Where
+        nothing is said about how it is drawn, it is drawn as is recommended for the model. Raises SettingsError."""
         named = dict(self.sampling)
         if any(named.get(name) for name in _WHOLE_REPLY):
             named.setdefault("repeat_last_n", context)
         if schema:
             named["json_schema"] = schema
-        sampling = replace(usual, **named)
-        return ReplyOptions(method=self.method, max_tokens=min(self.max_tokens, context), sampling=sampling)
+        return ReplyOptions(
+            method=self.method,
+            max_tokens=min(self.max_tokens, context),
+            sampling=SamplingSettings(**named),
+            ends_loops=self.ends_loops,
+            recommended=not any(name in named for name in _DRAWN),
+        )
 
 
 def shared_fields(fields: Fields) -> dict[str, Any]:

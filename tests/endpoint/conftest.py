@@ -117,8 +117,9 @@ class Server:
 
 
 def asking(question: str, tokens: int = 24) -> dict[str, Any]:
-    """A short request."""
-    return {"model": "localspec", "messages": [{"role": "user", "content": question}], "max_tokens": tokens}
+    """A short request, to which the likeliest answer is wanted."""
+    messages = [{"role": "user", "content": question}]
+    return {"model": "localspec", "messages": messages, "max_tokens": tokens, "temperature": 0}
 
 
 def forget(engine: Engine) -> None:

@@ -31,7 +31,7 @@ def parsed(**fields: Any) -> ChatRequest:
 
 
 def sampling(**fields: Any) -> SamplingSettings:
-    return parsed(**fields).options(SamplingSettings(), 512).sampling
+    return parsed(**fields).options(512).sampling
 
 
 def refused(body: bytes | dict[str, Any]) -> RequestError:
@@ -44,8 +44,10 @@ def refused(body: bytes | dict[str, Any]) -> RequestError:
 
 def test_what_is_not_said_is_as_in_the_chat() -> None:
     wanted = parsed()
-    usual = SamplingSettings(temperature=0.3, min_p=0.2)
-    assert wanted.options(usual, 512) == ReplyOptions(DEFAULT_METHOD, max_tokens=512, sampling=usual)
+    assert wanted.options(512) == ReplyOptions(DEFAULT_METHOD, max_tokens=512, recommended=True)
+    assert not parsed(temperature=0).options(512).recommended
+    assert not parsed(presence_penalty=0.1).options(512).recommended
+    assert parsed(seed=3, stop="x", logit_bias={"1": 2}).options(512).recommended
     assert wanted.max_tokens == UNLIMITED
     assert (wanted.stop, wanted.stream, wanted.include_usage, wanted.library) == ((), False, False, None)
 
@@ -55,7 +57,7 @@ def test_every_field_is_read() -> None:
         max_tokens=7, temperature=0.5, top_p=0.8, top_k=3, min_p=0.1, repeat_penalty=1.2, seed=5, stop=["a", "b"],
         stream=True, stream_options={"include_usage": True}, n=1, localspec={"method": "rest", "library": "work"},
     )  # fmt: skip
-    assert wanted.options(SamplingSettings(), 512) == ReplyOptions(
+    assert wanted.options(512) == ReplyOptions(
         "rest", max_tokens=7, sampling=SamplingSettings(0.5, 3, 0.8, 0.1, 1.2, seed=5)
     )
     assert wanted.stop == ("a", "b")
@@ -90,7 +92,7 @@ def test_formats_become_schemas() -> None:
     assert json.loads(parsed(response_format={"type": "json_object", "schema": schema}).schema) == schema
     assert json.loads(parsed(response_format={"type": "json_object"}).schema) == {"type": "object"}
     assert parsed(response_format={"type": "text"}).schema == ""
-    assert parsed(response_format=None).options(SamplingSettings(), 9).sampling.json_schema == ""
+    assert parsed(response_format=None).options(9).sampling.json_schema == ""
 
 
 def test_every_whole_number_is_a_seed_and_none_means_a_fresh_one() -> None:

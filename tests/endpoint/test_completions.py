@@ -23,7 +23,7 @@ METHODS = ("plain", "auto")
 
 
 def completing(prompt: object, tokens: int = 12, **fields: Any) -> dict[str, Any]:
-    return {"model": "localspec", "prompt": prompt, "max_tokens": tokens, **fields}
+    return {"model": "localspec", "prompt": prompt, "max_tokens": tokens, "temperature": 0, **fields}
 
 
 # -- completions --------------------------------------------------------------------------------------------------
@@ -107,6 +107,7 @@ def test_what_is_no_completion_is_refused(fields: dict[str, Any], param: str) ->
 def test_what_is_not_said_is_as_openai_has_it() -> None:
     wanted = parse_completion(b'{"model": "m", "prompt": [[3, 4]], "best_of": 1, "suffix": null}')
     assert (wanted.prompt, wanted.max_tokens, wanted.top_logprobs) == ((3, 4), USUAL_TOKENS, None)
+    assert not wanted.options(512).ends_loops
 
 
 def test_a_token_that_there_is_not_is_refused(client: OpenAI) -> None:

@@ -126,7 +126,7 @@ def test_penalties_change_what_is_said_and_drafts_do_not(
         forget(server.engine)
         extra = {**wanted.get("extra", {}), "localspec": {"method": method}}
         sampling = {name: value for name, value in wanted.items() if name != "extra"}
-        answer = client.chat.completions.create(**given, **sampling, extra_body=extra)
+        answer = client.chat.completions.create(**{**given, **sampling}, extra_body=extra)
         said.append(answer.choices[0].message.content)
     usual, plain, drafted = said
     assert plain == drafted

@@ -131,6 +131,20 @@ def test_a_seed_gives_its_text_again_with_and_without_drafts(client: OpenAI, ser
     assert done.turn.reply == seven
 
 
+def test_where_nothing_is_said_about_sampling_it_is_the_models_own(client: OpenAI, server: Server) -> None:
+    question = "Write one sentence about the sea."
+    fields = {**asking(question), "seed": 5}
+    del fields["temperature"]
+    said = []
+    for method in ("plain", "auto"):
+        forget(server.engine)
+        said.append(text_of(client.chat.completions.create(**fields, extra_body={"localspec": {"method": method}})))
+    forget(server.engine)
+    options = ReplyOptions("plain", max_tokens=24, sampling=SamplingSettings(seed=5), recommended=True)
+    *_, done = Session(server.engine).ask(question, options)
+    assert said == [done.turn.reply] * 2
+
+
 def test_usage_tells_what_was_read_written_and_guessed(client: OpenAI, server: Server) -> None:
     forget(server.engine)
     first = client.chat.completions.create(**asking(QUESTIONS[1], 40)).usage
@@ -194,7 +208,7 @@ def test_length_is_kept_and_the_context_is_the_longest(client: OpenAI, server: S
     assert str(CONTEXT) in caught.value.message
     # Without a limit it goes on until the model or the context ends it.
     long = {**asking("tide " * (CONTEXT - 80)), "max_tokens": 2**60}
-    answer = client.chat.completions.create(**long, temperature=2, seed=1)
+    answer = client.chat.completions.create(**{**long, "temperature": 2, "seed": 1})
     assert answer.usage is not None
     assert answer.usage.total_tokens <= CONTEXT + 1
 

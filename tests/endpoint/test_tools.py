@@ -104,7 +104,7 @@ def test_the_clients_stream_puts_calls_together(client: OpenAI) -> None:
 
 def test_a_history_with_calls_is_gone_on_with(client: OpenAI, server: Server) -> None:
     fields: dict[str, Any] = {**asking(QUESTION, 120), "tools": TOOLS}
-    first = client.chat.completions.create(**fields, tool_choice=NAMED).choices[0].message
+    first = client.chat.completions.create(**{**fields, "tool_choice": NAMED}).choices[0].message
     (call,) = first.tool_calls or []
     result = {"role": "tool", "tool_call_id": call.id, "content": "Sunny, 21 degrees"}
     messages = [*fields["messages"], first.model_dump(), result]
@@ -122,10 +122,9 @@ def test_tools_may_be_left_alone(client: OpenAI, server: Server) -> None:
     forget(server.engine)
     said = set()
     given: dict[str, Any] = asking("Name a colour.", 12)
-    for more in ({}, {"tools": TOOLS, "tool_choice": "none"}):
+    for more in ((), (("tools", TOOLS), ("tool_choice", "none"))):
         forget(server.engine)
-        fields: dict[str, Any] = {**given, **more}
-        said.add(client.chat.completions.create(**fields).choices[0].message.content)
+        said.add(client.chat.completions.create(**{**given, **dict(more)}).choices[0].message.content)
     assert len(said) == 1
     forget(server.engine)
     auto = client.chat.completions.create(**{**given, "tools": TOOLS}).choices[0]
