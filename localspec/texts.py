@@ -604,6 +604,11 @@ STOPPED = "Stopped. You can go on chatting."
 LOOPED = "The answer began to repeat itself and was stopped. Retry writes another one, with less repetition."
 LOOPED_AGAIN = "The answer began to repeat itself. Here is another one, written with less repetition:"
 LOOPED_SPEED = "This answer ran in circles, which is easy to draft: its speed says nothing, and counts nowhere."
+NO_REWIND = (
+    "{model} only answers plainly: it is a {kind} model, whose state of the text so far cannot take a rejected draft"
+    " back. So nothing is drafted."
+)
+DRAFT_GAVE_WAY = "{draft} is not loaded beside it: there is not enough memory for it and a context of {context} tokens."
 THINKING_NOW = "Thinking …"
 THOUGHT = "Thinking"
 THOUGHT_TO_THE_LIMIT = (

@@ -14,7 +14,7 @@ from localspec.application.remembered import Choice
 from localspec.chat.engine import Engine
 from localspec.errors import LocalSpecError, ModelError, ModelFileError, NoModelError, SettingsError
 from localspec.models.choice import default_model, fit_of
-from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL
+from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT
 from localspec.models.fit.fitting import NONE_FITS, SHORTENED, SOME, Fit
 from localspec.models.fit.memory import Room, measure_room
 from localspec.models.llama import LoadSettings
@@ -237,8 +237,12 @@ class ModelManager:
         before = measure_room()
         asked = settings or LoadSettings()
         chosen, fitted = self._chosen(model, asked, draft, before)
-        tried = proven(model, draft, chosen, automatic=asked.gpu_layers < 0, room=measure_room)
-        engine = Engine(model, tried.settings, draft)
+        crowds = fitted is not None and bool(fitted.gave_way)
+        beside = NO_DRAFT if crowds else draft
+        tried = proven(model, beside, chosen, automatic=asked.gpu_layers < 0, room=measure_room)
+        engine = Engine(model, tried.settings, beside)
+        if fitted is not None and crowds:
+            engine.draft_problem = texts.DRAFT_GAVE_WAY.format(draft=fitted.gave_way, context=f"{fitted.context:,}")
         after = measure_room()
         with self._condition:
             self._engine = engine

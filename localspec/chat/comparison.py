@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec import texts
 from localspec.chat.answer import answer
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS, Sources, listed, plan, sources_of
@@ -29,7 +30,6 @@ from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.policy import Budget
 
 PLAIN = "plain"
-NO_REWIND = "{model} can take no draft back, so it only answers plainly."
 NO_DRAFT_MODEL = "No draft model is loaded: {problem}"
 
 
@@ -120,7 +120,7 @@ def compared_methods(engine: Engine) -> tuple[list[str], dict[str, str]]:
     left_out = {}
     for name in order:
         if name != PLAIN and not engine.model.can_rewind:
-            left_out[name] = NO_REWIND.format(model=engine.name)
+            left_out[name] = texts.NO_REWIND.format(model=engine.name, kind=engine.model.memory_kind)
         elif METHODS[name].needs_draft and engine.draft is None:
             left_out[name] = NO_DRAFT_MODEL.format(problem=engine.draft_problem or UNKNOWN_DRAFT)
     return [name for name in order if name not in left_out], left_out

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec import texts
 from localspec.chat.reply_stream import Marks
 from localspec.chat.sampling_defaults import METADATA, recommend
 from localspec.chat.template import template_of
@@ -140,7 +141,10 @@ class Engine:
         return verdict, _load(entry.path, settings)
 
     def _load_draft(self, wanted: str, target: ModelEntry, settings: LoadSettings) -> None:
-        if wanted == catalogue.NO_DRAFT or not self.model.can_rewind:
+        if wanted == catalogue.NO_DRAFT:
+            return
+        if not self.model.can_rewind:
+            self.draft_problem = texts.NO_REWIND.format(model=self.name, kind=self.model.memory_kind)
             return
         automatic = wanted in ("", AUTOMATIC)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from localspec import texts
 from localspec.chat.engine import Engine
 from localspec.errors import SettingsError
 from localspec.models.llama import MAX_ROWS
@@ -235,7 +236,9 @@ def sources_of(engine: Engine, library: Library | None) -> Sources:
 
 
 def without_draft(engine: Engine, method: str) -> str:
-    """Why a method that needs a draft model goes without one here; "" where it does not."""
+    """Why nothing is drafted here, or a method that needs a draft model goes without one; "" where it does not."""
+    if method != "plain" and not engine.model.can_rewind:
+        return texts.NO_REWIND.format(model=engine.name, kind=engine.model.memory_kind)
     if not METHODS[method].needs_draft or engine.draft is not None:
         return ""
     return f"Without a draft model: {engine.draft_problem or f'{engine.name} has no draft model here.'}"

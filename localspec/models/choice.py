@@ -13,7 +13,7 @@ from localspec.errors import LocalSpecError, ModelError
 from localspec.models.files import catalogue
 from localspec.models.files.catalogue import DEFAULT_MODEL, CatalogueEntry, ModelEntry
 from localspec.models.files.check import remembered
-from localspec.models.fit.fitting import SHORTENED, Fit, fit
+from localspec.models.fit.fitting import SHORTENED, Fit, fit, without_crowding
 from localspec.models.fit.measured_loads import read
 from localspec.models.fit.memory import Footprint, Room, draft_of, footprint
 from localspec.models.llama import LoadSettings
@@ -60,12 +60,16 @@ def fits_well(found: Fit) -> bool:
 
 def fit_of(model: str, draft: str, settings: LoadSettings, room: Room, *, embedder: bool = True) -> Fit:
     """Whether the model called `model` fits into `room`, with the draft called `draft` beside it. A draft that cannot
-    be used counts as none. Raises ModelFileError where there is no such model, or its file does not tell its figures.
+    be used counts as none; one that nobody asked for gives way where memory is short. Raises ModelFileError where there
+    is no such model, or its file does not tell its figures.
     """
     target = catalogue.resolve(model)
     taken = form_of(model, settings)
-    beside = draft_entry(target, draft)
-    return fit_of_files(ModelEntry(target.name, taken), beside, settings, room, embedder=embedder)
+    beside, entry = draft_entry(target, draft), ModelEntry(target.name, taken)
+    found = fit_of_files(entry, beside, settings, room, embedder=embedder)
+    if beside is None or draft not in ("", catalogue.AUTOMATIC):
+        return found
+    return without_crowding(found, fit_of_files(entry, None, settings, room, embedder=embedder))
 
 
 def fit_of_files(

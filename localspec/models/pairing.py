@@ -22,6 +22,11 @@ _TEXTS = "tokenizer.ggml.tokens"
 _OTHER = "Choose a draft of the same model family, or go on without one."
 
 
+MOST_UNLIKE = 0.02
+"""Share of the tokens that may be others in the draft. Families name and pad a few of their control tokens otherwise
+from size to size; another vocabulary has hardly a token in its place."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pairing:
     """How ids of the two models belong together."""
@@ -36,12 +41,7 @@ def pair(target: Weights, draft: Weights) -> Pairing:
     """Check a pair by the texts of its tokens. Raises DraftMismatchError that names the first one that differs."""
     texts = target.vocabulary()
     if draft.has_tokenizer:
-        ids = np.arange(draft.vocabulary_size, dtype=np.int32)
-        _compare(texts, draft.vocabulary(), ids, target.path, draft.path)
-        # Families pad their vocabularies to unlike lengths: what lies beyond the shorter one is never proposed.
-        ids[len(texts) :] = -1
-        inputs = np.arange(len(texts), dtype=np.int32)
-        inputs[draft.vocabulary_size :] = draft.bos
+        ids, inputs = same_vocabulary(texts, draft.vocabulary(), draft.bos, target.path, draft.path)
     else:
         ids, inputs, own = _reduced(draft.path, draft.vocabulary_size, len(texts))
         _compare(texts, own, ids, target.path, draft.path)
@@ -54,11 +54,10 @@ def compare_files(target: Path, draft: Path) -> None:
     """Check a pair by what the files say, with nothing loaded. Raises ModelFileError, DraftMismatchError."""
     texts, header = _file_texts(target), read_header(draft)
     if header.has_tokenizer:
-        own = _file_texts(draft)
-        ids = np.arange(len(own), dtype=np.int32)
+        same_vocabulary(texts, _file_texts(draft), 0, target, draft)
     else:
         ids, _, own = _reduced(draft, header.vocabulary, len(texts))
-    _compare(texts, own, ids, target, draft)
+        _compare(texts, own, ids, target, draft)
 
 
 def _file_texts(path: Path) -> list[bytes]:
@@ -83,6 +82,28 @@ def _reduced(path: Path, size: int, target_size: int) -> tuple[NDArray[np.int32]
     if not sound or ids.min() < 0 or ids.max() >= target_size or inputs.min() < 0 or inputs.max() >= size:
         raise DraftMismatchError(f"The map of tokens in {path.name} contradicts itself.", "Get the file again.")
     return ids.astype(np.int32), inputs.astype(np.int32), own
+
+
+def same_vocabulary(
+    texts: list[bytes], own: list[bytes], otherwise: int, target: Path, draft: Path
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The maps of a draft with its target's vocabulary: [draft] target ids, -1 for tokens that are never proposed, and
+    [target] what the draft reads, `otherwise` for tokens that it does not have.
+
+    Tokens beyond the shorter vocabulary, and a few that differ, go by their texts. Raises DraftMismatchError for more.
+    """
+    common = min(len(texts), len(own))
+    unlike = [number for number in range(common) if texts[number] != own[number]]
+    if len(unlike) > MOST_UNLIKE * common:
+        _compare(texts, own[:common], np.arange(common, dtype=np.int32), target, draft)
+    ids, inputs = np.arange(len(own), dtype=np.int32), np.arange(len(texts), dtype=np.int32)
+    in_target = {texts[number]: number for number in (*unlike, *range(common, len(texts)))}
+    in_draft = {own[number]: number for number in (*unlike, *range(common, len(own)))}
+    for number in (*unlike, *range(common, len(own))):
+        ids[number] = in_target.pop(own[number], -1)
+    for number in (*unlike, *range(common, len(texts))):
+        inputs[number] = in_draft.get(texts[number], otherwise)
+    return ids, inputs
 
 
 def _compare(texts: list[bytes], own: list[bytes], ids: NDArray[np.int32], target: Path, draft: Path) -> None:

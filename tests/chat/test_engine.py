@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from localspec import texts
 from localspec.chat.engine import Engine
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve_draft
+from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve, resolve_draft
 from localspec.models.llama import MAX_ROWS, LoadSettings
 from localspec.speculation.tree import DraftTree
+from tests.models.tiny import mamba
 
 
 def test_a_loaded_engine_knows_its_model(engine: Engine) -> None:
@@ -228,3 +231,18 @@ def test_a_draft_that_fails_in_the_middle_of_a_reply_is_given_up(
 def test_a_draft_model_cannot_chat() -> None:
     with pytest.raises(ModelFileError, match="draft model: it guesses ahead"):
         Engine(str(resolve_draft(SHIPPED_DRAFT).path))
+
+
+def test_a_recurrent_model_says_why_nothing_is_drafted(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCALSPEC_HOME", str(home))
+    file = mamba(tmp_path / "snake.gguf", resolve("").path)
+    with closing(Engine(str(file), LoadSettings(context=512, threads=1, gpu_layers=0))) as engine:
+        said = texts.NO_REWIND.format(model="snake", kind="recurrent")
+        assert engine.draft_problem == said
+        *_, done = Session(engine).ask("Hello", ReplyOptions("auto", max_tokens=4))
+        assert said in done.turn.notices
+        assert (done.turn.metrics.drafted, len(done.turn.reply_tokens)) == (0, 4)
+        *_, done = Session(engine).ask("Hello", ReplyOptions("plain", max_tokens=2))
+        assert said not in done.turn.notices

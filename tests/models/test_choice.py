@@ -81,3 +81,14 @@ def test_a_file_of_the_persons_own_of_that_name_is_no_default(home: Path) -> Non
     entry = recommend(home, here=True)
     shutil.copy(resolve("").path, home / "models" / f"{entry.name}.gguf")
     assert default_model(lambda: ROOM).name == DEFAULT_MODEL
+
+
+def test_a_draft_that_nobody_asked_for_gives_way_where_memory_is_short() -> None:
+    target, draft = footprint(resolve("")), footprint(resolve_draft(SHIPPED_DRAFT))
+    alone = fit_of("", NO_DRAFT, LoadSettings(), ROOM, embedder=False)
+    short = Room(alone.report.needed + draft.file_bytes // 2, 2**40)
+    found = fit_of("", AUTOMATIC, LoadSettings(), short, embedder=False)
+    assert (found.draft, found.gave_way, found.context) == (None, draft.name, alone.context)
+    wanted = fit_of("", SHIPPED_DRAFT, LoadSettings(), short, embedder=False)
+    assert (wanted.draft, wanted.gave_way) == (draft, "")
+    assert found.target == target

@@ -16,7 +16,7 @@ from localspec.errors import DraftMismatchError, ModelFileError, OutOfMemoryErro
 from localspec.models.draft import FIRST_TOP_K, WIDTH, DraftModel, TopK
 from localspec.models.files import catalogue
 from localspec.models.llama import LlamaModel, Weights
-from localspec.models.pairing import TOKENS, pair
+from localspec.models.pairing import TOKENS, compare_files, pair, same_vocabulary
 from tests.models.gguf import write
 
 CONTEXT = 512
@@ -188,13 +188,38 @@ def test_a_pair_is_checked_by_the_texts_of_its_tokens(shipped, loaded, tmp_path)
         DraftModel(other, loaded, CONTEXT, 1)
 
 
-def test_a_full_vocabulary_with_another_token_is_refused(model_path, loaded, tmp_path):
+def test_a_few_tokens_that_differ_are_left_out_and_not_the_pair(model_path, loaded, tmp_path):
     data = model_path.read_bytes()
-    word = b"\xc4\xa0lighthouse"
-    assert data.count(word) >= 1
-    other = write(tmp_path / "cousin.gguf", data.replace(word, b"\xc4\xa0lighthousX", 1))
-    with pytest.raises(DraftMismatchError, match="lighthous") as raised:
-        DraftModel(other, loaded, CONTEXT, 1)
+    word, twin = b"\xc4\xa0lighthouse", b"\xc4\xa0lighthousX"
+    token = loaded.vocabulary().index(word)
+    other = write(tmp_path / "cousin.gguf", data.replace(word, twin, 1))
+    model = DraftModel(other, loaded, CONTEXT, 1)
+    try:
+        assert np.flatnonzero(~model.knows).tolist() == [token]
+        # It reads something else in its place, and proposes all others.
+        first = model.follow(np.array([*loaded.tokenize("The ship saw the").tolist(), token], np.int32))
+        assert first is not None
+        assert token not in first.tokens.tolist()
+        assert len(model.draft_tree(first, 8).tokens) > 0
+    finally:
+        model.close()
+    compare_files(model_path, other)
+
+
+def test_tokens_that_changed_places_go_by_their_texts(tmp_path):
+    texts = [b"t%d" % number for number in range(400)]
+    own = [*texts[:398], b"<|b|>", b"<|pad|>", b"<|a|>"]
+    target = [*texts[:398], b"<|a|>", b"<|b|>", *(b"[PAD%d]" % number for number in range(5))]
+    ids, inputs = same_vocabulary(target, own, 7, tmp_path / "target.gguf", tmp_path / "draft.gguf")
+    assert ids[:398].tolist() == inputs[:398].tolist() == list(range(398))
+    assert ids[398:].tolist() == [399, -1, 398]
+    assert inputs[398:].tolist() == [400, 398, *[7] * 5]
+
+
+def test_another_vocabulary_is_refused(model_path, loaded, tmp_path):
+    texts = [b"t%d" % number for number in range(400)]
+    with pytest.raises(DraftMismatchError, match="token 0 is 't0' in the target and 't1' in the draft") as raised:
+        same_vocabulary(texts, [*texts[1:], texts[0]], 0, tmp_path / "target.gguf", tmp_path / "draft.gguf")
     assert raised.value.advice
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from localspec.config import models_folder
 from localspec.errors import ModelFileError
-from localspec.models.files.header import read_header
+from localspec.models.files.header import parts_of, read_header
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -60,8 +60,8 @@ class ModelEntry:
 
     @property
     def bytes(self) -> int:
-        """Size of the file."""
-        return self.path.stat().st_size
+        """Size of the file, or of all files that the model comes in."""
+        return sum(part.stat().st_size for part in parts_of(self.path) if part.is_file())
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +120,7 @@ def available(folder: Path | None = None) -> list[ModelEntry]:
 def _files(folder: Path) -> list[ModelEntry]:
     # Hidden folders hold forms of other models (`tuned.py`), which are no models of their own.
     files = sorted(path for path in folder.rglob("*.gguf") if path.is_file() and not _is_hidden(path, folder))
+    files = [path for path in files if not _is_later_part(path)]
     plain = {path: _plain_name(path, folder) for path in files}
     named = {entry.path(folder): entry.name for entry in catalogue_entries()}
     taken = set(plain.values())
@@ -165,7 +166,8 @@ def resolve(wanted: str, folder: Path | None = None) -> ModelEntry:
             return entry
     path = Path(wanted).expanduser()
     if path.suffix == ".gguf" or exists(path):
-        return ModelEntry(path.stem, path.resolve())
+        path = path.resolve()
+        return ModelEntry(path.stem, parts_of(path)[0] if _is_later_part(path) else path)
     if any(wanted == entry.name for entry in catalogue_entries()):
         raise ModelFileError(
             f"The model {wanted} is not on this computer yet.", f"Download it: ./start.sh models download {wanted}"
@@ -365,6 +367,12 @@ def names_a_file(wanted: str, folder: Path | None = None) -> bool:
     folder = folder or models_folder()
     names = [(entry.name, entry.path.stem, _plain_name(entry.path, folder)) for entry in available(folder)]
     return wanted.endswith(".gguf") or not any((wanted or DEFAULT_MODEL) in known for known in names)
+
+
+def _is_later_part(path: Path) -> bool:
+    """True for all but the first of the files that a model comes in, where the first is there: it stands for them."""
+    first = parts_of(path)[0]
+    return first != path and first.exists()
 
 
 def exists(path: Path) -> bool:

@@ -24,7 +24,7 @@ from typing import Any
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
 from localspec.models.files.child import ChildEnd, child_of, run
-from localspec.models.files.header import HEAD, VERSIONS
+from localspec.models.files.header import EMBEDDING, HEAD, RERANKING, VERSIONS, parts_of, pieces_of, read_header
 
 CACHE_FILE = "model-checks.json"
 TRIAL = "localspec.models.llama.trial_load"
@@ -33,6 +33,8 @@ DOWNLOAD_AGAIN = "Download it again, or pick another model."
 _PATIENCE_SECONDS = 120.0
 _SLOWEST_BYTES_PER_SECOND = 10_000_000
 """A spinning disk under load."""
+_SILENT = ("clip", "t5encoder")
+"""Architectures that write no text and whose files say nothing of pooling or causality (llama-arch.cpp)"""
 _PROBLEM = "problem"
 """In the file of results: why a file did not pass"""
 
@@ -54,6 +56,8 @@ def check(path: Path, cache: Path, *, seconds: float | None = None) -> Verdict:
     """
     path = path.absolute()
     before = look_at_header(path)
+    refuse_incomplete(path)
+    refuse_other_purpose(path)
     key = _key(path, before)
     known = _read_cache(cache)
     remembered = _verdict(known.get(key))
@@ -69,6 +73,32 @@ def check(path: Path, cache: Path, *, seconds: float | None = None) -> Verdict:
         raise ModelFileError(f"{path.name} changed while it was checked.", "Wait until it is downloaded completely.")
     _write_cache(cache, path, key, asdict(verdict))
     return verdict
+
+
+def refuse_incomplete(path: Path) -> None:
+    """Raises ModelFileError where one of the files that a model comes in is missing."""
+    missing = [part.name for part in parts_of(path) if not part.exists()]
+    if missing:
+        more = f" and {len(missing) - 3} more are" if len(missing) > 3 else " are" if len(missing) > 1 else " is"
+        raise ModelFileError(
+            f"{path.name} is part of a model in several files, and {', '.join(missing[:3])}{more} missing.",
+            "Put all of them into one folder.",
+        )
+
+
+def refuse_other_purpose(path: Path) -> None:
+    """Raises ModelFileError for a model that, by its own file, writes no text."""
+    header = read_header(path)
+    pick = "Pick a chat model."
+    if header.purpose == EMBEDDING:
+        raise ModelFileError(f"{path.name} is an embedding model: it turns texts into vectors and writes none.", pick)
+    if header.purpose == RERANKING:
+        raise ModelFileError(f"{path.name} is a reranker: it judges passages and writes no text.", pick)
+    if header.purpose or header.architecture in _SILENT:
+        raise ModelFileError(
+            f"{path.name} is not a model that writes text ({header.architecture}).",
+            "Pick a chat model; files named mmproj belong to another model.",
+        )
 
 
 def patience(size: int) -> float:
@@ -143,6 +173,9 @@ def look_at_header(path: Path) -> os.stat_result:
         raise ModelFileError(f"{path.name} may not be read by this user.", "Change the file's permissions.") from error
     except OSError as error:
         raise ModelFileError(f"{path.name} cannot be read ({error.strerror}).", "Check the disk.") from error
+    piece = pieces_of(path)
+    if piece is not None:
+        raise ModelFileError(*_piece(path, *piece))
     if head[:4] != b"GGUF":
         reason, advice = _what_else(head)
         raise ModelFileError(f"{path.name} is no GGUF file: {reason}.", advice)
@@ -158,6 +191,26 @@ def look_at_header(path: Path) -> os.stat_result:
             "Pick a newer file of this model." if version < 2 else "Update LocalSpec, or pick another file.",
         )
     return status
+
+
+def _piece(path: Path, whole: str, number: int, count: int) -> tuple[str, str]:
+    """What a raw piece of a file is, and how it becomes a model."""
+    known = {
+        found[1]: other.name
+        for other in sorted(path.parent.iterdir())
+        if (found := pieces_of(other)) is not None and found[0] == whole and found[2] == count
+    }
+    missing = [each for each in range(1, max(count, *known) + 1) if each not in known]
+    said = f"{path.name} is piece {number}{f' of {count}' if count else ''} of {whole}, no model of its own"
+    if missing:
+        listed = ", ".join(map(str, missing[:5]))
+        return f"{said}, and piece {listed} is missing.", "Download it into the same folder, then join the pieces."
+    names = [known[each] for each in sorted(known)]
+    quoted = [f'"{name}"' for name in names]
+    return f"{said}.", (
+        f'Join the pieces in their folder: cat {" ".join(quoted)} > "{whole}"'
+        f' (Windows: copy /b {"+".join(quoted)} "{whole}").'
+    )
 
 
 def _what_else(head: bytes) -> tuple[str, str]:

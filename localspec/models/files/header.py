@@ -32,6 +32,10 @@ _TOKENS = "tokenizer.ggml.tokens"
 
 _SPLIT = re.compile(r"(.+)-(\d{5})-of-(\d{5})\.gguf", re.DOTALL)
 """How llama.cpp names the files of a model that comes in several (llama_split_path)."""
+_PIECE = re.compile(
+    r"(.+?)[.-](?:(?:part|split)[-_.]?(\d{1,3})(?:[-_]?of[-_]?(\d{1,3}))?|(?:part|split)[-_.]([a-z]))", re.DOTALL | re.I
+)
+"""How people name the pieces that a file was cut into: x.gguf.part1of2, x.gguf-split-a, x.gguf.part-b."""
 _MAX_PARTS = 1000
 _MAX_DIMENSIONS = 8
 """More than any tensor has (ggml.h, GGML_MAX_DIMS, is 4)."""
@@ -49,6 +53,12 @@ BITS_PER_WEIGHT = {
 }  # fmt: skip
 """Bits per weight of a type, scales included (ggml-common.h)."""
 
+EMBEDDING, RERANKING, OTHER_READING = "embedding", "reranking", "other reading"
+"""What a model is for that writes no text: vectors of texts; how well a passage answers; something else that looks at
+all of a text at once."""
+_NO_POOLING, _RANK = 0, 4
+"""llama.cpp's numbers for models that keep a vector per token, and for rerankers (llama.h, enum llama_pooling_type)."""
+
 Value = int | float | str | list[int | float]
 
 
@@ -62,6 +72,7 @@ class Header:
     kv_bytes_per_token: int  # Bytes of a 16-bit KV cache for one position: the same as `Weights.kv_bytes(1)`
     has_tokenizer: bool = True  # False for draft models with a vocabulary of their own
     layers: int = 0  # Blocks of the model, which can lie on a GPU one by one; 0 where the file does not say
+    purpose: str = ""  # `EMBEDDING`, `RERANKING` or `OTHER_READING` for what writes no text, as far as the file says
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +114,28 @@ def read_header(path: Path) -> Header:
         kv_heads * width * 2,
         has_tokenizer=values.get("tokenizer.ggml.model") not in ("no_vocab", "none"),
         layers=layers,
+        purpose=_purpose(number("pooling_type", _NO_POOLING), bool(number("attention.causal", 1))),
     )
+
+
+def _purpose(pooling: int, causal: bool) -> str:
+    """What a model with this pooling of its tokens is for; one that is not `causal` looks at all of a text at once."""
+    if pooling == _RANK:
+        return RERANKING
+    if pooling > _NO_POOLING:
+        return EMBEDDING
+    return "" if causal else OTHER_READING
+
+
+def pieces_of(path: Path) -> tuple[str, int, int] | None:
+    """What a file is a raw piece of, which must be joined to be read: (name of the whole, number from 1, how many or 0
+    where the name does not say); None for other names."""
+    found = _PIECE.fullmatch(path.name)
+    if found is None:
+        return None
+    number = int(found[2]) if found[2] else ord(found[4].lower()) - ord("a") + 1
+    whole = found[1] if found[1].endswith(".gguf") else f"{found[1]}.gguf"
+    return whole, number, int(found[3] or 0)
 
 
 def parts_of(path: Path) -> list[Path]:

@@ -10,13 +10,11 @@ from pathlib import Path
 from localspec.config import cache_folder, models_folder
 from localspec.errors import ModelFileError
 from localspec.models.files.catalogue import ModelEntry, available, catalogue_problem, drafts
-from localspec.models.files.check import failures, look_at_header
-from localspec.models.files.header import BITS_PER_WEIGHT, parts_of, read_header, read_places
+from localspec.models.files.check import failures, look_at_header, refuse_incomplete, refuse_other_purpose
+from localspec.models.files.header import BITS_PER_WEIGHT, parts_of, pieces_of, read_places
 
 FOREIGN_SUFFIXES = (".safetensors", ".ggml", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".zip", ".gz", ".7z", ".xz")
 """Files that people take for models; folders of models have others beside them that nobody does."""
-_NO_CHAT = ("clip", "bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "t5encoder")
-"""Architectures that write no text (llama-arch.cpp)"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,6 @@ def look_through(folder: Path | None = None) -> ModelInventory:
     def usable(entries: list[ModelEntry]) -> tuple[ModelEntry, ...]:
         found = []
         for entry in entries:
-            if _is_later_part(entry.path):
-                continue
             if problem := problem_of(entry.path) or failed(entry.path):
                 problems[entry.path] = problem
             else:
@@ -72,6 +68,8 @@ def problem_of(path: Path) -> str:
         status = path.stat()
     except OSError as error:
         return f"{path.name} cannot be read ({error.strerror or error})."
+    if pieces_of(path) is not None:  # what is to be done about it depends on the files beside it
+        return _problem.__wrapped__(path, status.st_size, status.st_mtime_ns, ())
     missing = tuple(part.name for part in parts_of(path) if not part.exists())
     return _problem(path, status.st_size, status.st_mtime_ns, missing)
 
@@ -80,17 +78,9 @@ def problem_of(path: Path) -> str:
 def _problem(path: Path, size: int, changed: int, missing: tuple[str, ...]) -> str:
     try:
         look_at_header(path)
-        architecture = read_header(path).architecture
-        if architecture in _NO_CHAT:
-            raise ModelFileError(
-                f"{path.name} is not a model that writes text ({architecture}).",
-                "Pick a chat model; files named mmproj belong to another model.",
-            )
+        refuse_other_purpose(path)
         if missing:
-            raise ModelFileError(
-                f"{path.name} is part of a model in several files, and {', '.join(missing[:3])} is missing.",
-                "Put all of them into one folder.",
-            )
+            refuse_incomplete(path)
         lacks = _lacking(path, size)
         if lacks:
             raise ModelFileError(
@@ -110,15 +100,24 @@ def _lacking(path: Path, size: int) -> int:
     return max(0, max(ends, default=0) - size)
 
 
-def _is_later_part(path: Path) -> bool:
-    """True for all but the first of the files that a model comes in, where the first is there: it stands for them."""
-    first = parts_of(path)[0]
-    return first != path and first.exists()
-
-
 def _foreign(folder: Path) -> list[Path]:
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in FOREIGN_SUFFIXES and path.is_file())
+    found = (
+        path
+        for path in folder.rglob("*")
+        if (path.suffix.lower() in FOREIGN_SUFFIXES or _is_first_piece(path)) and path.is_file()
+    )
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def _is_first_piece(path: Path) -> bool:
+    """True for a raw piece of a model that tells of all of them, while the whole is not there."""
+    piece = pieces_of(path)
+    if piece is None or ".gguf" not in path.name.lower() or path.with_name(piece[0]).exists():
+        return False
+    return not any(
+        (other := pieces_of(beside)) is not None and other[0] == piece[0] and other[1] < piece[1]
+        for beside in path.parent.iterdir()
+    )
 
 
 def _name(path: Path, folder: Path) -> str:

@@ -8,7 +8,7 @@ does by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localspec.models.fit.device_split import MeasuredLoad
 from localspec.models.fit.memory import ALL_LAYERS, Footprint, MemoryReport, Room, memory_report, usual_context
@@ -40,6 +40,7 @@ class Fit:
     layers_why: str
     embedder: bool = True  # True where the embedding model is still to be loaded
     measured: tuple[MeasuredLoad, ...] = ()  # What loads of these models took on the GPUs
+    gave_way: str = ""  # Name of a draft that nobody asked for, and that is left out for want of memory
 
     @property
     def fits(self) -> bool:
@@ -95,6 +96,17 @@ def fit(
         made = made or tried
     assert made is not None  # there is a first length
     return made
+
+
+def without_crowding(crowded: Fit, alone: Fit) -> Fit:
+    """The better one of a load with a draft that nobody asked for and one `alone`: the draft gives way before the
+    context is shortened, and before layers leave the GPU."""
+    if crowded.draft is None or not alone.fits:
+        return crowded
+    fewer = crowded.gpu_layers >= 0 and crowded.gpu_layers != alone.gpu_layers
+    if crowded.fits and crowded.context >= alone.context and not fewer:
+        return crowded
+    return replace(alone, gave_way=crowded.draft.name)
 
 
 def ways(wanted: Fit) -> Ways:

@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError, SettingsError
+from localspec.models.files.header import parts_of
 from localspec.models.llama.backend import recent_log, tells_of_short_memory
 from localspec.models.llama.target import LlamaModel, LoadSettings
 
@@ -67,10 +68,12 @@ def _decode_a_little(model: LlamaModel) -> None:
 
 
 def _hash_of_file(path: Path) -> str:
+    """SHA-256 of the file, or of all files that the model comes in, one after the other."""
     digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+    for part in parts_of(path):
+        with part.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from localspec import native
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
-from localspec.models.files.header import TYPE_NAMES, Tensor, read_tensors
+from localspec.models.files.header import TYPE_NAMES, Tensor, parts_of, read_tensors
 from localspec.models.llama.attention import Attention, choices
 from localspec.models.llama.backend import clear_log, gpu_offload_available, recent_log, tells_of_short_memory
 from localspec.native import graphs
@@ -61,9 +61,8 @@ class Weights:
             token for token in range(self.vocabulary_size) if llama_cpp.llama_vocab_is_eog(vocabulary, token)
         )
         self._pieces: dict[int, bytes] = {}
-        self.can_rewind = not (
-            llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(self._model)
-        )
+        self.memory_kind = self._memory_kind()
+        self.can_rewind = not self.memory_kind
         self._own_attention = self._own_products and native.attends() and self._attends_plainly()
         self.bitwise = self.gpu_layers == 0 and (
             self._own_attention or (bool(self._types) and self._types <= _SAME_FOR_ANY_ROWS)
@@ -77,7 +76,7 @@ class Weights:
     def _load_model(self, plain_buffers: bool) -> None:
         if not self.path.is_file():
             raise ModelFileError(f"The model file {self.path} does not exist.", "Check the path or pick another.")
-        size = self.path.stat().st_size
+        size = sum(part.stat().st_size for part in parts_of(self.path) if part.is_file())
         available = psutil.virtual_memory().available
         if size > available and self.gpu_layers == 0:
             raise OutOfMemoryError(
@@ -107,10 +106,17 @@ class Weights:
         if llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._model)) == 0:
             raise ModelFileError(f"{self.path.name} has no vocabulary.", "Pick a file that carries its tokenizer.")
 
+    def _memory_kind(self) -> str:
+        """ "recurrent" or "hybrid" where a state of the whole text stands in place of a KV cache, or beside one."""
+        if llama_cpp.llama_model_is_recurrent(self._model):
+            return "recurrent"
+        return "hybrid" if llama_cpp.llama_model_is_hybrid(self._model) else ""
+
     def _read_matrices(self) -> list[Tensor]:
         """The matrices of the file; none where llama.cpp will say why it can't be read."""
         try:
-            return [tensor for tensor in read_tensors(self.path) if tensor.is_matrix] if self.path.is_file() else []
+            files = [part for part in parts_of(self.path) if part.is_file()]
+            return [tensor for part in files for tensor in read_tensors(part) if tensor.is_matrix]
         except ModelFileError:
             return []
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from localspec.errors import ModelFileError
 from localspec.models.files.catalogue import resolve
-from localspec.models.files.header import read_arrays, read_header
+from localspec.models.files.header import EMBEDDING, OTHER_READING, RERANKING, pieces_of, read_arrays, read_header
 from tests.models.fit.test_memory import gguf, text
+from tests.models.tiny import header
 
 STRING, ARRAY = 8, 9
 KINDS = {"B": 0, "b": 1, "H": 2, "h": 3, "I": 4, "i": 5, "f": 6, "?": 7, "Q": 10, "q": 11, "d": 12}
@@ -161,3 +162,40 @@ def test_whether_a_file_has_a_tokenizer(name: str, has_one: bool, tmp_path: Path
     assert header.has_tokenizer == has_one
     assert header.vocabulary == 900
     assert read_header(gguf(tmp_path / "b.gguf", general__architecture="x")).has_tokenizer, "as files say it else"
+
+
+@pytest.mark.parametrize(
+    ("architecture", "numbers", "purpose"),
+    [
+        ("qwen3", {}, ""),
+        ("qwen3", {"pooling_type": 0}, ""),
+        ("qwen3", {"attention.causal": True}, ""),
+        ("qwen3", {"pooling_type": 3}, EMBEDDING),
+        ("gemma-embedding", {"attention.causal": False, "pooling_type": 1}, EMBEDDING),
+        ("bert", {"attention.causal": False, "pooling_type": 2}, EMBEDDING),
+        ("qwen3", {"pooling_type": 4}, RERANKING),
+        ("something-new", {"attention.causal": False}, OTHER_READING),
+    ],
+)
+def test_what_a_model_is_for_is_told_by_pooling_and_causality(
+    tmp_path: Path, architecture: str, numbers: dict[str, int], purpose: str
+) -> None:
+    assert read_header(header(tmp_path / "a.gguf", architecture, numbers)).purpose == purpose
+
+
+@pytest.mark.parametrize(
+    ("name", "piece"),
+    [
+        ("big.gguf.part1of2", ("big.gguf", 1, 2)),
+        ("big.part2of3", ("big.gguf", 2, 3)),
+        ("big.gguf.part03", ("big.gguf", 3, 0)),
+        ("big.Q4_K_M.gguf-split-b", ("big.Q4_K_M.gguf", 2, 0)),
+        ("big.gguf.split-a", ("big.gguf", 1, 0)),
+        ("big-00001-of-00002.gguf", None),
+        ("party.gguf", None),
+        ("department2.gguf", None),
+        ("big.gguf", None),
+    ],
+)
+def test_raw_pieces_are_known_by_their_names(name: str, piece: tuple[str, int, int] | None) -> None:
+    assert pieces_of(Path(name)) == piece

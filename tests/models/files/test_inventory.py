@@ -10,11 +10,13 @@ import pytest
 
 from localspec.config import cache_folder
 from localspec.errors import ModelFileError
-from localspec.models.files.catalogue import DEFAULT_MODEL, SHIPPED_DRAFT
+from localspec.models.files.catalogue import DEFAULT_MODEL, SHIPPED_DRAFT, available, resolve
 from localspec.models.files.check import check, failures
 from localspec.models.files.header import parts_of, read_places
 from localspec.models.files.inventory import ModelInventory, look_through, problem_of
+from localspec.models.fit.memory import footprint
 from tests.models.gguf import with_architecture, write
+from tests.models.tiny import header
 
 
 @pytest.fixture
@@ -115,3 +117,46 @@ def test_data_begin_where_llama_cpp_says(model_path: Path) -> None:
     assert all(place % 32 == 0 for _, place in places)
     assert sorted(place for _, place in places)[-1] < model_path.stat().st_size
     assert problem_of(model_path) == ""
+
+
+def test_embedding_models_and_rerankers_are_told_by_their_files_not_their_names(folder: Path) -> None:
+    header(folder / "qwen3-embedding.gguf", "qwen3", {"pooling_type": 3})
+    header(folder / "chat.gguf", "llama", {"pooling_type": 4})
+    header(folder / "bert.gguf", "llama", {})
+    found = look_through()
+    assert [entry.name for entry in found.models] == [DEFAULT_MODEL, "bert"]
+    told = problems(found)
+    assert "embedding model" in told["qwen3-embedding.gguf"]
+    assert "reranker" in told["chat.gguf"]
+    with pytest.raises(ModelFileError, match="embedding model"):
+        check(folder / "qwen3-embedding.gguf", cache_folder())
+
+
+def test_raw_pieces_are_listed_once_with_how_to_join_them(folder: Path, model_path: Path) -> None:
+    data = model_path.read_bytes()
+    half = len(data) // 2
+    first = write(folder / "big.gguf.part1of2", data[:half])
+    assert "piece 2 is missing" in problems(look_through())[first.name]
+    second = write(folder / "big.gguf.part2of2", data[half:])
+    told = problems(look_through())
+    assert list(told) == [first.name]
+    assert 'cat "big.gguf.part1of2" "big.gguf.part2of2" > "big.gguf"' in told[first.name]
+    with pytest.raises(ModelFileError, match="piece 2 of 2 of big"):
+        check(second, cache_folder())
+    write(folder / "big.gguf", data)
+    found = look_through()
+    assert not found.unusable
+    assert "big" in [entry.name for entry in found.models]
+
+
+def test_a_split_model_counts_all_its_files_and_loads_by_any_of_them(folder: Path, model_path: Path) -> None:
+    first, second = (folder / f"big-0000{part}-of-00002.gguf" for part in (1, 2))
+    shutil.copy(model_path, first)
+    with pytest.raises(ModelFileError, match=f"{second.name} is missing"):
+        check(first, cache_folder())
+    shutil.copy(model_path, second)
+    entry = resolve(str(second))
+    assert entry.path == first
+    assert entry.bytes == footprint(entry).file_bytes == 2 * model_path.stat().st_size
+    assert [one.path for one in available(folder)].count(first) == 1
+    assert second not in [one.path for one in available(folder)]

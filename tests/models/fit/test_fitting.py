@@ -18,6 +18,7 @@ from localspec.models.fit.fitting import (
     Ways,
     fit,
     ways,
+    without_crowding,
 )
 from localspec.models.fit.memory import EMBEDDER_BYTES, GPU_RESERVE, Footprint, Room
 from localspec.models.llama import DEFAULT_CONTEXT, Device
@@ -154,3 +155,32 @@ def test_trying_makes_sense_only_where_model_and_cache_have_room() -> None:
 def test_an_embedding_model_that_is_there_already_is_not_counted_again() -> None:
     made = fit(TARGET, DRAFT, computer(64), embedder=False)
     assert made.report.needed == fit(TARGET, DRAFT, computer(64)).report.needed - EMBEDDER_BYTES
+
+
+# -- a draft that nobody asked for ------------------------------------------------------------------------------------
+
+
+def test_a_draft_gives_way_before_the_context_is_shortened() -> None:
+    usual = fit(TARGET, None, computer(64), embedder=False)
+    tight = computer((usual.report.needed + DRAFT.file_bytes // 2) / GIB)
+    crowded, alone = fit(TARGET, DRAFT, tight, embedder=False), fit(TARGET, None, tight, embedder=False)
+    assert crowded.context < alone.context
+    assert alone.fits
+    chosen = without_crowding(crowded, alone)
+    assert (chosen.draft, chosen.context, chosen.gave_way) == (None, alone.context, DRAFT.name)
+    roomy = computer(64)
+    both = fit(TARGET, DRAFT, roomy, embedder=False)
+    assert without_crowding(both, fit(TARGET, None, roomy, embedder=False)) is both
+    tiny = computer(1)
+    neither = fit(TARGET, DRAFT, tiny, embedder=False)
+    assert without_crowding(neither, fit(TARGET, None, tiny, embedder=False)) is neither
+
+
+def test_it_gives_way_before_layers_leave_the_gpu() -> None:
+    for free in (5.3, 5.6, 5.9, 6.2):
+        room = computer(64, free)
+        crowded, alone = fit(TARGET, DRAFT, room, embedder=False), fit(TARGET, None, room, embedder=False)
+        chosen = without_crowding(crowded, alone)
+        assert chosen.gpu_layers == alone.gpu_layers or chosen is crowded
+        if alone.layers_why == ALL:
+            assert chosen.layers_why == ALL
