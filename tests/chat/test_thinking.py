@@ -122,7 +122,7 @@ def test_a_switch_reaches_the_template(engine: Engine, monkeypatch: pytest.Monke
     assert b"".join(map(engine.model.piece, off.tolist())).decode().endswith("assistant\n<think>\n\n</think>\n\n")
     on = session.prompts.compose("Where?", ReplyOptions(thinking="on"))[1]
     assert b"".join(map(engine.model.piece, on.tolist())).decode().endswith("assistant\n")
-    single = SingleReply(engine, [Message("user", "Where?")], thinking="off")
+    single = SingleReply(engine, off)
     *_, done = single.write(USUAL)
     assert done.turn.thinking == ""
 

@@ -108,7 +108,8 @@ def test_a_history_with_calls_is_gone_on_with(client: OpenAI, server: Server) ->
     (call,) = first.tool_calls or []
     result = {"role": "tool", "tool_call_id": call.id, "content": "Sunny, 21 degrees"}
     messages = [*fields["messages"], first.model_dump(), result]
-    answer = client.chat.completions.create(**{**fields, "messages": messages}, tool_choice="none").choices[0]
+    again: dict[str, Any] = {**fields, "messages": messages, "tool_choice": "none"}
+    answer = client.chat.completions.create(**again).choices[0]
     assert answer.finish_reason in ("stop", "length")
     assert answer.message.content
     # What the tool gave is read.

@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import gradio as gr
 import numpy as np
@@ -519,7 +519,7 @@ def test_a_seed_that_is_none_is_told(typed: str) -> None:
 
 
 def test_the_recommended_preset_is_no_set_of_fields() -> None:
-    fields = ("rest", "device", 0, 1, 0.4, 40, 1, 0, 1.1, "7", "", "", "")
+    fields: Any = ("rest", "device", 0, 1, 0.4, 40, 1, 0, 1.1, "7", "", None, None, None)
     assert reply_options(*fields, 0.9, "").sampling.dry_multiplier == 0.9
     assert not reply_options(*fields, 0.9, "Precise").recommended
     options = reply_options(*fields, 0.9, "Recommended")
