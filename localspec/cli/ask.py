@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from localspec.chat.report import verdict
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn
 from localspec.cli import shared_options as shared
-from localspec.errors import LocalSpecError
+from localspec.errors import EmbedderError, LocalSpecError
+from localspec.models.embedder import Embedder
 from localspec.stores.library import Library
 
 
@@ -51,8 +53,9 @@ def ask(
         *(method, sizing, rows, max_tokens), documents="auto" if uses_documents else "none", thinking=thinking
     )
     options = shared.with_sampling(options, temperature, seed)
+    embedder = prepared_embedder() if uses_documents and (library or files) else None
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
-    with open_for(engine, library, files) as opened:
+    with open_for(engine, library, files, embedder) as opened:
         failures = shared.index_files(opened, files) if opened is not None else []
         turn = say_answer(Session(engine, opened, learns=learns), question, options)
         if as_json:
@@ -86,8 +89,9 @@ def chat(
         *(method, sizing, rows, max_tokens), documents="auto" if uses_documents else "none", thinking=thinking
     )
     options = shared.with_sampling(options, temperature, seed)
+    embedder = prepared_embedder() if uses_documents and (library or files) else None
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
-    with open_for(engine, library, files) as opened:
+    with open_for(engine, library, files, embedder) as opened:
         if opened is not None:
             shared.index_files(opened, files)
         session = Session(engine, opened, learns=learns)
@@ -104,14 +108,28 @@ def chat(
                 shared.errors.print("(stopped)")
 
 
+def prepared_embedder() -> Embedder:
+    """One that reads its files beside the loading of the model."""
+    embedder = Embedder()
+
+    def prepare() -> None:
+        with suppress(EmbedderError):  # told when it is used
+            embedder.prepare()
+
+    threading.Thread(target=prepare, name="embedder", daemon=True).start()
+    return embedder
+
+
 @contextmanager
-def open_for(engine: Engine, library: str, files: Sequence[Path]) -> Iterator[Library | None]:
+def open_for(
+    engine: Engine, library: str, files: Sequence[Path], embedder: Embedder | None = None
+) -> Iterator[Library | None]:
     """The library that was named, else the one that `files` belong to, then closed; None where neither is given."""
     name = library or (library_of_files(files) if files else "")
     if not name:
         yield None
         return
-    with closing(open_library(engine, name)) as opened:
+    with closing(open_library(engine, name, embedder=embedder)) as opened:
         yield opened
 
 
