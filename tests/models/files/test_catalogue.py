@@ -10,12 +10,14 @@ from localspec.errors import ModelFileError
 from localspec.models.files.catalogue import (
     CATALOGUE_FILE,
     DEFAULT_MODEL,
+    ModelEntry,
     available,
     catalogue_entries,
     find_entry,
     read_catalogue,
     recommended_entry,
     resolve,
+    sampling_of,
 )
 
 ENTRY = """
@@ -201,6 +203,12 @@ def test_the_recommended_model_and_its_draft_can_be_had_without_a_hub() -> None:
         (ENTRY + 'draft = "absent"', "tiny: there is no draft called 'absent'"),
         (ENTRY + 'draft = "tiny"', "no draft"),
         (ENTRY + "colour = 1", "tiny: 'colour' is no field"),
+        (ENTRY + "sampling = 1", "tiny: sampling is no table"),
+        (ENTRY + "sampling = { warmth = 1 }", "tiny: sampling has no field 'warmth'"),
+        (ENTRY + "sampling = { temperature = 3 }", "tiny: sampling.temperature must be a number from 0.0 to 2.0"),
+        (ENTRY + "sampling = { temperature = true }", "tiny: sampling.temperature"),
+        (ENTRY + "sampling = { top_k = 2.5 }", "tiny: sampling.top_k"),
+        (ENTRY + "sampling = { top_p = nan }", "tiny: sampling.top_p"),
         (ENTRY.replace('licence = "MIT"', ""), "licence"),
         (ENTRY.replace("bytes = 1000", 'bytes = "1000"'), "tiny: bytes is not"),
         (ENTRY.replace("bytes = 1000", "bytes = true"), "tiny: bytes is not"),
@@ -230,3 +238,11 @@ def test_a_damaged_catalogue_says_where(text: str, said: str) -> None:
         read_catalogue(text)
     assert said in caught.value.message
     assert CATALOGUE_FILE in caught.value.message
+
+
+def test_the_sampling_of_an_entry_belongs_to_its_file(tmp_path: Path) -> None:
+    entry = find_entry("qwen2.5-1.5b")
+    assert sampling_of(ModelEntry(entry.name, entry.path(tmp_path)), tmp_path) == {"repeat_penalty": 1.1}
+    assert sampling_of(ModelEntry(entry.name, tmp_path / "other.gguf"), tmp_path) == {}
+    (own,) = read_catalogue(ENTRY + "sampling = { temperature = 0.4, top_k = 30 }")
+    assert own.sampling == {"temperature": 0.4, "top_k": 30}
