@@ -69,12 +69,12 @@ _CALCULATE = re.compile(
     re.IGNORECASE,
 )
 _REFERS = re.compile(
-    r"\b(?:the|this|that|these|those|my|our|your|each|both|all|which|attached|uploaded|given|above)"
+    r"\b(?:the|this|that|these|those|my|our|your|each|both|all|attached|uploaded|given|above)"
     rf" (?:\w+ )?{_DOCUMENT}\b"
     r"|\b(?:in|of|from|on|by|according to|based on) (?:(?:the|this|that|my) )?"
     rf"(?:{_DOCUMENT}|library|attachment|passages?)\b"
     r"|\b(?:the|this|first|second|third|next|last) (?:paragraph|chapter|section|page|passage|appendix|attachment)s?\b"
-    r"|\baccording to\b|\b(?:pages?|chapter|section|appendix|slide|seiten?|kapitel|abschnitt|§) ?\d"
+    r"|\baccording to\b|\b(?:pages?|chapter|section|paragraph|appendix|slide|seiten?|kapitel|abschnitt|§) ?\d"
     r"|\b(?:dem|das|die|der|diese[mnrs]?) (?:dokument|datei|text|buch|bericht|vertrag|artikel)\w*\b",
     re.IGNORECASE,
 )
@@ -87,7 +87,8 @@ _REVISE = re.compile(
     re.IGNORECASE,
 )
 _ALL = re.compile(
-    r"\bhow many\b|\b(?:list|name|enumerate|show|give me|find|mention|count)\b[^.?!]{0,20}\b(?:all|every|each|the)\b"
+    r"\bhow many\b|\b(?:list|name|enumerate|show|give me|find|mention|count)\b[^.?!]{0,20}\b(?:all|every|each)\b"
+    r"|\b(?:list|name|enumerate|count)\b[^.?!]{0,20}\bthe (?:\w+ )?\w+[^\Ws]s\b"
     r"|\b(?:what|which|who) (?:are|were) all\b|\ball (?:of )?(?:the|those|these)\b|\bevery\b|\bcomplete list\b"
     r"|\bin total\b|\baltogether\b|\bwie viele\b|\b(?:nenne|liste)\b|\balle\b",
     re.IGNORECASE,
