@@ -24,7 +24,7 @@ from typing import Any
 
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
 from localspec.models.files.child import ChildEnd, child_of, run
-from localspec.models.files.header import EMBEDDING, HEAD, RERANKING, VERSIONS, parts_of, pieces_of, read_header
+from localspec.models.files.header import EMBEDDING, HEAD, RERANKING, VERSIONS, Header, parts_of, pieces_of, read_header
 
 CACHE_FILE = "model-checks.json"
 TRIAL = "localspec.models.llama.trial_load"
@@ -57,7 +57,12 @@ def check(path: Path, cache: Path, *, seconds: float | None = None) -> Verdict:
     path = path.absolute()
     before = look_at_header(path)
     refuse_incomplete(path)
-    refuse_other_purpose(path)
+    try:
+        header = read_header(path)
+    except ModelFileError:
+        pass  # loading it says more of what is wrong
+    else:
+        refuse_other_purpose(path, header)
     key = _key(path, before)
     known = _read_cache(cache)
     remembered = _verdict(known.get(key))
@@ -86,9 +91,8 @@ def refuse_incomplete(path: Path) -> None:
         )
 
 
-def refuse_other_purpose(path: Path) -> None:
+def refuse_other_purpose(path: Path, header: Header) -> None:
     """Raises ModelFileError for a model that, by its own file, writes no text."""
-    header = read_header(path)
     pick = "Pick a chat model."
     if header.purpose == EMBEDDING:
         raise ModelFileError(f"{path.name} is an embedding model: it turns texts into vectors and writes none.", pick)

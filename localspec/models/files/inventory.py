@@ -11,7 +11,7 @@ from localspec.config import cache_folder, models_folder
 from localspec.errors import ModelFileError
 from localspec.models.files.catalogue import ModelEntry, available, catalogue_problem, drafts
 from localspec.models.files.check import failures, look_at_header, refuse_incomplete, refuse_other_purpose
-from localspec.models.files.header import BITS_PER_WEIGHT, parts_of, pieces_of, read_places
+from localspec.models.files.header import BITS_PER_WEIGHT, parts_of, pieces_of, read_header, read_places
 
 FOREIGN_SUFFIXES = (".safetensors", ".ggml", ".bin", ".pt", ".pth", ".ckpt", ".onnx", ".zip", ".gz", ".7z", ".xz")
 """Files that people take for models; folders of models have others beside them that nobody does."""
@@ -78,7 +78,7 @@ def problem_of(path: Path) -> str:
 def _problem(path: Path, size: int, changed: int, missing: tuple[str, ...]) -> str:
     try:
         look_at_header(path)
-        refuse_other_purpose(path)
+        refuse_other_purpose(path, read_header(path))
         if missing:
             refuse_incomplete(path)
         lacks = _lacking(path, size)
