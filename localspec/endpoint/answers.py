@@ -156,7 +156,7 @@ class Answer(AnswerWorker):
         reply = SingleReply(engine, prompt.tokens, library, prompt.question)
         options = request.options(engine.model.context_size, prompt.schema)
         recorder = ProbabilityRecorder(request.top_logprobs) if request.top_logprobs is not None else None
-        pieces = ReplyPieces(prompt.piece, request.stop, prompt.calls)
+        pieces = ReplyPieces(prompt.piece, request.stop, prompt.calls, prompt.texts)
         turn: Turn | None = None
         seen = 0
         with self.follow(reply.write(options, recorder)) as updates:
@@ -177,7 +177,7 @@ class Answer(AnswerWorker):
         metrics = turn.metrics
         written = pieces.written if pieces.is_stopped else metrics.tokens
         figures = self._figures(engine, turn, library)
-        used = usage(metrics.prompt_tokens, metrics.reused_tokens, written, figures)
+        used = usage(metrics.prompt_tokens, metrics.reused_tokens, written, figures, pieces.thought)
         finish = "stop" if pieces.is_stopped else turn.finish
         self._tell(Ended("tool_calls" if pieces.has_calls and finish in ("end", "stop") else finish, used))
         return True

@@ -18,6 +18,10 @@ MARKS = ("<tool_call>", "<function_call>", "<tools>", "<tool>", MISTRAL, "<|pyth
 """What opens a call. Some models have tokens of their own for it."""
 CLOSERS = ("</tool_call>", "</function_call>", "</tools>", "</tool>", "<|/tool_call|>")
 FENCE = "```"
+_CHANNEL, _BODY = "<|channel|>", "<|message|>"
+"""Around the header of a message to a channel (gpt-oss)"""
+_RECIPIENT = re.compile(r" to=(?:functions\.)?([A-Za-z0-9_.-]+)")
+_LONGEST_HEADER = 200
 STARTS = re.compile(r"[<\[`{]")
 """What a head begins with"""
 _NAMES = ("name", "tool_name")
@@ -68,7 +72,9 @@ def call_head(text: str, start: int, tools: Tools, *, line_start: bool) -> CallH
             is_fenced, position = True, language.end()
         else:
             break
-    if any(one.startswith(text[position:]) for one in (*MARKS, _XML)):
+    if text.startswith(_CHANNEL, position):
+        return _of_channel(text, position)
+    if any(one.startswith(text[position:]) for one in (*MARKS, _XML, _CHANNEL)):
         raise ShortText
     if not mark and not line_start:
         return None
@@ -160,6 +166,17 @@ def _of_xml(text: str, start: int, tools: Tools, *, is_marked: bool) -> CallHead
         is_text = isinstance(schema, dict) and schema.get("type") == "string"
         arguments[match[1]] = match[2] if is_text else _value(match[2])
     return CallHead(named[1], end + len(_XML_END), 0, written(arguments))
+
+
+def _of_channel(text: str, start: int) -> CallHead | None:
+    """A call as a message to a function (gpt-oss)."""
+    end = text.find(_BODY, start)
+    if end < 0:
+        if len(text) - start > _LONGEST_HEADER:
+            return None
+        raise ShortText
+    named = _RECIPIENT.search(text, start, end)
+    return CallHead(named[1], end + len(_BODY), is_marked=True) if named is not None else None
 
 
 def _bare(text: str, start: int) -> CallHead | None:

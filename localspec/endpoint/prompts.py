@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from localspec.chat.engine import Engine
+from localspec.chat.reply_stream import Marks, ReplyStream
 from localspec.chat.session import with_system
 from localspec.chat.template import Extras, Message
 from localspec.endpoint.answer_schemas import beside_tools, forced_call
@@ -17,6 +18,7 @@ from localspec.endpoint.call_heads import MARKS
 from localspec.endpoint.chat_request import ChatRequest
 from localspec.endpoint.completion_request import CompletionRequest
 from localspec.endpoint.refusals import refuse
+from localspec.endpoint.reply_pieces import ReplyTexts
 from localspec.endpoint.tool_calls import ToolCallReader
 from localspec.endpoint.tool_fields import Toolbox
 from localspec.models.llama import LlamaModel
@@ -32,6 +34,10 @@ To call one, write nothing but its name and its arguments, in this form:
 others have learnt, too."""
 
 
+_THOUGHT = "</think>"
+"""Ends what a template has the model think, where an answer has to follow a schema"""
+
+
 @dataclass(frozen=True, slots=True)
 class ReplyPrompt:
     """What an answer is written behind."""
@@ -39,6 +45,7 @@ class ReplyPrompt:
     tokens: NDArray[np.int32]  # [n]
     piece: Callable[[int], bytes]  # the bytes of a token of the answer
     calls: ToolCallReader | None = None  # finds calls of tools in it
+    texts: ReplyTexts | None = None  # tells what was thought apart
     before: str = ""  # what the answer is told with in front of it
     schema: str = ""  # JSON schema that it follows, as JSON
     question: str = ""  # what the person said last
@@ -62,8 +69,13 @@ def _of_chat(engine: Engine, request: ChatRequest) -> ReplyPrompt:
         messages, extras = _with_tools(messages, tools), replace(extras, tools=())
     question = next((one.content or "" for one in reversed(messages) if one.role == "user"), "")
     tokens = engine.template.tokens(messages, engine.model, goes_on=request.goes_on, extras=extras)
+    model = engine.model
+    marks = (_CallMarks if tools else Marks)(model, model.chat_template)
+    if (schema or tools.must_call) and marks.opened(tokens.tolist()):
+        tokens = np.concatenate([tokens, model.tokenize(f"{_THOUGHT}\n\n", special=True)])
     if not tools:
-        return ReplyPrompt(tokens, engine.model.piece, schema=schema, question=question)
+        texts = ReplyStream(marks, tokens.tolist())
+        return ReplyPrompt(tokens, marks.piece, texts=texts, schema=schema, question=question)
     reader = ToolCallReader(tools.parameters, one_at_a_time=tools.one_at_a_time)
     if tools.must_call:
         begun, schema = forced_call(engine.model.chat_template, tools)
@@ -71,7 +83,8 @@ def _of_chat(engine: Engine, request: ChatRequest) -> ReplyPrompt:
         tokens = np.concatenate([tokens, engine.model.tokenize(begun, special=True)])
     elif schema:
         schema = beside_tools(schema, tools)
-    return ReplyPrompt(tokens, _with_marks(engine.model), reader, schema=schema, question=question)
+    texts = ReplyStream(marks, tokens.tolist())
+    return ReplyPrompt(tokens, marks.piece, reader, texts, schema=schema, question=question)
 
 
 def _of_text(engine: Engine, request: CompletionRequest) -> ReplyPrompt:
@@ -102,11 +115,17 @@ def _with_tools(messages: list[Message], tools: Toolbox) -> list[Message]:
     return [*messages[:place], replace(messages[place], content=told), *messages[place + 1 :]]
 
 
-def _with_marks(model: LlamaModel) -> Callable[[int], bytes]:
-    """The bytes of tokens, those too of which one opens a call and which are no text otherwise."""
-    marks: dict[int, bytes] = {}
-    for mark in MARKS:
-        tokens = model.tokenize(mark, special=True)
-        if len(tokens) == 1 and not model.piece(int(tokens[0])):
-            marks[int(tokens[0])] = mark.encode()
-    return lambda token: marks.get(token) or model.piece(token)
+class _CallMarks(Marks):
+    """The marks of thinking, and those that open a call."""
+
+    def __init__(self, model: LlamaModel, template: str) -> None:
+        super().__init__(model, template)
+        self._calls: dict[int, bytes] = {}
+        for mark in MARKS:
+            tokens = model.tokenize(mark, special=True)
+            if len(tokens) == 1 and not model.piece(int(tokens[0])):
+                self._calls[int(tokens[0])] = mark.encode()
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of a token; those of the marks that are control tokens too."""
+        return super().piece(token) or self._calls.get(token, b"")

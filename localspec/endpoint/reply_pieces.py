@@ -1,11 +1,14 @@
-"""From the tokens of a reply to what is sent of it: text up to a stop text, calls of tools, probabilities."""
+"""From the tokens of a reply to what is sent of it: what was thought, text up to a stop text, calls of tools,
+probabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import Protocol
 
+from localspec.chat.reply_stream import ReplyPart
 from localspec.chat.text_stream import TextStream
 from localspec.chat.token_probabilities import TokenProbability
 from localspec.endpoint.stops import StopText
@@ -32,22 +35,55 @@ class ToldToken:
 
 @dataclass(frozen=True, slots=True)
 class ReplyPiece:
-    """More of a reply: text, or a part of a call, and the tokens that are told of."""
+    """More of a reply: text, or a part of a call, what was thought, and the tokens that are told of."""
 
     text: str = ""
+    thinking: str = ""
     call: CallPiece | None = None
     tokens: tuple[ToldToken, ...] = ()
+
+
+class ReplyTexts(Protocol):
+    """Makes text of tokens, what was thought apart from what was answered."""
+
+    def add(self, tokens: Sequence[int]) -> list[ReplyPart]:
+        """What each of these tokens completed."""
+
+    def finish(self) -> ReplyPart:
+        """What was held back."""
+
+
+class AllText:
+    """All tokens as text: what goes on with a text thinks nothing."""
+
+    def __init__(self, piece: Callable[[int], bytes]) -> None:
+        self._stream = TextStream(piece)
+
+    def add(self, tokens: Sequence[int]) -> list[ReplyPart]:
+        """What each of these tokens completed."""
+        return [ReplyPart(answer=part) for part in self._stream.add_each(tokens)]
+
+    def finish(self) -> ReplyPart:
+        """What is left of a cut character, as a replacement mark."""
+        return ReplyPart(answer=self._stream.finish())
 
 
 class ReplyPieces:
     """Takes a reply's tokens, and gives what can be sent."""
 
     def __init__(
-        self, piece: Callable[[int], bytes], stops: Sequence[str] = (), calls: ToolCallReader | None = None
+        self,
+        piece: Callable[[int], bytes],
+        stops: Sequence[str] = (),
+        calls: ToolCallReader | None = None,
+        texts: ReplyTexts | None = None,
     ) -> None:
-        """`piece` gives a token's bytes. `calls` finds calls of tools, where some were offered."""
+        """`piece` gives a token's bytes. `calls` finds calls of tools, where some were offered. `texts` tells what was
+        thought; without it, all is text."""
         self._piece = piece
-        self._stream = TextStream(piece)
+        self._texts = texts or AllText(piece)
+        self.thought = 0
+        """tokens before anything was answered, where something was thought"""
         self._stops = StopText(stops)
         self._calls = calls
         self._ends: list[int] = []
@@ -74,17 +110,21 @@ class ReplyPieces:
     def add(self, tokens: Sequence[int], known: Sequence[TokenProbability] = ()) -> Iterator[ReplyPiece]:
         """What can be sent now that `tokens` have come. `known` are those of the whole reply so far."""
         before = self._ends[-1] if self._ends else 0
-        parts = self._stream.add_each(tokens)
-        self._ends += [before + length for length in accumulate(map(len, parts))]
-        yield from self._send(self._stops.add("".join(parts)), known, last=False)
+        parts = self._texts.add(tokens)
+        self._ends += [before + length for length in accumulate(len(part.answer) for part in parts)]
+        thinking = "".join(part.thinking for part in parts)
+        if (thinking or self.thought) and self._ends and not before:
+            self.thought = sum(not end for end in self._ends)
+        text = self._stops.add("".join(part.answer for part in parts))
+        yield from self._send(text, known, thinking, last=False)
 
     def finish(self, known: Sequence[TokenProbability] = ()) -> Iterator[ReplyPiece]:
         """The rest; call at the end of the reply, also where it was stopped."""
-        rest = self._stream.finish()
-        text = self._stops.add(rest)
-        yield from self._send(text + self._stops.finish(), known, last=True)
+        rest = self._texts.finish()
+        text = self._stops.add(rest.answer)
+        yield from self._send(text + self._stops.finish(), known, rest.thinking, last=True)
 
-    def _send(self, text: str, known: Sequence[TokenProbability], *, last: bool) -> Iterator[ReplyPiece]:
+    def _send(self, text: str, known: Sequence[TokenProbability], thinking: str, *, last: bool) -> Iterator[ReplyPiece]:
         self._passed += len(text)
         told = self._tell(known, last=last)
         found: list[str | CallPiece] = [text] if text else []
@@ -93,9 +133,10 @@ class ReplyPieces:
             if last:
                 found += self._calls.finish()
         pieces = [ReplyPiece(one) if isinstance(one, str) else ReplyPiece(call=one) for one in found]
+        if thinking:
+            pieces.insert(0, ReplyPiece(thinking=thinking))
         if told:
-            first = pieces[0] if pieces else ReplyPiece()
-            pieces[:1] = [ReplyPiece(first.text, first.call, told)]
+            pieces[:1] = [replace(pieces[0] if pieces else ReplyPiece(), tokens=told)]
         yield from pieces
 
     def _tell(self, known: Sequence[TokenProbability], *, last: bool) -> tuple[ToldToken, ...]:

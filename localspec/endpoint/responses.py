@@ -40,12 +40,14 @@ class Whole:
     """An answer that is put together from its pieces."""
 
     text: str = ""
+    thinking: str = ""
     calls: list[dict[str, Any]] = field(default_factory=list)
     tokens: list[ToldToken] = field(default_factory=list)
 
     def add(self, piece: ReplyPiece) -> None:
         """Take a piece in."""
         self.text += piece.text
+        self.thinking += piece.thinking
         self.tokens += piece.tokens
         call = piece.call
         if call is None:
@@ -66,6 +68,8 @@ def completion(
     message: dict[str, Any] = {"role": "assistant", "content": whole.text, "refusal": None}
     if whole.calls:
         message = {**message, "content": whole.text or None, "tool_calls": whole.calls}
+    if whole.thinking:
+        message["reasoning_content"] = whole.thinking
     logprobs = chat_logprobs(whole.tokens) if with_logprobs else None
     choice = {"index": 0, "message": message, "logprobs": logprobs, "finish_reason": _FINISHES[finish]}
     return {**_headed(head, "chat.completion"), "choices": [choice], "usage": usage}
@@ -90,7 +94,8 @@ def delta_of(piece: ReplyPiece) -> dict[str, Any]:
     """What a chunk says of this piece."""
     call = piece.call
     if call is None:
-        return {"content": piece.text} if piece.text else {}
+        thought = {"reasoning_content": piece.thinking} if piece.thinking else {}
+        return {**thought, "content": piece.text} if piece.text else thought
     shaped: dict[str, Any] = {"index": call.index, "function": {"arguments": call.arguments}}
     if call.id:
         function = {"name": call.name, "arguments": call.arguments}
@@ -159,13 +164,15 @@ def usage_chunk(head: Head, usage: Mapping[str, Any], kind: str = "chat.completi
     return {**_headed(head, kind), "choices": [], "usage": usage}
 
 
-def usage(prompt: int, cached: int, written: int, figures: Mapping[str, Any]) -> dict[str, Any]:
-    """Tokens of the prompt, those of them known from before, and of the answer; beside them LocalSpec's figures."""
+def usage(prompt: int, cached: int, written: int, figures: Mapping[str, Any], thought: int = 0) -> dict[str, Any]:
+    """Tokens of the prompt, those of them known from before, and of the answer, `thought` of which were thought; beside
+    them LocalSpec's figures."""
     return {
         "prompt_tokens": prompt,
         "completion_tokens": written,
         "total_tokens": prompt + written,
         "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": thought},
         "localspec": figures,
     }
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from localspec.chat.reply_stream import Marks, ReplyStream
 from localspec.chat.token_probabilities import TokenProbability
 from localspec.endpoint.reply_pieces import ReplyPiece, ReplyPieces
 from localspec.endpoint.tool_calls import ToolCallReader
@@ -49,6 +52,33 @@ def test_tokens_behind_a_stop_text_are_not_told(size: int) -> None:
     for token in (0, 1, 2, 3):
         list(pieces.add([token]))
     assert pieces.written == 4
+
+
+class Thinking:
+    """A vocabulary of characters, in which 1 opens and 2 closes what is thought."""
+
+    def piece(self, token: int) -> bytes:
+        return b"" if token < 3 else chr(token).encode()
+
+    def tokenize(self, text: str, *, special: bool = False) -> NDArray[np.int32]:
+        named = {"<think>": [1], "</think>": [2]}
+        return np.array(named.get(text) if text in named else [ord(one) for one in text], np.int32)
+
+
+@pytest.mark.parametrize("size", [1, 3, 50])
+def test_what_was_thought_is_sent_apart_and_counted(size: int) -> None:
+    marks = Marks(Thinking(), "<think>")
+    tokens = [1, *map(ord, "Hm, so."), 2, *map(ord, "\nYes, no")]
+    pieces = ReplyPieces(marks.piece, [", n"], texts=ReplyStream(marks, []))
+    found: list[ReplyPiece] = []
+    for start in range(0, len(tokens), size):
+        found += pieces.add(tokens[start : start + size])
+        if pieces.is_stopped:
+            break
+    found += pieces.finish()
+    assert "".join(piece.thinking for piece in found).strip() == "Hm, so."
+    assert "".join(piece.text for piece in found).strip() == "Yes"
+    assert 9 <= pieces.thought <= 10
 
 
 def test_offsets_are_those_of_the_text() -> None:

@@ -86,6 +86,15 @@ def test_calls_are_put_together_from_their_pieces() -> None:
     assert completion(HEAD, alone, "tool_calls", USAGE)["choices"][0]["message"]["content"] is None
 
 
+def test_what_was_thought_stands_apart() -> None:
+    whole = Whole()
+    for piece in (ReplyPiece(thinking="Hm"), ReplyPiece(thinking="."), ReplyPiece("Yes.")):
+        whole.add(piece)
+        assert delta_of(piece) == ({"content": "Yes."} if piece.text else {"reasoning_content": piece.thinking})
+    message = ChatCompletion.model_validate(completion(HEAD, whole, "end", usage(1, 0, 4, {}, 2))).choices[0].message
+    assert (message.content, (message.model_extra or {})["reasoning_content"]) == ("Yes.", "Hm.")
+
+
 def test_probabilities_have_the_shapes_of_chats_and_of_completions() -> None:
     whole = Whole("Hel", tokens=[TOLD])
     shaped = completion(HEAD, whole, "length", USAGE, with_logprobs=True)

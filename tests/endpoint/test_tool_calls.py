@@ -62,6 +62,8 @@ def read(text: str, size: int = 1) -> tuple[str, list[tuple[str, str]]]:
         # Qwen3-Coder
         ("<tool_call>\n<function=weather>\n<parameter=town>\n12\n</parameter>\n<parameter=days>\n3\n</parameter>\n"
          "</function>\n</tool_call>", "", [("weather", '{"town": "12", "days": 3}')]),
+        # gpt-oss
+        (f"<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{ULM}", "", [("weather", ULM)]),
         # what small models make of it
         (f'Sure:\n```json\n{{"name": "weather", "arguments": {ULM}}}\n```\nThat is it.', "Sure:\nThat is it.",
          [("weather", ULM)]),
