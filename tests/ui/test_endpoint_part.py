@@ -22,7 +22,11 @@ from tests.running import RunningApp
 from tests.ui.test_browser import Visit
 from tests.ui.test_panel import HOSTILE, Tags
 
-HELLO: dict[str, Any] = {"model": "localspec", "messages": [{"role": "user", "content": "Say hello."}]}
+HELLO: dict[str, Any] = {
+    "model": "localspec",
+    "messages": [{"role": "user", "content": "Say hello."}],
+    "temperature": 0,
+}
 
 
 @pytest.fixture
