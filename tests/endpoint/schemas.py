@@ -28,6 +28,8 @@ TEXT: Schema = {"type": "string", "maxLength": 24}
 WHOLE: Schema = {"type": "integer", "minimum": 0, "maximum": 99}
 BOOL: Schema = {"type": "boolean"}
 
+ENDLESS = ("all of", "recursion")
+"""Schemas that a text may follow for ever: an answer may be cut there"""
 SCHEMAS: dict[str, Schema] = {
     "one text": of({"name": TEXT}),
     "one whole number": of({"a": {"type": "integer", "minimum": -5, "maximum": 5}}),

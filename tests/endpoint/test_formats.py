@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from localspec.chat.methods import METHODS
 from tests.endpoint.conftest import Server, asking, forget
-from tests.endpoint.schemas import SCHEMAS
+from tests.endpoint.schemas import ENDLESS, SCHEMAS
 
 ALL = os.environ.get("LOCALSPEC_TEST_SCHEMAS") == "all"
 NAMES = list(SCHEMAS) if ALL else list(SCHEMAS)[4::9]
@@ -34,8 +34,19 @@ def answered(client: OpenAI, server: Server, method: str = "plain", **fields: An
     extra = {"localspec": {"method": method, "library": "harbour"}}
     given: dict[str, Any] = {**asking(QUESTION, 200), **fields}
     (choice,) = client.chat.completions.create(**given, extra_body=extra).choices
-    assert choice.finish_reason == "stop"
+    assert choice.finish_reason == "stop" or given["response_format"] in [shaped(SCHEMAS[name]) for name in ENDLESS]
     return choice.message.content or ""
+
+
+def check(text: str, name: str) -> None:
+    """Whether an answer follows its schema; one that may go on for ever may have been cut."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        assert name in ENDLESS
+        assert text.startswith("{")
+        return
+    Draft202012Validator(SCHEMAS[name]).validate(value)
 
 
 def test_fifty_schemas_are_valid_ones() -> None:
@@ -48,12 +59,12 @@ def test_fifty_schemas_are_valid_ones() -> None:
 def test_an_answer_follows_its_schema_with_every_method(client: OpenAI, server: Server, name: str) -> None:
     schema = SCHEMAS[name]
     plain = answered(client, server, response_format=shaped(schema))
-    Draft202012Validator(schema).validate(json.loads(plain))
+    check(plain, name)
     for method in OTHERS:
         assert answered(client, server, method, response_format=shaped(schema)) == plain
     drawn: dict[str, Any] = {"temperature": 1.5, "top_p": 1, "seed": 11}
     wild = answered(client, server, response_format=shaped(schema), **drawn)
-    Draft202012Validator(schema).validate(json.loads(wild))
+    check(wild, name)
     assert answered(client, server, "auto", response_format=shaped(schema), **drawn) == wild
 
 
