@@ -519,10 +519,10 @@ def test_a_seed_that_is_none_is_told(typed: str) -> None:
 
 
 def test_the_recommended_preset_is_no_set_of_fields() -> None:
-    fields: Any = ("rest", "device", 0, 1, 0.4, 40, 1, 0, 1.1, "7", "", None, None, None)
-    assert reply_options(*fields, 0.9, "").sampling.dry_multiplier == 0.9
-    assert not reply_options(*fields, 0.9, "Precise").recommended
-    options = reply_options(*fields, 0.9, "Recommended")
+    fields: Any = ("rest", "device", 0, 1, 0.4, 40, 1, 0, 1.1, "7", "")
+    assert reply_options(*fields, dry_multiplier=0.9, sampling="").sampling.dry_multiplier == 0.9
+    assert not reply_options(*fields, dry_multiplier=0.9, sampling="Precise").recommended
+    options = reply_options(*fields, dry_multiplier=0.9, sampling="Recommended")
     assert options.recommended
     assert options.sampling.seed == 7
 
