@@ -7,7 +7,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import gradio as gr
 import numpy as np
@@ -519,10 +519,14 @@ def test_a_seed_that_is_none_is_told(typed: str) -> None:
 
 
 def test_the_recommended_preset_is_no_set_of_fields() -> None:
-    fields: Any = ("rest", "device", 0, 1, 0.4, 40, 1, 0, 1.1, "7", "")
-    assert reply_options(*fields, dry_multiplier=0.9, sampling="").sampling.dry_multiplier == 0.9
-    assert not reply_options(*fields, dry_multiplier=0.9, sampling="Precise").recommended
-    options = reply_options(*fields, dry_multiplier=0.9, sampling="Recommended")
+    def chosen(preset: str) -> ReplyOptions:
+        return reply_options(
+            "rest", "device", 0, 1, 0.4, 40, 1, 0, 1.1, "7", "", dry_multiplier=0.9, sampling=preset
+        )  # fmt: skip
+
+    assert chosen("").sampling.dry_multiplier == 0.9
+    assert not chosen("Precise").recommended
+    options = chosen("Recommended")
     assert options.recommended
     assert options.sampling.seed == 7
 
