@@ -181,6 +181,34 @@ vulkan_there() {
 #endif'
 }
 
+# A device that llama.cpp would take: a GPU, or whatever GGML_VK_VISIBLE_DEVICES names. Asked before a long build.
+vulkan_gpu_answers() {
+    local folder answer=0
+    [ -z "${GGML_VK_VISIBLE_DEVICES:-}" ] || return 0
+    folder=$root/.vulkan.try
+    mkdir -p "$folder" 2>/dev/null || return 0
+    printf '%s\n' '#include <vulkan/vulkan.h>
+int main() {
+    VkInstance instance;
+    VkInstanceCreateInfo info = {};
+    info.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO;
+    if (vkCreateInstance(&info, nullptr, &instance) != VK_SUCCESS) return 1;
+    VkPhysicalDevice devices[16];
+    uint32_t count = 16;
+    vkEnumeratePhysicalDevices(instance, &count, devices);
+    for (uint32_t i = 0; i < count; ++i) {
+        VkPhysicalDeviceProperties of;
+        vkGetPhysicalDeviceProperties(devices[i], &of);
+        if (of.deviceType != VK_PHYSICAL_DEVICE_TYPE_CPU) return 0;
+    }
+    return 1;
+}' >"$folder/asks.cpp"
+    "${CXX:-c++}" ${VULKAN_SDK:+-I"$VULKAN_SDK/include" -L"$VULKAN_SDK/lib"} "$folder/asks.cpp" -o "$folder/asks" -lvulkan \
+        </dev/null >/dev/null 2>&1 && { "$folder/asks" >/dev/null 2>&1 || answer=1; }
+    rm -rf "$folder"
+    return "$answer"
+}
+
 # ---- choosing -------------------------------------------------------------------------------------------------------
 
 built_for() { case $(read_stamp llama) in "$1 "*) return 0 ;; *) return 1 ;; esac; }
@@ -268,6 +296,10 @@ choose_backend() {
             built_for vulkan || vulkan_there ||
                 fail "LOCALSPEC_BACKEND=vulkan needs $vulkan_lacks." \
                     "$(vulkan_needs)" "then start again, or start with LOCALSPEC_BACKEND=cpu."
+            built_for vulkan || vulkan_gpu_answers ||
+                fail "LOCALSPEC_BACKEND=vulkan needs a graphics card, and no driver shows one to Vulkan." \
+                    "Install the card's Vulkan driver (Mesa for AMD and Intel: mesa-vulkan-drivers) and see what vulkaninfo --summary tells," \
+                    "or start with LOCALSPEC_BACKEND=cpu. GGML_VK_VISIBLE_DEVICES=0 takes a device that is no graphics card."
             ;;
         metal)
             [ "$(uname -s)" = Darwin ] || fail "LOCALSPEC_BACKEND=metal works on macOS only." \

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -133,9 +134,34 @@ def test_architectures_are_those_of_the_cards(
 
 
 def vulkan(machine: Machine) -> None:
-    """What a build for Vulkan needs is there."""
+    """What a build for Vulkan needs is there, and a graphics card."""
     machine.command("glslc", "exit 0")
-    machine.command("c++", "case $* in *-print-file-name=*) echo /usr/lib/libvulkan.so ;; *) cat >/dev/null ;; esac")
+    machine.command(
+        "c++", f"case $* in *-print-file-name=*) echo /usr/lib/libvulkan.so ;; {asking(0)} *) cat >/dev/null ;; esac"
+    )
+
+
+def asking(answer: int) -> str:
+    """Of a compiler: the program that asks for Vulkan's devices is `true` or `false`."""
+    program = shutil.which("false" if answer else "true")
+    return f"""*asks.cpp*) for last; do case $last in */asks) ln -sf {program} "$last" ;; esac; done ;;"""
+
+
+def compiler(answer: int) -> str:
+    """One that finds all, with the program that gives this answer."""
+    return f"case $* in *-print-file-name=*) echo /usr/lib/libvulkan.so ;; {asking(answer)} *) cat >/dev/null ;; esac"
+
+
+def test_without_a_graphics_card_nothing_is_built_for_vulkan(machine: Machine) -> None:
+    machine.set_up_by_hand()
+    vulkan(machine)
+    machine.command(
+        "c++", f"case $* in *-print-file-name=*) echo /usr/lib/libvulkan.so ;; {asking(1)} *) cat >/dev/null ;; esac"
+    )
+    answer = machine.start("--setup-only", LOCALSPEC_BACKEND="vulkan")
+    assert answer.returncode == 1
+    assert "no driver shows one to Vulkan" in answer.stderr
+    assert machine.backend(LOCALSPEC_BACKEND="vulkan", GGML_VK_VISIBLE_DEVICES="0")[0] == "vulkan"
 
 
 def test_vulkan_is_taken_when_it_is_asked_for_and_all_it_needs_is_there(machine: Machine) -> None:
@@ -461,8 +487,8 @@ def test_a_vulkan_sdk_is_enough(installed: Machine) -> None:
         (sdk / folder).mkdir(parents=True)
     (installed.bin / "glslc").rename(sdk / "bin" / "glslc")
     (sdk / "lib" / "libvulkan.so").touch()
-    asked = "case $* in *-print-file-name=*) echo libvulkan.so ;; *-I*SDK/include*) cat >/dev/null ;; *) exit 1 ;; esac"
-    installed.command("c++", asked)
+    has = "*-print-file-name=*) echo libvulkan.so ;; *-I*SDK/include*) cat >/dev/null ;; *) exit 1 ;;"
+    installed.command("c++", f"case $* in {asking(0)} {has} esac")
     answer = installed.start("--setup-only", LOCALSPEC_BACKEND="vulkan", VULKAN_SDK=str(sdk))
     assert answer.returncode == 0, answer.stderr
     assert installed.built()["arguments"] == f'-DGGML_VULKAN=on "-DCMAKE_PREFIX_PATH={sdk}"'
