@@ -9,6 +9,7 @@ weights even on every instruction set. This module tells whether the kernels are
 - `products.h` quantized weights, `wide.h` 16- and 32-bit ones, `attention.h`: each written once, on the registers of
   `lanes_avx2.h`, `lanes_avx512.h` or `lanes_neon.h`; `table.h` makes a table of functions of them in each `isa_*.cpp`
 - `graphs.cpp` lets a llama_context keep a graph for each number of rows (`graphs.py`)
+- `steps.cpp` is what runs for each node of a draft (`steps.py`; `steps_library.py` loads it)
 - `formats.h` holds the layouts of llama.cpp's blocks against the pinned version, `kernels.h` what the parts share
 
 `LOCALSPEC_KERNELS=off` in the environment lets llama.cpp's own code run instead; the name of an instruction set

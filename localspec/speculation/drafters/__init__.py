@@ -1,8 +1,9 @@
 """The drafting methods, one a file: each proposes a draft tree for a context (`interface.Drafter`).
 
-Prompt lookup, REST and DReSD search for matches (`interface.Matcher`), from which they build a tree of their own and
-`auto.py` one of all sources; `model.py` is the draft model alone, `rasd.py` fuses it with any searches. May import
-`speculation`, the n-gram and state stores and `models.draft`; `chat` chooses among the methods.
+`prompt.py`, `rest.py` and `dresd.py` search for matches (`interface.Matcher`), from which `matching.py` builds a tree
+of each and `auto.py` one of all sources; `recycling.py` adds what the target held likely before, `model.py` is the
+draft model alone, `rasd.py` fuses it with any searches. May import `speculation`, the n-gram and state stores and
+`models.draft`; `chat` chooses among the methods.
 
 Auto looks the chat up, builds a tree, and asks the library's n-grams, the nearest hidden states and the draft model
 only at steps of a kind where what they brought was worth more than what they took (source gates, `policy.py`); each
