@@ -353,12 +353,13 @@ ENTRY_PART_HERE = "{done} of it are here already"
 DOWNLOAD = "Download"
 DOWNLOAD_GO_ON = "Go on with the download"
 DOWNLOAD_ASK = "Download {size} from {host} ({repository}) into the folder models/{name}? Licence: {licence}."
-DOWNLOAD_ASK_PIECES = "Where that does not answer, it comes in pieces from {index}, the way pip is set up here."
+DOWNLOAD_ASK_PIECES = "If that does not answer, it comes in pieces from {index}, with pip's settings."
 DOWNLOAD_ASK_FREE = "{free} are free on the disk."
 DOWNLOAD_NO_ROOM = "{size} are needed and {free} are free on the disk: free some space first."
 DOWNLOAD_NOW = "Yes, download {size}"
 DOWNLOAD_BOTH = "Yes, with its draft model: {size}"
 DEFAULT_NOW = "{model} is the default model from now on, as long as it fits into the memory that is free."
+RECOMMENDED_GET = "Recommended: ./start.sh models download {name}. It then is the default model."
 PACKAGE_INDEX = "the Python package index"
 NEXT_SOURCE = "{problem} Trying {next} next."
 NO_SOURCE_ADVICE = (
@@ -380,11 +381,11 @@ DOWNLOAD_STATES = {
 THE_HUB = "the model hub"
 BETTER_TITLE = "Better answers: {size}, fits this computer"
 BETTER_WHY = (
-    "The model that comes with LocalSpec is very small: it is there for the first minutes. {title} answers far better,"
-    " and all stays on this computer. Licence: {licence}."
+    "The model that comes with LocalSpec is very small, meant for the first minutes. {title} answers far better, and"
+    " everything stays on this computer. Licence: {licence}."
 )
 BETTER_DRAFT = "With the small model that drafts for it, {size} in all."
-BETTER_FROM = "From {host}; where that does not answer, from {index}, the way pip is set up here."
+BETTER_FROM = "From {host}; if that does not answer, from {index}, with pip's settings."
 BETTER_FROM_HUB = "From {host}."
 BETTER_GET = "Download {size}"
 BETTER_LATER = "Not now"
@@ -539,6 +540,11 @@ ONLY_SECTION = "{file} is too long to be read whole: this answer rests on its se
 PLACES = "Several documents have this place: {place}."
 PLACE_CUT = "{place}: too long to be read whole, so this answer rests on {read} of {all} passages."
 NO_SUCH_PAGE = "There is no text on page {page} of {file}, which has {pages} pages; other passages were read."
+SPREAD = "{files}: too long to be read whole, so this answer rests on {passages}."
+SPREAD_ONE = "1 passage"
+SPREAD_MANY = "{passages} passages spread over the text"
+UNREADABLE_DOCUMENTS = "None of the documents could be read, so this answer is the model's own."
+UNREAD_DOCUMENTS = "The documents are still being read, so this answer does not use them yet."
 
 SYSTEM = "System prompt"
 SYSTEM_INFO = (
@@ -603,11 +609,8 @@ STOPPED_EARLY = "Stopped before the first word."
 STOPPED = "Stopped. You can go on chatting."
 LOOPED = "The answer began to repeat itself and was stopped. Retry writes another one, with less repetition."
 LOOPED_AGAIN = "The answer began to repeat itself. Here is another one, written with less repetition:"
-LOOPED_SPEED = "This answer ran in circles, which is easy to draft: its speed says nothing, and counts nowhere."
-NO_REWIND = (
-    "{model} only answers plainly: it is a {kind} model, whose state of the text so far cannot take a rejected draft"
-    " back. So nothing is drafted."
-)
+LOOPED_SPEED = "An answer that runs in circles is easy to draft: its speed says nothing, and is not counted."
+NO_REWIND = "{model} answers without drafts: it is a {kind} model, and its state cannot take a rejected draft back."
 DRAFT_GAVE_WAY = "{draft} is not loaded beside it: there is not enough memory for it and a context of {context} tokens."
 THINKING_NOW = "Thinking …"
 THOUGHT = "Thinking"
@@ -620,7 +623,7 @@ NO_THINKING_ADVICE = "Choose on, off, low, medium or high, or nothing."
 THINKING = "Thinking"
 THINKING_INFO = "For models that think before they answer."
 THINKING_CHOICES = {
-    "": "As the model does", "on": "On", "off": "Off", "low": "Little", "medium": "Some", "high": "Much",
+    "": "As the model does", "on": "On", "off": "Off", "low": "Low", "medium": "Medium", "high": "High",
 }  # fmt: skip
 THINKING_UNKNOWN = "{model} cannot be told whether to think: it goes on as it does by itself."
 TEMPLATE_MISSING = (
@@ -835,6 +838,12 @@ def only_passages(passages: int) -> str:
     """That an answer about a whole text rests on some of it."""
     read = "was" if passages == 1 else "were"
     return f"Only {counted(passages, 'passage')} of the text {read} read, so something may be missing."
+
+
+def not_learnt(looped: int) -> str:
+    """How many answers were not learnt because they ran in circles."""
+    itself, it = ("itself", "it was") if looped == 1 else ("themselves", "they were")
+    return f"{counted(looped, 'answer')} only repeated {itself}, so {it} not learnt."
 
 
 def forgotten(questions: int) -> str:

@@ -229,8 +229,8 @@ def _unready(library: Library) -> tuple[str, ...]:
     if not documents:
         return ()
     if all(info.status == "failed" for info in documents):
-        return ("None of the documents could be read, so this answer is the model's own.",)
-    return ("The documents are still being read, so this answer does not use them yet.",)
+        return (texts.UNREADABLE_DOCUMENTS,)
+    return (texts.UNREAD_DOCUMENTS,)
 
 
 def _listing(documents: list[DocumentInfo], room: int, count: Callable[[str], int]) -> str:
@@ -279,8 +279,8 @@ def _spread(asked: _Asked) -> Material:
     material = _numbered(asked, chosen, tokens)
     names = ", ".join(info.name for info in documents[:3]) + (" …" if len(documents) > 3 else "")
     many = len(material.citations)
-    passages = "1 passage" if many == 1 else f"{many} passages spread over the text"
-    return _with_notice(material, f"{names}: too long to be read whole, so the answer rests on {passages}.")
+    passages = texts.SPREAD_ONE if many == 1 else texts.SPREAD_MANY.format(passages=many)
+    return _with_notice(material, texts.SPREAD.format(files=names, passages=passages))
 
 
 def _numbered(asked: _Asked, found: Sequence[FoundPassage], tokens: int, *, again: bool = False) -> Material:

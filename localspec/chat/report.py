@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from localspec.chat.methods import METHODS
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.texts import counted
 
 FASTER = 1.02
 SLOWER = 0.98
@@ -44,6 +45,11 @@ def _left_out(metrics: ReplyMetrics) -> bool:
     return metrics.drafted > 0 and metrics.tokens >= LONG_IDLE and not metrics.drafted_by_source.get(DRAFT_ALONE)
 
 
+def _accepted(metrics: ReplyMetrics) -> str:
+    were = "was" if metrics.accepted == 1 else "were"
+    return f"{metrics.accepted} of {counted(metrics.drafted, 'draft')} {were} accepted"
+
+
 def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_draft: bool) -> str:
     known = METHODS.get(method)
     label = known.label if known is not None else method
@@ -67,8 +73,8 @@ def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_dra
     if metrics.speedup <= SLOWER:
         work = "making and checking" if with_draft else "checking"
         return (
-            f"{label} was slower than plain decoding here ({metrics.speedup:.2f}×): {metrics.accepted} of its "
-            f"{metrics.drafted} drafts were accepted, but on this computer {work} them took longer than they saved. "
+            f"{label} was slower than plain decoding here ({metrics.speedup:.2f}×): {_accepted(metrics)}, "
+            f"but on this computer {work} them took longer than they saved. "
             "Choose Plain if this goes on."
         )
     return f"{label} ran at the speed of plain decoding ({metrics.speedup:.2f}×): few words could be guessed."

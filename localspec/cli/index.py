@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from localspec import config
+from localspec import config, texts
 from localspec.chat.learning import learn, one_by_one
 from localspec.chat.library_setup import collect_files, open_library, prepare_drafts
 from localspec.cli import shared_options as shared
@@ -19,7 +19,6 @@ from localspec.cli.bench import read_prompts
 from localspec.errors import StoreError
 from localspec.stores.library import list_libraries
 from localspec.stores.overview import LibraryOverview, overview
-from localspec.texts import left_out
 
 
 def index(
@@ -106,7 +105,7 @@ def learn_command(
     if learnt.skipped:
         shared.errors.print(f"{learnt.skipped} prompts were left out: they are too long for the model's context.")
     if learnt.looped:
-        shared.errors.print(f"{learnt.looped} replies were not kept: they only repeated themselves.")
+        shared.errors.print(texts.not_learnt(learnt.looped))
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
 
@@ -134,5 +133,5 @@ def libraries(as_json: shared.AsJson = False) -> None:
 
 
 def _tell_left_out(folder: Path, counts: dict[str, int]) -> None:
-    if said := left_out(counts):
+    if said := texts.left_out(counts):
         shared.errors.print(escape(f"{folder}: {said}"), style="yellow", soft_wrap=True)

@@ -79,6 +79,9 @@ def list_command(context: ContextSize = 0, as_json: AsJson = False) -> None:
         )
     output.print(shown)
     output.print("Memory: with the draft named, a full cache each, and the embedding model for documents.")
+    better = catalogue.recommended_entry()
+    if better is not None and any(f["name"] == better.name and f["fits"] and not f["installed"] for f in to_download):
+        output.print(escape(texts.RECOMMENDED_GET.format(name=better.name)), soft_wrap=True)
 
 
 @models.command(name="download")

@@ -28,14 +28,16 @@ errors = Console(stderr=True, highlight=False)
 """Answers, lists and figures go to stdout, all else here."""
 
 
-Model = Annotated[str, typer.Option(help="Name of a model (see doctor) or a GGUF file.")]
+Model = Annotated[str, typer.Option(help="Name of a model (see models list) or a GGUF file.")]
 Draft = Annotated[str, typer.Option(help="Draft model: a name, a GGUF file, auto, or none.")]
 Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 = physical cores.")]
-GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = all, where the build has one.")]
+GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = as many as fit, 0 = none.")]
 WeightFormat = Annotated[
     str, typer.Option("--format", help="tuned: the format chosen for this computer. original: the file as it is.")
 ]
-ContextSize = Annotated[int, typer.Option("--context", min=0, help="Tokens of context; 0 = the model's, up to 8192.")]
+ContextSize = Annotated[
+    int, typer.Option("--context", min=0, help="Tokens of context; 0 = up to 8192, as memory allows.")
+]
 LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
 Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
 UsesDocuments = Annotated[
@@ -50,7 +52,7 @@ MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens."
 Temperature = Annotated[float, typer.Option(min=0.0, help="0 = always the likeliest token.")]
 OwnTemperature = Annotated[
     float | None,
-    typer.Option("--temperature", min=0.0, help="0 = always the likeliest token. Without it: as its makers recommend."),
+    typer.Option("--temperature", min=0.0, help="0 = the likeliest token. Without it, as recommended for the model."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of the random stream; -1 = a fresh one.")]
 Thinking = Annotated[

@@ -36,7 +36,9 @@ def test_faster_slower_and_neither() -> None:
     assert "1.50× as fast" in verdict(metrics(1.5), "rest", has_documents=True)
     slower = verdict(metrics(0.8), "rest", has_documents=True)
     assert "slower than plain decoding here (0.80×)" in slower
-    assert "4 of its 10 drafts were accepted" in slower
+    assert "4 of 10 drafts were accepted" in slower
+    assert "1 of 2 drafts was accepted" in verdict(metrics(0.8, 2, 1), "rest", has_documents=True)
+    assert "0 of 1 draft were accepted" in verdict(metrics(0.8, 1, 0), "rest", has_documents=True)
     assert "Choose Plain" in slower
     for neither in (0.985, 1.0, 1.015):
         assert "at the speed of plain decoding" in verdict(metrics(neither), "rest", has_documents=True)

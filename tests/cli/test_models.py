@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,18 @@ def test_the_lists_for_people(hub: Hub, home: Path) -> None:
     assert "installed" in lines["small"]
     assert "Licence [A]" in lines["big"]
     assert "does not fit" in lines["other"]
+    assert "Recommended" not in done.stdout
+
+
+def test_the_list_names_the_model_to_get_first(hub: Hub, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    big, *others = catalogue.catalogue_entries()
+    monkeypatch.setattr(catalogue, "catalogue_entries", lambda: (replace(big, recommended=True), *others))
+    advice = "Recommended: ./start.sh models download big."
+    assert advice in run("list").stdout
+    assert run("download", "big").exit_code == 0
+    assert advice not in run("list").stdout
+    monkeypatch.setattr(catalogue, "catalogue_entries", lambda: (replace(others[1], recommended=True),))
+    assert "Recommended" not in run("list").stdout, "it does not fit"
 
 
 def test_a_larger_context_needs_more(hub: Hub, home: Path) -> None:
