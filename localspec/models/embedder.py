@@ -12,15 +12,14 @@ import threading
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
 
 from localspec import config
 from localspec.errors import EmbedderError
-from localspec.models.text_encoder import TextEncoder
+from localspec.models.text_encoder import TextEncoder, read_tokenizer
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -47,7 +46,7 @@ class Embedder:
         self._light: TextEncoder | None = None
         self._is_light: bool | None = None  # None until it was tried
         self._without = 0  # texts of documents that were embedded so
-        self._tokenizer: Tokenizer | None = None
+        self._tokenizer: Any = None
 
     @property
     def folder(self) -> Path:
@@ -139,9 +138,7 @@ class Embedder:
         path = self.folder / "tokenizer.json"
         try:
             if self._tokenizer is None:
-                self._tokenizer = Tokenizer.from_file(str(path))
-                self._tokenizer.no_padding()
-                self._tokenizer.enable_truncation(_longest(self.folder))
+                self._tokenizer = read_tokenizer(self.folder, _longest(self.folder))
             clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
             return sum(len(encoding.ids) for encoding in self._tokenizer.encode_batch(clean))
         except Exception as error:  # the library raises nothing narrower

@@ -93,6 +93,17 @@ _TOKENIZER: Rules = {
 """What each entry of the settings may be. One that is not here may mean anything."""
 
 
+def read_tokenizer(folder: Path, longest: int) -> Any:  # noqa: ANN401
+    """The tokenizer of an embedding model, which cuts texts after `longest` tokens. Raises Exception, as `tokenizers`
+    does."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.enable_truncation(longest)
+    return tokenizer
+
+
 class TextEncoder:
     """A BERT whose token vectors are averaged and brought to length 1. Threads may share it."""
 
@@ -117,13 +128,10 @@ class TextEncoder:
             if settings is None:
                 return None
             from safetensors import SafetensorError, safe_open
-            from tokenizers import Tokenizer
 
-            tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            tokenizer = read_tokenizer(folder, settings["max_seq_length"])
         except Exception:  # noqa: BLE001 - tokenizers raises plain Exception; the other way says what is wrong
             return None
-        tokenizer.no_padding()
-        tokenizer.enable_truncation(settings["max_seq_length"])
         expected = _shapes(settings)
         try:
             with safe_open(str(folder / "model.safetensors"), framework="numpy") as file:

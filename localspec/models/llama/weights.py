@@ -57,9 +57,10 @@ class Weights:
         vocabulary = self.vocabulary_pointer
         self.vocabulary_size = int(llama_cpp.llama_vocab_n_tokens(self.vocabulary_pointer))
         self.state_size = int(llama_cpp.llama_model_n_embd(self._model))
-        self._end_tokens = frozenset(
+        self.end_tokens = frozenset(
             token for token in range(self.vocabulary_size) if llama_cpp.llama_vocab_is_eog(vocabulary, token)
         )
+        """The tokens that end a reply"""
         self._pieces: dict[int, bytes] = {}
         self.memory_kind = self._memory_kind()
         self.can_rewind = not self.memory_kind
@@ -319,11 +320,6 @@ class Weights:
             known = self._pieces[token] = buffer.raw[: max(length, 0)]
         return known
 
-    @property
-    def end_tokens(self) -> frozenset[int]:
-        """The tokens that end a reply."""
-        return self._end_tokens
-
     def is_end(self, token: int) -> bool:
         """True for tokens that end a reply."""
-        return token in self._end_tokens
+        return token in self.end_tokens
