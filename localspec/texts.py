@@ -539,7 +539,8 @@ READ_ELSEWHERE_ADVICE = "Choose another beside the entry, or the best passages."
 ONLY_SECTION = "{file} is too long to be read whole: this answer rests on its section “{section}”."
 PLACES = "Several documents have this place: {place}."
 PLACE_CUT = "{place}: too long to be read whole, so this answer rests on {read} of {all} passages."
-NO_SUCH_PAGE = "There is no text on page {page} of {file}, which has {pages} pages; other passages were read."
+NO_PAGES = "{file} has no page numbers, so this answer need not be about page {page}."
+NO_SUCH_PAGE = "There is no text on page {page} of {file}, which has {pages}; other passages were read."
 SPREAD = "{files}: too long to be read whole, so this answer rests on {passages}."
 SPREAD_ONE = "1 passage"
 SPREAD_MANY = "{passages} passages spread over the text"
@@ -605,6 +606,7 @@ WAITING_DOCUMENTS = "Reading your documents …"
 FINDING = "Looking for the passages that fit …"
 READING = "Reading the question with its text …"
 READING_FOR = "Reading {tokens}, about {seconds} s …"
+NOT_ASKED = "None of these documents could be read, so the question was not asked. --no-documents asks it without them."
 STOPPED_EARLY = "Stopped before the first word."
 STOPPED = "Stopped. You can go on chatting."
 LOOPED = "The answer began to repeat itself and was stopped. Retry writes another one, with less repetition."
@@ -853,6 +855,12 @@ def forgotten(questions: int) -> str:
         f"{questions:,} {those} forgotten: with the answer, {they} too much for the context, so the model does not know"
         " of that any more. You still see it here. A new chat, or a longer context, gives room."
     )
+
+
+def outgrown(questions: int) -> str:
+    """That earlier questions are left out of what the model reads."""
+    are = "is" if questions == 1 else "are"
+    return f"This chat outgrew the model's context: {counted(questions, 'earlier question')} {are} left out."
 
 
 def editing(later: int) -> str:

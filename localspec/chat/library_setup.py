@@ -81,9 +81,7 @@ def ingest(
         except DocumentError as error:
             failures.append(str(error))
     library.ingest(progress=lambda now: report(_described(now)), states=states)
-    failures += [
-        f"{info.name}: {info.reason}" for info in library.documents() if info.status == "failed" and info.id in added
-    ]
+    failures += [info.reason for info in library.documents() if info.status == "failed" and info.id in added]
     return failures
 
 

@@ -212,12 +212,14 @@ def _at(asked: _Asked, places: list[Place]) -> Material:
 
 
 def _missing_pages(asked: _Asked) -> tuple[str, ...]:
-    """That a page which the question names has no text, where its document has pages."""
+    """That a page which the question names has no text, or that its document has no pages."""
     pages = asked_pages(asked.question)
-    if not pages or len(asked.documents) > 1 or not asked.documents[0].pages:
+    if not pages or len(asked.documents) != 1:
         return ()
     info = asked.documents[0]
-    return (texts.NO_SUCH_PAGE.format(page=pages[0], file=info.name, pages=info.pages),)
+    if not info.pages:
+        return (texts.NO_PAGES.format(page=pages[0], file=info.name),)
+    return (texts.NO_SUCH_PAGE.format(page=pages[0], file=info.name, pages=texts.counted(info.pages, "page")),)
 
 
 def _with_notice(material: Material, notice: str) -> Material:
@@ -237,7 +239,7 @@ def _listing(documents: list[DocumentInfo], room: int, count: Callable[[str], in
     lines = [f"The library holds {len(documents)} document{'s' if len(documents) != 1 else ''}:"]
     room -= LISTING_FRAME
     for number, info in enumerate(documents[:LISTED], start=1):
-        pages = f", {info.pages} pages" if info.pages else ""
+        pages = f", {texts.counted(info.pages, 'page')}" if info.pages else ""
         line = f"{number}. {info.name} ({info.kind}{pages})"
         room -= count(line) + 1
         if room < 0:

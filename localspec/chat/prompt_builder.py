@@ -232,9 +232,7 @@ class PromptBuilder:
         if self.thinking and not (template.switches_thinking or template.has_effort):
             notices.append(texts.THINKING_UNKNOWN.format(model=name))
         if turn.window is not None and turn.window.forgotten:
-            notices.append(
-                f"This chat outgrew the model's context: {turn.window.forgotten} earlier question(s) are left out."
-            )
+            notices.append(texts.outgrown(turn.window.forgotten))
         return notices
 
     # -- what fits ----------------------------------------------------------------------------------------------

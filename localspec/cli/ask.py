@@ -57,6 +57,9 @@ def ask(
     engine = shared.load_engine(model, threads, gpu_layers, context, draft, weight_format)
     with open_for(engine, library, files, embedder) as opened:
         failures = shared.index_files(opened, files) if opened is not None else []
+        if uses_documents and failures and opened is not None and not _has_readable(opened):
+            shared.errors.print(texts.NOT_ASKED, soft_wrap=True)
+            raise typer.Exit(1)
         turn = say_answer(Session(engine, opened, learns=learns), question, options)
         if as_json:
             sys.stdout.write(json.dumps(answer_figures(turn), ensure_ascii=False) + "\n")
@@ -106,6 +109,10 @@ def chat(
                 shared.errors.print(escape(str(error)), style="red")
             except KeyboardInterrupt:
                 shared.errors.print("(stopped)")
+
+
+def _has_readable(library: Library) -> bool:
+    return any(info.status != "failed" for info in library.documents())
 
 
 def prepared_embedder() -> Embedder:

@@ -167,7 +167,7 @@ def test_the_list_names_every_document(make_library: MakeLibrary, tmp_path: Path
     material = compose(question, library, Given(), ROOM, count)
     assert "12 documents" in material.content
     for file in files:
-        assert f"{file.name} (pdf, 1 pages)" in material.content
+        assert f"{file.name} (pdf, 1 page)" in material.content
     assert "says nothing" not in material.content
     assert material.content.endswith(f"Question: {question}")
     for room in (0, 100, 150, 200):
@@ -338,7 +338,16 @@ def test_a_page_is_sent_for_a_question_about_it(towns: Library, count, question:
 
 def test_a_page_that_is_not_there_is_told(towns: Library, count) -> None:
     material = compose("What does page 99 say?", towns, Given(), ROOM, count)
-    assert texts.NO_SUCH_PAGE.format(page=99, file="towns.pdf", pages=40) in material.notices
+    assert texts.NO_SUCH_PAGE.format(page=99, file="towns.pdf", pages="40 pages") in material.notices
+
+
+def test_a_page_of_a_text_without_pages_is_told(make_library: MakeLibrary, tmp_path: Path, count) -> None:
+    note = tmp_path / "note.txt"
+    note.write_text("The gate is locked at nine. Bonfires are allowed in November.", encoding="utf-8")
+    library = make_library([note])
+    material = compose("What does page 3 say?", library, Given(), ROOM, count)
+    assert material.notices == (texts.NO_PAGES.format(page=3, file="note.txt"),)
+    assert not compose("When is the gate locked?", library, Given(), ROOM, count).notices
 
 
 @pytest.mark.parametrize("question", ["What does the section Boats say?", 'Explain the chapter "Boats"'])

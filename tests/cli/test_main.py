@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from localspec import texts
 from localspec.chat.methods import DEFAULT_METHOD
 from localspec.cli.main import _repeat_documents
 from localspec.desktop import window
@@ -131,7 +132,9 @@ def test_documents_that_fail_are_named_and_the_others_answer(home: Path) -> None
 def test_only_documents_that_fail(home: Path) -> None:
     done = command(home, "ask", "Say hello.", "--doc", "broken.pdf", *SHORT)
     assert done.returncode == 1
-    assert "broken.pdf: " in done.stderr
+    assert done.stderr.count("broken.pdf: ") == 1
+    assert texts.NOT_ASKED in done.stderr
+    assert done.stdout == ""
 
 
 def test_a_library_is_filled_listed_and_asked(home: Path) -> None:
