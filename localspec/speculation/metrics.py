@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from statistics import fmean, median
 from typing import Any, TypeVar
 
@@ -173,11 +174,12 @@ class ReplyMetrics:
         enough of them (same context length, same load of the machine), else the measured T(1).
 
         The mean, because a load of the machine that comes and goes lengthens drafted and plain steps alike: against
-        their median Plain itself would be slower than plain.
+        their median Plain itself would be slower than plain. Steps that were held up count whole where nothing was
+        drafted: the reply itself is plain decoding then.
         """
         if len(self._plain_steps) < ENOUGH_PLAIN_STEPS:
             return self.plain_seconds
-        most = _OUTLIER * median(self._plain_steps)
+        most = _OUTLIER * median(self._plain_steps) if self.drafted_steps else inf
         return fmean(min(seconds, most) for seconds in self._plain_steps)
 
     @property
