@@ -92,7 +92,7 @@ class Comparison:
             if self._asks_next:
                 self._tokens = self._prompts.compose(self._question, options)[1]
             else:
-                self._tokens = self._prompts.compose_again()
+                self._tokens = self._prompts.compose_again(options.thinking)
         return self._tokens
 
     def _needs_states(self, options: ReplyOptions) -> bool:

@@ -127,8 +127,11 @@ class PromptBuilder:
         advice = "Start a new chat, or load the model with a larger context."
         raise self._outgrown("question with its answer", prompt, advice)
 
-    def compose_again(self) -> NDArray[np.int32]:
-        """That of the last answer; of a chat from disk, as little as can be is left out. Raises as `compose_on`."""
+    def compose_again(self, thinking: str | None = None) -> NDArray[np.int32]:
+        """That of the last answer, made with this `ReplyOptions.thinking`, None for that of the last question; of a
+        chat from disk, as little as can be is left out. Raises as `compose_on`."""
+        if thinking is not None:
+            self.thinking = thinking
         last = len(self.turns) - 1
         turn = replace(self.turns[last], reply="", reply_tokens=[], thinking="", thinking_tokens=0)
         forgotten = min(self.selection.forgotten, last)

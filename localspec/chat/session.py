@@ -129,7 +129,9 @@ class Session:
         now = self._made_with(options)
         if before is None or before.weights != now.weights:
             return None
-        return now if before.options.sampling.is_greedy and options.sampling.is_greedy else None
+        if not (before.options.sampling.is_greedy and options.sampling.is_greedy):
+            return None
+        return replace(now, options=replace(options, thinking=before.options.thinking))  # its prompt stays
 
 
 class SingleReply:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from localspec import texts
+from localspec.chat.comparison import Comparison, as_made
 from localspec.chat.engine import Engine
 from localspec.chat.session import Session, SingleReply
 from localspec.chat.template import ChatTemplate, Message
@@ -125,6 +127,23 @@ def test_a_switch_reaches_the_template(engine: Engine, monkeypatch: pytest.Monke
     single = SingleReply(engine, off)
     *_, done = single.write(USUAL)
     assert done.turn.thinking == ""
+
+
+def test_a_comparison_thinks_as_the_answer_did(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (Path(__file__).parent / "templates" / "qwen3.jinja").read_text(encoding="utf-8")
+    monkeypatch.setattr(engine, "template", ChatTemplate(source))
+    session = Session(engine)
+    turn = answered(session, "Where?", replace(USUAL, thinking="off"))
+    for goes_on in (True, False):
+        made, known = as_made(turn, engine, USUAL)
+        plain = list(Comparison(session).run(made))[-1].turn
+        assert known
+        assert plain.metrics.prompt_tokens == session.prompts.compose_again("off").size
+        assert plain.reply_tokens == turn.reply_tokens
+        if goes_on:
+            assert turn.finish == "length"
+            # What is chosen meanwhile is for the next question.
+            list(session.go_on(replace(USUAL, thinking="on")))
 
 
 def test_without_a_template_it_is_said_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
