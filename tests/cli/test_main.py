@@ -173,7 +173,7 @@ def test_a_question_about_an_indexed_document_imports_no_torch(home: Path) -> No
     *_, figures, imported = done.stdout.splitlines()
     assert [made["file"] for made in json.loads(figures)["citations"]][:1] == ["pilot.pdf"]
     assert "tokenizers" in json.loads(imported)  # by meaning, too
-    heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "gradio"}
+    heavy = {"torch", "transformers", "sentence_transformers", "sklearn", "scipy", "gradio", "llguidance"}
     assert heavy.isdisjoint(json.loads(imported))
 
 

@@ -37,7 +37,8 @@ def test_page_is_up_soon_and_says_where_and_ctrl_c_ends_it(running: RunningApp, 
 
 
 def test_nothing_heavy_is_imported_before_the_page_is_served() -> None:
-    script = "import sys, localspec.ui.app; print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    heavy = ("torch", "transformers", "llguidance")
+    script = f"import sys, localspec.ui.app; print([name for name in {heavy} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", script], cwd=REPOSITORY, capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 

@@ -10,15 +10,17 @@ import ctypes
 import json
 import re
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import llama_cpp
 import numpy as np
-from llguidance import LLMatcher, LLTokenizer, TokenizerWrapper
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError, SettingsError
 from localspec.models.llama.weights import Weights
+
+if TYPE_CHECKING:  # its import takes 0.2 s: only where a schema is asked for
+    from llguidance import LLMatcher, LLTokenizer
 
 ANY_OBJECT = '{"type": "object"}'
 """The schema of "some JSON object"."""
@@ -136,6 +138,8 @@ def allowed_nodes(
 
 def schema_state(weights: Weights, schema: str) -> SchemaState:
     """The beginning of a text that fits a JSON schema, given as JSON. Raises SettingsError that says what is wrong."""
+    from llguidance import LLMatcher
+
     try:
         parsed = json.loads(schema)
     except (ValueError, RecursionError) as error:
@@ -161,6 +165,8 @@ def schema_state(weights: Weights, schema: str) -> SchemaState:
 
 
 def _compiled(schema: object) -> str:
+    from llguidance import LLMatcher
+
     overrides: Any = {"whitespace_pattern": _WHITESPACE}
     return LLMatcher.grammar_from_json_schema(json.dumps(schema), overrides=overrides)
 
@@ -203,6 +209,8 @@ class _Vocabulary:
 
 def _tokenizer(weights: Weights) -> LLTokenizer:
     """Made once for a model: it takes a quarter of a second for 50,000 tokens."""
+    from llguidance import LLTokenizer, TokenizerWrapper
+
     if weights.schema_tokenizer is None:
         if not weights.end_tokens:
             raise SettingsError(f"{weights.path.name} has no token that ends an answer.", "Ask without a JSON schema.")
