@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from localspec.errors import SettingsError
 from localspec.models.llama.backend import clear_log, logits_address, recent_log, row_at
 from localspec.models.llama.constraint import GbnfState, SchemaState, allowed_nodes, schema_state
-from localspec.models.llama.weights import Weights
+from localspec.models.llama.weights import Weights, free_samplers
 from localspec.native import steps
 
 _NEAR_LOGITS = 7.0
@@ -270,7 +270,7 @@ def _penalties(weights: Weights, settings: SamplingSettings) -> list[Any]:
         strength = settings.dry_multiplier, settings.dry_base, settings.dry_allowed_length, settings.dry_last_n
         key = (*strength, settings.dry_breakers)
         if key not in weights.samplers:  # the breakers are looked for in every token: 10 to 50 ms
-            weights.drop_samplers()
+            free_samplers(weights.samplers)
             breakers = (ctypes.c_char_p * max(1, count))(*(each.encode() for each in settings.dry_breakers))
             made = llama_cpp.llama_sampler_init_dry(weights.vocabulary_pointer, *strength, breakers, count)
             weights.samplers[key] = made

@@ -231,14 +231,8 @@ class Weights:
         """Free the weights; safe to call twice. Contexts over them are freed before."""
         self._free_model()
 
-    def drop_samplers(self) -> None:
-        """Free the samplers that are kept."""
-        for sampler in self.samplers.values():
-            llama_cpp.llama_sampler_free(sampler)
-        self.samplers.clear()
-
     def _free_model(self) -> None:
-        self.drop_samplers()
+        free_samplers(self.samplers)
         if self._model:
             llama_cpp.llama_model_free(self._model)
             self._model = None
@@ -323,3 +317,10 @@ class Weights:
     def is_end(self, token: int) -> bool:
         """True for tokens that end a reply."""
         return token in self.end_tokens
+
+
+def free_samplers(samplers: dict[object, Any]) -> None:
+    """Free all of them, llama.cpp's pointers, and empty the dictionary."""
+    for sampler in samplers.values():
+        llama_cpp.llama_sampler_free(sampler)
+    samplers.clear()
