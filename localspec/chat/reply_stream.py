@@ -86,13 +86,10 @@ class ReplyStream:
         self._splitter = _Splitter(marks, marks.opened(prompt))
         self.thinking = self.text = ""
         self.thinking_tokens = 0
-        """how many of the first tokens brought nothing of the answer"""
+        """how many of the first tokens brought nothing of the answer; 0 where it began without a mark"""
         self.add(tokens)
-        held = self._splitter.held
-        if text not in (self.text + held, self.text + held + CUT, self.text + CUT):
-            self.text = text
-        if not thinking.startswith(self.thinking):
-            self.thinking = thinking
+        self.text = self._shown(self.text, text)
+        self.thinking = self._shown(self.thinking, thinking)
 
     def add(self, tokens: Iterable[int]) -> list[ReplyPart]:
         """What each of these tokens completed."""
@@ -100,7 +97,10 @@ class ReplyStream:
         for token in tokens:
             part = self._splitter.add(self._characters.add([token]))
             self._take(part)
-            self.thinking_tokens += not self.text
+            if not self.text:
+                self.thinking_tokens += 1
+            elif not self._splitter.marked:
+                self.thinking_tokens = 0
             parts.append(part)
         return parts
 
@@ -111,6 +111,12 @@ class ReplyStream:
         whole = ReplyPart(more.thinking + rest.thinking, more.answer + rest.answer)
         self._take(whole)
         return whole
+
+    def _shown(self, made: str, shown: str) -> str:
+        """What was `made` of the tokens before, without what is still held back; where something else was shown, as of
+        a chat that was imported, that."""
+        held = self._splitter.held
+        return made if shown in (made, made + held, made + held + CUT, made + CUT) else shown
 
     def _take(self, part: ReplyPart) -> None:
         self.thinking += part.thinking
@@ -127,6 +133,8 @@ class _Splitter:
         self._closing = _TAGS.get(opened, "")  # the mark that ends what is being thought
         self._ending = ""  # the mark that ends the answer
         self._state = self._thinking if opened else self._beginning
+        self.marked = bool(opened)
+        """whether a mark came before the answer"""
         self._said = False  # anything of this thought
         self._answered = False
         self._out: tuple[list[str], list[str]] = ([], [])
@@ -157,13 +165,13 @@ class _Splitter:
         begun = self.held.lstrip()
         if self._channels:
             if _starts(begun, (_CHANNEL, _START, _BODY, " to=")):
-                self._state = self._header
+                self._state, self.marked = self._header, True
                 return True
         else:
             tag = next((tag for tag in _TAGS if begun.startswith(tag)), "")
             if tag:
                 self._closing, self.held = _TAGS[tag], begun[len(tag) :]
-                self._state = self._thinking
+                self._state, self.marked = self._thinking, True
                 return True
         if not begun and not self._thinks:
             self._answer(self.held)

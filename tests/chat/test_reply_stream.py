@@ -122,3 +122,16 @@ def test_the_answers_tokens_are_known_unless_they_share_one_with_the_thought(eng
     assert known.tolist() == tokens[stream.thinking_tokens :]
     assert answer_tokens("By the sea", tokens, stream.thinking_tokens, engine.model) is None
     assert answer_tokens("whatever", tokens, 0, engine.model) is not None
+
+
+@pytest.mark.parametrize("template", ["", "</think>"])
+@pytest.mark.parametrize("said", ["\N{WAVING HAND SIGN} Ahoy.", "\n\nAhoy.", "Ahoy."])
+def test_an_answer_without_a_thought_has_no_tokens_of_one(template: str, said: str) -> None:
+    assert split(template, "assistant\n", said) == ("", said, 0)
+
+
+def test_what_was_thought_stays_where_its_tokens_are_not_known() -> None:
+    """As of a chat that was imported, or written with another model."""
+    stream = ReplyStream(Marks(VOCABULARY, "</think>"), [], list(b"By the"), "A bay.", "By the")
+    stream.add(list(b" sea."))
+    assert (stream.thinking, stream.text, stream.thinking_tokens) == ("A bay.", "By the sea.", 0)
