@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -129,8 +130,6 @@ def _write(
     stop: the same one with drafts and without. Returns what was held back."""
     turn.origins.fit(len(stream.text))
     for step in steps:
-        turn.metrics.add(step)
-        turn.metrics.take(drafters)
         emitted = step.emitted.tolist()
         written += emitted
         if step.finish == "end":
@@ -138,10 +137,13 @@ def _write(
         loop = loops.add(emitted) if loops is not None else 0
         if loop:
             del emitted[loop:]
+            step = replace(step, emitted=step.emitted[:loop], source=step.source[:loop])
+        turn.metrics.add(step)
+        turn.metrics.take(drafters)
         turn.reply_tokens += emitted
         parts = stream.add(emitted)
         answered = [part.answer for part in parts]
-        turn.origins.add(step.source.tolist()[: len(emitted)] if loop else step.source.tolist(), answered)
+        turn.origins.add(step.source.tolist(), answered)
         turn.reply, turn.thinking, turn.thinking_tokens = stream.text, stream.thinking, stream.thinking_tokens
         yield Update("writing", turn, "".join(answered), "".join(part.thinking for part in parts), 1.0, step)
         turn.finish = step.finish
@@ -150,7 +152,7 @@ def _write(
             break
     rest = stream.finish()
     turn.reply, turn.thinking = stream.text, stream.thinking
-    if rest.answer:
+    if rest.answer and turn.origins.lengths:
         turn.origins.lengths[-1] += len(rest.answer)
     return rest
 

@@ -45,6 +45,8 @@ def test_an_answer_in_circles_ends_at_the_same_token_with_drafts(engine: Engine)
         assert turn.notices == [texts.LOOPED]
         assert turn.reply.count(SENTENCE.strip()) >= 5
         assert sum(turn.origins.lengths) == len(turn.reply)
+        assert turn.metrics.tokens == len(turn.reply_tokens) == len(turn.origins.sources)
+        assert sum(turn.metrics.by_source.values()) == turn.metrics.tokens
         replies.append(turn.reply_tokens)
     assert replies[0] == replies[1]
     assert 144 < len(replies[0]) < 250
