@@ -11,7 +11,7 @@ sentences do. The bounds were set on recorded replies (docs/log.md, "Loops").
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 
 ANCHOR = 8
@@ -49,8 +49,9 @@ class LoopDetector:
         self._places: dict[tuple[int, ...], int] = {}
         self._period, self._same = 0, 0
         """tokens back to what is the same, and how many are the same as those so far back"""
-        self._runs: Counter[tuple[int, ...]] = Counter()
+        self._runs: dict[tuple[int, ...], int] = {}
         self._covered: deque[bool] = deque(maxlen=WINDOW)
+        self._covering = 0  # how many of these are true
         for token in tokens:
             if not self._is_marker(token):
                 self._take(token)
@@ -94,8 +95,10 @@ class LoopDetector:
             self._places[anchor] = last
         if last + 1 >= RUN:
             run = tuple(said[-RUN:])
-            self._covered.append(self._runs[run] >= TIMES)
-            self._runs[run] += 1
+            times = self._runs.get(run, 0)
+            self._covering += (times >= TIMES) - (len(self._covered) == WINDOW and self._covered[0])
+            self._covered.append(times >= TIMES)
+            self._runs[run] = times + 1
 
     def _in_loop(self, part: float) -> bool:
         return self._has_period(part) or self._moves_in_circles(part)
@@ -112,7 +115,7 @@ class LoopDetector:
 
     def _moves_in_circles(self, part: float) -> bool:
         size = int(WINDOW * part)
-        if len(self._covered) < size:
+        if len(self._covered) < size or self._covering < COVERED * size:
             return False
         newest = list(self._covered)[-size:]
         return sum(newest) >= COVERED * size and self._is_prose(self._said[-size:])
