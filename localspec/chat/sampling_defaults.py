@@ -64,8 +64,10 @@ class Recommended:
     source: str
 
     def of(self, asked: SamplingSettings, question: str) -> SamplingSettings:
-        """The settings for an answer, with the seed, the grammar, the schema and the biases that were `asked` for."""
-        own = self.sampling if not wants_repetition(question) else without_penalties(self.sampling)
+        """The settings for an answer, with the seed, the grammar, the schema and the biases that were `asked` for. What
+        a grammar or schema prescribes has to be repeated."""
+        repeats = bool(asked.grammar or asked.json_schema) or wants_repetition(question)
+        own = without_penalties(self.sampling) if repeats else self.sampling
         return replace(
             own, seed=asked.seed, grammar=asked.grammar, json_schema=asked.json_schema, logit_bias=asked.logit_bias
         )

@@ -76,10 +76,19 @@ def test_small_models_are_kept_from_loops():
 def test_penalties_rest_where_the_answer_may_repeat_itself(question, wants):
     assert wants_repetition(question) == wants
     recommended = recommend("smollm2", 135_000_000, {})
-    sampling = recommended.of(SamplingSettings(temperature=2.0, seed=9, grammar="root ::= [a]"), question)
-    assert (sampling.temperature, sampling.seed, sampling.grammar) == (0.2, 9, "root ::= [a]")
+    sampling = recommended.of(SamplingSettings(temperature=2.0, seed=9), question)
+    assert (sampling.temperature, sampling.seed) == (0.2, 9)
     assert (sampling.dry_multiplier == 0 and sampling.repeat_penalty == 1) == wants
     assert without_penalties(sampling).dry_multiplier == 0
+
+
+@pytest.mark.parametrize("form", [{"grammar": "root ::= [a]*"}, {"json_schema": "{}"}])
+def test_penalties_rest_where_a_form_is_prescribed(form):
+    asked = SamplingSettings(seed=9, **form)
+    sampling = recommend("smollm2", 135_000_000, {}).of(asked, "Who is the harbour master?")
+    assert (sampling.grammar, sampling.json_schema) == (asked.grammar, asked.json_schema)
+    assert sampling == without_penalties(sampling)
+    assert sampling.temperature == 0.2
 
 
 def test_another_try_is_drawn_otherwise():
