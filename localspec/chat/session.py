@@ -21,6 +21,9 @@ from localspec.errors import ContextTooLongError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
+_TRIES = 1000
+"""Seeds behind a chosen one that are taken for answers that ran in circles."""
+
 
 class Session:
     """One conversation with the engine's model over at most one library."""
@@ -67,9 +70,8 @@ class Session:
         with self.engine.turn():
             try:
                 options = settled(options, self.engine, question)
-                if instead_of is not None and any(each.ran_in_circles(question) for each in turns[instead_of:][:1]):
-                    options = replace(options, sampling=against_loops(options.sampling))
                 if instead_of is not None:
+                    options = _otherwise(options, turns[instead_of:][:1], question)
                     self.cut(instead_of)
                 turn, prompt = self.prompts.compose(question, options)
                 turn.made_with = self._made_with(options)
@@ -179,6 +181,16 @@ def settled(options: ReplyOptions, engine: Engine, question: str) -> ReplyOption
     if not options.recommended:
         return options
     return replace(options, sampling=engine.recommended.of(options.sampling, question), recommended=False)
+
+
+def _otherwise(options: ReplyOptions, before: Sequence[Turn], question: str) -> ReplyOptions:
+    """The options for another answer to this question where the one `before` ran in circles."""
+    if not any(turn.ran_in_circles(question) for turn in before):
+        return options
+    made, sampling = before[0].made_with, options.sampling
+    if made is not None and 0 < made.options.sampling.seed - sampling.seed < _TRIES:  # the last one was such a try
+        sampling = replace(sampling, seed=made.options.sampling.seed)
+    return replace(options, sampling=against_loops(sampling))
 
 
 def _adopt(turn: Turn, engine: Engine) -> None:

@@ -4,6 +4,7 @@ they are asked for again."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,18 @@ def test_another_try_is_drawn_otherwise(engine: Engine) -> None:
     assert (sampling.temperature, sampling.grammar) == (0.7, CIRCLING.grammar)
     assert sampling.dry_multiplier > 1
     assert len(session.turns) == 1
+
+
+def test_every_further_try_is_another_one_with_a_seed_too(engine: Engine) -> None:
+    session, seeds = Session(engine), []
+    asked = options(sampling=replace(CIRCLING, seed=7), longest=3)
+    turn = last(session.ask(QUESTION, asked))
+    for _ in range(3):
+        turn.finish = "loop"
+        turn = last(session.ask(QUESTION, asked, instead_of=0))
+        assert turn.made_with is not None
+        seeds.append(turn.made_with.options.sampling.seed)
+    assert seeds == [8, 9, 10]
 
 
 def test_what_is_recommended_depends_on_the_question(engine: Engine) -> None:
