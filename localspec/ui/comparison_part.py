@@ -85,7 +85,7 @@ class ComparisonPart(Part):
     def _begin(self, conversation: Conversation, settings: Sequence[Any], kind: str, question: str = "") -> Update:
         """What is shown once it has begun; why there is nothing to measure now is said."""
         with warned():
-            self._start(conversation, reply_options(*settings), kind, question)
+            self._start(conversation, reply_options(*settings, library=conversation.library), kind, question)
         return self.updates.one(conversation, "measured")
 
     def _start(self, conversation: Conversation, options: ReplyOptions, kind: str, question: str) -> None:

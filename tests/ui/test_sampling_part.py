@@ -14,7 +14,7 @@ from localspec.application.state import Application, Conversation
 from localspec.chat.sampling_defaults import recommend
 from localspec.chat.sampling_presets import SETTINGS
 from localspec.models.llama.sampling import RANDOM_SEED
-from localspec.ui.options import reply_options
+from localspec.ui.options import SAMPLING_ORDER, reply_options
 from localspec.ui.page import Page
 from localspec.ui.part import Tick
 
@@ -73,3 +73,16 @@ def test_choosing_is_remembered(page: Page, monkeypatch: pytest.MonkeyPatch) -> 
     assert page.sampling.presets.matching(request, 0.0, 40, 0.95, 0.05, 1.0, 0.0) == "Precise"
     chosen.append(conversation.own_sampling)
     assert chosen == [True, False, True]
+
+
+def test_a_comparison_reads_the_document_that_is_picked(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Any] = []
+    monkeypatch.setattr(page.comparison, "_start", lambda conversation, options, *asked: begun.append(options))
+    request: Any = SimpleNamespace(session_hash="tab")
+    page.application.conversation("tab").library = "letters"
+    values: list[Any] = [getattr(field, "value", None) for field in page.settings]
+    values[SAMPLING_ORDER.index("read")] = "3 letters"
+    page.comparison.compare(request, {"text": "Why?"}, *values)
+    (options,) = begun
+    assert options.whole == (3,)
+    assert options.recommended, "it is drawn like an answer of the chat"
