@@ -61,7 +61,7 @@ def answer(
         drawing = sampler if recorder is None else recorder.watching(model, sampler)
         steps = generate(model, drawing, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
         loops = _loops(model, turn, options)
-        before = prompt[: len(prompt) - shown].tolist()
+        before = [] if _has_no_thought(options) else prompt[: len(prompt) - shown].tolist()
         stream = ReplyStream(engine.marks, before, turn.reply_tokens, turn.thinking, turn.reply)
         rest = yield from _write(stream, steps, drafters, turn, written, loops)
         _take_in(turn, earlier)
@@ -97,6 +97,12 @@ def _loops(model: LlamaModel, turn: Turn, options: ReplyOptions) -> LoopDetector
     if not options.ends_loops or options.sampling.grammar or options.sampling.json_schema:
         return None
     return LoopDetector(model.piece, turn.reply_tokens)
+
+
+def _has_no_thought(options: ReplyOptions) -> bool:
+    """Whether a grammar or schema lets no thought end, not even one that the prompt has opened: all is answer then."""
+    grammar = options.sampling.grammar
+    return bool(options.sampling.json_schema) or (bool(grammar) and "think" not in grammar.casefold())
 
 
 def _read(engine: Engine, prompt: NDArray[np.int32], turn: Turn, with_states: bool) -> Iterator[Update]:

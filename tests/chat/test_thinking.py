@@ -129,6 +129,17 @@ def test_a_switch_reaches_the_template(engine: Engine, monkeypatch: pytest.Monke
     assert done.turn.thinking == ""
 
 
+def test_a_grammar_without_a_thought_gives_an_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = (Path(__file__).parent / "templates" / "deepseek-r1-distill.jinja").read_text(encoding="utf-8")
+    monkeypatch.setattr(engine, "template", ChatTemplate(source))
+    thinks = replace(USUAL, thinking="on")
+    free = answered(Session(engine), "Where?", thinks)
+    assert (bool(free.thinking), free.reply) == (True, ""), "the prompt opens a thought"
+    for form in ({"grammar": 'root ::= "Velm."'}, {"json_schema": '{"const": "Velm."}'}):
+        turn = answered(Session(engine), "Where?", replace(thinks, sampling=SamplingSettings(**form)))  # type: ignore[arg-type]
+        assert (turn.thinking, turn.reply.strip('"'), turn.finish) == ("", "Velm.", "end")
+
+
 def test_a_comparison_thinks_as_the_answer_did(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     source = (Path(__file__).parent / "templates" / "qwen3.jinja").read_text(encoding="utf-8")
     monkeypatch.setattr(engine, "template", ChatTemplate(source))
