@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import unquote
 
 import llama_cpp
 import numpy as np
@@ -27,6 +28,14 @@ ANY_OBJECT = '{"type": "object"}'
 _WHITESPACE = r"[\x20\x0A\x0D\x09]{0,24}"
 """Between the parts of a value. Without an end, small models write blanks until the answer is full."""
 _UNKNOWN_FORMAT = re.compile(r"Unknown format: (.+)")
+_DEEPEST = 400
+"""Objects and lists of a schema inside each other, what is referred to included. Some thousands overflow the stack of
+llguidance, which ends the process."""
+_MOST_GROUPS = 4000
+"""Rules, groups and repetitions of a GBNF grammar. llama.cpp goes into them one inside the other, and some ten thousand
+overflow its stack."""
+_GBNF_TEXT = re.compile(r'"(?:\\.|[^"\\])*"?|\[(?:\\.|[^\]\\])*\]?|#[^\n]*', re.DOTALL)
+_GBNF_GROUP = re.compile(r"::=|[({*+?]")
 _DATA = frozenset({"const", "default", "enum", "example", "examples"})
 """Keywords whose values are no schemas."""
 
@@ -148,6 +157,8 @@ def schema_state(weights: Weights, schema: str) -> SchemaState:
         parsed = {}  # anything
     if not isinstance(parsed, dict):
         raise SettingsError("The JSON schema must be an object.", "Correct it.")
+    if _depth(parsed) > _DEEPEST:
+        raise SettingsError("The JSON schema is too deep.", "Nest less, and shorten the chains of references.")
     tokenizer = _tokenizer(weights)
     left_out: set[str] = set()
     while True:
@@ -162,6 +173,54 @@ def schema_state(weights: Weights, schema: str) -> SchemaState:
             )
         left_out.add(unknown[1])
         parsed = _without_format(parsed, unknown[1])
+
+
+def check_gbnf(grammar: str) -> None:
+    """Raises SettingsError for a grammar at which llama.cpp would end the process."""
+    if len(_GBNF_GROUP.findall(_GBNF_TEXT.sub("", grammar))) > _MOST_GROUPS:
+        raise SettingsError(
+            f"The grammar is too large: it may have {_MOST_GROUPS:,} rules, groups and repetitions.", "Simplify it."
+        )
+
+
+def _depth(schema: object) -> int:
+    """Objects and lists inside each other, with what references lead to; more than `_DEEPEST` where there is no end."""
+    known: dict[str, int] = {}
+
+    def below(node: object) -> int:
+        most = 0
+        if isinstance(node, list):
+            for one in node:
+                most = max(most, below(one))
+        elif isinstance(node, dict):
+            for one in node.values():
+                most = max(most, below(one))
+            place = node.get("$ref")
+            if isinstance(place, str) and place.startswith("#"):
+                if place not in known:
+                    known[place] = 0  # what leads back to itself goes no deeper
+                    known[place] = below(_at(schema, place))
+                most = max(most, known[place])
+        else:
+            return 0
+        return most + 1
+
+    try:
+        return below(schema)
+    except RecursionError:
+        return _DEEPEST + 1
+
+
+def _at(schema: object, pointer: str) -> object:
+    """What a reference such as "#/$defs/name" leads to; None where that is nothing (RFC 6901)."""
+    found: object = schema
+    for part in unquote(pointer).split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list):
+            found = found[int(name)] if name.isdecimal() and len(name) < 9 and int(name) < len(found) else None
+        else:
+            found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def _compiled(schema: object) -> str:

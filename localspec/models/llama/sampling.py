@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from localspec.errors import SettingsError
 from localspec.models.llama.backend import clear_log, logits_address, recent_log, row_at
-from localspec.models.llama.constraint import GbnfState, SchemaState, allowed_nodes, schema_state
+from localspec.models.llama.constraint import GbnfState, SchemaState, allowed_nodes, check_gbnf, schema_state
 from localspec.models.llama.weights import Weights, free_samplers
 from localspec.native import steps
 
@@ -251,6 +251,7 @@ def _logit_bias(weights: Weights, settings: SamplingSettings) -> Any:  # noqa: A
 
 
 def _grammar(weights: Weights, settings: SamplingSettings) -> Any:  # noqa: ANN401
+    check_gbnf(settings.grammar)
     clear_log()
     sampler = llama_cpp.llama_sampler_init_grammar(weights.vocabulary_pointer, settings.grammar.encode(), b"root")
     if not sampler:

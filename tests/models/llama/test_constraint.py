@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from localspec.errors import ModelError, SettingsError
 from localspec.models.llama import LlamaModel
-from localspec.models.llama.constraint import ANY_OBJECT, SchemaState, allowed_nodes, schema_state
+from localspec.models.llama.constraint import ANY_OBJECT, SchemaState, allowed_nodes, check_gbnf, schema_state
 from localspec.models.llama.sampling import SamplingSettings
 
 PERSON = {
@@ -115,6 +115,49 @@ def test_a_state_behind_another_leaves_it_as_it_was(loaded):
 def test_a_bad_schema_is_an_error_that_says_why(loaded, schema, said):
     with pytest.raises(SettingsError, match=said):
         loaded.sampler(SamplingSettings(json_schema=schema))
+
+
+def chain(kind: str, links: int) -> dict[str, object]:
+    """A schema of `links` definitions, each of which refers to the next one."""
+    below = {"anyOf": lambda ref: [{"type": "null"}, {"type": "array", "items": ref}], "allOf": lambda ref: [ref]}[kind]
+    defs: dict[str, object] = {f"d{link}": {kind: below({"$ref": f"#/$defs/d{link + 1}"})} for link in range(links)}
+    return {"$ref": "#/$defs/d0", "$defs": {**defs, f"d{links}": {"type": "string"}}}
+
+
+@pytest.mark.parametrize("kind", ["anyOf", "allOf"])
+def test_a_schema_that_would_end_the_process_is_refused(loaded, kind):
+    with pytest.raises(SettingsError, match="too deep"):
+        loaded.sampler(SamplingSettings(json_schema=json.dumps(chain(kind, 20_000))))
+    loaded.sampler(SamplingSettings(json_schema=json.dumps(chain(kind, 50)))).close()
+
+
+def test_a_schema_may_refer_to_itself(loaded):
+    tree = {"type": "object", "properties": {"below": {"type": "array", "items": {"$ref": "#"}}}}
+    loaded.sampler(SamplingSettings(json_schema=json.dumps(tree))).close()
+
+
+@pytest.mark.parametrize(
+    "grammar",
+    [
+        "root ::= " + "(" * 300_000 + '"a"' + ")" * 300_000,
+        "root ::= r0\n" + "\n".join(f"r{link} ::= r{link + 1}" for link in range(100_000)) + '\nr100000 ::= "a"',
+        'root ::= "a"' + "?" * 300_000,
+    ],
+    ids=["groups", "rules", "repetitions"],
+)
+def test_a_grammar_that_would_end_the_process_is_refused(loaded, grammar):
+    with pytest.raises(SettingsError, match="too large"):
+        loaded.sampler(SamplingSettings(grammar=grammar))
+
+
+@pytest.mark.parametrize("text", ['"' + "(" * 5000 + '"', "[" + "(" * 5000 + "]", '"a" # ' + "(" * 5000])
+def test_what_is_no_group_of_a_grammar_does_not_count(text):
+    check_gbnf(f"root ::= {text}")
+
+
+@pytest.mark.parametrize("part", ["[", '"', '"\\', "[\\"])
+def test_a_damaged_grammar_is_looked_through_at_once(part):
+    check_gbnf("root ::= " + part * 500_000)
 
 
 # -- drafts -----------------------------------------------------------------------------------------------------------
