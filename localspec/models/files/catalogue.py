@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatch
 from functools import cache, lru_cache
 from importlib import resources
 from pathlib import Path
@@ -117,9 +119,18 @@ def available(folder: Path | None = None) -> list[ModelEntry]:
     return entries + [entry for entry in _files(folder) if not _is_draft(entry.path)]
 
 
+def visible_files(folder: Path) -> list[Path]:
+    """All files below `folder` but those in hidden folders, by path. Hidden ones hold forms of other models
+    (`tuned.py`), and what a download is at work on: they come and go, at which `Path.rglob` fails."""
+    found = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [path for name in names if (path := Path(parent) / name).is_file()]
+    return sorted(found)
+
+
 def _files(folder: Path) -> list[ModelEntry]:
-    # Hidden folders hold forms of other models (`tuned.py`), which are no models of their own.
-    files = sorted(path for path in folder.rglob("*.gguf") if path.is_file() and not _is_hidden(path, folder))
+    files = [path for path in visible_files(folder) if fnmatch(path.name, "*.gguf")]
     files = [path for path in files if not _is_later_part(path)]
     plain = {path: _plain_name(path, folder) for path in files}
     named = {entry.path(folder): entry.name for entry in catalogue_entries()}
@@ -355,10 +366,6 @@ def _plain_name(path: Path, folder: Path) -> str:
     if not path.is_relative_to(folder):
         return path.stem  # the packaged model
     return path.relative_to(folder).with_suffix("").as_posix()
-
-
-def _is_hidden(path: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(folder).parts[:-1])
 
 
 def names_a_file(wanted: str, folder: Path | None = None) -> bool:

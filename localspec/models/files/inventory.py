@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localspec.config import cache_folder, models_folder
 from localspec.errors import ModelFileError
-from localspec.models.files.catalogue import ModelEntry, available, catalogue_problem, drafts
+from localspec.models.files.catalogue import ModelEntry, available, catalogue_problem, drafts, visible_files
 from localspec.models.files.check import failures, look_at_header, refuse_incomplete, refuse_other_purpose
 from localspec.models.files.header import BITS_PER_WEIGHT, parts_of, pieces_of, read_header, read_places
 
@@ -101,12 +101,12 @@ def _lacking(path: Path, size: int) -> int:
 
 
 def _foreign(folder: Path) -> list[Path]:
-    found = (
+    found = visible_files(folder)
+    return [
         path
-        for path in folder.rglob("*")
-        if (path.suffix.lower() in FOREIGN_SUFFIXES or _is_first_piece(path)) and path.is_file()
-    )
-    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+        for path in found
+        if not path.name.startswith(".") and (path.suffix.lower() in FOREIGN_SUFFIXES or _is_first_piece(path))
+    ]
 
 
 def _is_first_piece(path: Path) -> bool:

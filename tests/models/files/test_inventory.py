@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,25 @@ def test_an_empty_folder(folder: Path) -> None:
     assert [entry.name for entry in inventory.models] == [DEFAULT_MODEL]
     assert [entry.name for entry in inventory.drafts] == [SHIPPED_DRAFT, DEFAULT_MODEL]
     assert inventory.unusable == ()
+
+
+def test_folders_that_come_and_go_meanwhile_are_no_error(folder: Path) -> None:
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.is_set():
+            inner = folder / "tiny" / ".pieces-x" / "wheels"
+            inner.mkdir(parents=True)
+            shutil.rmtree(folder / "tiny")
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(150):
+            look_through()
+    finally:
+        over.set()
+        worker.join()
 
 
 def test_what_cannot_be_used_is_listed_with_the_reason(folder: Path, model_path: Path) -> None:
