@@ -46,7 +46,7 @@ class Embedder:
         self._light: TextEncoder | None = None
         self._is_light: bool | None = None  # None until it was tried
         self._without = 0  # texts of documents that were embedded so
-        self._tokenizer: Any = None
+        self._tokenizer: Any = None  # of `tokenizers`, once texts were counted
 
     @property
     def folder(self) -> Path:

@@ -10,6 +10,7 @@ import functools
 import json
 import math
 import re
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ _BLOCK = 64
 _ERF = (0.254829592, -0.284496736, 1.421413741, -1.453152027, 1.061405429)
 _ERF_SCALE = 0.3275911
 """Abramowitz and Stegun, Handbook of Mathematical Functions, 7.1.26: erf(x) to 1.5e-7."""
+
+_COMPUTING = threading.Lock()
+"""The number of BLAS threads is the whole process's: two that set it at once would not set it back."""
 
 Rules = Mapping[str, Callable[[Any], bool]]
 
@@ -93,9 +97,15 @@ _TOKENIZER: Rules = {
 """What each entry of the settings may be. One that is not here may mean anything."""
 
 
+<<<<<<< HEAD
 def read_tokenizer(folder: Path, longest: int) -> Any:  # noqa: ANN401
     """The tokenizer of an embedding model, which cuts texts after `longest` tokens. Raises Exception, as `tokenizers`
     does."""
+=======
+def read_tokenizer(folder: Path, longest: int) -> Any:  # noqa: ANN401 - an untyped library's
+    """The tokenizer of the model in `folder`, one of `tokenizers`, which reads `longest` tokens of a text. That library
+    raises nothing narrower than Exception."""
+>>>>>>> 58dd63c (Threads that embed at once give BLAS its threads back)
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -129,7 +139,11 @@ class TextEncoder:
                 return None
             from safetensors import SafetensorError, safe_open
 
+<<<<<<< HEAD
             tokenizer = read_tokenizer(folder, settings["max_seq_length"])
+=======
+            tokenizer = read_tokenizer(folder, settings["max_seq_length"])
+>>>>>>> 58dd63c (Threads that embed at once give BLAS its threads back)
         except Exception:  # noqa: BLE001 - tokenizers raises plain Exception; the other way says what is wrong
             return None
         expected = _shapes(settings)
@@ -148,7 +162,7 @@ class TextEncoder:
         """One vector per text, [n, d], of length 1. Texts hold no lone surrogates."""
         encodings = self._tokenizer.encode_batch_fast([*texts])
         # While the model computes, BLAS threads that wait for each other take ten times as long as one.
-        with _blas().limit(limits=1, user_api="blas"):
+        with _COMPUTING, _blas().limit(limits=1, user_api="blas"):
             return np.stack([self._vector(encoding.ids) for encoding in encodings])
 
     def _vector(self, ids: list[int]) -> Array:
