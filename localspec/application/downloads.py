@@ -153,8 +153,8 @@ class Downloads:
             began, before = wanted.arrived[0]
             rate = (done - before) / (now - began) if now - began > 0.5 and done > before else wanted.state.rate
             state = wanted.state.state
-            if state == RUNNING and total and done >= total:
-                state = CHECKING
+            if state in (RUNNING, CHECKING):  # another source goes on where a check has failed
+                state = CHECKING if total and done >= total else RUNNING
             wanted.state = replace(wanted.state, state=state, done=done, total=total, rate=rate)
 
     def _over(self, wanted: _Wanted, state: str, problem: str = "", size: int = 0) -> None:

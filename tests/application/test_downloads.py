@@ -155,3 +155,20 @@ def test_what_is_left_of_the_time() -> None:
     assert DownloadState(offer, RUNNING, 400, 1000, 100.0).seconds_left == 6.0
     assert DownloadState(offer, CHECKING, 1000, 1000).seconds_left is None
     assert DownloadState(offer, RUNNING, 400, 0, 100.0).seconds_left is None
+
+
+def test_one_that_is_fetched_again_after_its_check_is_under_way(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    downloads = Downloads()
+
+    def fetch(entry: CatalogueEntry, progress: Callable[[int, int], None], **_: object) -> Path:
+        for done in (5, 10, 10, 7, 10):  # whole and checked, then a piece of it once more
+            progress(done, 10)
+            seen.append(of(downloads).state)
+        raise DownloadError("It ends here.")
+
+    monkeypatch.setattr("localspec.application.downloads.download", fetch)
+    downloads.begin([entry_of(hub)])
+    until(lambda: of(downloads).state == FAILED)
+    assert seen == [RUNNING, CHECKING, CHECKING, RUNNING, CHECKING]
+    downloads.close()

