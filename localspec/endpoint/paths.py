@@ -37,6 +37,9 @@ PREFIX = "/v1"
 WAIT_SECONDS = 120.0
 """A request that has not had its turn by then is refused: whoever sent it can do something else."""
 
+MOST_EMBEDDING = 64
+"""Requests for vectors, which are answered one after the other; more are refused"""
+
 
 def routes(access: Access, answers: Answers, vectors: Vectors, wait_seconds: float = WAIT_SECONDS) -> list[BaseRoute]:
     """What the endpoint answers, for an application to mount."""
@@ -51,6 +54,9 @@ class _Endpoint:
         self._answers = answers
         self._vectors = vectors
         self._wait_seconds = wait_seconds
+        self._embedding = 0  # requests for vectors that are answered or wait
+        # They wait here, not in threads: the page has but a few dozen of these for everything.
+        self._turn = asyncio.Semaphore(1)
         self._router = Router(
             [
                 Route("/chat/completions", self._chat, methods=["POST"]),
@@ -104,7 +110,19 @@ class _Endpoint:
 
     async def _embeddings(self, request: Request) -> Response:
         wanted = await run_in_threadpool(parse_embedding, await _body(request))
-        return _json(await run_in_threadpool(self._vectors.answer, wanted))
+        if self._embedding >= MOST_EMBEDDING:
+            said = f"{MOST_EMBEDDING} requests for vectors wait already."
+            raise RequestError(429, said, code="too_many_requests", retry_after=RETRY_SECONDS)
+        leaving = asyncio.ensure_future(_gone(request.receive))
+        self._embedding += 1
+        try:
+            async with self._turn:
+                return await run_in_threadpool(
+                    lambda: _json(self._vectors.answer(wanted, lambda: self._access.is_on and not leaving.done()))
+                )
+        finally:
+            self._embedding -= 1
+            leaving.cancel()
 
     async def _models(self, _request: Request) -> Response:
         cards = [responses.model_card(name) for name in await run_in_threadpool(self._names)]

@@ -44,4 +44,5 @@ class Service(Access):
 
     def close(self, limit: float) -> None:
         """End what is being answered, and wait for it, `limit` seconds at most."""
+        self._vectors.close()
         self._answers.close(limit)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,8 +11,13 @@ from numpy.typing import NDArray
 
 from localspec.endpoint import responses
 from localspec.endpoint.embedding_request import EmbeddingRequest
-from localspec.endpoint.refusals import ANY_MODEL, other_model, refusal, refuse
+from localspec.endpoint.refusals import ANY_MODEL, other_model, refusal, refuse, stopped
 from localspec.errors import LocalSpecError
+
+_AT_ONCE = 16
+"""Texts that are embedded at once. Between them the chat has its turn, which embeds each question."""
+_PAUSE_SECONDS = 0.001
+"""So long the model is left to whoever waits for it."""
 
 
 class TextEmbedder(Protocol):
@@ -36,6 +43,11 @@ class Vectors:
 
     def __init__(self, embedder: TextEmbedder) -> None:
         self._embedder = embedder
+        self._closed = False
+
+    def close(self) -> None:
+        """End what is at work after its next few texts, and begin nothing more."""
+        self._closed = True
 
     @property
     def model(self) -> str:
@@ -45,17 +57,23 @@ class Vectors:
         except LocalSpecError as error:
             raise refusal(error) from error
 
-    def answer(self, request: EmbeddingRequest) -> dict[str, Any]:
-        """The vectors, as OpenAI's clients expect them. Raises RequestError."""
+    def answer(self, request: EmbeddingRequest, is_wanted: Callable[[], bool]) -> dict[str, Any]:
+        """The vectors, as OpenAI's clients expect them. `is_wanted` is asked every few texts. Raises RequestError."""
         name = self.model
         if request.model not in (ANY_MODEL, name):
             raise other_model(name, request.model)
-        texts = list(request.inputs)
+        texts, vectors, tokens = list(request.inputs), [], 0
         try:
             own = self._embedder.dimension
             if request.dimensions not in (None, own):
                 refuse(f"The vectors of {name} have {own} dimensions, no others.", "dimensions", "unsupported_value")
-            vectors, tokens = self._embedder.embed(texts), self._embedder.count(texts)
+            for start in range(0, len(texts), _AT_ONCE):
+                if self._closed or not is_wanted():
+                    raise stopped()
+                some = texts[start : start + _AT_ONCE]
+                vectors.append(self._embedder.embed(some))
+                tokens += self._embedder.count(some)
+                time.sleep(_PAUSE_SECONDS)
         except LocalSpecError as error:
             raise refusal(error) from error
-        return responses.embeddings(name, vectors, tokens, as_base64=request.as_base64)
+        return responses.embeddings(name, np.concatenate(vectors), tokens, as_base64=request.as_base64)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import openai
 import pytest
+from numpy.typing import NDArray
 from openai import OpenAI
 
+from localspec.endpoint import paths
 from localspec.endpoint.embedding_request import parse_embedding
 from localspec.endpoint.refusals import RequestError
 from localspec.endpoint.text_vectors import Vectors
@@ -72,9 +75,62 @@ def test_other_models_and_other_dimensions_are_refused(client: OpenAI) -> None:
     assert caught.value.param == "dimensions"
 
 
+class Lengths:
+    """Embeds a text as its length, and remembers how many it was given at once."""
+
+    name, dimension = "lengths", 1
+
+    def __init__(self) -> None:
+        self.given: list[int] = []
+
+    def embed(self, texts: list[str]) -> NDArray[np.float32]:
+        self.given.append(len(texts))
+        return np.array([[len(text)] for text in texts], np.float32)
+
+    def count(self, texts: list[str]) -> int:
+        return sum(map(len, texts))
+
+
+MANY = parse_embedding(json.dumps({"model": "localspec", "input": ["x" * (n + 1) for n in range(100)]}).encode())
+
+
+def test_many_texts_leave_room_for_questions() -> None:
+    lengths = Lengths()
+    answer = Vectors(lengths).answer(MANY, lambda: True)
+    assert [one["embedding"] for one in answer["data"]] == [[n + 1.0] for n in range(100)]
+    assert [one["index"] for one in answer["data"]] == list(range(100))
+    assert answer["usage"]["total_tokens"] == 5050
+    assert max(lengths.given) <= 16
+
+
+def test_nothing_more_is_embedded_for_who_is_gone() -> None:
+    lengths = Lengths()
+    vectors = Vectors(lengths)
+    with pytest.raises(RequestError) as caught:
+        vectors.answer(MANY, lambda: len(lengths.given) < 2)
+    assert (caught.value.status, caught.value.code, len(lengths.given)) == (503, "stopped", 2)
+    vectors.close()
+    with pytest.raises(RequestError, match="stopped"):
+        vectors.answer(MANY, lambda: True)
+
+
+def test_too_many_at_once_are_refused(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "MOST_EMBEDDING", 0)
+    status, said, response = server.send("POST", "/v1/embeddings", {"model": "localspec", "input": "Hi"})
+    assert (status, said["error"]["type"]) == (429, "rate_limit_error")
+    assert response.getheader("Retry-After")
+
+
+def test_requests_at_once_are_all_answered(client: OpenAI) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: client.embeddings.create(model="localspec", input=TEXTS[n % 3]), range(24)))
+    for number, answer in enumerate(answers):
+        assert answer.data[0].embedding == answers[number % 3].data[0].embedding
+
+
 def test_a_missing_model_is_told(tmp_path: Any) -> None:
     vectors = Vectors(Embedder(tmp_path))
     with pytest.raises(RequestError) as caught:
-        vectors.answer(parse_embedding(b'{"model": "localspec", "input": "Hi"}'))
+        vectors.answer(parse_embedding(b'{"model": "localspec", "input": "Hi"}'), lambda: True)
     assert caught.value.status == 503
     assert isinstance(caught.value.__cause__, EmbedderError)
