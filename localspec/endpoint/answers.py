@@ -139,8 +139,10 @@ class Answer(AnswerWorker):
     def failed(self, error: LocalSpecError) -> None:
         """Why there is no more, with the status that OpenAI's clients know."""
         request = self._request
-        schema_field = "" if isinstance(request, CompletionRequest) else request.schema_field
-        self._tell(refusal(error, schema_field or None))
+        if isinstance(request, CompletionRequest):
+            self._tell(refusal(error, prompt="prompt"))
+        else:
+            self._tell(refusal(error, request.schema_field or None))
 
     def over(self) -> None:
         """Another one may be answered."""

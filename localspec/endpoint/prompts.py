@@ -97,14 +97,18 @@ def _of_text(engine: Engine, request: CompletionRequest) -> ReplyPrompt:
         return ReplyPrompt(tokens, model.piece, before=prompt if request.echo else "")
     if max(prompt) >= model.vocabulary_size:
         refuse(f"{engine.name} knows {model.vocabulary_size} tokens.", "prompt")
-    text = b"".join(model.piece(token) for token in prompt).decode("utf-8", "replace")
-    return ReplyPrompt(np.array(prompt, np.int32), model.piece, before=text if request.echo else "")
+    # One that is longer than the context is refused in any case, before it is told.
+    told = prompt[: model.context_size] if request.echo else ()
+    before = b"".join(model.piece(token) for token in told).decode("utf-8", "replace")
+    return ReplyPrompt(np.array(prompt, np.int32), model.piece, before=before)
 
 
 def _shows_tools(engine: Engine, messages: list[Message], extras: Extras) -> bool:
-    """Whether the template writes the tools into the prompt."""
-    text = engine.template.text(messages, extras=extras)
-    return all(one["function"]["name"] in text for one in extras.tools)
+    """Whether the template writes the tools into the prompt. The messages may name them, too."""
+    shown = engine.template.text(messages, extras=extras)
+    without = engine.template.text(messages, extras=replace(extras, tools=()))
+    names = [one["function"]["name"] for one in extras.tools]
+    return all(shown.count(name) > without.count(name) for name in names)
 
 
 def _with_tools(messages: list[Message], tools: Toolbox) -> list[Message]:

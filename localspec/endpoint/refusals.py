@@ -50,14 +50,15 @@ def other_model(loaded: str, asked: str) -> RequestError:
     return RequestError(404, f"The loaded model is {loaded!r}, not {shown!r}.", param="model", code="model_not_found")
 
 
-def refusal(error: LocalSpecError, param: str | None = None) -> RequestError:
-    """An error of the application as a client is told of it; `param` is the field to blame for settings."""
+def refusal(error: LocalSpecError, param: str | None = None, prompt: str = "messages") -> RequestError:
+    """An error of the application as a client is told of it; `param` is the field to blame for settings, `prompt` that
+    for a prompt that is too long."""
     if isinstance(error, RequestError):
         return error
     if isinstance(error, UnexpectedError):
         return RequestError(500, f"Something went wrong inside LocalSpec ({error.kind}).")
     if isinstance(error, ContextTooLongError):
-        return RequestError(400, str(error), param="messages", code="context_length_exceeded")
+        return RequestError(400, str(error), param=prompt, code="context_length_exceeded")
     if isinstance(error, SettingsError):
         return RequestError(400, str(error), param=param)
     if isinstance(error, EmbedderError):

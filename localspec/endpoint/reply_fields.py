@@ -22,6 +22,8 @@ _DRAWN = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty", "presence_
 """Settings of which each says how a reply is drawn"""
 _WHOLE_REPLY = ("presence_penalty", "frequency_penalty")
 """Penalties that look back over all of the reply, as OpenAI has them"""
+_LONGEST_ID = 10
+"""Digits of a token's id. Python refuses to read numbers of thousands."""
 MOST_LOGPROBS = 20
 """Alternatives of each token that can be asked for, as OpenAI allows"""
 
@@ -145,7 +147,7 @@ def _logit_bias(value: object) -> tuple[tuple[int, float], ...] | None:
     given = Fields(value, "logit_bias")
     names = list(value) if isinstance(value, dict) else []
     for name in names:
-        if not (name.isascii() and name.isdecimal() and int(name) < 2**31):
+        if not (name.isascii() and name.isdecimal() and len(name) <= _LONGEST_ID and int(name) < 2**31):
             refuse("The names must be token ids.", "logit_bias")
     return tuple((int(name), given.number(name, -100.0, 100.0) or 0.0) for name in sorted(names, key=int))
 

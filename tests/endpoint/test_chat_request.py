@@ -305,6 +305,7 @@ def test_what_asks_for_nothing_is_accepted() -> None:
         ({"chat_template_kwargs": {"other": True}}, "chat_template_kwargs.other"),
         ({"logit_bias": {"a": 5}}, "logit_bias"),
         ({"logit_bias": {"-1": 5}}, "logit_bias"),
+        ({"logit_bias": {"9" * 5000: 5}}, "logit_bias"),
         ({"logit_bias": [1]}, "logit_bias"),
         ({"logit_bias": {"1": 101}}, "logit_bias.1"),
         ({"logit_bias": {"1": "x"}}, "logit_bias.1"),

@@ -16,7 +16,7 @@ from localspec.chat.template import Message
 from localspec.endpoint.completion_request import USUAL_TOKENS, parse_completion
 from localspec.endpoint.refusals import RequestError
 from localspec.models.llama.sampling import SamplingSettings
-from tests.endpoint.conftest import Server, asking, forget
+from tests.endpoint.conftest import CONTEXT, Server, asking, forget
 
 PROMPT = "The three largest oceans are the Pacific, the Atlantic and the"
 METHODS = ("plain", "auto")
@@ -214,3 +214,9 @@ def test_probabilities_end_at_the_stop_text(client: OpenAI) -> None:
     assert kept == text[: text.index(stop)]
     assert said.startswith(kept)
     assert len(said) < len(kept) + 12
+
+
+@pytest.mark.parametrize("prompt", ["tide " * (CONTEXT + 10), [5] * 300_000])
+def test_a_prompt_that_is_too_long_is_refused_for_what_it_is(server: Server, prompt: str | list[int]) -> None:
+    status, said, _ = server.send("POST", "/v1/completions", completing(prompt, echo=True))
+    assert (status, said["error"]["code"], said["error"]["param"]) == (400, "context_length_exceeded", "prompt")

@@ -207,3 +207,15 @@ def test_tools_are_told_by_the_template_or_in_the_system_message(server: Server,
     text = b"".join(map(engine.model.piece, prompt_of(engine, wanted).tokens.tolist())).decode()
     assert "<tools>" in text
     assert text.count("get_weather") == 1
+
+
+def test_tools_that_a_history_names_are_still_told(server: Server) -> None:
+    call = {"id": "abc123XYZ", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}
+    messages = [
+        {"role": "user", "content": "Do you know now what get_weather says?"},
+        {"role": "assistant", "content": None, "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "abc123XYZ", "content": "Sunny"},
+    ]
+    wanted = parsed(messages=messages, tools=TOOLS)
+    text = b"".join(map(server.engine.model.piece, prompt_of(server.engine, wanted).tokens.tolist())).decode()
+    assert "Weather of a place" in text
