@@ -119,8 +119,10 @@ def test_a_bad_schema_is_an_error_that_says_why(loaded, schema, said):
 
 def chain(kind: str, links: int) -> dict[str, object]:
     """A schema of `links` definitions, each of which refers to the next one."""
-    below = {"anyOf": lambda ref: [{"type": "null"}, {"type": "array", "items": ref}], "allOf": lambda ref: [ref]}[kind]
-    defs: dict[str, object] = {f"d{link}": {kind: below({"$ref": f"#/$defs/d{link + 1}"})} for link in range(links)}
+    defs: dict[str, object] = {}
+    for link in range(links):
+        ref = {"$ref": f"#/$defs/d{link + 1}"}
+        defs[f"d{link}"] = {kind: [{"type": "null"}, {"type": "array", "items": ref}] if kind == "anyOf" else [ref]}
     return {"$ref": "#/$defs/d0", "$defs": {**defs, f"d{links}": {"type": "string"}}}
 
 
