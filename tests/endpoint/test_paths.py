@@ -469,7 +469,7 @@ def test_a_client_that_goes_away_ends_its_answer(server: Server, stream: bool) -
         assert server.engine.busy
     gone = time.monotonic()
     assert server.idle(20)
-    assert time.monotonic() - gone < 2  # 900 tokens take far longer
+    assert time.monotonic() - gone < 5  # 900 tokens take longer
     assert server.ask()[0] == 200
 
 
