@@ -97,15 +97,9 @@ _TOKENIZER: Rules = {
 """What each entry of the settings may be. One that is not here may mean anything."""
 
 
-<<<<<<< HEAD
 def read_tokenizer(folder: Path, longest: int) -> Any:  # noqa: ANN401
     """The tokenizer of an embedding model, which cuts texts after `longest` tokens. Raises Exception, as `tokenizers`
     does."""
-=======
-def read_tokenizer(folder: Path, longest: int) -> Any:  # noqa: ANN401 - an untyped library's
-    """The tokenizer of the model in `folder`, one of `tokenizers`, which reads `longest` tokens of a text. That library
-    raises nothing narrower than Exception."""
->>>>>>> 58dd63c (Threads that embed at once give BLAS its threads back)
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -139,11 +133,7 @@ class TextEncoder:
                 return None
             from safetensors import SafetensorError, safe_open
 
-<<<<<<< HEAD
             tokenizer = read_tokenizer(folder, settings["max_seq_length"])
-=======
-            tokenizer = read_tokenizer(folder, settings["max_seq_length"])
->>>>>>> 58dd63c (Threads that embed at once give BLAS its threads back)
         except Exception:  # noqa: BLE001 - tokenizers raises plain Exception; the other way says what is wrong
             return None
         expected = _shapes(settings)
