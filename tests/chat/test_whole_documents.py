@@ -141,7 +141,7 @@ def test_a_document_stays_where_turns_are_forgotten(small_engine: Engine, harbou
     for turn in turns[1:]:
         adds_up(turn)
         assert turn.metrics.reused_tokens >= turns[0].metrics.prompt_tokens
-    assert any("question(s) are left out" in notice for notice in turns[-1].notices)
+    assert any("outgrew" in notice for notice in turns[-1].notices)
     # Without the wish for it, and once nothing holds it any more, it is sent again.
     session.cut(0)
     again = last(session.ask(WHEN, options))
