@@ -134,6 +134,12 @@ class Visit:
     def longest(self, tokens: int | None) -> None:
         self.advanced("max_tokens", self.page.locator("#max-tokens input"), tokens)
 
+    def likeliest(self) -> None:
+        """Let each word be the model's likeliest: an answer is the same each time."""
+        self.advanced("temperature", self.page.get_by_label("Temperature"), 0)
+        self.advanced("repeat_penalty", self.page.get_by_label("Repeat penalty"), 1)
+        self.advanced("dry_multiplier", self.page.get_by_label("DRY"), 0)
+
     def grammar(self, rules: str) -> None:
         self.advanced("grammar", self.page.get_by_role("textbox", name="Grammar"), rules)
 

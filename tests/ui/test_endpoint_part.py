@@ -73,6 +73,7 @@ def test_switch_on_copy_use_and_switch_off(tab: Visit, running: RunningApp) -> N
     assert said == "".join(pieces) != ""
     assert len(pieces) > 3
     tab.longest(12)
+    tab.likeliest()
     assert re.sub("[^a-zA-Z]", "", said) in tab.letters(tab.ask("Say hello."))
 
     # Another token; the one before is worth nothing any more.

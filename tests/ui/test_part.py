@@ -86,7 +86,8 @@ def test_every_part_is_told_under_a_name_of_its_own() -> None:
     names = [name for part in page.parts for name in part.told]
     assert len(names) == len(set(names))
     assert len(page.named(names)) == len(names), "each of them is built"
-    places = [component.elem_id for component in page.named(names)]
+    assert len({id(component) for component in page.named(names)}) == len(names)
+    places = [component.elem_id for component in page.named(names) if component.elem_id]
     assert len(places) == len(set(places))
 
 
