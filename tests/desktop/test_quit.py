@@ -34,9 +34,7 @@ def test_quit_asks_ends_the_answer_and_says_when_it_is_over(browser: Browser, ap
     other = context.new_page()
     other.goto(app.address)
     expect(other.locator("#quit button").first).to_be_visible()
-    tab.longest(7000)
-    tab.send("Write a very long story about a lighthouse and its keeper.")
-    answer = tab.answers.last
+    answer = tab.ask_endlessly("Write a very long story about a lighthouse and its keeper.")
     limit = time.monotonic() + LONG / 1000
     while len(tab.letters(answer)) < 200 and time.monotonic() < limit:
         tab.page.wait_for_timeout(50)

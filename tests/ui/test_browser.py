@@ -33,6 +33,8 @@ LIGHTHOUSE = (
     "Between November and March the keeper checks the heating twice a day. The stairs must be kept free of ice. "
     "Supplies arrive by boat on the first Tuesday of each month, weather permitting.",
 )
+ENDLESS = "root ::= [a-zA-Z ,.] root"
+"""A grammar that no answer can come to the end of."""
 
 
 class Visit:
@@ -133,6 +135,16 @@ class Visit:
 
     def longest(self, tokens: int | None) -> None:
         self.advanced("max_tokens", self.page.locator("#max-tokens input"), tokens)
+
+    def ask_endlessly(self, question: str) -> Locator:
+        """Send a question whose answer has no end, and is drawn so freely that it does not repeat itself."""
+        self.longest(7000)
+        self.advanced("temperature", self.page.get_by_label("Temperature"), 1)
+        self.grammar(ENDLESS)
+        before = self.answers.count()
+        self.send(question)
+        self.grammar("")
+        return self.answers.nth(before)
 
     def likeliest(self) -> None:
         """Let each word be the model's likeliest: an answer is the same each time."""
@@ -246,10 +258,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.size_trees("device")
 
     # A long answer grows while it is written; Stop keeps what is there.
-    visit.longest(7000)
-    before = visit.answers.count()
-    visit.send("Write a very long story about the lighthouse and its keeper.")
-    growing = visit.answers.nth(before)
+    growing = visit.ask_endlessly("Write a very long story about the lighthouse and its keeper.")
     seen: list[str] = []
     limit = time.monotonic() + 2 * LONG / 1000
     while len({*seen}) < 4 and time.monotonic() < limit:

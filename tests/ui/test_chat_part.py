@@ -55,10 +55,7 @@ class ChatVisit(Visit):
 
     def begin_story(self, seconds: float = 0.0) -> Locator:
         """Ask for more than there is time for, and wait until some of it is there."""
-        self.longest(7000)
-        before = self.answers.count()
-        self.send(STORY)
-        growing = self.answers.nth(before)
+        growing = self.ask_endlessly(STORY)
         limit = time.monotonic() + 2 * LONG / 1000
         written = 0.0
         while not written or time.monotonic() - written < seconds or len(self.letters(growing)) < 30:

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, expect
 from localspec import texts
 from localspec.chat.methods import METHODS
 from tests.running import RunningApp
-from tests.ui.test_browser import LONG
+from tests.ui.test_browser import ENDLESS, LONG
 from tests.ui.test_chat_part import ChatVisit
 
 pytestmark = pytest.mark.browser
@@ -181,6 +181,7 @@ def test_methods_are_compared_on_what_is_typed_and_the_chat_stays(visit: Measuri
 
     # Another one is stopped in the middle; what is there stays, and the chat can go on meanwhile.
     visit.longest(256)
+    visit.grammar(ENDLESS)
     visit.entry.fill("Write a very long story about a lighthouse and its keeper.")
     visit.page.locator("#compare-methods").click()
     expect(visit.line("plain").locator("[data-figure=tokens]")).to_be_visible()
@@ -191,6 +192,7 @@ def test_methods_are_compared_on_what_is_typed_and_the_chat_stays(visit: Measuri
     expect(visit.measured).to_contain_text(texts.MEASURE_BROKEN_OFF)
     expect(visit.measured.locator("li[data-state=waiting]").first).to_be_attached()
     visit.longest(12)
+    visit.grammar("")
     visit.ask("Say hello.")
     expect(visit.answers).to_have_count(1)
     visit.assert_quiet()

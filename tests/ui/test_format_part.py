@@ -16,7 +16,7 @@ from localspec.models.quantization import format_search, formats, tuned
 from localspec.models.quantization.quality import held_texts
 from localspec.models.quantization.tuned import Tuning
 from tests.running import RunningApp
-from tests.ui.test_browser import LONG, Visit
+from tests.ui.test_browser import ENDLESS, LONG, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -66,7 +66,7 @@ def test_formats_are_tried_by_themselves_and_give_way(browser: Browser, tmp_path
         expect(part(tab, "running")).to_contain_text("Trying")
         # An answer comes first: nothing is tried while it is written. This grammar has no end.
         tab.longest(7000)
-        tab.grammar("root ::= [a-z ] root")
+        tab.grammar(ENDLESS)
         tab.send("Who built the lighthouse?")
         expect(tab.page.locator("#panel section[data-state=writing]")).to_be_attached()
         expect(part(tab, "running")).to_contain_text("Waiting while something else is done")

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Locator, expect
 
 from localspec.chat.report import NO_STATES
 from tests.running import RunningApp
-from tests.ui.test_browser import LIGHTHOUSE, LONG, Visit
+from tests.ui.test_browser import ENDLESS, LIGHTHOUSE, LONG, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -49,7 +49,7 @@ def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) ->
 
     # While an answer is written, the reading waits: there is time to look. This grammar has no end.
     tab.longest(7000)
-    tab.grammar("root ::= [a-z ] root")
+    tab.grammar(ENDLESS)
     tab.send("Who built the lighthouse?")
     expect(tab.page.locator("#panel section[data-state=writing]")).to_be_attached()
     reading = part(tab, "meaning").locator("[data-meaning=reading]")
