@@ -137,13 +137,13 @@ class Visit:
         self.advanced("max_tokens", self.page.locator("#max-tokens input"), tokens)
 
     def ask_endlessly(self, question: str) -> Locator:
-        """Send a question whose answer has no end, and is drawn so freely that it does not repeat itself."""
+        """Send a question whose answer has no end, and is drawn so freely that it does not repeat itself: so are those
+        after it, until the grammar is taken out."""
         self.longest(7000)
         self.advanced("temperature", self.page.get_by_label("Temperature"), 1)
         self.grammar(ENDLESS)
         before = self.answers.count()
         self.send(question)
-        self.grammar("")
         return self.answers.nth(before)
 
     def likeliest(self) -> None:
@@ -274,6 +274,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.ends("stopped")
 
     # And the chat goes on, without drafts.
+    visit.grammar("")
     visit.longest(12)
     visit.choose("Plain")
     visit.ask("Who built it?")
