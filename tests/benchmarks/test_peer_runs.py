@@ -182,9 +182,12 @@ def test_a_program_that_spins_is_noticed_and_one_that_will_not_end_is_killed():
         with Child("spinning", [sys.executable, "-c", spinning], spoken_to=True) as busy:
             assert busy.process.stdout is not None
             assert busy.process.stdout.readline() == b"on\n"
-            with Child("sleeping", [sys.executable, "-c", "import time; time.sleep(60)"]) as idle:
+            sleeping = "import time\nprint('on', flush=True)\ntime.sleep(60)"
+            with Child("sleeping", [sys.executable, "-c", sleeping], spoken_to=True) as idle:
+                assert idle.process.stdout is not None
+                assert idle.process.stdout.readline() == b"on\n"  # its start takes a processor, too
                 shares = idle_shares([busy, idle], 0.5)
-                assert shares["spinning"] > 0.2 > shares["sleeping"]
+                assert shares["spinning"] > 0.05 > shares["sleeping"]
                 assert idle.process.poll() is None
     assert busy.process.returncode < 0
     assert idle.process.returncode < 0
