@@ -294,6 +294,7 @@ def test_what_is_typed_stays_when_another_chat_is_begun_or_opened(visit: ChatVis
 
 def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) -> None:
     visit.choose("Plain")
+    visit.likeliest()
     visit.ask("Name a colour.")
     first = visit.text_of(visit.answers.first)
     visit.ask("Name an animal.")
