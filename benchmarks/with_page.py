@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -46,11 +48,43 @@ def from_command_line(question: str, method: str, environment: dict[str, str]) -
     return float(json.loads(done.stdout.splitlines()[-1])["tokens_per_second"])
 
 
-def in_page(page: Page, question: str, method: str) -> tuple[float, float]:
-    """Tokens per second as the panel shows, and seconds of the whole reply."""
+@contextmanager
+def open_page(environment: dict[str, str], chromium: str, *arguments: str) -> Iterator[Page]:
+    """The application as people start it, with these arguments, in a tab whose model is ready."""
+    application = subprocess.Popen(
+        [sys.executable, str(REPOSITORY / "app.py"), "--no-browser", *arguments],
+        cwd=REPOSITORY,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert application.stdout is not None
+        address = application.stdout.readline().split()[-1]  # "LocalSpec is running at …"
+        with sync_playwright() as playwright:
+            expect.set_options(timeout=PATIENCE)
+            browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+            page = browser.new_page()
+            page.goto(address)
+            expect(page.locator("#status [data-model=ready]")).to_be_visible()
+            yield page
+            browser.close()
+    finally:
+        application.terminate()
+        application.wait()
+
+
+def empty_chat(page: Page) -> None:
+    """A new chat, if one is open; it empties the entry, too."""
     if page.locator("#chat .message").count():
         page.get_by_role("button", name="New chat").click()
-        expect(page.locator("#chat .message")).to_have_count(0)  # it empties the entry, too
+        expect(page.locator("#chat .message")).to_have_count(0)
+
+
+def in_page(page: Page, question: str, method: str) -> tuple[float, float]:
+    """Tokens per second as the panel shows, and seconds of the whole reply."""
+    empty_chat(page)
     page.locator("#method").get_by_label(METHODS[method].label, exact=True).check()
     page.evaluate("document.querySelector('#panel section').dataset.old = ''")
     page.locator("#entry textarea").fill(question)
@@ -73,33 +107,13 @@ def main() -> None:
     whole: list[float] = []
     with tempfile.TemporaryDirectory() as home:
         environment = os.environ | {"LOCALSPEC_HOME": home, "LOCALSPEC_TUNE": "off"}
-        application = subprocess.Popen(
-            [sys.executable, str(REPOSITORY / "app.py"), "--no-browser"],
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        try:
-            assert application.stdout is not None
-            address = application.stdout.readline().split()[-1]  # "LocalSpec is running at …"
-            with sync_playwright() as playwright:
-                expect.set_options(timeout=PATIENCE)
-                browser = playwright.chromium.launch(executable_path=options.chromium, args=list(FLAGS))
-                page = browser.new_page()
-                page.goto(address)
-                expect(page.locator("#status [data-model=ready]")).to_be_visible()
-                for number in range(options.rounds):
-                    question = QUESTION.format(number=number + 1)
-                    speed, seconds = in_page(page, question, options.method)
-                    page_speeds.append(speed)
-                    whole.append(seconds)
-                    command_line.append(from_command_line(question, options.method, environment))
-                browser.close()
-        finally:
-            application.terminate()
-            application.wait()
+        with open_page(environment, options.chromium) as page:
+            for number in range(options.rounds):
+                question = QUESTION.format(number=number + 1)
+                speed, seconds = in_page(page, question, options.method)
+                page_speeds.append(speed)
+                whole.append(seconds)
+                command_line.append(from_command_line(question, options.method, environment))
     figures = {
         "method": options.method,
         "page_tokens_per_second": round(median(page_speeds), 1),
