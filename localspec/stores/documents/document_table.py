@@ -18,7 +18,8 @@ from sqlite_utils import Database
 
 from localspec.errors import DocumentError, StoreError
 from localspec.stores.database import Migration, StoreDatabase, disk_error, mapped_errors
-from localspec.stores.documents.parse import Block, ParsedDocument, ParseLimits, content_hash
+from localspec.stores.documents.blocks import Block, from_row, to_row
+from localspec.stores.documents.parse import ParsedDocument, ParseLimits, content_hash
 
 _logger = logging.getLogger(__name__)
 
@@ -56,9 +57,17 @@ ALTER TABLE documents ADD COLUMN source TEXT NOT NULL DEFAULT '';  -- its path, 
 ALTER TABLE library ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
 """
 
+_ADD_KINDS = """
+ALTER TABLE blocks ADD COLUMN kind TEXT NOT NULL DEFAULT 'paragraph';
+ALTER TABLE blocks ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE blocks ADD COLUMN label TEXT NOT NULL DEFAULT '';
+ALTER TABLE blocks ADD COLUMN cells TEXT NOT NULL DEFAULT 'null';  -- JSON of a table
+"""
+
 DOCUMENT_MIGRATIONS: tuple[Migration, ...] = (
     Migration("library-1-documents", _TABLES),
     Migration("library-2-sources", _ADD_SOURCES),
+    Migration("library-3-kinds", _ADD_KINDS),
 )
 
 
@@ -308,12 +317,26 @@ class DocumentTable:
                 database.conn.executemany("UPDATE documents SET bytes = ? WHERE id = ?", sizes)
 
 
+def write_blocks(database: Database, document: int, blocks: Sequence[Block]) -> None:
+    """Inside a transaction: store what a reader gave for a document that has no blocks yet."""
+    rows = [[document, at, *to_row(block)] for at, block in enumerate(blocks)]
+    database.conn.executemany(
+        "INSERT INTO blocks (document, ordinal, text, page, section, kind, level, label, cells)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [[*row, json.dumps(cells)] for *row, cells in rows],
+    )
+
+
 def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
     """What `parse` gave for a document, as stored; empty when the document is gone."""
     row = database.row("SELECT title, kind, pages, warnings FROM documents WHERE id = ?", [document])
-    blocks = database.rows("SELECT text, page, section FROM blocks WHERE document = ? ORDER BY ordinal", [document])
+    rows = database.rows(
+        "SELECT text, page, section, kind, level, label, cells FROM blocks WHERE document = ? ORDER BY ordinal",
+        [document],
+    )
+    blocks = (from_row([*places, json.loads(cells)]) for *places, cells in rows)
     title, kind, pages, warnings = row or ("", "text", None, "[]")
-    return ParsedDocument(title, kind, tuple(Block(*block) for block in blocks), pages, tuple(json.loads(warnings)))
+    return ParsedDocument(title, kind, tuple(blocks), pages, tuple(json.loads(warnings)))
 
 
 _SELECT = (

@@ -18,11 +18,11 @@ from typing import BinaryIO
 
 from localspec.errors import DocumentError
 from localspec.stores.documents import parse_child
+from localspec.stores.documents.blocks import Block, from_row, joined
 from localspec.stores.documents.readers import plain
 from localspec.stores.documents.readers.content import (
     EMPTY_TITLES,
     TITLE_CHARACTERS,
-    Block,
     Content,
     ParseLimits,
     UnreadableError,
@@ -112,8 +112,8 @@ class ParsedDocument:
 
     @property
     def text(self) -> str:
-        """All blocks, parted by empty lines."""
-        return "\n\n".join(block.text for block in self.blocks)
+        """All blocks."""
+        return joined(self.blocks)
 
 
 def content_hash(path: Path | str) -> str:
@@ -323,7 +323,7 @@ def _content(answer: dict[str, object]) -> Content:
     return Content(
         str(answer["title"]),
         str(answer["kind"]),
-        [Block(text, page, section) for text, page, section in blocks],
+        [from_row(row) for row in blocks],
         pages,
         tuple(str(warning) for warning in warnings),
     )

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
 
+from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.html import read_epub, read_html
 from localspec.stores.documents.readers.office import read_docx, read_pptx, read_xlsx
@@ -195,7 +196,7 @@ def main(arguments: list[str], output: BinaryIO) -> int:
         answer: dict[str, object] = {
             "title": content.title,
             "kind": content.kind,
-            "blocks": [(block.text, block.page, block.section) for block in content.blocks],
+            "blocks": [to_row(block) for block in content.blocks],
             "pages": content.pages,
             "warnings": content.warnings,
         }

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from semantic_text_splitter import MarkdownSplitter, TextSplitter
 
-from localspec.stores.documents.parse import Block, ParsedDocument
+from localspec.stores.documents.blocks import Block, joined
+from localspec.stores.documents.parse import ParsedDocument
 
 _PIECE_CHARACTERS = 20_000
 """The splitter looks at the whole text it is given; pieces keep its time proportional to the length."""
@@ -46,19 +47,19 @@ def split(document: ParsedDocument, characters: tuple[int, int] = (400, 900)) ->
 
 def _merged(blocks: tuple[Block, ...], tiny: int) -> Iterator[Block]:
     """Blocks of one place as one block; tiny ones under the section that follows on the same page."""
-    texts: list[str] = []
+    run: list[Block] = []
     page: int | None = None
     section = ""
     length = 0
     for block in blocks:
-        if texts and (block.page != page or (block.section != section and length >= tiny)):
-            yield Block("\n\n".join(texts), page, section)
-            texts, length = [], 0
-        texts.append(block.text)
+        if run and (block.page != page or (block.section != section and length >= tiny)):
+            yield Block(joined(run), page, section)
+            run, length = [], 0
+        run.append(block)
         length += len(block.text)
         page, section = block.page, block.section
-    if texts:
-        yield Block("\n\n".join(texts), page, section)
+    if run:
+        yield Block(joined(run), page, section)
 
 
 def _pieces(text: str) -> Iterator[str]:

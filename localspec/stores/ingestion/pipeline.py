@@ -18,7 +18,7 @@ from sqlite_utils import Database
 
 from localspec.errors import DiskFullError, DocumentError, LocalSpecError
 from localspec.stores.database import StoreDatabase, disk_error
-from localspec.stores.documents.document_table import read_document
+from localspec.stores.documents.document_table import read_document, write_blocks
 from localspec.stores.documents.parse import parse
 from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.documents.passages import split
@@ -108,10 +108,7 @@ class Pipeline:
         title = Path(name).stem if parsed.title == path.stem else parsed.title
         with self._database.write() as database:
             if self._moved(database, document, "queued", "parsed"):
-                database.conn.executemany(
-                    "INSERT INTO blocks (document, ordinal, page, section, text) VALUES (?, ?, ?, ?, ?)",
-                    [(document, at, block.page, block.section, block.text) for at, block in enumerate(parsed.blocks)],
-                )
+                write_blocks(database, document, parsed.blocks)
                 database.execute(
                     "UPDATE documents SET title = ?, kind = ?, warnings = ?, pages = ?, characters = ? WHERE id = ?",
                     [title, parsed.kind, json.dumps(parsed.warnings), parsed.pages, len(parsed.text), document],

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localspec.stores.documents.parse import Block, ParsedDocument, parse
+from localspec.stores.documents.blocks import Block
+from localspec.stores.documents.parse import ParsedDocument, parse
 from localspec.stores.documents.passages import split
 from tests.builders import make_pdf
 

@@ -5,21 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from localspec.stores.documents.blocks import Block, BlockKind, Table
+
 TITLE_CHARACTERS = 200
 EMPTY_TITLES = {"untitled", "powerpoint presentation", "slide 1", "presentation", "document", "word document"}
 """Titles, in lower case, that a program wrote and nobody chose."""
 
 Untyped: TypeAlias = Any
 """An object of a library that comes without types."""
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """A run of text with its place."""
-
-    text: str
-    page: int | None  # 1-based page (PDF) or slide (PPTX); None where the format has none
-    section: str  # nearest heading, sheet name or chapter title; empty if none
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +50,37 @@ class UnreadableError(Exception):
 
 
 class BlockWriter:
-    """Gathers paragraphs into one block per place. Raises UnreadableError past the character limit."""
+    """Gathers blocks with their places. Raises UnreadableError past the character limit."""
 
     def __init__(self, limits: ParseLimits) -> None:
         self.blocks: list[Block] = []
         self.page: int | None = None
         self.section = ""
-        self._paragraphs: list[str] = []
-        self._run = ""
+        self.label = ""
         self._left = limits.characters
         self._limit = limits.characters
 
-    def add(self, paragraph: str, *, run: str = "") -> None:
-        """Add one clean paragraph, if not empty; no empty line parts those of one `run` ('list', 'rows')."""
-        paragraph = paragraph.strip("\n").rstrip()
-        if not paragraph.strip():
-            return
-        self._left -= len(paragraph)
+    def add(self, text: str, kind: BlockKind = "paragraph", level: int = 0) -> None:
+        """Add a clean text, if not empty."""
+        text = text.strip("\n").rstrip()
+        if text.strip():
+            self._append(Block(text, self.page, self.section, kind, level, self.label))
+
+    def add_table(self, table: Table) -> None:
+        """Add a table, if any of its cells is filled."""
+        if any(map(any, table.rows)):
+            text = "\n".join(table.lines())
+            self._append(Block(text, self.page, self.section, "table", 0, self.label, table))
+
+    def turn(self, *, page: int | None = None, section: str = "", label: str = "") -> None:
+        """What follows stands on `page`, whose printed number is `label`, under `section`."""
+        self.page, self.section, self.label = page, section[:TITLE_CHARACTERS], label
+
+    def _append(self, block: Block) -> None:
+        self._left -= len(block.text)
         if self._left < 0:
             raise too_much_text(self._limit)
-        if self._paragraphs:
-            self._paragraphs.append("\n" if run and run == self._run else "\n\n")
-        self._run = run
-        self._paragraphs.append(paragraph)
-
-    def turn(self, *, page: int | None = None, section: str = "") -> None:
-        """What follows stands on `page` under `section`."""
-        self.finish()
-        self.page, self.section = page, section[:TITLE_CHARACTERS]
-
-    def finish(self) -> list[Block]:
-        """All blocks so far."""
-        if self._paragraphs:
-            self.blocks.append(Block("".join(self._paragraphs), self.page, self.section))
-            self._paragraphs = []
-        return self.blocks
+        self.blocks.append(block)
 
 
 def too_much_text(limit: int) -> UnreadableError:

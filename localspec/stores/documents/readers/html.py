@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from localspec.stores.documents.blocks import BlockKind
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError, Untyped
 from localspec.stores.documents.readers.plain import BOMS, clean, decode, one_line, tidy
 
@@ -35,7 +36,7 @@ def read_html(data: bytes, limits: ParseLimits) -> Content:
     text, warning = _decode_html(data)
     writer = BlockWriter(limits)
     title = _write_html(writer, text, None)
-    blocks = writer.finish()
+    blocks = writer.blocks
     return Content(title, "html", blocks, None, (warning,) if warning else ())
 
 
@@ -145,7 +146,7 @@ class _HtmlFlow:
             if self._cells:
                 self._block_edge()
             else:
-                self._flush("rows")
+                self._flush("field")
         elif tag == "pre":
             self._flush()
             self._pre = max(0, self._pre - 1)
@@ -158,15 +159,15 @@ class _HtmlFlow:
         else:
             self._flush()
 
-    def _flush(self, run: str = "") -> None:
+    def _flush(self, kind: BlockKind = "paragraph") -> None:
         text = "".join(self._parts)
         self._parts = []
         if self._pre:
-            self._writer.add(text)
+            self._writer.add(text, "code")
         elif text.strip(" \n-"):
             lines = (" ".join(line.split()) for line in text.split("\n"))
-            run = run or ("list" if text.lstrip().startswith("- ") else "")
-            self._writer.add("\n".join(line for line in lines if line), run=run)
+            kind = "list item" if text.lstrip().startswith("- ") else kind
+            self._writer.add("\n".join(line for line in lines if line), kind)
 
 
 def _is_hidden(tag: str, attributes: Untyped) -> bool:
@@ -229,7 +230,7 @@ def read_epub(archive: zipfile.ZipFile, limits: ParseLimits) -> Content:
     warnings = (f"{missing} chapters named in the e-book are missing from the file.",) if missing else ()
     title_node = package.find(".//{http://purl.org/dc/elements/1.1/}title")
     title = one_line(title_node.text or "") if title_node is not None else ""
-    return Content(title, "epub", writer.finish(), None, warnings)
+    return Content(title, "epub", writer.blocks, None, warnings)
 
 
 def _epub_package_name(archive: zipfile.ZipFile, names: set[str]) -> str:

@@ -44,7 +44,7 @@ def read_docx(path: Path, limits: ParseLimits) -> Content:
             writer.turn(section=one_line(text))
         listed = item.find(f"{_WORD_XML}pPr/{_WORD_XML}numPr") is not None
         if listed and not is_heading and text.strip():
-            writer.add(f"- {text.strip()}", run="list")
+            writer.add(f"- {text.strip()}", kind="list item")
         else:
             writer.add(text)
     for kind, title in ((RELATIONSHIP_TYPE.FOOTNOTES, "Footnotes"), (RELATIONSHIP_TYPE.ENDNOTES, "Endnotes")):
@@ -54,7 +54,7 @@ def read_docx(path: Path, limits: ParseLimits) -> Content:
                 for note in parse_xml(relation.target_part.blob):
                     writer.add("\n".join(_word_text(item) for item in _word_items(note)))
     title = one_line(package.core_properties.title or "")
-    return Content(title, "docx", writer.finish())
+    return Content(title, "docx", writer.blocks)
 
 
 def _heading_styles(main: Untyped, parse_xml: Untyped) -> set[str]:
@@ -152,7 +152,7 @@ def read_pptx(path: Path, limits: ParseLimits) -> Content:
             notes = tidy(slide.notes_slide.notes_text_frame.text).strip()
             writer.add(f"Notes: {notes}" if notes else "")
     title = one_line(presentation.core_properties.title or "")
-    return Content(title, "pptx", writer.finish(), number or None)
+    return Content(title, "pptx", writer.blocks, number or None)
 
 
 def read_xlsx(path: Path, limits: ParseLimits) -> Content:
@@ -187,7 +187,7 @@ def read_xlsx(path: Path, limits: ParseLimits) -> Content:
             break
     title = one_line(workbook.properties.title or "")
     workbook.close()
-    return Content(title, "xlsx", writer.finish(), None, tuple(warnings))
+    return Content(title, "xlsx", writer.blocks, None, tuple(warnings))
 
 
 def _cell_text(value: object) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from localspec.stores.documents.blocks import Block
 from localspec.stores.documents.readers.content import (
-    Block,
     BlockWriter,
     Content,
     ParseLimits,
@@ -84,7 +84,7 @@ def read_pdf(path: Path, limits: ParseLimits) -> Content:
     _refuse_pdf_without_text(pages, pictures, broken)
     writer = BlockWriter(limits)
     _write_pdf(writer, pages, _outline(pdf))
-    blocks = writer.finish()
+    blocks = writer.blocks
     title = one_line(pdf.get_metadata_value("Title") or "")
     return Content(title, "pdf", blocks, len(pages), _pdf_warnings(blocks, len(pages), pictures, broken))
 

@@ -7,9 +7,9 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from localspec.stores.documents.blocks import Block
 from localspec.stores.documents.readers.content import (
     TITLE_CHARACTERS,
-    Block,
     Content,
     ParseLimits,
     UnreadableError,
