@@ -8,9 +8,7 @@ from localspec.stores.documents.blocks import Block, Span, Table, from_row, join
 
 
 def test_a_table_keeps_empty_cells_in_their_places() -> None:
-    table = Table.of(
-        [["Item", "Price", "Note"], ["Tea", "", "cold\n one"], ["Milk"]], header_rows=1, title=" My  list "
-    )
+    table = Table.of([["Item", "Price", "Note"], ["Tea", "", "cold\n one"], ["Milk"]], header_rows=1, title=" A  b ")
     assert table.rows == (("Item", "Price", "Note"), ("Tea", "", "cold one"), ("Milk", "", ""))
     assert (table.header_rows, table.title) == (1, "A b")
     assert table.lines() == ["Item | Price | Note", "Tea |  | cold one", "Milk |  | "]
