@@ -154,7 +154,7 @@ def _about(asked: _Asked, where: Route, *, bound: bool) -> Material:
     passages = _of_named(asked, (found or _look_up(asked)).passages)
     if passages and wants_all(asked.question):
         return _all(asked, passages)
-    return _numbered(asked, passages, PASSAGE_TOKENS)
+    return _numbered(asked, passages, PASSAGE_TOKENS, best_last=True)
 
 
 def _look_up(asked: _Asked) -> LookUp:
@@ -191,7 +191,7 @@ def _all(asked: _Asked, found: list[FoundPassage]) -> Material:
     if best.section and len(section) > 1 and fits:
         said = texts.ONLY_SECTION.format(file=best.name, section=best.section)
         return _with_notice(_numbered(asked, section, tokens), said)
-    material = _numbered(asked, found, PASSAGE_TOKENS)
+    material = _numbered(asked, found, PASSAGE_TOKENS, best_last=True)
     return _with_notice(material, texts.only_passages(len(material.citations)))
 
 
@@ -285,9 +285,12 @@ def _spread(asked: _Asked) -> Material:
     return _with_notice(material, texts.SPREAD.format(files=names, passages=passages))
 
 
-def _numbered(asked: _Asked, found: Sequence[FoundPassage], tokens: int, *, again: bool = False) -> Material:
+def _numbered(
+    asked: _Asked, found: Sequence[FoundPassage], tokens: int, *, again: bool = False, best_last: bool = False
+) -> Material:
     """Numbered passages in at most so many `tokens`, and the question. Passages that an earlier turn holds are cited,
-    and sent only if they are to be sent `again`."""
+    and sent only if they are to be sent `again`. With `best_last` the first that were found stand next to the question:
+    small models heed what they read last."""
     given, tokens = asked.given, min(tokens, asked.room)
     parts: list[str] = []
     citations: list[Citation] = []
@@ -302,6 +305,8 @@ def _numbered(asked: _Asked, found: Sequence[FoundPassage], tokens: int, *, agai
         citations.append(made)
         if not known:
             parts.append(f"[{made.number}] {text}")
+    if best_last:
+        parts.reverse()
     content = "\n\n".join([*parts, f"Question: {asked.question}"]) if parts else asked.question
     notices = () if citations or not found else ("There is no room left for text of the documents in this answer.",)
     return Material(content, tuple(citations), notices)
