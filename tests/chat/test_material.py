@@ -105,6 +105,16 @@ def test_of_a_long_document_the_best_passages_are_sent(towns: Library, count) ->
     assert f"[{best.number}] (towns.pdf, page {best.page})" in material.content
 
 
+def test_the_best_passage_stands_next_to_the_question(towns: Library, count) -> None:
+    question = f"What is the town of {TOWNS[7]} known for?"
+    found = towns.passages.search(question, PASSAGES)
+    material = compose(question, towns, Given(), ROOM, count)
+    places = [squeezed(material.content).index(squeezed(passage.text)) for passage in found]
+    assert len(places) > 2
+    assert places == sorted(places, reverse=True)
+    assert [citation.number for citation in material.citations] == [*range(1, len(found) + 1)]
+
+
 def test_a_passage_is_sent_once_and_keeps_its_number(towns: Library, count) -> None:
     given_before = Given()
     first = compose("When was Kestrel founded?", towns, given_before, ROOM, count)
