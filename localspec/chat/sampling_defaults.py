@@ -41,6 +41,9 @@ _FAMILIES: tuple[tuple[str, Mapping[str, Any]], ...] = (
 then (transformers: 50); top-p over a whole vocabulary would take a fifth of a step."""
 _SAFE: Mapping[str, Any] = {"min_p": 0.05, "dry_multiplier": 0.8}
 _SAFER: Mapping[str, Any] = {**_SAFE, "repeat_penalty": 1.05}
+_STRICT: Mapping[str, Any] = {"dry_allowed_length": 3, "dry_breakers": ()}
+"""What DRY counts in answers of tiny models: also short runs, and across lines, where they would say the same again in
+other words."""
 
 METADATA = {"temp": "temperature", "top_k": "top_k", "top_p": "top_p", "min_p": "min_p",
              "penalty_repeat": "repeat_penalty", "penalty_last_n": "repeat_last_n"}  # fmt: skip
@@ -85,6 +88,8 @@ def recommend(
     if 0 < weights < SMALL:
         for setting, least in (_SAFER if weights < TINY else _SAFE).items():
             chosen[setting] = max(chosen.get(setting, least), least)
+    if 0 < weights < TINY:
+        chosen.update(_STRICT)
     return Recommended(SamplingSettings(**chosen), source)
 
 
@@ -107,6 +112,7 @@ def against_loops(sampling: SamplingSettings) -> SamplingSettings:
         repeat_penalty=max(sampling.repeat_penalty, 1.1),
         dry_multiplier=max(sampling.dry_multiplier, 1.2),
         dry_allowed_length=min(sampling.dry_allowed_length, 4),
+        dry_breakers=(),
         seed=sampling.seed if sampling.seed == RANDOM_SEED else (sampling.seed + 1) % RANDOM_SEED,
     )
 

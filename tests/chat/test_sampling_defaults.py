@@ -52,6 +52,9 @@ def test_nonsense_in_a_file_is_left_out(value):
 def test_small_models_are_kept_from_loops():
     small = recommend("qwen2", 1_500_000_000, {}).sampling
     assert small.dry_multiplier > 0
+    tiny = recommend("llama smollm2", 135_000_000, {}).sampling
+    assert tiny.dry_allowed_length < small.dry_allowed_length
+    assert small.dry_breakers and not tiny.dry_breakers
     assert small.min_p > 0
     assert recommend("qwen2", 0, {}).sampling.dry_multiplier == 0, "of unknown size"
     assert recommend("llama smollm2", 135_000_000, {}).sampling.repeat_penalty > 1
