@@ -72,6 +72,11 @@ class BlockWriter:
             text = "\n".join(table.lines())
             self._append(Block(text, self.page, self.section, "table", 0, self.label, table))
 
+    def add_chart(self, table: Table) -> None:
+        """Add a chart as the table of its categories and series, its title before them."""
+        lines = [f"Chart: {table.title}" if table.title else "Chart", *table.lines()]
+        self._append(Block("\n".join(lines), self.page, self.section, "chart", 0, self.label, table))
+
     def turn(self, *, page: int | None = None, section: str = "", label: str = "") -> None:
         """What follows stands on `page`, whose printed number is `label`, under `section`."""
         self.page, self.section, self.label = page, section[:TITLE_CHARACTERS], label
