@@ -19,8 +19,9 @@ from xml.parsers import expat
 
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
+from localspec.stores.documents.readers.docx import read_docx
 from localspec.stores.documents.readers.html import read_epub, read_html
-from localspec.stores.documents.readers.office import read_docx, read_pptx, read_xlsx
+from localspec.stores.documents.readers.office import read_pptx, read_xlsx
 from localspec.stores.documents.readers.pdf import read_pdf
 from localspec.stores.documents.readers.plain import clean
 
