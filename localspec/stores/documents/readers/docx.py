@@ -154,6 +154,8 @@ class _Story:
             self._writer.add(f"{number} {text}", "list item", place.level)
         elif text and styles.is_caption(style):
             self._caption(text, paragraph, before, behind)
+        elif styles.is_code(style):
+            self._writer.add(text, "code")
         else:
             is_field = paragraph.has_controls and len(text) < _FIELD_CHARACTERS
             self._writer.add(text, "field" if is_field else "paragraph")

@@ -12,6 +12,7 @@ from localspec.stores.documents.readers.symbol_fonts import without_private_use
 
 LEVELS = 9
 _HEADING = re.compile(r"heading (\d)")
+_CODE = {"source code", "html preformatted", "preformatted text", "code", "code block", "verbatim"}
 _PLACE = re.compile(r"%([1-9])")
 
 
@@ -70,6 +71,10 @@ class DocxStyles:
     def is_caption(self, style: str) -> bool:
         """Whether its paragraphs stand below or above a table or picture."""
         return any(self.name(link.get("w:styleId", "")) == "caption" for link in self.chain(style))
+
+    def is_code(self, style: str) -> bool:
+        """Whether its paragraphs keep their spaces, as code does."""
+        return any(self.name(link.get("w:styleId", "")) in _CODE for link in self.chain(style))
 
     def is_hidden(self, style: str) -> bool:
         """Whether its text is hidden."""
