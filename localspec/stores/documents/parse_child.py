@@ -21,9 +21,10 @@ from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.docx import read_docx
 from localspec.stores.documents.readers.html import read_epub, read_html
-from localspec.stores.documents.readers.office import read_pptx, read_xlsx
+from localspec.stores.documents.readers.office import read_xlsx
 from localspec.stores.documents.readers.pdf import read_pdf
 from localspec.stores.documents.readers.plain import clean
+from localspec.stores.documents.readers.pptx import read_pptx
 
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2

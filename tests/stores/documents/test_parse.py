@@ -125,8 +125,8 @@ def test_pptx_has_slides_notes_and_tables(tmp_path: Path) -> None:
     parsed = parse(make_pptx(tmp_path / "a.pptx", slides, table=[["Year", "Sum"], ["2020", "5"]]))
     assert (parsed.kind, parsed.pages) == ("pptx", 2)
     assert by_place(parsed) == (
-        ("Opening\n\nFirst point\n\nNotes: Say hello", 1, "Opening"),
-        ("Numbers\n\nLook below\n\nYear | Sum\n2020 | 5", 2, "Numbers"),
+        ("Opening\n\n- First point\n\nNotes: Say hello", 1, "Opening"),
+        ("Numbers\n\n- Look below\n\nYear | Sum\n2020 | 5", 2, "Numbers"),
     )
 
 

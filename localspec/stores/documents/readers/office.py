@@ -1,4 +1,4 @@
-"""The readers of PPTX and XLSX."""
+"""The reader of XLSX."""
 
 from __future__ import annotations
 
@@ -6,37 +6,7 @@ import datetime
 from pathlib import Path
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
-from localspec.stores.documents.readers.plain import one_line, tidy
-
-
-def read_pptx(path: Path, limits: ParseLimits) -> Content:
-    """Slides as pages: title first, then the other shapes, tables and the speaker's notes."""
-    from pptx import Presentation
-
-    presentation = Presentation(str(path))
-    writer = BlockWriter(limits)
-    number = 0
-    for number, slide in enumerate(presentation.slides, 1):
-        title_shape = slide.shapes.title
-        title = one_line(title_shape.text_frame.text) if title_shape is not None else ""
-        writer.turn(page=number, section=title)
-        writer.add(title)
-        title_id = title_shape.shape_id if title_shape is not None else None
-        pending = list(slide.shapes)[::-1]
-        while pending:
-            shape = pending.pop()
-            if hasattr(shape, "shapes"):  # a group
-                pending += list(shape.shapes)[::-1]
-            elif getattr(shape, "has_table", False):
-                rows = ([one_line(cell.text) for cell in row.cells] for row in shape.table.rows)
-                writer.add("\n".join(" | ".join(cells) for cells in rows if any(cells)))
-            elif shape.has_text_frame and shape.shape_id != title_id:
-                writer.add(tidy(shape.text_frame.text))
-        if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
-            notes = tidy(slide.notes_slide.notes_text_frame.text).strip()
-            writer.add(f"Notes: {notes}" if notes else "")
-    title = one_line(presentation.core_properties.title or "")
-    return Content(title, "pptx", writer.blocks, number or None)
+from localspec.stores.documents.readers.plain import one_line
 
 
 def read_xlsx(path: Path, limits: ParseLimits) -> Content:
