@@ -33,6 +33,7 @@ __all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "cont
 _logger = logging.getLogger(__name__)
 
 _OFFICE_SUFFIXES = {".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".epub"}
+_OPEN_DOCUMENT_SUFFIXES = {".odt", ".ott", ".odp", ".otp", ".odg"}
 _HTML_SUFFIXES = {".html", ".htm", ".xhtml"}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdown", ".mkd", ".mdx"}
 _TEXT_SUFFIXES = {".txt", ".text", ".log", ".csv", ".tsv", ".rst", ".adoc", ".asciidoc", ".org", ".tex", ".srt", ".vtt"}
@@ -49,7 +50,13 @@ _CODE_SUFFIXES = {
 _CODE_NAMES = {"makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile", "vagrantfile"}
 
 SUPPORTED_SUFFIXES: frozenset[str] = frozenset(
-    {".pdf"} | _OFFICE_SUFFIXES | _HTML_SUFFIXES | _MARKDOWN_SUFFIXES | _TEXT_SUFFIXES | _CODE_SUFFIXES
+    {".pdf"}
+    | _OFFICE_SUFFIXES
+    | _OPEN_DOCUMENT_SUFFIXES
+    | _HTML_SUFFIXES
+    | _MARKDOWN_SUFFIXES
+    | _TEXT_SUFFIXES
+    | _CODE_SUFFIXES
 )
 """Lower-case suffixes for file pickers; `parse` also reads any other file that holds text."""
 
@@ -58,7 +65,7 @@ _KIND_OF_SUFFIX = {
     **dict.fromkeys(_TEXT_SUFFIXES, "text"),
     **dict.fromkeys(_CODE_SUFFIXES, "code"),
 }
-_CONTAINER_SUFFIXES = {".pdf", *_OFFICE_SUFFIXES}
+_CONTAINER_SUFFIXES = {".pdf", *_OFFICE_SUFFIXES, *_OPEN_DOCUMENT_SUFFIXES}
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 _PICTURE = "Run it through an OCR program (text recognition) and add the result."
@@ -251,8 +258,9 @@ def _fits(suffix: str, kind: str) -> bool:
     if kind == "html":
         return suffix in _HTML_SUFFIXES
     # .docm, .dotx, .xlsm and the like are the same formats.
-    family = {"docx": (".doc", ".dot"), "pptx": (".ppt", ".pps"), "xlsx": (".xls",)}.get(kind, (f".{kind}",))
-    return suffix.startswith(family)
+    families = {"docx": (".doc", ".dot"), "pptx": (".ppt", ".pps"), "xlsx": (".xls",)}
+    families |= {"odt": (".odt", ".ott"), "odp": (".odp", ".otp")}
+    return suffix.startswith(families.get(kind, (f".{kind}",)))
 
 
 def _title(content: Content, path: Path) -> str:

@@ -309,7 +309,7 @@ def test_archives_that_are_no_documents(tmp_path: Path) -> None:
         archive.writestr("photo.txt", "x")
     assert "ZIP archive" in refusal(tmp_path / "a.docx")
     with zipfile.ZipFile(tmp_path / "a.odt", "w") as archive:
-        archive.writestr("mimetype", "application/vnd.oasis.opendocument.text")
+        archive.writestr("mimetype", "application/vnd.oasis.opendocument.formula")
     assert "OpenDocument" in refusal(tmp_path / "a.odt")
 
 

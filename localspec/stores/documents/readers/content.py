@@ -66,6 +66,16 @@ class BlockWriter:
         if text.strip():
             self._append(Block(text, self.page, self.section, kind, level, self.label))
 
+    def add_code_line(self, text: str) -> None:
+        """Add a line of code to the block of code before it, or begin one."""
+        last = self.blocks[-1] if self.blocks else None
+        if last is None or (last.kind, last.page, last.section) != ("code", self.page, self.section):
+            self.add(text, "code")
+        elif text.strip():
+            self.blocks.pop()
+            self._left += len(last.text)
+            self.add(f"{last.text}\n{text}", "code")
+
     def add_table(self, table: Table) -> None:
         """Add a table, if any of its cells is filled."""
         if any(map(any, table.rows)):

@@ -9,19 +9,14 @@ from pathlib import Path
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
 from localspec.stores.documents.readers.diagrams import diagram_texts
-from localspec.stores.documents.readers.docx_notes import (
-    comment_author,
-    note_elements,
-    note_marks,
-    running_parts,
-    running_text,
-)
+from localspec.stores.documents.readers.docx_notes import comment_author, note_elements, note_marks, running_parts
 from localspec.stores.documents.readers.docx_numbering import DocxNumbering, DocxStyles
 from localspec.stores.documents.readers.docx_tables import cells_of, read_table, rows_of
 from localspec.stores.documents.readers.docx_text import Anchor, DocxParagraph, DocxText
 from localspec.stores.documents.readers.drawing_charts import chart_table
 from localspec.stores.documents.readers.office_xml import Element, Package, child, is_on, value_of
 from localspec.stores.documents.readers.plain import one_line
+from localspec.stores.documents.readers.running import running_text
 
 _HEADING_CHARACTERS = 300  # longer paragraphs in the style of a heading are none
 _FIELD_CHARACTERS = 300
@@ -80,7 +75,7 @@ class _Document:
                 continue
             apart = BlockWriter(self.limits)
             _Story(self, relation.target, apart, running=True).write(list(root))
-            text = "\n".join(running_text(line) for block in apart.blocks for line in block.text.split("\n")).strip()
+            text = running_text("\n".join(block.text for block in apart.blocks))
             if text and text not in self.written:
                 self.written.add(text)
                 before = writer.section
@@ -155,7 +150,7 @@ class _Story:
         elif text and styles.is_caption(style):
             self._caption(text, paragraph, before, behind)
         elif styles.is_code(style):
-            self._writer.add(text, "code")
+            self._writer.add_code_line(paragraph.text)
         else:
             is_field = paragraph.has_controls and len(text) < _FIELD_CHARACTERS
             self._writer.add(text, "field" if is_field else "paragraph")

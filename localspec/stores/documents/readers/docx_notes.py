@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from localspec.stores.documents.readers.docx_text import PAGE_NUMBER
 from localspec.stores.documents.readers.list_numbers import shown_number
 from localspec.stores.documents.readers.office_xml import Element, Package, child, children, is_on, value_of
 from localspec.stores.documents.readers.plain import one_line
 
 NOTE_PARTS = {"footnote": "footnotes", "endnote": "endnotes"}
-_LETTERS_BESIDE_A_NUMBER = 14  # "Page 3 of 12", "Seite 3 von 12", "Страница 3 из 12"
 
 
 def note_elements(package: Package, part: str, kind: str) -> dict[str, Element]:
@@ -58,14 +56,3 @@ def running_parts(section: Element, settings: Element | None, kind: str) -> Iter
     for name in ("first", "default", "even"):
         if name in shown and name in references:
             yield references[name]
-
-
-def running_text(text: str) -> str:
-    """A line of a header or footer without the numbers of pages: "Page 3 of 12" is left out, by parts between tabs."""
-    parts = []
-    for part in text.split("\t"):
-        rest = "".join(sign for sign in part.replace(PAGE_NUMBER, "") if sign.isalnum())
-        if PAGE_NUMBER in part and len(rest) <= _LETTERS_BESIDE_A_NUMBER:
-            continue
-        parts.append(part.replace(PAGE_NUMBER, "").strip())
-    return "\t".join(filter(None, parts))

@@ -10,10 +10,9 @@ from localspec.stores.documents.readers.docx_numbering import DocxStyles
 from localspec.stores.documents.readers.equations import office_equation
 from localspec.stores.documents.readers.office_xml import Element, child, children, is_on, value_of, whole_number
 from localspec.stores.documents.readers.plain import tidy
+from localspec.stores.documents.readers.running import PAGE_NUMBER
 from localspec.stores.documents.readers.symbol_fonts import shown_symbol, without_private_use
 
-PAGE_NUMBER = "\ue0ff"
-"""Stands for the number of a page in a header or footer."""
 _PAGE_FIELDS = {"PAGE", "NUMPAGES", "SECTIONPAGES"}
 _SKIPPED = {
     *("w:del", "w:moveFrom", "w:delText", "w:delInstrText"),  # what was there before the changes

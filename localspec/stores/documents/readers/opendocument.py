@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from localspec.stores.documents.blocks import Span, Table
 from localspec.stores.documents.readers.content import UnreadableError
+from localspec.stores.documents.readers.equations import mathml_equation
 from localspec.stores.documents.readers.office_xml import Element, child, children, parse_xml, whole_number
 from localspec.stores.documents.readers.plain import one_line, tidy
 
@@ -20,7 +21,7 @@ _SILENT = {
     "text:tracked-changes",  # what was deleted
     *("text:hidden-text", "text:hidden-paragraph", "text:ruby-text"),
     *("text:number", "text:list-level-style-number"),  # a list's number, which its reader gives
-    *("svg:title", "svg:desc", "office:event-listeners", "office:binary-data", "style:style"),
+    *("svg:title", "svg:desc", "office:event-listeners", "office:binary-data"),
     *("presentation:notes", "office:forms"),
     *("text:bookmark", "text:sequence-decls", "text:variable-decls", "text:user-field-decls"),
 }
@@ -77,10 +78,11 @@ class OpenDocumentFile:
     def object_of(self, frame: Element) -> Element | None:
         """The content of the object in a `draw:frame`: a chart, a formula or a table. None where it has none."""
         for one in children(frame, "draw:object"):
+            name = (one.get("xlink:href") or "").removeprefix("./").strip("/")
+            if name:
+                return self.xml(f"{name}/content.xml")
             if len(one):  # inside the frame itself, as in flat files
                 return one[0]
-            name = (one.get("xlink:href") or "").removeprefix("./").strip("/")
-            return self.xml(f"{name}/content.xml") if name else None
         return None
 
 
@@ -91,14 +93,19 @@ class Found:
     notes: list[Element] = field(default_factory=list)  # `text:note`
     comments: list[Element] = field(default_factory=list)  # `office:annotation`
     frames: list[Element] = field(default_factory=list)  # `draw:frame`, shapes and groups
+    sequence: str = ""  # of a caption with a number: what is counted, such as "Table"
+    page_number: str | None = None  # what stands for the numbers of pages; None: they are read
 
 
-def paragraph_text(document: OpenDocumentFile, element: Element, found: Found | None = None) -> str:
+def paragraph_text(
+    document: OpenDocumentFile, element: Element, found: Found | None = None, *, indented: bool = False
+) -> str:
     """Text of a `text:p` or `text:h` as it is read: hidden parts are left out, notes leave their mark in brackets.
-    What stands beside the text is added to `found`."""
+    What stands beside the text is added to `found`. If `indented`, spaces at its beginning stay."""
     parts: list[str] = []
     _collect(document, element, parts, found if found is not None else Found())
-    return tidy("".join(parts)).strip()
+    text = tidy("".join(parts)).rstrip()
+    return text if indented else text.lstrip()
 
 
 def _collect(document: OpenDocumentFile, element: Element, parts: list[str], found: Found) -> None:
@@ -121,8 +128,16 @@ def _collect(document: OpenDocumentFile, element: Element, parts: list[str], fou
             if base is not None:
                 _collect(document, base, parts, found)
         elif name.startswith("draw:") and name != "draw:a":
-            found.frames.append(one)
+            content = document.object_of(one) if name == "draw:frame" else None
+            if content is not None and content.tag == "math:math":
+                parts.append(mathml_equation(content))
+            else:
+                found.frames.append(one)
+        elif name in ("text:page-number", "text:page-count") and found.page_number is not None:
+            parts.append(found.page_number)
         elif name not in _SILENT and not _is_hidden(document, one):
+            if name == "text:sequence":
+                found.sequence = one.get("text:name", "")
             _collect(document, one, parts, found)
         _add_text(parts, one.tail)
 
@@ -243,5 +258,7 @@ def chart_of(content: Element | None) -> Table | None:
     title = texts(child(chart, "chart:title"))
     named = ", ".join(filter(None, axes))
     title = f"{title} ({named})" if title and named else title or named
-    table = table_of(data, texts, title=title)
-    return Table.of(table.rows, header_rows=max(1, table.header_rows), title=title)
+    rows = [list(row) for row in table_of(data, texts).rows]
+    if rows and rows[0] and not rows[0][0]:
+        rows[0][0] = "Category"
+    return Table.of(rows, header_rows=1, title=title)

@@ -134,7 +134,7 @@ def test_tables_with_merged_cells(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["COLUMN_CLUSTERED", "LINE", "PIE", "BAR_STACKED_100", "AREA", "DOUGHNUT", "RADAR"])
 def test_charts_have_titles_categories_and_values(tmp_path: Path, kind: str) -> None:
-    data = CategoryChartData()
+    data: Any = CategoryChartData()  # type: ignore[no-untyped-call]
     data.categories = ["North", "South"]
     data.add_series("2024", (0.1 + 0.2, None))
     presentation = Presentation()
