@@ -65,7 +65,7 @@ _KIND_OF_SUFFIX = {
     **dict.fromkeys(_TEXT_SUFFIXES, "text"),
     **dict.fromkeys(_CODE_SUFFIXES, "code"),
 }
-_CONTAINER_SUFFIXES = {".pdf", *_OFFICE_SUFFIXES, *_OPEN_DOCUMENT_SUFFIXES}
+_CONTAINER_SUFFIXES = {".pdf", ".rtf", *_OFFICE_SUFFIXES, *_OPEN_DOCUMENT_SUFFIXES}
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 _PICTURE = "Run it through an OCR program (text recognition) and add the result."
@@ -79,7 +79,6 @@ _FOREIGN_TYPES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, magic byt
     (0, b"II*\0", "a TIFF picture", _PICTURE),
     (0, b"MM\0*", "a TIFF picture", _PICTURE),
     (8, b"WEBP", "a WebP picture", _PICTURE),
-    (0, rb"{\rtf", "a Rich Text file (RTF)", "Open it in a word processor, save it as DOCX and add that."),
     (0, b"%!PS", "a PostScript file", "Convert it to PDF and add that."),
     (0, b"\x1f\x8b", "a gzip archive", _UNPACK),
     (4, b"1AY&SY", "a bzip2 archive", _UNPACK),
@@ -147,7 +146,7 @@ def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  #
             head = file.read(_HEAD_BYTES)
             kind = _true_kind(path, head, file)
             size = os.fstat(file.fileno()).st_size
-            if kind not in ("pdf", "zip") and size > limits.text_bytes:
+            if kind not in ("pdf", "zip", "rtf") and size > limits.text_bytes:
                 raise UnreadableError(
                     f"is too large: {_megabytes(size)} of text; the limit is {_megabytes(limits.text_bytes)}.",
                     "Split it into smaller files.",
@@ -209,13 +208,15 @@ def _file_error(path: Path, error: OSError | ValueError) -> DocumentError:
 
 
 def _true_kind(path: Path, head: bytes, file: BinaryIO) -> str:
-    """'pdf', 'zip', 'html', 'markdown', 'text' or 'code': by the first bytes, then by the name. Raises UnreadableError
-    for a type that cannot be read."""
+    """'pdf', 'zip', 'rtf', 'html', 'markdown', 'text' or 'code': by the first bytes, then by the name. Raises
+    UnreadableError for a type that cannot be read."""
     suffix = path.suffix.lower()
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     # Viewers find the mark anywhere in the first kilobyte; elsewhere a text may just mention it.
     if start.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
         return "pdf"
+    if start.startswith(rb"{\rtf"):
+        return "rtf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if head.startswith(_OLE_MAGIC):

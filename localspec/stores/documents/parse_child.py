@@ -27,6 +27,7 @@ from localspec.stores.documents.readers.opendocument_text import read_odt
 from localspec.stores.documents.readers.pdf import read_pdf
 from localspec.stores.documents.readers.plain import clean
 from localspec.stores.documents.readers.pptx import read_pptx
+from localspec.stores.documents.readers.rtf import read_rtf
 
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2
@@ -76,11 +77,13 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
-    """Content of the file whose first bytes say `kind`: 'pdf', 'html' or 'zip'. Raises UnreadableError."""
+    """Content of the file whose first bytes say `kind`: 'pdf', 'html', 'rtf' or 'zip'. Raises UnreadableError."""
     if kind == "pdf":
         return read_pdf(path, limits)
     if kind == "html":
         return read_html(path.read_bytes(), limits)
+    if kind == "rtf":
+        return read_rtf(path, limits)
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
