@@ -71,7 +71,7 @@ _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 _PICTURE = "Run it through an OCR program (text recognition) and add the result."
 _UNPACK = "Unpack it and add the documents inside."
 _MODEL = "Put it into the models folder instead."
-_NO_DOCUMENT = "Add a document instead: PDF, Office, EPUB, HTML, Markdown, text or code."
+_NO_DOCUMENT = "Add a document instead: PDF, Office, OpenDocument, RTF, EPUB, HTML, Markdown, text or code."
 _FOREIGN_TYPES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, magic bytes, name, advice
     (0, b"\x89PNG\r\n", "a PNG picture", _PICTURE),
     (0, b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
@@ -111,7 +111,7 @@ class ParsedDocument:
     """Text of one document. No text in it holds NUL characters or lone surrogates."""
 
     title: str  # from the document itself, else the file's name without suffix
-    kind: str  # 'pdf', 'docx', 'pptx', 'xlsx', 'html', 'epub', 'markdown', 'text' or 'code': what the file truly is
+    kind: str  # what the file truly is: 'pdf', 'docx', 'pptx', 'xlsx', 'odt', 'odp', 'rtf', 'html', 'markdown', ...
     blocks: tuple[Block, ...]
     pages: int | None  # number of pages or slides; None where the format has none
     warnings: tuple[str, ...]  # what was left out or guessed, in plain words

@@ -136,6 +136,7 @@ class Package:
         # Names of parts are the same in upper and lower case.
         self._names = {name.lower().replace("\\", "/"): name for name in archive.namelist()}
         self._parsed: dict[str, Element | None] = {}
+        self._relations: dict[str, dict[str, Relation]] = {}
         main = self.related("", "officeDocument")
         if not main or not self.has(main[0]):
             raise UnreadableError("is damaged: its main part is missing.", _DAMAGED)
@@ -157,9 +158,11 @@ class Package:
 
     def relations(self, name: str) -> dict[str, Relation]:
         """What a part refers to, by id; of the whole package with an empty name."""
+        if name in self._relations:
+            return self._relations[name]
         folder, _, file = name.rpartition("/")
         root = self.xml(posixpath.join(folder, "_rels", f"{file}.rels"))
-        found = {}
+        found = self._relations[name] = {}
         for one in root if root is not None else ():
             target, external = one.get("Target", ""), one.get("TargetMode") == "External"
             if not external:
