@@ -94,6 +94,6 @@ def _header_rows(table: Element, grid: list[list[str]], spans: list[Span], marke
             named = "1" if int(look.get("w:val") or "0", 16) & _FIRST_ROW else "0"
         except ValueError:
             named = None
-    if named in ("1", "true", "on") and len(grid) > 1 and not any(map(table_headers.is_number, grid[0])):
+    if named in ("1", "true", "on") and len(grid) > 1 and not any(map(table_headers.is_value, grid[0])):
         return table_headers.with_spans(grid, spans, 1)
     return table_headers.guessed(grid, spans)

@@ -66,6 +66,8 @@ class DocxText:
         self._parts, self._found = [], DocxParagraph()
         if not self._styles.is_hidden(style):
             self._inside(paragraph)
+        for one in self._fields:  # a field whose end is missing must not hide the rest of the document
+            one.in_result = True
         self._found.text = tidy("".join(self._parts))
         return self._found
 

@@ -7,12 +7,18 @@ from collections.abc import Sequence
 
 from localspec.stores.documents.blocks import Span
 
+_YEAR = re.compile(r"(1[5-9]|20|21)\d\d")
 _NUMBER = re.compile(r"[-+(]?[\d.,\s']*\d[\d.,\s']*[)%€$£]?")
 
 
 def is_number(text: str) -> bool:
     """Whether a cell's text is a number, perhaps with a sign, a currency or percent."""
     return bool(_NUMBER.fullmatch(text.strip().strip("€$£¥ ")))
+
+
+def is_value(text: str) -> bool:
+    """Whether a cell's text is a number that names no column, as a year does."""
+    return is_number(text) and not _YEAR.fullmatch(text.strip())
 
 
 def with_spans(rows: Sequence[Sequence[str]], spans: Sequence[Span], first: int) -> int:
@@ -22,10 +28,9 @@ def with_spans(rows: Sequence[Sequence[str]], spans: Sequence[Span], first: int)
     for _ in range(3):
         if not 0 < count < len(rows):
             break
-        width = max(map(len, rows))
         reaching = any(one.row < count < one.row + one.rows for one in spans)
-        parted = any(one.row == count - 1 and 1 < one.columns < width and one.rows == 1 for one in spans)
-        named = not any(map(is_number, rows[count]))
+        parted = any(one.row == count - 1 and one.columns > 1 and one.rows == 1 for one in spans)
+        named = not any(map(is_value, rows[count]))
         if not (reaching or (parted and named)) or count + 1 >= len(rows):
             break
         count += 1
@@ -39,7 +44,7 @@ def guessed(rows: Sequence[Sequence[str]], spans: Sequence[Span] = ()) -> int:
         return 0
     head = [text.strip() for text in rows[0]]
     named = [text for text in head if text]
-    if len(named) < 2 or any(map(is_number, named)):
+    if len(named) < 2 or any(map(is_value, named)):
         return 0
     if any(len(text) > 60 for text in named):
         return 0

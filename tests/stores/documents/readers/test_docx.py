@@ -210,6 +210,11 @@ def test_results_of_fields_are_read_and_their_codes_are_not(tmp_path: Path) -> N
     assert lines(word(tmp_path, body)) == ["Scope\t1", "Price", "see clause 4.1 and 4.2 outer"]
 
 
+def test_a_field_without_an_end_hides_nothing(tmp_path: Path) -> None:
+    begin = '<w:r><w:fldChar w:fldCharType="begin"/></w:r><w:r><w:instrText> PAGEREF </w:instrText></w:r>'
+    assert lines(word(tmp_path, f"<w:p>{r('one')}{begin}</w:p>{p('two')}")) == ["one", "two"]
+
+
 def test_hidden_text_is_left_out(tmp_path: Path) -> None:
     styles = (
         '<w:style w:type="character" w:styleId="H"><w:rPr><w:vanish/></w:rPr></w:style>'
