@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +16,7 @@ from localspec.stores.documents.readers.docx_numbering import DocxNumbering, Doc
 from localspec.stores.documents.readers.docx_tables import cells_of, read_table, rows_of
 from localspec.stores.documents.readers.docx_text import Anchor, DocxParagraph, DocxText
 from localspec.stores.documents.readers.drawing_charts import chart_table
+from localspec.stores.documents.readers.html import read_html
 from localspec.stores.documents.readers.office_xml import Element, Package, child, is_on, value_of
 from localspec.stores.documents.readers.plain import one_line
 from localspec.stores.documents.readers.running import running_text
@@ -120,6 +123,8 @@ class _Story:
             behind = found[number + 1] if number + 1 < len(found) else None
             if one.tag == "w:tbl":
                 self._table(one)
+            elif one.tag == "w:altChunk":
+                self._imported(one)
             else:
                 self._paragraph(one, found[number - 1] if number else None, behind)
         if self._carried:
@@ -203,6 +208,24 @@ class _Story:
         for one in nested:
             self._table(one)
 
+    def _imported(self, element: Element) -> None:
+        """A web page that Word takes in when it opens the document, as converters from HTML write it."""
+        package = self._document.package
+        relation = package.relations(self._part).get(element.get("r:id", ""))
+        if relation is None or relation.external or not package.has(relation.target):
+            return
+        data = package.data(relation.target)
+        if relation.target.lower().endswith((".mht", ".mhtml")):
+            body = email.message_from_bytes(data, policy=email.policy.default).get_body(("html", "plain"))
+            data = body.get_content().encode() if body is not None else b""
+        elif not relation.target.lower().endswith((".htm", ".html", ".xhtml", ".txt")):
+            return
+        for block in read_html(data, self._document.limits).blocks:
+            if block.table is not None:
+                self._writer.add_table(block.table)
+            else:
+                self._writer.add(block.text, block.kind, block.level)
+
     def _write_anchors(self, anchors: list[Anchor]) -> None:
         if self._anchors is not None:
             self._anchors += anchors
@@ -249,7 +272,7 @@ class _Story:
 def _items(elements: list[Element]) -> Iterator[Element]:
     """Paragraphs and tables, also those inside content controls and tracked insertions."""
     for one in elements:
-        if one.tag in ("w:p", "w:tbl"):
+        if one.tag in ("w:p", "w:tbl", "w:altChunk"):
             yield one
         elif one.tag == "mc:AlternateContent":
             yield from _items(list(one)[:1])

@@ -10,6 +10,7 @@ import pytest
 from localspec.stores.documents.blocks import Block, Span
 from localspec.stores.documents.readers.content import ParseLimits
 from localspec.stores.documents.readers.docx import read_docx
+from tests.builders import change_member
 
 DATA = Path(__file__).parents[3] / "data" / "documents"
 OFFICE = "http://schemas.openxmlformats.org/"
@@ -460,6 +461,20 @@ def test_strict_files_and_relations_to_nothing(tmp_path: Path) -> None:
             missing = '<Relationship Id="n" Type="x/header" Target="/word/NULL"/></Relationships>'
             target.writestr(name, text.replace("</Relationships>", missing))
     assert lines(strict) == ["1. x"]
+
+
+@pytest.mark.parametrize("suffix", ["html", "mht"])
+def test_web_pages_inside(tmp_path: Path, suffix: str) -> None:
+    page = "<html><body><p>naïve page</p></body></html>"
+    if suffix == "mht":
+        head = "MIME-Version: 1.0\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n"
+        page = head + page
+    made = word(tmp_path, p("before") + '<w:altChunk r:id="new"/>' + p("after"), numbering="")
+    relation = f'<Relationship Id="new" Type="{NAMES["r"]}/aFChunk" Target="page.{suffix}"/></Relationships>'
+    change_member(made, "word/_rels/document.xml.rels", (b"</Relationships>", relation.encode()))
+    with zipfile.ZipFile(made, "a") as archive:
+        archive.writestr(f"word/page.{suffix}", page)
+    assert lines(made) == ["before", "naïve page", "after"]
 
 
 @pytest.mark.parametrize(
