@@ -33,6 +33,7 @@ __all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "cont
 _logger = logging.getLogger(__name__)
 
 _OFFICE_SUFFIXES = {".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".epub"}
+_OPEN_DOCUMENT_SUFFIXES = {".odt", ".ott", ".odp", ".otp", ".odg"}
 _HTML_SUFFIXES = {".html", ".htm", ".xhtml"}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdown", ".mkd", ".mdx"}
 _TEXT_SUFFIXES = {".txt", ".text", ".log", ".csv", ".tsv", ".rst", ".adoc", ".asciidoc", ".org", ".tex", ".srt", ".vtt"}
@@ -49,7 +50,13 @@ _CODE_SUFFIXES = {
 _CODE_NAMES = {"makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile", "vagrantfile"}
 
 SUPPORTED_SUFFIXES: frozenset[str] = frozenset(
-    {".pdf"} | _OFFICE_SUFFIXES | _HTML_SUFFIXES | _MARKDOWN_SUFFIXES | _TEXT_SUFFIXES | _CODE_SUFFIXES
+    {".pdf"}
+    | _OFFICE_SUFFIXES
+    | _OPEN_DOCUMENT_SUFFIXES
+    | _HTML_SUFFIXES
+    | _MARKDOWN_SUFFIXES
+    | _TEXT_SUFFIXES
+    | _CODE_SUFFIXES
 )
 """Lower-case suffixes for file pickers; `parse` also reads any other file that holds text."""
 
@@ -58,13 +65,13 @@ _KIND_OF_SUFFIX = {
     **dict.fromkeys(_TEXT_SUFFIXES, "text"),
     **dict.fromkeys(_CODE_SUFFIXES, "code"),
 }
-_CONTAINER_SUFFIXES = {".pdf", *_OFFICE_SUFFIXES}
+_CONTAINER_SUFFIXES = {".pdf", ".rtf", *_OFFICE_SUFFIXES, *_OPEN_DOCUMENT_SUFFIXES}
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 _PICTURE = "Run it through an OCR program (text recognition) and add the result."
 _UNPACK = "Unpack it and add the documents inside."
 _MODEL = "Put it into the models folder instead."
-_NO_DOCUMENT = "Add a document instead: PDF, Office, EPUB, HTML, Markdown, text or code."
+_NO_DOCUMENT = "Add a document instead: PDF, Office, OpenDocument, RTF, EPUB, HTML, Markdown, text or code."
 _FOREIGN_TYPES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, magic bytes, name, advice
     (0, b"\x89PNG\r\n", "a PNG picture", _PICTURE),
     (0, b"\xff\xd8\xff", "a JPEG picture", _PICTURE),
@@ -72,7 +79,6 @@ _FOREIGN_TYPES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, magic byt
     (0, b"II*\0", "a TIFF picture", _PICTURE),
     (0, b"MM\0*", "a TIFF picture", _PICTURE),
     (8, b"WEBP", "a WebP picture", _PICTURE),
-    (0, rb"{\rtf", "a Rich Text file (RTF)", "Open it in a word processor, save it as DOCX and add that."),
     (0, b"%!PS", "a PostScript file", "Convert it to PDF and add that."),
     (0, b"\x1f\x8b", "a gzip archive", _UNPACK),
     (4, b"1AY&SY", "a bzip2 archive", _UNPACK),
@@ -105,7 +111,7 @@ class ParsedDocument:
     """Text of one document. No text in it holds NUL characters or lone surrogates."""
 
     title: str  # from the document itself, else the file's name without suffix
-    kind: str  # 'pdf', 'docx', 'pptx', 'xlsx', 'html', 'epub', 'markdown', 'text' or 'code': what the file truly is
+    kind: str  # what the file truly is: 'pdf', 'docx', 'pptx', 'xlsx', 'odt', 'odp', 'rtf', 'html', 'markdown', ...
     blocks: tuple[Block, ...]
     pages: int | None  # number of pages or slides; None where the format has none
     warnings: tuple[str, ...]  # what was left out or guessed, in plain words
@@ -140,7 +146,7 @@ def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  #
             head = file.read(_HEAD_BYTES)
             kind = _true_kind(path, head, file)
             size = os.fstat(file.fileno()).st_size
-            if kind not in ("pdf", "zip") and size > limits.text_bytes:
+            if kind not in ("pdf", "zip", "rtf") and size > limits.text_bytes:
                 raise UnreadableError(
                     f"is too large: {_megabytes(size)} of text; the limit is {_megabytes(limits.text_bytes)}.",
                     "Split it into smaller files.",
@@ -202,13 +208,15 @@ def _file_error(path: Path, error: OSError | ValueError) -> DocumentError:
 
 
 def _true_kind(path: Path, head: bytes, file: BinaryIO) -> str:
-    """'pdf', 'zip', 'html', 'markdown', 'text' or 'code': by the first bytes, then by the name. Raises UnreadableError
-    for a type that cannot be read."""
+    """'pdf', 'zip', 'rtf', 'html', 'markdown', 'text' or 'code': by the first bytes, then by the name. Raises
+    UnreadableError for a type that cannot be read."""
     suffix = path.suffix.lower()
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     # Viewers find the mark anywhere in the first kilobyte; elsewhere a text may just mention it.
     if start.startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in head[:1024]):
         return "pdf"
+    if start.startswith(rb"{\rtf"):
+        return "rtf"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if head.startswith(_OLE_MAGIC):
@@ -251,8 +259,9 @@ def _fits(suffix: str, kind: str) -> bool:
     if kind == "html":
         return suffix in _HTML_SUFFIXES
     # .docm, .dotx, .xlsm and the like are the same formats.
-    family = {"docx": (".doc", ".dot"), "pptx": (".ppt", ".pps"), "xlsx": (".xls",)}.get(kind, (f".{kind}",))
-    return suffix.startswith(family)
+    families = {"docx": (".doc", ".dot"), "pptx": (".ppt", ".pps"), "xlsx": (".xls",)}
+    families |= {"odt": (".odt", ".ott"), "odp": (".odp", ".otp")}
+    return suffix.startswith(families.get(kind, (f".{kind}",)))
 
 
 def _title(content: Content, path: Path) -> str:

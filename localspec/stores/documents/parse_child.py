@@ -19,10 +19,15 @@ from xml.parsers import expat
 
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
+from localspec.stores.documents.readers.docx import read_docx
 from localspec.stores.documents.readers.html import read_epub, read_html
-from localspec.stores.documents.readers.office import read_docx, read_pptx, read_xlsx
+from localspec.stores.documents.readers.office import read_xlsx
+from localspec.stores.documents.readers.opendocument_slides import read_odp
+from localspec.stores.documents.readers.opendocument_text import read_odt
 from localspec.stores.documents.readers.pdf import read_pdf
 from localspec.stores.documents.readers.plain import clean
+from localspec.stores.documents.readers.pptx import read_pptx
+from localspec.stores.documents.readers.rtf import read_rtf
 
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2
@@ -33,9 +38,11 @@ _UNSAFE_XML = UnreadableError(
     "defines XML entities, which documents of this kind do not need and attacks use.",
     "Open it in its own program if you trust it, and save it anew.",
 )
+_READERS = {"docx": read_docx, "pptx": read_pptx, "xlsx": read_xlsx, "odt": read_odt, "odp": read_odp}
+_OPEN_DOCUMENT_KINDS = {"text": "odt", "presentation": "odp", "graphics": "odp"}
 _EBCDIC_MARK = b"\x4c\x6f\xa7\x94"
 _OPEN_DOCUMENT = UnreadableError(
-    "is an OpenDocument file, which cannot be read.", "Save it as DOCX, XLSX, PPTX or PDF and add that."
+    "is an OpenDocument file of a kind that cannot be read.", "Save it as DOCX, XLSX, PPTX or PDF and add that."
 )
 _IWORK = UnreadableError(
     "is an Apple iWork file, which cannot be read.", "Export it as PDF or as an Office document and add that."
@@ -70,11 +77,13 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
-    """Content of the file whose first bytes say `kind`: 'pdf', 'html' or 'zip'. Raises UnreadableError."""
+    """Content of the file whose first bytes say `kind`: 'pdf', 'html', 'rtf' or 'zip'. Raises UnreadableError."""
     if kind == "pdf":
         return read_pdf(path, limits)
     if kind == "html":
         return read_html(path.read_bytes(), limits)
+    if kind == "rtf":
+        return read_rtf(path, limits)
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
@@ -87,7 +96,7 @@ def read(kind: str, path: Path, limits: ParseLimits) -> Content:
             check_xml(archive, [member for member in members if _is_book_xml(member.filename)], doctype=True)
             return read_epub(archive, limits)
         check_xml(archive, [member for member in members if not _is_picture(member.filename)], doctype=False)
-    return {"docx": read_docx, "pptx": read_pptx, "xlsx": read_xlsx}[office](path, limits)
+    return _READERS[office](path, limits)
 
 
 def check_archive(members: list[zipfile.ZipInfo], limits: ParseLimits) -> None:
@@ -112,7 +121,7 @@ def check_xml(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], *, docty
     and fetches nothing; the libraries' own parsers (libxml2) come after. What expat cannot read is refused in office
     files, so that no second opinion about its encoding can slip an entity past."""
     for member in members:
-        if member.is_dir():
+        if member.is_dir() or not member.file_size:  # LibreOffice leaves empty parts
             continue
         with _opened(archive, member) as file:
             head = file.read(64)
@@ -152,8 +161,11 @@ def _office_kind(archive: zipfile.ZipFile) -> str:
                 if kind == "xlsx" and any(name.endswith(".bin") and "workbook" in name for name in names):
                     raise UnreadableError("is a binary workbook (XLSB).", "Save it as XLSX and add that.")
                 return kind
-    if declared.startswith("application/vnd.oasis.opendocument"):
-        raise _OPEN_DOCUMENT
+    if declared.startswith("application/vnd.oasis.opendocument."):
+        name = declared.removeprefix("application/vnd.oasis.opendocument.").partition("-")[0]
+        if name not in _OPEN_DOCUMENT_KINDS:
+            raise _OPEN_DOCUMENT
+        return _OPEN_DOCUMENT_KINDS[name]
     if "Index/Document.iwa" in names or "Index.zip" in names:
         raise _IWORK
     raise UnreadableError("is a ZIP archive, not a document.", "Unpack it and add the documents inside.")

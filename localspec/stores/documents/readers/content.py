@@ -66,11 +66,26 @@ class BlockWriter:
         if text.strip():
             self._append(Block(text, self.page, self.section, kind, level, self.label))
 
+    def add_code_line(self, text: str) -> None:
+        """Add a line of code to the block of code before it, or begin one."""
+        last = self.blocks[-1] if self.blocks else None
+        if last is None or (last.kind, last.page, last.section) != ("code", self.page, self.section):
+            self.add(text, "code")
+        elif text.strip():
+            self.blocks.pop()
+            self._left += len(last.text)
+            self.add(f"{last.text}\n{text}", "code")
+
     def add_table(self, table: Table) -> None:
         """Add a table, if any of its cells is filled."""
         if any(map(any, table.rows)):
             text = "\n".join(table.lines())
             self._append(Block(text, self.page, self.section, "table", 0, self.label, table))
+
+    def add_chart(self, table: Table) -> None:
+        """Add a chart as the table of its categories and series, its title before them."""
+        lines = [f"Chart: {table.title}" if table.title else "Chart", *table.lines()]
+        self._append(Block("\n".join(lines), self.page, self.section, "chart", 0, self.label, table))
 
     def turn(self, *, page: int | None = None, section: str = "", label: str = "") -> None:
         """What follows stands on `page`, whose printed number is `label`, under `section`."""
