@@ -19,7 +19,7 @@ from typing import BinaryIO
 from localspec.errors import DocumentError
 from localspec.stores.documents import parse_child
 from localspec.stores.documents.blocks import Block, from_row, joined
-from localspec.stores.documents.readers import plain
+from localspec.stores.documents.readers import encodings, plain
 from localspec.stores.documents.readers.content import (
     EMPTY_TITLES,
     TITLE_CHARACTERS,
@@ -259,7 +259,7 @@ def _title(content: Content, path: Path) -> str:
     title = " ".join(content.title.split())
     title = title.removeprefix("Microsoft Word - ").removeprefix("Microsoft PowerPoint - ")
     if not title or title.lower() in EMPTY_TITLES:
-        title = plain.one_line(path.stem) or "document"
+        title = encodings.one_line(path.stem) or "document"
     return title[:TITLE_CHARACTERS]
 
 

@@ -19,10 +19,11 @@ from xml.parsers import expat
 
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
-from localspec.stores.documents.readers.html import read_epub, read_html
+from localspec.stores.documents.readers.encodings import clean
+from localspec.stores.documents.readers.epub import read_epub
+from localspec.stores.documents.readers.html import read_html
 from localspec.stores.documents.readers.office import read_docx, read_pptx, read_xlsx
 from localspec.stores.documents.readers.pdf import read_pdf
-from localspec.stores.documents.readers.plain import clean
 
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2

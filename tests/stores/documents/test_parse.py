@@ -170,7 +170,7 @@ def test_epub_follows_the_spine_and_names_chapters(tmp_path: Path) -> None:
     chapters = [("Dawn", "<p>It began.</p>"), ("Dusk", "<h2>Late</h2><p>It ended.</p>")]
     parsed = parse(make_epub(tmp_path / "a.epub", chapters, title="A Day"))
     assert (parsed.title, parsed.kind) == ("A Day", "epub")
-    assert by_place(parsed) == (("It began.", None, "Dawn"), ("Late\n\nIt ended.", None, "Late"))
+    assert by_place(parsed) == (("It began.", None, "Dawn"), ("Late\n\nIt ended.", None, "Dusk › Late"))
 
 
 def test_epub_names_that_point_outside_are_never_followed(tmp_path: Path) -> None:

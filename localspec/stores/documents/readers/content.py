@@ -67,9 +67,9 @@ class BlockWriter:
             self._append(Block(text, self.page, self.section, kind, level, self.label))
 
     def add_table(self, table: Table) -> None:
-        """Add a table, if any of its cells is filled."""
+        """Add a table, if any of its cells is filled; its text begins with its title."""
         if any(map(any, table.rows)):
-            text = "\n".join(table.lines())
+            text = "\n".join([*filter(None, [table.title]), *table.lines()])
             self._append(Block(text, self.page, self.section, "table", 0, self.label, table))
 
     def turn(self, *, page: int | None = None, section: str = "", label: str = "") -> None:

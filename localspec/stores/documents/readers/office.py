@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, Untyped
-from localspec.stores.documents.readers.plain import one_line, tidy
+from localspec.stores.documents.readers.encodings import one_line, tidy
 
 _WORD_XML = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _SKIPPED_IN_WORD = {
