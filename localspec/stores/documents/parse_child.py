@@ -24,6 +24,7 @@ from localspec.stores.documents.readers.epub import read_epub
 from localspec.stores.documents.readers.html import read_html
 from localspec.stores.documents.readers.office import read_docx, read_pptx, read_xlsx
 from localspec.stores.documents.readers.pdf import read_pdf
+from localspec.stores.documents.readers.plain import read_text
 
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2
@@ -71,9 +72,11 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
-    """Content of the file whose first bytes say `kind`: 'pdf', 'html' or 'zip'. Raises UnreadableError."""
+    """Content of the file whose first bytes say `kind`: 'pdf', 'html', 'markdown' or 'zip'. Raises UnreadableError."""
     if kind == "pdf":
         return read_pdf(path, limits)
+    if kind == "markdown":
+        return read_text(path.read_bytes(), kind, limits)
     if kind == "html":
         return read_html(path.read_bytes(), limits)
     try:

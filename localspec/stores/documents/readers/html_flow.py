@@ -118,6 +118,17 @@ class PageFlow:
         self._flush()
         self._put(PagePiece(text, "chart"))
 
+    def code(self, text: str, language: str = "") -> None:
+        """A block of code, which stays exactly as it is."""
+        self._flush()
+        self._language, before = language, self._language
+        self._put_code(text)
+        self._language = before
+
+    def mark(self, marker: str) -> None:
+        """The next block begins with this."""
+        self._lists.marker = marker
+
     # -- tags and texts ---------------------------------------------------------------------------------------------
 
     def text(self, text: str) -> None:
@@ -300,7 +311,7 @@ class PageFlow:
         if not text:
             return
         self._put_marker()
-        if self._language and not self._bold:
+        if self._language.lower() not in ("", "text") and not self._bold:
             fence = "```" if "```" not in text else "~~~~"
             text = f"{fence}{self._language}\n{text}\n{fence}"
         self._put(PagePiece(text, "code"))

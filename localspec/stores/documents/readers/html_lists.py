@@ -28,7 +28,7 @@ class Lists:
 
     def __init__(self) -> None:
         self._open: list[_List] = []
-        self._marker = ""
+        self.marker = ""
 
     @property
     def is_open(self) -> bool:
@@ -42,7 +42,7 @@ class Lists:
 
     def take_marker(self) -> str:
         """What stands before the text that comes now; empty behind the first block of an item."""
-        marker, self._marker = self._marker, ""
+        marker, self.marker = self.marker, ""
         return marker
 
     def drop_bullet(self) -> str:
@@ -58,15 +58,15 @@ class Lists:
         elif tag == "dl":
             self._open.append(_List("dl"))
         elif tag == "li":
-            outer = self._marker.removesuffix(_BULLET)
-            self._marker = self._next_marker(attributes)
+            outer = self.marker.removesuffix(_BULLET)
+            self.marker = self._next_marker(attributes)
             if outer.endswith(": "):
                 return outer.rstrip()
-            self._marker = outer + self._marker
+            self.marker = outer + self.marker
         elif tag == "dd" and self._open:
             terms = self._open[-1].terms
             if terms:
-                self._marker = ", ".join(terms).removesuffix(":") + ": "
+                self.marker = ", ".join(terms).removesuffix(":") + ": "
                 self._open[-1].terms = []
         return ""
 
@@ -77,7 +77,7 @@ class Lists:
             leftover = ", ".join(self._open.pop().terms)
         elif tag in ("li", "dd"):
             leftover = self.drop_bullet() if tag == "dd" else ""
-            self._marker = ""
+            self.marker = ""
         return leftover
 
     def add_term(self, term: str) -> bool:
