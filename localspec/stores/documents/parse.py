@@ -95,7 +95,7 @@ _FOREIGN_TYPES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, magic byt
     (0, b"wOFF", "a font", _NO_DOCUMENT),
 )
 _HEAD_BYTES = 4096
-_QUICK_BYTES = 64 * 1024  # Markdown up to this size costs less to read than a child process
+_QUICK_BYTES = {"markdown": 64 * 1024, "text": 512 * 1024}  # up to these, reading costs less than a child process
 _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 _KILLED_BY_TIME = {-getattr(signal, "SIGXCPU", 24)}
 _KILLED_BY_MEMORY = {-getattr(signal, "SIGKILL", 9)}
@@ -146,8 +146,9 @@ def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  #
                     f"is too large: {_megabytes(size)} of text; the limit is {_megabytes(limits.text_bytes)}.",
                     "Split it into smaller files.",
                 )
-            if kind in ("text", "code") or (kind == "markdown" and size <= _QUICK_BYTES):
-                content = plain.read_text(head + file.read(limits.text_bytes), kind, limits)
+            if kind == "code" or (kind in _QUICK_BYTES and size <= _QUICK_BYTES[kind]):
+                suffix = path.suffix.lower()
+                content = plain.read_text(head + file.read(limits.text_bytes), kind, limits, suffix)
             else:
                 content = _parse_in_child(kind, path, limits)
     except UnreadableError as error:

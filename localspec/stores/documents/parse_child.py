@@ -72,11 +72,11 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
-    """Content of the file whose first bytes say `kind`: 'pdf', 'html', 'markdown' or 'zip'. Raises UnreadableError."""
+    """Content of the file of this `kind`: 'pdf', 'html', 'markdown', 'text' or 'zip'. Raises UnreadableError."""
     if kind == "pdf":
         return read_pdf(path, limits)
-    if kind == "markdown":
-        return read_text(path.read_bytes(), kind, limits)
+    if kind in ("markdown", "text"):
+        return read_text(path.read_bytes(), kind, limits, path.suffix.lower())
     if kind == "html":
         return read_html(path.read_bytes(), limits)
     try:
