@@ -1,7 +1,12 @@
 """Readers of the document formats: each turns one file into blocks of clean text with their places.
 
-`plain` reads text and code, `markdown` Markdown, `html` pages, `epub` e-books, `office` DOCX, PPTX and XLSX, `pdf` PDF;
-`content` is what they give back. Everything but text, code and short Markdown runs in the child process
+`plain` reads text and code (`plain_tables`: tables drawn with signs), `markdown` Markdown, `html` pages, `epub`
+e-books, `office` DOCX, PPTX and XLSX, `pdf` PDF; `encodings` decodes and cleans their texts. Tags and texts of a page,
+an e-book or Markdown flow through `html_flow`: `html_inline` reads what stands in a line, `html_lists` marks of items,
+`html_tables` places cells, `html_panels` finds what is hidden and can be opened, `html_maths` reads formulas, and
+`html_pieces` writes the blocks under their sections.
+
+`content` is what they give back. Everything but code, short text and short Markdown runs in the child process
 (`parse_child`), which has checked the
 archive before a library here opens it. The libraries are imported inside the readers, so that the child loads only
 the one it needs. Readers raise `UnreadableError` for what they understand; any other exception means a damaged file.
