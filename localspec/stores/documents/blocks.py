@@ -20,6 +20,8 @@ BlockKind: TypeAlias = Literal[
 ]
 _ONE_LINE_EACH = frozenset({"list item", "field"})
 CELL_SEPARATOR = " | "
+SECTION_SEPARATOR = " › "
+"""Between the names of a section and of the parts around it: "Part One › Dawn"."""
 
 
 class Span(NamedTuple):

@@ -8,10 +8,10 @@ import zipfile
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from localspec.stores.documents.blocks import SECTION_SEPARATOR
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError, Untyped
 from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.html import PageReader, decode_html, parsed
-from localspec.stores.documents.readers.html_pieces import SECTION_SEPARATOR
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import cast
 
-from localspec.stores.documents.blocks import BlockKind, Table
+from localspec.stores.documents.blocks import SECTION_SEPARATOR, BlockKind, Table
 from localspec.stores.documents.readers.content import BlockWriter
 
-SECTION_SEPARATOR = " › "
 _KEPT_PIECES = 4096
 
 
