@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from localspec.stores.documents.blocks import SECTION_SEPARATOR
 from localspec.stores.library import DocumentInfo, FoundPassage, Library
 
 _NUMBER_WORDS = {
@@ -80,10 +81,13 @@ def in_sections(library: Library, documents: Sequence[DocumentInfo], question: s
     for info in documents:
         passages = library.passages.of(info.id)
         titles = [title for title in dict.fromkeys(passage.section for passage in passages) if title]
-        wanted = [title for title in titles if number and _is_numbered(title, number.group("number"))]
+        # A title can stand behind the names of the parts around it; a part has all titles in it.
+        parts = {title: title.split(SECTION_SEPARATOR) for title in titles}
+        names = dict.fromkeys(part for title in titles for part in parts[title])
+        called = [name for name in names if number and _is_numbered(name, number.group("number"))]
         # Of those that are named the longest: "Fees for visitors", not "Fees".
-        named = sorted((title for title in titles if _is_named(title, said)), key=len)
-        wanted = wanted or named[-1:]
+        called = called or sorted((name for name in names if _is_named(name, said)), key=len)[-1:]
+        wanted = [title for title in titles if not set(called).isdisjoint(parts[title])]
         found = [passage for passage in passages if passage.section in wanted]
         if found:
             places.append(Place(f"{info.name}, {wanted[0]}", found))

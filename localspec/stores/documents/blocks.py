@@ -20,6 +20,8 @@ BlockKind: TypeAlias = Literal[
 ]
 _ONE_LINE_EACH = frozenset({"list item", "field"})
 CELL_SEPARATOR = " | "
+SECTION_SEPARATOR = " › "
+"""Between the names of a section and of the parts around it: "Part One › Dawn"."""
 
 
 class Span(NamedTuple):
@@ -59,7 +61,7 @@ class Table:
 class Block:
     """A paragraph, heading, list item, table or the like, with its place."""
 
-    text: str  # of a table, its lines
+    text: str  # of a table, its title and lines
     page: int | None  # 1-based page (PDF) or slide (PPTX); None where the format has none
     section: str  # nearest heading, sheet name or chapter title; empty if none
     kind: BlockKind = "paragraph"

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from localspec.errors import DocumentError
 from localspec.stores.documents import parse_child
 from localspec.stores.documents.blocks import Block, from_row, joined
-from localspec.stores.documents.readers import plain
+from localspec.stores.documents.readers import encodings, plain
 from localspec.stores.documents.readers.content import (
     EMPTY_TITLES,
     TITLE_CHARACTERS,
@@ -101,6 +101,7 @@ _FOREIGN_TYPES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, magic byt
     (0, b"wOFF", "a font", _NO_DOCUMENT),
 )
 _HEAD_BYTES = 4096
+_QUICK_BYTES = {"markdown": 64 * 1024, "text": 512 * 1024}  # up to these, reading costs less than a child process
 _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 _KILLED_BY_TIME = {-getattr(signal, "SIGXCPU", 24)}
 _KILLED_BY_MEMORY = {-getattr(signal, "SIGKILL", 9)}
@@ -151,8 +152,9 @@ def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  #
                     f"is too large: {_megabytes(size)} of text; the limit is {_megabytes(limits.text_bytes)}.",
                     "Split it into smaller files.",
                 )
-            if kind in ("markdown", "text", "code"):
-                content = plain.read_text(head + file.read(limits.text_bytes), kind, limits)
+            if kind == "code" or (kind in _QUICK_BYTES and size <= _QUICK_BYTES[kind]):
+                suffix = path.suffix.lower()
+                content = plain.read_text(head + file.read(limits.text_bytes), kind, limits, suffix)
             else:
                 content = _parse_in_child(kind, path, limits)
     except UnreadableError as error:
@@ -268,7 +270,7 @@ def _title(content: Content, path: Path) -> str:
     title = " ".join(content.title.split())
     title = title.removeprefix("Microsoft Word - ").removeprefix("Microsoft PowerPoint - ")
     if not title or title.lower() in EMPTY_TITLES:
-        title = plain.one_line(path.stem) or "document"
+        title = encodings.one_line(path.stem) or "document"
     return title[:TITLE_CHARACTERS]
 
 

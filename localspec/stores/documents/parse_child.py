@@ -20,12 +20,14 @@ from xml.parsers import expat
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.docx import read_docx
-from localspec.stores.documents.readers.html import read_epub, read_html
+from localspec.stores.documents.readers.encodings import clean
+from localspec.stores.documents.readers.epub import read_epub
+from localspec.stores.documents.readers.html import read_html
 from localspec.stores.documents.readers.office import read_xlsx
 from localspec.stores.documents.readers.opendocument_slides import read_odp
 from localspec.stores.documents.readers.opendocument_text import read_odt
 from localspec.stores.documents.readers.pdf import read_pdf
-from localspec.stores.documents.readers.plain import clean
+from localspec.stores.documents.readers.plain import read_text
 from localspec.stores.documents.readers.pptx import read_pptx
 from localspec.stores.documents.readers.rtf import read_rtf
 
@@ -77,9 +79,11 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
-    """Content of the file whose first bytes say `kind`: 'pdf', 'html', 'rtf' or 'zip'. Raises UnreadableError."""
+    """Content of the file of this `kind`: 'pdf', 'html', 'rtf', 'markdown', 'text' or 'zip'. Raises UnreadableError."""
     if kind == "pdf":
         return read_pdf(path, limits)
+    if kind in ("markdown", "text"):
+        return read_text(path.read_bytes(), kind, limits, path.suffix.lower())
     if kind == "html":
         return read_html(path.read_bytes(), limits)
     if kind == "rtf":

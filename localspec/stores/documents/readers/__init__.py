@@ -1,13 +1,19 @@
 """Readers of the document formats: each turns one file into blocks of clean text with their places.
 
-`plain` reads text, Markdown and code, `html` EPUB as well, `docx`, `pptx`, `office` (XLSX), `opendocument_text` and
-`opendocument_slides`, `rtf` and `pdf` what they are named after. Below them, `office_xml` and `opendocument` open the
-files, `docx_text`, `docx_numbering`, `docx_tables`, `docx_notes`, `pptx_text`, `opendocument_lists` and `rtf_story`
-read their parts; `drawing_charts`, `diagrams`, `equations`, `list_numbers`, `symbol_fonts`, `table_headers` and
-`running` each know one thing that several formats have.
+`plain` reads text and code (`plain_tables`: tables drawn with signs), `markdown` Markdown, `html` pages, `epub`
+e-books, `docx`, `pptx`, `office` (XLSX), `opendocument_text` and `opendocument_slides`, `rtf` and `pdf` what they are
+named after.
 
-`content` is what they give back. Everything but what `plain` reads runs in the child process (`parse_child`), which has
-checked the archive before a library here opens it. The libraries are imported inside the readers, so that the child
-loads only the one it needs. Readers raise `UnreadableError` for what they understand; any other exception means a
-damaged file.
+Below them, `encodings` decodes and cleans texts. Tags and texts of a page, an e-book or Markdown flow through
+`html_flow`: `html_inline` reads what stands in a line, `html_lists` marks of items, `html_tables` places cells,
+`html_panels` finds what is hidden and can be opened, `html_maths` reads formulas, and `html_pieces` writes the blocks
+under their sections. `office_xml` and `opendocument` open office files, `docx_text`, `docx_numbering`, `docx_tables`,
+`docx_notes`, `pptx_text`, `opendocument_lists` and `rtf_story` read their parts; `drawing_charts`, `diagrams`,
+`equations`, `list_numbers`, `symbol_fonts`, `table_headers` and `running` each know one thing that several formats
+have.
+
+`content` is what they give back. Everything but code, short text and short Markdown runs in the child process
+(`parse_child`), which has checked the archive before a library here opens it. The libraries are imported inside the
+readers, so that the child loads only the one it needs. Readers raise `UnreadableError` for what they understand; any
+other exception means a damaged file.
 """

@@ -1,46 +1,58 @@
-"""The readers of HTML and of EPUB, whose chapters are HTML."""
+"""The reader of HTML: what a person can see or open on a page, as blocks."""
 
 from __future__ import annotations
 
 import codecs
-import posixpath
 import re
-import urllib.parse
-import zipfile
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
-from localspec.stores.documents.blocks import BlockKind
-from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError, Untyped
-from localspec.stores.documents.readers.plain import BOMS, clean, decode, one_line, tidy
+from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, Untyped
+from localspec.stores.documents.readers.encodings import BOMS, clean, decode, one_line
+from localspec.stores.documents.readers.html_flow import BLOCK_TAGS, HEADINGS, PageFlow
+from localspec.stores.documents.readers.html_maths import formula
+from localspec.stores.documents.readers.html_panels import Panels, is_hidden
 
 _SKIPPED_TAGS = {
-    *("script", "style", "noscript", "template", "head", "nav"),
-    *("svg", "canvas", "iframe", "object", "embed", "button", "select", "datalist"),
+    *("script", "style", "noscript", "template", "head", "title", "canvas", "iframe", "object", "embed", "datalist"),
+    *("audio", "video", "frameset", "noframes"),
 }
-_BLOCK_TAGS = {
-    *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl"),
-    *("dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hr", "html", "legend", "li", "main"),
-    *("menu", "ol", "p", "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "tr", "ul"),
+_SKIPPED_CLASSES = {
+    *("headerlink", "header-anchor", "anchor-link", "anchorjs-link", "hash-link", "permalink", "mw-editsection"),
+    *(
+        "footnote-back",
+        "footnote-backref",
+        "footnote-backlink",
+        "fn-backref",
+        "data-footnote-backref",
+        "reversefootnote",
+    ),
+    *("skip-link", "skiplink", "skip-to-content", "linenos", "lineno", "line-numbers-rows", "gutter", "katex-html"),
+    *("MathJax_Preview",),
 }
-_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+_READ_THOUGH_ARIA_HIDDEN = (BLOCK_TAGS | set(HEADINGS) | {"td", "th"}) - {"div"}
+_BUTTON_PARENTS = {*HEADINGS, "p", "li", "dd", "dt", "td", "th", "label", "summary", "caption", "figcaption"}
+_NOT_TYPED = {"hidden", "submit", "button", "image", "reset", "file", "password", "search"}
 _VOID_TAGS = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _SELF_CLOSED = re.compile(rf"<(?!(?:{_VOID_TAGS})[\s/>])([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{2,40})""")
-_INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 
 
 def read_html(data: bytes, limits: ParseLimits) -> Content:
-    """Visible text of a page; headings are its sections. Nothing is fetched and no script runs."""
-    text, warning = _decode_html(data)
+    """What a reader of the page can see or open; headings are its sections. Nothing is fetched and no script runs."""
+    text, warning = decode_html(data)
+    tree = parsed(text)
     writer = BlockWriter(limits)
-    title = _write_html(writer, text, None)
-    blocks = writer.blocks
-    return Content(title, "html", blocks, None, (warning,) if warning else ())
+    first_heading = PageReader(writer).read(tree.body)
+    if all(block.kind == "heading" for block in writer.blocks):  # nothing else is there: then a menu is the page
+        writer = BlockWriter(limits)
+        first_heading = PageReader(writer, with_menus=True).read(tree.body)
+    return Content(page_title(tree) or first_heading, "html", writer.blocks, None, (warning,) if warning else ())
 
 
-def _decode_html(data: bytes) -> tuple[str, str]:
+def decode_html(data: bytes) -> tuple[str, str]:
+    """Text of a page by its own words about its encoding, and a warning ('' if there is nothing to tell)."""
     declared = _XML_ENCODING.match(data) or _CHARSET.search(data[:4096])
     if declared and not data.startswith(tuple(mark for mark, _ in BOMS)):
         name = declared[1].decode("ascii").lower()
@@ -55,8 +67,8 @@ def _decode_html(data: bytes) -> tuple[str, str]:
     return decode(data)
 
 
-def _write_html(writer: BlockWriter, markup: str, chapter: str | None) -> str:
-    """Write the page's paragraphs; with a chapter's title, that names what stands before its first heading."""
+def parsed(markup: str) -> Untyped:
+    """The tree of a page. Raises MemoryError."""
     from selectolax.lexbor import LexborHTMLParser, SelectolaxError
 
     # A self-closed <title/> or <script/> is XHTML; an HTML parser would take all that follows for its content.
@@ -64,225 +76,164 @@ def _write_html(writer: BlockWriter, markup: str, chapter: str | None) -> str:
         markup = _SELF_CLOSED.sub(r"<\1\2></\1>", markup)
     try:
         # A NUL ends the text for the parser's C strings.
-        tree = LexborHTMLParser(clean(markup))
+        return LexborHTMLParser(clean(markup))
     except SelectolaxError as error:  # HTML is never wrong: only memory can run out
         raise MemoryError from error
-    title_node = tree.css_first("title")
-    title = one_line(title_node.text() or "") if title_node is not None else ""
-    if chapter is not None:
-        writer.turn(section=chapter)
-    first_heading = _HtmlFlow(writer).run(tree.body)
-    return title or first_heading
 
 
-class _HtmlFlow:
-    """Walks a tree without recursion (a hostile page nests a million tags) and writes its paragraphs."""
+def page_title(tree: Untyped) -> str:
+    """What stands in the page's head as its title; empty if nothing."""
+    node = tree.css_first("title")
+    return one_line(node.text() or "") if node is not None else ""
 
-    def __init__(self, writer: BlockWriter) -> None:
-        self._writer = writer
-        self._parts: list[str] = []
-        self._pre = 0
-        self._cells = 0  # inside that many table rows, whose blocks stay on one line
-        self._first_heading = ""
 
-    def run(self, root: Untyped) -> str:
-        """Write all text below `root`; the first heading."""
-        pending: list[tuple[Any, bool]] = [(root, False)] if root is not None else []
+class PageReader:
+    """Walks a tree without recursion (a hostile page nests a million tags) and tells a flow what is there."""
+
+    def __init__(self, writer: BlockWriter, *, with_menus: bool = False) -> None:
+        self._flow = PageFlow(writer)
+        self._with_menus = with_menus
+        self._panels: Panels
+        self._labels: dict[str, str] = {}  # texts of labels by the id of their field
+        self._chapters: dict[str, str] = {}
+        self._pages: dict[str, str] = {}
+
+    def read(
+        self,
+        root: Untyped,
+        chapter: str = "",
+        chapters: dict[str, str] | None = None,
+        pages: dict[str, str] | None = None,
+    ) -> str:
+        """Write all that can be read below `root`; the first heading. A page can be a chapter of a book; it can hold
+        more of them and beginnings of printed pages, each at the element of an id."""
+        if root is None:
+            return ""
+        flow, self._chapters, self._pages = self._flow, chapters or {}, pages or {}
+        self._panels = Panels(root)
+        self._labels = {
+            node.attributes.get("for") or "": one_line(node.text() or "") for node in root.css("label[for]")
+        }
+        if chapter:
+            flow.open_chapter(chapter)
+        if "" in self._pages:
+            flow.page_label(self._pages[""])
+        pending: list[tuple[Any, str]] = [(root, "")]
         while pending:
             node, leaving = pending.pop()
+            if leaving == "part":
+                flow.close_part()
+                continue
             tag = node.tag or ""
             if leaving:
-                self._leave(tag)
+                flow.leave(tag, node.attributes)
             elif node.is_text_node:
-                self._text(node.text_content or "")
-            elif node.is_element_node and not _is_hidden(tag, node.attributes):
-                self._enter(tag)
-                pending.append((node, True))
-                pending += [(child, False) for child in node.iter(include_text=True)][::-1]
-        self._flush()
-        return self._first_heading
+                flow.text(node.text_content or "")
+            elif node.is_element_node:
+                attributes = node.attributes
+                if attributes and (self._chapters or self._pages):
+                    self._turn(attributes.get("id") or (attributes.get("name") if tag == "a" else "") or "")
+                if not self._is_left_out(node, tag, attributes) and not self._is_read_whole(node, tag, attributes):
+                    pending += self._inside(node, tag, attributes)
+        flow.close()
+        return flow.first_heading
 
-    def _text(self, text: str) -> None:
-        if self._pre:
-            self._parts.append(tidy(text))
-            return
-        text = tidy(text)
-        collapsed = " ".join(text.split())
-        if text[:1].isspace():
-            self._parts.append(" ")
-        self._parts.append(collapsed)
-        if collapsed and text[-1:].isspace():
-            self._parts.append(" ")
+    def _turn(self, identifier: str) -> None:
+        """A chapter or printed page begins at the element with this id."""
+        if identifier in self._chapters:
+            self._flow.open_chapter(self._chapters[identifier])
+        if identifier in self._pages:
+            self._flow.page_label(self._pages[identifier])
 
-    def _enter(self, tag: str) -> None:
-        if tag == "tr":
-            self._flush()
-            self._cells += 1
-        elif tag in _HEADINGS and not self._cells:
-            self._flush()
-        elif tag in ("td", "th"):
-            if "".join(self._parts).strip():
-                self._parts.append(" | ")
-        elif tag == "br":
-            self._parts.append(" " if self._cells else "\n")
-        elif tag == "pre":
-            self._block_edge()
-            self._pre += 1
-        elif tag in _BLOCK_TAGS:
-            self._block_edge()
-            if tag == "li" and not self._cells:
-                self._parts.append("- ")
+    def _inside(self, node: Untyped, tag: str, attributes: Untyped) -> Iterator[tuple[Any, str]]:
+        """Enter an element: what is to be visited next, last first."""
+        name = self._panels.names.get(node.mem_id, "") if self._panels.names else ""
+        if name:
+            self._flow.open_part(name)
+            yield node, "part"
+        if tag == "ol" and "reversed" in attributes and "start" not in attributes:
+            count = sum(child.tag == "li" for child in node.iter())
+            attributes = {**attributes, "start": str(count)}
+        self._flow.enter(tag, attributes)
+        yield node, "tag"
+        yield from [(child, "") for child in node.iter(include_text=True)][::-1]
 
-    def _leave(self, tag: str) -> None:
-        if tag in _HEADINGS and not self._cells:
-            heading = one_line("".join(self._parts)).rstrip("¶# ")
-            self._parts = [heading]
-            if heading:
-                self._writer.turn(page=self._writer.page, section=heading)
-                self._first_heading = self._first_heading or heading
-            self._flush()
-        elif tag == "tr":
-            self._cells = max(0, self._cells - 1)
-            if self._cells:
-                self._block_edge()
-            else:
-                self._flush("field")
-        elif tag == "pre":
-            self._flush()
-            self._pre = max(0, self._pre - 1)
-        elif tag in _BLOCK_TAGS:
-            self._block_edge()
+    def _is_left_out(self, node: Untyped, tag: str, attributes: Untyped) -> bool:
+        if tag in _SKIPPED_TAGS:
+            return not (self._with_menus and tag == "noscript")
+        if not self._with_menus and (tag == "nav" or (attributes and attributes.get("role") == "navigation")):
+            return True
+        if tag == "button":
+            parent = node.parent
+            return not self._with_menus and (parent is None or parent.tag not in _BUTTON_PARENTS)
+        if node.mem_id in self._panels.names:
+            return False
+        if node.mem_id in self._panels.tab_lists:
+            return True
+        if not attributes:
+            return tag == "dialog"
+        if is_hidden(tag, attributes) and attributes.get("hidden") != "until-found":
+            return True
+        if attributes.get("aria-hidden") == "true" and tag not in _READ_THOUGH_ARIA_HIDDEN:
+            return True
+        if attributes.get("role") == "doc-backlink":
+            return True
+        classes = attributes.get("class")
+        return bool(classes) and not _SKIPPED_CLASSES.isdisjoint(classes.split())
 
-    def _block_edge(self) -> None:
-        if self._cells:
-            self._parts.append(" ")
+    def _is_read_whole(self, node: Untyped, tag: str, attributes: Untyped) -> bool:
+        """Tell the flow of an element that is no text between tags; whether it was one."""
+        if tag == "input":
+            self._input(attributes)
+        elif tag == "textarea":
+            self._flow.field(node.text() or "", self._label(attributes))
+        elif tag == "select":
+            self._flow.field(_chosen(node, attributes), self._label(attributes))
+        elif tag in ("img", "area"):
+            self._flow.image(attributes.get("alt") or "")
+        elif tag == "svg":
+            texts = _svg_texts(node, attributes)
+            if texts:
+                self._flow.chart("\n".join(texts))
+        elif tag == "math":
+            self._flow.text(formula(node))
+        elif attributes and (attributes.get("epub:type") == "pagebreak" or attributes.get("role") == "doc-pagebreak"):
+            if attributes.get("id") not in self._pages:
+                label = attributes.get("aria-label") or attributes.get("title") or node.text() or ""
+                self._flow.page_label(label)
         else:
-            self._flush()
-
-    def _flush(self, kind: BlockKind = "paragraph") -> None:
-        text = "".join(self._parts)
-        self._parts = []
-        if self._pre:
-            self._writer.add(text, "code")
-        elif text.strip(" \n-"):
-            lines = (" ".join(line.split()) for line in text.split("\n"))
-            kind = "list item" if text.lstrip().startswith("- ") else kind
-            self._writer.add("\n".join(line for line in lines if line), kind)
-
-
-def _is_hidden(tag: str, attributes: Untyped) -> bool:
-    if tag in _SKIPPED_TAGS:
+            return False
         return True
-    if not attributes:
-        return False
-    return (
-        "hidden" in attributes
-        or attributes.get("aria-hidden") == "true"
-        or attributes.get("role") == "navigation"
-        or "headerlink" in (attributes.get("class") or "").split()
-        or _INVISIBLE.search(attributes.get("style") or "") is not None
-    )
+
+    def _input(self, attributes: Untyped) -> None:
+        kind = (attributes.get("type") or "text").lower()
+        if kind in ("checkbox", "radio"):
+            self._flow.tick("checked" in attributes)
+        elif kind not in _NOT_TYPED or (kind == "search" and attributes.get("value")):
+            self._flow.field(attributes.get("value") or "", self._label(attributes))
+
+    def _label(self, attributes: Untyped) -> str:
+        for name in ("aria-label", "placeholder", "title"):
+            if attributes.get(name):
+                return str(attributes[name])
+        return self._labels.get(attributes.get("id") or "", "")
 
 
-_CONTAINER = "META-INF/container.xml"
-_ENCRYPTION = "META-INF/encryption.xml"
+def _chosen(node: Untyped, attributes: Untyped) -> str:
+    """What a browser shows as chosen."""
+    options = node.css("option")
+    chosen = [option for option in options if "selected" in option.attributes]
+    if not chosen and "multiple" not in attributes and not (attributes.get("size") or "1").strip("1"):
+        chosen = [option for option in options if "disabled" not in option.attributes][:1]
+    if "multiple" not in attributes:
+        chosen = chosen[-1:]
+    return ", ".join(one_line(option.attributes.get("label") or option.text() or "") for option in chosen)
 
 
-class _Item(NamedTuple):
-    """Entry of an e-book's manifest."""
-
-    member: str
-    is_navigation: bool
-    media_type: str
-
-
-def read_epub(archive: zipfile.ZipFile, limits: ParseLimits) -> Content:
-    """Chapters of an e-book in reading order; their titles come from its table of contents. Only members of the archive
-    are read, so that names which point out of it lead nowhere."""
-    names = set(archive.namelist())
-    package_name = _epub_package_name(archive, names)
-    package = _xml(archive, package_name)
-    base = posixpath.dirname(package_name)
-    manifest = {
-        item.get("id", ""): _Item(
-            _resolve(base, item.get("href", "")),
-            "nav" in item.get("properties", "").split(),
-            item.get("media-type", ""),
-        )
-        for item in package.findall(".//{*}item")
-    }
-    spine = [item.get("idref", "") for item in package.findall(".//{*}itemref")]
-    order = [manifest[identifier].member for identifier in spine if identifier in manifest]
-    chapters = [name for name in dict.fromkeys(order) if name in names]
-    if not chapters:
-        raise UnreadableError("is a damaged e-book: its table of chapters is empty.", "Get the file again.")
-    locked = _encrypted_members(archive, names)
-    if any(name in locked for name in chapters):
-        raise UnreadableError("is copy-protected (DRM): its chapters are encrypted.", "Use a copy without protection.")
-    titles = _epub_titles(archive, names, manifest.values())
-    writer = BlockWriter(limits)
-    chapter = ""
-    for name in chapters:
-        chapter = titles.get(name, chapter)
-        text, _ = _decode_html(archive.read(name))
-        _write_html(writer, text, chapter)
-    missing = len(set(order)) - len(chapters)
-    warnings = (f"{missing} chapters named in the e-book are missing from the file.",) if missing else ()
-    title_node = package.find(".//{http://purl.org/dc/elements/1.1/}title")
-    title = one_line(title_node.text or "") if title_node is not None else ""
-    return Content(title, "epub", writer.blocks, None, warnings)
-
-
-def _epub_package_name(archive: zipfile.ZipFile, names: set[str]) -> str:
-    if _CONTAINER in names:
-        for root in _xml(archive, _CONTAINER).findall(".//{*}rootfile"):
-            if root.get("full-path", "") in names:
-                return str(root.get("full-path"))
-    name = next((name for name in sorted(names) if name.endswith(".opf")), None)
-    if name is None:
-        raise UnreadableError("is a damaged e-book: its list of contents is missing.", "Get the file again.")
-    return name
-
-
-def _epub_titles(archive: zipfile.ZipFile, names: set[str], items: Iterable[_Item]) -> dict[str, str]:
-    """Title of each chapter file, from the EPUB 3 navigation page or the EPUB 2 NCX."""
-    titles: dict[str, str] = {}
-    for member, is_navigation, media_type in items:
-        base = posixpath.dirname(member)
-        if member in names and is_navigation:
-            from selectolax.lexbor import LexborHTMLParser
-
-            markup = clean(_decode_html(archive.read(member))[0])
-            links: Iterable[tuple[str, str]] = [
-                (node.attributes.get("href") or "", node.text()) for node in LexborHTMLParser(markup).css("nav a[href]")
-            ]
-        elif member in names and media_type == "application/x-dtbncx+xml":
-            links = [
-                (point.find("{*}content").get("src", ""), "".join(point.find("{*}navLabel").itertext()))
-                for point in _xml(archive, member).findall(".//{*}navPoint")
-                if point.find("{*}content") is not None and point.find("{*}navLabel") is not None
-            ]
-        else:
-            continue
-        for target, title in links:
-            if one_line(title):
-                titles.setdefault(_resolve(base, target), one_line(title))
-    return titles
-
-
-def _encrypted_members(archive: zipfile.ZipFile, names: set[str]) -> set[str]:
-    if _ENCRYPTION not in names:
-        return set()
-    references = _xml(archive, _ENCRYPTION).findall(".//{*}CipherReference")
-    return {urllib.parse.unquote(reference.get("URI", "")) for reference in references}
-
-
-def _resolve(base: str, target: str) -> str:
-    """Archive member that a link means; `../` beyond the archive's top stays in the name and matches no member."""
-    return posixpath.normpath(posixpath.join(base, urllib.parse.unquote(target.partition("#")[0])))
-
-
-def _xml(archive: zipfile.ZipFile, name: str) -> Untyped:
-    from defusedxml import ElementTree  # type: ignore[import-untyped]
-
-    return ElementTree.fromstring(archive.read(name))
+def _svg_texts(node: Untyped, attributes: Untyped) -> list[str]:
+    """Texts of a drawing, one a line; of an icon its name."""
+    texts = [one_line(found.text() or "") for found in node.css("text, foreignObject, foreignobject")]
+    if not any(texts) and attributes.get("role") == "img":
+        title = node.css_first("title")
+        texts = [one_line(attributes.get("aria-label") or (title.text() if title is not None else "") or "")]
+    return [text for text in texts if text]

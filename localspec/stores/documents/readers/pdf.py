@@ -20,7 +20,7 @@ from localspec.stores.documents.readers.content import (
     Untyped,
     too_much_text,
 )
-from localspec.stores.documents.readers.plain import one_line
+from localspec.stores.documents.readers.encodings import one_line
 
 _HYPHEN = "\x02"  # ends a line that PDFium found to be hyphenated
 _BULLET = re.compile(r"(?:[•◦▪‣●○■–—*-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")

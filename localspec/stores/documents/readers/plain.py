@@ -1,197 +1,212 @@
-"""Clean text, unknown encodings, and the reader of plain text, Markdown and code."""
+"""The reader of plain text, Markdown and code."""
 
 from __future__ import annotations
 
-import codecs
 import re
-import unicodedata
 from collections.abc import Iterator
+from itertools import pairwise
 
 from localspec.stores.documents.blocks import Block
-from localspec.stores.documents.readers.content import (
-    TITLE_CHARACTERS,
-    Content,
-    ParseLimits,
-    UnreadableError,
-    too_much_text,
+from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, too_much_text
+from localspec.stores.documents.readers.encodings import clean, decode, one_line, tidy
+from localspec.stores.documents.readers.markdown import read_markdown
+from localspec.stores.documents.readers.plain_tables import drawn_table
+
+__all__ = ["clean", "one_line", "read_text", "tidy"]
+
+_UNSTRUCTURED = {".log", ".csv", ".tsv", ".srt", ".vtt"}
+_TITLE_CHARACTERS = 120
+_UNDERLINE = re.compile(r"""([=\-~^"'`#*+:._<>])\1{2,}[ \t]*""")
+_NUMBERED = re.compile(r"(\d{1,3}(?:\.\d{1,3}){0,5})\.?[ \t]+(?=\S)")
+_CHAPTER = re.compile(
+    r"(?:chapter|part|section|appendix|kapitel|teil|abschnitt|anhang|chapitre|partie|capítulo|parte|capitolo|глава|часть)"
+    r"[ \t]+(?:\d{1,3}|[IVXLC]{1,7}|[A-Z])\b|第[\d一二三四五六七八九十百]{1,5}[章部节節回]",
+    re.IGNORECASE,
 )
-
-_NEWLINES = re.compile("\r\n?|[\u2028\u2029\x0b\x0c\x85]")
-# What SQLite or a browser cannot hold, and marks that only disturb search: controls, surrogates, non-characters, BOMs.
-_UNWANTED = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x9f\ufeff\ufffe\uffff\U0001fffe\U0001ffff]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_TYPOGRAPHY = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"}) | {
-    **dict.fromkeys((0x00AD, 0x200B, 0x2060), ""),  # soft hyphen, zero-width space, word joiner
-    **dict.fromkeys((0x00A0, 0x202F, 0x2007), " "),  # no-break spaces
-}
-
-
-def clean(text: str) -> str:
-    """`text` that SQLite can store as UTF-8: newlines as LF, no controls but tab and LF, no lone surrogates."""
-    if not text.isascii():
-        text = _SURROGATES.sub("\ufffd", text)
-    return _UNWANTED.sub("", _NEWLINES.sub("\n", text))
+_ITEM = re.compile(r"([ \t]*)(?:[-*+•‣–]|\(?(?:\d{1,3}|[a-z])[.)])[ \t]+(?=\S)")
+_ASCIIDOC = re.compile(r"(={1,6})[ \t]+(\S.*)")
+_ORG = re.compile(r"(\*{1,8})[ \t]+(\S.*)")
+_ORG_TITLE = re.compile(r"#\+title:[ \t]*(.+)", re.IGNORECASE)
+_TEX = re.compile(r"\s*\\(part|chapter|section|subsection|subsubsection)\*?\{([^{}]{1,200})\}")
+_TEX_LEVELS = {"part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4}
+_FENCES = {".adoc": re.compile(r"(-{4,}|\.{4,})[ \t]*$"), ".org": re.compile(r"#\+(?:begin|end)_(?:src|example)", re.I)}
+_FENCES[".asciidoc"] = _FENCES[".adoc"]
 
 
-def tidy(text: str) -> str:
-    """`clean` text of a typeset document: ligatures spelled out, soft hyphens dropped, one kind of space."""
-    return unicodedata.normalize("NFC", clean(text).translate(_TYPOGRAPHY))
-
-
-def one_line(text: str) -> str:
-    """`tidy` text with every run of white space as one space."""
-    return " ".join(tidy(text).split())
-
-
-BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-_CONTROL_BYTES = bytes(set(range(32)) - set(b"\t\n\r\f\v\b\x1b")) + b"\x7f"
-_WESTERN_SIGNS = b"\x80\x85\x91-\x97\x99\xa0\xa1\xa3\xa7\xa9\xab\xae\xb0-\xb3\xb5\xb7\xbb-\xbf"
-_HIGH = re.compile(rb"[\x80-\xff]+")
-_WESTERN_LETTERS = rb"[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,3}"
-_WESTERN = re.compile(rb"[%s]+|(?<=[A-Za-z])%s|%s(?=[A-Za-z])" % (_WESTERN_SIGNS, _WESTERN_LETTERS, _WESTERN_LETTERS))
-_SAMPLE_BYTES = 64 * 1024
-_BINARY = UnreadableError(
-    "is a binary file, not text.", "Open it with its own program and save it as PDF, DOCX or text."
-)
-
-
-def decode(data: bytes) -> tuple[str, str]:
-    """Text of a file of unknown encoding, and a warning ('' if there is nothing to tell). Byte-order mark, then UTF-8,
-    then UTF-16 by its zero bytes, then UTF-8 with broken places, then a guess. Raises UnreadableError when the bytes
-    are no text."""
-    for mark, encoding in BOMS:
-        if data.startswith(mark):
-            text = data.decode(encoding if encoding != "utf-8" else "utf-8-sig", errors="replace")
-            _refuse_controls(text)
-            return text, _broken_warning(text, encoding.upper())
-    encoding = _utf16_without_mark(data)
-    if encoding:
-        text = data.decode(encoding, errors="replace")
-        _refuse_controls(text)
-        return text, ""
-    # Real text holds next to none of these; compressed or machine data holds one in ten.
-    if len(data) - len(data.translate(None, _CONTROL_BYTES)) > len(data) // 100:
-        raise _BINARY
-    try:
-        return data.decode("utf-8"), ""
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", errors="replace")
-    broken = text.count("\ufffd")
-    intact = len(text) - len(text.encode("ascii", errors="ignore")) - broken
-    guessed = None if intact >= broken else _guess_encoding(data)
-    if guessed is None:
-        return text, _broken_warning(text, "UTF-8")
-    return data.decode(guessed, errors="replace"), f"The file is not UTF-8; it was read as {guessed}, which is a guess."
-
-
-def _refuse_controls(text: str) -> None:
-    if len(_UNWANTED.findall(text)) > max(1, len(text) // 100):
-        raise _BINARY
-
-
-def _broken_warning(text: str, encoding: str) -> str:
-    count = text.count("\ufffd")
-    return f"The file is broken {encoding}: {count:,} places could not be decoded and show as \ufffd." if count else ""
-
-
-def _utf16_without_mark(data: bytes) -> str:
-    sample = data[:_SAMPLE_BYTES]
-    pairs = len(sample) // 2
-    if pairs < 4 or len(data) % 2:
-        return ""
-    even, odd = sample[0::2].count(0), sample[1::2].count(0)
-    if odd > pairs * 0.6 and even <= pairs * 0.01:
-        return "utf-16-le"
-    if even > pairs * 0.6 and odd <= pairs * 0.01:
-        return "utf-16-be"
-    return ""
-
-
-def _guess_encoding(data: bytes) -> str | None:
-    first = next(_HIGH.finditer(data)).start()
-    start = data.rfind(b"\n", 0, first) + 1
-    sample = data[max(start, first - _SAMPLE_BYTES) :][:_SAMPLE_BYTES]
-    high = sum(map(len, _HIGH.findall(sample)))
-    if high < 3 or (high < 8 and high < len(sample) * 0.1):
-        # Too little for statistics, which would offer Arabic for two broken bytes.
-        return "cp1252" if not _HIGH.search(_WESTERN.sub(b"", sample)) else None
-    from charset_normalizer import from_bytes
-
-    matches = from_bytes(sample, cp_exclusion=["utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_7", "utf_8"])
-    best = matches.best()
-    if best is None:
-        return None
-    # Its neighbours decode Western text as well, and differ in rare letters only: the common one is the better guess.
-    if any(match.encoding == "cp1252" and match.chaos <= best.chaos for match in matches):
-        return "cp1252"
-    return best.encoding
-
-
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_ATX = re.compile(r" {0,3}#{1,6}(?:[ \t]+(.*?))?(?:[ \t]+#+)?[ \t]*$")
-_MARKUP = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)|`+|\*\*?|(?<!\w)_{1,2}|_{1,2}(?!\w)")
-
-
-def read_text(data: bytes, kind: str, limits: ParseLimits) -> Content:
-    """Plain text, code (`kind` 'text', 'code') or Markdown ('markdown', whose headings become sections)."""
+def read_text(data: bytes, kind: str, limits: ParseLimits, suffix: str = "") -> Content:
+    """Plain text, code or Markdown (`kind` 'text', 'code', 'markdown'); the file's lower-case `suffix` tells what marks
+    the headings of a text. Lines of text and code stay as they are."""
     text, warning = decode(data)
     text = clean(text)
     if len(text) > limits.characters:
         raise too_much_text(limits.characters)
-    blocks = list(_markdown_blocks(text)) if kind == "markdown" else [Block(text, None, "")]
-    title = blocks[0].section if blocks and kind == "markdown" else ""
-    return Content(title, kind, blocks, None, (warning,) if warning else ())
+    warnings = (warning,) if warning else ()
+    if kind == "code" or suffix in _UNSTRUCTURED:
+        return Content("", kind, [Block(text, None, "", "code" if kind == "code" else "paragraph")], None, warnings)
+    writer = BlockWriter(limits)
+    title = read_markdown(text, writer) if kind == "markdown" else _TextFlow(writer, suffix).read(text)
+    return Content(title, kind, writer.blocks, None, warnings)
 
 
-def _markdown_blocks(text: str) -> Iterator[Block]:
-    """One block per heading, the heading's own line included; headings in code fences and front matter are none."""
-    lines = text.split("\n")
-    skip_to = 0
-    if lines[0].rstrip() == "---":  # front matter: its closing rule would look like an underlined heading
-        skip_to = next((number + 1 for number, line in enumerate(lines[1:400], 1) if line.rstrip() == "---"), 0)
-    section, start, fence = "", 0, ""
-    for number in range(skip_to, len(lines)):
-        line = lines[number]
-        if not line or line[0] not in " `~#=-":
-            continue
-        mark = _FENCE.match(line)
-        if mark and not fence:
-            fence = mark[1]
-        elif mark and mark[1].startswith(fence) and not line[mark.end() :].strip():
-            fence = ""
-        if fence or mark:
-            continue
-        heading, first = _markdown_heading(lines, number, skip_to)
-        if heading:
-            yield from _block("\n".join(lines[start:first]), section)
-            section, start = heading, first
-    yield from _block("\n".join(lines[start:]), section)
+class _TextFlow:
+    """Writes the paragraphs of a text, and sections where their headings are sure."""
+
+    def __init__(self, writer: BlockWriter, suffix: str) -> None:
+        self._writer = writer
+        self._suffix = suffix
+        self._styles: list[tuple[str, bool]] = []  # of underlines, in the order in which they came
+        self._title = ""
+
+    def read(self, text: str) -> str:
+        """Write the text; its title, where it says one."""
+        groups = list(self._groups(text.split("\n")))
+        for number, group in enumerate(groups):
+            before = groups[number - 1] if number else []
+            after = groups[number + 1] if number + 1 < len(groups) else []
+            self._group(group, before, after)
+        return self._title
+
+    def _groups(self, lines: list[str]) -> Iterator[list[str]]:
+        """Lines between empty lines; what stands between fences is one."""
+        fence = _FENCES.get(self._suffix)
+        group: list[str] = []
+        opened = ""
+        for line in lines:
+            mark = fence.match(line) if fence is not None else None
+            if mark and not opened:
+                if group:
+                    yield group
+                group, opened = [line], line.rstrip() if self._suffix != ".org" else "org"
+            elif opened:
+                group.append(line)
+                if mark and (line.rstrip() == opened or opened == "org"):
+                    yield group
+                    group, opened = [], ""
+            elif line.strip():
+                if group and self._marked(line) is not None:
+                    yield group
+                    group = []
+                group.append(line)
+            elif group:
+                yield group
+                group = []
+        if group:
+            yield group
+
+    def _group(self, lines: list[str], before: list[str], after: list[str]) -> None:
+        fence = _FENCES.get(self._suffix)
+        if fence is not None and fence.match(lines[0]):
+            end = len(lines) - (len(lines) > 1 and fence.match(lines[-1]) is not None)
+            self._writer.add("\n".join(lines[1:end]), "code")
+            return
+        lines = self._headings(lines, before, after)
+        if not lines:
+            return
+        table = drawn_table(lines) if len(lines) >= 3 else None
+        if table is not None:
+            self._writer.add_table(table)
+        elif _ITEM.match(lines[0]) and _is_list(lines):
+            self._items(lines)
+        elif lines[0].lstrip()[:1] in ("+", "|") and len({line.lstrip()[:1] for line in lines} - {"+", "|"}) == 0:
+            self._writer.add("\n".join(lines), "code")
+        else:
+            self._writer.add("\n".join(lines))
+
+    # -- headings ---------------------------------------------------------------------------------------------------
+
+    def _headings(self, lines: list[str], before: list[str], after: list[str]) -> list[str]:
+        """Write the heading that a group begins with; what is left of it."""
+        marked = self._marked(lines[0])
+        if marked is not None:
+            self._heading(*marked)
+            return lines[1:]
+        over = len(lines) > 2 and _UNDERLINE.fullmatch(lines[0]) and lines[0].rstrip() == lines[2].rstrip()
+        rest = lines[1:] if over else lines
+        if len(rest) > 1 and _is_underlined(rest[0], rest[1], indented=bool(over)):
+            style = (rest[1][0], bool(over))
+            if style not in self._styles:
+                self._styles.append(style)
+            self._heading(rest[0].strip(), self._styles.index(style) + 1)
+            return rest[2:]
+        if self._suffix in ("", ".txt", ".text"):
+            level = _plain_level(lines, before, after, with_capitals=not self._styles)
+            if level:
+                self._heading(lines[0].strip(), level)
+                return lines[1:]
+        return lines
+
+    def _marked(self, line: str) -> tuple[str, int] | None:
+        """(heading, level) of a line with its format's mark."""
+        if self._suffix in (".adoc", ".asciidoc") and (found := _ASCIIDOC.fullmatch(line)):
+            return found[2], len(found[1])
+        if self._suffix == ".org":
+            if found := _ORG_TITLE.fullmatch(line):
+                return found[1], 1
+            if found := _ORG.fullmatch(line):
+                return found[2], len(found[1])
+        if self._suffix == ".tex" and (found := _TEX.match(line)):
+            return found[2], _TEX_LEVELS[found[1]]
+        return None
+
+    def _heading(self, text: str, level: int) -> None:
+        text = one_line(text)
+        self._writer.turn(section=text)
+        self._writer.add(text, "heading", level)
+        if self._suffix not in ("", ".txt", ".text", ".tex"):
+            self._title = self._title or text
+
+    # -- lists ------------------------------------------------------------------------------------------------------
+
+    def _items(self, lines: list[str]) -> None:
+        starts = [number for number, line in enumerate(lines) if _ITEM.match(line)]
+        margins = sorted({_margin(lines[number]) for number in starts})
+        for start, end in pairwise([*starts, len(lines)]):
+            text = "\n".join(line.strip() for line in lines[start:end])
+            self._writer.add(text, "list item", margins.index(_margin(lines[start])))
 
 
-def _markdown_heading(lines: list[str], number: int, earliest: int) -> tuple[str, int]:
-    """Heading that the line completes ('' if none) and the number of its first line."""
-    line = lines[number].rstrip()
-    found = _ATX.match(line) if len(line) < 1000 else None
-    if found:
-        return _plain_heading(found[1] or ""), number
-    underlined = len(line) >= 2 and (not line.strip("=") or not line.strip("-")) and number - 1 >= earliest
-    above = lines[number - 1].strip() if underlined else ""
-    before = lines[number - 2].strip() if number - 2 >= earliest else ""
-    if above and not before and above[0] not in "#>|-*+<=`" and len(above) < 200:
-        return _plain_heading(above), number - 1
-    return "", number
+def _margin(line: str) -> int:
+    expanded = line.expandtabs()
+    return len(expanded) - len(expanded.lstrip())
 
 
-def _plain_heading(heading: str) -> str:
-    return one_line(_MARKUP.sub(lambda found: found[1] or "", heading))[:TITLE_CHARACTERS]
+def _is_list(lines: list[str]) -> bool:
+    """Whether every line is an item or goes on with one."""
+    margin = _margin(lines[0])
+    return all(_margin(line) > margin or (_ITEM.match(line) and _margin(line) == margin) for line in lines[1:])
 
 
-def _block(text: str, section: str) -> Iterator[Block]:
-    if text.strip():
-        yield Block(text.strip("\n").rstrip(), None, section)
+def _is_underlined(title: str, line: str, *, indented: bool) -> bool:
+    """Whether a line of signs underlines the one above it, and not just the first word of a table."""
+    text = title.strip()
+    if not _UNDERLINE.fullmatch(line) or not 0 < len(text) <= _TITLE_CHARACTERS:
+        return False
+    if (title[0].isspace() and not indented) or _UNDERLINE.fullmatch(title) or not any(map(str.isalnum, text)):
+        return False
+    length = len(line.rstrip())
+    # Chinese and Japanese signs are as wide as two.
+    return len(text) * 0.75 <= length <= max(len(text) * 3, 8) or length >= 60
+
+
+def _plain_level(lines: list[str], before: list[str], after: list[str], *, with_capitals: bool) -> int:
+    """Level of the heading that a line with nothing but its words is; 0 where that is not sure. Capitals say nothing in
+    a text that underlines its headings."""
+    line = lines[0].rstrip()
+    if line[0].isspace() or len(line) > 90 or not after + lines[1:] or line[-1] in ".,;:!?。，、;|" or ". . ." in line:
+        return 0
+    letters = [sign for sign in line if sign.isalpha()]
+    alone = len(lines) == 1
+    capitals = with_capitals and line.upper() == line != line.lower()
+    if capitals and (alone or _margin(lines[1]) >= 2) and len(letters) >= 4:
+        return 1 if len(line) <= 60 and not _ITEM.match(line) and "=" not in line and "  " not in line else 0
+    if not alone or "...." in line or "\t" in line:
+        return 0
+    if _CHAPTER.match(line):
+        return 1
+    found = _NUMBERED.match(line)
+    words = line[found.end() :] if found else ""
+    if found is None or not words[0].isalpha() or words[0].islower() or len(words.split()) > 12:
+        return 0
+    level = found[1].count(".") + 1
+    in_list = any(group and _NUMBERED.match(group[0]) and len(group) == 1 for group in (before, after))
+    return 0 if level == 1 and in_list else level

@@ -1,0 +1,69 @@
+"""Tables that are drawn with signs in plain text: grids of `+---+`, rows between bars, columns under rules."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from localspec.stores.documents.blocks import Table
+
+_BORDER = re.compile(r"[+|]?[-=+|: \u2500-\u257f]{3,}[+|]?")
+_DRAWN = str.maketrans({"│": "|", "┃": "|", "║": "|", "─": "-", "━": "-", "═": "=", "┼": "+", "╪": "+", "╬": "+"})
+_RULES = re.compile(r"[=-]{2,}(?:[ \t]+[=-]{2,})+")
+
+
+def drawn_table(lines: Sequence[str]) -> Table | None:
+    """The table that the lines of a paragraph draw; None where they draw none, or cells over several places."""
+    texts = [line.strip() for line in lines]
+    is_barred = len(texts) >= 3 and texts[0][:1] in "+|┌╔├┏" and texts[-1][:1] in "+|└╚┗├"
+    if is_barred and "|" in texts[1].translate(_DRAWN):
+        return _barred([text.translate(_DRAWN) for text in texts])
+    if len(lines) >= 3 and _RULES.fullmatch(texts[0]) and texts[0] == texts[-1]:
+        return _ruled([line.expandtabs() for line in lines])
+    if len(lines) >= 3 and _RULES.fullmatch(texts[1]) and not _RULES.fullmatch(texts[0]):
+        return _ruled([line.expandtabs() for line in (lines[1], lines[0], *lines[1:], lines[1])])
+    return None
+
+
+def _barred(texts: list[str]) -> Table | None:
+    """Rows between bars. With a border between all of them, several lines are one row."""
+    groups: list[list[list[str]]] = [[]]
+    strong = 0  # rows above a border of double lines
+    for text in texts:
+        if text[0] != "|" or _BORDER.fullmatch(text):
+            if text[0] not in "+|┌└├╔╚┏┗" or (text[0] == "+" and not _BORDER.fullmatch(text)):
+                return None
+            if groups[-1]:
+                strong = strong or (len(groups) if "=" in text else 0)
+                groups.append([])
+            continue
+        groups[-1].append([cell.strip() for cell in text.strip("|").split("|")])
+    groups = [group for group in groups if group]
+    widths = {len(cells) for group in groups for cells in group}
+    if len(widths) != 1:
+        return None
+    if len(groups) > 2 or (len(groups) == 2 and strong):
+        rows = [[" ".join(filter(None, column)) for column in zip(*group, strict=True)] for group in groups]
+        return Table.of(rows, header_rows=strong or 1)
+    rows = [cells for group in groups for cells in group]
+    return Table.of(rows, header_rows=len(groups[0]) if len(groups) == 2 else 0)
+
+
+def _ruled(lines: list[str]) -> Table | None:
+    """Columns under rules (reStructuredText's simple tables, output of databases)."""
+    starts = [found.start() for found in re.finditer(r"[=-]+", lines[0])]
+    ends = [*starts[1:], None]
+    rows: list[list[str]] = []
+    header_rows = 0
+    for line in lines[1:-1]:
+        if _RULES.fullmatch(line.strip()):
+            header_rows = header_rows or len(rows)
+            continue
+        if any(line[start - 1 : start].strip() for start in starts[1:]):
+            return None  # a cell runs over the rule
+        cells = [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+        if rows and not cells[0] and len(rows) != header_rows:
+            rows[-1] = [" ".join(filter(None, pair)) for pair in zip(rows[-1], cells, strict=True)]
+        else:
+            rows.append(cells)
+    return Table.of(rows, header_rows=header_rows) if rows else None
