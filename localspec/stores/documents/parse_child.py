@@ -21,13 +21,13 @@ from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.docx import read_docx
 from localspec.stores.documents.readers.html import read_epub, read_html
-from localspec.stores.documents.readers.office import read_xlsx
 from localspec.stores.documents.readers.opendocument_slides import read_odp
 from localspec.stores.documents.readers.opendocument_text import read_odt
 from localspec.stores.documents.readers.pdf import read_pdf
 from localspec.stores.documents.readers.plain import clean
 from localspec.stores.documents.readers.pptx import read_pptx
 from localspec.stores.documents.readers.rtf import read_rtf
+from localspec.stores.documents.readers.xlsx import read_xlsx
 
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2
