@@ -19,16 +19,27 @@ from xml.parsers import expat
 
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
+from localspec.stores.documents.readers.csv_table import read_csv
 from localspec.stores.documents.readers.docx import read_docx
 from localspec.stores.documents.readers.html import read_epub, read_html
+from localspec.stores.documents.readers.mail import read_mail
+from localspec.stores.documents.readers.notebook import read_notebook
 from localspec.stores.documents.readers.opendocument_slides import read_odp
 from localspec.stores.documents.readers.opendocument_text import read_odt
 from localspec.stores.documents.readers.pdf import read_pdf
 from localspec.stores.documents.readers.plain import clean
 from localspec.stores.documents.readers.pptx import read_pptx
 from localspec.stores.documents.readers.rtf import read_rtf
+from localspec.stores.documents.readers.subtitles import read_subtitles
 from localspec.stores.documents.readers.xlsx import read_xlsx
 
+_READERS_OF_BYTES = {
+    "html": read_html,
+    "csv": read_csv,
+    "mail": read_mail,
+    "notebook": read_notebook,
+    "subtitles": read_subtitles,
+}
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2
 _ENCRYPTED_FLAG = 1
@@ -77,13 +88,14 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
-    """Content of the file whose first bytes say `kind`: 'pdf', 'html', 'rtf' or 'zip'. Raises UnreadableError."""
+    """Content of the file whose first bytes or name say `kind`: 'pdf', 'rtf', 'zip', 'html', 'csv', 'mail', 'notebook'
+    or 'subtitles'. Raises UnreadableError."""
     if kind == "pdf":
         return read_pdf(path, limits)
-    if kind == "html":
-        return read_html(path.read_bytes(), limits)
     if kind == "rtf":
         return read_rtf(path, limits)
+    if kind in _READERS_OF_BYTES:
+        return _READERS_OF_BYTES[kind](path.read_bytes(), limits)
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
