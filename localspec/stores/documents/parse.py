@@ -33,7 +33,7 @@ __all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "cont
 _logger = logging.getLogger(__name__)
 
 _OFFICE_SUFFIXES = {".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".epub"}
-_OPEN_DOCUMENT_SUFFIXES = {".odt", ".ott", ".odp", ".otp", ".odg"}
+_OPEN_DOCUMENT_SUFFIXES = {".odt", ".ott", ".odp", ".otp", ".odg", ".ods", ".ots"}
 _HTML_SUFFIXES = {".html", ".htm", ".xhtml"}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdown", ".mkd", ".mdx"}
 _TEXT_SUFFIXES = {".txt", ".text", ".log", ".rst", ".adoc", ".asciidoc", ".org", ".tex"}
@@ -268,7 +268,7 @@ def _fits(suffix: str, kind: str) -> bool:
         return suffix in _HTML_SUFFIXES
     # .docm, .dotx, .xlsm and the like are the same formats.
     families = {"docx": (".doc", ".dot"), "pptx": (".ppt", ".pps"), "xlsx": (".xls",)}
-    families |= {"odt": (".odt", ".ott"), "odp": (".odp", ".otp")}
+    families |= {"odt": (".odt", ".ott"), "odp": (".odp", ".otp", ".odg"), "ods": (".ods", ".ots")}
     return suffix.startswith(families.get(kind, (f".{kind}",))) or _CHILD_SUFFIXES.get(suffix) == kind
 
 

@@ -24,6 +24,7 @@ from localspec.stores.documents.readers.docx import read_docx
 from localspec.stores.documents.readers.html import read_epub, read_html
 from localspec.stores.documents.readers.mail import read_mail
 from localspec.stores.documents.readers.notebook import read_notebook
+from localspec.stores.documents.readers.ods import read_ods
 from localspec.stores.documents.readers.opendocument_slides import read_odp
 from localspec.stores.documents.readers.opendocument_text import read_odt
 from localspec.stores.documents.readers.pdf import read_pdf
@@ -49,8 +50,8 @@ _UNSAFE_XML = UnreadableError(
     "defines XML entities, which documents of this kind do not need and attacks use.",
     "Open it in its own program if you trust it, and save it anew.",
 )
-_READERS = {"docx": read_docx, "pptx": read_pptx, "xlsx": read_xlsx, "odt": read_odt, "odp": read_odp}
-_OPEN_DOCUMENT_KINDS = {"text": "odt", "presentation": "odp", "graphics": "odp"}
+_READERS = {"docx": read_docx, "pptx": read_pptx, "xlsx": read_xlsx, "odt": read_odt, "odp": read_odp, "ods": read_ods}
+_OPEN_DOCUMENT_KINDS = {"text": "odt", "presentation": "odp", "graphics": "odp", "spreadsheet": "ods"}
 _EBCDIC_MARK = b"\x4c\x6f\xa7\x94"
 _OPEN_DOCUMENT = UnreadableError(
     "is an OpenDocument file of a kind that cannot be read.", "Save it as DOCX, XLSX, PPTX or PDF and add that."
