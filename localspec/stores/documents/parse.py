@@ -56,7 +56,7 @@ _CODE_SUFFIXES = {
 _CODE_NAMES = {"makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile", "vagrantfile"}
 
 SUPPORTED_SUFFIXES: frozenset[str] = frozenset(
-    {".pdf"}
+    {".pdf", ".msg"}
     | _OFFICE_SUFFIXES
     | _OPEN_DOCUMENT_SUFFIXES
     | _HTML_SUFFIXES
@@ -73,7 +73,7 @@ _KIND_OF_SUFFIX = {
     **dict.fromkeys(_CODE_SUFFIXES, "code"),
     **_CHILD_SUFFIXES,
 }
-_CONTAINER_SUFFIXES = {".pdf", ".rtf", *_OFFICE_SUFFIXES, *_OPEN_DOCUMENT_SUFFIXES}
+_CONTAINER_SUFFIXES = {".pdf", ".rtf", ".msg", *_OFFICE_SUFFIXES, *_OPEN_DOCUMENT_SUFFIXES}
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 _PICTURE = "Run it through an OCR program (text recognition) and add the result."
@@ -154,7 +154,7 @@ def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  #
             head = file.read(_HEAD_BYTES)
             kind = _true_kind(path, head, file)
             size = os.fstat(file.fileno()).st_size
-            if kind not in ("pdf", "zip", "rtf") and size > limits.text_bytes:
+            if kind not in ("pdf", "zip", "rtf", "msg") and size > limits.text_bytes:
                 raise UnreadableError(
                     f"is too large: {_megabytes(size)} of text; the limit is {_megabytes(limits.text_bytes)}.",
                     "Split it into smaller files.",
@@ -228,6 +228,8 @@ def _true_kind(path: Path, head: bytes, file: BinaryIO) -> str:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if head.startswith(_OLE_MAGIC):
+        if suffix == ".msg":
+            return "msg"
         raise _old_office(head, file)
     for offset, magic, name, advice in _FOREIGN_TYPES:
         if head.startswith(magic, offset):

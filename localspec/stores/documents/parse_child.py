@@ -27,6 +27,7 @@ from localspec.stores.documents.readers.notebook import read_notebook
 from localspec.stores.documents.readers.ods import read_ods
 from localspec.stores.documents.readers.opendocument_slides import read_odp
 from localspec.stores.documents.readers.opendocument_text import read_odt
+from localspec.stores.documents.readers.outlook import read_msg
 from localspec.stores.documents.readers.pdf import read_pdf
 from localspec.stores.documents.readers.plain import clean
 from localspec.stores.documents.readers.pptx import read_pptx
@@ -34,6 +35,7 @@ from localspec.stores.documents.readers.rtf import read_rtf
 from localspec.stores.documents.readers.subtitles import read_subtitles
 from localspec.stores.documents.readers.xlsx import read_xlsx
 
+_READERS_OF_FILES = {"pdf": read_pdf, "rtf": read_rtf, "msg": read_msg}
 _READERS_OF_BYTES = {
     "html": read_html,
     "csv": read_csv,
@@ -89,12 +91,10 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
-    """Content of the file whose first bytes or name say `kind`: 'pdf', 'rtf', 'zip', 'html', 'csv', 'mail', 'notebook'
-    or 'subtitles'. Raises UnreadableError."""
-    if kind == "pdf":
-        return read_pdf(path, limits)
-    if kind == "rtf":
-        return read_rtf(path, limits)
+    """Content of the file whose first bytes or name say `kind`: 'pdf', 'rtf', 'msg', 'zip', 'html', 'csv', 'mail',
+    'notebook' or 'subtitles'. Raises UnreadableError."""
+    if kind in _READERS_OF_FILES:
+        return _READERS_OF_FILES[kind](path, limits)
     if kind in _READERS_OF_BYTES:
         return _READERS_OF_BYTES[kind](path.read_bytes(), limits)
     try:
