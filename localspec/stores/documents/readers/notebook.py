@@ -66,7 +66,8 @@ def _write_output(writer: BlockWriter, output: Untyped, limits: ParseLimits) -> 
     if kind in ("error", "pyerr"):
         writer.add(clean(f"{output.get('ename', '')}: {output.get('evalue', '')}"), "code")
         return
-    data = output.get("data") if isinstance(output.get("data"), dict) else output
+    found = output.get("data")
+    data = found if isinstance(found, dict) else output
     page = _joined(data.get("text/html", data.get("html", "")))
     if "<table" in page:
         _write_blocks(writer, read_html(page.encode("utf-8"), limits).blocks)
