@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import decimal
+import math
 import operator
 import re
 from collections.abc import Callable
@@ -73,7 +74,7 @@ class _Section:
 
 def general(value: float) -> str:
     """A number without a format: up to 15 significant digits, so that 0.1 + 0.2 is 0.3."""
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         return str(value)
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))
@@ -89,14 +90,17 @@ def general(value: float) -> str:
 
 def shown_number(value: float, code: str, *, from_1904: bool = False) -> str:
     """`value` by the format `code`; dates count days from 1900, or from 1904. One line, without outer spaces."""
-    if code in ("", GENERAL):
+    if code in ("", GENERAL) or not math.isfinite(value):
         return general(value)
     return _shown_number(value, code, from_1904)
 
 
 @lru_cache(maxsize=20_000)
 def _shown_number(value: float, code: str, from_1904: bool) -> str:
-    return " ".join(_by_sections(value, code, from_1904).split())
+    try:
+        return " ".join(_by_sections(value, code, from_1904).split())
+    except decimal.InvalidOperation:  # more digits than anybody wants to see
+        return general(value)
 
 
 def shown_text(text: str, code: str) -> str:

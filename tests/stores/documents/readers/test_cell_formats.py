@@ -82,6 +82,8 @@ _DOLLARS = '_($* #,##0.00_);_($* (#,##0.00);_($* "-"??_);_(@_)'
         (61.0, "yyyy-mm-dd", "1900-03-01"),
         (-1.0, "yyyy-mm-dd", "-1"),
         (5.0, '"open', "open"),
+        (float("inf"), "0.00", "inf"),
+        (1e308, "0." + "0" * 200, "1E+308"),
     ],
 )
 def test_a_number_is_shown_by_its_format(value: float, code: str, shown: str) -> None:
