@@ -33,12 +33,18 @@ __all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "cont
 _logger = logging.getLogger(__name__)
 
 _OFFICE_SUFFIXES = {".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".epub"}
-_OPEN_DOCUMENT_SUFFIXES = {".odt", ".ott", ".odp", ".otp", ".odg"}
+_OPEN_DOCUMENT_SUFFIXES = {".odt", ".ott", ".odp", ".otp", ".odg", ".ods", ".ots"}
 _HTML_SUFFIXES = {".html", ".htm", ".xhtml"}
 _MARKDOWN_SUFFIXES = {".md", ".markdown", ".mdown", ".mkd", ".mdx"}
-_TEXT_SUFFIXES = {".txt", ".text", ".log", ".csv", ".tsv", ".rst", ".adoc", ".asciidoc", ".org", ".tex", ".srt", ".vtt"}
+_TEXT_SUFFIXES = {".txt", ".text", ".log", ".rst", ".adoc", ".asciidoc", ".org", ".tex"}
+_CHILD_SUFFIXES = {  # text that has readers of its own
+    **dict.fromkeys((".csv", ".tsv"), "csv"),
+    **dict.fromkeys((".srt", ".vtt"), "subtitles"),
+    ".eml": "mail",
+    ".ipynb": "notebook",
+}
 _CODE_SUFFIXES = {
-    *(".py", ".pyi", ".ipynb", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".vue", ".svelte", ".css", ".scss"),
+    *(".py", ".pyi", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".tsx", ".vue", ".svelte", ".css", ".scss"),
     *(".less", ".c", ".h", ".cc", ".cpp", ".cxx", ".hpp", ".hh", ".m", ".mm", ".cs", ".java", ".kt", ".kts"),
     *(".scala", ".groovy", ".go", ".rs", ".swift", ".zig", ".nim", ".d", ".rb", ".php", ".pl", ".pm", ".lua"),
     *(".r", ".jl", ".dart", ".hs", ".ml", ".mli", ".fs", ".ex", ".exs", ".erl", ".clj", ".lisp", ".el", ".scm"),
@@ -50,13 +56,14 @@ _CODE_SUFFIXES = {
 _CODE_NAMES = {"makefile", "dockerfile", "cmakelists.txt", "rakefile", "gemfile", "jenkinsfile", "vagrantfile"}
 
 SUPPORTED_SUFFIXES: frozenset[str] = frozenset(
-    {".pdf"}
+    {".pdf", ".msg"}
     | _OFFICE_SUFFIXES
     | _OPEN_DOCUMENT_SUFFIXES
     | _HTML_SUFFIXES
     | _MARKDOWN_SUFFIXES
     | _TEXT_SUFFIXES
     | _CODE_SUFFIXES
+    | set(_CHILD_SUFFIXES)
 )
 """Lower-case suffixes for file pickers; `parse` also reads any other file that holds text."""
 
@@ -64,8 +71,9 @@ _KIND_OF_SUFFIX = {
     **dict.fromkeys(_MARKDOWN_SUFFIXES, "markdown"),
     **dict.fromkeys(_TEXT_SUFFIXES, "text"),
     **dict.fromkeys(_CODE_SUFFIXES, "code"),
+    **_CHILD_SUFFIXES,
 }
-_CONTAINER_SUFFIXES = {".pdf", ".rtf", *_OFFICE_SUFFIXES, *_OPEN_DOCUMENT_SUFFIXES}
+_CONTAINER_SUFFIXES = {".pdf", ".rtf", ".msg", *_OFFICE_SUFFIXES, *_OPEN_DOCUMENT_SUFFIXES}
 _OLE_MAGIC = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 _PICTURE = "Run it through an OCR program (text recognition) and add the result."
@@ -112,7 +120,7 @@ class ParsedDocument:
     """Text of one document. No text in it holds NUL characters or lone surrogates."""
 
     title: str  # from the document itself, else the file's name without suffix
-    kind: str  # what the file truly is: 'pdf', 'docx', 'pptx', 'xlsx', 'odt', 'odp', 'rtf', 'html', 'markdown', ...
+    kind: str  # what the file truly is: 'pdf', 'docx', 'xlsx', 'csv', 'html', 'mail', 'markdown', 'text', 'code' …
     blocks: tuple[Block, ...]
     pages: int | None  # number of pages or slides; None where the format has none
     warnings: tuple[str, ...]  # what was left out or guessed, in plain words
@@ -147,7 +155,7 @@ def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  #
             head = file.read(_HEAD_BYTES)
             kind = _true_kind(path, head, file)
             size = os.fstat(file.fileno()).st_size
-            if kind not in ("pdf", "zip", "rtf") and size > limits.text_bytes:
+            if kind not in ("pdf", "zip", "rtf", "msg") and size > limits.text_bytes:
                 raise UnreadableError(
                     f"is too large: {_megabytes(size)} of text; the limit is {_megabytes(limits.text_bytes)}.",
                     "Split it into smaller files.",
@@ -222,6 +230,8 @@ def _true_kind(path: Path, head: bytes, file: BinaryIO) -> str:
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
     if head.startswith(_OLE_MAGIC):
+        if suffix == ".msg":
+            return "msg"
         raise _old_office(head, file)
     for offset, magic, name, advice in _FOREIGN_TYPES:
         if head.startswith(magic, offset):
@@ -231,7 +241,7 @@ def _true_kind(path: Path, head: bytes, file: BinaryIO) -> str:
     lowered = start[:1024].lower()
     is_html = lowered.startswith((b"<!doctype html", b"<html"))
     is_html |= lowered.startswith(b"<?xml") and b"<html" in lowered
-    if suffix in _HTML_SUFFIXES or (is_html and code not in ("markdown", "code")):
+    if suffix in _HTML_SUFFIXES or (is_html and code not in ("markdown", "code", "mail")):
         return "html"
     if suffix in _CONTAINER_SUFFIXES:
         raise UnreadableError(
@@ -262,8 +272,8 @@ def _fits(suffix: str, kind: str) -> bool:
         return suffix in _HTML_SUFFIXES
     # .docm, .dotx, .xlsm and the like are the same formats.
     families = {"docx": (".doc", ".dot"), "pptx": (".ppt", ".pps"), "xlsx": (".xls",)}
-    families |= {"odt": (".odt", ".ott"), "odp": (".odp", ".otp")}
-    return suffix.startswith(families.get(kind, (f".{kind}",)))
+    families |= {"odt": (".odt", ".ott"), "odp": (".odp", ".otp", ".odg"), "ods": (".ods", ".ots")}
+    return suffix.startswith(families.get(kind, (f".{kind}",))) or _CHILD_SUFFIXES.get(suffix) == kind
 
 
 def _title(content: Content, path: Path) -> str:

@@ -19,18 +19,32 @@ from xml.parsers import expat
 
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
+from localspec.stores.documents.readers.csv_table import read_csv
 from localspec.stores.documents.readers.docx import read_docx
 from localspec.stores.documents.readers.encodings import clean
 from localspec.stores.documents.readers.epub import read_epub
 from localspec.stores.documents.readers.html import read_html
-from localspec.stores.documents.readers.office import read_xlsx
+from localspec.stores.documents.readers.mail import read_mail
+from localspec.stores.documents.readers.notebook import read_notebook
+from localspec.stores.documents.readers.ods import read_ods
 from localspec.stores.documents.readers.opendocument_slides import read_odp
 from localspec.stores.documents.readers.opendocument_text import read_odt
+from localspec.stores.documents.readers.outlook import read_msg
 from localspec.stores.documents.readers.pdf import read_pdf
 from localspec.stores.documents.readers.plain import read_text
 from localspec.stores.documents.readers.pptx import read_pptx
 from localspec.stores.documents.readers.rtf import read_rtf
+from localspec.stores.documents.readers.subtitles import read_subtitles
+from localspec.stores.documents.readers.xlsx import read_xlsx
 
+_READERS_OF_FILES = {"pdf": read_pdf, "rtf": read_rtf, "msg": read_msg}
+_READERS_OF_BYTES = {
+    "html": read_html,
+    "csv": read_csv,
+    "mail": read_mail,
+    "notebook": read_notebook,
+    "subtitles": read_subtitles,
+}
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 _LARGE_MEMBER_BYTES = 20 * 1024**2
 _ENCRYPTED_FLAG = 1
@@ -40,8 +54,8 @@ _UNSAFE_XML = UnreadableError(
     "defines XML entities, which documents of this kind do not need and attacks use.",
     "Open it in its own program if you trust it, and save it anew.",
 )
-_READERS = {"docx": read_docx, "pptx": read_pptx, "xlsx": read_xlsx, "odt": read_odt, "odp": read_odp}
-_OPEN_DOCUMENT_KINDS = {"text": "odt", "presentation": "odp", "graphics": "odp"}
+_READERS = {"docx": read_docx, "pptx": read_pptx, "xlsx": read_xlsx, "odt": read_odt, "odp": read_odp, "ods": read_ods}
+_OPEN_DOCUMENT_KINDS = {"text": "odt", "presentation": "odp", "graphics": "odp", "spreadsheet": "ods"}
 _EBCDIC_MARK = b"\x4c\x6f\xa7\x94"
 _OPEN_DOCUMENT = UnreadableError(
     "is an OpenDocument file of a kind that cannot be read.", "Save it as DOCX, XLSX, PPTX or PDF and add that."
@@ -79,15 +93,14 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits) -> Content:
-    """Content of the file of this `kind`: 'pdf', 'html', 'rtf', 'markdown', 'text' or 'zip'. Raises UnreadableError."""
-    if kind == "pdf":
-        return read_pdf(path, limits)
+    """Content of the file whose first bytes or name say `kind`: 'pdf', 'rtf', 'msg', 'zip', 'html', 'csv', 'mail',
+    'notebook', 'subtitles', 'markdown' or 'text'. Raises UnreadableError."""
+    if kind in _READERS_OF_FILES:
+        return _READERS_OF_FILES[kind](path, limits)
+    if kind in _READERS_OF_BYTES:
+        return _READERS_OF_BYTES[kind](path.read_bytes(), limits)
     if kind in ("markdown", "text"):
         return read_text(path.read_bytes(), kind, limits, path.suffix.lower())
-    if kind == "html":
-        return read_html(path.read_bytes(), limits)
-    if kind == "rtf":
-        return read_rtf(path, limits)
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:

@@ -142,8 +142,8 @@ def test_xlsx_has_sheets_and_rows(tmp_path: Path) -> None:
     parsed = parse(make_xlsx(tmp_path / "a.xlsx", {"Prices": rows, "Empty": [], "Notes": [["x"]]}))
     assert parsed.kind == "xlsx"
     assert by_place(parsed) == (
-        ("Item | Price\nTea | 2 | TRUE\n | 2.5 | 2024-03-01", None, "Prices"),
-        ("x", None, "Notes"),
+        ("Prices\n\nItem | Price | \nTea | 2 | TRUE\n | 2.5 | 2024-03-01 0:00:00", None, "Prices"),
+        ("Notes\n\nx", None, "Notes"),
     )
 
 
@@ -447,7 +447,7 @@ def test_too_little_memory_is_told(tmp_path: Path) -> None:
 def test_a_huge_sheet_is_capped_with_a_warning(tmp_path: Path) -> None:
     path = make_xlsx(tmp_path / "a.xlsx", {"Data": ([row, "x"] for row in range(3000)), "Rest": [["never"]]})
     parsed = parse(path, ParseLimits(cells=1000))
-    assert parsed.text.startswith("0 | x\n1 | x")
+    assert parsed.text.startswith("Data\n\n0 | x\n1 | x")
     assert "never" not in parsed.text
     assert "1,000" in parsed.warnings[0]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import zipfile
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import IO, NamedTuple, TypeAlias
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -85,6 +85,11 @@ def _short(name: str) -> str:
     return f"{prefix}:{local}" if prefix else local
 
 
+def local_name(name: str) -> str:
+    """A name without its namespace, long or short."""
+    return name[name.rfind("}") + 1 :] if name[:1] == "{" else name[name.find(":") + 1 :]
+
+
 def child(element: Element | None, *path: str) -> Element | None:
     """The first child of that name, and of it the next of the path; None where one is missing."""
     for name in path:
@@ -149,6 +154,10 @@ class Package:
     def data(self, name: str) -> bytes:
         """The bytes of a part. Raises KeyError."""
         return self._archive.read(self._names[name.lower()])
+
+    def open(self, name: str) -> IO[bytes]:
+        """A part to be read in a stream. Raises KeyError."""
+        return self._archive.open(self._names[name.lower()])
 
     def xml(self, name: str) -> Element | None:
         """The root of a part, read once; None where there is no such part."""
