@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from pathlib import Path
 
 from localspec.stores.documents.blocks import Block
@@ -15,8 +14,8 @@ from localspec.stores.documents.readers.content import (
     Untyped,
     too_much_text,
 )
-from localspec.stores.documents.readers.pdf_layout import WORD, join_lines, paragraphs, right_margin, running_lines
-from localspec.stores.documents.readers.pdf_lines import PdfPage, pdf_lines
+from localspec.stores.documents.readers.pdf_lines import PdfPage, pdf_page
+from localspec.stores.documents.readers.pdf_writing import Mark, write_pages
 from localspec.stores.documents.readers.plain import one_line
 
 
@@ -42,21 +41,21 @@ def read_pdf(path: Path, limits: ParseLimits) -> Content:
     for index in range(len(pdf)):
         try:
             page = pdf[index]
-            lines = pdf_lines(page)
+            found = pdf_page(page)
         except pypdfium2.PdfiumError:
             broken += 1
-            pages.append(PdfPage([], 0.0, True))
+            pages.append(PdfPage([], 0.0, 0.0))
             continue
-        left -= sum(len(line.text) for line in lines)
+        left -= sum(len(line.text) for line in found.lines)
         if left < 0:
             raise too_much_text(limits.characters)
-        if not lines and pypdfium2.raw.FPDFPage_CountObjects(page) > 0:
+        if not found.lines and pypdfium2.raw.FPDFPage_CountObjects(page) > 0:
             pictures += 1
-        pages.append(PdfPage(lines, page.get_height(), page.get_rotation() == 0))
+        pages.append(found)
         page.close()
     _refuse_pdf_without_text(pages, pictures, broken)
     writer = BlockWriter(limits)
-    _write_pdf(writer, pages, _outline(pdf))
+    write_pages(writer, pages, _outline(pdf))
     blocks = writer.blocks
     title = one_line(pdf.get_metadata_value("Title") or "")
     return Content(title, "pdf", blocks, len(pages), _pdf_warnings(blocks, len(pages), pictures, broken))
@@ -103,8 +102,8 @@ def _pdf_warnings(blocks: list[Block], pages: int, pictures: int, broken: int) -
     return tuple(warnings)
 
 
-def _outline(pdf: Untyped) -> list[tuple[int, float, str]]:
-    """Bookmarks as (page index, distance down the page as a negative y, title), in reading order."""
+def _outline(pdf: Untyped) -> list[Mark]:
+    """Bookmarks in reading order."""
     marks = []
     for number, bookmark in enumerate(pdf.get_toc(max_depth=6)):
         destination = bookmark.get_dest()
@@ -114,37 +113,7 @@ def _outline(pdf: Untyped) -> list[tuple[int, float, str]]:
             continue
         mode, position = destination.get_view()
         top = position[1] if mode == 1 and len(position) > 1 and position[1] is not None else float("inf")
-        marks.append((index, -top, title))
+        marks.append(Mark(index, -top, title, bookmark.level + 1))
         if number > 20_000:
             break
     return sorted(marks, key=lambda mark: mark[:2])
-
-
-def _write_pdf(writer: BlockWriter, pages: list[PdfPage], outline: list[tuple[int, float, str]]) -> None:
-    running = running_lines(pages)
-    heights = Counter[float]()
-    words: set[str] = set()
-    for page in pages:
-        for line in page.lines:
-            heights[round(line.height, 1)] += len(line.text)
-            words.update(WORD.findall(line.text.lower()))
-    body_height = heights.most_common(1)[0][0]
-    section, next_mark = "", 0
-    for index, page in enumerate(pages):
-        writer.turn(page=index + 1, section=section)
-        lines = [line for number, line in enumerate(page.lines) if (index, number) not in running]
-        for paragraph in paragraphs(lines, page.upright):
-            first = paragraph[0]
-            text = join_lines(paragraph, right_margin(paragraph, lines), words, page.upright)
-            heading = ""
-            # A bookmark points a little above the first line of what it names.
-            while next_mark < len(outline) and outline[next_mark][:2] <= (index, -first.baseline):
-                heading = outline[next_mark][2]
-                next_mark += 1
-            large = first.height >= body_height * 1.15 and len(text) <= 120 and any(map(str.isalpha, text))
-            if not outline and large:
-                heading = " ".join(text.split())
-            if heading and heading != section:
-                section = heading
-                writer.turn(page=index + 1, section=section)
-            writer.add(text)

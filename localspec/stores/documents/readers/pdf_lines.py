@@ -1,67 +1,299 @@
-"""Lines of a PDF's pages with their geometry, as PDFium finds them."""
+"""Pieces of a PDF's lines with their geometry: words of PDFium that stand together, parted at wide gaps."""
 
 from __future__ import annotations
 
 import ctypes
-import statistics
+import math
+import re
+import unicodedata
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from localspec.stores.documents.readers.content import Untyped
+from localspec.stores.documents.readers.pdf_direction import (
+    RIGHT_TO_LEFT,
+    DrawnCharacter,
+    reading_order,
+    runs_right_to_left,
+)
+from localspec.stores.documents.readers.pdf_rules import Rule, page_rules, turned_point
 from localspec.stores.documents.readers.plain import one_line
 
 HYPHEN = "\x02"
-"""Ends a line that PDFium found to be hyphenated."""
+"""Ends a piece whose last word seems to go on in the next line."""
+WIDE_GAP = 0.6
+"""Of the line's height (1.1 to 1.3 times the font size): a wider gap parts pieces. Justified lines seldom have it."""
+_BREAK = re.compile(r"(?<=[^\W\d_])[-\u2010]$")
+_BOLD = re.compile(rb"bold|black|heavy|demi|CMBX|BX\d|Medi", re.IGNORECASE)
+_ENUMERATOR = re.compile(r"[•◦▪‣●○■–—*·\uf0b7\uf0a7-]|\(?\d{1,3}[.)]|\(?[A-Za-z][.)]|\[\d{1,3}\]")
+_ACCENTS = {
+    "´": "\u0301",
+    "¨": "\u0308",
+    "ˆ": "\u0302",
+    "˜": "\u0303",
+    "ˇ": "\u030c",
+    "˘": "\u0306",
+    "¯": "\u0304",
+    "˚": "\u030a",
+    "˙": "\u0307",
+    "˝": "\u030b",
+}
+_ACCENTED = re.compile(f"([{''.join(_ACCENTS)}])([^\\W\\d_])")
+_HYPHEN_UNITS = frozenset({0x02, 0xAD, 0xFFFE})
 
 
 class Line(NamedTuple):
-    text: str  # ends with HYPHEN where a word goes on in the next line
-    left: float  # edges and baseline in points from the lower left corner of the page
+    """A piece of a line, or a whole one. Points, from the lower left corner of the page as it is read."""
+
+    text: str  # words with one blank between them; ends with HYPHEN where a word may go on in the next line
+    left: float
     right: float
     baseline: float
     height: float  # of the font, ascent to descent
-    fixed: bool  # fixed-width font
+    fixed: bool = False  # fixed-width font
+    bold: bool = False
+    edges: Sequence[float] = ()  # left and right edge of each word of the text, in turn
 
 
 class PdfPage(NamedTuple):
-    lines: list[Line]
+    """What stands on a page. One that is read from right to left is held mirrored: its lines begin on the left."""
+
+    lines: list[Line]  # in PDFium's order
+    width: float
     height: float
-    upright: bool
+    turned: tuple[str, ...] = ()  # texts in another direction than the most of the page: stamps, labels of axes
+    rules: tuple[Rule, ...] = ()
 
 
-def pdf_lines(page: Untyped) -> list[Line]:
-    """Lines of a page in PDFium's reading order, with their geometry."""
-    import pypdfium2.raw as pdfium
+class _Word(NamedTuple):
+    text: str
+    left: float
+    right: float
+    baseline: float
+    height: float
+    place: int  # index of a character of it
 
+
+class _Reader:
+    """Asks PDFium about the characters of a page, and turns what it says so that most of the text is upright."""
+
+    def __init__(self, page: Untyped, text_page: Untyped) -> None:
+        import pypdfium2.raw as pdfium
+
+        self.pdfium = pdfium
+        self.text_page = text_page
+        self.units = [pdfium.FPDFText_GetUnicode(text_page, index) for index in range(text_page.count_chars())]
+        width, height = page.get_size()
+        self.width, self.height = (height, width) if page.get_rotation() % 180 else (width, height)
+        self.turn = 0
+        self._rectangle = pdfium.FS_RECTF()
+        self._x, self._y = ctypes.c_double(), ctypes.c_double()
+        self._flags = ctypes.c_int()
+        self._name = ctypes.create_string_buffer(128)
+
+    def found_lines(self) -> Iterator[range]:
+        """Indices of the characters of PDFium's lines that hold something to see."""
+        start = 0
+        for index in range(len(self.units) + 1):
+            unit = self.units[index] if index < len(self.units) else 10
+            broken = unit in (0x02, 0xFFFE)  # a hyphen, behind which the next line begins at once
+            if broken or unit in (10, 13):
+                if any(one > 32 and one != 0xA0 for one in self.units[start:index]):
+                    yield range(start, index + broken)
+                start = index + 1
+
+    def quarter(self, indices: range) -> int:
+        """Quarter turns (clockwise) of a line's text; -1 for a slope."""
+        first = next(index for index in indices if self.units[index] > 32 and self.units[index] != 0xA0)
+        turns = self.pdfium.FPDFText_GetCharAngle(self.text_page, first) / (math.pi / 2)
+        return round(turns) % 4 if abs(turns - round(turns)) < 0.06 else -1
+
+    def box(self, index: int) -> tuple[float, float, float, float]:
+        """Left, right, bottom and top of a character."""
+        found = self._rectangle
+        self.pdfium.FPDFText_GetLooseCharBox(self.text_page, index, found)
+        if not self.turn:
+            return found.left, found.right, min(found.bottom, found.top), max(found.bottom, found.top)
+        one = turned_point(found.left, found.bottom, self.turn, self.width, self.height)
+        other = turned_point(found.right, found.top, self.turn, self.width, self.height)
+        left, right = sorted((one[0], other[0]))
+        bottom, top = sorted((one[1], other[1]))
+        return left, right, bottom, top
+
+    def baseline(self, index: int) -> float:
+        """Where a character stands."""
+        self.pdfium.FPDFText_GetCharOrigin(self.text_page, index, self._x, self._y)
+        return turned_point(self._x.value, self._y.value, self.turn, self.width, self.height)[1]
+
+    def font(self, index: int) -> tuple[bool, bool]:
+        """Whether a character's font is of fixed width, and whether it is bold."""
+        size = self.pdfium.FPDFText_GetFontInfo(self.text_page, index, self._name, 128, self._flags)
+        name = self._name.value if 0 < size <= 128 else b""
+        flags = self._flags.value
+        return bool(flags & 1), bool(flags & 1 << 18) or _BOLD.search(name) is not None
+
+
+def pdf_page(page: Untyped) -> PdfPage:
+    """Pieces and rules of a page, turned so that most of its text is upright."""
     text_page = page.get_textpage()
-    lines: list[Line] = []
-    units: list[int] = []
-    visible: list[int] = []
-    count = text_page.count_chars()
-    rectangle, flags = pdfium.FS_RECTF(), ctypes.c_int()
-    x, y = ctypes.c_double(), ctypes.c_double()
-    for index in range(count + 1):
-        unit = pdfium.FPDFText_GetUnicode(text_page, index) if index < count else 10
-        hyphen = unit in (0x02, 0xFFFE)
-        if unit not in (10, 13) and not hyphen:
-            units.append(unit)
-            if unit > 32 and unit != 0xA0:
-                visible.append(index)
+    try:
+        reader = _Reader(page, text_page)
+        found = [(reader.quarter(indices), indices) for indices in reader.found_lines()]
+        quarters = Counter[int]()
+        for quarter, indices in found:
+            quarters[quarter] += len(indices)
+        most = max(quarters, key=lambda quarter: quarters[quarter], default=0)
+        reader.turn = max(0, most)
+        lines: list[Line] = []
+        turned: list[str] = []
+        for quarter, indices in found:
+            words = _words(reader, indices)
+            if quarter == most:
+                lines += _pieces(reader, words)
+            elif words:
+                turned.append(" ".join(word.text for word in words).rstrip(HYPHEN))
+        rules = page_rules(page, reader.turn, reader.width, reader.height)
+    finally:
+        text_page.close()
+    width, height = (reader.height, reader.width) if reader.turn % 2 else (reader.width, reader.height)
+    if runs_right_to_left(line.text for line in lines):
+        lines = [_mirrored(line, width) for line in lines]
+        rules = [rule._replace(left=width - rule.right, right=width - rule.left) for rule in rules]
+    return PdfPage(lines, width, height, tuple(turned), tuple(rules))
+
+
+def piece(line: Line, first: int, end: int) -> Line:
+    """The words from `first` to before `end` of a line."""
+    edges = line.edges[2 * first : 2 * end]
+    text = " ".join(line.text.split(" ")[first:end])
+    return line._replace(text=text, left=min(edges), right=max(edges), edges=edges)
+
+
+def glued(pieces: Sequence[Line]) -> Line:
+    """Pieces of one line as one; in a fixed-width font the gaps between them stay as blanks."""
+    if len(pieces) == 1:
+        return pieces[0]
+    longest = max(pieces, key=lambda one: len(one.text))
+    edges = array("f")
+    texts: list[str] = []
+    fixed = all(one.fixed for one in pieces)
+    for number, one in enumerate(pieces):
+        if number:
+            blanks = 1
+            if fixed:
+                width = (one.right - one.left) / max(1, len(one.text))
+                blanks = max(1, min(40, round((one.left - pieces[number - 1].right) / (width or 1.0))))
+            texts[-1] = texts[-1].rstrip(HYPHEN) + ("-" if texts[-1].endswith(HYPHEN) else "")
+            texts.append(" " * blanks)
+        texts.append(one.text)
+        edges.extend(one.edges)
+    left, right = min(one.left for one in pieces), max(one.right for one in pieces)
+    bold = all(one.bold for one in pieces)
+    return longest._replace(text="".join(texts), left=left, right=right, fixed=fixed, bold=bold, edges=edges)
+
+
+def _words(reader: _Reader, indices: range) -> list[_Word]:
+    """Words of a line of PDFium, in the order in which they are read."""
+    text = _from_units(reader.units[indices.start : indices.stop])
+    if RIGHT_TO_LEFT.search(text):
+        return _right_to_left_words(reader, indices)
+    words: list[_Word] = []
+    start = indices.start
+    for index in range(indices.start, indices.stop + 1):
+        inside = index < indices.stop and reader.units[index] > 32 and reader.units[index] != 0xA0
+        if inside or (index < indices.stop and reader.units[index] in _HYPHEN_UNITS):
             continue
-        if visible:
-            pdfium.FPDFText_GetCharOrigin(text_page, visible[0], x, y)
-            boxes = []
-            for place in (visible[0], visible[len(visible) // 2], visible[-1]):
-                pdfium.FPDFText_GetLooseCharBox(text_page, place, rectangle)
-                boxes.append((rectangle.left, rectangle.right, abs(rectangle.top - rectangle.bottom)))
-            pdfium.FPDFText_GetFontInfo(text_page, visible[len(visible) // 2], None, 0, flags)
-            height = statistics.median(box[2] for box in boxes)
-            text = one_line(_from_units(units))
-            if text:
-                text += HYPHEN if hyphen else ""
-                lines.append(Line(text, boxes[0][0], boxes[2][1], y.value, height, bool(flags.value & 1)))
-        units, visible = [], []
-    text_page.close()
-    return lines
+        if index > start:
+            shown = [place for place in range(start, index) if reader.units[place] not in _HYPHEN_UNITS]
+            broken = index == indices.stop and reader.units[index - 1] in _HYPHEN_UNITS
+            word = _composed(one_line(_from_units([reader.units[place] for place in shown])))
+            if word:
+                left, right, bottom, top = reader.box(shown[0])
+                if len(shown) > 1:
+                    box = reader.box(shown[-1])
+                    left, right = min(left, box[0]), max(right, box[1])
+                baseline = reader.baseline(shown[0])
+                text = word.replace(" ", "") + (HYPHEN if broken else "")
+                words.append(_Word(text, left, right, baseline, top - bottom, shown[0]))
+        start = index + 1
+    return words
+
+
+def _right_to_left_words(reader: _Reader, indices: range) -> list[_Word]:
+    """Words of a line in which there are right-to-left letters: by the places of its characters."""
+    characters: list[DrawnCharacter] = []
+    heights: list[float] = []
+    visible = indices.start
+    for index in indices:
+        unit = reader.units[index]
+        if unit in _HYPHEN_UNITS or reader.pdfium.FPDFText_IsGenerated(reader.text_page, index) == 1:
+            continue
+        left, right, bottom, top = reader.box(index)
+        blank = unit <= 32 or unit == 0xA0
+        characters.append(DrawnCharacter(" " if blank else _from_units([unit]), left, right))
+        if not blank:
+            heights.append(top - bottom)
+            visible = index
+    if not heights:
+        return []
+    height, baseline = sorted(heights)[len(heights) // 2], reader.baseline(visible)
+    words = []
+    for group in reading_order(characters, height):
+        text = one_line("".join(one.text for one in group)).replace(" ", "")
+        if text:
+            left, right = min(one.left for one in group), max(one.right for one in group)
+            words.append(_Word(text, left, right, baseline, height, visible))
+    return words
+
+
+def _pieces(reader: _Reader, words: list[_Word]) -> Iterator[Line]:
+    """Words of a line, parted where the gap is wide; a bullet or number stays with its item."""
+    start = 0
+    for number in range(1, len(words) + 1):
+        if number < len(words):
+            before, word = words[number - 1], words[number]
+            height = max(before.height, word.height)
+            gap = max(word.left - before.right, before.left - word.right)
+            enumerator = number - start == 1 and _ENUMERATOR.fullmatch(before.text) is not None
+            same = abs(word.baseline - before.baseline) < 0.7 * height
+            if same and gap < (3.0 if enumerator else WIDE_GAP) * height:
+                continue
+        yield _line(reader, words[start:number])
+        start = number
+
+
+def _line(reader: _Reader, words: list[_Word]) -> Line:
+    longest = max(words, key=lambda word: len(word.text))
+    fixed, bold = reader.font(longest.place)
+    text = " ".join(word.text for word in words)
+    if not fixed:
+        text = _BREAK.sub(HYPHEN, text)
+    edges = array("f")
+    for word in words:
+        edges.extend((word.left, word.right))
+    return Line(text, min(edges), max(edges), longest.baseline, longest.height, fixed, bold, edges)
+
+
+def _mirrored(line: Line, width: float) -> Line:
+    edges = array("f")
+    for place in range(0, len(line.edges), 2):
+        edges.extend((width - line.edges[place + 1], width - line.edges[place]))
+    return line._replace(left=width - line.right, right=width - line.left, edges=edges)
+
+
+def _composed(text: str) -> str:
+    """Letters whose accent is drawn before them, as TeX does, as one character each."""
+    if text.isascii():
+        return text
+    return _ACCENTED.sub(lambda match: _accented(match[1], match[2]), text)
+
+
+def _accented(accent: str, letter: str) -> str:
+    letter = {"ı": "i", "ȷ": "j"}.get(letter, letter)
+    whole = unicodedata.normalize("NFC", letter + _ACCENTS[accent])
+    return whole if len(whole) == 1 else accent + letter
 
 
 def _from_units(units: list[int]) -> str:
