@@ -27,6 +27,9 @@ WIDE_GAP = 0.6
 """Of the line's height (1.1 to 1.3 times the font size): a wider gap parts pieces. Justified lines seldom have it."""
 _BREAK = re.compile(r"(?<=[^\W\d_])[-\u2010]$")
 _BOLD = re.compile(rb"bold|black|heavy|demi|CMBX|BX\d|Medi", re.IGNORECASE)
+_FIXED = re.compile(
+    rb"mono|courier|typewriter|consol|menlo|cursor|CMTT|SFTT|LMTT|xtt|NimbusMon|BeraSansMono", re.IGNORECASE
+)
 _ENUMERATOR = re.compile(r"[•◦▪‣●○■–—*·\uf0b7\uf0a7-]|\(?\d{1,3}[.)]|\(?[A-Za-z][.)]|\[\d{1,3}\]")
 _ACCENTS = {
     "´": "\u0301",
@@ -132,7 +135,9 @@ class _Reader:
         size = self.pdfium.FPDFText_GetFontInfo(self.text_page, index, self._name, 128, self._flags)
         name = self._name.value if 0 < size <= 128 else b""
         flags = self._flags.value
-        return bool(flags & 1), bool(flags & 1 << 18) or _BOLD.search(name) is not None
+        return bool(flags & 1) or _FIXED.search(name) is not None, bool(flags & 1 << 18) or _BOLD.search(
+            name
+        ) is not None
 
 
 def pdf_page(page: Untyped) -> PdfPage:
@@ -251,6 +256,8 @@ def _right_to_left_words(reader: _Reader, indices: range) -> list[_Word]:
 def _pieces(reader: _Reader, words: list[_Word]) -> Iterator[Line]:
     """Words of a line, parted where the gap is wide; a bullet or number stays with its item."""
     start = 0
+    fixed = bool(words) and (_is_fixed(words) or reader.font(words[0].place)[0])
+    wide = WIDE_GAP * (2 if fixed else 1)  # a blank of a fixed-width font is half as wide as its lines are high
     for number in range(1, len(words) + 1):
         if number < len(words):
             before, word = words[number - 1], words[number]
@@ -258,7 +265,7 @@ def _pieces(reader: _Reader, words: list[_Word]) -> Iterator[Line]:
             gap = max(word.left - before.right, before.left - word.right)
             enumerator = number - start == 1 and _ENUMERATOR.fullmatch(before.text) is not None
             same = abs(word.baseline - before.baseline) < 0.7 * height
-            if same and gap < (3.0 if enumerator else WIDE_GAP) * height:
+            if same and gap < (3.0 if enumerator else wide) * height:
                 continue
         yield _line(reader, words[start:number])
         start = number
@@ -268,12 +275,23 @@ def _line(reader: _Reader, words: list[_Word]) -> Line:
     longest = max(words, key=lambda word: len(word.text))
     fixed, bold = reader.font(longest.place)
     text = " ".join(word.text for word in words)
+    fixed = fixed or _is_fixed(words)
     if not fixed:
         text = _BREAK.sub(HYPHEN, text)
     edges = array("f")
     for word in words:
         edges.extend((word.left, word.right))
     return Line(text, min(edges), max(edges), longest.baseline, longest.height, fixed, bold, edges)
+
+
+def _is_fixed(words: list[_Word]) -> bool:
+    """Whether all words have letters of one width, whatever the font says of itself."""
+    widths = [
+        (word.right - word.left) / len(word.text)
+        for word in words
+        if len(word.text) > 2 and word.text.isascii() and any(map(str.isalpha, word.text))
+    ]
+    return len(widths) > 3 and max(widths) - min(widths) < 0.012 * max(widths)
 
 
 def _mirrored(line: Line, width: float) -> Line:

@@ -17,6 +17,7 @@ from localspec.stores.documents.readers.pdf_rules import Rule
 _FEWEST_ROWS = 3  # with two filled columns
 _NARROWEST = 3.0  # points: between columns
 _LEADERS = re.compile(r"(?:\.\s?){4,}")
+_ITEM = re.compile(r"[•◦▪‣●○■*\uf0b7\uf0a7]\s?\S*|\(?\d{1,3}[.)]\s")
 _FORMULA_NUMBER = re.compile(r"\(\d{1,3}(?:\.\d{1,3})*[a-z]?\)")
 _PAGE_NUMBER = re.compile(r"\d{1,4}|[ivxlc]{1,6}|[A-Z]-\d{1,3}")
 
@@ -58,7 +59,7 @@ def _finely_parted(rows: list[TextRow]) -> list[TextRow]:
 
 def _at_gaps(line: Line) -> Iterator[Line]:
     """A piece, parted at gaps over two fifths of its height that no sentence or item's number explains."""
-    edges, texts = line.edges, line.text.split(" ")
+    edges, texts = line.edges, [] if line.fixed else line.text.split(" ")
     start = 0
     for number in range(1, len(texts)):
         explained = texts[number - 1].endswith((".", ",", ":", ";", "?", "!", ")")) or not texts[number - 1].isalnum()
@@ -129,9 +130,10 @@ def table_of(
 ) -> PlacedTable | None:
     """The table that rows are, or None where there is not enough evidence. `bounded`: rules above and below hold it."""
     pieces = [one for row in rows for one in row.pieces]
-    if not bounded and sum(1 for one in pieces if one.fixed) > 0.5 * len(pieces):
+    if sum(1 for one in pieces if one.fixed) > 0.5 * len(pieces):
         return None  # a listing
-    columns = _without_strays(rows, _column_edges(rows))
+    edges = _column_edges(rows)
+    columns = _without_strays(rows, edges) if len(edges) > 1 else []
     if len(columns) < 2:
         return None
     lines = [_cells(row, columns) for row in rows]
@@ -287,6 +289,14 @@ def is_table(lines: list[list[Cell]], columns: Sequence[tuple[float, float]], *,
     lengths = [statistics.median(map(len, column)) if column else 0 for column in texts]
     if sum(1 for length in lengths if length > 30) > 1:
         return False
+    everything = [text for column in texts for text in column]
+    if sum(1 for text in everything if _LEADERS.search(text)) > 0.1 * len(everything):
+        return False
+    through = [cells for cells in lines if len(cells) == 1 and cells[0].last > cells[0].first]
+    if sum(1 for cells in through if len(cells[0].line.text) > 50) > 0.05 * len(lines):
+        return False  # lines of text
+    if sum(1 for cells in several if _ITEM.match(cells[0].line.text)) > 0.5 * len(several):
+        return False
     if bounded:
         return True
     if _is_contents(texts) or any("@" in one.line.text for one in several[-1]):
@@ -302,9 +312,6 @@ def is_table(lines: list[list[Cell]], columns: Sequence[tuple[float, float]], *,
 
 def _is_contents(texts: list[list[str]]) -> bool:
     """Whether columns are those of a table of contents or of numbered formulas."""
-    everything = [text for column in texts for text in column]
-    if sum(1 for text in everything if _LEADERS.search(text)) > 0.1 * len(everything):
-        return True
     last = texts[-1]
     if last and all(_FORMULA_NUMBER.fullmatch(text) for text in last):
         return True
