@@ -100,9 +100,17 @@ def _runs(rows: list[TextRow], gutter: float) -> Iterator[_Columns]:
         left = [place for place, row in enumerate(run) if row.left < gutter - 1.0]
         right = [place for place, row in enumerate(run) if row.pieces[-1].left >= gutter - 1.0]
         if min(len(left), len(right)) >= _FEWEST_ROWS:
-            end = _end_of_columns(run, left, right)
-            yield _Columns(start, start + end, gutter, min(len(left), len(right)))
+            first, end = _start_of_columns(run), _end_of_columns(run, left, right)
+            yield _Columns(start + first, start + end, gutter, min(len(left), len(right)))
         start = number + 1
+
+
+def _start_of_columns(run: list[TextRow]) -> int:
+    """Without the lines of a title or of names above a wide gap."""
+    for place in range(min(4, len(run) - 1), 0, -1):
+        if run[place - 1].baseline - run[place].baseline > 3.0 * run[place].height:
+            return place
+    return 0
 
 
 def _end_of_columns(run: list[TextRow], left: list[int], right: list[int]) -> int:
@@ -124,6 +132,7 @@ def _side_by_side(left: list[Line], right: list[Line]) -> bool:
 
 def _is_prose(pieces: list[Line]) -> bool:
     """Whether pieces look like lines of a text, or like entries of an index, and not like cells of a table."""
+    pieces = [line for row in rows_of(pieces) for line in _sentences(row)]
     texts = [one.text for one in pieces if one.text]
     if len(texts) < _FEWEST_ROWS:
         return False
@@ -136,6 +145,17 @@ def _is_prose(pieces: list[Line]) -> bool:
     room = max(one.right for one in pieces) - min(one.left for one in pieces)
     fill = statistics.median(one.right - one.left for one in pieces) / (room or 1.0)
     return length >= 18 and fill >= 0.6
+
+
+def _sentences(row: TextRow) -> Iterator[Line]:
+    """Pieces of a row; those with gaps that a justified line may have are one."""
+    gathered = [row.pieces[0]]
+    for one in row.pieces[1:]:
+        if one.left - gathered[-1].right > 1.2 * row.height:
+            yield glued(gathered)
+            gathered = []
+        gathered.append(one)
+    yield glued(gathered)
 
 
 def _holds_table(pieces: list[Line], words: frozenset[str]) -> bool:

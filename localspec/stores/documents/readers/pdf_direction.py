@@ -16,6 +16,7 @@ RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")
 _PRESENTATION_FORMS = re.compile("[\ufb1d-\ufdff\ufe70-\ufefc]+")
 _MARKS = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")  # they only steer the direction
 _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
+_WITH_NUMBERS = frozenset("%$€£°#")
 _BESIDE_NUMBERS = frozenset(".,:/-+%$€£°")
 
 
@@ -32,7 +33,7 @@ def runs_right_to_left(texts: Iterable[str]) -> bool:
     right = left = 0
     for text in texts:
         if text.isascii():
-            left += len(text)
+            left += sum(map(str.isalpha, text))
         else:
             found = len(RIGHT_TO_LEFT.findall(text))
             right += found
@@ -47,13 +48,14 @@ def plain_forms(text: str) -> str:
 
 
 def reading_order(characters: Sequence[DrawnCharacter], height: float) -> list[list[DrawnCharacter]]:
-    """Words of a line in the order in which they are read; blanks and gaps over a fifth of `height` part words."""
-    drawn = sorted(_with_ligatures(characters), key=lambda one: one.left + one.right)
+    """Words of a line in the order in which they are read: blanks part them and gaps over a quarter of `height`."""
+    shown = (one for one in characters if one.text != " " or one.right > one.left)  # others are not where they seem
+    drawn = sorted(_with_ligatures(list(shown)), key=lambda one: one.left + one.right)
     spaced: list[DrawnCharacter] = []
     for character in drawn:
         if spaced and spaced[-1].text != " " and character.text != " ":
             gap = character.left - spaced[-1].right
-            if gap > 0.2 * height:
+            if gap > 0.24 * height:
                 spaced.append(DrawnCharacter(" ", spaced[-1].right, character.left))
         spaced.append(character)
     if runs_right_to_left(one.text for one in spaced):
@@ -109,9 +111,11 @@ def _numbers_turned(reversed_line: list[DrawnCharacter]) -> list[DrawnCharacter]
         first, last = start, end
         if "L" not in kinds[start:end]:  # a number alone, with what stands close to it
             last = start
+            while first > 0 and reversed_line[first - 1].text in _WITH_NUMBERS:
+                first -= 1
             while last < end and (kinds[last] == "N" or reversed_line[last].text in _BESIDE_NUMBERS):
                 last += 1
-        while last > first and not kinds[last - 1] and reversed_line[last - 1].text not in "%$€£°+":
+        while last > first and not kinds[last - 1] and reversed_line[last - 1].text not in _WITH_NUMBERS:
             last -= 1
         ordered[first:last] = reversed_line[first:last][::-1]
         start = last

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from localspec.stores.documents.blocks import BlockKind
-from localspec.stores.documents.readers.pdf_lines import HYPHEN, Line
+from localspec.stores.documents.readers.pdf_lines import HYPHEN, Line, spaced
 from localspec.stores.documents.readers.pdf_rows import unbroken
 
 _BULLET = re.compile(r"(?:[•◦▪‣●○■–—*\uf0b7\uf0a7-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
@@ -113,7 +113,8 @@ def _listing(lines: list[Line]) -> str:
     parts: list[str] = []
     for number, line in enumerate(lines):
         gap = lines[number - 1].baseline - line.baseline if number else 0.0
-        text = line.text.rstrip(HYPHEN) + ("-" if line.text.endswith(HYPHEN) else "")
+        text = spaced(line)
+        text = text[:-1] + "-" if text.endswith(HYPHEN) else text
         width = (line.right - line.left) / max(1, len(text))
         indentation = min(80, round((line.left - edge) / width)) if width > 0 else 0
         parts += ["\n\n" if gap > 1.7 * line.height else "\n"] * bool(number) + [" " * indentation + text]

@@ -177,26 +177,34 @@ def piece(line: Line, first: int, end: int) -> Line:
 
 
 def glued(pieces: Sequence[Line]) -> Line:
-    """Pieces of one line as one; in a fixed-width font the gaps between them stay as blanks."""
+    """Pieces of one line as one."""
     if len(pieces) == 1:
         return pieces[0]
     longest = max(pieces, key=lambda one: len(one.text))
     edges = array("f")
-    texts: list[str] = []
-    fixed = all(one.fixed for one in pieces)
-    for number, one in enumerate(pieces):
-        if number:
-            blanks = 1
-            if fixed:
-                width = (one.right - one.left) / max(1, len(one.text))
-                blanks = max(1, min(40, round((one.left - pieces[number - 1].right) / (width or 1.0))))
-            texts[-1] = texts[-1].rstrip(HYPHEN) + ("-" if texts[-1].endswith(HYPHEN) else "")
-            texts.append(" " * blanks)
-        texts.append(one.text)
+    for one in pieces:
         edges.extend(one.edges)
-    left, right = min(one.left for one in pieces), max(one.right for one in pieces)
-    bold = all(one.bold for one in pieces)
-    return longest._replace(text="".join(texts), left=left, right=right, fixed=fixed, bold=bold, edges=edges)
+    texts = [one.text[:-1] + "-" if one.text.endswith(HYPHEN) else one.text for one in pieces[:-1]]
+    return longest._replace(
+        text=" ".join([*texts, pieces[-1].text]),
+        left=min(one.left for one in pieces),
+        right=max(one.right for one in pieces),
+        fixed=all(one.fixed for one in pieces),
+        bold=all(one.bold for one in pieces),
+        edges=edges,
+    )
+
+
+def spaced(line: Line) -> str:
+    """A line of a fixed-width font with as many blanks between its words as there is room for."""
+    words = line.text.split(" ")
+    width = sum(line.edges[1::2]) - sum(line.edges[::2])
+    width /= max(1, sum(map(len, words)))
+    text = words[0]
+    for number in range(1, len(words)):
+        gap = line.edges[2 * number] - line.edges[2 * number - 1]
+        text += " " * (max(1, min(60, round(gap / width))) if width > 0 else 1) + words[number]
+    return text
 
 
 def _words(reader: _Reader, indices: range) -> list[_Word]:

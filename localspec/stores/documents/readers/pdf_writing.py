@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from localspec.stores.documents.readers.pdf_rows import WORD, rows_of
 from localspec.stores.documents.readers.pdf_running import running_lines
 from localspec.stores.documents.readers.pdf_tables import PlacedTable
 
+_NUMBER = re.compile(r"^(?:[A-Z]|\d{1,3})(?:\.\d{1,3})*\.?\s+")
 _NAME = re.compile(r"[\W_]+")
 
 
@@ -46,6 +47,9 @@ class _Pages:
         self._next_mark = 0
         self._table: PlacedTable | None = None  # the last thing on the page before
         self._stamps: set[str] = set()
+        self._titles: dict[int, set[str]] = defaultdict(set)
+        for mark in outline:
+            self._titles[mark.page].add(_name(mark.title))
 
     def write(self) -> None:
         """Write all pages."""
@@ -73,7 +77,7 @@ class _Pages:
         words = self._measures.words
         tables, rest = ruled_tables(lines, page.rules, words)
         items = reading_order(rest, tables, page.rules, words)
-        parts = list(self._parts(items, page))
+        parts = list(self._parts(items, page, self._titles[index]))
         before = self._table
         self._table = None
         notes = []
@@ -96,9 +100,15 @@ class _Pages:
         for note in notes:
             self._writer.add(note.text, "note")
 
-    def _parts(self, items: Sequence[Item], page: PdfPage) -> Iterator[Paragraph | PlacedTable]:
+    def _parts(self, items: Sequence[Item], page: PdfPage, titles: set[str]) -> Iterator[Paragraph | PlacedTable]:
+        """Paragraphs and tables; lines that a bookmark names stand alone."""
         flow: list[Line] = []
         for item in items:
+            if isinstance(item, Line) and (_name(item.text) in titles or _name(_NUMBER.sub("", item.text)) in titles):
+                yield from paragraphs(flow, page.lines, page.height, self._measures)
+                yield from paragraphs([item], page.lines, page.height, self._measures)
+                flow = []
+                continue
             if isinstance(item, PlacedTable):
                 yield from paragraphs(flow, page.lines, page.height, self._measures)
                 flow = []
@@ -155,8 +165,13 @@ def _measures(pages: Sequence[PdfPage]) -> Measures:
 
 def _is_named(text: str, title: str) -> bool:
     """Whether a text is the heading that a bookmark names: the same letters, with or without its number."""
-    one, other = _NAME.sub("", text).lower(), _NAME.sub("", title).lower()
+    one, other = _name(text), _name(title)
     return len(one) < 200 and (one.endswith(other) or other.endswith(one)) and min(len(one), len(other)) > 0
+
+
+def _name(text: str) -> str:
+    """The letters and digits of a title."""
+    return _NAME.sub("", text).lower()
 
 
 def _same_columns(one: PlacedTable, other: PlacedTable) -> bool:
