@@ -67,7 +67,7 @@ def _columns(rows: list[TextRow], words: frozenset[str]) -> _Columns | None:
         pieces = [one for row in rows[columns.start : columns.end] for one in row.pieces]
         left = [one for one in pieces if one.left < columns.gutter - 1.0]
         right = [one for one in pieces if one.left >= columns.gutter - 1.0]
-        if not _side_by_side(left, right):
+        if min(len(left), len(right)) < _FEWEST_ROWS or not _side_by_side(left, right):
             continue
         prose = (_is_prose(left), _is_prose(right))
         if all(prose) or (any(prose) and _holds_table(right if prose[0] else left, words)):

@@ -105,7 +105,7 @@ def _grid_table(
     table = _filled_grid(rows, across, down, bars, posts, words)
     if table is None:
         return nothing
-    return PlacedTable(table, across[0], across[-1], bottom, top), held
+    return PlacedTable(table, across[0], across[-1], bottom, top, tuple(itertools.pairwise(across))), held
 
 
 def _filled_grid(
@@ -310,7 +310,7 @@ def _between(
             if table is not None:
                 placed, inside = _extended(middle, inside, table, rules, words)
                 bottom, top = min(placed.bottom, heights[end]), max(placed.top, heights[start])
-                yield PlacedTable(placed.table, left, right, bottom, top), {id(line) for line in inside}
+                yield PlacedTable(placed.table, left, right, bottom, top, placed.columns), {id(line) for line in inside}
                 start = end
                 break
         start += 1

@@ -6,12 +6,13 @@ import itertools
 import re
 import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from localspec.stores.documents.blocks import Table
 from localspec.stores.documents.readers.pdf_cells import Cell, assembled, is_number, overlapping
 from localspec.stores.documents.readers.pdf_lines import Line, glued, piece
-from localspec.stores.documents.readers.pdf_rows import TextRow
+from localspec.stores.documents.readers.pdf_rows import TextRow, rows_of
 from localspec.stores.documents.readers.pdf_rules import Rule
 
 _FEWEST_ROWS = 3  # with two filled columns
@@ -30,6 +31,7 @@ class PlacedTable(NamedTuple):
     right: float
     bottom: float
     top: float
+    columns: tuple[tuple[float, float], ...] = ()  # left and right edge of each
 
 
 def open_tables(rows: list[TextRow], rules: Sequence[Rule], words: frozenset[str]) -> Iterator[TextRow | PlacedTable]:
@@ -143,7 +145,7 @@ def table_of(
     inner = _inner_rules(rows, rules, left, right)
     table = assembled(rows, lines, columns, inner, words)
     top, bottom = rows[0].baseline + rows[0].height, rows[-1].baseline - 0.3 * rows[-1].height
-    return PlacedTable(table, left, right, bottom, top)
+    return PlacedTable(table, left, right, bottom, top, tuple(columns))
 
 
 def _over_one_another(rows: list[TextRow], lines: list[list[Cell]]) -> list[list[Cell]]:
@@ -346,3 +348,26 @@ def _inner_rules(rows: list[TextRow], rules: Sequence[Rule], left: float, right:
         and min(right, rule.right) - max(left, rule.left) > 0.7 * (right - left)
     ]
     return sorted(found, reverse=True)
+
+
+def rest_of(before: PlacedTable, lines: Sequence[Line], words: frozenset[str]) -> tuple[PlacedTable, set[int]] | None:
+    """One or two rows at the top of a page that lie in the columns of the table before it, and their lines' ids."""
+    rows = rows_of(lines)
+    fitting: list[TextRow] = []
+    for row in rows[:3]:
+        inside = all(any(_lies_in(one, column) for column in before.columns) for one in row.pieces)
+        near = not fitting or fitting[-1].baseline - row.baseline < 3.2 * row.height
+        if not inside or len(row.pieces) < 2 or not near:
+            break
+        fitting.append(row)
+    if not 0 < len(fitting) < 3:
+        return None
+    table = assembled(fitting, [_cells(row, before.columns) for row in fitting], before.columns, (), words)
+    top, bottom = fitting[0].baseline + fitting[0].height, fitting[-1].baseline
+    table = replace(table, header_rows=0)
+    placed = PlacedTable(table, before.left, before.right, bottom, top, before.columns)
+    return placed, {id(one) for row in fitting for one in row.pieces}
+
+
+def _lies_in(line: Line, column: tuple[float, float]) -> bool:
+    return column[0] - 3.0 < line.left and line.right < column[1] + 3.0

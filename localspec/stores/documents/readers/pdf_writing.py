@@ -16,7 +16,7 @@ from localspec.stores.documents.readers.pdf_layout import TABLE_CAPTION, Measure
 from localspec.stores.documents.readers.pdf_lines import HYPHEN, Line, PdfPage, glued
 from localspec.stores.documents.readers.pdf_rows import WORD, rows_of
 from localspec.stores.documents.readers.pdf_running import running_lines
-from localspec.stores.documents.readers.pdf_tables import PlacedTable
+from localspec.stores.documents.readers.pdf_tables import PlacedTable, rest_of
 
 _NUMBER = re.compile(r"^(?:[A-Z]|\d{1,3})(?:\.\d{1,3})*\.?\s+")
 _NAME = re.compile(r"[\W_]+")
@@ -75,11 +75,15 @@ class _Pages:
 
     def _write_page(self, index: int, page: PdfPage, lines: list[Line]) -> None:
         words = self._measures.words
+        going_on = rest_of(self._table, lines, words) if self._table is not None else None
+        if going_on is not None:
+            lines = [line for line in lines if id(line) not in going_on[1]]
         tables, rest = ruled_tables(lines, page.rules, words)
         items = reading_order(rest, tables, page.rules, words)
         parts = list(self._parts(items, page, self._titles[index]))
-        before = self._table
-        self._table = None
+        if going_on is not None:
+            parts.insert(0, going_on[0])
+        before, self._table = self._table, None
         notes = []
         for number, part in enumerate(parts):
             if isinstance(part, PlacedTable):
