@@ -1,8 +1,9 @@
 """Readers of the document formats: each turns one file into blocks of clean text with their places.
 
-`plain` reads text, Markdown and code, `html` EPUB as well, `office` DOCX, PPTX and XLSX, `pdf` PDF (`pdf_lines`: its
-lines and where they stand, `pdf_layout`: what they are); `content` is what they give back. Everything but what `plain`
-reads runs in the child process (`parse_child`), which has checked the archive before a library here opens it. The
-libraries are imported inside the readers, so that the child loads only the one it needs. Readers raise
+`plain` reads text, Markdown and code, `html` EPUB as well, `office` DOCX, PPTX and XLSX, `pdf` PDF; `content` is what
+they give back. A page of a PDF goes from `pdf_lines` (with `pdf_direction`, `pdf_rules`) over `pdf_running`, `pdf_grid`
+and `pdf_tables` (with `pdf_cells`, `pdf_rows`), `pdf_columns` and `pdf_layout` to `pdf_writing`. Everything but what
+`plain` reads runs in the child process (`parse_child`), which has checked the archive before a library here opens it.
+The libraries are imported inside the readers, so that the child loads only the one it needs. Readers raise
 `UnreadableError` for what they understand; any other exception means a damaged file.
 """

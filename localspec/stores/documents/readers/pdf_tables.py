@@ -287,16 +287,20 @@ def is_table(lines: list[list[Cell]], columns: Sequence[tuple[float, float]], *,
         return False
     if sum(1 for cells in several if any(one.last > one.first for one in cells)) > 0.35 * len(several) + 1:
         return False
-    numeric = [sum(map(is_number, column)) >= 0.6 * len(column) > 0 for column in texts]
+    numeric = list(map(_numeric, texts))
     lengths = [statistics.median(map(len, column)) if column else 0 for column in texts]
     if sum(1 for length in lengths if length > 30) > 1:
         return False
     everything = [text for column in texts for text in column]
     if sum(1 for text in everything if _LEADERS.search(text)) > 0.1 * len(everything):
         return False
-    through = [cells for cells in lines if len(cells) == 1 and cells[0].last > cells[0].first]
-    if sum(1 for cells in through if len(cells[0].line.text) > 50) > 0.05 * len(lines):
+    alone = [cells[0] for cells in lines if len(cells) == 1 and (cells[0].last > cells[0].first or cells[0].first == 0)]
+    if len(alone) > 0.5 * len(lines) or sum(1 for cell in alone if len(cell.line.text) > 50) > 0.05 * len(lines):
         return False  # lines of text
+    if sum(map(_is_stretched, several)) > 0.4 * len(several):
+        return False  # a justified text
+    if any(re.match(r"[$#] ?\w", cells[0].line.text) for cells in lines) and not any(map(_numeric, texts)):
+        return False  # commands
     if sum(1 for cells in several if _ITEM.match(cells[0].line.text)) > 0.5 * len(several):
         return False
     if bounded:
@@ -310,6 +314,18 @@ def is_table(lines: list[list[Cell]], columns: Sequence[tuple[float, float]], *,
     if statistics.median(lengths) > 30:
         return False
     return sum(map(_aligned, range(count), [several] * count)) >= max(2, 0.6 * count)
+
+
+def _is_stretched(cells: list[Cell]) -> bool:
+    """Whether the cells of a long line stand as close to each other as words of a justified line do."""
+    if sum(len(cell.line.text) for cell in cells) < 60:
+        return False
+    lines = sorted((cell.line for cell in cells), key=lambda one: one.left)
+    return all(other.left - one.right < 0.9 * one.height for one, other in itertools.pairwise(lines))
+
+
+def _numeric(texts: Sequence[str]) -> bool:
+    return sum(map(is_number, texts)) >= 0.6 * len(texts) > 0
 
 
 def _is_contents(texts: list[list[str]]) -> bool:
