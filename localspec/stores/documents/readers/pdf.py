@@ -14,9 +14,14 @@ from localspec.stores.documents.readers.content import (
     Untyped,
     too_much_text,
 )
+from localspec.stores.documents.readers.pdf_beside import beside_text
+from localspec.stores.documents.readers.pdf_hidden import hide_unseen
+from localspec.stores.documents.readers.pdf_layers import with_marked_layers
 from localspec.stores.documents.readers.pdf_lines import PdfPage, pdf_page
 from localspec.stores.documents.readers.pdf_writing import Mark, write_pages
 from localspec.stores.documents.readers.plain import one_line
+
+_LABEL_CHARACTERS = 40
 
 
 def read_pdf(path: Path, limits: ParseLimits) -> Content:
@@ -25,7 +30,8 @@ def read_pdf(path: Path, limits: ParseLimits) -> Content:
 
     _refuse_cut_off_pdf(path)
     try:
-        pdf = pypdfium2.PdfDocument(path)
+        marked = with_marked_layers(path)
+        pdf = pypdfium2.PdfDocument(path if marked is None else marked)
     except pypdfium2.PdfiumError as error:
         if "password" in str(error).lower() or "security" in str(error).lower():
             raise UnreadableError(
@@ -35,13 +41,16 @@ def read_pdf(path: Path, limits: ParseLimits) -> Content:
         raise UnreadableError(
             "is damaged or no real PDF.", "Get the file again, or open it in a viewer and print it to a new PDF."
         ) from error
+    form = pdf.formenv if pdf.get_formtype() and pdf.init_forms() else None
     pages: list[PdfPage] = []
     pictures = broken = 0
     left = limits.characters
     for index in range(len(pdf)):
         try:
             page = pdf[index]
-            found = pdf_page(page)
+            sight = hide_unseen(page, marked is not None)
+            beside = beside_text(page, form)
+            found = pdf_page(page, beside.fields, beside.taken | sight.outside)._replace(notes=tuple(beside.notes))
         except pypdfium2.PdfiumError:
             broken += 1
             pages.append(PdfPage([], 0.0, 0.0))
@@ -55,7 +64,7 @@ def read_pdf(path: Path, limits: ParseLimits) -> Content:
         page.close()
     _refuse_pdf_without_text(pages, pictures, broken)
     writer = BlockWriter(limits)
-    write_pages(writer, pages, _outline(pdf))
+    write_pages(writer, pages, _outline(pdf), _labels(pdf))
     blocks = writer.blocks
     title = one_line(pdf.get_metadata_value("Title") or "")
     return Content(title, "pdf", blocks, len(pages), _pdf_warnings(blocks, len(pages), pictures, broken))
@@ -74,7 +83,7 @@ def _refuse_cut_off_pdf(path: Path) -> None:
 
 
 def _refuse_pdf_without_text(pages: list[PdfPage], pictures: int, broken: int) -> None:
-    if any(page.lines for page in pages):
+    if any(page.lines or page.fields or page.notes for page in pages):
         return
     if pages and broken == len(pages):
         raise UnreadableError("is damaged: none of its pages can be opened.", "Get the file again.")
@@ -100,6 +109,12 @@ def _pdf_warnings(blocks: list[Block], pages: int, pictures: int, broken: int) -
     if strange > len(text) * 0.2:
         warnings.append("Much of the text has no readable letters: the PDF's fonts do not say which letters they show.")
     return tuple(warnings)
+
+
+def _labels(pdf: Untyped) -> list[str]:
+    """What is printed as each page's number, empty where that is the physical one."""
+    labels = [one_line(pdf.get_page_label(index) or "") for index in range(len(pdf))]
+    return ["" if label == str(number) else label[:_LABEL_CHARACTERS] for number, label in enumerate(labels, 1)]
 
 
 def _outline(pdf: Untyped) -> list[Mark]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
-from localspec.stores.documents.readers.pdf_lines import Line, glued
+from localspec.stores.documents.readers.pdf_lines import FieldLine, Line, glued
 from localspec.stores.documents.readers.pdf_rows import TextRow, rows_of
 from localspec.stores.documents.readers.pdf_rules import Rule
 from localspec.stores.documents.readers.pdf_tables import PlacedTable, open_tables
 
-Item: TypeAlias = Line | PlacedTable
+Item: TypeAlias = Line | PlacedTable | FieldLine
 
 _DEEPEST = 5
 _FEWEST_ROWS = 3  # of text on each side of a gutter
@@ -29,21 +30,30 @@ class _Columns(NamedTuple):
 
 
 def reading_order(
-    lines: Sequence[Line], tables: Sequence[PlacedTable], rules: Sequence[Rule], words: frozenset[str]
+    lines: Sequence[Line], placed: Sequence[PlacedTable | FieldLine], rules: Sequence[Rule], words: frozenset[str]
 ) -> list[Item]:
-    """Whole lines and tables in the order in which they are read. `tables` are those found by their rules."""
-    places = [Line("", table.left, table.right, table.top - 2.0, 2.0) for table in tables]
-    found = {id(place): table for place, table in zip(places, tables, strict=True)}
+    """Whole lines, tables and fields in the order in which they are read. `placed` are tables found by their rules, and
+    fields of a form."""
+    places = [_place(one) for one in placed]
+    found = {id(place): one for place, one in zip(places, placed, strict=True)}
     items: list[Item] = []
     for item in _ordered(rows_of([*lines, *places]), rules, words, 0):
         if isinstance(item, PlacedTable):
             items.append(item)
             continue
-        items += [found[id(one)] for one in item.pieces if id(one) in found]
-        pieces = [one for one in item.pieces if id(one) not in found]
-        if pieces:
-            items.append(glued(pieces))
+        for is_placed, group in itertools.groupby(item.pieces, lambda one: id(one) in found):
+            pieces = list(group)
+            items += [found[id(one)] for one in pieces] if is_placed else [glued(pieces)]
     return items
+
+
+def _place(one: PlacedTable | FieldLine) -> Line:
+    """A line without a text, which takes part in the order instead of a table or field."""
+    if isinstance(one, PlacedTable):
+        return Line("", one.left, one.right, one.top - 2.0, 2.0)
+    # Where a line in the middle of the field would stand.
+    baseline = (one.box.bottom + one.box.top) / 2 - 0.3 * one.height
+    return Line("", one.box.left, one.box.right, baseline, one.height)
 
 
 def _ordered(
@@ -51,7 +61,9 @@ def _ordered(
 ) -> Iterator[TextRow | PlacedTable]:
     columns = _columns(rows, words) if depth < _DEEPEST and len(rows) > 1 else None
     if columns is None:
-        yield from open_tables(rows, rules, words)
+        for is_placed, group in itertools.groupby(rows, lambda row: any(not one.text for one in row.pieces)):
+            stretch = list(group)
+            yield from stretch if is_placed else open_tables(stretch, rules, words)
         return
     yield from _ordered(rows[: columns.start], rules, words, depth + 1)
     pieces = [one for row in rows[columns.start : columns.end] for one in row.pieces]

@@ -8,10 +8,11 @@ import re
 import unicodedata
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import Literal, NamedTuple
 
 from localspec.stores.documents.readers.content import Untyped
+from localspec.stores.documents.readers.pdf_annotations import Box
 from localspec.stores.documents.readers.pdf_direction import (
     RIGHT_TO_LEFT,
     DrawnCharacter,
@@ -60,6 +61,15 @@ class Line(NamedTuple):
     edges: Sequence[float] = ()  # left and right edge of each word of the text, in turn
 
 
+class FieldLine(NamedTuple):
+    """A line of a form as it is read: "label: value", or what somebody typed onto the page."""
+
+    text: str
+    box: Box
+    height: float  # of the label's font, points
+    kind: Literal["field", "note"] = "field"
+
+
 class PdfPage(NamedTuple):
     """What stands on a page. One that is read from right to left is held mirrored: its lines begin on the left."""
 
@@ -68,6 +78,8 @@ class PdfPage(NamedTuple):
     height: float
     turned: tuple[str, ...] = ()  # texts in another direction than the most of the page: stamps, labels of axes
     rules: tuple[Rule, ...] = ()
+    fields: tuple[FieldLine, ...] = ()
+    notes: tuple[str, ...] = ()  # of people who read the page
 
 
 class _Word(NamedTuple):
@@ -82,12 +94,15 @@ class _Word(NamedTuple):
 class _Reader:
     """Asks PDFium about the characters of a page, and turns what it says so that most of the text is upright."""
 
-    def __init__(self, page: Untyped, text_page: Untyped) -> None:
+    def __init__(self, page: Untyped, text_page: Untyped, without: Collection[int]) -> None:
         import pypdfium2.raw as pdfium
 
         self.pdfium = pdfium
         self.text_page = text_page
-        self.units = [pdfium.FPDFText_GetUnicode(text_page, index) for index in range(text_page.count_chars())]
+        count = text_page.count_chars()
+        self.units = [pdfium.FPDFText_GetUnicode(text_page, index) for index in range(count)]
+        for index in without:
+            self.units[index] = 32
         width, height = page.get_size()
         self.width, self.height = (height, width) if page.get_rotation() % 180 else (width, height)
         self.turn = 0
@@ -119,11 +134,16 @@ class _Reader:
         self.pdfium.FPDFText_GetLooseCharBox(self.text_page, index, found)
         if not self.turn:
             return found.left, found.right, min(found.bottom, found.top), max(found.bottom, found.top)
-        one = turned_point(found.left, found.bottom, self.turn, self.width, self.height)
-        other = turned_point(found.right, found.top, self.turn, self.width, self.height)
+        box = self.turned_box(Box(found.left, found.bottom, found.right, found.top))
+        return box.left, box.right, box.bottom, box.top
+
+    def turned_box(self, box: Box) -> Box:
+        """A box of the page where it lies in what is read."""
+        one = turned_point(box.left, box.bottom, self.turn, self.width, self.height)
+        other = turned_point(box.right, box.top, self.turn, self.width, self.height)
         left, right = sorted((one[0], other[0]))
         bottom, top = sorted((one[1], other[1]))
-        return left, right, bottom, top
+        return Box(left, bottom, right, top)
 
     def baseline(self, index: int) -> float:
         """Where a character stands."""
@@ -140,11 +160,12 @@ class _Reader:
         ) is not None
 
 
-def pdf_page(page: Untyped) -> PdfPage:
-    """Pieces and rules of a page, turned so that most of its text is upright."""
+def pdf_page(page: Untyped, fields: Sequence[FieldLine] = (), without: Collection[int] = ()) -> PdfPage:
+    """Pieces and rules of a page, turned so that most of its text is upright. `fields` of its form are turned alike;
+    `without` are the numbers of characters that they hold or nobody sees."""
     text_page = page.get_textpage()
     try:
-        reader = _Reader(page, text_page)
+        reader = _Reader(page, text_page, without)
         found = [(reader.quarter(indices), indices) for indices in reader.found_lines()]
         quarters = Counter[int]()
         for quarter, indices in found:
@@ -160,13 +181,16 @@ def pdf_page(page: Untyped) -> PdfPage:
             elif words:
                 turned.append(" ".join(word.text for word in words).rstrip(HYPHEN))
         rules = page_rules(page, reader.turn, reader.width, reader.height)
+        fields = [field._replace(box=reader.turned_box(field.box)) for field in fields]
     finally:
         text_page.close()
     width, height = (reader.height, reader.width) if reader.turn % 2 else (reader.width, reader.height)
     if runs_right_to_left(line.text for line in lines):
         lines = [_mirrored(line, width) for line in lines]
         rules = [rule._replace(left=width - rule.right, right=width - rule.left) for rule in rules]
-    return PdfPage(lines, width, height, tuple(turned), tuple(rules))
+        mirrored = [field.box._replace(left=width - field.box.right, right=width - field.box.left) for field in fields]
+        fields = [field._replace(box=box) for field, box in zip(fields, mirrored, strict=True)]
+    return PdfPage(lines, width, height, tuple(turned), tuple(rules), tuple(fields))
 
 
 def piece(line: Line, first: int, end: int) -> Line:

@@ -13,7 +13,7 @@ from localspec.stores.documents.readers.pdf_cells import continued
 from localspec.stores.documents.readers.pdf_columns import Item, reading_order
 from localspec.stores.documents.readers.pdf_grid import ruled_tables
 from localspec.stores.documents.readers.pdf_layout import TABLE_CAPTION, Measures, Paragraph, is_large, paragraphs
-from localspec.stores.documents.readers.pdf_lines import HYPHEN, Line, PdfPage, glued
+from localspec.stores.documents.readers.pdf_lines import HYPHEN, FieldLine, Line, PdfPage, glued
 from localspec.stores.documents.readers.pdf_rows import WORD, rows_of
 from localspec.stores.documents.readers.pdf_running import running_lines
 from localspec.stores.documents.readers.pdf_tables import PlacedTable, rest_of
@@ -31,18 +31,22 @@ class Mark(NamedTuple):
     level: int  # from 1
 
 
-def write_pages(writer: BlockWriter, pages: Sequence[PdfPage], outline: Sequence[Mark]) -> None:
-    """Write the blocks of all pages; bookmarks, else large lines, give the sections."""
-    _Pages(writer, pages, outline).write()
+def write_pages(writer: BlockWriter, pages: Sequence[PdfPage], outline: Sequence[Mark], labels: Sequence[str]) -> None:
+    """Write the blocks of all pages; bookmarks, else large lines, give the sections. `labels` are what is printed as
+    pages' numbers, empty where it is the physical one."""
+    _Pages(writer, pages, outline, labels).write()
 
 
 class _Pages:
     """Pages on their way to blocks: what came before decides about sections and tables that go on."""
 
-    def __init__(self, writer: BlockWriter, pages: Sequence[PdfPage], outline: Sequence[Mark]) -> None:
+    def __init__(
+        self, writer: BlockWriter, pages: Sequence[PdfPage], outline: Sequence[Mark], labels: Sequence[str]
+    ) -> None:
         self._writer = writer
         self._pages = pages
         self._outline = outline
+        self._labels = labels
         self._measures = _measures(pages)
         self._next_mark = 0
         self._table: PlacedTable | None = None  # the last thing on the page before
@@ -67,7 +71,7 @@ class _Pages:
                 self._stamps.add(text)
 
     def _turn(self, index: int, section: str) -> None:
-        self._writer.turn(page=index + 1, section=section)
+        self._writer.turn(page=index + 1, section=section, label=self._labels[index])
 
     def _write_running(self, lines: Iterable[Line]) -> None:
         for row in rows_of(lines):
@@ -79,7 +83,7 @@ class _Pages:
         if going_on is not None:
             lines = [line for line in lines if id(line) not in going_on[1]]
         tables, rest = ruled_tables(lines, page.rules, words)
-        items = reading_order(rest, tables, page.rules, words)
+        items = reading_order(rest, [*tables, *page.fields], page.rules, words)
         parts = list(self._parts(items, page, self._titles[index]))
         if going_on is not None:
             parts.insert(0, going_on[0])
@@ -101,8 +105,8 @@ class _Pages:
                 continue
             self._table = None
             self._write_paragraph(index, part)
-        for note in notes:
-            self._writer.add(note.text, "note")
+        for text in [*(note.text for note in notes), *page.notes]:
+            self._writer.add(text, "note")
 
     def _parts(self, items: Sequence[Item], page: PdfPage, titles: set[str]) -> Iterator[Paragraph | PlacedTable]:
         """Paragraphs and tables; lines that a bookmark names stand alone."""
@@ -113,12 +117,16 @@ class _Pages:
                 yield from paragraphs([item], page.lines, page.height, self._measures)
                 flow = []
                 continue
-            if isinstance(item, PlacedTable):
-                yield from paragraphs(flow, page.lines, page.height, self._measures)
-                flow = []
-                yield item
-            else:
+            if isinstance(item, Line):
                 flow.append(item)
+                continue
+            yield from paragraphs(flow, page.lines, page.height, self._measures)
+            flow = []
+            if isinstance(item, FieldLine):
+                line = Line(item.text, item.box.left, item.box.right, item.box.bottom, item.height)
+                yield Paragraph(item.kind, item.text, [line])
+            else:
+                yield item
         yield from paragraphs(flow, page.lines, page.height, self._measures)
 
     def _write_paragraph(self, index: int, part: Paragraph) -> None:
@@ -159,7 +167,7 @@ def _measures(pages: Sequence[PdfPage]) -> Measures:
         for line in page.lines:
             heights[round(line.height, 1)] += len(line.text)
             words.update(WORD.findall(line.text.lower()))
-    height = heights.most_common(1)[0][0]
+    height = heights.most_common(1)[0][0] if heights else 0.0
     levels: list[float] = []
     for one in sorted(heights, reverse=True):
         if one >= height * 1.15 and (not levels or one < 0.97 * levels[-1]):
