@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from localspec.stores.documents.blocks import Block
@@ -18,14 +19,24 @@ from localspec.stores.documents.readers.pdf_beside import beside_text
 from localspec.stores.documents.readers.pdf_hidden import hide_unseen
 from localspec.stores.documents.readers.pdf_layers import with_marked_layers
 from localspec.stores.documents.readers.pdf_lines import PdfPage, pdf_page
+from localspec.stores.documents.readers.pdf_ocr import find_tesseract
+from localspec.stores.documents.readers.pdf_scans import (
+    Scans,
+    even,
+    is_scan,
+    read_scans,
+    refuse_pictures,
+    scan_warnings,
+)
 from localspec.stores.documents.readers.pdf_writing import Mark, write_pages
 from localspec.stores.documents.readers.plain import one_line
 
 _LABEL_CHARACTERS = 40
 
 
-def read_pdf(path: Path, limits: ParseLimits) -> Content:
-    """Text of a PDF page by page; bookmarks, else large lines, give the sections. Running headers are left out."""
+def read_pdf(path: Path, limits: ParseLimits, begin_ocr: Callable[[], None] = lambda: None) -> Content:
+    """Text of a PDF page by page; bookmarks, else large lines, give the sections. Running headers are left out.
+    `begin_ocr` is called before scanned pages are recognized, which may take `limits.ocr_seconds`."""
     import pypdfium2
 
     _refuse_cut_off_pdf(path)
@@ -43,13 +54,16 @@ def read_pdf(path: Path, limits: ParseLimits) -> Content:
         ) from error
     form = pdf.formenv if pdf.get_formtype() and pdf.init_forms() else None
     pages: list[PdfPage] = []
-    pictures = broken = 0
+    scans: list[int] = []
+    broken = 0
+    attached: int = pdf.count_attachments()
     left = limits.characters
     for index in range(len(pdf)):
         try:
             page = pdf[index]
             sight = hide_unseen(page, marked is not None)
             beside = beside_text(page, form)
+            attached += beside.attached
             found = pdf_page(page, beside.fields, beside.taken | sight.outside)._replace(notes=tuple(beside.notes))
         except pypdfium2.PdfiumError:
             broken += 1
@@ -58,16 +72,27 @@ def read_pdf(path: Path, limits: ParseLimits) -> Content:
         left -= sum(len(line.text) for line in found.lines)
         if left < 0:
             raise too_much_text(limits.characters)
-        if not found.lines and pypdfium2.raw.FPDFPage_CountObjects(page) > 0:
-            pictures += 1
+        if sight.recognized:
+            found = even(found)
+        if is_scan(found, sight):
+            scans.append(index)
         pages.append(found)
         page.close()
-    _refuse_pdf_without_text(pages, pictures, broken)
+    if scans and find_tesseract():
+        begin_ocr()
+    became = read_scans(pdf, pages, scans, limits.ocr_seconds) if scans else Scans()
+    _refuse_pdf_without_text(pages, became, broken, limits)
     writer = BlockWriter(limits)
     write_pages(writer, pages, _outline(pdf), _labels(pdf))
     blocks = writer.blocks
     title = one_line(pdf.get_metadata_value("Title") or "")
-    return Content(title, "pdf", blocks, len(pages), _pdf_warnings(blocks, len(pages), pictures, broken))
+    return Content(
+        title,
+        "pdf",
+        blocks,
+        len(pages),
+        (*scan_warnings(became, limits.ocr_seconds), *_pdf_warnings(pdf, blocks, broken, attached)),
+    )
 
 
 def _refuse_cut_off_pdf(path: Path) -> None:
@@ -82,28 +107,26 @@ def _refuse_cut_off_pdf(path: Path) -> None:
         raise UnreadableError("is cut off: the end of the PDF is missing.", "Download or copy the file again.")
 
 
-def _refuse_pdf_without_text(pages: list[PdfPage], pictures: int, broken: int) -> None:
+def _refuse_pdf_without_text(pages: list[PdfPage], scans: Scans, broken: int, limits: ParseLimits) -> None:
     if any(page.lines or page.fields or page.notes for page in pages):
         return
     if pages and broken == len(pages):
         raise UnreadableError("is damaged: none of its pages can be opened.", "Get the file again.")
-    if pictures:
-        raise UnreadableError(
-            "holds pictures of pages and no text: it needs OCR (text recognition) first.",
-            "Run it through an OCR program, for example OCRmyPDF, and add the result.",
-        )
+    refuse_pictures(scans, limits.ocr_seconds)
     raise UnreadableError("holds no text: its pages are empty.", "Check in a PDF viewer that this is the right file.")
 
 
-def _pdf_warnings(blocks: list[Block], pages: int, pictures: int, broken: int) -> tuple[str, ...]:
+def _pdf_warnings(pdf: Untyped, blocks: list[Block], broken: int, attached: int) -> tuple[str, ...]:
+    import pypdfium2.raw as pdfium
+
     warnings = []
-    if pictures:
-        warnings.append(
-            f"{pictures} of {pages} pages hold no text (pictures of pages?) and were left out; "
-            "OCR would make them readable."
-        )
     if broken:
-        warnings.append(f"{broken} of {pages} pages are damaged and were left out.")
+        warnings.append(f"{broken} of {len(pdf)} pages are damaged and were left out.")
+    if attached:
+        files = "an attached file, which was" if attached == 1 else f"{attached} attached files, which were"
+        warnings.append(f"Holds {files} not read. Save what you need from a PDF viewer and add it.")
+    if pdf.get_formtype() == pdfium.FORMTYPE_XFA_FULL and not any(block.kind == "field" for block in blocks):
+        warnings.append("Its form (XFA) was not read. Open it in Adobe Reader, print it to a PDF and add that.")
     text = "".join(block.text for block in blocks)
     strange = len(re.findall("[\ue000-\uf8ff\ufffd]", text))
     if strange > len(text) * 0.2:

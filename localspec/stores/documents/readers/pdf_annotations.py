@@ -76,13 +76,16 @@ def form_fields(page: Untyped, form: Untyped) -> list[FormField]:
     return fields
 
 
-def page_annotations(page: Untyped) -> list[Annotation]:
-    """The visible annotations of a page that have a text, in the order of the file. Links and fields are left out."""
+def page_annotations(page: Untyped) -> tuple[list[Annotation], int]:
+    """The visible annotations of a page that have a text, in the order of the file, and how many hold a file. Links and
+    fields are left out."""
     import pypdfium2.raw as pdfium
 
     left_out = {pdfium.FPDF_ANNOT_WIDGET, pdfium.FPDF_ANNOT_LINK, pdfium.FPDF_ANNOT_POPUP}
     found: list[Annotation] = []
+    attached = 0
     for number, annotation, subtype, box in _annotations(page):
+        attached += subtype == pdfium.FPDF_ANNOT_FILEATTACHMENT
         # What a reviewer's program says about a comment ("Accepted set by …") is not a comment.
         if subtype in left_out or pdfium.FPDFAnnot_HasKey(annotation, b"StateModel"):
             continue
@@ -99,7 +102,7 @@ def page_annotations(page: Untyped) -> list[Annotation]:
                 pdfium.FPDFPage_CloseAnnot(parent)
         author = one_line(_string(pdfium, annotation, b"T"))
         found.append(Annotation(subtype, box, text, author, _quads(pdfium, annotation), number, answers))
-    return found
+    return found, attached
 
 
 def _annotations(page: Untyped) -> Iterator[tuple[int, Untyped, int, Box]]:

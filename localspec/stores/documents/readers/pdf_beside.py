@@ -17,6 +17,7 @@ class Beside(NamedTuple):
 
     fields: Sequence[FieldLine] = ()
     notes: Sequence[str] = ()
+    attached: int = 0  # files that hang on the page
     taken: frozenset[int] = frozenset()  # characters of the page's text that the fields' lines hold
 
 
@@ -27,12 +28,12 @@ def beside_text(page: Untyped, form: Untyped) -> Beside:
     if pdfium.FPDFPage_GetAnnotCount(page) < 1:
         return Beside()
     fields = form_fields(page, form) if form is not None else []
-    remarks = page_annotations(page)
+    remarks, attached = page_annotations(page)
     fields += typed(remarks)
     if not fields and not remarks:
-        return Beside()
+        return Beside(attached=attached)
     text_page = page.get_textpage()
     lines, taken = field_lines(text_page, fields) if fields else ([], set())
     notes = note_texts(text_page, remarks)
     text_page.close()
-    return Beside(lines, notes, frozenset(taken))
+    return Beside(lines, notes, attached, frozenset(taken))

@@ -25,6 +25,7 @@ class Sight(NamedTuple):
     pictured: float  # part of the page that pictures cover, 0 to 1
     drawn: int  # lines, areas and shadings
     outside: frozenset[int]  # characters of the page's text that lie outside the crop box
+    recognized: bool  # there is invisible text: a picture's, which OCR found
 
 
 class _Thing(NamedTuple):
@@ -52,7 +53,7 @@ def hide_unseen(page: Untyped, layers_are_off: bool) -> Sight:
     pictured = min(1.0, sum(_shared_area(picture, crop) for picture in pictures) / area)
     invisible = [_is_invisible(pdfium, text.object) for text in texts]
     is_scan = pictured >= _COVERED or (all(invisible) and drawn >= _DRAWN)
-    partly = False
+    partly = recognized = False
     for text, is_invisible in zip(texts, invisible, strict=True):
         box = text.box
         if is_invisible and not is_scan:
@@ -62,10 +63,12 @@ def hide_unseen(page: Untyped, layers_are_off: bool) -> Sight:
             # Fonts that say nothing of their size make boxes without one.
             seen = box.left == box.right or box.bottom == box.top or _shared_area(box, crop) > 0
         if seen:
+            recognized |= is_invisible
             partly |= not (crop.holds(box.left, box.bottom) and crop.holds(box.right, box.top))
         else:
             pdfium.FPDFPageObj_SetIsActive(text.object, False)
-    return Sight(pictured, drawn, _outside(pdfium, page, crop) if partly else frozenset())
+    outside = _outside(pdfium, page, crop) if partly else frozenset[int]()
+    return Sight(pictured, drawn, outside, recognized)
 
 
 def _things(pdfium: Untyped, page: Untyped, layers_are_off: bool) -> Iterator[_Thing]:

@@ -31,7 +31,7 @@ def with_marked_layers(path: Path) -> bytes | None:
             copy = io.BytesIO()
             pdf.save(copy)
             return copy.getvalue()
-    except (pikepdf.PdfError, ValueError, TypeError, AttributeError, KeyError):
+    except (pikepdf.PdfError, pikepdf.PasswordError, ValueError, TypeError, AttributeError, KeyError):
         return None  # damaged where it speaks of layers: read as if it had none
 
 

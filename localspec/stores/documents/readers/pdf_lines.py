@@ -155,9 +155,9 @@ class _Reader:
         size = self.pdfium.FPDFText_GetFontInfo(self.text_page, index, self._name, 128, self._flags)
         name = self._name.value if 0 < size <= 128 else b""
         flags = self._flags.value
-        return bool(flags & 1) or _FIXED.search(name) is not None, bool(flags & 1 << 18) or _BOLD.search(
-            name
-        ) is not None
+        # The letters of recognized text have no shape, but a width each.
+        fixed = name != b"GlyphLessFont" and (bool(flags & 1) or _FIXED.search(name) is not None)
+        return fixed, bool(flags & 1 << 18) or _BOLD.search(name) is not None
 
 
 def pdf_page(page: Untyped, fields: Sequence[FieldLine] = (), without: Collection[int] = ()) -> PdfPage:
