@@ -139,7 +139,9 @@ def _field(pdfium: Untyped, annotation: Untyped, form: Untyped, box: Box) -> For
 
     value, ticked, export = "", False, ""
     if kind in ("tick", "radio"):
-        ticked = bool(pdfium.FPDFAnnot_IsChecked(form, annotation))
+        # What is shown; the value is another name in LibreOffice's files.
+        state = _string(pdfium, annotation, b"AS")
+        ticked = state != "Off" if state else bool(pdfium.FPDFAnnot_IsChecked(form, annotation))
         export = string(pdfium.FPDFAnnot_GetFormFieldExportValue)
     elif kind == "choice":
         value = _chosen(pdfium, annotation, form) or string(pdfium.FPDFAnnot_GetFormFieldValue)

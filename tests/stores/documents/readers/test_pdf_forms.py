@@ -262,3 +262,15 @@ def test_a_child_takes_its_name_from_its_parents_and_one_value_shows_in_two_plac
         pdf.Root.AcroForm.Fields = pikepdf.Array([parent])
         pdf.save(path)
     assert fields(path) == ["applicant: Ada", "applicant: Ada"]
+
+
+def test_a_tick_is_what_is_shown(tmp_path: Path) -> None:
+    """LibreOffice names the look of a tick otherwise than its value."""
+    path = make_form(tmp_path / "a.pdf", ticks_behind)
+    with pikepdf.open(path, allow_overwriting_input=True) as pdf:
+        for annotation in pdf.pages[0].Annots:
+            looks = annotation.AP.N
+            looks[pikepdf.Name("/on")] = looks.Yes
+            del looks[pikepdf.Name("/Yes")]
+        pdf.save(path)
+    assert fields(path) == ["Resident: [x]", "Newsletter: [ ]", "Adverts: [x]"]
