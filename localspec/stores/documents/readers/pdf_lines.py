@@ -45,6 +45,7 @@ _ACCENTS = {
     "˝": "\u030b",
 }
 _ACCENTED = re.compile(f"([{''.join(_ACCENTS)}])([^\\W\\d_])")
+_SHAPELESS = b"GlyphLessFont"
 _HYPHEN_UNITS = frozenset({0x02, 0xAD, 0xFFFE})
 
 
@@ -155,9 +156,14 @@ class _Reader:
         size = self.pdfium.FPDFText_GetFontInfo(self.text_page, index, self._name, 128, self._flags)
         name = self._name.value if 0 < size <= 128 else b""
         flags = self._flags.value
-        # The letters of recognized text have no shape, but a width each.
-        fixed = name != b"GlyphLessFont" and (bool(flags & 1) or _FIXED.search(name) is not None)
+        # The letters of recognized text are as wide as each other, too.
+        fixed = name != _SHAPELESS and (bool(flags & 1) or _FIXED.search(name) is not None)
         return fixed, bool(flags & 1 << 18) or _BOLD.search(name) is not None
+
+    def is_recognized(self, index: int) -> bool:
+        """Whether a character is of the font without shapes in which tesseract writes what it found in a picture."""
+        self.pdfium.FPDFText_GetFontInfo(self.text_page, index, self._name, 128, self._flags)
+        return self._name.value == _SHAPELESS
 
 
 def pdf_page(page: Untyped, fields: Sequence[FieldLine] = (), without: Collection[int] = ()) -> PdfPage:
@@ -237,6 +243,7 @@ def _words(reader: _Reader, indices: range) -> list[_Word]:
     if RIGHT_TO_LEFT.search(text):
         return _right_to_left_words(reader, indices)
     words: list[_Word] = []
+    recognized = reader.is_recognized(next(index for index in indices if reader.units[index] > 32))
     start = indices.start
     for index in range(indices.start, indices.stop + 1):
         inside = index < indices.stop and reader.units[index] > 32 and reader.units[index] != 0xA0
@@ -251,6 +258,8 @@ def _words(reader: _Reader, indices: range) -> list[_Word]:
                 if len(shown) > 1:
                     box = reader.box(shown[-1])
                     left, right = min(left, box[0]), max(right, box[1])
+                if recognized:  # tesseract stretches a word and a blank behind it to the width of the word
+                    right += (right - left) / len(shown)
                 baseline = reader.baseline(shown[0])
                 text = word.replace(" ", "") + (HYPHEN if broken else "")
                 words.append(_Word(text, left, right, baseline, top - bottom, shown[0]))
