@@ -21,6 +21,11 @@ if [ -z "$quick" ] && ! command -v chromium >/dev/null 2>&1 && [ ! -x /usr/bin/c
     say "  $(how_to_get chromium chromium "brew install --cask chromium")"
 fi
 
+if ! command -v tesseract >/dev/null 2>&1; then
+    say "No tesseract was found: the tests that recognize text in scanned pages are skipped."
+    say "  $(how_to_get tesseract-ocr tesseract "brew install tesseract")"
+fi
+
 # As modules, because the commands in .venv/bin stop working when the folder is moved.
 say "ruff check"
 "$python" -m ruff check .

@@ -3,6 +3,7 @@ Markdown and code are read here, every other format by the child process of `par
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -12,6 +13,8 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -28,7 +31,7 @@ from localspec.stores.documents.readers.content import (
     UnreadableError,
 )
 
-__all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "content_hash", "parse"]
+__all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "ReadingStopped", "content_hash", "parse"]
 
 _logger = logging.getLogger(__name__)
 
@@ -111,8 +114,13 @@ _FOREIGN_TYPES: tuple[tuple[int, bytes, str, str], ...] = (  # offset, magic byt
 _HEAD_BYTES = 4096
 _QUICK_BYTES = {"markdown": 64 * 1024, "text": 512 * 1024}  # up to these, reading costs less than a child process
 _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
+_LOOK_SECONDS = 0.25
 _KILLED_BY_TIME = {-getattr(signal, "SIGXCPU", 24)}
 _KILLED_BY_MEMORY = {-getattr(signal, "SIGKILL", 9)}
+
+
+class ReadingStopped(Exception):  # noqa: N818 - not an error
+    """The caller of `parse` wanted it to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +153,13 @@ def content_hash(path: Path | str) -> str:
     return digest.hexdigest()
 
 
-def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  # noqa: B008 - frozen
+def parse(
+    path: Path,
+    limits: ParseLimits = ParseLimits(),  # noqa: B008 - frozen
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ParsedDocument:
     """Read a document by its true type, whatever its name says. Raises DocumentError, which names the file, the reason
-    in plain words and what to do next."""
+    in plain words and what to do next, and ReadingStopped soon after `should_stop` says so."""
     path = Path(path)
     _check_file(path, limits)
     try:
@@ -164,7 +176,7 @@ def parse(path: Path, limits: ParseLimits = ParseLimits()) -> ParsedDocument:  #
                 suffix = path.suffix.lower()
                 content = plain.read_text(head + file.read(limits.text_bytes), kind, limits, suffix)
             else:
-                content = _parse_in_child(kind, path, limits)
+                content = _parse_in_child(kind, path, limits, should_stop)
     except UnreadableError as error:
         raise DocumentError(path, error.reason, error.advice) from error
     except OSError as error:
@@ -284,36 +296,36 @@ def _title(content: Content, path: Path) -> str:
     return title[:TITLE_CHARACTERS]
 
 
-def _parse_in_child(kind: str, path: Path, limits: ParseLimits) -> Content:
+def _parse_in_child(kind: str, path: Path, limits: ParseLimits, should_stop: Callable[[], bool]) -> Content:
     """Content as the child process reports it. Raises UnreadableError, also when the child crashed or met a limit."""
     arguments = [kind, str(path.absolute()), json.dumps(asdict(limits))]
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "localspec.stores.documents.parse_child", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=answer,
+            stderr=complaints,
+            # `-m` looks for modules in the working folder first, which must not be one that holds documents.
+            cwd=_PACKAGE_ROOT,
+            start_new_session=True,  # with the programs that it starts, to end them together
+        )
         try:
-            finished = subprocess.run(
-                [sys.executable, "-m", "localspec.stores.documents.parse_child", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=answer,
-                stderr=complaints,
-                # `-m` looks for modules in the working folder first, which must not be one that holds documents.
-                cwd=_PACKAGE_ROOT,
-                timeout=limits.seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise _too_slow(limits) from error
+            status = _wait(process, answer.fileno(), limits, should_stop)
+        finally:
+            _end(process)
         complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 2000))
         complaint = complaints.read().decode("utf-8", errors="replace")
-        if finished.returncode == 0 and 0 < answer.seek(0, os.SEEK_END) <= parse_child.output_limit(limits):
+        if status == 0 and 0 < answer.seek(0, os.SEEK_END) <= parse_child.output_limit(limits):
             answer.seek(0)
             return _content(json.loads(answer.read()))
-    _logger.info("The parser of %s ended with status %d: %s", path.name, finished.returncode, complaint)
-    if finished.returncode in _KILLED_BY_TIME:
+    _logger.info("The parser of %s ended with status %d: %s", path.name, status, complaint)
+    if status in _KILLED_BY_TIME:
         raise _too_slow(limits)
-    if finished.returncode == parse_child.OUT_OF_MEMORY or finished.returncode in _KILLED_BY_MEMORY:
+    if status == parse_child.OUT_OF_MEMORY or status in _KILLED_BY_MEMORY:
         raise UnreadableError(
             f"needs more than {_megabytes(limits.memory_bytes)} of memory to read.", "Split it into smaller documents."
         )
-    if finished.returncode < 0 or finished.returncode > 128:  # PDFium also ends like this when memory runs out
+    if status < 0 or status > 128:  # PDFium also ends like this when memory runs out
         raise UnreadableError(
             f"made its reader crash: it is damaged, or needs more than {_megabytes(limits.memory_bytes)} of memory.",
             "Open it in its own program and save or print it anew, without what is very large.",
@@ -322,6 +334,32 @@ def _parse_in_child(kind: str, path: Path, limits: ParseLimits) -> Content:
         "is damaged, or built in a way that cannot be read.",
         "Get the file again, or open it in its own program and save it anew or as PDF.",
     )
+
+
+def _wait(process: subprocess.Popen[bytes], answer: int, limits: ParseLimits, should_stop: Callable[[], bool]) -> int:
+    """The exit status. Once the child says that it recognizes text, it may take longer; it ends that by itself."""
+    begun = time.monotonic()
+    while True:
+        try:
+            return process.wait(_LOOK_SECONDS)
+        except subprocess.TimeoutExpired as error:
+            # The file's position is the child's as well, and must stay where it is.
+            more = limits.ocr_seconds + limits.seconds if os.fstat(answer).st_size else 0.0
+            if time.monotonic() - begun > limits.seconds + more:
+                raise _too_slow(limits) from error
+            if should_stop():
+                raise ReadingStopped from error
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the child, if it has not, and what it started."""
+    if process.poll() is None:
+        if sys.platform == "win32":
+            process.kill()
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _too_slow(limits: ParseLimits) -> UnreadableError:

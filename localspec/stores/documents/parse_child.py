@@ -13,6 +13,7 @@ import os
 import sys
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 from xml.parsers import expat
@@ -37,7 +38,7 @@ from localspec.stores.documents.readers.rtf import read_rtf
 from localspec.stores.documents.readers.subtitles import read_subtitles
 from localspec.stores.documents.readers.xlsx import read_xlsx
 
-_READERS_OF_FILES = {"pdf": read_pdf, "rtf": read_rtf, "msg": read_msg}
+_READERS_OF_FILES = {"rtf": read_rtf, "msg": read_msg}
 _READERS_OF_BYTES = {
     "html": read_html,
     "csv": read_csv,
@@ -46,6 +47,8 @@ _READERS_OF_BYTES = {
     "subtitles": read_subtitles,
 }
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
+OCR_BEGINS = b" "
+"""Written before the JSON, which it does not change: from here on, text recognition may take its time."""
 _LARGE_MEMBER_BYTES = 20 * 1024**2
 _ENCRYPTED_FLAG = 1
 _BOMB = "Open it in its own program if you trust it, and save a smaller copy."
@@ -72,19 +75,31 @@ def limit_process(limits: ParseLimits) -> None:
     except ImportError:  # Windows: the parent's wall-clock limit remains
         return
     seconds = int(limits.seconds) + 5
+    more = int(limits.ocr_seconds)
     wanted = (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_AS, limits.memory_bytes),
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_FSIZE, output_limit(limits)),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_AS, limits.memory_bytes, limits.memory_bytes),
+        (resource.RLIMIT_CPU, seconds, seconds + more),
+        (resource.RLIMIT_FSIZE, output_limit(limits), output_limit(limits)),
     )
-    for kind, amount in wanted:
+    for kind, amount, most in wanted:
         _, hard = resource.getrlimit(kind)
         if hard != resource.RLIM_INFINITY:
-            amount = min(amount, hard)
+            amount, most = min(amount, hard), min(most, hard)
         # macOS refuses a limit on address space.
         with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(kind, (amount, amount))
+            resource.setrlimit(kind, (amount, most))
+
+
+def allow_ocr() -> None:
+    """Let this process use the processor for as long as text recognition may take."""
+    try:
+        import resource
+    except ImportError:
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
 
 
 def output_limit(limits: ParseLimits) -> int:
@@ -92,9 +107,12 @@ def output_limit(limits: ParseLimits) -> int:
     return limits.characters * 5 + 64 * 1024**2
 
 
-def read(kind: str, path: Path, limits: ParseLimits) -> Content:
+def read(kind: str, path: Path, limits: ParseLimits, begin_ocr: Callable[[], None] = lambda: None) -> Content:
     """Content of the file whose first bytes or name say `kind`: 'pdf', 'rtf', 'msg', 'zip', 'html', 'csv', 'mail',
-    'notebook', 'subtitles', 'markdown' or 'text'. Raises UnreadableError."""
+    'notebook', 'subtitles', 'markdown' or 'text'. `begin_ocr` is called before text recognition, which may take
+    `limits.ocr_seconds`. Raises UnreadableError."""
+    if kind == "pdf":
+        return read_pdf(path, limits, begin_ocr)
     if kind in _READERS_OF_FILES:
         return _READERS_OF_FILES[kind](path, limits)
     if kind in _READERS_OF_BYTES:
@@ -220,8 +238,14 @@ def main(arguments: list[str], output: BinaryIO) -> int:
     kind, path, settings = arguments
     limits = ParseLimits(**json.loads(settings))
     limit_process(limits)
+
+    def begin_ocr() -> None:
+        allow_ocr()
+        output.write(OCR_BEGINS)
+        output.flush()
+
     try:
-        content = read(kind, Path(path), limits)
+        content = read(kind, Path(path), limits, begin_ocr)
         answer: dict[str, object] = {
             "title": content.title,
             "kind": content.kind,

@@ -19,7 +19,7 @@ from sqlite_utils import Database
 from localspec.errors import DiskFullError, DocumentError, LocalSpecError
 from localspec.stores.database import StoreDatabase, disk_error
 from localspec.stores.documents.document_table import read_document, write_blocks
-from localspec.stores.documents.parse import parse
+from localspec.stores.documents.parse import ReadingStopped, parse
 from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.documents.passages import split
 from localspec.stores.ngrams.ngram_store import NgramStore
@@ -73,12 +73,13 @@ class Pipeline:
         )
         return QueuedDocument(*row) if row else None
 
-    def advance(self, queued: QueuedDocument) -> None:
-        """Take the next step of a document; one that cannot be indexed moves to 'failed'."""
+    def advance(self, queued: QueuedDocument, should_stop: Callable[[], bool] = lambda: False) -> None:
+        """Take the next step of a document; one that cannot be indexed moves to 'failed'. Reading, which may take
+        minutes, is given up when `should_stop` says so."""
         name = queued.name
         try:
             if queued.stage == "queued":
-                self._parse(queued.document, name, queued.file)
+                self._parse(queued.document, name, queued.file, should_stop)
             elif queued.stage == "parsed":
                 self._split(queued.document)
             else:
@@ -101,9 +102,12 @@ class Pipeline:
         rows = self._database.rows("SELECT id FROM documents WHERE stage NOT IN ('ready', 'failed')")
         return {document for (document,) in rows}
 
-    def _parse(self, document: int, name: str, file: str) -> None:
+    def _parse(self, document: int, name: str, file: str, should_stop: Callable[[], bool]) -> None:
         path = self._files / file
-        parsed = parse(path)
+        try:
+            parsed = parse(path, should_stop=should_stop)
+        except ReadingStopped:
+            return
         # A document without a title of its own is named after its file, which here is a copy.
         title = Path(name).stem if parsed.title == path.stem else parsed.title
         with self._database.write() as database:

@@ -179,7 +179,7 @@ class Ingestion(BackgroundWorker):
         if queued is not None:
             self._show(queued.name, queued.work)
             start = time.perf_counter()
-            self._pipeline.advance(queued)
+            self._pipeline.advance(queued, self.stopping.is_set)
             self._reading_seconds += time.perf_counter() - start
             if queued.stage == "passages":
                 self._bytes_read += queued.bytes

@@ -321,12 +321,13 @@ def test_misnamed_files_are_read_by_their_true_type(tmp_path: Path) -> None:
         assert kind.upper() in parsed.warnings[0]
 
 
-def test_protected_scanned_and_mixed_pdfs(tmp_path: Path) -> None:
+def test_protected_scanned_and_mixed_pdfs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")  # so that no tesseract is found
     assert "password" in refusal(make_pdf(tmp_path / "locked.pdf", ["secret"], password="open sesame"))
     assert "OCR" in refusal(make_scanned_pdf(tmp_path / "scan.pdf", [None, None]))
     mixed = parse(make_scanned_pdf(tmp_path / "mixed.pdf", ["Readable.", None, None]))
     assert (mixed.text, mixed.pages) == ("Readable.", 3)
-    assert "2 of 3 pages" in mixed.warnings[0]
+    assert "Pages 2 and 3" in mixed.warnings[0]
     assert "no text" in refusal(make_pdf(tmp_path / "blank.pdf", ["", ""]))
 
 

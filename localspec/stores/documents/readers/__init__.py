@@ -14,6 +14,11 @@ the parts. `office_xml` and `opendocument` open office files, `docx_text`, `docx
 `equations`, `list_numbers`, `symbol_fonts`, `table_headers` and `running` each know one thing that several formats
 have.
 
+A page of a PDF goes from `pdf_lines` (with `pdf_direction`, `pdf_rules`) over `pdf_running`, `pdf_grid` and
+`pdf_tables` (with `pdf_cells`, `pdf_rows`), `pdf_columns` and `pdf_layout` to `pdf_writing`. Before that, `pdf_hidden`
+and `pdf_layers` take out what is not seen, `pdf_scans` and `pdf_ocr` read pictures of text, and `pdf_beside` adds
+fields and notes (`pdf_annotations`; `pdf_fields` and `pdf_pieces`: their labels; `pdf_notes`: their texts).
+
 `content` is what they give back. Everything but code, short text and short Markdown runs in the child process
 (`parse_child`), which has checked the archive before a library here opens it. The libraries are imported inside the
 readers, so that the child loads only the one it needs. Readers raise `UnreadableError` for what they understand; any

@@ -23,6 +23,7 @@ class ParseLimits:
     text_bytes: int = 50 * 1024**2  # size limit of files that are read as text or HTML
     characters: int = 50_000_000  # characters of text that one document may yield
     seconds: float = 120.0  # wall-clock time of the parsing process
+    ocr_seconds: float = 600.0  # more of it for text recognition: pages that are not reached are told by number
     memory_bytes: int = 2 * 1024**3  # address space of the parsing process, where the system can limit it
     archive_bytes: int = 512 * 1024**2  # unpacked size of an office file or e-book
     archive_members: int = 10_000

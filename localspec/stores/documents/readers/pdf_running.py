@@ -1,0 +1,75 @@
+"""Running headers and footers of a PDF: lines at the edges of pages that come again, and page numbers."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from localspec.stores.documents.readers.pdf_lines import Line, PdfPage
+
+_PAGE_NUMBER = re.compile(r"^(\d{1,5})\b|\b(\d{1,5})$")
+_ROMAN = re.compile(r"[ivxlcdm]{1,7}")
+
+
+def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
+    """Headers, footers and page numbers by (page index, line number): whether it is the first copy, which is kept."""
+    margin: list[tuple[int, int, int, str]] = []  # page index, line number, slot, text
+    for index, page in enumerate(pages):
+        if len(page.lines) > 1:
+            margin += [(index, number, slot, text) for number, slot, text in _margin_lines(page)]
+    needed = max(3, len(pages) // 20)
+    copies = Counter((slot, text) for _, _, slot, text in margin)
+    offsets = Counter(offset for index, _, _, text in margin for offset in _page_offsets(text, index))
+    offset, numbered = offsets.most_common(1)[0] if offsets else (0, 0)
+    romans = sum(1 for _, _, _, text in margin if _ROMAN.fullmatch(text.lower()))
+    running: dict[tuple[int, int], bool] = {}
+    seen: set[tuple[int, str]] = set()
+    for index, number, slot, text in margin:
+        page_number = numbered >= max(3, len(pages) * 0.3) and offset in _page_offsets(text, index)
+        roman = romans >= 3 and _ROMAN.fullmatch(text.lower()) is not None
+        copy = copies[slot, text] >= needed
+        if page_number or roman or copy:
+            running[index, number] = copy and (slot, text) not in seen
+        seen.add((slot, text))
+    emptied = {index for index, _ in running} - {
+        index
+        for index, page in enumerate(pages)
+        if any((index, number) not in running for number in range(len(page.lines)))
+    }
+    return {place: first for place, first in running.items() if place[0] not in emptied}
+
+
+def _margin_lines(page: PdfPage) -> Iterator[tuple[int, int, str]]:
+    """(line number, baseline in whole points, text) of the outermost lines that stand apart from the rest."""
+    order = sorted(range(len(page.lines)), key=lambda number: page.lines[number].baseline)
+    for ends, low in ((order, True), (order[::-1], False)):
+        edge = page.lines[ends[0]].baseline
+        at_edge = [number for number in ends[:12] if abs(page.lines[number].baseline - edge) < 2]
+        inner = next((number for number in ends if number not in at_edge), None)
+        outside = edge < page.height * 0.12 if low else edge > page.height * 0.88
+        if inner is None or not outside:
+            continue
+        neighbour = page.lines[inner]
+        if _are_rows(page.lines, at_edge, neighbour):
+            continue
+        if abs(neighbour.baseline - edge) > 1.4 * neighbour.height:
+            for number in at_edge:
+                yield number, round(page.lines[number].baseline), page.lines[number].text
+
+
+def _are_rows(lines: Sequence[Line], at_edge: Sequence[int], neighbour: Line) -> bool:
+    """Whether pieces at the edge stand over those of the next line, as the cells of two rows of a table do."""
+    row = [line for line in lines if abs(line.baseline - neighbour.baseline) < 2]
+    near = abs(lines[at_edge[0]].baseline - neighbour.baseline) < 4 * neighbour.height
+    under = sum(
+        1
+        for number in at_edge
+        if any(line.left < lines[number].right and line.right > lines[number].left for line in row)
+    )
+    return near and len(row) > 1 and len(at_edge) > 2 and under > 1
+
+
+def _page_offsets(text: str, index: int) -> set[int]:
+    """Differences between the numbers at the ends of a line and the page's index."""
+    return {int(first or last) - index for first, last in _PAGE_NUMBER.findall(text)}
