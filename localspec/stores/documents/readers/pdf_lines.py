@@ -314,7 +314,8 @@ def _pieces(reader: _Reader, words: list[_Word]) -> Iterator[Line]:
 
 def _line(reader: _Reader, words: list[_Word]) -> Line:
     longest = max(words, key=lambda word: len(word.text))
-    fixed, bold = reader.font(longest.place)
+    fonts = [reader.font(word.place) for word in (words[0], longest, words[-1])]
+    fixed, bold = all(font[0] for font in fonts), all(font[1] for font in fonts)
     text = " ".join(word.text for word in words)
     fixed = fixed or _is_fixed(words)
     if not fixed:
