@@ -185,7 +185,7 @@ def test_stopping_between_batches_and_going_on(tmp_path: Path, write: Callable[.
 
 
 def test_a_killed_ingestion_goes_on_to_the_same_result(tmp_path: Path, write: Callable[..., Path]) -> None:
-    sources = [write(f"{name}.txt", long_text(name, 50)) for name in ("one", "two", "three")]
+    sources = [write(f"{name}.txt", long_text(name, 150)) for name in ("one", "two", "three")]
     sources.append(write("broken.pdf", "%PDF-1.4 this is no PDF"))
 
     def filled(folder: Path) -> Library:
