@@ -448,6 +448,10 @@ INDEX_ALL_SURE = (
     "Read all {documents} of this library again? Until that is done, answers find only what has been read again. Your"
     " own files are not touched."
 )
+READ_BETTER = "{documents} can be read better now: an older version has read them. They are found as before meanwhile."
+READ_BETTER_ONE = "1 document can be read better now: an older version has read it. It is found as before meanwhile."
+READ_BETTER_NOW = "Read again"
+READ_BETTER_CLI = "{documents} can be read better now: localspec index --read-again"
 INDEX_ALL_NOW = "Yes, index all again"
 INDEX_ALL_NOT = "Leave them"
 REMOVE_FAILED = "Remove failed"
@@ -503,7 +507,7 @@ FILE_ADDED = "{name} joined the library."
 
 OPEN_PASSAGE = "Open passage {number}"
 PASSAGE = "Passage"
-PASSAGE_PAGE = "Page {page}"
+PASSAGE_CUT_ANEW = "The document was read again since. This is where the passage lies now."
 PASSAGE_GONE = "{file} is not in the library any more. This is the passage as the chat keeps it."
 PASSAGE_ELSEWHERE = "The library of this chat is not here. This is the passage as the chat keeps it."
 PASSAGE_NO_LIBRARY = "The library cannot be looked into now. This is the passage as the chat keeps it."
@@ -541,6 +545,7 @@ PLACES = "Several documents have this place: {place}."
 PLACE_CUT = "{place}: too long to be read whole, so this answer rests on {read} of {all} passages."
 NO_PAGES = "{file} has no page numbers, so this answer need not be about page {page}."
 NO_SUCH_PAGE = "There is no text on page {page} of {file}, which has {pages}; other passages were read."
+PRINTED_PAGE = "{file}: page {page} by its printed number was read, which is PDF page {sheet}."
 SPREAD = "{files}: too long to be read whole, so this answer rests on {passages}."
 SPREAD_ONE = "1 passage"
 SPREAD_MANY = "{passages} passages spread over the text"
@@ -668,6 +673,7 @@ STAGES = {
     "n-grams": "preparing drafts",
     "vectors": "search by meaning",
     "states": "drafts by meaning",
+    "again": "reading again",
 }
 
 PANEL_EMPTY = "Ask something: here you see how many words were guessed ahead, and what that brought."
@@ -872,6 +878,13 @@ def editing(later: int) -> str:
 def reading(tokens: int, seconds: float) -> str:
     """What is read before the first word of an answer, and about how long that still takes."""
     return READING_FOR.format(tokens=counted(tokens, "token"), seconds=max(1, math.ceil(seconds)))
+
+
+def page(number: int | None, label: str = "") -> str:
+    """A page by its printed number, and where it lies in the file if that differs; empty where there is neither."""
+    if label:
+        return f"page {label} (PDF page {number})" if number is not None else f"page {label}"
+    return f"page {number}" if number is not None else ""
 
 
 def counted(number: int, noun: str) -> str:

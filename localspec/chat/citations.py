@@ -45,7 +45,7 @@ LEAST_WORDS = 3
 
 def citation(number: int, found: FoundPassage) -> Citation:
     """The citation of a stored passage."""
-    return Citation(number, found.name, found.page, found.section, found.text, found.id)
+    return Citation(number, found.name, found.page, found.section, found.text, found.id, found.label)
 
 
 def cited(answer: str, given: Sequence[Citation], question: str = "") -> list[Citation]:

@@ -203,6 +203,8 @@ def _at(asked: _Asked, places: list[Place]) -> Material:
     passages = [passage for place in places for passage in place.passages]
     material = _numbered(asked, passages, SUMMARY_TOKENS, again=True)
     left_out = len(passages) - len(material.citations)
+    for notice in dict.fromkeys(place.notice for place in places if place.notice):
+        material = _with_notice(material, notice)
     labels = "; ".join(place.label for place in places[:_NAMED]) + (" …" if len(places) > _NAMED else "")
     if left_out and material.citations:
         return _with_notice(
@@ -296,7 +298,8 @@ def _numbered(
     citations: list[Citation] = []
     for passage in found:
         known = passage.id in given.numbers and not again
-        text = f"({passage.name}{f', page {passage.page}' if passage.page else ''})\n{passage.text.strip()}"
+        page = passage.label or passage.page
+        text = f"({passage.name}{f', page {page}' if page else ''})\n{passage.text.strip()}"
         cost = 0 if known else asked.count(text) + FRAME
         if cost > tokens:
             continue

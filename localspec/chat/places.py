@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from localspec import texts
 from localspec.stores.documents.blocks import SECTION_SEPARATOR
 from localspec.stores.library import DocumentInfo, FoundPassage, Library
 
@@ -35,6 +36,12 @@ _SECTION_NUMBER = re.compile(
     re.IGNORECASE,
 )
 _MOST_PAGES = 20
+_LABELS = re.compile(
+    rf"\b{_PAGE}\s*(?:no\.?|number|nr\.?)?\s*([ivxlcdm]{{1,9}}|[a-z]{{1,3}}[-–.]?\d{{1,4}})\b", re.IGNORECASE
+)
+"""Printed numbers that are no plain numbers: "page iii", "page A-3"."""
+_IN_FILE = re.compile(r"\b(?:pdf|physical)[- ](?:pages?|seiten?)\b|\bsheets?\s*\d", re.IGNORECASE)
+"""Words that count a file's pages, whatever is printed on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +50,79 @@ class Place:
 
     label: str
     passages: list[FoundPassage]
+    notice: str = ""  # what the person should know about it
 
 
 def asked_pages(question: str, last: int | None = None) -> list[int]:
     """The pages that a question names, counted from 1, in order: "page 5", "pages 3-4", "Seite 5", "the last page" of
     `last`. At most 20 of a range."""
+    return [page for page in dict.fromkeys([*_named(question), *_counted(question, last)]) if page > 0][:_MOST_PAGES]
+
+
+def _named(question: str) -> list[int]:
+    """The numbers of "page 5" and "pages 3-4", which may be printed ones."""
+    return [page for match in _PAGES.finditer(question) for page in _listed(match.group("list"))]
+
+
+def _counted(question: str, last: int | None) -> list[int]:
+    """The numbers of "the third page" and "the last page", which count the pages of a file."""
     found: list[int] = []
-    for match in _PAGES.finditer(question):
-        found += _listed(match.group("list"))
     for match in _ORDINAL_PAGE.finditer(question):
         if match.group("last"):
             found += [last] if last else []
         else:
             word = match.group("first").casefold()
             found.append(_ORDINALS.get(word) or int(re.sub(r"\D", "", word)))
-    return [page for page in dict.fromkeys(found) if page > 0][:_MOST_PAGES]
+    return found
 
 
 def on_pages(library: Library, documents: Sequence[DocumentInfo], question: str) -> list[Place]:
-    """The pages that a question names, in each of these documents that has any text there."""
+    """The pages that a question names, in each of these documents that has any text there: by the numbers that are
+    printed on them, else as they lie in the file."""
+    numbers = _named(question)[:_MOST_PAGES]
+    labels = [match.group(1).casefold() for match in _LABELS.finditer(question)]
+    by_file = _IN_FILE.search(question) is not None
+    if not numbers and not labels and not _ORDINAL_PAGE.search(question):
+        return []
     places = []
     for info in documents:
-        pages = asked_pages(question, info.pages) if info.pages else []
-        passages = [passage for passage in library.passages.of(info.id) if passage.page in pages] if pages else []
-        if passages:
-            places.append(Place(f"{info.name}, {_pages_said(pages)}", passages))
+        passages = library.passages.of(info.id)
+        printed = {} if by_file else _printed(passages)
+        wanted = {*_counted(question, info.pages or 0)}
+        named = [str(number) for number in numbers]
+        wanted |= {int(name) for name in named if name not in printed}
+        said = [name for name in dict.fromkeys([*named, *labels]) if name in printed]
+        ids = {passage.id for name in said for passage in printed[name]}
+        found = [passage for passage in passages if passage.id in ids or passage.page in wanted]
+        if found:
+            there = dict.fromkeys(str(passage.page) for passage in found if passage.page in wanted)
+            notice = _other_page(info, said, printed, passages)
+            places.append(Place(f"{info.name}, {_pages_said([*said, *there])}", found, notice))
     return places
+
+
+def _printed(passages: Sequence[FoundPassage]) -> dict[str, list[FoundPassage]]:
+    """The passages on each page by the number that is printed there; empty where that is its place in the file."""
+    found: dict[str, list[FoundPassage]] = {}
+    if any(passage.label for passage in passages):
+        for passage in passages:
+            if name := passage.label or str(passage.page or ""):
+                found.setdefault(name.casefold(), []).append(passage)
+    return found
+
+
+def _other_page(
+    info: DocumentInfo,
+    said: Sequence[str],
+    printed: Mapping[str, Sequence[FoundPassage]],
+    passages: Sequence[FoundPassage],
+) -> str:
+    """That a number stands on one page, and counts another one of the file."""
+    for name in said:
+        page = printed[name][0].page
+        if page is not None and str(page) != name and any(str(passage.page) == name for passage in passages):
+            return texts.PRINTED_PAGE.format(file=info.name, page=name, sheet=page)
+    return ""
 
 
 def in_sections(library: Library, documents: Sequence[DocumentInfo], question: str) -> list[Place]:
@@ -109,8 +163,8 @@ def _listed(text: str) -> list[int]:
     return pages
 
 
-def _pages_said(pages: Sequence[int]) -> str:
-    return f"page {pages[0]}" if len(pages) == 1 else f"pages {', '.join(map(str, pages))}"
+def _pages_said(pages: Sequence[str]) -> str:
+    return f"page {pages[0]}" if len(pages) == 1 else f"pages {', '.join(pages)}"
 
 
 def _plain(text: str) -> str:

@@ -91,7 +91,14 @@ def _conversation(kept: StoredConversation) -> dict[str, Any]:
         "changed": kept.changed,
         "turns": [_turn(turn) for turn in kept.turns],
         "citations": [
-            {"number": one.number, "file": one.file, "page": one.page, "section": one.section, "passage": one.passage}
+            {
+                "number": one.number,
+                "file": one.file,
+                "page": one.page,
+                **({"label": one.label} if one.label else {}),
+                "section": one.section,
+                "passage": one.passage,
+            }
             for one in kept.citations
         ],
     }
@@ -140,8 +147,7 @@ def _markdown(kept: StoredConversation) -> str:
         files = f"*{', '.join(turn.files)}*" if turn.files else ""
         parts += [f"## Question {number}", files, turn.question, "### Answer", turn.reply]
         for found in turn.citations:
-            place = f"page {found.page}" if found.page is not None else found.section
-            parts.append(f"> [{found.number}] {found.file}{f', {place}' if place else ''}")
+            parts.append(f"> [{found.number}] {found.place}")
         parts += [f"> {' '.join(notice.split())}" for notice in (*turn.problems, *turn.notices)]
         parts.append(_timings(turn))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -239,7 +245,8 @@ def _read_citation(entry: object, where: str) -> Citation:
     if page is not None and not _is_whole(page, 0, 10**9):
         _refuse(f"{where}: “page” must be a whole number")
     texts = [_text(entry, name, where, LONGEST_TEXT) for name in ("file", "section", "passage")]
-    return Citation(number, texts[0], page, texts[1], texts[2])
+    label = _text(entry, "label", where, _SHORT, optional=True)
+    return Citation(number, texts[0], page, texts[1], texts[2], label=label)
 
 
 def _text(entry: Mapping[str, Any], name: str, where: str, longest: int, *, optional: bool = False) -> str:

@@ -27,6 +27,9 @@ def index(
     states: Annotated[
         bool, typer.Option("--states", help="Also read the library with this model, for drafts from its states.")
     ] = False,
+    read_again: Annotated[
+        bool, typer.Option("--read-again", help="Also read documents again that an older version has read.")
+    ] = False,
     model: shared.Model = "",
     threads: shared.Threads = 0,
     gpu_layers: shared.GpuLayers = -1,
@@ -34,8 +37,8 @@ def index(
     weight_format: shared.WeightFormat = "tuned",
 ) -> None:
     """Read documents into a library, so that answers and drafts can use them."""
-    if not files and not states:
-        raise typer.BadParameter("Name documents, or give --states.", param_hint="FILES")
+    if not files and not states and not read_again:
+        raise typer.BadParameter("Name documents, or give --states or --read-again.", param_hint="FILES")
     found = collect_files(files, _tell_left_out)
     engine = shared.load_engine(model, threads, gpu_layers, context, weight_format=weight_format)
     opened = open_library(engine, library, create=bool(files))
@@ -43,10 +46,14 @@ def index(
         if opened.rebuild_needed():  # states need n-grams of this model's tokenizer
             opened.rebuild()
         opened.state_reading.want(True)
+    if read_again:
+        opened.renewal.want()
     failures = shared.index_files(opened, found, states=True)
     for info in opened.documents():
         note = f" ({info.reason})" if info.reason else ""
         shared.errors.print(escape(f"{info.name}: {info.status}, {info.passages} passages, {info.tokens} tokens{note}"))
+    if outdated := sum(info.outdated for info in opened.documents()):
+        shared.errors.print(texts.READ_BETTER_CLI.format(documents=texts.counted(outdated, "document")))
     if opened.states is not None and opened.state_reading.wanted:
         shared.errors.print(
             f"{opened.states.count()} states of {escape(engine.name)}, {opened.state_reading.missing()} missing"

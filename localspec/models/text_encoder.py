@@ -97,14 +97,17 @@ _TOKENIZER: Rules = {
 """What each entry of the settings may be. One that is not here may mean anything."""
 
 
-def read_tokenizer(folder: Path, longest: int) -> Any:  # noqa: ANN401
-    """The tokenizer of an embedding model, which cuts texts after `longest` tokens. Raises Exception, as `tokenizers`
-    does."""
+def read_tokenizer(folder: Path, longest: int | None) -> Any:  # noqa: ANN401
+    """The tokenizer of an embedding model, which cuts texts after `longest` tokens, or none. Raises Exception, as
+    `tokenizers` does."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
-    tokenizer.enable_truncation(longest)
+    if longest is None:
+        tokenizer.no_truncation()
+    else:
+        tokenizer.enable_truncation(longest)
     return tokenizer
 
 

@@ -152,7 +152,7 @@ class Conversations:
                     [conversation],
                 ).fetchall()
                 cited = connection.execute(
-                    "SELECT number, file, page, section, passage, source FROM citations WHERE conversation = ?"
+                    "SELECT number, file, page, section, passage, source, label FROM citations WHERE conversation = ?"
                     " ORDER BY number",
                     [conversation],
                 ).fetchall()
@@ -337,11 +337,13 @@ def _put(database: Database, conversation: int, position: int, turn: StoredTurn)
     database.execute("DELETE FROM citations WHERE conversation = ? AND position = ?", [conversation, position])
     for made in turn.given:
         database.execute(
-            "INSERT OR IGNORE INTO citations (conversation, number, position, source, file, page, section, passage)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO citations"
+            " (conversation, number, position, source, file, page, section, passage, label)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 *(conversation, made.number, position, made.source),
                 *(writable(made.file), made.page, writable(made.section), writable(made.passage)),
+                writable(made.label),
             ],
         )
 

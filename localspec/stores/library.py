@@ -24,6 +24,7 @@ from localspec.stores.documents.passage_vectors import PASSAGE_MIGRATIONS, Embed
 from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
 from localspec.stores.ingestion.pipeline import Pipeline
+from localspec.stores.ingestion.renewal import RENEWAL_MIGRATIONS, Renewal
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
 from localspec.stores.ingestion.worker import Ingestion, IngestionProgress
 from localspec.stores.naming import DATABASE, library_name, list_libraries, lock_library
@@ -45,6 +46,7 @@ MIGRATIONS = (
     *READING_MIGRATIONS,
     *REPLY_MIGRATIONS,
     *WATCHING_MIGRATIONS,
+    *RENEWAL_MIGRATIONS,
 )
 """Of a library's database."""
 
@@ -98,7 +100,11 @@ class Library:
             self._pipeline = Pipeline(
                 self._database, self._files.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
             )
-            self._ingestion = Ingestion(self._database, self._pipeline, vectors, self.replies, self.state_reading)
+            self.renewal = Renewal(self._database, self._pipeline, vectors, self._wake)
+            """documents that an older version has read, and that can be read better now"""
+            self._ingestion = Ingestion(
+                self._database, self._pipeline, vectors, self.replies, self.state_reading, self.renewal
+            )
             self._table = DocumentTable(self._database, self._files, forget=self._pipeline.forget, on_change=self._wake)
             self.watching = Watching(
                 self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from localspec import texts
 from localspec.stores.database import Migration
 
 _TOKENS = np.dtype("<i4")
@@ -30,13 +31,17 @@ class Citation:
     section: str
     passage: str
     source: int = field(default=0, compare=False)  # id of the passage in its library; 0 where unknown
+    label: str = ""  # what is printed as the page's number, where that is not `page`
+
+    @property
+    def where(self) -> str:
+        """Page, or section, in its file as people read it; empty where there is neither."""
+        return texts.page(self.page, self.label) or self.section
 
     @property
     def place(self) -> str:
         """File and page (or section) as people read them."""
-        if self.page is not None:
-            return f"{self.file}, page {self.page}"
-        return f"{self.file}, {self.section}" if self.section else self.file
+        return f"{self.file}, {self.where}" if self.where else self.file
 
 
 def _as_it_is(value: object) -> object:
@@ -291,4 +296,5 @@ CONVERSATION_MIGRATIONS: tuple[Migration, ...] = (
     # Of which sources the tokens of a reply came, as `chat.origins` packs it; empty where that is not known.
     Migration("conversations-2-origins", "ALTER TABLE turns ADD COLUMN origins BLOB NOT NULL DEFAULT x'';"),
     Migration("conversations-3-system", "ALTER TABLE conversations ADD COLUMN system TEXT NOT NULL DEFAULT '';"),
+    Migration("conversations-4-labels", "ALTER TABLE citations ADD COLUMN label TEXT NOT NULL DEFAULT '';"),
 )

@@ -12,6 +12,7 @@ from localspec.application.state import Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError
+from localspec.stores.documents.passages import most_alike
 from localspec.stores.library import FoundPassage, Library
 from localspec.stores.overview import library_identity
 from localspec.ui import elements
@@ -90,16 +91,21 @@ def passage(count: str, citation: Citation, passages: Sequence[FoundPassage], pr
     """The dialog of a cited passage: in its surroundings, or alone as the chat keeps it, with the reason why."""
     here = next((one for one in passages if one.id == citation.source), None)
     here = here or next((one for one in passages if one.text == citation.passage), None)
+    said = ""
+    if here is None and (at := most_alike(citation.passage, [one.text for one in passages])) is not None:
+        here, said = passages[at], texts.PASSAGE_CUT_ANEW
     title = f"[{citation.number}] {citation.place}"
     if here is None:
-        text = _piece(citation.passage, citation.page, cited=True) if citation.passage else ""
+        page = texts.page(citation.page, citation.label)
+        text = _piece(citation.passage, page, cited=True) if citation.passage else ""
         return dialog(count, title, problem or texts.PASSAGE_UNKNOWN, text)
     parts = []
-    page: int | None = None
+    page = ""
     for one in passages:
-        parts.append(_piece(one.text, one.page if one.page != page else None, cited=one is here))
-        page = one.page
-    return dialog(count, title, "", "".join(parts))
+        said = texts.page(one.page, one.label)
+        parts.append(_piece(one.text, said if said != page else "", cited=one is here))
+        page = said
+    return dialog(count, title, said, "".join(parts))
 
 
 def dialog(count: str, title: str, problem: str, text: str = "") -> str:
@@ -114,7 +120,7 @@ def dialog(count: str, title: str, problem: str, text: str = "") -> str:
     )
 
 
-def _piece(text: str, page: int | None, *, cited: bool) -> str:
-    where = f'<div class="passage-page">{texts.PASSAGE_PAGE.format(page=page)}</div>' if page is not None else ""
+def _piece(text: str, page: str, *, cited: bool) -> str:
+    where = f'<div class="passage-page">{elements.literal(page[:1].upper() + page[1:])}</div>' if page else ""
     shown = elements.lines(text)
     return f'{where}<p class="cited"><mark>{shown}</mark></p>' if cited else f"{where}<p>{shown}</p>"

@@ -161,9 +161,15 @@ def documents(library: str, infos: Sequence[DocumentInfo], parts: DocumentParts)
     if failed:
         head += f" · {texts.FAILED_DOCUMENTS.format(number=failed)}"
         buttons += library_button("remove-failed", texts.REMOVE_FAILED)
+    outdated = sum(info.outdated for info in infos)
+    better = ""
+    if outdated:
+        said = texts.READ_BETTER.format(documents=texts.counted(outdated, "document"))
+        said = lines(texts.READ_BETTER_ONE if outdated == 1 else said)
+        better = f'<p class="better quiet">{said} {library_button("read-better", texts.READ_BETTER_NOW)}</p>'
     return (
-        f'<div class="holdings"{of_library(library)}><div class="documents-head"><span class="quiet">{lines(head)}'
-        f'</span>{buttons}</div><ul class="documents">{rows}</ul>{rest}</div>'
+        f'<div class="holdings"{of_library(library)}>{better}<div class="documents-head">'
+        f'<span class="quiet">{lines(head)}</span>{buttons}</div><ul class="documents">{rows}</ul>{rest}</div>'
     )
 
 

@@ -184,6 +184,7 @@ _CHANGES: dict[str, Callable[[Library, int | None], object]] = {
     "pause": lambda library, _: library.pause(True),
     "resume": lambda library, _: library.pause(False),
     "again": lambda library, about: library.index_again(about) if about is not None else None,
+    "read-better": lambda library, _: library.renewal.want(),
     "remove-failed": lambda library, _: library.remove_failed(),
     "watch": lambda library, about: library.watching.watch(about or 0, True),
     "unwatch": lambda library, about: library.watching.watch(about or 0, False),

@@ -37,7 +37,7 @@ from localspec.stores.stored_turns import (
 from tests.chat.test_session import WHEN, last
 from tests.stores.test_stored_turns import EMPTY, with_sample
 
-CITED = (Citation(1, "a.pdf", 3, "", "Clean it with vinegar."), Citation(2, "b.md", None, "Horn", "Loud."))
+CITED = (Citation(1, "a.pdf", 3, "", "Clean it with vinegar."), Citation(2, "b.md", None, "Horn", "Loud.", label="iv"))
 TURN = StoredTurn(
     "How is the lamp cleaned?", "Text.\n\nQuestion: How is the lamp cleaned?", "With vinegar [1].", method="auto",
     finish="length", asked="2026-01-02T03:04:05+00:00", files=("a.pdf",), notices=["It stopped."],

@@ -47,6 +47,35 @@ def test_odd_texts(embedder: Embedder) -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
+def test_tokens_are_counted_as_they_are_read(embedder: Embedder) -> None:
+    assert embedder.longest == 256
+    texts = ["", "Hello, world!", "\ud800 " + "word " * 500, "Насос", "a" * 20_000]
+    assert embedder.count_tokens(texts) == [len(embedder._tokenizer.encode(text).ids) for text in _encodable(texts)]
+    assert embedder.count_tokens(texts)[:2] == [2, 6]
+    assert embedder.count_tokens(texts)[2] > 500
+    assert embedder.count(texts) == sum(min(256, count) for count in embedder.count_tokens(texts))
+    many = ["word " * 20] * 3_000  # of which threads count parts
+    assert embedder.count_tokens(many) == [22] * 3_000
+    # What lies behind the longest text has no part in its vector, and nothing before it is left out.
+    long = "The pump is replaced. " * 100
+    cut = long[: len(long) * (embedder.longest - 2) // (embedder.count_tokens([long])[0] - 2)]
+    whole, same, shorter = embedder.embed([long, cut + " and more", cut[: len(cut) // 2]])
+    assert whole @ same > 0.999 > whole @ shorter
+
+
+def _encodable(texts: list[str]) -> list[str]:
+    return [text.encode("utf-8", "replace").decode() for text in texts]
+
+
+def test_a_missing_tokenizer_is_told(copy: Path) -> None:
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(EmbedderError, match="tokenizer"):
+        Embedder(copy).count_tokens(["text"])
+    (copy / "sentence_bert_config.json").write_text("{}")
+    with pytest.raises(EmbedderError, match="sentence_bert_config"):
+        _ = Embedder(copy).longest
+
+
 def test_threads_get_their_own_vectors(embedder: Embedder) -> None:
     texts = [f"the number {number} and nothing else" for number in range(8)]
     expected = embedder.embed(texts)

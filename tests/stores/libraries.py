@@ -52,6 +52,11 @@ class WordEmbedder:
         self.fingerprint = fingerprint
         self.calls: list[int] = []
 
+    longest = 256
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return [2 + len(re.findall(r"\w+|[^\w\s]", text)) for text in texts]
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.calls.append(len(texts))
         vectors = np.full((len(texts), self.dimension), 1e-3, np.float32)
@@ -69,6 +74,9 @@ class BrokenEmbedder(WordEmbedder):
 
     @property
     def fingerprint(self) -> str:  # type: ignore[override]
+        raise EmbedderError("The embedding model is not installed.", "Install it.")
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
         raise EmbedderError("The embedding model is not installed.", "Install it.")
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:

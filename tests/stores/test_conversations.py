@@ -91,6 +91,7 @@ def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:  # as the first version had it
         connection.execute("ALTER TABLE conversations DROP COLUMN system")
         connection.execute("ALTER TABLE turns DROP COLUMN origins")
+        connection.execute("ALTER TABLE citations DROP COLUMN label")
         connection.execute("DELETE FROM migrations WHERE name <> 'conversations-1-chats'")
         connection.execute("UPDATE turns SET details = json_remove(details, '$.window')")
         connection.commit()
@@ -126,7 +127,7 @@ def test_a_turn_in_anothers_place_takes_what_followed_with_it(store: Conversatio
     store.put(identity, 0, asked("First", "zebra", given=(CITED[0],)))
     store.put(identity, 1, asked("Second", "giraffe", given=tuple(CITED)))
     store.put(identity, 2, asked("Third", "okapi"))
-    other = Citation(2, "new.pdf", 1, "", "Another.", 5)
+    other = Citation(2, "new.pdf", 14, "", "Another.", 5, "xii")
     store.put(identity, 1, asked("Edited", "tapir", given=(other,)), library="work", cut=True)
     kept = store.load(identity)
     assert [turn.question for turn in kept.turns] == ["First", "Edited"]

@@ -32,7 +32,7 @@ def document(identity: int, status: str, **more: Any) -> DocumentInfo:
     known |= more
     return DocumentInfo(
         identity, known["name"], "pdf", status, known["reason"], 3, 9_000, known["passages"], known["tokens"],
-        "2026-01-01", known["bytes"],
+        "2026-01-01", known["bytes"], "", known.get("outdated", False),
     )  # fmt: skip
 
 
@@ -69,6 +69,15 @@ def test_every_part_of_a_document_is_done_or_not(
     shown = html.unescape(documents("x", [document(7, status)], DocumentParts(embedded, states)))
     assert "3 pages · 2.3 MB" in shown
     assert ("vectors 5 of 8" in shown) is bool(embedded)
+
+
+def test_what_can_be_read_better_is_told_in_one_line() -> None:
+    infos = [document(1, "ready", outdated=True), document(2, "ready"), document(3, "failed", outdated=True)]
+    shown = documents("x", infos, DocumentParts())
+    assert "2 documents can be read better now" in Tags(shown).text
+    assert re.findall(r'data-shelf="([^"]+)"', shown)[0] == "read-better"
+    assert "1 document can be read better now" in Tags(documents("x", infos[:2], DocumentParts())).text
+    assert "read-better" not in documents("x", infos[1:2], DocumentParts())
 
 
 def test_what_failed_says_why_once() -> None:

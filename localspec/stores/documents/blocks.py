@@ -71,13 +71,17 @@ class Block:
 
 
 def joined(blocks: Iterable[Block]) -> str:
-    """Their text: items of a list and fields of a form stand on lines of their own, all others behind empty lines."""
+    """Their text: items of a list and fields of a form stand on lines of their own, all others behind empty lines. The
+    title of a table stands above it where the block before does not say it."""
     parts: list[str] = []
     before: Block | None = None
     for block in blocks:
         if before is not None:
             tight = block.kind in _ONE_LINE_EACH and before.kind == block.kind
             parts.append("\n" if tight else "\n\n")
+        title = block.table.title if block.table is not None else ""
+        if title and title not in block.text and (before is None or title not in " ".join(before.text.split())):
+            parts.append(f"{title}\n")
         parts.append(block.text)
         before = block
     return "".join(parts)

@@ -19,7 +19,7 @@ from sqlite_utils import Database
 from localspec.errors import DocumentError, StoreError
 from localspec.stores.database import Migration, StoreDatabase, disk_error, mapped_errors
 from localspec.stores.documents.blocks import Block, from_row, to_row
-from localspec.stores.documents.parse import ParsedDocument, ParseLimits, content_hash
+from localspec.stores.documents.parse import READER, ParsedDocument, ParseLimits, content_hash
 
 _logger = logging.getLogger(__name__)
 
@@ -64,10 +64,19 @@ ALTER TABLE blocks ADD COLUMN label TEXT NOT NULL DEFAULT '';
 ALTER TABLE blocks ADD COLUMN cells TEXT NOT NULL DEFAULT 'null';  -- JSON of a table
 """
 
+_ADD_READER = """
+ALTER TABLE documents ADD COLUMN reader INTEGER NOT NULL DEFAULT 0;  -- version of what read it
+CREATE TABLE renewals (  -- documents that are read again beside what there is of them
+    document INTEGER PRIMARY KEY REFERENCES documents (id) ON DELETE CASCADE,
+    parsed TEXT NOT NULL DEFAULT ''  -- JSON of what the reader gave; empty before
+);
+"""
+
 DOCUMENT_MIGRATIONS: tuple[Migration, ...] = (
     Migration("library-1-documents", _TABLES),
     Migration("library-2-sources", _ADD_SOURCES),
     Migration("library-3-kinds", _ADD_KINDS),
+    Migration("library-4-reader", _ADD_READER),
 )
 
 
@@ -88,6 +97,8 @@ class DocumentInfo:
     bytes: int = 0  # Of the file.
     source: str = ""
     """Where the file lies on this computer; empty where that is not known, as for one that came through a browser."""
+    outdated: bool = False
+    """Whether an older version read it, so that it can be read better now; False once that is wanted."""
 
 
 class FileStore:
@@ -340,15 +351,17 @@ def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
 
 
 _SELECT = (
-    "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, bytes, source, warnings"
+    "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, bytes, source, warnings,"
+    f" reader < {READER} AND stage IN ('ngrams', 'ready', 'failed') AND id NOT IN (SELECT document FROM renewals)"
     " FROM documents"
 )
 
 
-def _info(row: tuple[int, str, str, str, str, int | None, int, int, int, str, int, str, str]) -> DocumentInfo:
-    document, name, kind, stage, reason, pages, characters, passages, tokens, added, size, source, warnings = row
+def _info(row: tuple[int, str, str, str, str, int | None, int, int, int, str, int, str, str, int]) -> DocumentInfo:
+    document, name, kind, stage, reason, pages, characters, passages, tokens, added, size, source, warnings, old = row
     shown = reason if stage == "failed" else "\n".join(json.loads(warnings))
-    return DocumentInfo(document, name, kind, stage, shown, pages, characters, passages, tokens, added, size, source)
+    counts = (pages, characters, passages, tokens)
+    return DocumentInfo(document, name, kind, stage, shown, *counts, added, size, source, bool(old))
 
 
 def _printable(name: str) -> str:

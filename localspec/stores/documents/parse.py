@@ -31,10 +31,16 @@ from localspec.stores.documents.readers.content import (
     UnreadableError,
 )
 
-__all__ = ["SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "ReadingStopped", "content_hash", "parse"]
+__all__ = [
+    *("READER", "SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "ReadingStopped"),
+    *("content_hash", "parse"),
+]
 
 _logger = logging.getLogger(__name__)
 
+READER = 1
+"""Version of the readers and of the splitting: raised where documents that were read before would be read better now.
+Libraries that are older than this number have 0."""
 _OFFICE_SUFFIXES = {".docx", ".docm", ".dotx", ".pptx", ".pptm", ".ppsx", ".xlsx", ".xlsm", ".epub"}
 _OPEN_DOCUMENT_SUFFIXES = {".odt", ".ott", ".odp", ".otp", ".odg", ".ods", ".ots"}
 _HTML_SUFFIXES = {".html", ".htm", ".xhtml"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from sqlite_utils import Database
 
 from localspec.errors import EmbedderError, StoreError
 from localspec.stores.database import Migration, StoreDatabase
+from localspec.stores.documents.passages import embedded_text
 from localspec.stores.vectors import VectorIndex, forget
 
 _logger = logging.getLogger(__name__)
@@ -39,6 +40,13 @@ class EmbedderLike(Protocol):
     @property
     def dimension(self) -> int:
         """Components of a vector."""
+
+    @property
+    def longest(self) -> int:
+        """Tokens that it reads of a text, those at its beginning and end included."""
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The tokens of each whole text, those at its beginning and end included."""
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One vector of length 1 per text, [n, d]."""
@@ -71,7 +79,10 @@ CREATE TABLE embeddings (
 );
 """
 
-PASSAGE_MIGRATIONS: tuple[Migration, ...] = (Migration("search-1-passages", _TABLES),)
+PASSAGE_MIGRATIONS: tuple[Migration, ...] = (
+    Migration("search-1-passages", _TABLES),
+    Migration("search-2-labels", "ALTER TABLE passages ADD COLUMN label TEXT NOT NULL DEFAULT '';"),
+)
 """Come after the migration that creates `documents` (id, name)."""
 
 
@@ -87,6 +98,20 @@ class PassageVectors:
         self._index: VectorIndex | None = None
         self._unsaved = False
 
+    @property
+    def fingerprint(self) -> str:
+        """Names the embedder."""
+        return self._embedder.fingerprint
+
+    @property
+    def longest(self) -> int:
+        """Tokens that the embedder reads of a text, those at its beginning and end included."""
+        return self._embedder.longest
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """The tokens of each whole text for the embedder, those at its beginning and end included."""
+        return self._embedder.count_tokens(texts)
+
     def missing(self, limit: int) -> list[tuple[int, str]]:
         """(passage, text to embed) of passages without a vector, in documents whose turn it is; oldest first."""
         rows = self._database.rows(
@@ -94,7 +119,7 @@ class PassageVectors:
             " ORDER BY passages.id LIMIT ?",
             [self._embedder.fingerprint, limit],
         )
-        return [(passage, f"{section}\n{text}" if section else text) for passage, section, text in rows]
+        return [(passage, embedded_text(section, text)) for passage, section, text in rows]
 
     def embed(self, passages: Sequence[tuple[int, str]]) -> None:
         """Compute and store the vectors of (passage, text); passages removed meanwhile are left out."""
@@ -102,18 +127,39 @@ class PassageVectors:
         fingerprint = self._embedder.fingerprint
         by_passage = {passage: vector for (passage, _), vector in zip(passages, vectors, strict=True)}
         with self._database.write() as database:
-            database.execute("INSERT OR IGNORE INTO embedders (fingerprint) VALUES (?)", [fingerprint])
             kept = [
                 passage
                 for (passage,) in database.execute(
                     "SELECT id FROM passages WHERE id IN (SELECT value FROM json_each(?))", [json.dumps([*by_passage])]
                 )
             ]
-            database.conn.executemany(
-                f"INSERT OR REPLACE INTO embeddings (passage, embedder, vector) VALUES (?, {_EMBEDDER}, ?)",
-                [(passage, fingerprint, by_passage[passage].astype(_STORED).tobytes()) for passage in kept],
+            self.enter(
+                database, {passage: by_passage[passage].astype(_STORED).tobytes() for passage in kept}, fingerprint
             )
-            self._database.after_commit(lambda: self._added(kept, [by_passage[passage] for passage in kept]))
+
+    def made_of(self, texts: Sequence[str]) -> list[bytes]:
+        """The vectors of these texts, as they are stored."""
+        return [vector.astype(_STORED).tobytes() for vector in self._embedder.embed(texts)]
+
+    def of_texts(self, document: int) -> dict[str, bytes]:
+        """The vectors that a document's passages have under this embedder, as stored, by the text that was embedded."""
+        rows = self._database.rows(
+            "SELECT section, text, vector FROM passages JOIN embeddings ON passage = passages.id"
+            f" WHERE document = ? AND embedder = {_EMBEDDER}",
+            [document, self._embedder.fingerprint],
+        )
+        return {embedded_text(section, text): vector for section, text, vector in rows}
+
+    def enter(self, database: Database, vectors: Mapping[int, bytes], fingerprint: str = "") -> None:
+        """Inside a transaction: store vectors, as `made_of` gives them, of passages that are there."""
+        fingerprint = fingerprint or self._embedder.fingerprint
+        database.execute("INSERT OR IGNORE INTO embedders (fingerprint) VALUES (?)", [fingerprint])
+        database.conn.executemany(
+            f"INSERT OR REPLACE INTO embeddings (passage, embedder, vector) VALUES (?, {_EMBEDDER}, ?)",
+            [(passage, fingerprint, vector) for passage, vector in vectors.items()],
+        )
+        arrays = [np.frombuffer(vector, _STORED).astype(np.float32) for vector in vectors.values()]
+        self._database.after_commit(lambda: self._added([*vectors], arrays))
 
     def forget(self, passages: Collection[int]) -> None:
         """Inside the transaction that removes these passages: their vectors leave the index and its file with it."""

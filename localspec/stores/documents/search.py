@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from localspec.errors import EmbedderError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.passage_vectors import PassageVectors
+from localspec.stores.documents.passages import most_alike
 
 _logger = logging.getLogger(__name__)
 
@@ -62,6 +63,7 @@ class FoundPassage:
     text: str
     score: float  # reciprocal rank fusion: at most 2 / 61; 0 when the passage was not searched for
     ordinal: int  # 0-based position among the document's passages
+    label: str = ""  # what is printed as the page's number, where that is not `page`
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +157,15 @@ class PassageSearch:
     def around(self, passage: int, text: str, name: str, reach: int = 2) -> list[FoundPassage]:
         """A passage that was cited, with up to `reach` others of its document before and after it, in order; empty when
         it is not there any more. It is looked for by its id, and where that is gone, as after its document was added
-        anew, by its text in a document of this name. The one that is meant is the one with the same text."""
+        anew, by its text in a document of this name. The one that is meant is the one with the same text, or, where it
+        was cut otherwise since, the one that is `most_alike`."""
         place = self._database.row("SELECT document, ordinal FROM passages WHERE id = ? AND text = ?", [passage, text])
         place = place or self._database.row(
             "SELECT document, ordinal FROM passages JOIN documents ON documents.id = document"
             " WHERE name = ? AND text = ? LIMIT 1",
             [name, text],
         )
+        place = place or self._alike(text, name)
         if place is None:
             return []
         document, ordinal = place
@@ -170,6 +174,15 @@ class PassageSearch:
             [document, ordinal - reach, ordinal + reach],
         )
         return [_found(row, 0.0) for row in rows]
+
+    def _alike(self, text: str, name: str) -> tuple[int, int] | None:
+        """Document and ordinal of the passage in a document of this name that holds most of a text."""
+        rows = self._database.rows(
+            "SELECT document, ordinal, text FROM passages JOIN documents ON documents.id = document WHERE name = ?",
+            [name],
+        )
+        at = most_alike(text, [there for _, _, there in rows])
+        return rows[at][:2] if at is not None else None
 
     def _by_words(self, question: str, limit: int) -> list[int]:
         """Ids of the passages with the question's words, best bm25 first."""
@@ -206,11 +219,11 @@ def words_query(question: str) -> str:
 
 
 _SELECT = (
-    "SELECT passages.id, document, name, page, section, text, ordinal"
+    "SELECT passages.id, document, name, page, section, text, ordinal, label"
     " FROM passages JOIN documents ON documents.id = document"
 )
 
 
-def _found(row: tuple[int, int, str, int | None, str, str, int], score: float) -> FoundPassage:
-    passage, document, name, page, section, text, ordinal = row
-    return FoundPassage(passage, document, name, page, section, text, score, ordinal)
+def _found(row: tuple[int, int, str, int | None, str, str, int, str], score: float) -> FoundPassage:
+    passage, document, name, page, section, text, ordinal, label = row
+    return FoundPassage(passage, document, name, page, section, text, score, ordinal, label)

@@ -6,6 +6,7 @@ moves the stage in the transaction of its own results, so that a kill at any mom
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -16,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlite_utils import Database
 
-from localspec.errors import DiskFullError, DocumentError, LocalSpecError
+from localspec.errors import DiskFullError, DocumentError, EmbedderError, LocalSpecError
 from localspec.stores.database import StoreDatabase, disk_error
 from localspec.stores.documents.document_table import read_document, write_blocks
-from localspec.stores.documents.parse import ReadingStopped, parse
+from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped, parse
 from localspec.stores.documents.passage_vectors import PassageVectors
-from localspec.stores.documents.passages import split
+from localspec.stores.documents.passages import Passage, split
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
 
@@ -102,31 +103,75 @@ class Pipeline:
         rows = self._database.rows("SELECT id FROM documents WHERE stage NOT IN ('ready', 'failed')")
         return {document for (document,) in rows}
 
-    def _parse(self, document: int, name: str, file: str, should_stop: Callable[[], bool]) -> None:
+    def read(self, name: str, file: str, should_stop: Callable[[], bool] = lambda: False) -> ParsedDocument:
+        """What the reader makes of the copy `file` of a document. Raises DocumentError, and ReadingStopped when
+        `should_stop` says so."""
         path = self._files / file
+        parsed = parse(path, should_stop=should_stop)
+        # A document without a title of its own is named after its file, which here is a copy.
+        return dataclasses.replace(parsed, title=Path(name).stem) if parsed.title == path.stem else parsed
+
+    def passages(self, parsed: ParsedDocument) -> list[Passage]:
+        """A document's passages, as long as the embedder reads; where that cannot be asked, surely no longer."""
         try:
-            parsed = parse(path, should_stop=should_stop)
+            return split(parsed, self._vectors.longest, self._vectors.count_tokens)
+        except EmbedderError as error:
+            _logger.warning("The length of passages is estimated: %s", error)
+            return split(parsed)
+
+    def replace(
+        self, document: int, parsed: ParsedDocument, passages: Sequence[Passage], vectors: Sequence[bytes]
+    ) -> None:
+        """Put these parts of a searchable document in the place of those that it has, all or none. `vectors` as
+        `PassageVectors.made_of` gives them for the passages."""
+        tokens = self._tokenize(parsed.text)
+        with self._database.write() as database:
+            if not self._moved(database, document, "ngrams", "ready") and not self._moved(
+                database, document, "ready", "ready"
+            ):
+                return
+            self.forget(database, [document], words=False)
+            self._write_parsed(database, document, parsed)
+            self._write_passages(database, document, passages)
+            rows = database.execute("SELECT id FROM passages WHERE document = ? ORDER BY ordinal", [document])
+            made = {passage: vector for (passage,), vector in zip(rows.fetchall(), vectors, strict=True)}
+            self._vectors.enter(database, made)
+            self._ngrams.add(document, tokens)
+            database.execute("UPDATE documents SET tokens = ? WHERE id = ?", [len(tokens), document])
+            database.execute("DELETE FROM renewals WHERE document = ?", [document])
+
+    def _parse(self, document: int, name: str, file: str, should_stop: Callable[[], bool]) -> None:
+        try:
+            parsed = self.read(name, file, should_stop)
         except ReadingStopped:
             return
-        # A document without a title of its own is named after its file, which here is a copy.
-        title = Path(name).stem if parsed.title == path.stem else parsed.title
         with self._database.write() as database:
             if self._moved(database, document, "queued", "parsed"):
-                write_blocks(database, document, parsed.blocks)
-                database.execute(
-                    "UPDATE documents SET title = ?, kind = ?, warnings = ?, pages = ?, characters = ? WHERE id = ?",
-                    [title, parsed.kind, json.dumps(parsed.warnings), parsed.pages, len(parsed.text), document],
-                )
+                self._write_parsed(database, document, parsed)
+
+    def _write_parsed(self, database: Database, document: int, parsed: ParsedDocument) -> None:
+        write_blocks(database, document, parsed.blocks)
+        database.execute(
+            "UPDATE documents SET title = ?, kind = ?, warnings = ?, pages = ?, characters = ?, reader = ?"
+            " WHERE id = ?",
+            [
+                *(parsed.title, parsed.kind, json.dumps(parsed.warnings), parsed.pages, len(parsed.text)),
+                *(READER, document),
+            ],
+        )
 
     def _split(self, document: int) -> None:
-        passages = split(read_document(self._database, document))
+        passages = self.passages(read_document(self._database, document))
         with self._database.write() as database:
             if self._moved(database, document, "parsed", "passages"):
-                database.conn.executemany(
-                    "INSERT INTO passages (document, ordinal, page, section, text) VALUES (?, ?, ?, ?, ?)",
-                    [(document, passage.ordinal, passage.page, passage.section, passage.text) for passage in passages],
-                )
-                database.execute("UPDATE documents SET passages = ? WHERE id = ?", [len(passages), document])
+                self._write_passages(database, document, passages)
+
+    def _write_passages(self, database: Database, document: int, passages: Sequence[Passage]) -> None:
+        database.conn.executemany(
+            "INSERT INTO passages (document, ordinal, page, section, text, label) VALUES (?, ?, ?, ?, ?, ?)",
+            [(document, one.ordinal, one.page, one.section, one.text, one.label) for one in passages],
+        )
+        database.execute("UPDATE documents SET passages = ? WHERE id = ?", [len(passages), document])
 
     def _add_ngrams(self, document: int) -> None:
         tokens = self._tokenize(read_document(self._database, document).text)
@@ -146,12 +191,13 @@ class Pipeline:
         with self._database.write() as database:
             self.forget(database, [document])
             database.execute(
-                "UPDATE documents SET stage = 'failed', reason = ?, passages = 0, tokens = 0 WHERE id = ?",
-                [reason, document],
+                "UPDATE documents SET stage = 'failed', reason = ?, passages = 0, tokens = 0, reader = ? WHERE id = ?",
+                [reason, READER, document],
             )
 
-    def forget(self, database: Database, documents: Sequence[int]) -> None:
-        """Inside a transaction: delete everything that was made from documents, but not their rows."""
+    def forget(self, database: Database, documents: Sequence[int], *, words: bool = True) -> None:
+        """Inside a transaction: delete everything that was made from documents, but not their rows. Without `words` the
+        index of words keeps them in what SQLite has not merged yet: that is faster."""
         wanted = [json.dumps([*documents])]
         rows = database.execute(
             "SELECT id FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted
@@ -163,5 +209,6 @@ class Pipeline:
         database.execute("DELETE FROM blocks WHERE document IN (SELECT value FROM json_each(?))", wanted)
         if rows:
             database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
+        if rows and words:
             # FTS5 only notes what is deleted; merging everything is what makes it forget the words.
             database.execute("INSERT INTO passages_fts (passages_fts) VALUES ('optimize')")

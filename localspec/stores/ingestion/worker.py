@@ -17,6 +17,7 @@ from localspec.stores.background import BackgroundWorker
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.ingestion.pipeline import Pipeline
+from localspec.stores.ingestion.renewal import Renewal
 from localspec.stores.ingestion.state_reading import StateReading
 from localspec.stores.replies import LearntReplies
 from localspec.stores.states.state_store import DamagedStatesError
@@ -65,6 +66,7 @@ class Ingestion(BackgroundWorker):
         vectors: PassageVectors,
         replies: LearntReplies,
         reading: StateReading,
+        renewal: Renewal,
     ) -> None:
         super().__init__("ingestion")
         self._database = database
@@ -72,6 +74,8 @@ class Ingestion(BackgroundWorker):
         self._vectors = vectors
         self._replies = replies
         self._reading = reading
+        self._renewal = renewal
+        self._renewed = 0  # of this round
         self._round: set[int] = set()
         self._round_over = True
         self._unprepared = True
@@ -196,6 +200,11 @@ class Ingestion(BackgroundWorker):
             self._show("", "")
             self._unprepared = not self._prepare(self._interrupted())
             return True
+        try:
+            if self._embedder_error is None and not halted and self._renew():
+                return True
+        except EmbedderError as error:
+            self._embedder_error = error
         return self._reads_states and not halted and self._read(self._interrupted())
 
     def _interrupted(self) -> Callable[[], bool]:
@@ -246,6 +255,23 @@ class Ingestion(BackgroundWorker):
             self._warm = True
         self._vectors.finish_documents()
         return bool(passages)
+
+    def _renew(self) -> bool:
+        """Take a step with a document that is read again; False when there is none."""
+        wanted = self._renewal.next()
+        if wanted is None:
+            self._renewed = 0
+            return False
+        document, name = wanted
+        left = self._renewal.left()
+        total = self._renewed + left
+        now = IngestionProgress(self._renewed, total, name, "again", self._renewed / total, paused=self._paused)
+        self.progress = now
+        if self._report is not None:
+            self._report(now)
+        self._renewal.step(document, EMBEDDED_AT_ONCE, self.stopping.is_set)
+        self._renewed += left - self._renewal.left()
+        return True
 
     def _show(self, name: str, work: str) -> None:
         rows = self._database.rows("SELECT id, stage, passages, bytes FROM documents")

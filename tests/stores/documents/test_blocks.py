@@ -31,3 +31,10 @@ def test_blocks_are_the_same_after_json() -> None:
 def test_list_items_and_fields_stand_on_lines_of_their_own() -> None:
     kinds = [("p", "paragraph"), ("- a", "list item"), ("- b", "list item"), ("Name: x", "field"), ("Age: 3", "field")]
     assert joined(Block(text, None, "", kind) for text, kind in kinds) == "p\n\n- a\n- b\n\nName: x\nAge: 3"  # type: ignore[arg-type]
+
+
+def test_the_title_of_a_table_stands_in_the_text_once() -> None:
+    table = Table.of([["a", "b"]], title="Fees")
+    block = Block("a | b", None, "", "table", table=table)
+    assert joined([block]) == "Fees\na | b"
+    assert joined([Block("Table 1: Fees", None, "", "caption"), block]) == "Table 1: Fees\n\na | b"

@@ -185,7 +185,7 @@ def test_stopping_between_batches_and_going_on(tmp_path: Path, write: Callable[.
 
 
 def test_a_killed_ingestion_goes_on_to_the_same_result(tmp_path: Path, write: Callable[..., Path]) -> None:
-    sources = [write(f"{name}.txt", long_text(name, 50)) for name in ("one", "two", "three")]
+    sources = [write(f"{name}.txt", long_text(name, 150)) for name in ("one", "two", "three")]
     sources.append(write("broken.pdf", "%PDF-1.4 this is no PDF"))
 
     def filled(folder: Path) -> Library:
@@ -204,7 +204,7 @@ def test_a_killed_ingestion_goes_on_to_the_same_result(tmp_path: Path, write: Ca
 
     filled(tmp_path / "killed").close()
     stages = []
-    for commits, statements in ((0, 3), (1, 40), (1, 400), (4, 5), (5, 9), (4, 3), (20, 3)):
+    for commits, statements in ((0, 3), (1, 40), (1, 400), (4, 5), (5, 9), (4, 3), (40, 3)):
         child = subprocess.run(
             [
                 *(sys.executable, "-c", textwrap.dedent(INGEST_UNTIL_KILLED)),
