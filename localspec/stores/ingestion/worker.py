@@ -16,6 +16,7 @@ from localspec.errors import EmbedderError, LocalSpecError
 from localspec.stores.background import BackgroundWorker
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.passage_vectors import PassageVectors
+from localspec.stores.documents.passage_words import PassageWords
 from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.state_reading import StateReading
 from localspec.stores.replies import LearntReplies
@@ -65,6 +66,7 @@ class Ingestion(BackgroundWorker):
         vectors: PassageVectors,
         replies: LearntReplies,
         reading: StateReading,
+        words: PassageWords,
     ) -> None:
         super().__init__("ingestion")
         self._database = database
@@ -72,6 +74,7 @@ class Ingestion(BackgroundWorker):
         self._vectors = vectors
         self._replies = replies
         self._reading = reading
+        self._words = words
         self._round: set[int] = set()
         self._round_over = True
         self._unprepared = True
@@ -174,6 +177,8 @@ class Ingestion(BackgroundWorker):
             return True
 
     def _take_step(self) -> bool:
+        if self._words.store_next():
+            return True
         halted = self._pauses and self._paused
         queued = self._pipeline.next() if not halted else None
         if queued is not None:
