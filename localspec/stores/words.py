@@ -1,10 +1,10 @@
 """The words of a text as search knows them: of passages, of chats, and of what people look for.
 
-Forms of one letter are made one first: full-width and other compatibility forms (NFKC), case. Words are runs of letters,
-digits and the marks that belong to them; they are brought to their stems, and lose their accents then. Where a script puts no spaces between words, overlapping pieces of a
-run stand for them: pairs of Han, kana and Hangul letters, three parts of
-syllables of the others. SQLite is given these words
-with spaces between them and needs to know nothing of languages.
+Forms of one letter are made one first: full-width and other compatibility forms (NFKC), case. Words are runs of
+letters, digits and the marks that belong to them; they are brought to their stems, and lose their accents then. Where a
+script puts no spaces between words, overlapping pieces of a run stand for them: pairs of Han, kana and Hangul letters,
+three parts of syllables of the others. SQLite is given these words with spaces between them and needs to know nothing
+of languages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ QUESTION_WORDS = 64
 _LONGEST = 60
 """Characters of a word that count: longer ones are no words that people look for."""
 _MARKS = "".join(chr(code) for code in range(0x300, 0xAC00) if unicodedata.category(chr(code)) in ("Mn", "Mc"))
-_WORD = re.compile(rf"[^\W_](?:[^\W_]|[{re.escape(_MARKS)}])*")
+WORD = re.compile(rf"[^\W_](?:[^\W_]|[{re.escape(_MARKS)}])*")
 _DROPPED = re.compile(
     "[\u00ad\u0640\u200b-\u200f\u2060\ufeff\ufe00-\ufe0f\u064b-\u065f\u0670\u0591-\u05bd\u05bf\u05c1-\u05c7]"
 )
@@ -67,7 +67,7 @@ def runs(text: str) -> list[str]:
     """The runs of letters of a text, in one form but for accents, in their order; those of scripts without spaces stand
     alone."""
     found: list[str] = []
-    for word in _WORD.findall(_folded(text)):
+    for word in WORD.findall(_folded(text)):
         if word.isascii():
             found.append(word)
             continue
@@ -100,6 +100,16 @@ def words_of(text: str, language: str = "") -> list[str]:
         else:
             found.append(_stored_form(run, language))
     return found
+
+
+def pieces(run: str) -> list[str]:
+    """The pieces that a text must hold one after the other to hold this run, which is in a script without spaces; the
+    run itself where it is shorter than a piece, and none where it is a word."""
+    size = _piece_size(run)
+    if not size:
+        return []
+    parts = _parts(run)
+    return ["".join(parts[at : at + size]) for at in range(max(1, len(parts) - size + 1))]
 
 
 def index_text(text: str, language: str = "") -> str:
@@ -159,13 +169,10 @@ def question_terms(question: str, languages: Sequence[str] = ()) -> list[Term]:
 
 
 def _terms(run: str, languages: Sequence[str]) -> list[Term]:
-    size = _piece_size(run)
-    if not size:
+    cut = pieces(run)
+    if not cut:
         return [Term(_stored_form(run, language) for language in languages)]
-    parts = _parts(run)
-    if len(parts) < size:
-        return [Term([run], begins=True)]
-    return [Term(["".join(parts[at : at + size])]) for at in range(len(parts) - size + 1)]
+    return [Term([piece], begins=len(_parts(piece)) < _piece_size(run)) for piece in cut]
 
 
 def _told_by(question: str, languages: Sequence[str]) -> str:

@@ -211,9 +211,7 @@ def test_a_question_about_something_else_is_told_in_every_language(question: str
     assert not many_languages.passages.look_up(question).is_relevant
 
 
-def test_a_library_of_an_earlier_version_gets_its_words_step_by_step(
-    tmp_path: Path, write: Callable[..., Path]
-) -> None:
+def test_a_library_of_an_earlier_version_gets_its_words(tmp_path: Path, write: Callable[..., Path]) -> None:
     folder = tmp_path / "library"
     library = open_library(folder)
     library.add(write("manual.md", MANUAL))
