@@ -99,6 +99,15 @@ class PassageWords:
         """Of any passage, in no order."""
         return [language for (language,) in self._database.rows("SELECT language FROM passage_languages")]
 
+    def foreign(self, languages: Collection[str]) -> dict[str, str]:
+        """Documents that are mostly in another language than these: its English name by the document's name."""
+        rows = self._database.rows(
+            "SELECT name, language FROM documents WHERE language != '' AND language NOT IN"
+            " (SELECT value FROM json_each(?)) ORDER BY id",
+            [json.dumps([*languages])],
+        )
+        return dict(rows)
+
     def frequencies(self, terms: Sequence[Term], total: int) -> dict[Term, int]:
         """How many of all `total` passages hold each term."""
         found = {}

@@ -19,17 +19,14 @@ _logger = logging.getLogger(__name__)
 RANK_OFFSET = 60  # k of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009, section 2)
 _CANDIDATES = 50  # passages each side hands to the fusion, at least
 _COVERED = 10  # best passages of each side whose words are compared with the question's
-MINILM_RELEVANT = 0.25
-"""A question is about a library where cosine + 0.3 × coverage − 0.08 × log10(passages) of the nearest passage reaches
-this: among more passages, the nearest one to any question is nearer. Belongs to all-MiniLM-L6-v2, as the two weights
-do; another embedder has other cosines.
-
-All three by grid search on 40 questions about four libraries (2 to 279 passages; English and German; a form, recipes, a
-packaging guide) and 30 unrelated ones asked of eight. Held out, on 48 questions about five libraries (2 to 1,038
-passages) and 37 unrelated ones asked of eight: 46 of 48 are about them, 293 of 296 are not. The two that are missed are
-English questions about a German contract."""
-MINILM_COVERAGE_WEIGHT = 0.3
-MINILM_SIZE_WEIGHT = 0.08
+# A question is about a library where cosine + w × coverage − s × log10(passages) of the nearest passage reaches a
+# threshold t: among more passages, the nearest one to any question is nearer. The three belong to an embedder
+# (`EmbedderLike.relevance`), as its cosines do.
+#
+# Those of all-MiniLM-L6-v2 (t 0.25, w 0.3, s 0.08) by grid search on 40 questions about four libraries (2 to 279
+# passages; English and German; a form, recipes, a packaging guide) and 30 unrelated ones asked of eight. Held out, on
+# 48 questions about five libraries (2 to 1,038 passages) and 37 unrelated ones asked of eight: 46 of 48 are about them,
+# 293 of 296 are not. The two that are missed are English questions about a German contract.
 _LARGEST_FITTED = 1000
 """More passages count as so many: the largest library of the calibration had 1,038."""
 RELEVANT_COVERAGE = 0.45
@@ -63,16 +60,20 @@ class LookUp:
     """passages of the library"""
     embedded: bool
     """whether all of them have a vector"""
+    relevance: tuple[float, float, float] | None = None
+    """of the embedder, as `EmbedderLike` has it"""
 
     @property
     def is_relevant(self) -> bool:
         """Whether any passage is about the question at all."""
-        if not self.embedded and self.coverage >= RELEVANT_COVERAGE:
+        without_vectors = not self.embedded or self.similarity is None or self.relevance is None
+        if without_vectors and self.coverage >= RELEVANT_COVERAGE:
             return True
-        if self.similarity is None:
+        if self.similarity is None or self.relevance is None:
             return False
-        best = self.similarity + MINILM_COVERAGE_WEIGHT * self.coverage
-        return best - MINILM_SIZE_WEIGHT * math.log10(min(max(self.total, 1), _LARGEST_FITTED)) >= MINILM_RELEVANT
+        threshold, weight, by_size = self.relevance
+        best = self.similarity + weight * self.coverage
+        return best - by_size * math.log10(min(max(self.total, 1), _LARGEST_FITTED)) >= threshold
 
 
 class PassageSearch:
@@ -107,7 +108,7 @@ class PassageSearch:
         similarity = max((nearest[passage] for passage in by_meaning), default=None) if nearest else None
         coverage = self._coverage(frequencies, {*by_meaning[:_COVERED], *by_words[:_COVERED]}, total)
         embedded = nearest is not None and self._vectors.count() >= total
-        return LookUp(self._best(scores, limit), similarity, coverage, total, embedded)
+        return LookUp(self._best(scores, limit), similarity, coverage, total, embedded, self._vectors.relevance)
 
     def _best(self, scores: dict[int, float], limit: int) -> list[FoundPassage]:
         # Some may have been removed since they were found, so that a few more than the limit are read.
@@ -129,6 +130,16 @@ class PassageSearch:
         held = self._words.holding(passages, [*weights])
         covered = (sum(weights[term] for term in terms) for terms in held.values())
         return max(covered, default=0.0) / sum(weights.values())
+
+    @property
+    def embedder_languages(self) -> tuple[str, ...]:
+        """English names of those the embedder was made for; empty for many."""
+        return self._vectors.languages
+
+    def foreign_documents(self) -> dict[str, str]:
+        """Documents in another language than those of the embedder, which are found by words only: the language by the
+        document's name. None where it is for many languages."""
+        return self._words.foreign(self.embedder_languages) if self.embedder_languages else {}
 
     def of(self, document: int) -> list[FoundPassage]:
         """All passages of a document in its order; none before it was read."""

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from localspec import texts
 from localspec.errors import EmbedderError
 from localspec.models.embedder import Embedder
 from localspec.stores.documents.search import RANK_OFFSET, fuse
@@ -176,9 +177,9 @@ def many_languages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library
     """One document in each language, indexed by words alone."""
     folder = tmp_path_factory.mktemp("languages")
     library = open_library(folder / "library", embedder=BrokenEmbedder())
-    for language, texts in CARE.items():
+    for language, said in CARE.items():
         path = folder / f"{language}.md"
-        path.write_text("".join(f"## {number}\n\n{text}\n\n" for number, text in enumerate(texts[:3], 1)))
+        path.write_text("".join(f"## {number}\n\n{text}\n\n" for number, text in enumerate(said[:3], 1)))
         library.add(path)
     with pytest.raises(EmbedderError):
         library.ingest()
@@ -209,6 +210,14 @@ def test_words_find_the_passage_in_every_language(language: str, many_languages:
 )
 def test_a_question_about_something_else_is_told_in_every_language(question: str, many_languages: Library) -> None:
     assert not many_languages.passages.look_up(question).is_relevant
+
+
+def test_documents_in_other_languages_than_the_embedders_are_named(many_languages: Library) -> None:
+    foreign = many_languages.passages.foreign_documents()
+    assert foreign == {f"{language}.md": language for language in CARE if language != "english"}
+    said = texts.foreign_documents(foreign, many_languages.passages.embedder_languages)
+    assert "is for English: german.md (German), french.md (French), russian.md (Russian), and 4 more." in said
+    assert texts.foreign_documents({}, ()) == ""
 
 
 def test_a_library_of_an_earlier_version_gets_its_words(tmp_path: Path, write: Callable[..., Path]) -> None:
