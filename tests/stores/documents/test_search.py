@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from localspec import texts
 from localspec.errors import EmbedderError
 from localspec.models.embedder import Embedder
-from localspec.stores.documents.search import RANK_OFFSET, fuse
+from localspec.stores.documents.search import _WORDS_WEIGHT, RANK_OFFSET, fuse
 from localspec.stores.library import Library
 from localspec.stores.overview import library_identity
 from localspec.stores.words import question_terms
@@ -84,8 +84,11 @@ def test_a_broken_embedder_leaves_the_search_by_words(searchable: Library) -> No
 
 
 def test_rank_fusion() -> None:
-    assert fuse([[1, 2], [2, 3]]) == pytest.approx({1: 1 / 61, 2: 1 / 62 + 1 / 61, 3: 1 / 62})
-    assert fuse([[], []]) == {}
+    assert fuse([[1, 2], [2, 3]], [1, 0.5]) == pytest.approx({1: 1 / 6, 2: 0.5 / 6 + 1 / 7, 3: 0.5 / 7})
+    assert fuse([[], []], [1, 1]) == {}
+    # What is best by words alone is among the first five, however sure the vectors are.
+    scores = fuse([range(1, 51), [99, 98]], [1, _WORDS_WEIGHT])
+    assert 99 in sorted(scores, key=lambda passage: -scores[passage])[:5]
 
 
 def test_a_cited_passage_is_found_among_its_neighbours(library: Library, write: Callable[..., Path]) -> None:
