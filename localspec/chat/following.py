@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 
-from localspec.stores.documents.search import FUNCTION_WORDS
+from localspec.stores.languages import FUNCTION_WORDS
 from localspec.stores.stored_turns import PlainTurn
 
 _BACK = re.compile(

@@ -34,7 +34,7 @@ def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Em
         stores / safe,
         tokenizer_fingerprint=engine.tokenizer_fingerprint,
         tokenize=engine.tokenize,
-        embedder=embedder or Embedder(),
+        embedder=embedder or Embedder.chosen(),
         state_reader=engine.state_reader,
     )
 

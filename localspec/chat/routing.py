@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from enum import Enum
 from pathlib import PurePath
 
-from localspec.stores.documents.search import FUNCTION_WORDS, content_words
+from localspec.stores.words import content_words, is_function_word
 
 
 class Route(Enum):
@@ -137,7 +137,7 @@ def wants_all(question: str) -> bool:
 
 def summary_subject(question: str) -> bool:
     """Whether a question for a summary names what is to be summed up, beside documents, as in "summarise the war"."""
-    words = [word for word in content_words(question) if word not in FUNCTION_WORDS]
+    words = [word for word in content_words(question) if not is_function_word(word)]
     return any(word not in _SUMMARY_WORDS and not re.fullmatch(_DOCUMENT, word) for word in words)
 
 

@@ -117,7 +117,7 @@ def _has_readable(library: Library) -> bool:
 
 def prepared_embedder() -> Embedder:
     """One that reads its files beside the loading of the model."""
-    embedder = Embedder()
+    embedder = Embedder.chosen()
 
     def prepare() -> None:
         with suppress(EmbedderError):  # told when it is used

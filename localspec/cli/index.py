@@ -54,6 +54,8 @@ def index(
         shared.errors.print(escape(f"{info.name}: {info.status}, {info.passages} passages, {info.tokens} tokens{note}"))
     if outdated := sum(info.outdated for info in opened.documents()):
         shared.errors.print(texts.READ_BETTER_CLI.format(documents=texts.counted(outdated, "document")))
+    if said := texts.foreign_documents(opened.passages.foreign_documents(), opened.passages.embedder_languages):
+        shared.errors.print(escape(said), style="yellow", soft_wrap=True)
     if opened.states is not None and opened.state_reading.wanted:
         shared.errors.print(
             f"{opened.states.count()} states of {escape(engine.name)}, {opened.state_reading.missing()} missing"

@@ -13,6 +13,7 @@ from localspec import config, texts
 from localspec.cli.ask import ask, chat
 from localspec.cli.bench import bench
 from localspec.cli.doctor import doctor
+from localspec.cli.embedders import embedders
 from localspec.cli.index import index, learn_command, libraries
 from localspec.cli.models import models
 from localspec.cli.shared_options import errors
@@ -33,6 +34,7 @@ application.command()(libraries)
 application.command()(doctor)
 application.command()(bench)
 application.add_typer(models, name="models")
+application.add_typer(embedders, name="embedders")
 application.add_typer(desktop, name="desktop")
 
 

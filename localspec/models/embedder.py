@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from localspec import config
 from localspec.errors import EmbedderError
+from localspec.models.embedder_catalogue import EmbedderEntry, built_in, chosen
 from localspec.models.text_encoder import TextEncoder, read_tokenizer
 
 if TYPE_CHECKING:
@@ -42,15 +43,45 @@ class Embedder:
     Every member raises EmbedderError when the model's files are missing or damaged.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
-        """`folder` holds a model as sentence-transformers saves it; by default the installed all-MiniLM-L6-v2."""
+    def __init__(self, folder: Path | None = None, *, question: str = "", passage: str = "") -> None:
+        """`folder` holds a model as sentence-transformers saves it; by default the installed all-MiniLM-L6-v2.
+        `question` and `passage` are what its makers let a question and a passage begin with."""
         self._given = folder
+        self._question = question
+        self._passage = passage
+        self.entry = built_in()
+        """what the catalogue knows of it"""
         self._lock = threading.Lock()
         self._model: SentenceTransformer | None = None
         self._light: TextEncoder | None = None
         self._is_light: bool | None = None  # None until it was tried
         self._without = 0  # texts of documents that were embedded so
         self._tokenizer: Any = None  # of `tokenizers`, once texts were counted; it cuts no text
+
+    @classmethod
+    def of(cls, entry: EmbedderEntry) -> Embedder:
+        """The model of a catalogue's entry."""
+        if entry.is_built_in:
+            return cls()
+        made = cls(entry.folder, question=entry.question, passage=entry.passage)
+        made.entry = entry
+        return made
+
+    @classmethod
+    def chosen(cls) -> Embedder:
+        """The model that the person has chosen. Raises SettingsError where a variable names none."""
+        return cls.of(chosen())
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """English names of those it was made for; empty for many."""
+        return self.entry.languages
+
+    @property
+    def relevance(self) -> tuple[float, float, float] | None:
+        """From which cosine on a passage is about a question, with the weights of coverage and of the library's size;
+        None where that was not measured."""
+        return (self.entry.near, self.entry.coverage, self.entry.size) if self.entry.near else None
 
     @property
     def folder(self) -> Path:
@@ -64,7 +95,8 @@ class Embedder:
         Reads the whole model at the first call (0.1 s for 90 MB) and again only when a file has changed.
         """
         folder = self.folder
-        return f"{_package(folder)}-{_digest(folder, _files(folder))[:32]}"
+        begins = f"-{self._passage.strip()}" if self._passage else ""
+        return f"{_package(folder)}-{_digest(folder, _files(folder))[:32]}{begins}"
 
     @property
     def name(self) -> str:
@@ -86,12 +118,20 @@ class Embedder:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _unusable(path, error) from error
 
+    def embed_questions(self, questions: Sequence[str]) -> NDArray[np.float32]:
+        """As `embed`, of what passages are to be found for: some models take a question otherwise than a passage."""
+        return self._embed([self._question + question for question in questions])
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """One vector per text, [n, d], of length 1; only the first 256 tokens of a text count.
+        """One vector per text, [n, d], of length 1; only the beginning of a text counts, the first 256 tokens with the
+        built-in model.
 
         The first call with many texts imports the library, which takes seconds. With and without it vectors are equal
         to 1e-5.
         """
+        return self._embed([self._passage + text for text in texts])
+
+    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         # The tokenizer refuses lone surrogates, which a question typed or pasted by a person may hold.

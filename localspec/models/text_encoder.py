@@ -111,6 +111,13 @@ def read_tokenizer(folder: Path, longest: int | None) -> Any:  # noqa: ANN401
     return tokenizer
 
 
+def write_tensors(path: Path, tensors: Mapping[str, Array]) -> None:
+    """Write weights as a model's folder holds them. Raises OSError."""
+    from safetensors.numpy import save
+
+    path.write_bytes(save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}, {"format": "pt"}))
+
+
 class TextEncoder:
     """A BERT whose token vectors are averaged and brought to length 1. Threads may share it."""
 

@@ -7,7 +7,6 @@ Texts are kept as they are, but for lone surrogates, which no file can hold.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,18 +18,18 @@ from sqlite_utils import Database
 from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
 from localspec.locks import try_lock
 from localspec.stores import stored_turns
+from localspec.stores.chat_words import CHAT_WORD_MIGRATIONS, MARK, UNMARK, beginning_query, snippet, store_chat_words
 from localspec.stores.database import StoreDatabase, mapped_errors
 from localspec.stores.stored_turns import Citation, StoredConversation, StoredTurn, utc_now, writable
+from localspec.stores.words import normalized
 
 _logger = logging.getLogger(__name__)
 
+__all__ = ["MARK", "UNMARK", "ConversationInfo", "Conversations"]
+
 DATABASE = "conversations.db"
-MARK, UNMARK = "\x02", "\x03"
-"""Around the found words of a snippet. A text may hold them, too."""
 TITLE_CHARACTERS = 120
 QUERY_CHARACTERS = 300  # of a search, what comes after is not looked at
-_QUERY_WORDS = 16
-_SNIPPET_WORDS = 14
 _SNIPPET_CHARACTERS = 40  # on each side of what was found, where it is no word
 _IF_DAMAGED = "Start LocalSpec again: it sets the file aside and begins a new one."
 _IF_NEWER = "Update LocalSpec. The file is left as it is, and this version keeps no chats meanwhile."
@@ -102,10 +101,11 @@ class Conversations:
         wanted = writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
         if not wanted:
             return self.newest(limit)
-        words = wanted.casefold().split()
-        query = prefix_query(wanted)
+        words = normalized(wanted).split()
+        query = beginning_query(wanted)
+        store_chat_words(self._database)
         infos = self.newest()
-        titled = {info.id for info in infos if all(word in info.title.casefold() for word in words)}
+        titled = {info.id for info in infos if all(word in normalized(info.title) for word in words)}
         with self._database.read() as connection:
             found: dict[int, int] = {}
             for turn, conversation in connection.execute(_MATCHING, [query]) if query else ():
@@ -120,16 +120,14 @@ class Conversations:
             ]
             result = []
             for info in hits[:limit]:
-                snippet = ""
-                if info.id in found and by_words:
-                    row = connection.execute(_SNIPPET, [MARK, UNMARK, _SNIPPET_WORDS, query, found[info.id]]).fetchone()
-                    snippet = row[0] if row else ""
-                elif info.id in found:
+                excerpt = ""
+                if info.id in found:
                     row = connection.execute(
                         "SELECT question || char(10) || reply FROM turns WHERE id = ?", [found[info.id]]
                     ).fetchone()
-                    snippet = _excerpt(row[0], wanted) if row else ""
-                result.append(ConversationInfo(info.id, info.title, info.library, info.created, info.changed, snippet))
+                    where = snippet if by_words else _excerpt
+                    excerpt = where(row[0], wanted) if row else ""
+                result.append(ConversationInfo(info.id, info.title, info.library, info.created, info.changed, excerpt))
         return result
 
     def length(self, conversation: int) -> int:
@@ -276,18 +274,9 @@ _MATCHING = (
     "SELECT turns.id, turns.conversation FROM words JOIN turns ON turns.id = words.rowid WHERE words MATCH ?"
     " ORDER BY words.rowid DESC"
 )
-_SNIPPET = "SELECT snippet(words, -1, ?, ?, '…', ?) FROM words WHERE words MATCH ? AND rowid = ?"
 _CONTAINING = (
     "SELECT conversation, max(id) FROM turns WHERE instr(question, ?) OR instr(reply, ?) GROUP BY conversation"
 )
-
-
-def prefix_query(text: str) -> str:
-    """An FTS5 query for texts that hold all words of `text`, of which the last may only have begun; empty when there is
-    no word in it. Words are quoted, so that no character or operator of the query language reaches FTS5."""
-    words = dict.fromkeys(re.findall(r"[^\W_]+", text.casefold()))
-    query = " ".join(f'"{word}"' for word in [*words][:_QUERY_WORDS])
-    return f"{query}*" if query else ""
 
 
 def one_line(text: str) -> str:
@@ -297,7 +286,8 @@ def one_line(text: str) -> str:
 
 
 def _open(path: Path) -> StoreDatabase:
-    return StoreDatabase(path, stored_turns.CONVERSATION_MIGRATIONS, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
+    migrations = (*stored_turns.CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS)
+    return StoreDatabase(path, migrations, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
 
 
 def _set_aside(path: Path) -> Path:

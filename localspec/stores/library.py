@@ -21,6 +21,7 @@ from localspec.stores.documents.document_table import (
 )
 from localspec.stores.documents.folders import WATCHING_MIGRATIONS, FolderInfo
 from localspec.stores.documents.passage_vectors import PASSAGE_MIGRATIONS, EmbedderLike, PassageVectors
+from localspec.stores.documents.passage_words import WORD_MIGRATIONS, WORDED_AT_OPENING, PassageWords
 from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
 from localspec.stores.ingestion.pipeline import Pipeline
@@ -41,6 +42,7 @@ _CACHE = "passages.hnsw"
 MIGRATIONS = (
     *DOCUMENT_MIGRATIONS,
     *PASSAGE_MIGRATIONS,
+    *WORD_MIGRATIONS,
     *NGRAM_MIGRATIONS,
     *STATE_MIGRATIONS,
     *READING_MIGRATIONS,
@@ -95,7 +97,9 @@ class Library:
             )
             """what the target wrote in chats"""
             self._vectors = vectors = PassageVectors(self._database, folder / _CACHE, identity, embedder)
-            self.passages = PassageSearch(self._database, vectors)
+            words = PassageWords(self._database)
+            words.store_next(WORDED_AT_OPENING)
+            self.passages = PassageSearch(self._database, vectors, words)
             """what the documents say, found by a question or by its place"""
             self._pipeline = Pipeline(
                 self._database, self._files.folder, tokenize, ngrams=self.ngrams, vectors=vectors, states=states
@@ -103,7 +107,7 @@ class Library:
             self.renewal = Renewal(self._database, self._pipeline, vectors, self._wake)
             """documents that an older version has read, and that can be read better now"""
             self._ingestion = Ingestion(
-                self._database, self._pipeline, vectors, self.replies, self.state_reading, self.renewal
+                *(self._database, self._pipeline, vectors, self.replies, self.state_reading, self.renewal, words)
             )
             self._table = DocumentTable(self._database, self._files, forget=self._pipeline.forget, on_change=self._wake)
             self.watching = Watching(

@@ -24,6 +24,7 @@ class LibraryOverview:
     documents: int
     tokens: int  # Of its n-grams, under all tokenizers together.
     replies: int  # Learnt from chats, or by the command that learns.
+    passages: int = 0
     states: dict[str, int] = field(default_factory=dict)
     """How many, by the first twelve characters of the target's fingerprint."""
 
@@ -48,6 +49,7 @@ def overview(folder: Path) -> LibraryOverview:
             number("documents", "count(*)"),
             number("ngram_documents", "coalesce(sum(length), 0)"),
             number("replies", "count(*)"),
+            number("passages", "count(*)"),
             states,
         )
 

@@ -173,6 +173,12 @@ def documents(library: str, infos: Sequence[DocumentInfo], parts: DocumentParts)
     )
 
 
+def foreign(found: Mapping[str, str], known: Sequence[str]) -> str:
+    """Which documents the embedding model cannot find by meaning: their language by their name; "" for none."""
+    said = texts.foreign_documents(found, known)
+    return f'<div class="foreign quiet">{lines(said)}</div>' if said else ""
+
+
 def _document(info: DocumentInfo, parts: DocumentParts) -> str:
     failed = info.status == "failed"
     again = texts.INDEX_AGAIN_ONE.format(name=info.name)

@@ -119,6 +119,9 @@ class LibraryUpdates:
                 embedded = {}
             states = library.states.positions() if library.states is not None else None
             shown.documents = library_markup.documents(library.name, infos, DocumentParts(embedded, states))
+            shown.documents += library_markup.foreign(
+                library.passages.foreign_documents(), library.passages.embedder_languages
+            )
             shown.count, shown.changes = len(infos), changes
         now = time.monotonic()
         if shown.usage is None or (now - shown.measured > USAGE_SECONDS and not engine.busy):

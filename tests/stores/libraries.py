@@ -47,6 +47,8 @@ class WordEmbedder:
     """Vectors of 64 dimensions that are near when texts share words."""
 
     dimension = 64
+    languages: tuple[str, ...] = ("english",)
+    relevance = (0.25, 0.3, 0.08)
 
     def __init__(self, fingerprint: str = "words") -> None:
         self.fingerprint = fingerprint
@@ -64,6 +66,9 @@ class WordEmbedder:
             for word in re.findall(r"\w+", text.lower()):
                 vectors[row, hashlib.sha256(word.encode()).digest()[0] % self.dimension] += 1
         return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+
+    def embed_questions(self, questions: Sequence[str]) -> NDArray[np.float32]:
+        return self.embed(questions)
 
 
 class BrokenEmbedder(WordEmbedder):

@@ -84,6 +84,25 @@ def test_a_system_prompt_is_kept_with_its_chat(tmp_path: Path) -> None:
     store.close()
 
 
+FIRST_WORDS = """
+DROP TRIGGER turns_added; DROP TRIGGER turns_removed; DROP TRIGGER turns_changed; DROP TABLE words; DROP TABLE unworded;
+CREATE VIRTUAL TABLE words USING fts5(
+    question, reply, content = 'turns', content_rowid = 'id',
+    tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3'
+);
+CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN
+    INSERT INTO words (rowid, question, reply) VALUES (new.id, new.question, new.reply);
+END;
+CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
+    INSERT INTO words (words, rowid, question, reply) VALUES ('delete', old.id, old.question, old.reply);
+END;
+CREATE TRIGGER turns_changed AFTER UPDATE OF question, reply ON turns BEGIN
+    INSERT INTO words (rowid, question, reply) VALUES (new.id, new.question, new.reply);
+END;
+INSERT INTO words (words) VALUES ('rebuild');
+"""
+
+
 def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
     store = Conversations(tmp_path)
     identity = begun(store, LAMP)
@@ -92,6 +111,7 @@ def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
         connection.execute("ALTER TABLE conversations DROP COLUMN system")
         connection.execute("ALTER TABLE turns DROP COLUMN origins")
         connection.execute("ALTER TABLE citations DROP COLUMN label")
+        connection.executescript(FIRST_WORDS)
         connection.execute("DELETE FROM migrations WHERE name <> 'conversations-1-chats'")
         connection.execute("UPDATE turns SET details = json_remove(details, '$.window')")
         connection.commit()
@@ -99,6 +119,7 @@ def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
     kept = store.load(identity)
     assert kept.system == ""
     assert kept.turns == (replace(LAMP, window={}),)
+    assert [info.id for info in store.search("vinegar")] == [identity]
     store.set_system(identity, "Be brief.")
     store.put(identity, 1, replace(LAMP, origins=b"\1\0\1\4"))
     store.write_on(identity, 1, "With vin", [2], b"\1\0\1\5")
@@ -213,6 +234,39 @@ def test_accents_scripts_and_signs_are_found(store: Conversations) -> None:
     (arrow,) = store.search("⇒ mean")
     assert arrow.id == code
     assert store.search("⇒")[0].snippet.count(MARK) == 1
+
+
+@pytest.mark.parametrize(
+    ("question", "reply", "query", "marked"),
+    [
+        ("हिंदी में?", "प्रिंटर की स्याही बदलें।", "स्याही", "स्याही"),
+        ("滤芯？", "水泵的滤芯每六个月清洗一次。", "每六个月", "每六个月"),
+        ("滤芯？", "水泵的滤芯每六个月清洗一次。", "泵", "泵"),
+        ("間隔は?", "フィルターは六か月ごとに洗浄します。", "ﾌｨﾙﾀｰ", "フィルター"),
+        ("เมื่อไร", "ต้องล้างไส้กรองทุกหกเดือน", "ไส้กรอง", "ไส้กรอง"),
+        ("언제?", "필터를 여섯 달마다 씻습니다.", "필터", "필터"),
+        ("Wie oft?", "Der Schra\u0308gfilter wird gespült.", "schräg", "Schra\u0308gfilter"),
+        ("ＡＢＣ", "x", "abc", "ＡＢＣ"),
+    ],
+)
+def test_words_are_found_in_every_script(
+    store: Conversations, question: str, reply: str, query: str, marked: str
+) -> None:
+    begun(store, asked("Something else?", "更换电池。 फ़िल्टर バッテリー แบตเตอรี่ 배터리"))
+    wanted = begun(store, asked(question, reply))
+    (found,) = store.search(query)
+    assert found.id == wanted
+    assert f"{MARK}{marked}{UNMARK}" in found.snippet
+    store.delete(wanted)
+    assert store.search(query) == []
+
+
+def test_a_changed_answer_is_found_by_its_new_words_only(store: Conversations) -> None:
+    identity = begun(store, asked("How is the lamp cleaned?", "With vinegar."))
+    assert store.search("vinegar")
+    store.write_on(identity, 0, "With lemon juice.", [])
+    assert store.search("vinegar") == []
+    assert [info.id for info in store.search("lemon ju")] == [identity]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)

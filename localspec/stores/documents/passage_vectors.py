@@ -48,8 +48,20 @@ class EmbedderLike(Protocol):
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each whole text, those at its beginning and end included."""
 
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """English names of those it was made for; empty for many."""
+
+    @property
+    def relevance(self) -> tuple[float, float, float] | None:
+        """From which cosine on a passage is about a question, and the weights of coverage and of the library's size
+        beside it (see `search`); None where that was not measured."""
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """One vector of length 1 per text, [n, d]."""
+
+    def embed_questions(self, questions: Sequence[str]) -> NDArray[np.float32]:
+        """The same of questions, which some models take otherwise than passages."""
 
 
 _TABLES = """
@@ -111,6 +123,16 @@ class PassageVectors:
     def count_tokens(self, texts: Sequence[str]) -> list[int]:
         """The tokens of each whole text for the embedder, those at its beginning and end included."""
         return self._embedder.count_tokens(texts)
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Those the embedder was made for; empty for many."""
+        return self._embedder.languages
+
+    @property
+    def relevance(self) -> tuple[float, float, float] | None:
+        """What the embedder's cosines say, as `EmbedderLike` has it."""
+        return self._embedder.relevance
 
     def missing(self, limit: int) -> list[tuple[int, str]]:
         """(passage, text to embed) of passages without a vector, in documents whose turn it is; oldest first."""
@@ -197,7 +219,7 @@ class PassageVectors:
         index = self.index()
         if len(index) == 0:
             return {}
-        labels, similarities = index.search(self._embedder.embed([question]), limit)
+        labels, similarities = index.search(self._embedder.embed_questions([question]), limit)
         return dict(zip(labels[0].tolist(), similarities[0].tolist(), strict=True))
 
     def count(self) -> int:

@@ -5,50 +5,40 @@ from __future__ import annotations
 import json
 import logging
 import math
-import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from localspec.errors import EmbedderError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.passage_vectors import PassageVectors
+from localspec.stores.documents.passage_words import PassageWords
 from localspec.stores.documents.passages import most_alike
+from localspec.stores.languages import language_of
+from localspec.stores.words import Term, question_terms
 
 _logger = logging.getLogger(__name__)
 
-RANK_OFFSET = 60  # k of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009, section 2)
+RANK_OFFSET = 5
+"""k of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009, section 2), who take 60: there two middling
+ranks beat a first one. Of 50 questions in English and German (benchmarks/retrieval.py, multilingual-e5-small) 39 have
+their passage among five with 60 and equal weights, 45 by meaning alone, 45 with 5 and these weights, in which the
+passage that is best by words still comes among the first five."""
+_WORDS_WEIGHT = 0.7  # of the ranking by words, against 1 of that by meaning
+_FOREIGN_WEIGHT = 0.5  # of the ranking by meaning, against 1 of that by words, of questions in another language
 _CANDIDATES = 50  # passages each side hands to the fusion, at least
-_SECTION_WEIGHT = 0.5  # bm25 weight of a section's name; the text itself counts 1
-_QUESTION_WORDS = 64
 _COVERED = 10  # best passages of each side whose words are compared with the question's
-MINILM_RELEVANT = 0.25
-"""A question is about a library where cosine + 0.3 × coverage − 0.08 × log10(passages) of the nearest passage reaches
-this: among more passages, the nearest one to any question is nearer. Belongs to all-MiniLM-L6-v2, as the two weights
-do; another embedder has other cosines.
-
-All three by grid search on 40 questions about four libraries (2 to 279 passages; English and German; a form, recipes, a
-packaging guide) and 30 unrelated ones asked of eight. Held out, on 48 questions about five libraries (2 to 1,038
-passages) and 37 unrelated ones asked of eight: 46 of 48 are about them, 293 of 296 are not. The two that are missed are
-English questions about a German contract."""
-MINILM_COVERAGE_WEIGHT = 0.3
-MINILM_SIZE_WEIGHT = 0.08
+# A question is about a library where cosine + w × coverage − s × log10(passages) of the nearest passage reaches a
+# threshold t: among more passages, the nearest one to any question is nearer. The three belong to an embedder
+# (`EmbedderLike.relevance`), as its cosines do.
+#
+# Those of all-MiniLM-L6-v2 (t 0.25, w 0.3, s 0.08) by grid search on 40 questions about four libraries (2 to 279
+# passages; English and German; a form, recipes, a packaging guide) and 30 unrelated ones asked of eight. Held out, on
+# 48 questions about five libraries (2 to 1,038 passages) and 37 unrelated ones asked of eight: 46 of 48 are about them,
+# 293 of 296 are not. The two that are missed are English questions about a German contract.
 _LARGEST_FITTED = 1000
 """More passages count as so many: the largest library of the calibration had 1,038."""
 RELEVANT_COVERAGE = 0.45
 """The same where there are no vectors, of the coverage alone."""
-FUNCTION_WORDS = frozenset(
-    re.findall(
-        r"\w+",
-        "a about above after again all also am an and any are as at be because been before being below"
-        " between both but by can could did do does doing down during each few for from further had has have"
-        " having he her here hers him his how i if in into is it its itself just me more most my no nor not"
-        " now of off on once only or other our ours out over own please same she should so some such tell than"
-        " that the their theirs them then there these they this those through to too under until up us very"
-        " was we were what when where which while who whom whose why will with would you your yours",
-    )
-)
-"""English words that say nothing about the subject (after Snowball's stop words). A rank earned by them alone would
-count in the fusion as much as any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +51,7 @@ class FoundPassage:
     page: int | None  # 1-based page or slide; None where the format has none
     section: str
     text: str
-    score: float  # reciprocal rank fusion: at most 2 / 61; 0 when the passage was not searched for
+    score: float  # reciprocal rank fusion: at most 2 / 6; 0 when the passage was not searched for
     ordinal: int  # 0-based position among the document's passages
     label: str = ""  # what is printed as the page's number, where that is not `page`
 
@@ -79,24 +69,29 @@ class LookUp:
     """passages of the library"""
     embedded: bool
     """whether all of them have a vector"""
+    relevance: tuple[float, float, float] | None = None
+    """of the embedder, as `EmbedderLike` has it"""
 
     @property
     def is_relevant(self) -> bool:
         """Whether any passage is about the question at all."""
-        if not self.embedded and self.coverage >= RELEVANT_COVERAGE:
+        without_vectors = not self.embedded or self.similarity is None or self.relevance is None
+        if without_vectors and self.coverage >= RELEVANT_COVERAGE:
             return True
-        if self.similarity is None:
+        if self.similarity is None or self.relevance is None:
             return False
-        best = self.similarity + MINILM_COVERAGE_WEIGHT * self.coverage
-        return best - MINILM_SIZE_WEIGHT * math.log10(min(max(self.total, 1), _LARGEST_FITTED)) >= MINILM_RELEVANT
+        threshold, weight, by_size = self.relevance
+        best = self.similarity + weight * self.coverage
+        return best - by_size * math.log10(min(max(self.total, 1), _LARGEST_FITTED)) >= threshold
 
 
 class PassageSearch:
     """The passages of a library, found by a question or by their place. Any thread may call any method."""
 
-    def __init__(self, database: StoreDatabase, vectors: PassageVectors) -> None:
+    def __init__(self, database: StoreDatabase, vectors: PassageVectors, words: PassageWords) -> None:
         self._database = database
         self._vectors = vectors
+        self._words = words
 
     def search(self, question: str, limit: int = 8, *, exclude: Collection[int] = ()) -> list[FoundPassage]:
         """The `limit` best passages by reciprocal rank fusion, best first, without those whose ids are in `exclude`. An
@@ -115,13 +110,17 @@ class PassageSearch:
         except EmbedderError as error:
             _logger.warning("Searching by words only: %s", error)
         by_meaning = [passage for passage in nearest or () if passage not in excluded]
-        by_words = [passage for passage in self._by_words(question, wanted) if passage not in excluded]
-        scores = fuse([by_meaning, by_words])
-        similarity = max((nearest[passage] for passage in by_meaning), default=None) if nearest else None
         ((total,),) = self._database.rows("SELECT count(*) FROM passages")
-        coverage = self._coverage(question, {*by_meaning[:_COVERED], *by_words[:_COVERED]}, total)
+        frequencies = self._words.frequencies(question_terms(question, self._words.languages()), total)
+        by_words = [passage for passage in self._words.best(frequencies, wanted) if passage not in excluded]
+        known = self._vectors.languages
+        foreign = bool(known) and (language_of(question) or known[0]) not in known
+        weights = (_FOREIGN_WEIGHT, 1.0) if foreign else (1.0, _WORDS_WEIGHT)
+        scores = fuse([by_meaning, by_words], weights)
+        similarity = max((nearest[passage] for passage in by_meaning), default=None) if nearest else None
+        coverage = self._coverage(frequencies, {*by_meaning[:_COVERED], *by_words[:_COVERED]}, total)
         embedded = nearest is not None and self._vectors.count() >= total
-        return LookUp(self._best(scores, limit), similarity, coverage, total, embedded)
+        return LookUp(self._best(scores, limit), similarity, coverage, total, embedded, self._vectors.relevance)
 
     def _best(self, scores: dict[int, float], limit: int) -> list[FoundPassage]:
         # Some may have been removed since they were found, so that a few more than the limit are read.
@@ -132,22 +131,27 @@ class PassageSearch:
         found = [_found(row, scores[row[0]]) for row in rows]
         return sorted(found, key=lambda passage: (-passage.score, passage.id))[:limit]
 
-    def _coverage(self, question: str, passages: Collection[int], total: int) -> float:
+    def _coverage(self, frequencies: Mapping[Term, int], passages: Collection[int], total: int) -> float:
         """The largest share of the question's words that one of these passages holds, each word weighted by its inverse
-        document frequency in this library of `total` passages (as in bm25). A question of function words has none."""
-        words = [word for word in content_words(question)[:_QUESTION_WORDS] if word not in FUNCTION_WORDS]
-        if not words or not passages:
+        document frequency in this library of `total` passages (as in bm25)."""
+        if not frequencies or not passages:
             return 0.0
-        covered = dict.fromkeys(passages, 0.0)
-        whole = 0.0
-        for word in words:
-            rows = self._database.rows("SELECT rowid FROM passages_fts WHERE passages_fts MATCH ?", [f'"{word}"'])
-            weight = math.log(1 + (total - len(rows) + 0.5) / (len(rows) + 0.5))
-            whole += weight
-            for (passage,) in rows:
-                if passage in covered:
-                    covered[passage] += weight
-        return max(covered.values()) / whole
+        weights = {
+            term: math.log(1 + (total - holding + 0.5) / (holding + 0.5)) for term, holding in frequencies.items()
+        }
+        held = self._words.holding(passages, [*weights])
+        covered = (sum(weights[term] for term in terms) for terms in held.values())
+        return max(covered, default=0.0) / sum(weights.values())
+
+    @property
+    def embedder_languages(self) -> tuple[str, ...]:
+        """English names of those the embedder was made for; empty for many."""
+        return self._vectors.languages
+
+    def foreign_documents(self) -> dict[str, str]:
+        """Documents in another language than those of the embedder, which are found by words only: the language by the
+        document's name. None where it is for many languages."""
+        return self._words.foreign(self.embedder_languages) if self.embedder_languages else {}
 
     def of(self, document: int) -> list[FoundPassage]:
         """All passages of a document in its order; none before it was read."""
@@ -184,38 +188,14 @@ class PassageSearch:
         at = most_alike(text, [there for _, _, there in rows])
         return rows[at][:2] if at is not None else None
 
-    def _by_words(self, question: str, limit: int) -> list[int]:
-        """Ids of the passages with the question's words, best bm25 first."""
-        query = words_query(question)
-        if not query:
-            return []
-        rows = self._database.rows(
-            "SELECT rowid FROM passages_fts WHERE passages_fts MATCH ? ORDER BY bm25(passages_fts, ?, 1.0) LIMIT ?",
-            [query, _SECTION_WEIGHT, limit],
-        )
-        return [passage for (passage,) in rows]
 
-
-def fuse(rankings: Iterable[Sequence[int]]) -> dict[int, float]:
-    """Score of each id in any ranking: the sum of 1 / (60 + rank), ranks from 1 (reciprocal rank fusion)."""
+def fuse(rankings: Iterable[Sequence[int]], weights: Iterable[float]) -> dict[int, float]:
+    """Score of each id in any ranking: the sum of weight / (5 + rank), ranks from 1 (reciprocal rank fusion)."""
     scores: dict[int, float] = {}
-    for ranking in rankings:
+    for ranking, weight in zip(rankings, weights, strict=True):
         for rank, passage in enumerate(ranking, 1):
-            scores[passage] = scores.get(passage, 0.0) + 1 / (RANK_OFFSET + rank)
+            scores[passage] = scores.get(passage, 0.0) + weight / (RANK_OFFSET + rank)
     return scores
-
-
-def content_words(text: str) -> list[str]:
-    """The different words of a text in their order, case-folded; function words only in a text that has no others."""
-    words = dict.fromkeys(re.findall(r"\w+", text.casefold()))
-    return [word for word in words if word not in FUNCTION_WORDS] or [*words]
-
-
-def words_query(question: str) -> str:
-    """An FTS5 query for passages that hold any word of the question; empty when there is no word in it. Function words
-    count only in a question that has no others. Words are quoted, so that no character or operator of the query
-    language reaches FTS5."""
-    return " OR ".join(f'"{word}"' for word in content_words(question)[:_QUESTION_WORDS])
 
 
 _SELECT = (

@@ -22,6 +22,7 @@ from localspec.stores.database import StoreDatabase, disk_error
 from localspec.stores.documents.document_table import read_document, write_blocks
 from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped, parse
 from localspec.stores.documents.passage_vectors import PassageVectors
+from localspec.stores.documents.passage_words import store_words
 from localspec.stores.documents.passages import Passage, split
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
@@ -171,6 +172,7 @@ class Pipeline:
             "INSERT INTO passages (document, ordinal, page, section, text, label) VALUES (?, ?, ?, ?, ?, ?)",
             [(document, one.ordinal, one.page, one.section, one.text, one.label) for one in passages],
         )
+        store_words(database, document)
         database.execute("UPDATE documents SET passages = ? WHERE id = ?", [len(passages), document])
 
     def _add_ngrams(self, document: int) -> None:

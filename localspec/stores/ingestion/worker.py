@@ -16,6 +16,7 @@ from localspec.errors import EmbedderError, LocalSpecError
 from localspec.stores.background import BackgroundWorker
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.passage_vectors import PassageVectors
+from localspec.stores.documents.passage_words import PassageWords
 from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.renewal import Renewal
 from localspec.stores.ingestion.state_reading import StateReading
@@ -67,6 +68,7 @@ class Ingestion(BackgroundWorker):
         replies: LearntReplies,
         reading: StateReading,
         renewal: Renewal,
+        words: PassageWords,
     ) -> None:
         super().__init__("ingestion")
         self._database = database
@@ -76,6 +78,7 @@ class Ingestion(BackgroundWorker):
         self._reading = reading
         self._renewal = renewal
         self._renewed = 0  # of this round
+        self._words = words
         self._round: set[int] = set()
         self._round_over = True
         self._unprepared = True
@@ -178,6 +181,8 @@ class Ingestion(BackgroundWorker):
             return True
 
     def _take_step(self) -> bool:
+        if self._words.store_next():
+            return True
         halted = self._pauses and self._paused
         queued = self._pipeline.next() if not halted else None
         if queued is not None:

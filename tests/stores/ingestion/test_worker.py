@@ -204,7 +204,7 @@ def test_a_killed_ingestion_goes_on_to_the_same_result(tmp_path: Path, write: Ca
 
     filled(tmp_path / "killed").close()
     stages = []
-    for commits, statements in ((0, 3), (1, 40), (1, 400), (4, 5), (5, 9), (4, 3), (40, 3)):
+    for commits, statements in ((0, 3), (1, 40), (1, 20), (1, 400), (4, 5), (5, 9), (4, 3), (20, 3)):
         child = subprocess.run(
             [
                 *(sys.executable, "-c", textwrap.dedent(INGEST_UNTIL_KILLED)),

