@@ -66,6 +66,15 @@ class NoEmbedder:
     languages: tuple[str, ...] = ()
     relevance = None
 
+    @property
+    def longest(self) -> int:
+        """Raises EmbedderError: passages are cut as where no embedding model can be loaded."""
+        raise EmbedderError("There is no embedding model here.")
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        """Raises EmbedderError."""
+        raise EmbedderError("There is no embedding model here.")
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Raises EmbedderError."""
         raise EmbedderError("There is no embedding model here.")

@@ -12,8 +12,8 @@ import threading
 from collections import Counter
 from typing import Any
 
-import snowballstemmer
-from stop_words import AVAILABLE_LANGUAGES, get_stop_words
+import snowballstemmer  # type: ignore[import-untyped]
+from stop_words import AVAILABLE_LANGUAGES, get_stop_words  # type: ignore[import-untyped]
 
 _stemming = threading.Lock()
 """A stemmer of Snowball keeps the word at work in itself."""

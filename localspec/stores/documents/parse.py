@@ -32,8 +32,14 @@ from localspec.stores.documents.readers.content import (
 )
 
 __all__ = [
-    *("READER", "SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument", "ReadingStopped"),
-    *("content_hash", "parse"),
+    "READER",
+    "SUPPORTED_SUFFIXES",
+    "Block",
+    "ParseLimits",
+    "ParsedDocument",
+    "ReadingStopped",
+    "content_hash",
+    "parse",
 ]
 
 _logger = logging.getLogger(__name__)

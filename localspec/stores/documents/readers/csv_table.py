@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from localspec.stores.documents.blocks import CELL_SEPARATOR
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
-from localspec.stores.documents.readers.plain import clean, decode, one_line, read_text
+from localspec.stores.documents.readers.encodings import clean, decode, one_line
+from localspec.stores.documents.readers.plain import read_text
 from localspec.stores.documents.readers.sheet_grid import MOST_COLUMNS, Grid, GridRow
 from localspec.stores.documents.readers.sheet_tables import write_grid
 

@@ -16,9 +16,9 @@ from localspec.stores.documents.readers.docx_numbering import DocxNumbering, Doc
 from localspec.stores.documents.readers.docx_tables import cells_of, read_table, rows_of
 from localspec.stores.documents.readers.docx_text import Anchor, DocxParagraph, DocxText
 from localspec.stores.documents.readers.drawing_charts import chart_table
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.html import read_html
 from localspec.stores.documents.readers.office_xml import Element, Package, child, is_on, value_of
-from localspec.stores.documents.readers.plain import one_line
 from localspec.stores.documents.readers.running import running_text
 
 _HEADING_CHARACTERS = 300  # longer paragraphs in the style of a heading are none

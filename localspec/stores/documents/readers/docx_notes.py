@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.list_numbers import shown_number
 from localspec.stores.documents.readers.office_xml import Element, Package, child, children, is_on, value_of
-from localspec.stores.documents.readers.plain import one_line
 
 NOTE_PARTS = {"footnote": "footnotes", "endnote": "endnotes"}
 

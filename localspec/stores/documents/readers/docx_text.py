@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from localspec.stores.documents.readers.docx_numbering import DocxStyles
+from localspec.stores.documents.readers.encodings import tidy
 from localspec.stores.documents.readers.equations import office_equation
 from localspec.stores.documents.readers.office_xml import Element, child, children, is_on, value_of, whole_number
-from localspec.stores.documents.readers.plain import tidy
 from localspec.stores.documents.readers.running import PAGE_NUMBER
 from localspec.stores.documents.readers.symbol_fonts import shown_symbol, without_private_use
 

@@ -10,8 +10,9 @@ from email.parser import BytesParser
 from localspec.stores.documents.blocks import Block
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.csv_table import read_csv
+from localspec.stores.documents.readers.encodings import clean, one_line, tidy
 from localspec.stores.documents.readers.html import read_html
-from localspec.stores.documents.readers.plain import clean, one_line, read_text, tidy
+from localspec.stores.documents.readers.plain import read_text
 
 HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _DEPTH = 5  # messages inside of messages

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping
 
 from localspec.stores.documents.blocks import Block
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, Untyped
+from localspec.stores.documents.readers.encodings import clean, decode, one_line
 from localspec.stores.documents.readers.html import read_html
-from localspec.stores.documents.readers.plain import clean, decode, one_line, read_text
+from localspec.stores.documents.readers.plain import read_text
 
 _COLOURS = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 

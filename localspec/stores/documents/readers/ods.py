@@ -8,9 +8,9 @@ from pathlib import Path
 
 from localspec.stores.documents.blocks import Span
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.office_xml import Element, local_name, parse_xml, whole_number
 from localspec.stores.documents.readers.opendocument import chart_of
-from localspec.stores.documents.readers.plain import one_line
 from localspec.stores.documents.readers.sheet_grid import MOST_COLUMNS, CellNote, Grid, GridRow
 from localspec.stores.documents.readers.sheet_tables import write_grid
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from localspec.stores.documents.readers.content import UnreadableError
-from localspec.stores.documents.readers.plain import one_line
+from localspec.stores.documents.readers.encodings import one_line
 
 Element: TypeAlias = ElementTree.Element
 

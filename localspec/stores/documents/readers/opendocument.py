@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from localspec.stores.documents.blocks import Span, Table
 from localspec.stores.documents.readers.content import UnreadableError
+from localspec.stores.documents.readers.encodings import one_line, tidy
 from localspec.stores.documents.readers.equations import mathml_equation
 from localspec.stores.documents.readers.office_xml import Element, child, children, parse_xml, whole_number
-from localspec.stores.documents.readers.plain import one_line, tidy
 
 MOST_COLUMNS = 16_384
 """Wider rows are cut: a cell may be repeated any number of times."""

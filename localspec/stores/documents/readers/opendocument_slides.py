@@ -6,10 +6,10 @@ import zipfile
 from pathlib import Path
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.office_xml import Element, child, children
 from localspec.stores.documents.readers.opendocument import OpenDocumentFile
 from localspec.stores.documents.readers.opendocument_text import OpenDocumentStory
-from localspec.stores.documents.readers.plain import one_line
 from localspec.stores.documents.readers.pptx import HIDDEN_SLIDE
 
 _PLACEHOLDERS = {"title", "subtitle", "outline", "header", "footer", "date-time", "page-number", "page", "notes"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from localspec.stores.documents.readers import table_headers
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.office_xml import Element, child, children, whole_number
 from localspec.stores.documents.readers.opendocument import (
     Found,
@@ -19,7 +20,6 @@ from localspec.stores.documents.readers.opendocument import (
     table_of,
 )
 from localspec.stores.documents.readers.opendocument_lists import OpenDocumentCounters, OpenDocumentLists
-from localspec.stores.documents.readers.plain import one_line
 from localspec.stores.documents.readers.running import PAGE_NUMBER, running_text
 
 _FIGURES = {"illustration", "figure", "drawing", "abbildung", "bild"}

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError, Untyped
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.mail import attachments_warning, write_part
-from localspec.stores.documents.readers.plain import one_line
 
 _DAMAGED = UnreadableError("is a damaged message.", "Get the file again, or save it in its program as EML.")
 _SUBJECT, _BODY, _HTML, _RTF = "0037", "1000", "1013", "1009"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
 from localspec.stores.documents.readers.content import Untyped
-from localspec.stores.documents.readers.plain import clean, one_line
+from localspec.stores.documents.readers.encodings import clean, one_line
 
 FieldKind: TypeAlias = Literal["text", "tick", "radio", "choice", "signature", "typed"]
 _INVISIBLE = 2 | 32  # flags Hidden and NoView (ISO 32000-1, table 165)

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from localspec.stores.documents.readers.content import Untyped
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.pdf_annotations import Box, FormField
 from localspec.stores.documents.readers.pdf_lines import FieldLine
 from localspec.stores.documents.readers.pdf_pieces import BLANKS, Words, around, beside, page_pieces
-from localspec.stores.documents.readers.plain import one_line
 
 _GENERIC = re.compile(r"(?:[a-z]{0,14}[ _.-]?\d+[ _.\d-]*[a-z]?|undefined|text ?box|check ?box)", re.IGNORECASE)
 _ON_VALUES = {"yes", "on", "off", "true", "1", "ja", "oui", "x"}

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from localspec.stores.documents.readers.content import Untyped
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.pdf_annotations import Box
 from localspec.stores.documents.readers.pdf_direction import (
     RIGHT_TO_LEFT,
@@ -20,7 +21,6 @@ from localspec.stores.documents.readers.pdf_direction import (
     runs_right_to_left,
 )
 from localspec.stores.documents.readers.pdf_rules import Rule, page_rules, turned_point
-from localspec.stores.documents.readers.plain import one_line
 
 HYPHEN = "\x02"
 """Ends a piece whose last word seems to go on in the next line."""

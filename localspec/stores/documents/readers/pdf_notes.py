@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from localspec.stores.documents.readers.content import Untyped
+from localspec.stores.documents.readers.encodings import one_line, tidy
 from localspec.stores.documents.readers.pdf_annotations import Annotation, FormField
-from localspec.stores.documents.readers.plain import one_line, tidy
 
 _QUOTED_CHARACTERS = 300
 _DEEPEST = 30  # replies to replies

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from localspec.stores.documents.readers.content import Untyped
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.pdf_annotations import Box
-from localspec.stores.documents.readers.plain import one_line
 
 BLANKS = re.compile(r"_{2,}|(?:[.·]\s?){4,}|…{2,}")
 """Printed lines to write on."""

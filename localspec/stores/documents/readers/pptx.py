@@ -11,8 +11,8 @@ from localspec.stores.documents.readers import table_headers
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
 from localspec.stores.documents.readers.diagrams import diagram_texts
 from localspec.stores.documents.readers.drawing_charts import chart_table
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.office_xml import Element, Package, child, children, whole_number
-from localspec.stores.documents.readers.plain import one_line
 from localspec.stores.documents.readers.pptx_text import line_text, lines_of
 
 _TITLES = {"title", "ctrTitle"}

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from localspec.stores.documents.readers.encodings import tidy
 from localspec.stores.documents.readers.equations import office_equation
 from localspec.stores.documents.readers.list_numbers import shown_bullet, shown_number
 from localspec.stores.documents.readers.office_xml import Element, child, children, value_of, whole_number
-from localspec.stores.documents.readers.plain import tidy
 
 _BULLETS = {"a:buNone", "a:buChar", "a:buAutoNum", "a:buBlip"}
 _FORM = re.compile(

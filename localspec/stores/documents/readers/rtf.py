@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
-from localspec.stores.documents.readers.plain import one_line
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.rtf_story import ParagraphState, RowState, RtfStory
 from localspec.stores.documents.readers.running import PAGE_NUMBER, running_text
 from localspec.stores.documents.readers.symbol_fonts import shown_symbol

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from localspec.stores.documents.blocks import Span, Table
 from localspec.stores.documents.readers import table_headers
 from localspec.stores.documents.readers.content import BlockWriter
+from localspec.stores.documents.readers.encodings import one_line, tidy
 from localspec.stores.documents.readers.list_numbers import shown_bullet
-from localspec.stores.documents.readers.plain import one_line, tidy
 
 _HEADING_CHARACTERS = 300
 _SAME_EDGE = 30  # twentieths of a point between edges of cells that count as one

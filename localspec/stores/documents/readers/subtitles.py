@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
-from localspec.stores.documents.readers.plain import clean, decode, one_line, read_text
+from localspec.stores.documents.readers.encodings import clean, decode, one_line
+from localspec.stores.documents.readers.plain import read_text
 
 _PAUSE_MS = 4_000  # begins a paragraph
 _PARAGRAPH_MS = 60_000  # after so long, one ends with its sentence

@@ -9,6 +9,7 @@ from typing import IO, NamedTuple
 
 from localspec.stores.documents.readers.cell_formats import GENERAL, is_date
 from localspec.stores.documents.readers.content import UnreadableError
+from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.office_xml import (
     Element,
     Package,
@@ -18,7 +19,6 @@ from localspec.stores.documents.readers.office_xml import (
     parse_xml,
     whole_number,
 )
-from localspec.stores.documents.readers.plain import one_line
 
 _DAMAGED = "Get the file again, or open it in its own program and save it anew."
 _DATE, _TIME = "yyyy-mm-dd", "h:mm:ss"
