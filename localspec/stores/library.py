@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 
 from localspec.errors import EmbedderError, StoreError
 from localspec.stores.database import StoreDatabase
-from localspec.stores.documents.document_table import (
-    DOCUMENT_MIGRATIONS,
-    DocumentInfo,
-    DocumentTable,
-    FileStore,
-    read_document,
-)
+from localspec.stores.documents.document_table import DOCUMENT_MIGRATIONS, DocumentInfo, DocumentTable, read_document
+from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.folders import WATCHING_MIGRATIONS, FolderInfo
 from localspec.stores.documents.passage_vectors import PASSAGE_MIGRATIONS, EmbedderLike, PassageVectors
 from localspec.stores.documents.passage_words import WORD_MIGRATIONS, WORDED_AT_OPENING, PassageWords
@@ -88,10 +83,7 @@ class Library:
             self.state_reading = StateReading(self._database, self.ngrams, states, state_reader, self._wake)
             """whether documents are read for their hidden states, and how far that is"""
             self.replies = LearntReplies(
-                self._database,
-                self.ngrams,
-                states,
-                tokenizer_fingerprint,
+                *(self._database, self.ngrams, states, tokenizer_fingerprint),
                 keeps_states=state_reader is not None,
                 on_change=self._wake,
             )

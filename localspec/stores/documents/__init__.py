@@ -3,7 +3,7 @@
 - `blocks` is the model of a document: what each piece is, where it stands, and tables with their cells.
 - `parse` decides what a file truly is; `parse_child` reads it in a process of its own, with a limit on memory and time,
   because files come from anywhere; `readers/` has one module per family of formats. A new file kind begins there.
-- `document_table` holds the documents and copies of their files, named by the SHA-256 of the content.
+- `document_table` holds the documents, `file_store` copies of their files, named by the SHA-256 of the content.
 - `passages` cuts a document, by tokens of the embedder: `table_passages` its tables, `cutting` what is longer than a
   passage.
 - `passage_vectors` embeds the passages, `passage_words` keeps their words, `search` fuses the search by meaning and by

@@ -100,8 +100,8 @@ def assert_complete(library: Library) -> None:
 def test_documents_are_read_when_that_is_wanted(
     library: Library, reader: HashReader, write: Callable[..., Path]
 ) -> None:
-    library.add(write("long.txt", text("long", 3000)))
-    library.add(write("short.txt", text("short", 300)))
+    library.add(write("long.log", text("long", 3000)))
+    library.add(write("short.log", text("short", 300)))
     library.ingest()
     assert library.states is not None
     assert (library.state_reading.wanted, library.states.count(), reader.windows) == (False, 0, [])
@@ -116,7 +116,7 @@ def test_documents_are_read_when_that_is_wanted(
     assert_complete(library)
     assert library.progress.done
     reading = [progress for progress in seen if progress.stage == "states"]
-    assert [progress.name for progress in reading] == ["long.txt"] * 3 + ["short.txt"]
+    assert [progress.name for progress in reading] == ["long.log"] * 3 + ["short.log"]
     assert [progress.documents_done for progress in reading] == [0, 0, 0, 1]
     assert {progress.documents_total for progress in reading} == {2}
     assert [progress.states_left for progress in reading] == [3298, 3298 - WINDOW, 3298 - WINDOW - STEP, 299]
@@ -135,12 +135,12 @@ def test_later_documents_follow_and_nothing_is_read_twice(
 ) -> None:
     library = open_library(tmp_path / "library", reader=reader)
     library.state_reading.want(True)
-    library.add(write("one.txt", text("one", 500)))
+    library.add(write("one.log", text("one", 500)))
     library.ingest()
     library.close()
     library = open_library(tmp_path / "library", reader=reader)
     assert library.state_reading.wanted
-    library.add(write("two.txt", text("two", 600)))
+    library.add(write("two.log", text("two", 600)))
     library.ingest(states=False)
     assert reader.windows == [499]
     assert (library.state_reading.missing(), library.progress.done) == (599, False)
@@ -158,7 +158,7 @@ def test_the_index_is_prepared_also_when_nothing_is_read(
 ) -> None:
     library = open_library(tmp_path / "library", reader=reader)
     library.state_reading.want(True)
-    library.add(write("one.txt", text("one", 3000)))
+    library.add(write("one.log", text("one", 3000)))
     library.ingest()
     assert library.states is not None
     assert len(library.states.search(np.ones(48, np.float32)).similarities)
@@ -174,7 +174,7 @@ def test_the_index_is_prepared_also_when_nothing_is_read(
 
 def test_wanting_wakes_the_worker(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
     library.start()
-    library.add(write("one.txt", text("one", 2500)))
+    library.add(write("one.log", text("one", 2500)))
     assert library.wait(30)
     assert reader.windows == []
     library.state_reading.want(True)
@@ -186,7 +186,7 @@ def test_wanting_wakes_the_worker(library: Library, reader: HashReader, write: C
 def test_wanting_no_more_ends_the_reading_within_its_window(
     library: Library, reader: HashReader, write: Callable[..., Path]
 ) -> None:
-    library.add(write("one.txt", text("one", 5000)))
+    library.add(write("one.log", text("one", 5000)))
     library.state_reading.want(True)
 
     def change_of_mind() -> None:
@@ -208,7 +208,7 @@ def test_wanting_no_more_ends_the_reading_within_its_window(
 
 
 def test_a_reply_has_priority_inside_a_window(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
-    library.add(write("one.txt", text("one", 5000)))
+    library.add(write("one.log", text("one", 5000)))
     library.ingest()
     replying = threading.Event()
 
@@ -230,8 +230,8 @@ def test_a_reply_has_priority_inside_a_window(library: Library, reader: HashRead
 
 
 def test_a_new_document_comes_before_states(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
-    library.add(write("one.txt", text("one", 3000)))
-    late = write("two.txt", text("two", 800))
+    library.add(write("one.log", text("one", 3000)))
+    late = write("two.log", text("two", 800))
     seen: list[tuple[str, str]] = []
 
     def drop_a_file() -> None:
@@ -241,16 +241,16 @@ def test_a_new_document_comes_before_states(library: Library, reader: HashReader
     reader.meanwhile = drop_a_file
     library.state_reading.want(True)
     library.ingest(progress=lambda now: seen.append((now.name, now.stage)))
-    assert [stage for name, stage in seen if name == "two.txt"] == [
+    assert [stage for name, stage in seen if name == "two.log"] == [
         "reading", "splitting", "n-grams", "vectors", "states",
     ]  # fmt: skip
-    assert seen.index(("two.txt", "vectors")) < len(seen) - 1 - seen[::-1].index(("one.txt", "states"))
+    assert seen.index(("two.log", "vectors")) < len(seen) - 1 - seen[::-1].index(("one.log", "states"))
     assert_complete(library)
 
 
 def test_stopping_and_going_on(tmp_path: Path, reader: HashReader, write: Callable[..., Path]) -> None:
     library = open_library(tmp_path / "library", reader=reader)
-    library.add(write("one.txt", text("one", 6000)))
+    library.add(write("one.log", text("one", 6000)))
     library.state_reading.want(True)
     stopper: list[threading.Thread] = []
 
@@ -275,8 +275,8 @@ def test_stopping_and_going_on(tmp_path: Path, reader: HashReader, write: Callab
 
 def test_documents_with_nothing_to_follow(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
     library.state_reading.want(True)
-    library.add(write("letter.txt", "A"))
-    library.add(write("two.txt", "AB"))
+    library.add(write("letter.log", "A"))
+    library.add(write("two.log", "AB"))
     library.add(write("broken.pdf", "%PDF-1.4 this is no PDF"))
     library.ingest()
     assert reader.windows == [1]
@@ -290,7 +290,7 @@ def test_lengths_around_the_window(
     library: Library, reader: HashReader, write: Callable[..., Path], length: int
 ) -> None:
     library.state_reading.want(True)
-    library.add(write("one.txt", text("one", length)))
+    library.add(write("one.log", text("one", length)))
     library.ingest()
     assert len(reader.windows) == 1 + max(0, -(-(length - 1 - WINDOW) // STEP))
     assert_complete(library)
@@ -299,7 +299,7 @@ def test_lengths_around_the_window(
 def test_two_targets_in_one_library(tmp_path: Path, write: Callable[..., Path]) -> None:
     first, second = HashReader("first"), HashReader("second")
     library = open_library(tmp_path / "library", reader=first)
-    library.add(write("one.txt", text("one", 2000)))
+    library.add(write("one.log", text("one", 2000)))
     library.state_reading.want(True)
     library.ingest()
     library.close()
@@ -310,7 +310,7 @@ def test_two_targets_in_one_library(tmp_path: Path, write: Callable[..., Path]) 
     library.ingest()
     assert (second.windows, library.states.count(), library.state_reading.missing()) == ([], 0, 1999)
     assert len(library.states.search(states_of(bytes_as_tokens("any text"))[-1].astype(np.float32)).similarities) == 0
-    library.add(write("two.txt", text("two", 1000)))
+    library.add(write("two.log", text("two", 1000)))
     library.state_reading.want(True)
     library.ingest()
     assert_complete(library)
@@ -346,7 +346,7 @@ def test_states_wait_for_the_n_grams_of_their_tokenizer(
     tmp_path: Path, reader: HashReader, write: Callable[..., Path]
 ) -> None:
     library = open_library(tmp_path / "library", reader=reader)
-    library.add(write("one.txt", text("one", 500)))
+    library.add(write("one.log", text("one", 500)))
     library.ingest()
     library.close()
     library = open_library(tmp_path / "library", tokenizer="other", reader=reader)
@@ -364,8 +364,8 @@ def test_states_wait_for_the_n_grams_of_their_tokenizer(
 def test_removal_in_the_middle_of_a_window(
     library: Library, reader: HashReader, write: Callable[..., Path], how: str
 ) -> None:
-    library.add(write("gone.txt", text("gone", 3000)))
-    library.add(write("kept.txt", text("kept", 3000)))
+    library.add(write("gone.log", text("gone", 3000)))
+    library.add(write("kept.log", text("kept", 3000)))
     library.state_reading.want(True)
     library.ingest(states=False)
     assert library.states is not None
@@ -384,7 +384,7 @@ def test_removal_in_the_middle_of_a_window(
 
 
 def test_removal_while_the_worker_reads(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
-    added = [library.add(write(f"{name}.txt", text(name, 8000))) for name in ("aa", "bb", "cc", "dd")]
+    added = [library.add(write(f"{name}.log", text(name, 8000))) for name in ("aa", "bb", "cc", "dd")]
     library.state_reading.want(True)
     reader.meanwhile = lambda: time.sleep(0.005)
     library.start()
@@ -399,7 +399,7 @@ def test_removal_while_the_worker_reads(library: Library, reader: HashReader, wr
 
 
 def test_a_failing_target_fails_no_document(library: Library, reader: HashReader, write: Callable[..., Path]) -> None:
-    library.add(write("one.txt", text("one", 3000)))
+    library.add(write("one.log", text("one", 3000)))
     library.state_reading.want(True)
 
     def fail() -> None:
@@ -413,7 +413,7 @@ def test_a_failing_target_fails_no_document(library: Library, reader: HashReader
     assert library.progress.states_left == 2999 - WINDOW
     assert [info.status for info in library.documents()] == ["ready"]
     library.start()
-    library.add(write("two.txt", text("two", 300)))
+    library.add(write("two.log", text("two", 300)))
     assert library.wait(30)
     assert "The model failed" in library.progress.problem
     assert [info.status for info in library.documents()] == ["ready", "ready"]
@@ -448,7 +448,7 @@ def test_a_killed_reading_goes_on_without_holes(tmp_path: Path, write: Callable[
     folder = tmp_path / "library"
     library = open_library(folder, reader=HashReader())
     for name in ("one", "two", "three"):
-        library.add(write(f"{name}.txt", text(name, 5000)))
+        library.add(write(f"{name}.log", text(name, 5000)))
     library.ingest()
     library.state_reading.want(True)
     library.close()
@@ -505,7 +505,7 @@ print("some:", 0 < library.states.count() < library.states.count() + library.sta
 def test_a_full_disk_stops_the_reading_and_loses_nothing(tmp_path: Path, write: Callable[..., Path]) -> None:
     folder = tmp_path / "library"
     library = open_library(folder, reader=HashReader())
-    library.add(write("one.txt", text("one", 12_000)))
+    library.add(write("one.log", text("one", 12_000)))
     library.ingest()
     library.close()
     child = subprocess.run(
@@ -515,7 +515,7 @@ def test_a_full_disk_stops_the_reading_and_loses_nothing(tmp_path: Path, write: 
     for key in ("worker", "call"):
         assert "disk is full" in answers[key]
     assert answers["done"] == "False"
-    assert (answers["status"], answers["found"], answers["some"]) == ("ready", "one.txt", "True")
+    assert (answers["status"], answers["found"], answers["some"]) == ("ready", "one.log", "True")
     library = open_library(folder, reader=HashReader())
     assert library.state_reading.wanted
     library.ingest()
@@ -525,7 +525,7 @@ def test_a_full_disk_stops_the_reading_and_loses_nothing(tmp_path: Path, write: 
 
 def test_states_need_no_embedder(tmp_path: Path, reader: HashReader, write: Callable[..., Path]) -> None:
     library = open_library(tmp_path / "library", embedder=BrokenEmbedder(), reader=reader)
-    library.add(write("one.txt", text("one", 1500)))
+    library.add(write("one.log", text("one", 1500)))
     library.state_reading.want(True)
     with pytest.raises(EmbedderError):
         library.ingest()
@@ -540,10 +540,10 @@ def test_states_need_no_embedder(tmp_path: Path, reader: HashReader, write: Call
 def test_states_that_are_no_numbers_are_the_models_fault(
     library: Library, reader: HashReader, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library.add(write("one.txt", text("one", 500)))
+    library.add(write("one.log", text("one", 500)))
     library.state_reading.want(True)
     monkeypatch.setattr(reader, "read", lambda tokens, _: np.full((len(tokens), 48), np.inf, np.float16))
-    with pytest.raises(ModelError, match=r"one\.txt"):
+    with pytest.raises(ModelError, match=r"one\.log"):
         library.ingest()
     assert library.states is not None
     assert library.states.count() == 0
@@ -552,7 +552,7 @@ def test_states_that_are_no_numbers_are_the_models_fault(
 def test_a_store_that_fails_is_a_problem_and_not_a_failed_document(
     library: Library, reader: HashReader, write: Callable[..., Path]
 ) -> None:
-    library.add(write("one.txt", text("one", 500)))
+    library.add(write("one.log", text("one", 500)))
     library.state_reading.want(True)
     library.ingest(states=False)
 
@@ -569,16 +569,16 @@ def test_a_store_that_fails_is_a_problem_and_not_a_failed_document(
 def test_damaged_n_grams_and_missing_states_end_the_reading(
     library: Library, reader: HashReader, write: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library.add(write("one.txt", text("one", 500)))
+    library.add(write("one.log", text("one", 500)))
     library.state_reading.want(True)
     library.ingest(states=False)
     monkeypatch.setattr(reader, "read", lambda tokens, _: np.empty((0, 48), np.float16))
-    with pytest.raises(ModelError, match=r"one\.txt"):
+    with pytest.raises(ModelError, match=r"one\.log"):
         library.ingest()
     for length in (0, 1, 400):
         monkeypatch.setattr(library.ngrams, "tokens", lambda _, length=length: np.zeros(length, np.int32))
         library.state_reading._tokens = None
-        with pytest.raises(StoreError, match=r"one\.txt are damaged"):
+        with pytest.raises(StoreError, match=r"one\.log are damaged"):
             library.ingest()
 
 
@@ -587,7 +587,7 @@ def test_damaged_states_are_read_again(
     tmp_path: Path, reader: HashReader, write: Callable[..., Path], damage: str
 ) -> None:
     library = open_library(tmp_path / "library", reader=reader)
-    library.add(write("one.txt", text("one", 500)))
+    library.add(write("one.log", text("one", 500)))
     library.state_reading.want(True)
     library.ingest()
     with library._database.write() as database:

@@ -78,9 +78,9 @@ class BlockWriter:
             self.add(f"{last.text}\n{text}", "code")
 
     def add_table(self, table: Table) -> None:
-        """Add a table, if any of its cells is filled; its text begins with its title."""
+        """Add a table, if any of its cells is filled."""
         if any(map(any, table.rows)):
-            text = "\n".join([*filter(None, [table.title]), *table.lines()])
+            text = "\n".join(table.lines())
             self._append(Block(text, self.page, self.section, "table", 0, self.label, table))
 
     def add_chart(self, table: Table) -> None:
