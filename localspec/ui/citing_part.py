@@ -91,9 +91,9 @@ def passage(count: str, citation: Citation, passages: Sequence[FoundPassage], pr
     """The dialog of a cited passage: in its surroundings, or alone as the chat keeps it, with the reason why."""
     here = next((one for one in passages if one.id == citation.source), None)
     here = here or next((one for one in passages if one.text == citation.passage), None)
-    said = ""
+    note = ""
     if here is None and (at := most_alike(citation.passage, [one.text for one in passages])) is not None:
-        here, said = passages[at], texts.PASSAGE_CUT_ANEW
+        here, note = passages[at], texts.PASSAGE_CUT_ANEW
     title = f"[{citation.number}] {citation.place}"
     if here is None:
         page = texts.page(citation.page, citation.label)
@@ -105,7 +105,7 @@ def passage(count: str, citation: Citation, passages: Sequence[FoundPassage], pr
         said = texts.page(one.page, one.label)
         parts.append(_piece(one.text, said if said != page else "", cited=one is here))
         page = said
-    return dialog(count, title, said, "".join(parts))
+    return dialog(count, title, note, "".join(parts))
 
 
 def dialog(count: str, title: str, problem: str, text: str = "") -> str:
