@@ -8,6 +8,7 @@ the reason why there is none. Any other exit means that the file is damaged.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import json
 import os
 import sys
@@ -20,32 +21,19 @@ from xml.parsers import expat
 
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
-from localspec.stores.documents.readers.csv_table import read_csv
-from localspec.stores.documents.readers.docx import read_docx
 from localspec.stores.documents.readers.encodings import clean
-from localspec.stores.documents.readers.epub import read_epub
-from localspec.stores.documents.readers.html import read_html
-from localspec.stores.documents.readers.mail import read_mail
-from localspec.stores.documents.readers.notebook import read_notebook
-from localspec.stores.documents.readers.ods import read_ods
-from localspec.stores.documents.readers.opendocument_slides import read_odp
-from localspec.stores.documents.readers.opendocument_text import read_odt
-from localspec.stores.documents.readers.outlook import read_msg
-from localspec.stores.documents.readers.pdf import read_pdf
-from localspec.stores.documents.readers.plain import read_text
-from localspec.stores.documents.readers.pptx import read_pptx
-from localspec.stores.documents.readers.rtf import read_rtf
-from localspec.stores.documents.readers.subtitles import read_subtitles
-from localspec.stores.documents.readers.xlsx import read_xlsx
 
-_READERS_OF_FILES = {"rtf": read_rtf, "msg": read_msg}
-_READERS_OF_BYTES = {
-    "html": read_html,
-    "csv": read_csv,
-    "mail": read_mail,
-    "notebook": read_notebook,
-    "subtitles": read_subtitles,
+_OFFICE = {
+    "docx": "docx",
+    "pptx": "pptx",
+    "xlsx": "xlsx",
+    "odt": "opendocument_text",
+    "odp": "opendocument_slides",
+    "ods": "ods",
 }
+_OF_FILES = {"rtf": "rtf", "msg": "outlook"}
+_OF_BYTES = {"html": "html", "csv": "csv_table", "mail": "mail", "notebook": "notebook", "subtitles": "subtitles"}
+"""Which module of the readers reads a kind."""
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 OCR_BEGINS = b" "
 """Written before the JSON, which it does not change: from here on, text recognition may take its time."""
@@ -57,7 +45,6 @@ _UNSAFE_XML = UnreadableError(
     "defines XML entities, which documents of this kind do not need and attacks use.",
     "Open it in its own program if you trust it, and save it anew.",
 )
-_READERS = {"docx": read_docx, "pptx": read_pptx, "xlsx": read_xlsx, "odt": read_odt, "odp": read_odp, "ods": read_ods}
 _OPEN_DOCUMENT_KINDS = {"text": "odt", "presentation": "odp", "graphics": "odp", "spreadsheet": "ods"}
 _EBCDIC_MARK = b"\x4c\x6f\xa7\x94"
 _OPEN_DOCUMENT = UnreadableError(
@@ -112,13 +99,13 @@ def read(kind: str, path: Path, limits: ParseLimits, begin_ocr: Callable[[], Non
     'notebook', 'subtitles', 'markdown' or 'text'. `begin_ocr` is called before text recognition, which may take
     `limits.ocr_seconds`. Raises UnreadableError."""
     if kind == "pdf":
-        return read_pdf(path, limits, begin_ocr)
-    if kind in _READERS_OF_FILES:
-        return _READERS_OF_FILES[kind](path, limits)
-    if kind in _READERS_OF_BYTES:
-        return _READERS_OF_BYTES[kind](path.read_bytes(), limits)
+        return _reader(kind, "pdf")(path, limits, begin_ocr)
+    if kind in _OF_FILES:
+        return _reader(kind, _OF_FILES[kind])(path, limits)
+    if kind in _OF_BYTES:
+        return _reader(kind, _OF_BYTES[kind])(path.read_bytes(), limits)
     if kind in ("markdown", "text"):
-        return read_text(path.read_bytes(), kind, limits, path.suffix.lower())
+        return _reader("text", "plain")(path.read_bytes(), kind, limits, path.suffix.lower())
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
@@ -129,9 +116,16 @@ def read(kind: str, path: Path, limits: ParseLimits, begin_ocr: Callable[[], Non
         office = _office_kind(archive)
         if office == "epub":
             check_xml(archive, [member for member in members if _is_book_xml(member.filename)], doctype=True)
-            return read_epub(archive, limits)
+            return _reader(office, "epub")(archive, limits)
         check_xml(archive, [member for member in members if not _is_picture(member.filename)], doctype=False)
-    return _READERS[office](path, limits)
+    return _reader(office, _OFFICE[office])(path, limits)
+
+
+def _reader(kind: str, module: str) -> Callable[..., Content]:
+    """The reader of a kind. Only its module is imported: all together take longer than most documents."""
+    readers = importlib.import_module(f"localspec.stores.documents.readers.{module}")
+    reader: Callable[..., Content] = getattr(readers, f"read_{kind}")
+    return reader
 
 
 def check_archive(members: list[zipfile.ZipInfo], limits: ParseLimits) -> None:
