@@ -60,7 +60,9 @@ def test_threads_get_their_own_vectors(embedder: Embedder) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert np.allclose(np.stack([results[number] for number in range(8)]), expected, atol=1e-4)
+    similarities = np.stack([results[number] for number in range(8)]) @ expected.T  # one text alone is not in 8 bits
+    assert similarities.argmax(axis=1).tolist() == [*range(8)]
+    assert np.diag(similarities).min() > 0.98
 
 
 def test_the_fingerprint_follows_the_weights_and_settings(copy: Path, embedder: Embedder) -> None:
