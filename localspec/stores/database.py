@@ -33,6 +33,7 @@ class Migration(NamedTuple):
 
     name: str
     script: str  # SQL statements, each of which ends with a semicolon at the end of a line
+    fill: Callable[[Database], None] | None = None  # what SQL cannot say; behind the script, in the same transaction
 
     def apply(self, database: Database) -> None:
         """Take the step inside the transaction that is open, which sqlite3's own `executescript` would commit."""
@@ -42,6 +43,8 @@ class Migration(NamedTuple):
             if sqlite3.complete_statement(statement):
                 database.execute(statement)
                 statement = ""
+        if self.fill is not None:
+            self.fill(database)
 
 
 class StoreDatabase:
@@ -60,6 +63,7 @@ class StoreDatabase:
         # A lock of its own: a thread's first read must not wait for the writer's transaction to end.
         self._readers_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
+        self._writing: int | None = None  # the thread whose transaction is open
         self._after_commit: list[Callable[[], None]] = []
         self.commits = 0
         """Transactions so far: what was read at the same number is still true."""
@@ -126,6 +130,7 @@ class StoreDatabase:
             nested = self._connection.in_transaction
             actions_before = len(self._after_commit)
             self._connection.execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
+            self._writing = threading.get_ident()
             try:
                 yield self._writer
                 self._connection.execute("RELEASE nested" if nested else "COMMIT")
@@ -137,6 +142,9 @@ class StoreDatabase:
                     if nested:
                         self._connection.execute("RELEASE nested")
                 raise
+            finally:
+                if not nested:
+                    self._writing = None
             if not nested:
                 self.commits += 1
                 actions, self._after_commit = self._after_commit, []
@@ -151,8 +159,12 @@ class StoreDatabase:
 
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
-        """A read-only connection of the calling thread; it sees the last committed state."""
+        """A read-only connection of the calling thread; it sees the last committed state. Inside `write()` it is the
+        writer's, which sees what was written so far."""
         with mapped_errors(self.path, self._if_damaged):
+            if self._writing == threading.get_ident():
+                yield self._connection
+                return
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._connect(read_only=True)

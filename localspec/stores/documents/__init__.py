@@ -3,14 +3,15 @@
 - `blocks` is the model of a document: what each piece is, where it stands, and tables with their cells.
 - `parse` decides what a file truly is; `parse_child` reads it in a process of its own, with a limit on memory and time,
   because files come from anywhere; `readers/` has one module per family of formats. A new file kind begins there.
-- `document_table` holds the documents and copies of their files, named by the SHA-256 of the content.
-- `passages` cuts a document, `passage_vectors` embeds the passages, `search` fuses the search by meaning and by words.
+- `document_table` holds the documents, `file_store` copies of their files, named by the SHA-256 of the content.
+- `passages` cuts a document, `passage_vectors` embeds the passages, one vector for each distinct text, `search` fuses
+  the search by meaning and by words.
 - `folders` and `watching` take in the documents of folders, also as they change.
 
 A document of a changed file is a new one with a new id, so that no chat believes it knows the new text; one that is
-only indexed again keeps its id. Two files with one content are one document, which stays while one of them does. A
-folder that is gone or suddenly empty removes nothing, nor does what may not be read; a file that changed less than two
-seconds ago waits for the next look.
+only indexed again keeps its id. Two files with one content are one document, which names both places, and stays while
+one of them does. A folder that is gone or suddenly empty removes nothing, nor does what may not be read; a file that
+changed less than two seconds ago waits for the next look.
 
 May import the ground, `stores.database`, `stores.vectors` and `stores.background`.
 """

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import logging
-import os
-import re
-import uuid
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from sqlite_utils import Database
 
-from localspec.errors import DocumentError, StoreError
-from localspec.stores.database import Migration, StoreDatabase, disk_error, mapped_errors
+from localspec.errors import StoreError
+from localspec.stores.database import Migration, StoreDatabase
 from localspec.stores.documents.blocks import Block, from_row, to_row
-from localspec.stores.documents.parse import ParsedDocument, ParseLimits, content_hash
-
-_logger = logging.getLogger(__name__)
+from localspec.stores.documents.file_store import FileStore
+from localspec.stores.documents.parse import ParsedDocument, content_hash
 
 _TABLES = """
 CREATE TABLE library (id TEXT NOT NULL);
@@ -63,11 +57,24 @@ ALTER TABLE blocks ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE blocks ADD COLUMN label TEXT NOT NULL DEFAULT '';
 ALTER TABLE blocks ADD COLUMN cells TEXT NOT NULL DEFAULT 'null';  -- JSON of a table
 """
+_ADD_UNFINISHED = """
+CREATE INDEX documents_unfinished ON documents (id) WHERE stage IN ('queued', 'parsed', 'passages');
+"""
+_ADD_PLACES = """
+CREATE TABLE document_places (  -- files with the same content as a document's, beside its own
+    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    source TEXT NOT NULL,  -- as in documents
+    PRIMARY KEY (document, name, source)
+) WITHOUT ROWID;
+"""
 
 DOCUMENT_MIGRATIONS: tuple[Migration, ...] = (
     Migration("library-1-documents", _TABLES),
     Migration("library-2-sources", _ADD_SOURCES),
     Migration("library-3-kinds", _ADD_KINDS),
+    Migration("library-4-unfinished", _ADD_UNFINISHED),
+    Migration("library-5-places", _ADD_PLACES),
 )
 
 
@@ -88,75 +95,8 @@ class DocumentInfo:
     bytes: int = 0  # Of the file.
     source: str = ""
     """Where the file lies on this computer; empty where that is not known, as for one that came through a browser."""
-
-
-class FileStore:
-    """The folder of copies."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with mapped_errors(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-
-    def add(self, path: Path, sha256: str) -> Path:
-        """Copy a file whose content has this hash; the copy is on disk before it has its name. Raises DocumentError
-        when the file cannot be read, is too large or has changed."""
-        suffix = path.suffix.lower()
-        copy = self.folder / (sha256 + (suffix if re.fullmatch(r"\.[a-z0-9]{1,12}", suffix) else ""))
-        limit = ParseLimits().file_bytes
-        temporary = self.folder / f"{uuid.uuid4().hex}.tmp"
-        try:
-            source = path.open("rb")
-        except OSError as error:
-            raise DocumentError(path, f"cannot be read ({error.strerror}).", "Check the file, or copy it.") from error
-        try:
-            with source, mapped_errors(temporary):
-                if os.fstat(source.fileno()).st_size > limit:
-                    raise DocumentError(
-                        path,
-                        f"is too large; the limit is {limit // 1024**2} MB.",
-                        "Split it, or save a smaller copy without pictures.",
-                    )
-                with temporary.open("wb") as target:
-                    copied = _copy_bytes(source, target)
-                if copied != sha256:
-                    raise DocumentError(
-                        path,
-                        "changed while it was read.",
-                        "Wait until the other program has saved it and add it again.",
-                    )
-                temporary.replace(copy)
-        finally:
-            self.delete([temporary])
-        return copy
-
-    def of(self, sha256: str) -> list[Path]:
-        """The copies with this content: another suffix makes another copy."""
-        return list(self.folder.glob(f"{sha256}*"))
-
-    def sweep(self, wanted: Collection[str]) -> None:
-        """Delete what a kill left: all but the copies with the `wanted` names."""
-        with mapped_errors(self.folder):
-            self.delete([path for path in self.folder.iterdir() if path.name not in wanted])
-
-    def delete(self, paths: Iterable[Path]) -> None:
-        """Delete copies. One that cannot be deleted is logged."""
-        for path in paths:
-            try:
-                path.unlink(missing_ok=True)
-            except OSError as error:  # Windows keeps open files; the next opening of the library sweeps them
-                _logger.warning("%s", disk_error(error, path))
-
-
-def _copy_bytes(source: BinaryIO, target: BinaryIO) -> str:
-    """Copy and make durable; the SHA-256 of what was copied."""
-    digest = hashlib.sha256()
-    while chunk := source.read(1 << 20):
-        digest.update(chunk)
-        target.write(chunk)
-    target.flush()
-    os.fsync(target.fileno())
-    return digest.hexdigest()
+    copies: tuple[str, ...] = ()
+    """Names of other files with the same content"""
 
 
 class DocumentTable:
@@ -180,8 +120,8 @@ class DocumentTable:
 
     def add(self, path: Path, *, name: str = "", keeps_source: bool = False) -> DocumentInfo:
         """Copy a file into the library and queue it. With `keeps_source` its place on this computer is kept, so that
-        `again` finds what has changed there. A file with the same content as one that is there gives that one; if that
-        had failed, it is tried again. Raises DocumentError when the file cannot be read."""
+        `again` finds what has changed there. A file with the same content as one that is there gives that one, with one
+        more place; if that had failed, it is tried again. Raises DocumentError when the file cannot be read."""
         return self._add(path, name, keeps_source, None)
 
     def replace(self, document: int, path: Path, *, name: str = "") -> DocumentInfo:
@@ -249,11 +189,7 @@ class DocumentTable:
             source = ""
         known = self._by_hash(sha256)
         if known is not None and known.status != "failed":
-            if source and not (known.source and Path(known.source).is_file()):
-                # It was moved, or came from somewhere else before.
-                with self._database.write() as database:
-                    update = [name, source, known.id]
-                    database.execute("UPDATE documents SET name = ?, source = ? WHERE id = ?", update)
+            self._enter_place(known, name, source)
             if replaced is not None and replaced != known.id:
                 self.remove(replaced)
             return self._by_hash(sha256) or known
@@ -284,6 +220,48 @@ class DocumentTable:
         if added is None:
             raise StoreError(f"{path.name} was removed from the library right after it was added.", "Add it again.")
         return added
+
+    def _enter_place(self, known: DocumentInfo, name: str, source: str) -> None:
+        """Note where a document's content lies, too."""
+        if source == known.source and (source or name == known.name):
+            return
+        place = known.id, name, source
+        if source and not (known.source and Path(known.source).is_file()):
+            with self._database.write() as database:
+                database.execute("UPDATE documents SET name = ?, source = ? WHERE id = ?", [name, source, known.id])
+                database.execute("DELETE FROM document_places WHERE (document, name, source) = (?, ?, ?)", place)
+                # One that was moved has its new place alone; one that a person gave has both.
+                if not known.source and Path(known.name).name != Path(name).name:
+                    place = known.id, known.name, ""
+                    database.execute("INSERT OR IGNORE INTO document_places VALUES (?, ?, ?)", place)
+        elif source or Path(name).name != Path(known.name).name:
+            query = "SELECT 1 FROM document_places WHERE (document, name, source) = (?, ?, ?)"
+            if self._database.row(query, place) is None:
+                self._database.change("INSERT OR IGNORE INTO document_places VALUES (?, ?, ?)", place)
+
+    def leave(self, database: Database, document: int, source: Path) -> None:
+        """Inside a transaction: the file of a document at `source` is gone or another one now, while others with its
+        content are there. The document is named after one of these."""
+        gone = document, str(source)
+        database.execute("DELETE FROM document_places WHERE (document, source) = (?, ?)", gone)
+        row = database.execute("SELECT 1 FROM documents WHERE (id, source) = (?, ?)", gone).fetchone()
+        place = database.execute(
+            "SELECT name, source FROM document_places WHERE document = ? ORDER BY source = '', name LIMIT 1", [document]
+        ).fetchone()
+        if row is not None and place is not None:
+            database.execute("UPDATE documents SET name = ?, source = ? WHERE id = ?", [*place, document])
+            database.execute(
+                "DELETE FROM document_places WHERE (document, name, source) = (?, ?, ?)", [document, *place]
+            )
+
+    def is_elsewhere(self, document: int, source: Path) -> bool:
+        """Whether the content of a document has a place beside the file at `source`."""
+        rows = self._database.rows(
+            "SELECT source FROM document_places WHERE document = :id UNION SELECT source FROM documents"
+            " WHERE id = :id AND source != ''",
+            {"id": document},
+        )
+        return any(place != str(source) and (not place or Path(place).is_file()) for (place,) in rows)
 
     def _remove(self, database: Database, documents: Sequence[int], but: str = "") -> bool:
         """Inside a transaction: delete documents, but not the one with the hash `but`; whether there were any."""
@@ -340,15 +318,15 @@ def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
 
 
 _SELECT = (
-    "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, bytes, source, warnings"
-    " FROM documents"
+    "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, bytes, source, warnings,"
+    " (SELECT json_group_array(name) FROM document_places WHERE document = documents.id) FROM documents"
 )
 
 
-def _info(row: tuple[int, str, str, str, str, int | None, int, int, int, str, int, str, str]) -> DocumentInfo:
-    document, name, kind, stage, reason, pages, characters, passages, tokens, added, size, source, warnings = row
-    shown = reason if stage == "failed" else "\n".join(json.loads(warnings))
-    return DocumentInfo(document, name, kind, stage, shown, pages, characters, passages, tokens, added, size, source)
+def _info(row: tuple[Any, ...]) -> DocumentInfo:
+    *facts, warnings, copies = row
+    info = DocumentInfo(*facts, copies=tuple(json.loads(copies)))
+    return info if info.status == "failed" else replace(info, reason="\n".join(json.loads(warnings)))
 
 
 def _printable(name: str) -> str:

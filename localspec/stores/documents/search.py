@@ -17,6 +17,7 @@ _logger = logging.getLogger(__name__)
 
 RANK_OFFSET = 60  # k of reciprocal rank fusion (Cormack, Clarke and Büttcher, SIGIR 2009, section 2)
 _CANDIDATES = 50  # passages each side hands to the fusion, at least
+_MOST_COPIES = 20_000  # passages by words that are looked through for some that differ
 _SECTION_WEIGHT = 0.5  # bm25 weight of a section's name; the text itself counts 1
 _QUESTION_WORDS = 64
 _COVERED = 10  # best passages of each side whose words are compared with the question's
@@ -106,19 +107,20 @@ class PassageSearch:
         if limit < 1 or not question.strip():
             return LookUp([], None, 0.0, 0, True)
         wanted = max(_CANDIDATES, 4 * limit) + len(exclude)
-        excluded = set(exclude)
+        # A copy of a passage says nothing new, in whatever document.
+        excluded = {*exclude, *self._vectors.first_alike(exclude).values()}
         nearest: dict[int, float] | None = None
         try:
             nearest = self._vectors.search(question, wanted)
         except EmbedderError as error:
             _logger.warning("Searching by words only: %s", error)
         by_meaning = [passage for passage in nearest or () if passage not in excluded]
-        by_words = [passage for passage in self._by_words(question, wanted) if passage not in excluded]
+        by_words = [passage for passage in self._different_by_words(question, wanted) if passage not in excluded]
         scores = fuse([by_meaning, by_words])
         similarity = max((nearest[passage] for passage in by_meaning), default=None) if nearest else None
-        ((total,),) = self._database.rows("SELECT count(*) FROM passages")
+        total = self._vectors.total()
         coverage = self._coverage(question, {*by_meaning[:_COVERED], *by_words[:_COVERED]}, total)
-        embedded = nearest is not None and self._vectors.count() >= total
+        embedded = nearest is not None and self._vectors.are_complete()
         return LookUp(self._best(scores, limit), similarity, coverage, total, embedded)
 
     def _best(self, scores: dict[int, float], limit: int) -> list[FoundPassage]:
@@ -170,6 +172,16 @@ class PassageSearch:
             [document, ordinal - reach, ordinal + reach],
         )
         return [_found(row, 0.0) for row in rows]
+
+    def _different_by_words(self, question: str, limit: int) -> list[int]:
+        """As `_by_words`, without copies of a passage."""
+        asked = limit
+        while True:
+            found = self._by_words(question, asked)
+            different = [*dict.fromkeys(self._vectors.first_alike(found).values())]
+            if len(found) < asked or 2 * len(different) >= limit or asked >= _MOST_COPIES:
+                return different[:limit]
+            asked *= 8
 
     def _by_words(self, question: str, limit: int) -> list[int]:
         """Ids of the passages with the question's words, best bm25 first."""

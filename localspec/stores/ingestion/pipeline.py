@@ -1,7 +1,8 @@
 """The stages of a document from file to searchable, and the steps that move it on.
 
 Stages: queued -> parsed -> passages -> ngrams -> ready, or failed. Each step reads what the one before has stored and
-moves the stage in the transaction of its own results, so that a kill at any moment repeats at most one step.
+moves the stage in the transaction of its own results, so that a kill at any moment repeats at most one step. Small
+documents take a step together: a transaction each would take most of the time.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +23,17 @@ from localspec.errors import DiskFullError, DocumentError, LocalSpecError
 from localspec.stores.database import StoreDatabase, disk_error
 from localspec.stores.documents.document_table import read_document, write_blocks
 from localspec.stores.documents.parse import parse
-from localspec.stores.documents.passage_vectors import PassageVectors
+from localspec.stores.documents.passage_vectors import PassageVectors, enter_texts
 from localspec.stores.documents.passages import split
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
 
 _logger = logging.getLogger(__name__)
+
+_AT_ONCE = 64
+"""Documents that take a step together, at most."""
+Storing: TypeAlias = Callable[[Database], None]
+"""Stores inside a transaction what a step has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,48 +73,72 @@ class Pipeline:
         self._vectors = vectors
         self._states = states
 
-    def next(self) -> QueuedDocument | None:
-        """The oldest document that is not searchable yet."""
-        row = self._database.row(
+    def next(self) -> list[QueuedDocument]:
+        """The oldest documents that are not searchable yet, as far as their next step is the same; oldest first."""
+        rows = self._database.rows(
             "SELECT id, name, file, stage, bytes FROM documents WHERE stage IN ('queued', 'parsed', 'passages')"
-            " ORDER BY id LIMIT 1"
+            " ORDER BY id LIMIT ?",
+            [_AT_ONCE],
         )
-        return QueuedDocument(*row) if row else None
+        found = [QueuedDocument(*row) for row in rows]
+        return [*takewhile(lambda queued: queued.stage == found[0].stage, found)]
 
-    def advance(self, queued: QueuedDocument) -> None:
-        """Take the next step of a document; one that cannot be indexed moves to 'failed'."""
-        name = queued.name
+    def advance(
+        self, documents: Sequence[QueuedDocument], enough: Callable[[], bool] = lambda: False
+    ) -> Sequence[QueuedDocument]:
+        """Take the next step of documents of one stage, in one transaction; those that took it. Behind each but the
+        last it ends if `enough` is true. A document that cannot be indexed moves to 'failed'."""
+        made: list[Storing] = []
+        for queued in documents:
+            if made and enough():
+                break
+            made.append(self._made(queued))
+        with self._database.write():
+            for queued, store in zip(documents, made, strict=False):
+                self._store(queued, store)
+        return documents[: len(made)]
+
+    def _made(self, queued: QueuedDocument) -> Storing:
+        """What the next step of a document makes, to be stored."""
+        steps = {"queued": self._parse, "parsed": self._split, "passages": self._add_ngrams}
         try:
-            if queued.stage == "queued":
-                self._parse(queued.document, name, queued.file)
-            elif queued.stage == "parsed":
-                self._split(queued.document)
-            else:
-                self._add_ngrams(queued.document)
+            return steps[queued.stage](queued)
         except DocumentError as error:
             if isinstance(error.__cause__, OSError):
-                reason = disk_error(error.__cause__, self._files)
-                if isinstance(reason, DiskFullError):  # no fault of the document
-                    raise reason from error
-            self._fail(queued.document, str(DocumentError(name, error.reason, error.advice)))
+                full = disk_error(error.__cause__, self._files)
+                if isinstance(full, DiskFullError):  # no fault of the document
+                    raise full from error
+            reason = str(DocumentError(queued.name, error.reason, error.advice))
         except LocalSpecError:
             raise
-        except Exception as error:
-            # One document must not keep the others from being indexed.
-            _logger.exception("Indexing %s failed", name)
-            self._fail(queued.document, f"{name}: could not be indexed ({type(error).__name__}: {error}).")
+        except Exception as error:  # noqa: BLE001 - one document must not keep the others from being indexed
+            reason = _broken(queued.name, error)
+        return lambda database: self._fail(database, queued.document, reason)
+
+    def _store(self, queued: QueuedDocument, store: Storing) -> None:
+        try:
+            with self._database.write() as database:
+                store(database)
+        except LocalSpecError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            reason = _broken(queued.name, error)
+            with self._database.write() as database:
+                self._fail(database, queued.document, reason)
 
     def unfinished(self) -> set[int]:
         """The documents that are neither ready nor failed."""
         rows = self._database.rows("SELECT id FROM documents WHERE stage NOT IN ('ready', 'failed')")
         return {document for (document,) in rows}
 
-    def _parse(self, document: int, name: str, file: str) -> None:
-        path = self._files / file
+    def _parse(self, queued: QueuedDocument) -> Storing:
+        path = self._files / queued.file
         parsed = parse(path)
         # A document without a title of its own is named after its file, which here is a copy.
-        title = Path(name).stem if parsed.title == path.stem else parsed.title
-        with self._database.write() as database:
+        title = Path(queued.name).stem if parsed.title == path.stem else parsed.title
+        document = queued.document
+
+        def store(database: Database) -> None:
             if self._moved(database, document, "queued", "parsed"):
                 write_blocks(database, document, parsed.blocks)
                 database.execute(
@@ -114,22 +146,33 @@ class Pipeline:
                     [title, parsed.kind, json.dumps(parsed.warnings), parsed.pages, len(parsed.text), document],
                 )
 
-    def _split(self, document: int) -> None:
+        return store
+
+    def _split(self, queued: QueuedDocument) -> Storing:
+        document = queued.document
         passages = split(read_document(self._database, document))
-        with self._database.write() as database:
+
+        def store(database: Database) -> None:
             if self._moved(database, document, "parsed", "passages"):
                 database.conn.executemany(
                     "INSERT INTO passages (document, ordinal, page, section, text) VALUES (?, ?, ?, ?, ?)",
                     [(document, passage.ordinal, passage.page, passage.section, passage.text) for passage in passages],
                 )
+                enter_texts(database, document)
                 database.execute("UPDATE documents SET passages = ? WHERE id = ?", [len(passages), document])
 
-    def _add_ngrams(self, document: int) -> None:
+        return store
+
+    def _add_ngrams(self, queued: QueuedDocument) -> Storing:
+        document = queued.document
         tokens = self._tokenize(read_document(self._database, document).text)
-        with self._database.write() as database:
+
+        def store(database: Database) -> None:
             if self._moved(database, document, "passages", "ngrams"):
                 self._ngrams.add(document, tokens)
                 database.execute("UPDATE documents SET tokens = ? WHERE id = ?", [len(tokens), document])
+
+        return store
 
     def _moved(self, database: Database, document: int, before: str, after: str) -> bool:
         """Move the stage; False when the document was removed or added anew since this step began."""
@@ -138,26 +181,28 @@ class Pipeline:
         )
         return cursor.rowcount == 1
 
-    def _fail(self, document: int, reason: str) -> None:
-        with self._database.write() as database:
-            self.forget(database, [document])
-            database.execute(
-                "UPDATE documents SET stage = 'failed', reason = ?, passages = 0, tokens = 0 WHERE id = ?",
-                [reason, document],
-            )
+    def _fail(self, database: Database, document: int, reason: str) -> None:
+        self.forget(database, [document])
+        database.execute(
+            "UPDATE documents SET stage = 'failed', reason = ?, passages = 0, tokens = 0 WHERE id = ?",
+            [reason, document],
+        )
 
     def forget(self, database: Database, documents: Sequence[int]) -> None:
         """Inside a transaction: delete everything that was made from documents, but not their rows."""
         wanted = [json.dumps([*documents])]
-        rows = database.execute(
-            "SELECT id FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted
-        ).fetchall()
-        self._vectors.forget([passage for (passage,) in rows])
+        self._vectors.forget(database, documents)
         self._ngrams.remove(*documents)
         for document in documents:
             self._states.remove(document)
         database.execute("DELETE FROM blocks WHERE document IN (SELECT value FROM json_each(?))", wanted)
-        if rows:
-            database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
+        passages = database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
+        if passages.rowcount:
             # FTS5 only notes what is deleted; merging everything is what makes it forget the words.
             database.execute("INSERT INTO passages_fts (passages_fts) VALUES ('optimize')")
+
+
+def _broken(name: str, error: Exception) -> str:
+    """The reason why a document failed by a fault of this program; logged, too."""
+    _logger.error("Indexing %s failed", name, exc_info=error)
+    return f"{name}: could not be indexed ({type(error).__name__}: {error})."

@@ -31,6 +31,9 @@ def test_the_same_content_twice_is_one_document(library: Library, write: Callabl
     library.ingest()
     again = library.add(write("copy of one.txt", "The same words."))
     assert (again.id, again.name, again.status) == (first.id, "one.txt", "ready")
+    assert again.copies == ("copy of one.txt",)
+    library.add(write("copy of one.txt", "The same words."))
+    assert library.documents()[0].copies == ("copy of one.txt",), "once"
     assert len(library.documents()) == 1
     assert len(list((library.folder / "files").iterdir())) == 1
     assert library.ingest() == []

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from localspec.stores.ingestion import pipeline
 from localspec.stores.ingestion.worker import EMBEDDED_AT_ONCE
 from localspec.stores.library import IngestionProgress, Library
 from tests.builders import make_pdf
@@ -45,8 +46,20 @@ def test_vectors_come_after_the_words_of_all_documents(library: Library, write: 
             assert all(document.status == "ngrams" for document in library.documents())
 
     library.ingest(progress=watch)
-    assert stages.index("vectors") == 9
+    assert stages.index("vectors") == 3, "small documents take a step together"
     assert early == ["three.txt"]
+
+
+def test_small_documents_take_each_step_together(library: Library, write: Callable[..., Path]) -> None:
+    for number in range(70):
+        library.add(write(f"{number}.txt", f"Number {number} of many texts."))
+    broken = library.add(write("broken.txt", "\0" * 100))
+    before = library.changes
+    library.ingest()
+    assert library.changes - before < 60
+    told = statuses(library)
+    assert told.pop(broken.name) == "failed"
+    assert {*told.values()} == {"ready"}
 
 
 def test_a_failing_document_does_not_stop_the_others(library: Library, write: Callable[..., Path]) -> None:
@@ -204,7 +217,7 @@ def test_a_killed_ingestion_goes_on_to_the_same_result(tmp_path: Path, write: Ca
 
     filled(tmp_path / "killed").close()
     stages = []
-    for commits, statements in ((0, 3), (1, 40), (1, 400), (4, 5), (5, 9), (4, 3), (20, 3)):
+    for commits, statements in ((0, 3), (1, 3), (1, 3), (1, 9), (5, 2), (4, 3), (6, 3)):
         child = subprocess.run(
             [
                 *(sys.executable, "-c", textwrap.dedent(INGEST_UNTIL_KILLED)),
@@ -397,7 +410,8 @@ def test_a_kill_after_a_pause_loses_nothing(tmp_path: Path, write) -> None:
     library.close()
 
 
-def test_time_left_until_all_can_be_asked(library: Library, write) -> None:
+def test_time_left_until_all_can_be_asked(library: Library, write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_AT_ONCE", 1)
     for name in ("one", "two", "three"):
         library.add(write(f"{name}.txt", long_text(name, 20)))
     left: list[float | None] = []
