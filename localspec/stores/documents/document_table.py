@@ -193,7 +193,7 @@ class DocumentTable:
             if replaced is not None and replaced != known.id:
                 self.remove(replaced)
             return self._by_hash(sha256) or known
-        file = self._files.add(path, sha256)
+        file = self._files.add(path, sha256, durable=not source)
         with self._database.write() as database:
             database.execute(
                 "INSERT INTO documents (sha256, name, file, stage, added, bytes, source)"

@@ -22,7 +22,8 @@ from sqlite_utils import Database
 from localspec.errors import DiskFullError, DocumentError, LocalSpecError
 from localspec.stores.database import StoreDatabase, disk_error
 from localspec.stores.documents.document_table import read_document, write_blocks
-from localspec.stores.documents.parse import parse
+from localspec.stores.documents.file_store import FileStore
+from localspec.stores.documents.parse import content_hash, parse
 from localspec.stores.documents.passage_vectors import PassageVectors, enter_texts
 from localspec.stores.documents.passages import split
 from localspec.stores.ngrams.ngram_store import NgramStore
@@ -133,6 +134,7 @@ class Pipeline:
 
     def _parse(self, queued: QueuedDocument) -> Storing:
         path = self._files / queued.file
+        self._restore(queued, path)
         parsed = parse(path)
         # A document without a title of its own is named after its file, which here is a copy.
         title = Path(queued.name).stem if parsed.title == path.stem else parsed.title
@@ -147,6 +149,14 @@ class Pipeline:
                 )
 
         return store
+
+    def _restore(self, queued: QueuedDocument, path: Path) -> None:
+        """Copy a document's file again where the copy was lost, as when the power fails right behind it."""
+        if not queued.bytes or (path.exists() and path.stat().st_size == queued.bytes):
+            return
+        row = self._database.row("SELECT sha256, source FROM documents WHERE id = ?", [queued.document])
+        if row is not None and row[1] and Path(row[1]).is_file() and content_hash(row[1]) == row[0]:
+            FileStore(self._files).add(Path(row[1]), row[0])
 
     def _split(self, queued: QueuedDocument) -> Storing:
         document = queued.document

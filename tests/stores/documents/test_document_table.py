@@ -60,6 +60,20 @@ def test_a_copy_that_was_lost_fails_and_comes_back(library: Library, write: Call
     assert [document.status for document in library.ingest()] == ["ready"]
 
 
+@pytest.mark.parametrize("left", [None, "", "Some"])
+def test_a_copy_that_was_lost_is_made_again_from_its_place(
+    library: Library, write: Callable[..., Path], left: str | None
+) -> None:
+    library.add(write("one.txt", "Some words."), keeps_source=True)
+    (copy,) = (library.folder / "files").iterdir()
+    copy.unlink()
+    if left is not None:
+        copy.write_text(left)
+    (document,) = library.ingest()
+    assert document.status == "ready"
+    assert copy.read_text() == "Some words."
+
+
 def test_odd_names(library: Library, tmp_path: Path) -> None:
     names = ["no suffix", "größe 中文 😀.txt", "two.tar.weird suffix", "UPPER.TXT", ".hidden", "a" * 200 + ".md"]
     if sys.platform.startswith("linux"):
