@@ -325,7 +325,7 @@ _SELECT = (
 
 def _info(row: tuple[Any, ...]) -> DocumentInfo:
     *facts, warnings, copies = row
-    info = DocumentInfo(*facts, copies=tuple(json.loads(copies)))
+    info = replace(DocumentInfo(*facts), copies=tuple(json.loads(copies)))
     return info if info.status == "failed" else replace(info, reason="\n".join(json.loads(warnings)))
 
 
