@@ -14,8 +14,9 @@ from localspec.endpoint.embedding_request import EmbeddingRequest
 from localspec.endpoint.refusals import ANY_MODEL, other_model, refusal, refuse, stopped
 from localspec.errors import LocalSpecError
 
-_AT_ONCE = 16
-"""Texts that are embedded at once. Between them the chat has its turn, which embeds each question."""
+_AT_ONCE = 1
+"""Texts alone are embedded in float32, so that a vector does not depend on what else a request holds; a question of the
+page waits for one of them at most."""
 _PAUSE_SECONDS = 0.001
 """So long the model is left to whoever waits for it."""
 

@@ -23,8 +23,8 @@ from tests.endpoint.conftest import Server
 TEXTS = ["The tide rises by nine metres.", "High water comes twice a day.", "Invoices are paid within a month."]
 
 
-def test_vectors_are_those_that_find_passages(client: OpenAI, server: Server) -> None:
-    own = Embedder().embed(TEXTS)
+def test_vectors_are_those_of_questions_alone_or_together(client: OpenAI, server: Server) -> None:
+    own = np.concatenate([Embedder().embed([text]) for text in TEXTS])  # as questions are, in float32
     coded = client.embeddings.create(model="all-minilm-l6-v2", input=TEXTS)  # the client asks for base64
     numbers = client.embeddings.create(model="localspec", input=TEXTS, encoding_format="float")
     for answer in (coded, numbers):
