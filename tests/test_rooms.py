@@ -67,6 +67,8 @@ WALLS: dict[str, str] = {
     "llama_cpp": "localspec.models.llama",
     "llguidance": "localspec.models.llama",
     "sentence_transformers": "localspec.models.embedder",
+    "onnxruntime": "localspec.models.quantized_encoder",
+    "onnx": "localspec.models.quantized_encoder",
     "tokenizers": "localspec.models",
     "safetensors": "localspec.models.text_encoder",
     "hnswlib": "localspec.stores.vectors",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from localspec import config, texts
@@ -10,6 +10,7 @@ from localspec.chat.citations import Citation
 from localspec.chat.engine import Engine
 from localspec.chat.history import restored
 from localspec.chat.session import Session
+from localspec.chat.standing import told
 from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError, StoreError
 from localspec.speculation.metrics import ReplyMetrics
@@ -163,6 +164,9 @@ class Chat:
         chat = cls(identity, kept.library, restored(kept), system=kept.system)
         chat.without_documents = bool(chat.turns) and chat.turns[-1].document_use == "none"
         chat._show_turns()
+        for exchange, sentences in zip(chat.exchanges, told(chat.turns), strict=True):
+            if sentences and exchange.view is not None:
+                exchange.view = replace(exchange.view, notices=(*exchange.view.notices, *sentences))
         return chat
 
     @property

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from localspec.chat.context_usage import ContextUsage
 from localspec.chat.methods import METHODS
 from localspec.chat.origins import Origins
+from localspec.chat.standing import told
 from localspec.chat.turn import CUT, LOOP
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
@@ -143,12 +144,12 @@ def _markdown(kept: StoredConversation) -> str:
     parts = [f"# {' '.join(kept.title.split())}", about]
     if kept.system:
         parts += ["## System prompt", kept.system]
-    for number, turn in enumerate(kept.turns, start=1):
+    for number, (turn, standing) in enumerate(zip(kept.turns, told(kept.turns), strict=True), start=1):
         files = f"*{', '.join(turn.files)}*" if turn.files else ""
         parts += [f"## Question {number}", files, turn.question, "### Answer", turn.reply]
         for found in turn.citations:
             parts.append(f"> [{found.number}] {found.place}")
-        parts += [f"> {' '.join(notice.split())}" for notice in (*turn.problems, *turn.notices)]
+        parts += [f"> {' '.join(notice.split())}" for notice in (*turn.problems, *turn.notices, *standing)]
         parts.append(_timings(turn))
     return "\n\n".join(part for part in parts if part) + "\n"
 

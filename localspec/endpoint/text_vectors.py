@@ -31,8 +31,8 @@ class TextEmbedder(Protocol):
     def dimension(self) -> int:
         """Components of a vector."""
 
-    def embed(self, texts: list[str]) -> NDArray[np.float32]:
-        """One vector per text, [n, d], of length 1."""
+    def embed(self, texts: list[str], *, exact: bool) -> NDArray[np.float32]:
+        """One vector per text, [n, d], of length 1; in float32 where they are to be `exact`."""
 
     def count(self, texts: list[str]) -> int:
         """The tokens that it reads of these texts."""
@@ -71,7 +71,7 @@ class Vectors:
                 if self._closed or not is_wanted():
                     raise stopped()
                 some = texts[start : start + _AT_ONCE]
-                vectors.append(self._embedder.embed(some))
+                vectors.append(self._embedder.embed(some, exact=True))
                 tokens += self._embedder.count(some)
                 time.sleep(_PAUSE_SECONDS)
         except LocalSpecError as error:

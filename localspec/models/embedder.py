@@ -1,13 +1,14 @@
 """Turns texts into vectors of meaning with a small sentence-transformers model; the only importer of that library.
 
-The library and torch take seconds to import, so both wait until many texts are embedded, as those of a document. A
-question is embedded without them where `text_encoder` knows the model. Nothing is ever fetched from a hub.
+The library and torch take seconds to import and a gigabyte of memory. Where `text_encoder` knows the model they are not
+needed: it embeds a question, `quantized_encoder` the passages of documents. Nothing is ever fetched from a hub.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import threading
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,14 +21,15 @@ from numpy.typing import NDArray
 from localspec import config
 from localspec.errors import EmbedderError
 from localspec.models.embedder_catalogue import EmbedderEntry, built_in, chosen
+from localspec.models.quantized_encoder import QuantizedEncoder
 from localspec.models.text_encoder import TextEncoder, read_tokenizer
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 _BATCH = 32
-_BEFORE_IMPORT = 32
-"""So many texts of documents are embedded without the library, which takes about as long as importing it does."""
+_logger = logging.getLogger(__name__)
+
 _DOCUMENTATION = frozenset({"README.md", ".gitattributes", "data_config.json", "train_script.py"})
 _LENGTH = "sentence_bert_config.json"
 _COUNTED_ALONE = 16_384
@@ -55,7 +57,8 @@ class Embedder:
         self._model: SentenceTransformer | None = None
         self._light: TextEncoder | None = None
         self._is_light: bool | None = None  # None until it was tried
-        self._without = 0  # texts of documents that were embedded so
+        self._quantized: QuantizedEncoder | None = None
+        self._is_quantized = True  # until that was tried in vain
         self._tokenizer: Any = None  # of `tokenizers`, once texts were counted; it cuts no text
 
     @classmethod
@@ -119,29 +122,31 @@ class Embedder:
             raise _unusable(path, error) from error
 
     def embed_questions(self, questions: Sequence[str]) -> NDArray[np.float32]:
-        """As `embed`, of what passages are to be found for: some models take a question otherwise than a passage."""
-        return self._embed([self._question + question for question in questions])
+        """As `embed` with `exact`, of what passages are to be found for: some models take a question otherwise than a
+        passage."""
+        return self._embed([self._question + question for question in questions], exact=True)
 
-    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def embed(self, texts: Sequence[str], *, exact: bool = False) -> NDArray[np.float32]:
         """One vector per text, [n, d], of length 1; only the beginning of a text counts, the first 256 tokens with the
         built-in model.
 
-        The first call with many texts imports the library, which takes seconds. With and without it vectors are equal
-        to 1e-5.
+        For a model that `text_encoder` knows they are computed in 8 bits, and with `exact` in float32: the cosine with
+        the library's vectors is 0.99 or more, and 1 to 1e-5. Both belong into one index. For other models the first
+        call imports the library, which takes seconds.
         """
-        return self._embed([self._passage + text for text in texts])
+        return self._embed([self._passage + text for text in texts], exact=exact)
 
-    def _embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _embed(self, texts: Sequence[str], *, exact: bool) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         # The tokenizer refuses lone surrogates, which a question typed or pasted by a person may hold.
         clean = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         with self._lock:
-            light = self._light_encoder() if self._model is None and self._are_few(clean) else None
-            if light is None and self._model is None:
-                self._model, self._light = self._load(), None
+            encoder = self._light_encoder() if exact else self._passage_encoder()
+            if encoder is None and self._model is None:
+                self._model = self._load()
             try:
-                vectors = light.encode(clean) if light is not None else self._encode(clean)
+                vectors = encoder.encode(clean) if encoder is not None else self._encode(clean)
             except Exception as error:
                 raise EmbedderError(
                     f"The embedding model in {self.folder} failed ({type(error).__name__}: {error}).",
@@ -155,8 +160,7 @@ class Embedder:
         """Get ready for a question, as by the first call with one: read the files, without the library."""
         _ = self.fingerprint
         with self._lock:
-            if self._model is None:
-                self._light_encoder()
+            self._light_encoder()
 
     def _light_encoder(self) -> TextEncoder | None:
         if self._is_light is not False and self._light is None:
@@ -164,11 +168,19 @@ class Embedder:
             self._is_light = self._light is not None
         return self._light
 
-    def _are_few(self, texts: Sequence[str]) -> bool:
-        if len(texts) == 1:  # a question
-            return True
-        self._without += len(texts)
-        return self._without <= _BEFORE_IMPORT
+    def _passage_encoder(self) -> QuantizedEncoder | TextEncoder | None:
+        """What embeds many texts fastest; None where only the library can."""
+        light = self._light_encoder()
+        if light is None or self._quantized is not None:
+            return self._quantized
+        if self._is_quantized:
+            try:
+                self._quantized = QuantizedEncoder(light)
+                return self._quantized
+            except Exception as error:  # noqa: BLE001 - onnxruntime raises its own, straight below Exception
+                self._is_quantized = False
+                _logger.warning("Passages are embedded slowly: ONNX Runtime cannot be used (%s).", error)
+        return light
 
     def _encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         assert self._model is not None

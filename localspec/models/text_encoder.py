@@ -124,14 +124,19 @@ class TextEncoder:
     def __init__(self, tensors: Mapping[str, Array], settings: Mapping[str, Any], tokenizer: Any) -> None:  # noqa: ANN401
         """`tensors` and `settings` as `load` has checked them; `tokenizer` one of `tokenizers`, which truncates."""
         self._tokenizer = tokenizer
-        self._heads = int(settings["num_attention_heads"])
-        self._epsilon = np.float32(settings["layer_norm_eps"])
+        self.heads = int(settings["num_attention_heads"])
+        self.epsilon = float(settings["layer_norm_eps"])
         self._words = tensors["embeddings.word_embeddings.weight"]
         kind = tensors["embeddings.token_type_embeddings.weight"][0]
         self._places = tensors["embeddings.position_embeddings.weight"] + kind
         self._first = _norm_of(tensors, "embeddings.LayerNorm")
         count = int(settings["num_hidden_layers"])
-        self._layers = [_Layer(tensors, f"encoder.layer.{number}.") for number in range(count)]
+        self.layers = [EncoderLayer(tensors, f"encoder.layer.{number}.") for number in range(count)]
+
+    @property
+    def width(self) -> int:
+        """Components of a token's vector."""
+        return int(self._words.shape[1])
 
     @classmethod
     def load(cls, folder: Path) -> TextEncoder | None:
@@ -160,29 +165,36 @@ class TextEncoder:
 
     def encode(self, texts: Sequence[str]) -> Array:
         """One vector per text, [n, d], of length 1. Texts hold no lone surrogates."""
-        encodings = self._tokenizer.encode_batch_fast([*texts])
+        encodings = self.tokenize(texts)
         # While the model computes, BLAS threads that wait for each other take ten times as long as one.
         with _COMPUTING, _blas().limit(limits=1, user_api="blas"):
-            return np.stack([self._vector(encoding.ids) for encoding in encodings])
+            return np.stack([self._vector(ids) for ids in encodings])
+
+    def tokenize(self, texts: Sequence[str]) -> list[list[int]]:
+        """The token ids of each text, its ends included; no more than the model reads."""
+        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast([*texts])]
+
+    def embeddings(self, ids: list[int]) -> Array:
+        """What the first layer is given, [n, d]."""
+        return self._normalized(self._words[ids] + self._places[: len(ids)], self._first)
 
     def _vector(self, ids: list[int]) -> Array:
-        hidden = self._normalized(self._words[ids] + self._places[: len(ids)], self._first)
-        for layer in self._layers:
+        hidden = self.embeddings(ids)
+        for layer in self.layers:
             attended = self._attend(hidden, layer)
             hidden = self._normalized(attended + hidden, layer.attention_norm)
             inner: Array = hidden @ layer.inner[0] + layer.inner[1]
             for start in range(0, len(inner), _BLOCK):
                 _gelu(inner[start : start + _BLOCK])
             hidden = self._normalized(inner @ layer.outer[0] + layer.outer[1] + hidden, layer.output_norm)
-        mean = hidden.mean(axis=0)
-        return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12), np.float32)
+        return normalized(hidden.mean(axis=0))
 
-    def _attend(self, hidden: Array, layer: _Layer) -> Array:
+    def _attend(self, hidden: Array, layer: EncoderLayer) -> Array:
         rows, width = hidden.shape
-        joined = (hidden @ layer.joined[0] + layer.joined[1]).reshape(rows, 3, self._heads, -1)
+        joined = (hidden @ layer.joined[0] + layer.joined[1]).reshape(rows, 3, self.heads, -1)
         query, key, value = np.ascontiguousarray(joined.transpose(1, 2, 0, 3))  # each [heads, rows, width / heads]
         scores = query @ key.transpose(0, 2, 1)
-        scores *= np.float32(1 / math.sqrt(width // self._heads))
+        scores *= np.float32(1 / math.sqrt(width // self.heads))
         scores -= scores.max(axis=-1, keepdims=True)
         np.exp(scores, out=scores)
         scores /= scores.sum(axis=-1, keepdims=True)
@@ -192,11 +204,11 @@ class TextEncoder:
     def _normalized(self, rows: Array, norm: tuple[Array, Array]) -> Array:
         centred = rows - rows.mean(axis=-1, keepdims=True)
         variance = np.square(centred).mean(axis=-1, keepdims=True)
-        centred /= np.sqrt(variance + self._epsilon)
+        centred /= np.sqrt(variance + np.float32(self.epsilon))
         return np.asarray(centred * norm[0] + norm[1], np.float32)
 
 
-class _Layer:
+class EncoderLayer:
     """Weights of one layer; matrices [in, out], so that rows are multiplied from the left."""
 
     def __init__(self, tensors: Mapping[str, Array], name: str) -> None:
@@ -208,6 +220,11 @@ class _Layer:
         self.inner = _dense(tensors, f"{name}intermediate.dense")
         self.outer = _dense(tensors, f"{name}output.dense")
         self.output_norm = _norm_of(tensors, f"{name}output.LayerNorm")
+
+
+def normalized(vector: Array) -> Array:
+    """A vector [d] brought to length 1; one of length 0 stays."""
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
 
 
 def _dense(tensors: Mapping[str, Array], name: str) -> tuple[Array, Array]:

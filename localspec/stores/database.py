@@ -33,6 +33,7 @@ class Migration(NamedTuple):
 
     name: str
     script: str  # SQL statements, each of which ends with a semicolon at the end of a line
+    fill: Callable[[Database], None] | None = None  # what SQL cannot say; behind the script, in the same transaction
 
     def apply(self, database: Database) -> None:
         """Take the step inside the transaction that is open, which sqlite3's own `executescript` would commit."""
@@ -42,6 +43,8 @@ class Migration(NamedTuple):
             if sqlite3.complete_statement(statement):
                 database.execute(statement)
                 statement = ""
+        if self.fill is not None:
+            self.fill(database)
 
 
 class StoreDatabase:
@@ -60,6 +63,7 @@ class StoreDatabase:
         # A lock of its own: a thread's first read must not wait for the writer's transaction to end.
         self._readers_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
+        self._writing: int | None = None  # the thread whose transaction is open
         self._after_commit: list[Callable[[], None]] = []
         self.commits = 0
         """Transactions so far: what was read at the same number is still true."""
@@ -126,6 +130,7 @@ class StoreDatabase:
             nested = self._connection.in_transaction
             actions_before = len(self._after_commit)
             self._connection.execute("SAVEPOINT nested" if nested else "BEGIN IMMEDIATE")
+            self._writing = threading.get_ident()
             try:
                 yield self._writer
                 self._connection.execute("RELEASE nested" if nested else "COMMIT")
@@ -137,6 +142,9 @@ class StoreDatabase:
                     if nested:
                         self._connection.execute("RELEASE nested")
                 raise
+            finally:
+                if not nested:
+                    self._writing = None
             if not nested:
                 self.commits += 1
                 actions, self._after_commit = self._after_commit, []
@@ -150,9 +158,13 @@ class StoreDatabase:
             self._after_commit.append(action)
 
     @contextmanager
-    def read(self) -> Iterator[sqlite3.Connection]:
-        """A read-only connection of the calling thread; it sees the last committed state."""
+    def read(self, *, so_far: bool = False) -> Iterator[sqlite3.Connection]:
+        """A read-only connection of the calling thread; it sees the last committed state. Inside `write()`, with
+        `so_far`, it is the writer's, which sees what was written so far and may be rolled back: not for caches."""
         with mapped_errors(self.path, self._if_damaged):
+            if so_far and self._writing == threading.get_ident():
+                yield self._connection
+                return
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._connect(read_only=True)
@@ -161,14 +173,14 @@ class StoreDatabase:
                     self._readers.append(connection)
             yield connection
 
-    def rows(self, query: str, values: Values = ()) -> list[Any]:
+    def rows(self, query: str, values: Values = (), *, so_far: bool = False) -> list[Any]:
         """What a query gives, as `read` sees it."""
-        with self.read() as connection:
+        with self.read(so_far=so_far) as connection:
             return connection.execute(query, values).fetchall()
 
-    def row(self, query: str, values: Values = ()) -> Any:  # noqa: ANN401 - the query decides
+    def row(self, query: str, values: Values = (), *, so_far: bool = False) -> Any:  # noqa: ANN401 - the query decides
         """The first row of what a query gives, or None."""
-        with self.read() as connection:
+        with self.read(so_far=so_far) as connection:
             return connection.execute(query, values).fetchone()
 
     def change(self, statement: str, values: Values = ()) -> None:

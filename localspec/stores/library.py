@@ -15,7 +15,8 @@ from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.document_table import DOCUMENT_MIGRATIONS, DocumentInfo, DocumentTable, read_document
 from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.folders import WATCHING_MIGRATIONS, FolderInfo
-from localspec.stores.documents.passage_vectors import PASSAGE_MIGRATIONS, EmbedderLike, PassageVectors
+from localspec.stores.documents.passage_texts import PASSAGE_MIGRATIONS
+from localspec.stores.documents.passage_vectors import EmbedderLike, PassageVectors
 from localspec.stores.documents.passage_words import WORD_MIGRATIONS, WORDED_AT_OPENING, PassageWords
 from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
@@ -167,8 +168,8 @@ class Library:
     ) -> list[DocumentInfo]:
         """Do all unfinished work in this thread, paused or not; the documents that became ready or failed by it.
 
-        Before each step (one stage of a document, 4 vectors, or 1024 states) it waits while `should_yield` is true. It
-        may be killed at any moment, and goes on there the next time. Without `states`, wanted states are left for
+        Before each step (a stage of some documents, 12 vectors, or 1024 states) it waits while `should_yield` is true.
+        It may be killed at any moment, and goes on there the next time. Without `states`, wanted states are left for
         later: they take minutes. Also raises EmbedderError, when all but the vectors is done, and ModelError, when only
         states are missing.
         """

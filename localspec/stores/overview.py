@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from localspec.stores.database import BUSY_MILLISECONDS, mapped_errors
 from localspec.stores.naming import DATABASE
+from localspec.stores.stored_turns import Citation
 
 _logger = logging.getLogger(__name__)
+
+Standing: TypeAlias = Literal["", "changed", "removed"]
+"""What became of a document since a passage of it was cited; "" where its text is as it was, or not read now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,35 @@ def library_identity(folder: Path) -> str:
     with _opened(folder) as connection:
         row = connection.execute("SELECT id FROM library").fetchone()
     return str(row[0]) if row else ""
+
+
+def standings(folder: Path, cited: Sequence[tuple[Citation, str]]) -> list[Standing]:
+    """What became of the documents of passages, each with the time when it was cited (ISO 8601, UTC). Raises StoreError
+    when the library in `folder` cannot be read."""
+    with _opened(folder) as connection:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        return [_standing(connection, citation, asked, "document_places" in tables) for citation, asked in cited]
+
+
+def _standing(connection: sqlite3.Connection, citation: Citation, asked: str, places: bool) -> Standing:
+    same = "SELECT 1 FROM passages WHERE id = ? AND text = ?"
+    if connection.execute(same, [citation.source, citation.passage]).fetchone():
+        return ""
+    named = "name = :name" + (" OR id IN (SELECT document FROM document_places WHERE name = :name)" if places else "")
+    documents = connection.execute(
+        f"SELECT id, added, stage FROM documents WHERE {named}", {"name": citation.file}
+    ).fetchall()
+    if not documents:
+        return "removed"
+    wanted = " ".join(citation.passage.split())
+    for document, added, stage in documents:
+        # A changed file is another document. What was there then is only cut into other passages now.
+        if added <= asked or stage in ("queued", "failed"):
+            return ""
+        blocks = connection.execute("SELECT text FROM blocks WHERE document = ? ORDER BY ordinal", [document])
+        if wanted in " ".join(" ".join(text.split()) for (text,) in blocks):
+            return ""
+    return "changed"
 
 
 def folder_bytes(folder: Path) -> int:

@@ -41,7 +41,11 @@ _EXACT_CHUNK = 65_536
 _SEARCH_WIDTH = 100  # hnswlib's `ef`, the candidates it keeps while it walks the graph; twice k where that is more
 _GROWTH = 1.25  # capacity is added in quarters: hnswlib spends 50 bytes on an element that is not there yet
 _ROOM_BYTES = 50
-_FORMAT = 1
+_FORMAT = 2
+_REBUILT = 10_000
+_KEPT_REMOVED = 0.1
+"""A graph of more vectors than the one is built anew only when a larger part than the other was removed: it takes a
+millisecond a vector. Until then what they said is overwritten."""
 
 
 class VectorIndex:
@@ -77,6 +81,7 @@ class VectorIndex:
         self._turn = threading.Lock()
         # hnswlib keeps removed vectors in its graph, and their labels in its list.
         self._removed: set[int] = set()
+        self._overwritten: set[int] = set()
         self._index = self._empty(_FIRST_CAPACITY)
 
     def __len__(self) -> int:
@@ -85,9 +90,9 @@ class VectorIndex:
 
     @property
     def removed(self) -> int:
-        """Vectors that are removed but still in the graph, until `compact`."""
+        """Vectors that are removed but still there, until `compact`."""
         with self._held():
-            return len(self._removed)
+            return len(self._removed - self._overwritten)
 
     @property
     def memory_bytes(self) -> int:
@@ -116,7 +121,7 @@ class VectorIndex:
                     self._add(numbers[start : start + _CHUNK], rows[start : start + _CHUNK])
 
     def remove(self, labels: Iterable[int]) -> None:
-        """Searches find these labels no more; unknown ones are ignored. Their vectors leave with `compact`."""
+        """Searches find these labels no more; unknown ones are ignored. Their vectors are there until `compact`."""
         with self._changes, self._held():
             for label in labels:
                 if label in self._removed:
@@ -146,7 +151,8 @@ class VectorIndex:
         return labels.astype(np.int64), (1 - distances).astype(np.float32)
 
     def compact(self) -> None:
-        """Build the graph anew without the removed vectors, if there are any."""
+        """Leave no trace of what removed vectors said: build the graph anew without them, or, where they are few in a
+        large one, put others in their places."""
         with self._changes:
             self._compact()
 
@@ -159,7 +165,7 @@ class VectorIndex:
             manifest = path.with_name(path.name + ".tmp.json")
             try:
                 self._write(temporary)
-                facts = self._facts(temporary.stat().st_size, _sha256(temporary), self._count())
+                facts = self._facts(temporary.stat().st_size, _sha256(temporary), self._count(), self._removed)
                 with manifest.open("w", encoding="utf-8") as file:
                     json.dump(facts, file)
                     file.flush()
@@ -188,19 +194,24 @@ class VectorIndex:
         loaded = hnswlib.Index(metric, dimension)
         try:
             facts = json.loads(manifest_path(path).read_text(encoding="utf-8"))
+            if isinstance(facts, dict) and facts.get("format") in range(1, _FORMAT):
+                return None  # of an earlier version
             size, checksum = path.stat().st_size, _sha256(path)
-            count = facts.get("count") if isinstance(facts, dict) else None
-            if not isinstance(count, int) or facts != index._facts(size, checksum, count):
+            count, removed = (facts.get("count"), facts.get("removed")) if isinstance(facts, dict) else (None, None)
+            if not isinstance(count, int) or not isinstance(removed, list):
+                raise ValueError("its manifest says nothing of its vectors")
+            if facts != index._facts(size, checksum, count, removed):
                 raise ValueError("it does not match its manifest, or other vectors")
-            loaded.load_index(str(path), max_elements=max(count, _FIRST_CAPACITY))
-            if loaded.element_count != count or loaded.index_file_size() != size:
+            loaded.load_index(str(path), max_elements=max(count + len(removed), _FIRST_CAPACITY))
+            if loaded.element_count != count + len(removed) or loaded.index_file_size() != size:
                 raise ValueError(f"it holds {loaded.element_count} vectors")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, TypeError, RuntimeError) as error:
             _logger.warning("The cache %s is made again: %s", path, error)
             return None
         index._index = loaded
+        index._removed, index._overwritten = set(removed), set(removed)
         index._connections, index._build_width = loaded.M, loaded.ef_construction
         return index
 
@@ -214,7 +225,7 @@ class VectorIndex:
         finally:
             self._lock.release()
 
-    def _facts(self, size: int, checksum: str, count: int) -> dict[str, object]:
+    def _facts(self, size: int, checksum: str, count: int, removed: Iterable[int]) -> dict[str, object]:
         """What the manifest says; every entry must be equal for a file to be loaded."""
         return {
             "format": _FORMAT,
@@ -225,6 +236,7 @@ class VectorIndex:
             "dimension": self.dimension,
             "metric": self.metric,
             "count": count,
+            "removed": sorted(removed),
             "size": size,
             "sha256": checksum,
         }
@@ -267,9 +279,13 @@ class VectorIndex:
     def _add(self, labels: NDArray[np.int64], rows: NDArray[np.float32]) -> None:
         _insert(self._index, labels, rows)
         self._removed.difference_update(labels.tolist())
+        self._overwritten.difference_update(labels.tolist())
 
     def _compact(self) -> None:
         if not self._removed:
+            return
+        if self._count() >= _REBUILT and len(self._removed) <= _KEPT_REMOVED * self._count():
+            self._overwrite()
             return
         labels = self._labels()
         index = self._empty(max(len(labels), _FIRST_CAPACITY))
@@ -278,7 +294,21 @@ class VectorIndex:
             _insert(index, part, np.asarray(self._index.get_items(part), np.float32))
         with self._held():
             self._index = index
-            self._removed = set()
+            self._removed, self._overwritten = set(), set()
+
+    def _overwrite(self) -> None:
+        """Move what was removed to chance places; it stays removed."""
+        labels = np.array(sorted(self._removed - self._overwritten), np.int64)
+        random = np.random.default_rng(len(labels))
+        for start in range(0, len(labels), _CHUNK):
+            part = labels[start : start + _CHUNK]
+            rows = random.standard_normal((len(part), self.dimension), np.float32)
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            with self._held():
+                _insert(self._index, part, rows)  # what is added is not removed any more
+                for label in part.tolist():
+                    self._index.mark_deleted(label)
+            self._overwritten.update(part.tolist())
 
     def _search_exactly(self, queries: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         if self.metric == "cosine":  # the stored vectors have length 1 already

@@ -14,7 +14,7 @@ from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError
 from localspec.stores.documents.passages import most_alike
 from localspec.stores.library import FoundPassage, Library
-from localspec.stores.overview import library_identity
+from localspec.stores.overview import library_identity, standings
 from localspec.ui import elements
 from localspec.ui.part import EACH, Part, Update, hidden, html
 
@@ -57,9 +57,13 @@ class CitingPart(Part):
             if library is None:
                 return [], texts.PASSAGE_NO_LIBRARY
             found = library.passages.around(citation.source, citation.passage, citation.file)
+            if found:
+                return found, ""
+            (standing,) = standings(library.folder, [(citation, turn.asked)])
         except LocalSpecError as error:
             return [], texts.PASSAGE_PROBLEM.format(problem=error)
-        return found, "" if found else texts.PASSAGE_GONE.format(file=citation.file)
+        said = texts.PASSAGE_GONE if standing == "removed" else texts.PASSAGE_CHANGED
+        return [], said.format(file=citation.file)
 
     def _library(self, conversation: Conversation, identity: str) -> Library | None:
         """The library of this identity, opened where it is not; None where there is none, or no model to open it."""

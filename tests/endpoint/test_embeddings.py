@@ -23,8 +23,8 @@ from tests.endpoint.conftest import Server
 TEXTS = ["The tide rises by nine metres.", "High water comes twice a day.", "Invoices are paid within a month."]
 
 
-def test_vectors_are_those_that_find_passages(client: OpenAI, server: Server) -> None:
-    own = Embedder().embed(TEXTS)
+def test_vectors_are_exact_alone_or_together(client: OpenAI, server: Server) -> None:
+    own = np.concatenate([Embedder().embed([text], exact=True) for text in TEXTS])
     coded = client.embeddings.create(model="all-minilm-l6-v2", input=TEXTS)  # the client asks for base64
     numbers = client.embeddings.create(model="localspec", input=TEXTS, encoding_format="float")
     for answer in (coded, numbers):
@@ -83,7 +83,7 @@ class Lengths:
     def __init__(self) -> None:
         self.given: list[int] = []
 
-    def embed(self, texts: list[str]) -> NDArray[np.float32]:
+    def embed(self, texts: list[str], *, exact: bool) -> NDArray[np.float32]:
         self.given.append(len(texts))
         return np.array([[len(text)] for text in texts], np.float32)
 

@@ -48,24 +48,26 @@ LANGUAGES = [
 
 
 @pytest.fixture(scope="module")
-def full() -> Embedder:
-    """One that has imported the library."""
-    embedder = Embedder()
-    embedder.embed(["a document"] * 64)
+def full(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
+    """One that has imported the library, for a setting that this encoder does not know and the library ignores."""
+    folder = shutil.copytree(Embedder().folder, tmp_path_factory.mktemp("models") / "unknown-setting")
+    _with("config.json", nobody_knows=1)(folder)
+    embedder = Embedder(folder)
+    embedder.embed(["a document"] * 2)
     assert embedder.is_loaded
     return embedder
 
 
 @pytest.fixture(scope="module")
-def light(full: Embedder) -> TextEncoder:
-    encoder = TextEncoder.load(full.folder)
+def light() -> TextEncoder:
+    encoder = TextEncoder.load(Embedder().folder)
     assert encoder is not None
     return encoder
 
 
 @pytest.fixture
-def copy(tmp_path: Path, full: Embedder) -> Path:
-    return shutil.copytree(full.folder, tmp_path / "copied-model")
+def copy(tmp_path: Path) -> Path:
+    return shutil.copytree(Embedder().folder, tmp_path / "copied-model")
 
 
 @pytest.mark.parametrize("text", LANGUAGES, ids=range(len(LANGUAGES)))
@@ -198,17 +200,15 @@ def test_a_question_after_the_library_was_imported_is_the_same(full: Embedder) -
     embedder = Embedder()
     embedder.prepare()
     question = "How do I ask for a package to be removed?"
-    assert np.abs(embedder.embed([question]) - full.embed([question])).max() < 1e-5
+    assert np.abs(embedder.embed_questions([question]) - full.embed([question])).max() < 1e-5
     assert not embedder.is_loaded
 
 
-def test_a_document_of_many_passages_imports_the_library_in_the_end() -> None:
+def test_many_passages_need_no_library() -> None:
     embedder = Embedder()
-    loaded = []
     for number in range(12):
         embedder.embed([f"passage {number}, part {part}" for part in range(4)])
-        loaded.append(embedder.is_loaded)
-    assert loaded == [False] * 8 + [True] * 4
+    assert not embedder.is_loaded
 
 
 def test_getting_ready_says_that_the_model_is_missing(tmp_path: Path) -> None:

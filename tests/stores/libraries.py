@@ -146,8 +146,10 @@ def statuses(library: Library) -> dict[str, str]:
 INGEST_UNTIL_KILLED = """
 import os, signal, sys
 from pathlib import Path
+from localspec.stores.ingestion import worker
 from tests.stores.libraries import open_library
 
+worker._STEP_SECONDS = 60  # how many documents take a step together depends on no clock here
 library = open_library(Path(sys.argv[1]))
 commits, statements = int(sys.argv[2]), int(sys.argv[3])
 

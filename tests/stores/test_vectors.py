@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec.errors import StoreError
+from localspec.stores import vectors as vectors_module
 from localspec.stores.vectors import Metric, VectorIndex, forget, manifest_path
 
 DIMENSION = 16
@@ -313,3 +314,31 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="absent"):
         filled(3).save(tmp_path / "absent" / "cache.hnsw")
+
+
+def test_few_removed_vectors_of_a_large_index_are_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vectors_module, "_REBUILT", 100)
+    index, rows = VectorIndex(DIMENSION, "maker", metric="ip"), unit(random_vectors(300))
+    index.add(range(300), rows)
+    graph = index._index
+    index.remove(range(5))
+    index.save(tmp_path / "index")
+    assert index._index is graph, "not built anew"
+    assert (len(index), index.removed) == (295, 0)
+    content = (tmp_path / "index").read_bytes()
+    assert rows[200].tobytes()[:32] in content
+    for label in range(5):
+        assert rows[label].tobytes()[:32] not in content
+        assert rows[label].tobytes()[-32:] not in content
+    loaded = VectorIndex.load(tmp_path / "index", DIMENSION, "maker", metric="ip")
+    assert loaded is not None
+    assert loaded.labels().tolist() == [*range(5, 300)]
+    found, _ = loaded.search(rows, 1)
+    assert (found[5:, 0] == np.arange(5, 300)).mean() > 0.98
+    assert not set(found.ravel()) & {*range(5)}
+    loaded.add([2], rows[2:3])
+    assert len(loaded) == 296
+    assert loaded.search(rows[2:3], 1)[0][0, 0] == 2
+    loaded.remove(range(5, 60))  # many: without them, then
+    loaded.save(tmp_path / "index")
+    assert len(loaded) == loaded._index.element_count == 241, "built anew"

@@ -6,14 +6,14 @@
 - `document_table` holds the documents, `file_store` copies of their files, named by the SHA-256 of the content.
 - `passages` cuts a document, by tokens of the embedder: `table_passages` its tables, `cutting` what is longer than a
   passage.
-- `passage_vectors` embeds the passages, `passage_words` keeps their words, `search` fuses the search by meaning and by
-  words.
+- `passage_texts` knows the passages' distinct texts, `passage_vectors` embeds each once, `passage_words` keeps their
+  words, `search` fuses the search by meaning and by words.
 - `folders` and `watching` take in the documents of folders, also as they change.
 
 A document of a changed file is a new one with a new id, so that no chat believes it knows the new text; one that is
-only indexed again keeps its id. Two files with one content are one document, which stays while one of them does. A
-folder that is gone or suddenly empty removes nothing, nor does what may not be read; a file that changed less than two
-seconds ago waits for the next look.
+only indexed again keeps its id. Two files with one content are one document, which names both places, and stays while
+one of them does. A folder that is gone or suddenly empty removes nothing, nor does what may not be read; a file that
+changed less than two seconds ago waits for the next look.
 
 May import the ground, `stores.database`, `stores.vectors`, `stores.background`, `stores.languages` and `stores.words`.
 """

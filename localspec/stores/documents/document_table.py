@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -56,6 +57,17 @@ ALTER TABLE blocks ADD COLUMN level INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE blocks ADD COLUMN label TEXT NOT NULL DEFAULT '';
 ALTER TABLE blocks ADD COLUMN cells TEXT NOT NULL DEFAULT 'null';  -- JSON of a table
 """
+_ADD_UNFINISHED = """
+CREATE INDEX documents_unfinished ON documents (id) WHERE stage IN ('queued', 'parsed', 'passages');
+"""
+_ADD_PLACES = """
+CREATE TABLE document_places (  -- files with the same content as a document's, beside its own
+    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    source TEXT NOT NULL,  -- as in documents
+    PRIMARY KEY (document, name, source)
+) WITHOUT ROWID;
+"""
 
 _ADD_READER = """
 ALTER TABLE documents ADD COLUMN reader INTEGER NOT NULL DEFAULT 0;  -- version of what read it
@@ -70,6 +82,8 @@ DOCUMENT_MIGRATIONS: tuple[Migration, ...] = (
     Migration("library-2-sources", _ADD_SOURCES),
     Migration("library-3-kinds", _ADD_KINDS),
     Migration("library-4-reader", _ADD_READER),
+    Migration("library-5-unfinished", _ADD_UNFINISHED),
+    Migration("library-6-places", _ADD_PLACES),
 )
 
 
@@ -92,6 +106,8 @@ class DocumentInfo:
     """Where the file lies on this computer; empty where that is not known, as for one that came through a browser."""
     outdated: bool = False
     """Whether an older version read it, so that it can be read better now; False once that is wanted."""
+    copies: tuple[str, ...] = ()
+    """Names of other files with the same content"""
 
 
 class DocumentTable:
@@ -115,8 +131,8 @@ class DocumentTable:
 
     def add(self, path: Path, *, name: str = "", keeps_source: bool = False) -> DocumentInfo:
         """Copy a file into the library and queue it. With `keeps_source` its place on this computer is kept, so that
-        `again` finds what has changed there. A file with the same content as one that is there gives that one; if that
-        had failed, it is tried again. Raises DocumentError when the file cannot be read."""
+        `again` finds what has changed there. A file with the same content as one that is there gives that one, with one
+        more place; if that had failed, it is tried again. Raises DocumentError when the file cannot be read."""
         return self._add(path, name, keeps_source, None)
 
     def replace(self, document: int, path: Path, *, name: str = "") -> DocumentInfo:
@@ -184,15 +200,11 @@ class DocumentTable:
             source = ""
         known = self._by_hash(sha256)
         if known is not None and known.status != "failed":
-            if source and not (known.source and Path(known.source).is_file()):
-                # It was moved, or came from somewhere else before.
-                with self._database.write() as database:
-                    update = [name, source, known.id]
-                    database.execute("UPDATE documents SET name = ?, source = ? WHERE id = ?", update)
+            self._enter_place(known, name, source)
             if replaced is not None and replaced != known.id:
                 self.remove(replaced)
             return self._by_hash(sha256) or known
-        file = self._files.add(path, sha256)
+        file = self._files.add(path, sha256, durable=not source)
         with self._database.write() as database:
             database.execute(
                 "INSERT INTO documents (sha256, name, file, stage, added, bytes, source)"
@@ -220,6 +232,49 @@ class DocumentTable:
             raise StoreError(f"{path.name} was removed from the library right after it was added.", "Add it again.")
         return added
 
+    def _enter_place(self, known: DocumentInfo, name: str, source: str) -> None:
+        """Note where a document's content lies, too."""
+        if source == known.source and (source or name == known.name):
+            return
+        place = known.id, name, source
+        if source and not (known.source and Path(known.source).is_file()):
+            with self._database.write() as database:
+                database.execute("UPDATE documents SET name = ?, source = ? WHERE id = ?", [name, source, known.id])
+                database.execute("DELETE FROM document_places WHERE (document, name, source) = (?, ?, ?)", place)
+                # One that was moved has its new place alone; one that a person gave has both.
+                if not known.source and Path(known.name).name != Path(name).name:
+                    place = known.id, known.name, ""
+                    database.execute("INSERT OR IGNORE INTO document_places VALUES (?, ?, ?)", place)
+        elif source or Path(name).name != Path(known.name).name:
+            query = "SELECT 1 FROM document_places WHERE (document, name, source) = (?, ?, ?)"
+            if self._database.row(query, place, so_far=True) is None:
+                self._database.change("INSERT OR IGNORE INTO document_places VALUES (?, ?, ?)", place)
+
+    def leave(self, database: Database, document: int, source: Path) -> None:
+        """Inside a transaction: the file of a document at `source` is gone or another one now, while others with its
+        content are there. The document is named after one of these."""
+        gone = document, str(source)
+        database.execute("DELETE FROM document_places WHERE (document, source) = (?, ?)", gone)
+        row = database.execute("SELECT 1 FROM documents WHERE (id, source) = (?, ?)", gone).fetchone()
+        place = database.execute(
+            "SELECT name, source FROM document_places WHERE document = ? ORDER BY source = '', name LIMIT 1", [document]
+        ).fetchone()
+        if row is not None and place is not None:
+            database.execute("UPDATE documents SET name = ?, source = ? WHERE id = ?", [*place, document])
+            database.execute(
+                "DELETE FROM document_places WHERE (document, name, source) = (?, ?, ?)", [document, *place]
+            )
+
+    def is_elsewhere(self, document: int, source: Path) -> bool:
+        """Whether the content of a document has a place beside the file at `source`."""
+        rows = self._database.rows(
+            "SELECT source FROM document_places WHERE document = :id UNION SELECT source FROM documents"
+            " WHERE id = :id AND source != ''",
+            {"id": document},
+            so_far=True,
+        )
+        return any(place != str(source) and (not place or Path(place).is_file()) for (place,) in rows)
+
     def _remove(self, database: Database, documents: Sequence[int], but: str = "") -> bool:
         """Inside a transaction: delete documents, but not the one with the hash `but`; whether there were any."""
         rows = database.execute(
@@ -236,7 +291,7 @@ class DocumentTable:
         return True
 
     def _by_hash(self, sha256: str) -> DocumentInfo | None:
-        row = self._database.row(f"{_SELECT} WHERE sha256 = ?", [sha256])
+        row = self._database.row(f"{_SELECT} WHERE sha256 = ?", [sha256], so_far=True)
         return _info(row) if row else None
 
     def _enter_missing_sizes(self) -> None:
@@ -276,16 +331,15 @@ def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
 
 _SELECT = (
     "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, bytes, source, warnings,"
-    f" reader < {READER} AND stage IN ('ngrams', 'ready', 'failed') AND id NOT IN (SELECT document FROM renewals)"
-    " FROM documents"
+    f" reader < {READER} AND stage IN ('ngrams', 'ready', 'failed') AND id NOT IN (SELECT document FROM renewals),"
+    " (SELECT json_group_array(name) FROM document_places WHERE document = documents.id) FROM documents"
 )
 
 
-def _info(row: tuple[int, str, str, str, str, int | None, int, int, int, str, int, str, str, int]) -> DocumentInfo:
-    document, name, kind, stage, reason, pages, characters, passages, tokens, added, size, source, warnings, old = row
-    shown = reason if stage == "failed" else "\n".join(json.loads(warnings))
-    counts = (pages, characters, passages, tokens)
-    return DocumentInfo(document, name, kind, stage, shown, *counts, added, size, source, bool(old))
+def _info(row: tuple[Any, ...]) -> DocumentInfo:
+    *facts, warnings, outdated, copies = row
+    info = replace(DocumentInfo(*facts), outdated=bool(outdated), copies=tuple(json.loads(copies)))
+    return info if info.status == "failed" else replace(info, reason="\n".join(json.loads(warnings)))
 
 
 def _printable(name: str) -> str:

@@ -26,8 +26,9 @@ class FileStore:
         with mapped_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
 
-    def add(self, path: Path, sha256: str) -> Path:
-        """Copy a file whose content has this hash; the copy is on disk before it has its name. Raises DocumentError
+    def add(self, path: Path, sha256: str, *, durable: bool = True) -> Path:
+        """Copy a file whose content has this hash; a `durable` copy is on disk before it has its name, which takes
+        milliseconds: one that can be made again needs it not. Raises DocumentError
         when the file cannot be read, is too large or has changed."""
         suffix = path.suffix.lower()
         copy = self.folder / (sha256 + (suffix if re.fullmatch(r"\.[a-z0-9]{1,12}", suffix) else ""))
@@ -46,7 +47,7 @@ class FileStore:
                         "Split it, or save a smaller copy without pictures.",
                     )
                 with temporary.open("wb") as target:
-                    copied = _copy_bytes(source, target)
+                    copied = _copy_bytes(source, target, durable=durable)
                 if copied != sha256:
                     raise DocumentError(
                         path,
@@ -76,12 +77,13 @@ class FileStore:
                 _logger.warning("%s", disk_error(error, path))
 
 
-def _copy_bytes(source: BinaryIO, target: BinaryIO) -> str:
-    """Copy and make durable; the SHA-256 of what was copied."""
+def _copy_bytes(source: BinaryIO, target: BinaryIO, *, durable: bool) -> str:
+    """Copy, and make durable where wanted; the SHA-256 of what was copied."""
     digest = hashlib.sha256()
     while chunk := source.read(1 << 20):
         digest.update(chunk)
         target.write(chunk)
     target.flush()
-    os.fsync(target.fileno())
+    if durable:
+        os.fsync(target.fileno())
     return digest.hexdigest()

@@ -12,8 +12,8 @@ from localspec.errors import DocumentError
 from localspec.stores.database import Migration
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 
-MAX_FILES = 5_000  # documents taken from one folder
-MAX_ENTRIES = 200_000  # files and folders looked at in one folder: reading their names takes about a second
+MAX_FILES = 200_000  # documents taken from one folder: what is told of them takes 50 MB of memory
+MAX_ENTRIES = 2_000_000  # files and folders looked at in one folder: reading their names takes about ten seconds
 MAX_DEPTH = 32  # folders within folders: with links not followed, more is a mistake
 _HIDDEN_ATTRIBUTE = 2  # Windows' FILE_ATTRIBUTE_HIDDEN
 

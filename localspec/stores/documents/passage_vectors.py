@@ -1,4 +1,8 @@
-"""The passages' vectors: kept in SQLite, searched through a cached index."""
+"""The passages' vectors: kept in SQLite, searched through a cached index.
+
+Each distinct text has one vector, however many passages have it: a graph of many equal vectors leads a search to
+nothing but these (1,000 copies of a line left 7% of the other passages findable).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,7 @@ from numpy.typing import NDArray
 from sqlite_utils import Database
 
 from localspec.errors import EmbedderError, StoreError
-from localspec.stores.database import Migration, StoreDatabase
+from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.passages import embedded_text
 from localspec.stores.vectors import VectorIndex, forget
 
@@ -25,7 +29,7 @@ _EMBEDDER = "(SELECT id FROM embedders WHERE fingerprint = ?)"
 """SQL for the number of this embedder; NULL, which equals none, while the database holds no vector of it."""
 _WITHOUT_VECTOR = (
     "documents JOIN passages ON passages.document = documents.id"
-    f" LEFT JOIN embeddings ON passage = passages.id AND embedder = {_EMBEDDER} WHERE passage IS NULL"
+    f" LEFT JOIN text_vectors ON text_vectors.text = embedded AND embedder = {_EMBEDDER} WHERE vector IS NULL"
 )
 """SQL for the passages without a vector of this embedder."""
 
@@ -64,100 +68,60 @@ class EmbedderLike(Protocol):
         """The same of questions, which some models take otherwise than passages."""
 
 
-_TABLES = """
-CREATE TABLE passages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never reused: it is the label of the vector index
-    document INTEGER NOT NULL REFERENCES documents (id) ON DELETE CASCADE,
-    ordinal INTEGER NOT NULL,
-    page INTEGER,
-    section TEXT NOT NULL,
-    text TEXT NOT NULL,
-    UNIQUE (document, ordinal)
-);
-CREATE VIRTUAL TABLE passages_fts USING fts5(
-    section, text, content = 'passages', content_rowid = 'id', tokenize = 'porter unicode61 remove_diacritics 2'
-);
-CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
-    INSERT INTO passages_fts (rowid, section, text) VALUES (new.id, new.section, new.text);
-END;
-CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN
-    INSERT INTO passages_fts (passages_fts, rowid, section, text) VALUES ('delete', old.id, old.section, old.text);
-END;
-CREATE TABLE embedders (id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL UNIQUE);
-CREATE TABLE embeddings (
-    passage INTEGER PRIMARY KEY REFERENCES passages (id) ON DELETE CASCADE,
-    embedder INTEGER NOT NULL REFERENCES embedders (id),
-    vector BLOB NOT NULL  -- float16, little-endian, [d]
-);
-"""
-
-PASSAGE_MIGRATIONS: tuple[Migration, ...] = (
-    Migration("search-1-passages", _TABLES),
-    Migration("search-2-labels", "ALTER TABLE passages ADD COLUMN label TEXT NOT NULL DEFAULT '';"),
-)
-"""Come after the migration that creates `documents` (id, name)."""
-
-
 class PassageVectors:
     """The passages' vectors under one embedder. Methods raise EmbedderError when it cannot be used."""
 
     def __init__(self, database: StoreDatabase, cache: Path, library: str, embedder: EmbedderLike) -> None:
-        """`library` is the random id of the database: passage ids mean nothing in another one."""
+        """`library` is the random id of the database: ids of texts mean nothing in another one."""
         self._database = database
         self._cache = cache
         self._library = library
         self._embedder = embedder
         self._index: VectorIndex | None = None
         self._unsaved = False
+        self._asked = 0
+        """Texts up to this id had a vector, or no turn, when `missing` was asked last"""
+        self._counts: tuple[int, tuple[int, int]] | None = None
+        """The number of commits, and what was counted then"""
 
     @property
-    def fingerprint(self) -> str:
-        """Names the embedder."""
-        return self._embedder.fingerprint
-
-    @property
-    def longest(self) -> int:
-        """Tokens that the embedder reads of a text, those at its beginning and end included."""
-        return self._embedder.longest
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """The tokens of each whole text for the embedder, those at its beginning and end included."""
-        return self._embedder.count_tokens(texts)
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Those the embedder was made for; empty for many."""
-        return self._embedder.languages
-
-    @property
-    def relevance(self) -> tuple[float, float, float] | None:
-        """What the embedder's cosines say, as `EmbedderLike` has it."""
-        return self._embedder.relevance
+    def embedder(self) -> EmbedderLike:
+        """What makes the vectors."""
+        return self._embedder
 
     def missing(self, limit: int) -> list[tuple[int, str]]:
-        """(passage, text to embed) of passages without a vector, in documents whose turn it is; oldest first."""
-        rows = self._database.rows(
-            f"SELECT passages.id, section, text FROM {_WITHOUT_VECTOR} AND stage = 'ngrams'"
-            " ORDER BY passages.id LIMIT ?",
-            [self._embedder.fingerprint, limit],
-        )
-        return [(passage, embedded_text(section, text)) for passage, section, text in rows]
+        """(id, text to embed) of texts without a vector, in documents whose turn it is; oldest first."""
+        # Where many have theirs, a search from the beginning would look at all of them each time.
+        for after in dict.fromkeys((self._asked, 0)):
+            rows = self._database.rows(
+                "SELECT embedded_texts.id, section, passages.text FROM embedded_texts"
+                f" LEFT JOIN text_vectors ON text_vectors.text = embedded_texts.id AND embedder = {_EMBEDDER}"
+                " CROSS JOIN passages ON passages.embedded = embedded_texts.id"
+                " CROSS JOIN documents ON documents.id = document"
+                " WHERE embedded_texts.id > ? AND vector IS NULL AND stage = 'ngrams'"
+                " GROUP BY embedded_texts.id ORDER BY embedded_texts.id LIMIT ?",
+                [self._embedder.fingerprint, after, limit],
+            )
+            if rows:
+                self._asked = rows[0][0] - 1
+                return [(text, embedded_text(section, words)) for text, section, words in rows]
+        self._asked = 0
+        return []
 
-    def embed(self, passages: Sequence[tuple[int, str]]) -> None:
-        """Compute and store the vectors of (passage, text); passages removed meanwhile are left out."""
-        vectors = self._embedder.embed([text for _, text in passages])
+    def embed(self, texts: Sequence[tuple[int, str]]) -> None:
+        """Compute and store the vectors of (id, text); those whose passages were removed meanwhile are left out."""
+        vectors = self._embedder.embed([text for _, text in texts])
         fingerprint = self._embedder.fingerprint
-        by_passage = {passage: vector for (passage, _), vector in zip(passages, vectors, strict=True)}
+        by_text = {text: vector for (text, _), vector in zip(texts, vectors, strict=True)}
         with self._database.write() as database:
             kept = [
-                passage
-                for (passage,) in database.execute(
-                    "SELECT id FROM passages WHERE id IN (SELECT value FROM json_each(?))", [json.dumps([*by_passage])]
+                text
+                for (text,) in database.execute(
+                    "SELECT id FROM embedded_texts WHERE id IN (SELECT value FROM json_each(?))",
+                    [json.dumps([*by_text])],
                 )
             ]
-            self.enter(
-                database, {passage: by_passage[passage].astype(_STORED).tobytes() for passage in kept}, fingerprint
-            )
+            self._enter_vectors(database, {text: by_text[text].astype(_STORED).tobytes() for text in kept}, fingerprint)
 
     def made_of(self, texts: Sequence[str]) -> list[bytes]:
         """The vectors of these texts, as they are stored."""
@@ -166,26 +130,46 @@ class PassageVectors:
     def of_texts(self, document: int) -> dict[str, bytes]:
         """The vectors that a document's passages have under this embedder, as stored, by the text that was embedded."""
         rows = self._database.rows(
-            "SELECT section, text, vector FROM passages JOIN embeddings ON passage = passages.id"
+            "SELECT section, passages.text, vector FROM passages JOIN text_vectors ON text_vectors.text = embedded"
             f" WHERE document = ? AND embedder = {_EMBEDDER}",
             [document, self._embedder.fingerprint],
         )
         return {embedded_text(section, text): vector for section, text, vector in rows}
 
-    def enter(self, database: Database, vectors: Mapping[int, bytes], fingerprint: str = "") -> None:
-        """Inside a transaction: store vectors, as `made_of` gives them, of passages that are there."""
-        fingerprint = fingerprint or self._embedder.fingerprint
+    def enter(self, database: Database, vectors: Mapping[int, bytes]) -> None:
+        """Inside a transaction: store vectors, as `made_of` gives them, of passages that are there, where their texts
+        have none."""
+        rows = database.execute(
+            "SELECT embedded, passages.id FROM passages LEFT JOIN text_vectors ON text_vectors.text = embedded"
+            f" AND embedder = {_EMBEDDER} WHERE passages.id IN (SELECT value FROM json_each(?)) AND vector IS NULL",
+            [self._embedder.fingerprint, json.dumps([*vectors])],
+        )
+        self._enter_vectors(
+            database, {text: vectors[passage] for text, passage in rows.fetchall()}, self._embedder.fingerprint
+        )
+
+    def _enter_vectors(self, database: Database, vectors: Mapping[int, bytes], fingerprint: str) -> None:
         database.execute("INSERT OR IGNORE INTO embedders (fingerprint) VALUES (?)", [fingerprint])
         database.conn.executemany(
-            f"INSERT OR REPLACE INTO embeddings (passage, embedder, vector) VALUES (?, {_EMBEDDER}, ?)",
-            [(passage, fingerprint, vector) for passage, vector in vectors.items()],
+            f"INSERT OR REPLACE INTO text_vectors (text, embedder, vector) VALUES (?, {_EMBEDDER}, ?)",
+            [(text, fingerprint, vector) for text, vector in vectors.items()],
         )
         arrays = [np.frombuffer(vector, _STORED).astype(np.float32) for vector in vectors.values()]
         self._database.after_commit(lambda: self._added([*vectors], arrays))
 
-    def forget(self, passages: Collection[int]) -> None:
-        """Inside the transaction that removes these passages: their vectors leave the index and its file with it."""
-        self._database.after_commit(lambda: self._removed(passages))
+    def forget(self, database: Database, documents: Collection[int]) -> None:
+        """Inside the transaction that removes these documents' passages, before that: the texts that only they have go
+        with their vectors, from the index and its file, too."""
+        rows = database.execute(
+            "SELECT embedded FROM passages WHERE document IN (SELECT value FROM json_each(?)) GROUP BY embedded"
+            " HAVING count(*) = (SELECT count(*) FROM passages AS all_passages"
+            " WHERE all_passages.embedded = passages.embedded)",
+            [json.dumps([*documents])],
+        ).fetchall()
+        texts = [text for (text,) in rows]
+        database.execute("DELETE FROM embedded_texts WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(texts)])
+        if texts:
+            self._database.after_commit(lambda: self._removed(texts))
 
     def outdated(self) -> tuple[int, int]:
         """(passages, documents) that were ready, but not under this embedder."""
@@ -198,33 +182,69 @@ class PassageVectors:
     def drop_outdated(self, database: Database) -> None:
         """Inside a transaction: delete the vectors of other embedders, and have their documents embedded again."""
         fingerprint = [self._embedder.fingerprint]
-        database.execute(f"DELETE FROM embeddings WHERE embedder IS NOT {_EMBEDDER}", fingerprint)
+        database.execute(f"DELETE FROM text_vectors WHERE embedder IS NOT {_EMBEDDER}", fingerprint)
         database.execute("DELETE FROM embedders WHERE fingerprint != ?", fingerprint)
         database.execute(
             "UPDATE documents SET stage = 'ngrams' WHERE stage = 'ready' AND EXISTS (SELECT 1 FROM passages"
-            " LEFT JOIN embeddings ON passage = passages.id WHERE document = documents.id AND passage IS NULL)"
+            " LEFT JOIN text_vectors ON text_vectors.text = embedded WHERE document = documents.id AND vector IS NULL)"
         )
 
-    def finish_documents(self) -> None:
-        """The documents whose turn it is are ready when all their passages have a vector."""
+    def finish_documents(self, texts: Collection[int] | None = None) -> None:
+        """The documents whose turn it is are ready when all their passages have a vector: those with a passage of these
+        texts, or all."""
+        among, values = "", [self._embedder.fingerprint]
+        if texts is not None:
+            among = " AND id IN (SELECT document FROM passages WHERE embedded IN (SELECT value FROM json_each(?)))"
+            values.insert(0, json.dumps([*texts]))
         self._database.change(
-            "UPDATE documents SET stage = 'ready' WHERE stage = 'ngrams' AND NOT EXISTS (SELECT 1 FROM passages"
-            f" LEFT JOIN embeddings ON passage = passages.id AND embedder = {_EMBEDDER}"
-            " WHERE document = documents.id AND passage IS NULL)",
-            [self._embedder.fingerprint],
+            f"UPDATE documents SET stage = 'ready' WHERE stage = 'ngrams'{among}"
+            " AND NOT EXISTS (SELECT 1 FROM passages"
+            f" LEFT JOIN text_vectors ON text_vectors.text = embedded AND embedder = {_EMBEDDER}"
+            " WHERE document = documents.id AND vector IS NULL)",
+            values,
         )
 
     def search(self, question: str, limit: int) -> dict[int, float]:
-        """The nearest passages, best first, as id → cosine similarity; empty while there are no vectors."""
+        """The nearest passages, best first, as id → cosine similarity; of equal ones the first. Empty while there are
+        no vectors."""
         index = self.index()
         if len(index) == 0:
             return {}
         labels, similarities = index.search(self._embedder.embed_questions([question]), limit)
-        return dict(zip(labels[0].tolist(), similarities[0].tolist(), strict=True))
+        rows = self._database.rows(
+            "SELECT embedded, min(id) FROM passages WHERE embedded IN (SELECT value FROM json_each(?))"
+            " GROUP BY embedded",
+            [json.dumps(labels[0].tolist())],
+        )
+        first = dict(rows)
+        found = zip(labels[0].tolist(), similarities[0].tolist(), strict=True)
+        return {first[text]: similarity for text, similarity in found if text in first}
 
-    def count(self) -> int:
-        """Passages that can be searched by meaning."""
-        return len(self.index())
+    def first_alike(self, passages: Collection[int]) -> dict[int, int]:
+        """For each of these passages the first one with the same text, in their order; without those that are gone."""
+        rows = self._database.rows(
+            "SELECT id, (SELECT min(id) FROM passages AS alike WHERE alike.embedded = passages.embedded) FROM passages"
+            " WHERE id IN (SELECT value FROM json_each(?))",
+            [json.dumps([*passages])],
+        )
+        first = dict(rows)
+        return {passage: first[passage] or passage for passage in passages if passage in first}
+
+    def are_complete(self) -> bool:
+        """Whether every passage can be searched by meaning."""
+        return len(self.index()) >= self._counted()[1]
+
+    def total(self) -> int:
+        """All passages."""
+        return self._counted()[0]
+
+    def _counted(self) -> tuple[int, int]:
+        """Passages and their different texts; counting takes tens of milliseconds where there are a million."""
+        commits = self._database.commits
+        if self._counts is None or self._counts[0] != commits:
+            counts = "SELECT (SELECT count(*) FROM passages), (SELECT count(*) FROM embedded_texts)"
+            self._counts = commits, self._database.row(counts)
+        return self._counts[1]
 
     def index(self) -> VectorIndex:
         """The index, in step with the database: from its file where that fits, else made again."""
@@ -241,7 +261,7 @@ class PassageVectors:
         """How many passages have a vector, by document, in documents whose turn it is."""
         rows = self._database.rows(
             "SELECT document, count(*) FROM documents JOIN passages ON passages.document = documents.id"
-            " JOIN embeddings ON passage = passages.id"
+            " JOIN text_vectors ON text_vectors.text = embedded"
             f" WHERE stage = 'ngrams' AND embedder = {_EMBEDDER} GROUP BY document",
             [self._embedder.fingerprint],
         )
@@ -273,10 +293,10 @@ class PassageVectors:
 
     def _load(self, database: Database) -> VectorIndex:
         found = database.execute(
-            f"SELECT passage FROM embeddings WHERE embedder = {_EMBEDDER}", [self._embedder.fingerprint]
+            f"SELECT text FROM text_vectors WHERE embedder = {_EMBEDDER}", [self._embedder.fingerprint]
         )
-        stored = np.array([passage for (passage,) in found], np.int64)
-        fingerprint = f"{self._library} {self._embedder.fingerprint}"
+        stored = np.array([text for (text,) in found], np.int64)
+        fingerprint = f"{self._library} texts {self._embedder.fingerprint}"
         index = VectorIndex.load(self._cache, self._embedder.dimension, fingerprint)
         if index is None:
             index = VectorIndex(self._embedder.dimension, fingerprint)
@@ -287,12 +307,12 @@ class PassageVectors:
         for start in range(0, len(absent), _LOADED_AT_ONCE):
             part: list[int] = absent[start : start + _LOADED_AT_ONCE].tolist()
             rows = database.execute(
-                "SELECT passage, vector FROM embeddings WHERE passage IN (SELECT value FROM json_each(?))",
+                "SELECT text, vector FROM text_vectors WHERE text IN (SELECT value FROM json_each(?))",
                 [json.dumps(part)],
             ).fetchall()
             try:
                 vectors = np.stack([np.frombuffer(vector, _STORED) for _, vector in rows]).astype(np.float32)
-                index.add([passage for passage, _ in rows], vectors)
+                index.add([text for text, _ in rows], vectors)
             except ValueError as error:
                 raise StoreError(
                     f"The passage vectors in {self._database.path} are damaged ({error}).",
@@ -301,20 +321,20 @@ class PassageVectors:
         self._unsaved = len(absent) + len(surplus) > 0
         return index
 
-    def _added(self, passages: list[int], vectors: list[NDArray[np.float32]]) -> None:
-        if self._index is None or not passages:
+    def _added(self, texts: list[int], vectors: list[NDArray[np.float32]]) -> None:
+        if self._index is None or not texts:
             return
         try:
-            self._index.add(passages, np.stack(vectors))
+            self._index.add(texts, np.stack(vectors))
             self._unsaved = True
         except (StoreError, ValueError) as error:
             # The vectors are stored; the next search makes the index again and reports what is wrong.
             _logger.warning("The search index is made again: %s", error)
             self._index = None
 
-    def _removed(self, passages: Collection[int]) -> None:
+    def _removed(self, texts: Collection[int]) -> None:
         if self._index is not None:
-            self._index.remove(passages)
+            self._index.remove(texts)
             self._unsaved = True
         try:
             forget(self._cache)

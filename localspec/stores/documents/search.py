@@ -26,6 +26,7 @@ passage that is best by words still comes among the first five."""
 _WORDS_WEIGHT = 0.7  # of the ranking by words, against 1 of that by meaning
 _FOREIGN_WEIGHT = 0.5  # of the ranking by meaning, against 1 of that by words, of questions in another language
 _CANDIDATES = 50  # passages each side hands to the fusion, at least
+_MOST_COPIES = 20_000  # passages by words that are looked through for some that differ
 _COVERED = 10  # best passages of each side whose words are compared with the question's
 # A question is about a library where cosine + w × coverage − s × log10(passages) of the nearest passage reaches a
 # threshold t: among more passages, the nearest one to any question is nearer. The three belong to an embedder
@@ -103,24 +104,27 @@ class PassageSearch:
         if limit < 1 or not question.strip():
             return LookUp([], None, 0.0, 0, True)
         wanted = max(_CANDIDATES, 4 * limit) + len(exclude)
-        excluded = set(exclude)
+        # A copy of a passage says nothing new, in whatever document.
+        excluded = {*exclude, *self._vectors.first_alike(exclude).values()}
         nearest: dict[int, float] | None = None
         try:
             nearest = self._vectors.search(question, wanted)
         except EmbedderError as error:
             _logger.warning("Searching by words only: %s", error)
         by_meaning = [passage for passage in nearest or () if passage not in excluded]
-        ((total,),) = self._database.rows("SELECT count(*) FROM passages")
+        total = self._vectors.total()
         frequencies = self._words.frequencies(question_terms(question, self._words.languages()), total)
-        by_words = [passage for passage in self._words.best(frequencies, wanted) if passage not in excluded]
-        known = self._vectors.languages
+        by_words = [passage for passage in self._different_by_words(frequencies, wanted) if passage not in excluded]
+        known = self._vectors.embedder.languages
         foreign = bool(known) and (language_of(question) or known[0]) not in known
         weights = (_FOREIGN_WEIGHT, 1.0) if foreign else (1.0, _WORDS_WEIGHT)
         scores = fuse([by_meaning, by_words], weights)
         similarity = max((nearest[passage] for passage in by_meaning), default=None) if nearest else None
         coverage = self._coverage(frequencies, {*by_meaning[:_COVERED], *by_words[:_COVERED]}, total)
-        embedded = nearest is not None and self._vectors.count() >= total
-        return LookUp(self._best(scores, limit), similarity, coverage, total, embedded, self._vectors.relevance)
+        embedded = nearest is not None and self._vectors.are_complete()
+        return LookUp(
+            self._best(scores, limit), similarity, coverage, total, embedded, self._vectors.embedder.relevance
+        )
 
     def _best(self, scores: dict[int, float], limit: int) -> list[FoundPassage]:
         # Some may have been removed since they were found, so that a few more than the limit are read.
@@ -146,7 +150,7 @@ class PassageSearch:
     @property
     def embedder_languages(self) -> tuple[str, ...]:
         """English names of those the embedder was made for; empty for many."""
-        return self._vectors.languages
+        return self._vectors.embedder.languages
 
     def foreign_documents(self) -> dict[str, str]:
         """Documents in another language than those of the embedder, which are found by words only: the language by the
@@ -178,6 +182,16 @@ class PassageSearch:
             [document, ordinal - reach, ordinal + reach],
         )
         return [_found(row, 0.0) for row in rows]
+
+    def _different_by_words(self, frequencies: dict[Term, int], limit: int) -> list[int]:
+        """The passages that are best by words, without copies of one."""
+        asked = limit
+        while True:
+            found = self._words.best(frequencies, asked)
+            different = [*dict.fromkeys(self._vectors.first_alike(found).values())]
+            if len(found) < asked or 2 * len(different) >= limit or asked >= _MOST_COPIES:
+                return different[:limit]
+            asked *= 8
 
     def _alike(self, text: str, name: str) -> tuple[int, int] | None:
         """Document and ordinal of the passage in a document of this name that holds most of a text."""

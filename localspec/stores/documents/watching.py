@@ -1,7 +1,7 @@
 """Takes in the documents of folders, once or for as long as they are watched for what is new, changed or gone.
 
 Nothing tells of changes: the folders are looked through every half minute, by size and time of their files. What was
-done with a file is committed behind its document, so that a kill repeats at most one file.
+done with a file is committed with its document; small files are taken some at a time, so that a kill repeats a few.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -29,6 +30,9 @@ POLL_SECONDS = 30.0
 SETTLED_NANOSECONDS = 2 * 10**9
 """A file that changed so lately may be half written: it is taken when it is older, or the same at the next look."""
 _SOON_SECONDS = 2.0
+_TAKEN_AT_ONCE = 32
+_SMALL_BYTES = 64 * 1024
+"""Files up to this are taken together: their transactions would take most of the time."""
 
 
 @dataclass(slots=True)
@@ -118,7 +122,13 @@ class Watching(BackgroundWorker):
             rows = database.execute(
                 "SELECT path, document FROM folder_files WHERE folder = ? AND vanished AND document NOT NULL", [folder]
             ).fetchall()
-            alone = [document for path, document in rows if not _is_shared(database, folder, path, document)]
+            (root,) = database.execute("SELECT path FROM folders WHERE id = ?", [folder]).fetchone() or ("",)
+            alone = []
+            for path, document in rows:
+                if self._is_shared(database, folder, Path(root), path, document):
+                    self._table.leave(database, document, Path(root) / path)
+                else:
+                    alone.append(document)
             database.execute("DELETE FROM folder_files WHERE folder = ? AND vanished", [folder])
             if remove:
                 self._table.remove(*alone)
@@ -194,11 +204,13 @@ class Watching(BackgroundWorker):
         settled = [file for file in changed if self._is_settled(now, file)]
         now.wanted = len(settled)
         pending = len(settled) < len(changed)
-        for file in settled:
+        for part in _parts(settled):
             if not self.may_go_on(should_yield) or self._halted():
                 return False
-            pending |= not self._take(folder, file, known.get(file.inside))
-            now.taken += 1
+            with self._database.write() if len(part) > 1 else nullcontext():
+                for file in part:
+                    pending |= not self._take(folder, file, known.get(file.inside))
+                    now.taken += 1
         with self._database.write():
             self._table.remove(*self._conclude(folder, found, done=not pending))
         return pending
@@ -213,16 +225,20 @@ class Watching(BackgroundWorker):
 
     def _take(self, folder: FolderInfo, file: FoundFile, row: _FileRow | None) -> bool:
         """Add or replace a file's document; False when the file changed meanwhile."""
-        name = str(PurePosixPath(Path(folder.path).name, file.inside))
+        root = Path(folder.path)
+        name = str(PurePosixPath(root.name, file.inside))
         document = row.document if row is not None else None
         problem = ""
         try:
-            with self._database.read() as connection:
-                shared = document is None or _is_shared(connection, folder.id, file.inside, document)
+            with self._database.read(so_far=True) as connection:
+                shared = document is not None and self._is_shared(connection, folder.id, root, file.inside, document)
             if document is not None and not shared:
                 document = self._table.replace(document, file.path, name=name).id
             else:
-                document = self._table.add(file.path, name=name, keeps_source=True).id
+                before, document = document, self._table.add(file.path, name=name, keeps_source=True).id
+                if before not in (None, document):
+                    with self._database.write() as database:
+                        self._table.leave(database, before, file.path)
         except DocumentError as error:
             problem = str(error)  # what was there of it stays
         try:
@@ -238,6 +254,16 @@ class Watching(BackgroundWorker):
             [file.inside, file.size, file.modified, document, problem, folder.id],
         )
         return True
+
+    def _is_shared(
+        self, connection: Database | sqlite3.Connection, folder: int, root: Path, path: str, document: int
+    ) -> bool:
+        """Whether another file that is there has the same content, and so the same document."""
+        row = connection.execute(
+            "SELECT 1 FROM folder_files WHERE document = ? AND NOT vanished AND NOT (folder = ? AND path = ?) LIMIT 1",
+            [document, folder, path],
+        ).fetchone()
+        return row is not None or self._table.is_elsewhere(document, root / path)
 
     def _files(self, folder: int) -> dict[str, _FileRow]:
         """What is known of a folder's files, by their way from the folder on."""
@@ -259,7 +285,10 @@ class Watching(BackgroundWorker):
             for path in gone:
                 document = known[path].document
                 change = "DELETE FROM folder_files WHERE folder = ? AND path = ?"
-                if document is not None and not _is_shared(database, folder.id, path, document):
+                root = Path(folder.path)
+                if document is not None and self._is_shared(database, folder.id, root, path, document):
+                    self._table.leave(database, document, root / path)
+                elif document is not None:
                     if folder.removes:
                         removed.append(document)
                     else:
@@ -286,10 +315,13 @@ def _gone(known: dict[str, _FileRow], there: Collection[str], unreadable: Collec
     return [path for path in known if path not in there and path not in unreadable and not path.startswith(inside)]
 
 
-def _is_shared(connection: Database | sqlite3.Connection, folder: int, path: str, document: int) -> bool:
-    """Whether another file that is there has the same content, and so the same document."""
-    row = connection.execute(
-        "SELECT 1 FROM folder_files WHERE document = ? AND NOT vanished AND NOT (folder = ? AND path = ?) LIMIT 1",
-        [document, folder, path],
-    ).fetchone()
-    return row is not None
+def _parts(files: list[FoundFile]) -> Iterator[list[FoundFile]]:
+    """Files that are taken together: some small ones, or one that is not."""
+    part: list[FoundFile] = []
+    for file in files:
+        if part and (len(part) == _TAKEN_AT_ONCE or max(part[0].size, file.size) > _SMALL_BYTES):
+            yield part
+            part = []
+        part.append(file)
+    if part:
+        yield part

@@ -1,7 +1,8 @@
 """The stages of a document from file to searchable, and the steps that move it on.
 
 Stages: queued -> parsed -> passages -> ngrams -> ready, or failed. Each step reads what the one before has stored and
-moves the stage in the transaction of its own results, so that a kill at any moment repeats at most one step.
+moves the stage in the transaction of its own results, so that a kill at any moment repeats at most one step. Small
+documents take a step together: a transaction each would take most of the time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +23,9 @@ from sqlite_utils import Database
 from localspec.errors import DiskFullError, DocumentError, EmbedderError, LocalSpecError
 from localspec.stores.database import StoreDatabase, disk_error
 from localspec.stores.documents.document_table import read_document, write_blocks
-from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped, parse
+from localspec.stores.documents.file_store import FileStore
+from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped, content_hash, parse
+from localspec.stores.documents.passage_texts import enter_texts
 from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.documents.passage_words import store_words
 from localspec.stores.documents.passages import Passage, split
@@ -28,6 +33,11 @@ from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
 
 _logger = logging.getLogger(__name__)
+
+_AT_ONCE = 64
+"""Documents that take a step together, at most."""
+Storing: TypeAlias = Callable[[Database], None]
+"""Stores inside a transaction what a step has made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +77,68 @@ class Pipeline:
         self._vectors = vectors
         self._states = states
 
-    def next(self) -> QueuedDocument | None:
-        """The oldest document that is not searchable yet."""
-        row = self._database.row(
+    def next(self) -> list[QueuedDocument]:
+        """The oldest documents that are not searchable yet, as far as their next step is the same; oldest first."""
+        rows = self._database.rows(
             "SELECT id, name, file, stage, bytes FROM documents WHERE stage IN ('queued', 'parsed', 'passages')"
-            " ORDER BY id LIMIT 1"
+            " ORDER BY id LIMIT ?",
+            [_AT_ONCE],
         )
-        return QueuedDocument(*row) if row else None
+        found = [QueuedDocument(*row) for row in rows]
+        return [*takewhile(lambda queued: queued.stage == found[0].stage, found)]
 
-    def advance(self, queued: QueuedDocument, should_stop: Callable[[], bool] = lambda: False) -> None:
-        """Take the next step of a document; one that cannot be indexed moves to 'failed'. Reading, which may take
-        minutes, is given up when `should_stop` says so."""
-        name = queued.name
+    def advance(
+        self,
+        documents: Sequence[QueuedDocument],
+        should_stop: Callable[[], bool] = lambda: False,
+        enough: Callable[[], bool] = lambda: False,
+    ) -> Sequence[QueuedDocument]:
+        """Take the next step of documents of one stage, in one transaction; those that took it. Behind each but the
+        last it ends if `enough` is true. Reading, which may take minutes, is given up when `should_stop` says so. A
+        document that cannot be indexed moves to 'failed'."""
+        made: list[Storing] = []
+        for queued in documents:
+            if made and enough():
+                break
+            try:
+                made.append(self._made(queued, should_stop))
+            except ReadingStopped:
+                break
+        with self._database.write():
+            for queued, store in zip(documents, made, strict=False):
+                self._store(queued, store)
+        return documents[: len(made)]
+
+    def _made(self, queued: QueuedDocument, should_stop: Callable[[], bool]) -> Storing:
+        """What the next step of a document makes, to be stored. Raises ReadingStopped."""
         try:
             if queued.stage == "queued":
-                self._parse(queued.document, name, queued.file, should_stop)
-            elif queued.stage == "parsed":
-                self._split(queued.document)
-            else:
-                self._add_ngrams(queued.document)
+                return self._parse(queued, should_stop)
+            return self._split(queued) if queued.stage == "parsed" else self._add_ngrams(queued)
+        except ReadingStopped:
+            raise
         except DocumentError as error:
             if isinstance(error.__cause__, OSError):
-                reason = disk_error(error.__cause__, self._files)
-                if isinstance(reason, DiskFullError):  # no fault of the document
-                    raise reason from error
-            self._fail(queued.document, str(DocumentError(name, error.reason, error.advice)))
+                full = disk_error(error.__cause__, self._files)
+                if isinstance(full, DiskFullError):  # no fault of the document
+                    raise full from error
+            reason = str(DocumentError(queued.name, error.reason, error.advice))
         except LocalSpecError:
             raise
-        except Exception as error:
-            # One document must not keep the others from being indexed.
-            _logger.exception("Indexing %s failed", name)
-            self._fail(queued.document, f"{name}: could not be indexed ({type(error).__name__}: {error}).")
+        except Exception as error:  # noqa: BLE001 - one document must not keep the others from being indexed
+            reason = _broken(queued.name, error)
+        return lambda database: self._fail(database, queued.document, reason)
+
+    def _store(self, queued: QueuedDocument, store: Storing) -> None:
+        try:
+            with self._database.write() as database:
+                store(database)
+        except LocalSpecError:
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            reason = _broken(queued.name, error)
+            with self._database.write() as database:
+                self._fail(database, queued.document, reason)
 
     def unfinished(self) -> set[int]:
         """The documents that are neither ready nor failed."""
@@ -115,7 +156,7 @@ class Pipeline:
     def passages(self, parsed: ParsedDocument) -> list[Passage]:
         """A document's passages, as long as the embedder reads; where that cannot be asked, surely no longer."""
         try:
-            return split(parsed, self._vectors.longest, self._vectors.count_tokens)
+            return split(parsed, self._vectors.embedder.longest, self._vectors.embedder.count_tokens)
         except EmbedderError as error:
             _logger.warning("The length of passages is estimated: %s", error)
             return split(parsed)
@@ -141,14 +182,16 @@ class Pipeline:
             database.execute("UPDATE documents SET tokens = ? WHERE id = ?", [len(tokens), document])
             database.execute("DELETE FROM renewals WHERE document = ?", [document])
 
-    def _parse(self, document: int, name: str, file: str, should_stop: Callable[[], bool]) -> None:
-        try:
-            parsed = self.read(name, file, should_stop)
-        except ReadingStopped:
-            return
-        with self._database.write() as database:
+    def _parse(self, queued: QueuedDocument, should_stop: Callable[[], bool]) -> Storing:
+        self._restore(queued, self._files / queued.file)
+        parsed = self.read(queued.name, queued.file, should_stop)
+        document = queued.document
+
+        def store(database: Database) -> None:
             if self._moved(database, document, "queued", "parsed"):
                 self._write_parsed(database, document, parsed)
+
+        return store
 
     def _write_parsed(self, database: Database, document: int, parsed: ParsedDocument) -> None:
         write_blocks(database, document, parsed.blocks)
@@ -161,26 +204,43 @@ class Pipeline:
             ],
         )
 
-    def _split(self, document: int) -> None:
-        passages = self.passages(read_document(self._database, document))
-        with self._database.write() as database:
-            if self._moved(database, document, "parsed", "passages"):
-                self._write_passages(database, document, passages)
-
     def _write_passages(self, database: Database, document: int, passages: Sequence[Passage]) -> None:
         database.conn.executemany(
             "INSERT INTO passages (document, ordinal, page, section, text, label) VALUES (?, ?, ?, ?, ?, ?)",
             [(document, one.ordinal, one.page, one.section, one.text, one.label) for one in passages],
         )
+        enter_texts(database, document)
         store_words(database, document)
         database.execute("UPDATE documents SET passages = ? WHERE id = ?", [len(passages), document])
 
-    def _add_ngrams(self, document: int) -> None:
+    def _restore(self, queued: QueuedDocument, path: Path) -> None:
+        """Copy a document's file again where the copy was lost, as when the power fails right behind it."""
+        if not queued.bytes or (path.exists() and path.stat().st_size == queued.bytes):
+            return
+        row = self._database.row("SELECT sha256, source FROM documents WHERE id = ?", [queued.document])
+        if row is not None and row[1] and Path(row[1]).is_file() and content_hash(row[1]) == row[0]:
+            FileStore(self._files).add(Path(row[1]), row[0])
+
+    def _split(self, queued: QueuedDocument) -> Storing:
+        document = queued.document
+        passages = self.passages(read_document(self._database, document))
+
+        def store(database: Database) -> None:
+            if self._moved(database, document, "parsed", "passages"):
+                self._write_passages(database, document, passages)
+
+        return store
+
+    def _add_ngrams(self, queued: QueuedDocument) -> Storing:
+        document = queued.document
         tokens = self._tokenize(read_document(self._database, document).text)
-        with self._database.write() as database:
+
+        def store(database: Database) -> None:
             if self._moved(database, document, "passages", "ngrams"):
                 self._ngrams.add(document, tokens)
                 database.execute("UPDATE documents SET tokens = ? WHERE id = ?", [len(tokens), document])
+
+        return store
 
     def _moved(self, database: Database, document: int, before: str, after: str) -> bool:
         """Move the stage; False when the document was removed or added anew since this step began."""
@@ -189,28 +249,29 @@ class Pipeline:
         )
         return cursor.rowcount == 1
 
-    def _fail(self, document: int, reason: str) -> None:
-        with self._database.write() as database:
-            self.forget(database, [document])
-            database.execute(
-                "UPDATE documents SET stage = 'failed', reason = ?, passages = 0, tokens = 0, reader = ? WHERE id = ?",
-                [reason, READER, document],
-            )
+    def _fail(self, database: Database, document: int, reason: str) -> None:
+        self.forget(database, [document])
+        database.execute(
+            "UPDATE documents SET stage = 'failed', reason = ?, passages = 0, tokens = 0, reader = ? WHERE id = ?",
+            [reason, READER, document],
+        )
 
     def forget(self, database: Database, documents: Sequence[int], *, words: bool = True) -> None:
         """Inside a transaction: delete everything that was made from documents, but not their rows. Without `words` the
         index of words keeps them in what SQLite has not merged yet: that is faster."""
         wanted = [json.dumps([*documents])]
-        rows = database.execute(
-            "SELECT id FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted
-        ).fetchall()
-        self._vectors.forget([passage for (passage,) in rows])
+        self._vectors.forget(database, documents)
         self._ngrams.remove(*documents)
         for document in documents:
             self._states.remove(document)
         database.execute("DELETE FROM blocks WHERE document IN (SELECT value FROM json_each(?))", wanted)
-        if rows:
-            database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
-        if rows and words:
+        passages = database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
+        if passages.rowcount and words:
             # FTS5 only notes what is deleted; merging everything is what makes it forget the words.
             database.execute("INSERT INTO passages_fts (passages_fts) VALUES ('optimize')")
+
+
+def _broken(name: str, error: Exception) -> str:
+    """The reason why a document failed by a fault of this program; logged, too."""
+    _logger.error("Indexing %s failed", name, exc_info=error)
+    return f"{name}: could not be indexed ({type(error).__name__}: {error})."

@@ -111,7 +111,7 @@ class Renewal:
             return
         passages = self._pipeline.passages(parsed)
         known = self._vectors.of_texts(document)
-        fingerprint = self._vectors.fingerprint
+        fingerprint = self._vectors.embedder.fingerprint
         with self._database.write() as database:
             database.execute("UPDATE renewals SET parsed = ? WHERE document = ?", [_json(parsed), document])
             if not database.execute("SELECT 1 FROM renewals WHERE document = ?", [document]).fetchone():
@@ -126,7 +126,7 @@ class Renewal:
 
     def _embed(self, document: int, at_once: int) -> bool:
         """Make vectors of passages that have none of this embedder; False where all have one."""
-        fingerprint = self._vectors.fingerprint
+        fingerprint = self._vectors.embedder.fingerprint
         rows = self._database.rows(
             "SELECT ordinal, section, text FROM renewed_passages WHERE document = ? AND embedder != ?"
             " ORDER BY ordinal LIMIT ?",

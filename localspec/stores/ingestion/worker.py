@@ -25,9 +25,14 @@ from localspec.stores.states.state_store import DamagedStatesError
 
 _logger = logging.getLogger(__name__)
 
-EMBEDDED_AT_ONCE = 4
-"""Passages per batch: 0.12 s on two cores with all-MiniLM-L6-v2, which is how long a reply has company at its start.
-More at once are no faster (32 took 1.0 s), and with the model's threads beside them six times that."""
+EMBEDDED_AT_ONCE = 12
+"""Passages per batch: 0.12 s on two cores with all-MiniLM-L6-v2 in 8 bits, which is how long a reply has company at its
+start."""
+_STEP_SECONDS = 0.15
+"""So long documents are read, split or tokenized before what came of it is stored, at least one."""
+_SHOWING = 0.05
+"""Part of the time that may go into telling how far the work is, while the work stays the same: counting takes longer
+the more documents there are."""
 _SHARE_BEFORE_VECTORS = 0.1
 """Part of the progress bar for reading, passages and n-grams: more than their time, so that it moves at once."""
 
@@ -81,6 +86,8 @@ class Ingestion(BackgroundWorker):
         self._words = words
         self._round: set[int] = set()
         self._round_over = True
+        self._shown_until = 0.0
+        self._touched: set[int] = set()
         self._unprepared = True
         self._embedded = 0
         self._embedding_seconds = 0.0
@@ -135,13 +142,12 @@ class Ingestion(BackgroundWorker):
             self._pauses, self._reads_states = pauses, states
             self._should_yield, self._report = should_yield, report
             self.progress = replace(self.progress, problem="")
-            unfinished = self._pipeline.unfinished()
+            self._touched = self._pipeline.unfinished()
             try:
                 while self.may_go_on(should_yield):
                     if not self._step():
                         self._show("", "")
                         break
-                    unfinished |= self._pipeline.unfinished()
                 self._vectors.prepare()
                 if self._embedder_error is not None:
                     raise self._embedder_error
@@ -153,7 +159,7 @@ class Ingestion(BackgroundWorker):
             finally:
                 if not self.progress.done:
                     self.progress = replace(self.progress, name="", stage="", seconds_left=None)
-            return unfinished - self._pipeline.unfinished()
+            return self._touched - self._pipeline.unfinished()
 
     def _turn(self, should_yield: Callable[[], bool]) -> None:
         """All that there is to do, in the background: a thread has no caller, so the progress tells what went wrong."""
@@ -184,14 +190,15 @@ class Ingestion(BackgroundWorker):
         if self._words.store_next():
             return True
         halted = self._pauses and self._paused
-        queued = self._pipeline.next() if not halted else None
-        if queued is not None:
-            self._show(queued.name, queued.work)
+        queued = self._pipeline.next() if not halted else []
+        if queued:
+            self._show(queued[0].name, queued[0].work)
             start = time.perf_counter()
-            self._pipeline.advance(queued, self.stopping.is_set)
+            taken = self._pipeline.advance(queued, self.stopping.is_set, lambda: self._lasted(start))
             self._reading_seconds += time.perf_counter() - start
-            if queued.stage == "passages":
-                self._bytes_read += queued.bytes
+            if queued[0].stage == "passages":
+                self._bytes_read += sum(one.bytes for one in taken)
+            self._touched.update(one.document for one in taken)
             return True
         if self._replies.store_next():
             self._unprepared = True
@@ -211,6 +218,10 @@ class Ingestion(BackgroundWorker):
         except EmbedderError as error:
             self._embedder_error = error
         return self._reads_states and not halted and self._read(self._interrupted())
+
+    def _lasted(self, start: float) -> bool:
+        """Whether a step that began then must end soon."""
+        return time.perf_counter() - start > _STEP_SECONDS or self.stopping.is_set() or self._should_yield()
 
     def _interrupted(self) -> Callable[[], bool]:
         """Whether a longer step must give way: to a reply, to the end, or to work that came since it began."""
@@ -245,21 +256,21 @@ class Ingestion(BackgroundWorker):
         return True
 
     def _embed(self) -> bool:
-        passages = self._vectors.missing(EMBEDDED_AT_ONCE)
-        if passages:
+        texts = self._vectors.missing(EMBEDDED_AT_ONCE)
+        if texts:
             row = self._database.row(
-                "SELECT name FROM documents JOIN passages ON document = documents.id WHERE passages.id = ?",
-                [passages[0][0]],
+                "SELECT name FROM documents JOIN passages ON document = documents.id WHERE embedded = ? LIMIT 1",
+                [texts[0][0]],
             )
             self._show(row[0] if row else "", "vectors")
             start = time.perf_counter()
-            self._vectors.embed(passages)
+            self._vectors.embed(texts)
             if self._warm:  # the first batch of all also loads the model
                 self._embedding_seconds += time.perf_counter() - start
-                self._embedded += len(passages)
+                self._embedded += len(texts)
             self._warm = True
-        self._vectors.finish_documents()
-        return bool(passages)
+        self._vectors.finish_documents([text for text, _ in texts] if texts else None)
+        return bool(texts)
 
     def _renew(self) -> bool:
         """Take a step with a document that is read again; False when there is none."""
@@ -279,11 +290,16 @@ class Ingestion(BackgroundWorker):
         return True
 
     def _show(self, name: str, work: str) -> None:
+        begun = time.perf_counter()
+        if work and work == self.progress.stage and begun < self._shown_until:
+            self.progress = replace(self.progress, name=name)
+            return
         rows = self._database.rows("SELECT id, stage, passages, bytes FROM documents")
         stages = {document: (stage, passages) for document, stage, passages, _ in rows}
         unfinished = {document for document, (stage, _) in stages.items() if stage not in ("ready", "failed")}
         if unfinished and self._round_over:
             self._round = set()
+        self._touched |= unfinished
         self._round |= unfinished
         self._round &= stages.keys()
         ours = [stages[document] for document in self._round]
@@ -311,5 +327,7 @@ class Ingestion(BackgroundWorker):
             outlook = self._reading.outlook()
             now = replace(now, **asdict(outlook)) if work == "states" else replace(now, states_left=outlook.states_left)
         self.progress = now
+        ended = time.perf_counter()
+        self._shown_until = ended + (ended - begun) / _SHOWING if ended - begun > _STEP_SECONDS * _SHOWING else 0.0
         if self._report is not None:
             self._report(now)

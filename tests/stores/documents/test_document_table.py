@@ -31,6 +31,9 @@ def test_the_same_content_twice_is_one_document(library: Library, write: Callabl
     library.ingest()
     again = library.add(write("copy of one.txt", "The same words."))
     assert (again.id, again.name, again.status) == (first.id, "one.txt", "ready")
+    assert again.copies == ("copy of one.txt",)
+    library.add(write("copy of one.txt", "The same words."))
+    assert library.documents()[0].copies == ("copy of one.txt",), "once"
     assert len(library.documents()) == 1
     assert len(list((library.folder / "files").iterdir())) == 1
     assert library.ingest() == []
@@ -55,6 +58,20 @@ def test_a_copy_that_was_lost_fails_and_comes_back(library: Library, write: Call
     assert failed.reason.startswith("one.txt: ")
     library.add(source)
     assert [document.status for document in library.ingest()] == ["ready"]
+
+
+@pytest.mark.parametrize("left", [None, "", "Some"])
+def test_a_copy_that_was_lost_is_made_again_from_its_place(
+    library: Library, write: Callable[..., Path], left: str | None
+) -> None:
+    library.add(write("one.txt", "Some words."), keeps_source=True)
+    (copy,) = (library.folder / "files").iterdir()
+    copy.unlink()
+    if left is not None:
+        copy.write_text(left)
+    (document,) = library.ingest()
+    assert document.status == "ready"
+    assert copy.read_text() == "Some words."
 
 
 def test_odd_names(library: Library, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_huge_folder_is_cut_and_says_so(home: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(folders, "MAX_FILES", 10)
     found = contents(home)
     assert ([file.inside for file in found.files][-1], found.truncated) == ("09.md", True)
-    monkeypatch.setattr(folders, "MAX_FILES", 5_000)
+    monkeypatch.setattr(folders, "MAX_FILES", 200_000)
     assert not contents(home).truncated
     monkeypatch.setattr(folders, "MAX_ENTRIES", 10)
     assert contents(home).truncated
@@ -362,11 +362,69 @@ def wait_for(reached) -> None:
         time.sleep(0.02)
 
 
+def test_two_places_of_one_content_are_both_named_and_go_one_by_one(library: Library, home: Path) -> None:
+    write(home / "a.md", "The heron eats fish.")
+    write(home / "inside" / "b.md", "The heron eats fish.")
+    library.watching.add(home, watched=True, removes=True)
+    library.watching.look()
+    library.ingest()
+    (document,) = library.documents()
+    assert (document.name, document.copies) == ("papers/a.md", ("papers/inside/b.md",))
+    assert [passage.name for passage in library.passages.search("heron", 5)] == ["papers/a.md"]
+    (home / "a.md").unlink()
+    library.watching.look()
+    (left,) = library.documents()
+    assert (left.id, left.name, left.copies) == (document.id, "papers/inside/b.md", ())
+    assert left.source == str(home / "inside" / "b.md")
+    assert library.passages.search("heron", 1)[0].name == "papers/inside/b.md"
+    (home / "inside" / "b.md").unlink()
+    write(home / "c.md", "another")
+    library.watching.look()
+    assert names(library) == ["papers/c.md"]
+
+
+def test_one_of_two_places_gets_another_content(library: Library, home: Path) -> None:
+    write(home / "a.md", "The heron eats fish.")
+    write(home / "b.md", "The heron eats fish.")
+    library.watching.add(home, watched=True)
+    library.watching.look()
+    aged(write(home / "a.md", "The heron sleeps."), 50)
+    library.watching.look()
+    assert {(info.name, info.copies) for info in library.documents()} == {("papers/b.md", ()), ("papers/a.md", ())}
+
+
+def test_what_a_person_gave_under_another_name_stays_without_the_folder(
+    library: Library, home: Path, tmp_path: Path
+) -> None:
+    library.add(write(tmp_path / "given.md", "The heron eats fish."))
+    write(home / "a.md", "The heron eats fish.")
+    write(home / "other.md", "other")
+    library.watching.add(home, watched=True, removes=True)
+    library.watching.look()
+    assert ("papers/a.md", ("given.md",)) in {(info.name, info.copies) for info in library.documents()}
+    (home / "a.md").unlink()
+    library.watching.look()
+    assert names(library) == ["given.md", "papers/other.md"]
+
+
+def test_many_files_are_taken_in_few_transactions(library: Library, home: Path) -> None:
+    for number in range(100):
+        write(home / f"{number:03}.md", f"Text number {number}.")
+    library.watching.add(home, watched=True)
+    before = library.changes
+    library.watching.look()
+    assert library.changes - before < 10
+    assert len(names(library)) == 100
+    assert only(library).files == 100
+
+
 LOOK_UNTIL_KILLED = """
 import os, signal, sys
 from pathlib import Path
+from localspec.stores.documents import watching
 from tests.stores.libraries import open_library
 
+watching._TAKEN_AT_ONCE = 2
 library = open_library(Path(sys.argv[1]))
 left = int(sys.argv[2])
 
@@ -381,15 +439,15 @@ library.watching.look()
 """
 
 
-def test_a_kill_while_a_folder_is_taken_in_costs_one_file_at_most(tmp_path: Path, home: Path) -> None:
-    for number in range(4):
-        write(home / f"{number}.md", f"Text number {number}.")
+def test_a_kill_while_a_folder_is_taken_in_costs_a_few_files_at_most(tmp_path: Path, home: Path) -> None:
+    for number in range(12):
+        write(home / f"{number:02}.md", f"Text number {number}.")
     folder = tmp_path / "stores" / "library"
     library = open_library(folder)
     library.watching.add(home, watched=True)
     library.close()
     seen = []
-    for statements in (2, 5, 8, 11, 14):
+    for statements in (2, 9, 17, 25, 33):
         child = subprocess.run(
             [sys.executable, "-c", textwrap.dedent(LOOK_UNTIL_KILLED), str(folder), str(statements)],
             capture_output=True,
@@ -405,7 +463,7 @@ def test_a_kill_while_a_folder_is_taken_in_costs_one_file_at_most(tmp_path: Path
     library = open_library(folder)
     library.watching.look()
     library.ingest()
-    assert names(library) == [f"papers/{number}.md" for number in range(4)]
+    assert names(library) == [f"papers/{number:02}.md" for number in range(12)]
     assert {info.status for info in library.documents()} == {"ready"}
-    assert only(library).files == 4
+    assert only(library).files == 12
     library.close()

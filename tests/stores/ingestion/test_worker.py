@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from localspec.stores.ingestion import pipeline
 from localspec.stores.ingestion.worker import EMBEDDED_AT_ONCE
 from localspec.stores.library import IngestionProgress, Library
 from tests.builders import make_pdf
@@ -45,8 +46,20 @@ def test_vectors_come_after_the_words_of_all_documents(library: Library, write: 
             assert all(document.status == "ngrams" for document in library.documents())
 
     library.ingest(progress=watch)
-    assert stages.index("vectors") == 9
+    assert stages.index("vectors") == 3, "small documents take a step together"
     assert early == ["three.txt"]
+
+
+def test_small_documents_take_each_step_together(library: Library, write: Callable[..., Path]) -> None:
+    for number in range(70):
+        library.add(write(f"{number}.txt", f"Number {number} of many texts."))
+    broken = library.add(write("broken.txt", "\0" * 100))
+    before = library.changes
+    library.ingest()
+    assert library.changes - before < 60
+    told = statuses(library)
+    assert told.pop(broken.name) == "failed"
+    assert {*told.values()} == {"ready"}
 
 
 def test_a_failing_document_does_not_stop_the_others(library: Library, write: Callable[..., Path]) -> None:
@@ -206,7 +219,7 @@ def test_a_killed_ingestion_goes_on_to_the_same_result(tmp_path: Path, write: Ca
     stages = []
     wanted = {*STAGES, "failed"}
     # One commit at a time at first, so that no stage is passed over, then many: there are about 100 of vectors.
-    few = [(1, statements) for statements in (40, 20, 400, 5, 9, 3)] * 3
+    few = [(1, statements) for statements in (40, 20, 3, 5, 9, 3)] * 3
     for commits, statements in ((0, 3), *few, *[(20, 3), (7, 9)] * 10):
         child = subprocess.run(
             [
@@ -403,7 +416,8 @@ def test_a_kill_after_a_pause_loses_nothing(tmp_path: Path, write) -> None:
     library.close()
 
 
-def test_time_left_until_all_can_be_asked(library: Library, write) -> None:
+def test_time_left_until_all_can_be_asked(library: Library, write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_AT_ONCE", 1)
     for name in ("one", "two", "three"):
         library.add(write(f"{name}.txt", long_text(name, 20)))
     left: list[float | None] = []

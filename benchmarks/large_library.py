@@ -1,0 +1,188 @@
+"""How long does a folder of many small files take, and how long a search among many passages?
+
+usage: python -m benchmarks.large_library files [--count 10000] [--bytes 2000] [--embed]
+       python -m benchmarks.large_library search [--count 1000000] [--questions 50]
+
+`files` takes in a folder of text files and indexes them (passages, words and n-grams; with `--embed` vectors, too),
+looks through the folder again with nothing changed, and once more with one file in a hundred changed. `search` fills a
+library with passages of words in a natural distribution and with vectors in clusters, and asks it. The last line is
+JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from benchmarks.machine import processor
+from localspec.errors import EmbedderError
+from localspec.models.embedder import Embedder
+from localspec.stores.library import Library
+
+_WORDS = 50_000
+_DIMENSION = 384
+_CLUSTERS = 2_000
+_FILES_IN_FOLDER = 100
+
+
+class _NoEmbedder(Embedder):
+    """Leaves vectors out of what is measured."""
+
+    def embed(self, texts: Sequence[str], *, exact: bool = False) -> NDArray[np.float32]:
+        raise EmbedderError("No vectors are wanted here.", "")
+
+
+class _ClusterEmbedder(Embedder):
+    """Vectors near one of many centres, which the first word of a text tells."""
+
+    dimension = _DIMENSION
+    fingerprint = "clusters"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._random = np.random.default_rng(1)
+        self._centres = self._random.standard_normal((_CLUSTERS, _DIMENSION)).astype(np.float32)
+
+    def embed(self, texts: Sequence[str], *, exact: bool = False) -> NDArray[np.float32]:
+        near = self._centres[[zlib.crc32(text.split()[0].encode()) % _CLUSTERS for text in texts]]
+        vectors = near + self._random.standard_normal(near.shape).astype(np.float32)
+        return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)
+
+
+class _Writer:
+    """Texts whose words are as frequent as those of a language (Zipf's law)."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(0)
+        letters = [*"etaoinshrdlucmfwypvbgk"]
+        self._words = ["".join(self._random.choice(letters, self._random.integers(2, 11))) for _ in range(_WORDS)]
+        chances = 1 / np.arange(1, _WORDS + 1)
+        self._chances = np.cumsum(chances / chances.sum())
+
+    def words(self, count: int) -> list[str]:
+        """So many words."""
+        places = np.searchsorted(self._chances, self._random.random(count))
+        return [self._words[min(int(place), _WORDS - 1)] for place in places]
+
+    def text(self, size: int) -> str:
+        """About `size` characters in sentences and paragraphs."""
+        words = self.words(size // 6)
+        sentences = [" ".join(words[start : start + 14]).capitalize() + "." for start in range(0, len(words), 14)]
+        return "\n\n".join(" ".join(sentences[start : start + 6]) for start in range(0, len(sentences), 6))
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["files", "search"])
+    parser.add_argument("--count", type=int, default=0)
+    parser.add_argument("--bytes", type=int, default=2000)
+    parser.add_argument("--questions", type=int, default=50)
+    parser.add_argument("--embed", action="store_true")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        if options.what == "files":
+            figures = _files(Path(name), options.count or 10_000, options.bytes, options.embed)
+        else:
+            figures = _search(Path(name), options.count or 1_000_000, options.questions)
+    print(json.dumps({**figures, "processor": processor()}))
+
+
+def _files(folder: Path, count: int, size: int, embed: bool) -> dict[str, object]:
+    writer, home = _Writer(), folder / "documents"
+    paths = [home / f"{number // _FILES_IN_FOLDER}" / f"{number}.txt" for number in range(count)]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(writer.text(size))
+        os.utime(path, (1e9, 1e9))
+    library = _library(folder, Embedder() if embed else _NoEmbedder(), _tokenizer())
+    library.watching.add(home, watched=True)
+    figures: dict[str, object] = {"files": count, "bytes": size}
+    figures |= _timed("take_in", lambda: library.watching.look())
+    figures |= _timed("index", lambda: _ingest(library))
+    figures |= _timed("look_again", lambda: library.watching.look())
+    for path in paths[::100]:
+        path.write_text(writer.text(size))
+        os.utime(path, (1.1e9, 1.1e9))
+
+    def take_changes() -> None:
+        library.watching.look()
+        _ingest(library)
+
+    figures |= _timed("changed", take_changes)
+    documents = library.documents()
+    figures |= {"documents": len(documents), "passages": sum(one.passages for one in documents)}
+    figures |= _timed("list", library.documents)
+    figures["megabytes"] = round(psutil.Process().memory_info().rss / 2**20)
+    library.close()
+    return figures
+
+
+def _search(folder: Path, count: int, questions: int) -> dict[str, object]:
+    writer, embedder = _Writer(), _ClusterEmbedder()
+    library = _library(folder, embedder, lambda text: np.frombuffer(text.encode(), np.uint8).astype(np.int32))
+    start = perf_counter()
+    per_document = 1_000
+    for number in range(max(1, count // per_document)):
+        path = folder / f"{number}.txt"
+        path.write_text("\n\n".join(" ".join(writer.words(120)) for _ in range(per_document)))
+        library.add(path)
+        path.unlink()
+    library.ingest()
+    figures: dict[str, object] = {"filled_seconds": round(perf_counter() - start)}
+    library.passages.search("warm up", 8)
+    times = []
+    for _ in range(questions):
+        question = " ".join(writer.words(9))
+        begun = perf_counter()
+        library.passages.look_up(question, 8)
+        times.append(1000 * (perf_counter() - begun))
+    figures |= {
+        "passages": sum(one.passages for one in library.documents()),
+        "search_p50_ms": round(float(np.median(times)), 1),
+        "search_p95_ms": round(float(np.quantile(times, 0.95)), 1),
+        "index_megabytes": round(library.memory_bytes() / 2**20),
+        "megabytes": round(psutil.Process().memory_info().rss / 2**20),
+    }
+    library.close()
+    return figures
+
+
+def _library(folder: Path, embedder: Embedder, tokenize: Callable[[str], NDArray[np.int32]]) -> Library:
+    return Library(folder / "stores" / "large", tokenizer_fingerprint="benchmark", tokenize=tokenize, embedder=embedder)
+
+
+def _tokenizer() -> Callable[[str], NDArray[np.int32]]:
+    """That of the target."""
+    from localspec.chat.engine import Engine
+
+    return Engine("").tokenize
+
+
+def _ingest(library: Library) -> None:
+    try:
+        library.ingest()
+    except EmbedderError as error:
+        print(error, flush=True)
+
+
+def _timed(name: str, work: Callable[[], object]) -> dict[str, object]:
+    start = perf_counter()
+    work()
+    seconds = perf_counter() - start
+    print(f"{name}: {seconds:.1f} s", flush=True)
+    return {f"{name}_seconds": round(seconds, 2)}
+
+
+if __name__ == "__main__":
+    main()
