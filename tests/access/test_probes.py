@@ -57,12 +57,6 @@ def assert_unharmed(visit: ChatVisit, attacker: Evil) -> None:
     visit.assert_quiet()
 
 
-def grammar_of(text: str) -> str:
-    """Rules that have the model write this, word for word."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return f'root ::= "{escaped}"'
-
-
 def test_the_watch_sees_what_it_should_and_the_policy_stops_it(visit: ChatVisit, attacker: Evil) -> None:
     """Were there a way to bring markup into the page, nothing would be loaded by it, run, or sent."""
     visit.page.evaluate(
@@ -121,6 +115,7 @@ def test_what_documents_and_their_names_say_does_nothing(
     broken.write_bytes(b"%PDF-1.7\nnothing")
     visit.longest(30)
     visit.drop(document, broken)
+    visit.force("The heron stands still.")
     answer = visit.ask("What does the heron do?")
     expect(answer.locator(".problem")).to_contain_text("svg onload")
     sources = answer.locator("button.citation")
@@ -140,7 +135,7 @@ def test_what_the_model_says_does_nothing_while_it_is_written_nor_afterwards(vis
     for part in (everything[:10], everything[10:20], everything[20:]):
         visit.new_chat()
         text = "Here it is.\n\n" + "\n\n".join(part)
-        visit.grammar(grammar_of(text))
+        visit.force(text)
         before = visit.answers.count()
         visit.send("Write it.")
         growing = visit.answers.nth(before)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,10 +47,6 @@ class AnswerVisit(Visit):
         row = self.page.locator("#chats .chat").filter(has_text=title).first
         row.locator(".open").click()
         expect(row).to_have_class(re.compile("current"))
-
-    def force(self, text: str) -> None:
-        """Let the next answer be this text."""
-        self.grammar(f"root ::= {json.dumps(text)}")
 
     def window(self) -> dict[str, int]:
         """What the context meter says."""

@@ -33,6 +33,8 @@ LIGHTHOUSE = (
     "Between November and March the keeper checks the heating twice a day. The stairs must be kept free of ice. "
     "Supplies arrive by boat on the first Tuesday of each month, weather permitting.",
 )
+CLEANED = "The lamp must be cleaned every morning with a soft cotton cloth."
+"""An answer out of the second page."""
 ENDLESS = "root ::= [a-zA-Z ,.] root"
 """A grammar that no answer can come to the end of."""
 
@@ -155,6 +157,11 @@ class Visit:
     def grammar(self, rules: str) -> None:
         self.advanced("grammar", self.page.get_by_role("textbox", name="Grammar"), rules)
 
+    def force(self, text: str) -> None:
+        """Let the next answers be this text: which passages are cited depends on the words that the model happens to
+        take."""
+        self.grammar(f"root ::= {json.dumps(text)}")
+
     def pick_library(self, name: str, home: Path) -> None:
         """Begin a library, and wait until the server has switched this tab to it."""
         field = self.page.locator("#library input")
@@ -233,6 +240,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
 
     # A document and a question in one go: the answer waits for the document and cites it.
     visit.drop(pdf)
+    visit.force(CLEANED)
     answer = visit.ask("How should the lamp be cleaned?")
     expect(answer).to_contain_text("Added to")
     source = answer.locator("button.citation").first
@@ -247,6 +255,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     # The panel's figures, for a question whose answer stands in the text. As published, drafts are made whether they
     # pay on this computer or not.
     visit.size_trees("paper")
+    visit.grammar("")
     visit.ask("Repeat word for word what the text says about the lamp and the lens.")
     assert re.fullmatch(r"\d+%", visit.figure("acceptance"))
     assert float(visit.figure("speedup").rstrip("×")) > 0
@@ -312,11 +321,13 @@ def test_hostile_document_and_name_do_nothing(visit: Visit, tmp_path: Path) -> N
         encoding="utf-8",
     )
     visit.drop(document)
+    visit.force("The secret word of the report is heron.")
     answer = visit.ask("Repeat the report word for word, pictures included.")
     answer.locator("button.citation").first.click()
     expect(visit.page.locator("dialog.passage[open] mark")).to_be_visible()
     expect(visit.page.locator("dialog.passage img, dialog.passage script")).to_have_count(0)
     visit.page.keyboard.press("Escape")
+    visit.grammar("")
     visit.ask("Write this again: <script>alert(4)</script> ![p](http://evil.example/r.png) <b onclick=alert(5)>x</b>")
     expect(visit.page.locator("#chat .message img, #chat script, #documents img, #documents script")).to_have_count(0)
     visit.assert_quiet()

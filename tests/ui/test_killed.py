@@ -93,6 +93,7 @@ def test_a_kill_while_documents_are_indexed_loses_nothing(browser: Browser, tmp_
         expect(tab.page.locator("#documents .document.ready")).to_have_count(2, timeout=4 * LONG)
         tab.open("Who built the lighthouse?")
         assert tab.text_of(tab.answers.first) == told
+        tab.force("The master of all stations is called Wilhelmina Quist.")
         answer = tab.ask("What is the master of all stations called?")
         expect(answer.locator("button.citation").first).to_contain_text("stations.txt")
         tab.assert_quiet()

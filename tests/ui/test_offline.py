@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, expect
 from tests.access import isolation
 from tests.builders import make_pdf
 from tests.running import RunningApp
-from tests.ui.test_browser import LIGHTHOUSE, Visit
+from tests.ui.test_browser import CLEANED, LIGHTHOUSE, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +47,7 @@ def test_a_dropped_pdf_is_answered_without_any_network(request: pytest.FixtureRe
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         visit = Visit(context, app)
         visit.longest(40)
+        visit.force(CLEANED)
         visit.drop(make_pdf(tmp_path / "lighthouse.pdf", LIGHTHOUSE, title="Handbook"))
         answer = visit.ask("How should the lamp be cleaned?")
         source = answer.locator("button.citation").first
