@@ -11,14 +11,14 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parents[1] / "localspec"
 
-GROUND = ("localspec.errors", "localspec.config", "localspec.locks", "localspec.texts")
+GROUND = ("localspec.errors", "localspec.config", "localspec.locks", "localspec.texts", "localspec.whole_file")
 FILES = (*GROUND, "localspec.models.files")
 LLAMA = (*GROUND, "localspec.native", "localspec.models.files.header", "localspec.models.llama")
 MODELS = (*GROUND, "localspec.models")
 STORES = (*GROUND, "localspec.stores")
 LANGUAGE = ("localspec.stores.languages", "localspec.stores.words")
 STORE_TOOLS = (*GROUND, "localspec.stores.database", "localspec.stores.background", "localspec.stores.vectors")
-SPECULATION = ("localspec.errors", "localspec.native", "localspec.speculation")
+SPECULATION = ("localspec.errors", "localspec.whole_file", "localspec.native", "localspec.speculation")
 CORE = (*GROUND, "localspec.native", "localspec.models", "localspec.stores", "localspec.speculation")
 CHAT = (*CORE, "localspec.chat")
 APPLICATION = (*CHAT, "localspec.endpoint", "localspec.application")
@@ -28,6 +28,7 @@ TABLE: dict[str, tuple[str, ...]] = {
     "localspec.config": (),
     "localspec.locks": (),
     "localspec.texts": (),
+    "localspec.whole_file": (),
     "localspec.native": (*GROUND, "localspec.native"),
     "localspec.models": MODELS,
     "localspec.models.decode_times": (*MODELS, "localspec.native.graphs"),

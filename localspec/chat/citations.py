@@ -10,11 +10,12 @@ from collections.abc import Callable, Collection, Sequence
 from localspec.stores.languages import FUNCTION_WORDS
 from localspec.stores.library import FoundPassage
 from localspec.stores.stored_turns import Citation as Citation
+from localspec.stores.words import UNSPACED_LETTERS
 
 _REFERENCE = re.compile(r"\[(\d{1,3})\]")
 _WORD = re.compile(r"[^\W_]+(?:[.,]\d+)*")
-_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]+")
-"""Letters of scripts that put no spaces between words: pairs of them count as words."""
+_UNSPACED = re.compile(f"[{UNSPACED_LETTERS}]+")
+"""Pairs of these letters count as words."""
 _SENTENCE = re.compile(r"(?<=[.!?:])\s+|\n+")
 _ENDING = re.compile(r"(?:ings?|ed|es|s|ly|e)$")
 _REFUSAL = re.compile(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import Any
 
 from localspec.errors import SettingsError, StoreError
 from localspec.models.llama.sampling import SamplingSettings
+from localspec.whole_file import write_whole
 
 _logger = logging.getLogger(__name__)
 
@@ -225,14 +225,8 @@ def _written(own: dict[str, Preset]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write the whole file or nothing."""
-    temporary = path.with_name(f".{path.name}.new")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_whole(path, text, durable=True)
     except OSError as error:
         raise StoreError(
             f"The preset was not kept: {path} could not be written ({error.strerror or error}).",

@@ -24,6 +24,7 @@ from localspec.access.session_auth import cookie, drawn
 from localspec.config import cache_folder, home
 from localspec.errors import InstanceError
 from localspec.locks import Lock, try_lock
+from localspec.whole_file import write_whole
 
 _logger = logging.getLogger(__name__)
 
@@ -60,14 +61,8 @@ class Instance:
         """Let other starts know that it answers at `address`. Where that cannot be written they wait, and say so."""
         note = Note(os.getpid(), address, self.identity, self.token)
         # Beside the lock, not in it: on Windows nobody else can read a file that is locked.
-        unfinished = self._note.with_suffix(".tmp")
         try:
-            unfinished.unlink(missing_ok=True)
-            # Nobody else on this computer can read it, at no moment.
-            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as output:
-                output.write(json.dumps(asdict(note)))
-            unfinished.replace(self._note)
+            write_whole(self._note, json.dumps(asdict(note)))
         except OSError as error:
             _logger.warning("%s could not be written: %s", self._note, error)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from localspec import texts
 from localspec.errors import SettingsError
+from localspec.whole_file import write_whole
 
 STARTER = Path(__file__).resolve().parents[2] / "start.sh"
 ICON = Path(__file__).parent / "icon.svg"
@@ -85,9 +86,7 @@ def _write(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         # In one step: desktops read the folder as soon as something changes in it.
-        unfinished = file.with_name(f".{file.name}.tmp")
-        unfinished.write_bytes(content)
-        unfinished.replace(file)
+        write_whole(file, content)
     except OSError as error:
         raise _not_written(file, error) from error
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import secrets
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from localspec.config import cache_folder
 from localspec.endpoint.refusals import RequestError
+from localspec.whole_file import write_whole
 
 _TOKEN = re.compile("sk-localspec-[A-Za-z0-9_-]{43}")
 _SCHEME = b"bearer "
@@ -52,7 +52,7 @@ class Access:
         token = f"sk-localspec-{secrets.token_urlsafe(32)}"
         # Where it cannot be written, the next start draws another one.
         with contextlib.suppress(OSError):
-            _keep(_file(), token)
+            write_whole(_file(), f"{token}\n")
         return token
 
 
@@ -67,13 +67,3 @@ def _kept(file: Path) -> str:
     except (OSError, ValueError):
         return ""
     return token if _TOKEN.fullmatch(token) else ""
-
-
-def _keep(file: Path, token: str) -> None:
-    unfinished = file.with_suffix(".tmp")
-    unfinished.unlink(missing_ok=True)
-    # Nobody else on this computer can read it, at no moment.
-    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as output:
-        output.write(f"{token}\n")
-    unfinished.replace(file)

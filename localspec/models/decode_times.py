@@ -31,6 +31,7 @@ from localspec.models.llama import (
 )
 from localspec.models.reading_speed import ReadingSpeed
 from localspec.native.graphs import SETTLING
+from localspec.whole_file import write_whole
 
 MEASURED_ROWS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 """The sizes of batches (`speculation.cost.SIZES`); the widest take too long to be measured first."""
@@ -357,12 +358,8 @@ def _write(file: Path, times: MeasuredDecodeTimes) -> None:
 
 
 def _replace(file: Path, content: dict[str, Any]) -> None:
-    temporary = file.with_suffix(".part")
-    try:
-        temporary.write_text(json.dumps(content), encoding="utf-8")
-        temporary.replace(file)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # measuring again costs two seconds
+    with suppress(OSError):  # measuring again costs two seconds
+        write_whole(file, json.dumps(content))
 
 
 def _read(file: Path) -> MeasuredDecodeTimes | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from localspec import config, texts
 from localspec.errors import SettingsError
+from localspec.whole_file import write_whole
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -111,10 +112,8 @@ def choose(name: str) -> EmbedderEntry:
     """Use the model of this name from now on. Raises SettingsError where it is not on this computer."""
     entry = _usable(embedder_entry(name))
     file = config.stores_folder() / _FILE
-    temporary = file.with_name(f"{file.name}.new")
     try:
-        temporary.write_text(json.dumps({"embedder": entry.name}), encoding="utf-8")
-        temporary.replace(file)
+        write_whole(file, json.dumps({"embedder": entry.name}))
     except OSError as error:
         raise SettingsError(f"{file} could not be written ({error.strerror or error}).", "Free some space.") from error
     return entry

@@ -34,6 +34,7 @@ from localspec.speculation.tree import (
     Evidence,
     evidence_of,
 )
+from localspec.whole_file import write_whole
 
 MAX_LENGTH = 32
 """Match lengths from here on are alike."""
@@ -166,12 +167,8 @@ class Acceptance:
     def save(self, file: Path) -> None:
         """Write what was learnt. Raises OSError."""
         acquired = zip(FEATURES, self.weights.tolist(), self._precision.tolist(), strict=True)
-        temporary = file.with_suffix(".part")
-        temporary.write_text(
-            json.dumps({"weights": {name: [weight, precision] for name, weight, precision in acquired}}),
-            encoding="utf-8",
-        )
-        temporary.replace(file)
+        weights = {name: [weight, precision] for name, weight, precision in acquired}
+        write_whole(file, json.dumps({"weights": weights}))
 
     @staticmethod
     def load(file: Path) -> Acceptance:

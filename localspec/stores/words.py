@@ -33,9 +33,10 @@ _ACCENT = re.compile("(?<![\u0418\u0438])[\u0300-\u036f]+|(?<=[\u0418\u0438])[\u
 vowels, and stay."""
 _PAIRED = "\u3041-\u3096\u3099-\u30ff\u31f0-\u31ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff\uac00-\ud7af々〆"
 _JOINED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f"
+UNSPACED_LETTERS = _PAIRED + _JOINED
+"""For a set of a regular expression: the letters of scripts that put no spaces between words, Han and kana; Thai, Lao,
+Burmese and Khmer. Korean has spaces, but its words carry their particles with them."""
 _UNSPACED = re.compile(f"(?P<paired>[{_PAIRED}]+)|(?P<joined>[{_JOINED}]+)")
-"""Letters of scripts that put no spaces between words: Han and kana; Thai, Lao, Burmese and Khmer. Korean has spaces,
-but its words carry their particles with them."""
 _PART = re.compile(rf"[^{re.escape(_MARKS)}][{re.escape(_MARKS)}]*")
 """A letter with its marks."""
 _BETWEEN = re.compile("[\u3041-\u309f].?|[\u30a0-\u30ff][\u3041-\u309f]", re.DOTALL)

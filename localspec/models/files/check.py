@@ -15,7 +15,6 @@ import re
 import signal
 import stat
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache as kept
@@ -25,6 +24,7 @@ from typing import Any
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError
 from localspec.models.files.child import ChildEnd, child_of, run
 from localspec.models.files.header import EMBEDDING, HEAD, RERANKING, VERSIONS, Header, parts_of, pieces_of, read_header
+from localspec.whole_file import write_whole
 
 CACHE_FILE = "model-checks.json"
 TRIAL = "localspec.models.llama.trial_load"
@@ -346,11 +346,4 @@ def _write_cache(cache: Path, path: Path, key: str, entry: dict[str, str]) -> No
     known[key] = entry
     with contextlib.suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=cache, prefix=CACHE_FILE)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(known, file, indent=1)
-            Path(name).replace(cache / CACHE_FILE)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(cache / CACHE_FILE, json.dumps(known, indent=1))

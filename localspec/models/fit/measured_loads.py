@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
@@ -14,6 +12,7 @@ from typing import Any
 
 from localspec.models.fit.device_split import MeasuredLoad
 from localspec.models.llama import Device, library_version, system_info
+from localspec.whole_file import write_whole
 
 FILE = "gpu-loads.json"
 _KEPT = 16
@@ -41,14 +40,7 @@ def keep(cache: Path, model: Path, draft: Path | None, devices: Sequence[Device]
     stored[key] = [asdict(one) for one in (load, *others)][:_KEPT]
     with suppress(OSError):
         cache.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=cache, prefix=FILE)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(dict(list(stored.items())[-_KEPT:]), file, indent=1)
-            Path(name).replace(cache / FILE)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
+        write_whole(cache / FILE, json.dumps(dict(list(stored.items())[-_KEPT:]), indent=1))
 
 
 def _stored(cache: Path) -> dict[str, list[Any]]:

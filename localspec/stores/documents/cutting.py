@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
+from localspec.stores.words import UNSPACED_LETTERS
+
 Count: TypeAlias = Callable[[Sequence[str]], Sequence[int]]
 """The tokens of each text, those at its beginning and end included. May raise EmbedderError."""
 
@@ -32,9 +34,7 @@ _ITEM = re.compile(r"[ \t]*(?:[-*+•◦▪‣·–—]|\(?\d{1,3}(?:\.\d{1,3})*
 _BEFORE_NUMBER = re.compile(r"(?:^|\W)[^\W\d_]{1,4}\. $")
 _ALIKE = 0.9
 _FENCE = re.compile(r"\s*(?:`{3,}|~{3,})[^\n`]*")
-_SAYS = re.compile(
-    r"[^\W\d_]{2,}|\d{3,}|[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-)
+_SAYS = re.compile(rf"[^\W\d_]{{2,}}|\d{{3,}}|[{UNSPACED_LETTERS}]")
 
 
 class Ruler:

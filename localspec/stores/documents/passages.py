@@ -22,6 +22,7 @@ from localspec.stores.documents.cutting import (
 )
 from localspec.stores.documents.parse import ParsedDocument
 from localspec.stores.documents.table_passages import table_parts
+from localspec.stores.words import UNSPACED_LETTERS
 
 USUAL_TOKENS = 176
 """Paragraphs are put together up to this size, all else included, and longer texts cut into such parts: 900 characters
@@ -109,7 +110,7 @@ def most_alike(text: str, others: Sequence[str]) -> int | None:
 
 
 def _runs_of_words(text: str) -> set[tuple[str, ...]]:
-    words = re.findall(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]|\w+", text.casefold())
+    words = re.findall(rf"[{UNSPACED_LETTERS}]|\w+", text.casefold())
     return {tuple(words[at : at + 3]) for at in range(max(1, len(words) - 2))} if words else set()
 
 
