@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -189,7 +190,7 @@ def by_chromium(path: Path, *, columns: int) -> Path:
     return printed(path, page(languages=("de", "fr"), columns=columns))
 
 
-HANDBOOKS = {
+HANDBOOKS: dict[str, Callable[[Path], Path]] = {
     "handbook-python-docx.docx": by_python_docx,
     "handbook-reportlab.pdf": by_reportlab,
     "handbook-reportlab-columns.pdf": partial(by_reportlab, columns=2),
