@@ -157,6 +157,20 @@ NUMBERS = (
     Figure("thousands", 7654321, "#,##0", "7,654,321"),
 )
 
+BILL = (
+    ("Item", "Price", "Count", "Total"),
+    ("Pump", 100, 2, "=B2*C2"),
+    ("Pipe", 12.5, 4, "=B3*C3"),
+    ("Sum", None, None, "=SUM(D2:D3)"),
+)
+BILL_RESULTS = {"=B2*C2": 200, "=B3*C3": 50, "=SUM(D2:D3)": 250}
+STAFF = (("Name", "Room", "Wage"), ("Ann", "12", "4100"), ("Bob", "14", "3900"), ("Cleo", "15", "5200"))
+"""The third row and the last column are hidden."""
+DRAFT = (("Plan", "Cost"), ("jackdaw tower", "77000"))
+"""A hidden sheet."""
+CELL_NOTE = "Ask the plover office."
+"""On the second cell of the first column of the sheet of words."""
+
 CHART_TITLE = "Water sold by quarter"
 CHART_CATEGORIES = ("Q1", "Q2", "Q3", "Q4")
 CHART_SERIES = (("Town", (31, 28, 36, 33)), ("Harbour", (12, 17, 14, 19)))

@@ -1,4 +1,4 @@
-"""The handbook, the workbook and the talk as flat OpenDocument files, which LibreOffice reads and saves as others."""
+"""The handbook as a flat OpenDocument file, which LibreOffice reads and saves as others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _FONTS = {
 _BORDER = 'fo:border="0.5pt solid #000000" fo:padding="0.05cm"'
 
 
-def _document(kind: str, *parts: str) -> str:
+def document(kind: str, *parts: str) -> str:
+    """A flat file: 'text', 'spreadsheet', 'presentation' or 'chart'."""
     spaces = " ".join(f"xmlns:{name}={quoteattr(space)}" for name, space in _SPACES.items())
     meta = f"<office:meta><dc:title>{content.TITLE}</dc:title></office:meta>" if kind == "text" else ""
     return (
@@ -63,7 +64,8 @@ def _font_styles() -> str:
     return styles
 
 
-def _font_faces() -> str:
+def font_faces() -> str:
+    """The fonts that all scripts need."""
     names = {font for font, _, _ in _FONTS.values()} | {"DejaVu Sans"}
     faces = "".join(
         f'<style:font-face style:name="{name}" svg:font-family="&apos;{name}&apos;"/>' for name in sorted(names)
@@ -71,11 +73,13 @@ def _font_faces() -> str:
     return f"<office:font-face-decls>{faces}</office:font-face-decls>"
 
 
-def _lines(text: str, style: str = "Standard") -> str:
-    return "".join(f'<text:p text:style-name="{style}">{escape(line)}</text:p>' for line in text.split("\n"))
+def lines_as_paragraphs(text: str, style: str = "Standard") -> str:
+    """A paragraph per line."""
+    named = f' text:style-name="{style}"' if style else ""
+    return "".join(f"<text:p{named}>{escape(line)}</text:p>" for line in text.split("\n"))
 
 
-def _cells(rows: Sequence[Sequence[Cell]], style: str = "") -> list[str]:
+def cells_as_rows(rows: Sequence[Sequence[Cell]], style: str = "", *, number_style: str = "") -> list[str]:
     """The rows of a table, with covered cells in their places."""
     begun = {(row, column): cell for row, column, cell in content.spanned(tuple(map(tuple, rows)))}
     width = max(column + cell.columns for (_, column), cell in begun.items())
@@ -90,13 +94,18 @@ def _cells(rows: Sequence[Sequence[Cell]], style: str = "") -> list[str]:
             reach = f' table:number-rows-spanned="{cell.rows}"' if cell.rows > 1 else ""
             reach += f' table:number-columns-spanned="{cell.columns}"' if cell.columns > 1 else ""
             named = f' table:style-name="{style}"' if style else ""
-            line += f'<table:table-cell{named}{reach} office:value-type="string">{_lines(cell.text)}</table:table-cell>'
+            if number_style and cell.text.replace(".", "", 1).isdigit():
+                value = f'office:value-type="float" office:value="{cell.text}"'
+                line += f'<table:table-cell table:style-name="{number_style}"{reach} {value}/>'
+                continue
+            inner = lines_as_paragraphs(cell.text)
+            line += f'<table:table-cell{named}{reach} office:value-type="string">{inner}</table:table-cell>'
         found.append(line + "</table:table-row>")
     return found
 
 
 def _table(name: str, rows: Sequence[Sequence[Cell]], headers: int, style: str = "Box") -> str:
-    lines = _cells(rows, style)
+    lines = cells_as_rows(rows, style)
     width = sum(cell.columns for cell in rows[0])
     return (
         f'<table:table table:name="{name}"><table:table-column table:number-columns-repeated="{width}"/>'
@@ -112,7 +121,7 @@ def _caption(text: str, number: int) -> str:
     return f'<text:p text:style-name="Table">Table {field}: {text}</text:p>'
 
 
-def _nested(items: Sequence[tuple[int, str]], style: str) -> str:
+def nested_list(items: Sequence[tuple[int, str]], style: str) -> str:
     """A list of (level, text)."""
 
     def inner(at: int, level: int) -> tuple[str, int]:
@@ -122,7 +131,7 @@ def _nested(items: Sequence[tuple[int, str]], style: str) -> str:
                 deeper, at = inner(at, level + 1)
                 made = made.removesuffix("</text:list-item>") + f"<text:list>{deeper}</text:list></text:list-item>"
                 continue
-            made += f"<text:list-item>{_lines(items[at][1])}</text:list-item>"
+            made += f"<text:list-item>{lines_as_paragraphs(items[at][1])}</text:list-item>"
             at += 1
         return made, at
 
@@ -133,16 +142,17 @@ def _handbook_parts() -> Iterator[str]:
     yield f'<text:p text:style-name="Title">{content.TITLE}</text:p>'
     for level, heading in content.HEADINGS:
         yield f'<text:h text:style-name="Heading_20_{level}" text:outline-level="{level}">{heading}</text:h>'
-        yield from (_lines(text) for text in content.PARAGRAPHS[heading])
+        yield from (lines_as_paragraphs(text) for text in content.PARAGRAPHS[heading])
         if heading == "Rake drive":
-            yield _lines(content.FIGURES)
+            yield lines_as_paragraphs(content.FIGURES)
+            footnote, endnote = lines_as_paragraphs(content.FOOTNOTE), lines_as_paragraphs(content.ENDNOTE)
             yield (
                 '<text:p>The rake is driven<text:note text:id="n1" text:note-class="footnote"><text:note-citation>1'
-                f"</text:note-citation><text:note-body>{_lines(content.FOOTNOTE)}</text:note-body></text:note> by a"
+                f"</text:note-citation><text:note-body>{footnote}</text:note-body></text:note> by a"
                 ' motor<text:note text:id="n2" text:note-class="endnote"><text:note-citation>i</text:note-citation>'
-                f"<text:note-body>{_lines(content.ENDNOTE)}</text:note-body></text:note> and watched"
+                f"<text:note-body>{endnote}</text:note-body></text:note> and watched"
                 "<office:annotation><dc:creator>Ann</dc:creator><dc:date>2026-01-02T10:00:00</dc:date>"
-                f"{_lines(content.COMMENT)}</office:annotation> by a bell.</text:p>"
+                f"{lines_as_paragraphs(content.COMMENT)}</office:annotation> by a bell.</text:p>"
             )
             yield (
                 '<text:p>It is stopped <text:change-start text:change-id="c1"/>'
@@ -150,9 +160,9 @@ def _handbook_parts() -> Iterator[str]:
                 " at night.</text:p>"
             )
         elif heading == "Contracts":
-            yield _nested([(clause.level, clause.text) for clause in content.CLAUSES], "Clauses")
-            yield _lines("The watchman carries:")
-            yield _nested(content.BULLETS, "Bullets")
+            yield nested_list([(clause.level, clause.text) for clause in content.CLAUSES], "Clauses")
+            yield lines_as_paragraphs("The watchman carries:")
+            yield nested_list(content.BULLETS, "Bullets")
         elif heading == "Mains":
             yield _caption(content.MAINS_TITLE, 1)
             yield _table("Mains", content.MAINS, content.MAINS_HEADERS)
@@ -161,7 +171,7 @@ def _handbook_parts() -> Iterator[str]:
             yield _table("Stock", [[Cell(text) for text in row] for row in (content.STOCK_HEADER, *content.STOCK)], 1)
     for name, language in content.LANGUAGES.items():
         yield f'<text:p text:style-name="L{name}">{language.text}</text:p>'
-    yield _lines(content.LAST)
+    yield lines_as_paragraphs(content.LAST)
 
 
 def handbook() -> str:
@@ -185,7 +195,7 @@ def handbook() -> str:
         "<dc:creator>Ann</dc:creator><dc:date>2026-01-02T10:00:00</dc:date></office:change-info></text:insertion>"
         '</text:changed-region><text:changed-region text:id="c2"><text:deletion><office:change-info>'
         "<dc:creator>Ann</dc:creator><dc:date>2026-01-02T10:00:00</dc:date></office:change-info>"
-        f"{_lines(content.DELETED)}</text:deletion></text:changed-region></text:tracked-changes>"
+        f"{lines_as_paragraphs(content.DELETED)}</text:deletion></text:changed-region></text:tracked-changes>"
     )
     headings = "".join(
         f'<style:style style:name="Heading_20_{level}" style:display-name="Heading {level}" style:family="paragraph"'
@@ -213,8 +223,8 @@ def handbook() -> str:
     )
     pages = (
         '<office:master-styles><style:master-page style:name="Standard" style:page-layout-name="Page"><style:header>'
-        f"{_lines(content.HEADER)}</style:header><style:footer>{_lines(content.FOOTER)}</style:footer>"
+        f"{lines_as_paragraphs(content.HEADER)}</style:header><style:footer>{lines_as_paragraphs(content.FOOTER)}</style:footer>"
         "</style:master-page></office:master-styles>"
     )
     body = f"<office:body><office:text>{changes}{''.join(_handbook_parts())}</office:text></office:body>"
-    return _document("text", _font_faces(), styles, automatic, pages, body)
+    return document("text", font_faces(), styles, automatic, pages, body)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.stores.documents.written import content, flat, sources
+from tests.stores.documents.written import content, flat, flat_sheets, sources
 from tests.stores.documents.written.printing import printed
 
 WRITTEN = Path(__file__).parents[3] / "data" / "documents" / "written"
@@ -36,15 +36,9 @@ def by_libreoffice(source: Callable[[], str], flat_suffix: str, target: Path, fo
 def by_pandoc(target: Path, folder: Path) -> None:
     """pandoc reads Markdown, and the table with spans from HTML."""
     extra = "-smart" if target.suffix != ".docx" else ""
-    read = run(
-        "pandoc",
-        "-f",
-        f"markdown{extra}",
-        "-t",
-        "json",
-        folder=folder,
-        text=sources.markdown(changes=target.suffix == ".docx"),
-    )
+    is_talk = target.name.startswith("talk")
+    source = sources.talk() if is_talk else sources.markdown(changes=target.suffix == ".docx")
+    read = run("pandoc", "-f", f"markdown{extra}", "-t", "json", folder=folder, text=source)
     document = json.loads(read)
     table = sources.html_table(content.MAINS, content.MAINS_HEADERS, content.MAINS_TITLE)
     blocks = json.loads(run("pandoc", "-f", "html", "-t", "json", folder=folder, text=table))["blocks"]
@@ -74,9 +68,18 @@ MADE: dict[str, Callable[[Path, Path], None]] = {
         for suffix in ("docx", "odt", "rtf", "html", "epub", "pdf")
     },
     **{
+        f"workbook-libreoffice.{suffix}": partial(by_libreoffice, flat_sheets.workbook, "fods")
+        for suffix in ("xlsx", "ods", "html", "csv")
+    },
+    **{
+        f"talk-libreoffice.{suffix}": partial(by_libreoffice, flat_sheets.talk, "fodp")
+        for suffix in ("pptx", "odp", "pdf")
+    },
+    **{
         f"handbook-pandoc.{suffix}": by_pandoc
         for suffix in ("docx", "odt", "rtf", "html", "epub", "ipynb", "md", "txt", "rst")
     },
+    "talk-pandoc.pptx": by_pandoc,
     "handbook-tex.pdf": partial(by_latex, 1),
     "handbook-tex-columns.pdf": partial(by_latex, 2),
     "handbook-chromium.pdf": partial(by_chromium, 1),

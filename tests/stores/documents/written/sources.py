@@ -48,6 +48,17 @@ def markdown(*, changes: bool) -> str:
     return "\n".join([*lines, content.LAST, ""])
 
 
+def talk() -> str:
+    """The talk as Markdown, each heading a slide."""
+    lines = [f"# {content.TALK_TITLE}", ""]
+    lines += [f"{'    ' * level}-   {text}" for level, text in content.BULLETS]
+    lines += ["", "::: notes", content.SPEAKER_NOTE, ":::", "", f"# {content.MAINS_TITLE}", "", SPANS_HERE, ""]
+    lines += ["# Languages", ""]
+    for language in content.LANGUAGES.values():
+        lines += [language.text, ""]
+    return "\n".join(lines)
+
+
 def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 

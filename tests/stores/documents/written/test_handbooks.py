@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import unicodedata
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +10,12 @@ from typing import NamedTuple
 import pytest
 
 from localspec.stores.documents.blocks import Block, Table
-from localspec.stores.documents.parse import ParsedDocument, parse
+from localspec.stores.documents.parse import ParsedDocument
 from localspec.stores.documents.passages import split
 from tests.stores.documents.written import content
+from tests.stores.documents.written.files import NAMES, holding, marks, one_line, read
 from tests.stores.documents.written.programs import MADE, WRITTEN
-from tests.stores.documents.written.text_writers import HANDBOOKS, REPORTLAB_LANGUAGES
+from tests.stores.documents.written.text_writers import REPORTLAB_LANGUAGES
 
 PRINTED = {"endnote", "comment", "changes"}
 """What a printed page has no place for, or shows otherwise."""
@@ -125,29 +124,7 @@ KNOWN_LIMITS: dict[str, tuple[str, tuple[str, ...]]] = {
 """By kind: what is read wrongly yet, and in which handbooks in PDF. One that is right fails its test."""
 
 
-@functools.cache
-def handbook(name: str, folder: Path) -> ParsedDocument:
-    """The handbook as it is read, written now or kept with the tests."""
-    return parse(HANDBOOKS[name](folder / name) if name in HANDBOOKS else WRITTEN / name)
-
-
-@pytest.fixture(scope="session")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("handbooks")
-
-
 # -- what is right ----------------------------------------------------------------------------------------------------
-
-
-def one_line(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).replace("’", "'").split())
-
-
-def holding(found: ParsedDocument, text: str) -> Block:
-    """The one block that says a text."""
-    blocks = [block for block in found.blocks if text in one_line(block.text)]
-    assert len(blocks) == 1, [block.text for block in blocks]
-    return blocks[0]
 
 
 def check_order(found: ParsedDocument, _: Handbook) -> None:
@@ -288,13 +265,10 @@ CHECKS: dict[str, Callable[[ParsedDocument, Handbook], None]] = {
 }
 
 
-_BROWSER = (pytest.mark.browser, pytest.mark.slow)
-
-
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        pytest.param(name, kind, marks=_BROWSER if name in HANDBOOKS and "chromium" in name else ())
+        pytest.param(name, kind, marks=marks(name))
         for name, expected in EXPECTED.items()
         for kind in CHECKS
         if kind not in expected.without
@@ -302,7 +276,7 @@ _BROWSER = (pytest.mark.browser, pytest.mark.slow)
 )
 def test_the_handbook(name: str, kind: str, folder: Path) -> None:
     expected = EXPECTED[name]
-    found = handbook(name, folder)
+    found = read(name, folder)
     if name.removeprefix("handbook-").removesuffix(".pdf") not in KNOWN_LIMITS.get(kind, ("", ()))[1]:
         CHECKS[kind](found, expected)
         return
@@ -314,9 +288,8 @@ def test_the_handbook(name: str, kind: str, folder: Path) -> None:
 
 
 def test_every_file_is_in_the_matrix() -> None:
-    kept = {name for name in MADE if name.startswith("handbook")}
-    assert {*kept, *HANDBOOKS} == set(EXPECTED)
-    assert kept == {path.name for path in WRITTEN.glob("handbook*")}
+    assert {name for name in NAMES if name.startswith("handbook")} == set(EXPECTED)
+    assert {path.name for path in WRITTEN.iterdir()} == set(MADE)
     limited = {f"handbook-{name}.pdf" for _, names in KNOWN_LIMITS.values() for name in names}
     assert limited <= set(EXPECTED)
     assert KNOWN_LIMITS.keys() <= CHECKS.keys()
