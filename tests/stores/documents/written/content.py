@@ -101,7 +101,7 @@ class Language(NamedTuple):
 LANGUAGES = {
     "de": Language(
         "Die Überlaufschwelle der Kläranlage wird jede Woche größer und außerhalb der Öffnungszeiten gemessen.",
-        ("Überlaufschwelle", "Kläranlage", "größer", "Öffnungszeiten"),
+        ("Überlaufschwelle", "Kläranlage", "Öffnungszeiten"),
     ),
     "fr": Language(
         "La vanne de l'écluse évacue l'eau usée où la rivière coule jusqu'à la forêt, sans cœur ni garçon.",
