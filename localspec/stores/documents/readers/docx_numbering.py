@@ -108,7 +108,7 @@ class _Counters:
     """The numbers of one list so far; levels that did not occur since their last restart have None."""
 
     values: list[int | None] = field(default_factory=lambda: [None] * LEVELS)
-    seen: set[str] = field(default_factory=set)  # numberings that began it anew
+    seen: set[tuple[str, int]] = field(default_factory=set)  # numberings and the levels at which they have begun
 
 
 class DocxNumbering:
@@ -154,12 +154,12 @@ class DocxNumbering:
     def _next(self, number: str, level: int) -> ListPlace:
         levels = self._levels_of(number)
         counters = self._counters.setdefault(self._abstract_of(number), _Counters())
-        if number not in counters.seen:
-            counters.seen.add(number)
+        if (number, level) not in counters.seen:
+            counters.seen.add((number, level))
+            # Only the level that is written begins anew: pandoc lets inner lists begin with starts for all levels.
             for override in children(self._numbers[number], "w:lvlOverride"):
-                if child(override, "w:startOverride") is not None:
-                    place = min(max(whole_number(override.get("w:ilvl")), 0), LEVELS - 1)
-                    counters.values[place:] = [None] * (LEVELS - place)
+                if child(override, "w:startOverride") is not None and whole_number(override.get("w:ilvl")) == level:
+                    counters.values[level:] = [None] * (LEVELS - level)
         values = counters.values
         value = values[level]
         values[level] = levels[level].start if value is None else value + 1

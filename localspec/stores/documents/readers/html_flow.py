@@ -9,7 +9,7 @@ from typing import TypeAlias
 from localspec.stores.documents.blocks import Table
 from localspec.stores.documents.readers.content import BlockWriter
 from localspec.stores.documents.readers.encodings import one_line, tidy
-from localspec.stores.documents.readers.html_inline import InlineText, code_language, is_note
+from localspec.stores.documents.readers.html_inline import InlineText, code_language, is_note, is_running, note_text
 from localspec.stores.documents.readers.html_lists import Lists
 from localspec.stores.documents.readers.html_pieces import PagePiece, PieceStack
 from localspec.stores.documents.readers.html_tables import OpenTable, PageCell, captioned, span_of, with_title
@@ -52,6 +52,7 @@ class PageFlow:
         self._next_label = ""
         self._notes = 0
         self._captions = 0
+        self._running = 0
         self._figures: list[int] = []  # where the pieces of each open figure begin
         self._headings: list[int] = []  # levels of those that are open
         self._details: list[str] = []  # of each open one: '', 'summary' while its name is read, 'open' behind it
@@ -230,6 +231,7 @@ class PageFlow:
         elif tag == "div":
             self._language = code_language(attributes) or self._language
         self._captions += tag == "figcaption"
+        self._running += is_running(attributes)
         self._notes += is_note(attributes)
         leftover = self._lists.enter(tag, attributes, is_note=bool(self._notes))
         if leftover:
@@ -260,6 +262,7 @@ class PageFlow:
         elif tag == "dt":
             self._leave_term(self._pieces.pop(), attributes)
         self._captions -= tag == "figcaption"
+        self._running -= is_running(attributes)
         self._notes -= is_note(attributes)
         leftover = self._lists.leave(tag)
         if leftover:
@@ -295,7 +298,9 @@ class PageFlow:
         if self._captions:
             kind = "caption"
         elif self._notes:
-            kind = "note"
+            kind, text = "note", note_text(text)
+        elif self._running:
+            kind = "running"
         elif marker:
             kind = "list item"
         elif taken.is_field:

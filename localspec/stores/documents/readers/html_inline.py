@@ -17,6 +17,11 @@ _NOT_SAID = {"image", "img", "photo", "picture", "icon", "logo", "spacer", "*", 
 _NOTE_ROLES = {"doc-footnote", "doc-endnote", "doc-endnotes", "footnote", "footnotes", "endnote", "endnotes"}
 _NOTE_ROLES |= {"rearnote", "rearnotes"}
 _NOTE_CLASSES = {"footnote", "footnotes", "footnote-list", "footnotes-list", "endnote", "endnotes", "references"}
+_NOTE_CLASSES |= {"MsoFootnoteText", "MsoEndnoteText"}
+_REFERENCE_CLASSES = {"footnote-ref", "footnote-reference"}
+_REFERENCE_CLASSES |= {"sdfootnoteanc", "sdendnoteanc", "sdfootnotesym", "sdendnotesym"}  # LibreOffice
+_NOTE_IDS = re.compile(r"sd(?:foot|end)note\d+")  # LibreOffice
+_MARK_BEFORE_TEXT = re.compile(r"(\[(?:\w{1,5}|[*†‡§])\])(?=\w)")
 _LANGUAGE = re.compile(r"(?:language|lang|highlight|brush|src)[-:_]([\w+#.-]{1,20})", re.IGNORECASE)
 _NO_LANGUAGE = {"default", "none", "text", "plain", "plaintext", "txt", "nohighlight", "notranslate", "source", "raw"}
 _STRUCK = {"s", "strike"}
@@ -180,6 +185,7 @@ class InlineText:
             self._readings.append(text)
             return
         if tag == "noteref":
+            text = text.removeprefix("^")  # the mark in a raised place
             changed = f"[{text}]" if _REFERENCE.fullmatch(text) else inside
         elif tag == "sup" and self._links and _REFERENCE.fullmatch(text):
             changed = f"[{text}]"
@@ -196,7 +202,7 @@ def is_note_reference(attributes: Mapping[str, str | None]) -> bool:
     """Whether a link is the number of a footnote."""
     role = f"{attributes.get('role') or ''} {attributes.get('epub:type') or ''}"
     classes = (attributes.get("class") or "").split()
-    return "noteref" in role or "footnote-ref" in classes or "footnote-reference" in classes
+    return "noteref" in role or not _REFERENCE_CLASSES.isdisjoint(classes)
 
 
 def is_note(attributes: Mapping[str, str | None]) -> bool:
@@ -204,7 +210,19 @@ def is_note(attributes: Mapping[str, str | None]) -> bool:
     if not attributes:
         return False
     roles = f"{attributes.get('role') or ''} {attributes.get('epub:type') or ''}".split()
+    if _NOTE_IDS.fullmatch(attributes.get("id") or ""):
+        return True
     return not (_NOTE_ROLES.isdisjoint(roles) and _NOTE_CLASSES.isdisjoint((attributes.get("class") or "").split()))
+
+
+def note_text(text: str) -> str:
+    """The text of a note, with a space behind its mark."""
+    return _MARK_BEFORE_TEXT.sub(r"\1 ", text, count=1) if text.startswith("[") else text
+
+
+def is_running(attributes: Mapping[str, str | None]) -> bool:
+    """Whether an element is the header or footer of the pages that LibreOffice made a page of."""
+    return bool(attributes) and attributes.get("title") in ("header", "footer") and set(attributes) <= {"title", "dir"}
 
 
 def code_language(attributes: Mapping[str, str | None]) -> str:

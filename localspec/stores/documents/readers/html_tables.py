@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from localspec.stores.documents.blocks import Span, Table
+from localspec.stores.documents.readers import table_headers
 from localspec.stores.documents.readers.html_pieces import PagePiece
 
 _LARGEST_COLSPAN = 1000  # HTML, "forming a table": attributes above these are taken as these
@@ -87,11 +88,14 @@ class OpenTable:
         texts = [texts[number] for number in kept]
         rows = [self.rows[number] for number in kept]
         title = self.title
-        if len(rows) > 1 and not title and len(rows[0].cells) == 1 < len(texts[0]) == len(list(filter(None, texts[0]))):
-            title = texts[0][0]  # one cell over all columns names the table
+        if not title and _names_table(rows, texts):
+            title = texts[0][0]
             rows, texts = rows[1:], texts[1:]
             spans = [span._replace(row=span.row - 1) for span in spans if span.row > 0]
-        return Table.of(texts, header_rows=_header_rows(rows, texts), title=title, spans=spans)
+        header_rows = _header_rows(rows, texts)
+        if not header_rows and any(span.row == 0 and 1 < span.columns < len(texts[0]) for span in spans):
+            header_rows = table_headers.guessed(texts, spans)
+        return Table.of(texts, header_rows=header_rows, title=title, spans=spans)
 
     def _lays_out(self) -> bool:
         cells = [cell for row in self.rows for cell in row.cells]
@@ -103,6 +107,16 @@ class OpenTable:
             return one_column and len(self.rows) < 2
         one_row = len(self.rows) == 1
         return one_column or any(_is_composed(cell, alone=one_row) for cell in cells)
+
+
+def _names_table(rows: Sequence[PageRow], texts: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row is the table's title: one cell over all columns, or, as LibreOffice writes a sheet, the
+    first cell alone is filled, and all cells of the next row are."""
+    if len(rows) < 2 or len(texts[0]) < 2:
+        return False
+    if len(rows[0].cells) == 1:
+        return all(texts[0])
+    return len(rows) > 2 and len(texts[0]) > 2 and bool(texts[0][0]) and not any(texts[0][1:]) and all(texts[1])
 
 
 def _is_composed(cell: PageCell, *, alone: bool) -> bool:

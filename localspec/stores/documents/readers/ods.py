@@ -9,6 +9,7 @@ from pathlib import Path
 from localspec.stores.documents.blocks import Span
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.encodings import one_line
+from localspec.stores.documents.readers.ods_pages import page_texts
 from localspec.stores.documents.readers.office_xml import Element, local_name, parse_xml, whole_number
 from localspec.stores.documents.readers.opendocument import chart_of
 from localspec.stores.documents.readers.sheet_grid import MOST_COLUMNS, CellNote, Grid, GridRow
@@ -30,10 +31,13 @@ class _Styles:
     bold: set[str] = field(default_factory=set)
     shaded: set[str] = field(default_factory=set)
     hidden_tables: set[str] = field(default_factory=set)
+    pages: dict[str, None] = field(default_factory=dict)  # master pages of tables, in their order
 
     def note(self, style: Element) -> None:
         name = _attribute(style, "name")
         parent = _attribute(style, "parent-style-name")
+        if page := _attribute(style, "master-page-name"):
+            self.pages[page] = None
         for names in (self.bold, self.shaded):
             if parent in names:
                 names.add(name)
@@ -82,10 +86,10 @@ def _read_archive(archive: zipfile.ZipFile, limits: ParseLimits) -> Content:
         found = next((one for one in parse_xml(archive.read("meta.xml")).iter() if one.tag == "dc:title"), None)
         title = one_line(found.text or "") if found is not None else ""
     reader = _SheetReader(limits.cells)
-    if "styles.xml" in names:
-        for style in parse_xml(archive.read("styles.xml")).iter():
-            if local_name(style.tag) == "style":
-                reader.styles.note(style)
+    styles = parse_xml(archive.read("styles.xml")) if "styles.xml" in names else None
+    for style in styles.iter() if styles is not None else ():
+        if local_name(style.tag) == "style":
+            reader.styles.note(style)
     reader.read(archive)
     writer = BlockWriter(limits)
     for grid, drawn in zip(reader.grids, reader.drawn, strict=True):
@@ -96,6 +100,9 @@ def _read_archive(archive: zipfile.ZipFile, limits: ParseLimits) -> Content:
             chart = chart_of(parse_xml(archive.read(name))) if name in names else None
             if chart is not None:
                 writer.add_chart(chart)
+    writer.turn()
+    for text in page_texts(styles, reader.styles.pages):
+        writer.add(text, "running")
     warnings = []
     if reader.left < 0:
         warnings.append(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import NamedTuple
+from xml.etree.ElementTree import Element as Node
 
 from localspec.stores.documents.blocks import Span, Table
 from localspec.stores.documents.readers.content import UnreadableError
@@ -15,6 +17,7 @@ from localspec.stores.documents.readers.office_xml import Element, child, childr
 
 MOST_COLUMNS = 16_384
 """Wider rows are cut: a cell may be repeated any number of times."""
+_MOST_COVERED = 1_000_000
 _HEADER_GROUPS = {"table:table-header-rows"}
 _ROW_GROUPS = {"table:table-rows", "table:table-row-group", "text:soft-page-break", *_HEADER_GROUPS}
 _SILENT = {
@@ -193,6 +196,7 @@ def cells_of(row: Element) -> Iterator[tuple[Element, int]]:
 def table_of(table: Element, text_of: Callable[[Element], str], *, cells: int = 1_000_000, title: str = "") -> Table:
     """A table with what `text_of` says of its cells; spans repeat their text. Repeated empty rows and columns behind
     the last filled ones are none, and about `cells` cells are taken at most."""
+    _add_covered_cells(table)
     grid: list[list[str]] = []
     spans: list[Span] = []
     header_rows = empty = 0
@@ -220,6 +224,38 @@ def table_of(table: Element, text_of: Callable[[Element], str], *, cells: int = 
         if cells <= 0:
             break
     return _spread(grid, spans, header_rows, title, cells)
+
+
+def _add_covered_cells(table: Element) -> None:
+    """Give a table with spans the `table:covered-table-cell` elements that pandoc leaves out. A cell of the header ends
+    with the header, of which pandoc writes one row only."""
+    rows = list(rows_of(table))
+    spanning = ("table:number-columns-spanned", "table:number-rows-spanned")
+    tags = [cell for row in rows for cell in row.element if any(cell.get(name, "1") != "1" for name in spanning)]
+    if not tags or any(cell.tag == "table:covered-table-cell" for row in rows for cell in row.element):
+        return
+    headers = sum(row.is_header for row in rows)
+    taken: set[tuple[int, int]] = set()
+    for number, row in enumerate(rows):
+        end = headers if row.is_header else len(rows)
+        column = 0
+        for cell, times in list(cells_of(row.element)):
+            while (number, column) in taken:
+                row.element.insert(list(row.element).index(cell), Node("table:covered-table-cell"))
+                column += 1
+            wide = min(whole_number(cell.get(spanning[0]), 1), MOST_COLUMNS)
+            tall = min(whole_number(cell.get(spanning[1]), 1), end - number)
+            cell.set(spanning[1], str(tall))
+            if len(taken) + wide * tall > _MOST_COVERED:
+                return
+            places = product(range(number + 1, number + tall), range(column, column + wide))
+            taken.update(places)
+            for _ in range(1, wide):
+                row.element.insert(list(row.element).index(cell) + 1, Node("table:covered-table-cell"))
+            column += wide * times
+        while (number, column) in taken:
+            row.element.append(Node("table:covered-table-cell"))
+            column += 1
 
 
 def _spread(grid: list[list[str]], spans: list[Span], header_rows: int, title: str, cells: int) -> Table:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
-from localspec.stores.documents.blocks import Block
+from localspec.stores.documents.blocks import Block, Table
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, too_much_text
 from localspec.stores.documents.readers.encodings import clean, decode, one_line, tidy
 from localspec.stores.documents.readers.markdown import read_markdown
-from localspec.stores.documents.readers.plain_tables import drawn_table
+from localspec.stores.documents.readers.plain_tables import drawn_table, multiline_table
 
 __all__ = ["clean", "one_line", "read_text", "tidy"]
 
@@ -29,6 +30,11 @@ _ORG = re.compile(r"(\*{1,8})[ \t]+(\S.*)")
 _ORG_TITLE = re.compile(r"#\+title:[ \t]*(.+)", re.IGNORECASE)
 _TEX = re.compile(r"\s*\\(part|chapter|section|subsection|subsubsection)\*?\{([^{}]{1,200})\}")
 _TEX_LEVELS = {"part": 1, "chapter": 1, "section": 2, "subsection": 3, "subsubsection": 4}
+_LONG_RULE = re.compile(r"\s*-{6,}\s*$")
+_CAPTION = re.compile(r"(?:Table)?: +(\S.{0,300})")
+_RST_NOTE = re.compile(r"\.\. \[(#?\w{1,30}|[#*])\]\s+(\S.*)", re.DOTALL)
+_RST_REFERENCE = re.compile(r" ?\[(#?\w{1,30}|[#*])\]_(?!\w)")
+_RST_DIRECTIVE = re.compile(r"\s*\.\. (table|container|class|compound|rst-class)::[ \t]*(.*)")
 _FENCES = {".adoc": re.compile(r"(-{4,}|\.{4,})[ \t]*$"), ".org": re.compile(r"#\+(?:begin|end)_(?:src|example)", re.I)}
 _FENCES[".asciidoc"] = _FENCES[".adoc"]
 
@@ -56,11 +62,21 @@ class _TextFlow:
         self._suffix = suffix
         self._styles: list[tuple[str, bool]] = []  # of underlines, in the order in which they came
         self._title = ""
+        self._table_title = ""  # of the table that follows
+        self._margins: list[int] = []  # of the list so far, from the outermost item
 
     def read(self, text: str) -> str:
         """Write the text; its title, where it says one."""
         groups = list(self._groups(text.split("\n")))
+        end = 0  # of a table over several groups
         for number, group in enumerate(groups):
+            if number < end:
+                continue
+            found = multiline_table(groups[number:]) if _LONG_RULE.match(group[0]) else None
+            if found is not None:
+                self._table(found[0])
+                end = number + found[1]
+                continue
             before = groups[number - 1] if number else []
             after = groups[number + 1] if number + 1 < len(groups) else []
             self._group(group, before, after)
@@ -100,11 +116,15 @@ class _TextFlow:
             self._writer.add("\n".join(lines[1:end]), "code")
             return
         lines = self._headings(lines, before, after)
-        if not lines:
+        if not lines or self._caption(lines) or (self._suffix == ".rst" and self._directive(lines)):
             return
+        if not lines[0][0].isspace() and not _ITEM.match(lines[0]):
+            self._margins = []
+        if self._suffix == ".rst":
+            lines = [_RST_REFERENCE.sub(r"[\1]", line) for line in lines]
         table = drawn_table(lines) if len(lines) >= 3 else None
         if table is not None:
-            self._writer.add_table(table)
+            self._table(table)
         elif _ITEM.match(lines[0]) and _is_list(lines):
             self._items(lines)
         elif lines[0].lstrip()[:1] in ("+", "|") and len({line.lstrip()[:1] for line in lines} - {"+", "|"}) == 0:
@@ -159,10 +179,39 @@ class _TextFlow:
 
     def _items(self, lines: list[str]) -> None:
         starts = [number for number, line in enumerate(lines) if _ITEM.match(line)]
-        margins = sorted({_margin(lines[number]) for number in starts})
         for start, end in pairwise([*starts, len(lines)]):
             text = "\n".join(line.strip() for line in lines[start:end])
-            self._writer.add(text, "list item", margins.index(_margin(lines[start])))
+            margin = _margin(lines[start])
+            while self._margins and self._margins[-1] > margin:
+                self._margins.pop()
+            if not self._margins or self._margins[-1] < margin:
+                self._margins.append(margin)
+            self._writer.add(text, "list item", len(self._margins) - 1)
+
+    # -- tables, and what reStructuredText marks ----------------------------------------------------------------------
+
+    def _table(self, table: Table) -> None:
+        self._writer.add_table(replace(table, title=self._table_title))
+        self._table_title = ""
+
+    def _caption(self, lines: list[str]) -> bool:
+        """Whether this is pandoc's caption of the table above, which it names."""
+        found = _CAPTION.fullmatch(one_line(" ".join(lines)))
+        above = self._writer.blocks[-1] if self._writer.blocks else None
+        if found is None or above is None or above.table is None or above.table.title:
+            return False
+        self._writer.blocks[-1] = replace(above, table=replace(above.table, title=found[1]))
+        return True
+
+    def _directive(self, lines: list[str]) -> bool:
+        """Whether this is a note, or says only how what follows is shown."""
+        if note := _RST_NOTE.match("\n".join(lines)):
+            self._writer.add(f"[{note[1]}] {one_line(note[2])}", "note")
+            return True
+        found = _RST_DIRECTIVE.fullmatch(lines[0])
+        if found and len(lines) == 1:
+            self._table_title = one_line(found[2]) if found[1] == "table" else ""
+        return bool(found) and len(lines) == 1
 
 
 def _margin(line: str) -> int:

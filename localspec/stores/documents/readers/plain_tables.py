@@ -9,6 +9,8 @@ from localspec.stores.documents.blocks import Table
 
 _BORDER = re.compile(r"[+|]?[-=+|: \u2500-\u257f]{3,}[+|]?")
 _DRAWN = str.maketrans({"│": "|", "┃": "|", "║": "|", "─": "-", "━": "-", "═": "=", "┼": "+", "╪": "+", "╬": "+"})
+_LONG_RULE = re.compile("-{6,}")
+_MOST_ROWS = 2000
 _RULES = re.compile(r"[=-]{2,}(?:[ \t]+[=-]{2,})+")
 
 
@@ -23,6 +25,30 @@ def drawn_table(lines: Sequence[str]) -> Table | None:
     if len(lines) >= 3 and _RULES.fullmatch(texts[1]) and not _RULES.fullmatch(texts[0]):
         return _ruled([line.expandtabs() for line in (lines[1], lines[0], *lines[1:], lines[1])])
     return None
+
+
+def multiline_table(groups: Sequence[Sequence[str]]) -> tuple[Table, int] | None:
+    """The table that these paragraphs begin with, and how many belong to it: pandoc parts the rows of a table whose
+    cells have several lines by empty lines, and puts it between two long rules. None where there is none."""
+    first = [line.strip() for line in groups[0]]
+    rule = next((number for number, text in enumerate(first) if number and _RULES.fullmatch(text)), 0)
+    if not rule or not _LONG_RULE.fullmatch(first[0]) or len(first[0]) < len(first[rule]):
+        return None
+    ends = (n for n, group in enumerate(groups[:_MOST_ROWS], 1) if len(group) > 1 and group[-1].strip() == first[0])
+    count = next(ends, 0)
+    if not count:
+        return None
+    starts = [found.start() for found in re.finditer("-+", groups[0][rule].expandtabs())]
+    rows = [groups[0][1:rule], groups[0][rule + 1 :], *groups[1:count]]
+    rows[-1] = rows[-1][:-1]
+    cells = [[_columns(line.expandtabs(), starts) for line in row] for row in rows if row]
+    return Table.of(
+        [[" ".join(filter(None, column)) for column in zip(*row, strict=True)] for row in cells], header_rows=1
+    ), count
+
+
+def _columns(line: str, starts: Sequence[int]) -> list[str]:
+    return [line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
 
 
 def _barred(texts: list[str]) -> Table | None:

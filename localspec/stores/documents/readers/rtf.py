@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
 from localspec.stores.documents.readers.encodings import one_line
-from localspec.stores.documents.readers.rtf_story import ParagraphState, RowState, RtfStory
+from localspec.stores.documents.readers.rtf_story import ParagraphState, RowState, RtfStory, RtfStyles
 from localspec.stores.documents.readers.running import PAGE_NUMBER, running_text
 from localspec.stores.documents.readers.symbol_fonts import shown_symbol
 
@@ -69,10 +69,10 @@ class _Reader:
     def __init__(self, writer: BlockWriter, limits: ParseLimits) -> None:
         self.title = ""
         self._limits = limits
-        self._outlines: dict[int, int] = {}
+        self._styles = RtfStyles()
         self._fonts: dict[int, tuple[str, str]] = {}  # code page and name
         self._page = "cp1252"
-        self._stories = [RtfStory(writer, self._outlines)]
+        self._stories = [RtfStory(writer, self._styles)]
         self._group = _Group()
         self._stack: list[_Group] = []
         self._bytes = bytearray()
@@ -82,6 +82,7 @@ class _Reader:
         self._collected = ""  # text of a group that is no text of the document
         self._number = 0  # of the font or style that is declared
         self._level: int | None = None
+        self._based_on = 0
         self._form: dict[str, int] = {}
         self._items: list[str] = []
         self._running: list[str] = []
@@ -204,7 +205,7 @@ class _Reader:
         group = self._group
         if word in ("fonttbl", "stylesheet"):
             group.target = "font" if word == "fonttbl" else "style"
-            self._collected, self._number, self._level = "", 0, None
+            self._collected, self._number, self._level, self._based_on = "", 0, None, 0
         elif word in _SKIPPED:
             group.target = "skip"
         elif word in ("footnote", "annotation", "shptxt", "dptxbxtext") or word in _RUNNING:
@@ -232,7 +233,7 @@ class _Reader:
         if word == "footnote":
             self._notes += 1
             self._put(f"[{self._notes}]")
-        inside = RtfStory(BlockWriter(self._limits), self._outlines, running=True)
+        inside = RtfStory(BlockWriter(self._limits), self._styles, running=True)
         self._stories.append(inside)
         self._group.target, self._group.ends = "text", word
         self._group.hidden = False
@@ -307,7 +308,9 @@ class _Reader:
         if self._group.target == "form":
             self._form[word] = value
         elif word == ("f" if self._group.target == "font" else "s"):
-            self._number, self._level, self._collected = value, None, ""
+            self._number, self._level, self._based_on, self._collected = value, None, 0, ""
+        elif word == "sbasedon":
+            self._based_on = value
         elif word == "fcharset":
             self._fonts[self._number] = (_CODE_PAGES.get(value, ""), "")
         elif word in ("cs", "ts", "ds"):
@@ -321,13 +324,7 @@ class _Reader:
         if self._group.target == "font":
             self._fonts[self._number] = (self._fonts.get(self._number, ("", ""))[0], name)
             return
-        found = re.fullmatch(r"heading (\d)", name.lower())
-        if found:
-            self._outlines[self._number] = int(found[1])
-        elif name.lower() == "title":
-            self._outlines[self._number] = 1
-        elif self._level is not None and self._level < 9:
-            self._outlines[self._number] = self._level + 1
+        self._styles.declare(self._number, name.lower(), self._level, self._based_on)
 
     def _character(self, word: str, number: int | None) -> bool:
         group = self._group
@@ -365,6 +362,8 @@ class _Reader:
             story.paragraph.outline = number or 0
         elif word == "ilvl":
             story.paragraph.level = max(0, number or 0)
+        elif word == "li":
+            story.paragraph.indent = number or 0
         elif word == "intbl":
             story.paragraph.in_table = True
         elif word == "cell":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from localspec.stores.documents.blocks import Span, Table
 from localspec.stores.documents.readers import table_headers
@@ -13,8 +13,9 @@ from localspec.stores.documents.readers.list_numbers import shown_bullet
 
 _HEADING_CHARACTERS = 300
 _SAME_EDGE = 30  # twentieths of a point between edges of cells that count as one
-_MARKER = re.compile(r"(•|·|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,6})[.)])\t")
+_MARKER = re.compile(r"([•·◦▪–—]|\(?(?:\d{1,3}|[a-zA-Z]|[ivxIVX]{1,6})[.)])\t")
 _WIDEST = 1000
+_FIGURE = re.compile(r"fig|abb|ill|drawing|zeichnung|bild|рис", re.IGNORECASE)
 
 
 @dataclass
@@ -24,7 +25,8 @@ class ParagraphState:
     style: int = 0
     outline: int | None = None
     in_table: bool = False
-    level: int = 0
+    level: int | None = None  # in its list, where that is said
+    indent: int = 0  # twentieths of a point
 
 
 @dataclass
@@ -43,10 +45,30 @@ class _Row:
     state: RowState
 
 
+class RtfStyles:
+    """What the styles of paragraphs say."""
+
+    def __init__(self) -> None:
+        self.outlines: dict[int, int] = {}  # level of headings
+        self.captions: set[int] = set()
+
+    def declare(self, number: int, name: str, level: int | None, based_on: int) -> None:
+        """A style with its name in lower case, and the style that it is based on."""
+        found = re.fullmatch(r"heading (\d)", name)
+        if found:
+            self.outlines[number] = int(found[1])
+        elif name == "title":
+            self.outlines[number] = 1
+        elif level is not None and level < 9:
+            self.outlines[number] = level + 1
+        if name == "caption" or based_on in self.captions:
+            self.captions.add(number)
+
+
 class RtfStory:
     """The body, or a note, header or text box in it."""
 
-    def __init__(self, writer: BlockWriter, outlines: dict[int, int], *, running: bool = False) -> None:
+    def __init__(self, writer: BlockWriter, styles: RtfStyles, *, running: bool = False) -> None:
         self.writer = writer
         self.running = running
         self.parts: list[str] = []
@@ -54,10 +76,12 @@ class RtfStory:
         self.paragraph = ParagraphState()
         self.row = RowState()
         self.beside: list[tuple[str, str]] = []  # kind and text of what stands behind the paragraph
-        self._outlines = outlines  # level of the headings by style
+        self._styles = styles
+        self._title = ""  # caption of the table that follows
         self._cell: list[str] = []  # paragraphs of the cell so far
         self._cells: list[str] = []
         self._rows: list[_Row] = []
+        self._indents: list[int] = []  # of the list so far, from the outermost
 
     def end_paragraph(self) -> None:
         """`\\par`: what was gathered is a paragraph, or one of a cell."""
@@ -66,15 +90,22 @@ class RtfStory:
             self._cell.append(f"{marker} {text}".strip())
             return
         self.end_table()
+        if text:
+            self._end_caption()
         level = self._heading_level()
         if text and level and len(text) < _HEADING_CHARACTERS:
             heading = one_line(f"{marker} {text}" if marker not in ("", "-") else text)
             if not self.running:
                 self.writer.turn(section=heading)
             self.writer.add(heading, "heading", level)
+        elif text and self.paragraph.style in self._styles.captions:
+            self._title = one_line(text)
+            self.writer.add(text, "caption")
         elif text and marker:
-            self.writer.add(f"{marker} {text}", "list item", self.paragraph.level)
+            self.writer.add(f"{marker} {text}", "list item", self._list_level())
         else:
+            if text and not self.paragraph.indent:
+                self._indents = []
             self.writer.add(text)
         self._write_beside()
 
@@ -97,7 +128,8 @@ class RtfStory:
         self.end_row()
         if self._rows:
             rows, self._rows = self._rows, []
-            self.writer.add_table(_table(rows))
+            self.writer.add_table(replace(_table(rows), title=self._title))
+            self._title = ""
             self._write_beside()
 
     def end(self) -> None:
@@ -105,7 +137,15 @@ class RtfStory:
         if "".join(self.parts).strip():
             self.end_paragraph()
         self.end_table()
+        self._end_caption()
         self._write_beside()
+
+    def _end_caption(self) -> None:
+        """The caption that no table follows names the table above it."""
+        title, self._title = self._title, ""
+        above = self.writer.blocks[-2] if title and len(self.writer.blocks) > 1 else None
+        if above is not None and above.table is not None and not above.table.title and not _FIGURE.match(title):
+            self.writer.blocks[-2] = replace(above, table=replace(above.table, title=title))
 
     def _taken(self) -> tuple[str, str]:
         text = tidy("".join(self.parts)).strip()
@@ -117,10 +157,20 @@ class RtfStory:
             marker = shown_bullet(marker)
         return text, marker
 
+    def _list_level(self) -> int:
+        """As it is said, else as far as the item is indented."""
+        if self.paragraph.level is not None:
+            return self.paragraph.level
+        while self._indents and self._indents[-1] > self.paragraph.indent:
+            self._indents.pop()
+        if not self._indents or self._indents[-1] < self.paragraph.indent:
+            self._indents.append(self.paragraph.indent)
+        return len(self._indents) - 1
+
     def _heading_level(self) -> int:
         if self.paragraph.outline is not None:
             return self.paragraph.outline + 1 if self.paragraph.outline < 9 else 0
-        return self._outlines.get(self.paragraph.style, 0)
+        return self._styles.outlines.get(self.paragraph.style, 0)
 
     def _write_beside(self) -> None:
         beside, self.beside = self.beside, []

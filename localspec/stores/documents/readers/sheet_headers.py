@@ -33,6 +33,19 @@ def is_lone(row: GridRow, mask: int, whole: Sequence[int] = ()) -> bool:
 
 def header_count(grid: Grid, rows: Rows, columns: Sequence[int]) -> int:
     """Rows at the top of a table that name its columns; 0 if none does."""
+    count = _header_count(grid, rows, columns)
+    if 0 < count < len(rows) - 1:
+        # pandas writes the names of the first columns on a row of their own, where the rows above leave gaps.
+        row, mask = rows[count]
+        above = 0
+        for _, filled in rows[:count]:
+            above |= filled
+        if mask and not mask & above and not row.numeric & mask and (mask | above).bit_count() == len(columns):
+            return count + 1
+    return count
+
+
+def _header_count(grid: Grid, rows: Rows, columns: Sequence[int]) -> int:
     if len(rows) < 2:
         return 0
     top = rows[0][0].number

@@ -38,10 +38,13 @@ def _read_package(package: Package, limits: ParseLimits) -> Content:
         if budget.spent:
             break
     grids = {name: reader.grid for name, reader in readers.items()}
+    running: set[str] = set()  # headers and footers so far: most sheets have the same
     for sheet, reader in zip(book.sheets, readers.values(), strict=False):
         write_grid(writer, reader.grid, limits.cells)
-        for text in dict.fromkeys(header_texts(reader.extras.header_footer)):
-            writer.add(text, "running")
+        for text in header_texts(reader.extras.header_footer):
+            if text not in running:
+                running.add(text)
+                writer.add(text, "running")
         _write_drawings(writer, package, sheet, reader.extras.drawings, grids)
         if reader.extras.open_formulas:
             warnings.append(_not_calculated(sheet.name, reader.extras.open_formulas))
