@@ -512,6 +512,7 @@ PASSAGE_GONE = "{file} is not in the library any more. This is the passage as th
 PASSAGE_ELSEWHERE = "The library of this chat is not here. This is the passage as the chat keeps it."
 PASSAGE_NO_LIBRARY = "The library cannot be looked into now. This is the passage as the chat keeps it."
 PASSAGE_PROBLEM = "The library cannot be looked into: {problem} This is the passage as the chat keeps it."
+PASSAGE_CHART = "Chart"
 PASSAGE_UNKNOWN = "The text of this passage was not kept."
 CLOSE = "Close"
 

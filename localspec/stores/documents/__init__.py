@@ -5,7 +5,7 @@
   because files come from anywhere; `readers/` has one module per family of formats. A new file kind begins there.
 - `document_table` holds the documents, `file_store` copies of their files, named by the SHA-256 of the content.
 - `passages` cuts a document, by tokens of the embedder: `table_passages` its tables, `cutting` what is longer than a
-  passage.
+  passage. `passage_blocks` finds the blocks of passages again, to show them.
 - `passage_vectors` embeds the passages, `passage_words` keeps their words, `search` fuses the search by meaning and by
   words.
 - `folders` and `watching` take in the documents of folders, also as they change.
