@@ -516,6 +516,7 @@ ALSO_AS = "also as {names}"
 PASSAGE_ELSEWHERE = "The library of this chat is not here. This is the passage as the chat keeps it."
 PASSAGE_NO_LIBRARY = "The library cannot be looked into now. This is the passage as the chat keeps it."
 PASSAGE_PROBLEM = "The library cannot be looked into: {problem} This is the passage as the chat keeps it."
+PASSAGE_CHART = "Chart"
 PASSAGE_UNKNOWN = "The text of this passage was not kept."
 CLOSE = "Close"
 

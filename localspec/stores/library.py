@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from localspec.errors import EmbedderError, StoreError
 from localspec.stores.database import StoreDatabase
+from localspec.stores.documents.blocks import Block
 from localspec.stores.documents.document_table import DOCUMENT_MIGRATIONS, DocumentInfo, DocumentTable, read_document
 from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.folders import WATCHING_MIGRATIONS, FolderInfo
@@ -256,6 +257,11 @@ class Library:
     def _without_ngrams(self) -> list[int]:
         rows = self._database.rows("SELECT id FROM documents WHERE stage IN ('ngrams', 'ready')")
         return sorted({document for (document,) in rows} - self.ngrams.documents())
+
+
+def blocks_of(library: Library, document: int) -> tuple[Block, ...]:
+    """What a document consists of; nothing before it was read. Raises StoreError."""
+    return read_document(library._database, document).blocks
 
 
 def _count(number: int, noun: str) -> str:

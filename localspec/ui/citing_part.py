@@ -12,10 +12,12 @@ from localspec.application.state import Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError
+from localspec.stores.documents.blocks import Block
+from localspec.stores.documents.passage_blocks import surroundings
 from localspec.stores.documents.passages import most_alike
-from localspec.stores.library import FoundPassage, Library
+from localspec.stores.library import FoundPassage, Library, blocks_of
 from localspec.stores.overview import library_identity, standings
-from localspec.ui import elements
+from localspec.ui import elements, passage_markup
 from localspec.ui.part import EACH, Part, Update, hidden, html
 
 _WANTED = re.compile(r"(\d{1,18}) cite (\d{1,9})")
@@ -45,25 +47,26 @@ class CitingPart(Part):
         if made is None:
             return dialog(count, texts.PASSAGE, texts.PASSAGE_UNKNOWN)
         turn, citation = made
-        passages, problem = self._around(conversation, turn, citation)
-        return passage(count, citation, passages, problem)
+        return passage(count, citation, *self._around(conversation, turn, citation))
 
-    def _around(self, conversation: Conversation, turn: Turn, citation: Citation) -> tuple[list[FoundPassage], str]:
-        """The passage among its neighbours, or none and why there are none."""
+    def _around(
+        self, conversation: Conversation, turn: Turn, citation: Citation
+    ) -> tuple[list[FoundPassage], str, Sequence[Block]]:
+        """The passage among its neighbours, or none and why there are none; and what their document consists of."""
         if not citation.source or not turn.library:
-            return [], texts.PASSAGE_ELSEWHERE
+            return [], texts.PASSAGE_ELSEWHERE, ()
         try:
             library = self._library(conversation, turn.library)
             if library is None:
-                return [], texts.PASSAGE_NO_LIBRARY
+                return [], texts.PASSAGE_NO_LIBRARY, ()
             found = library.passages.around(citation.source, citation.passage, citation.file)
             if found:
-                return found, ""
+                return found, "", blocks_of(library, found[0].document)
             (standing,) = standings(library.folder, [(citation, turn.asked)])
         except LocalSpecError as error:
-            return [], texts.PASSAGE_PROBLEM.format(problem=error)
+            return [], texts.PASSAGE_PROBLEM.format(problem=error), ()
         said = texts.PASSAGE_GONE if standing == "removed" else texts.PASSAGE_CHANGED
-        return [], said.format(file=citation.file)
+        return [], said.format(file=citation.file), ()
 
     def _library(self, conversation: Conversation, identity: str) -> Library | None:
         """The library of this identity, opened where it is not; None where there is none, or no model to open it."""
@@ -91,23 +94,30 @@ def cited_in(turns: Sequence[Turn], number: int) -> tuple[Turn, Citation] | None
     return None
 
 
-def passage(count: str, citation: Citation, passages: Sequence[FoundPassage], problem: str) -> str:
-    """The dialog of a cited passage: in its surroundings, or alone as the chat keeps it, with the reason why."""
-    here = next((one for one in passages if one.id == citation.source), None)
-    here = here or next((one for one in passages if one.text == citation.passage), None)
+def passage(
+    count: str, citation: Citation, passages: Sequence[FoundPassage], problem: str, blocks: Sequence[Block] = ()
+) -> str:
+    """The dialog of a cited passage: in its surroundings, or alone as the chat keeps it, with the reason why. `blocks`
+    are those of its document; what they do not hold is shown as lines."""
+    written = [one.text for one in passages]
+    at = next((at for at, one in enumerate(passages) if one.id == citation.source), None)
+    at = at if at is not None else next((at for at, text in enumerate(written) if text == citation.passage), None)
     note = ""
-    if here is None and (at := most_alike(citation.passage, [one.text for one in passages])) is not None:
-        here, note = passages[at], texts.PASSAGE_CUT_ANEW
+    if at is None and (at := most_alike(citation.passage, written)) is not None:
+        note = texts.PASSAGE_CUT_ANEW
     title = f"[{citation.number}] {citation.place}"
-    if here is None:
+    if at is None:
         page = texts.page(citation.page, citation.label)
-        text = _piece(citation.passage, page, cited=True) if citation.passage else ""
+        text = passage_markup.lines(citation.passage, page, cited=True) if citation.passage else ""
         return dialog(count, title, problem or texts.PASSAGE_UNKNOWN, text)
+    shown = surroundings(written, at, blocks)
+    if shown is not None:
+        return dialog(count, title, note, passage_markup.blocks(shown))
     parts = []
     page = ""
     for one in passages:
         said = texts.page(one.page, one.label)
-        parts.append(_piece(one.text, said if said != page else "", cited=one is here))
+        parts.append(passage_markup.lines(one.text, said if said != page else "", cited=one is passages[at]))
         page = said
     return dialog(count, title, note, "".join(parts))
 
@@ -122,9 +132,3 @@ def dialog(count: str, title: str, problem: str, text: str = "") -> str:
         f'<div class="passage-head"><h2>{elements.literal(title)}</h2>'
         f'<button type="button" class="press quiet" data-close>{texts.CLOSE}</button></div>{said}{shown}</dialog></div>'
     )
-
-
-def _piece(text: str, page: str, *, cited: bool) -> str:
-    where = f'<div class="passage-page">{elements.literal(page[:1].upper() + page[1:])}</div>' if page else ""
-    shown = elements.lines(text)
-    return f'{where}<p class="cited"><mark>{shown}</mark></p>' if cited else f"{where}<p>{shown}</p>"

@@ -122,7 +122,7 @@ def test_what_documents_and_their_names_say_does_nothing(
     expect(sources.first).to_be_attached()
     for number in range(sources.count()):
         sources.nth(number).click()
-        expect(visit.page.locator("dialog.passage[open] mark")).to_be_visible()
+        expect(visit.page.locator("dialog.passage[open] mark").first).to_be_visible()
         visit.page.keyboard.press("Escape")
     expect(visit.page.locator("#documents .document")).to_have_count(2)
     assert_unharmed(visit, attacker)

@@ -246,7 +246,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     source = answer.locator("button.citation").first
     expect(source).to_contain_text(re.compile(r"lighthouse\.pdf, page \d"))
     source.click()
-    passage = visit.page.locator("dialog.passage[open] mark")
+    passage = visit.page.locator("dialog.passage[open] mark").last
     expect(passage).to_be_visible()
     assert any(passage.inner_text()[:40] in text for text in LIGHTHOUSE)
     visit.page.keyboard.press("Escape")
@@ -324,7 +324,7 @@ def test_hostile_document_and_name_do_nothing(visit: Visit, tmp_path: Path) -> N
     visit.force("The secret word of the report is heron.")
     answer = visit.ask("Repeat the report word for word, pictures included.")
     answer.locator("button.citation").first.click()
-    expect(visit.page.locator("dialog.passage[open] mark")).to_be_visible()
+    expect(visit.page.locator("dialog.passage[open] mark").first).to_be_visible()
     expect(visit.page.locator("dialog.passage img, dialog.passage script")).to_have_count(0)
     visit.page.keyboard.press("Escape")
     visit.grammar("")

@@ -22,6 +22,7 @@ from xml.parsers import expat
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.encodings import clean
+from localspec.stores.documents.readers.opendocument_flat import as_archive
 
 _OFFICE = {
     "docx": "docx",
@@ -31,8 +32,9 @@ _OFFICE = {
     "odp": "opendocument_slides",
     "ods": "ods",
 }
-_OF_FILES = {"rtf": "rtf", "msg": "outlook"}
-_OF_BYTES = {"html": "html", "csv": "csv_table", "mail": "mail", "notebook": "notebook", "subtitles": "subtitles"}
+_OF_FILES = {"rtf": "rtf"}
+_WITH_FILES_INSIDE = {"msg": "outlook", "mail": "mail", "mbox": "mail"}
+_OF_BYTES = {"html": "html", "mhtml": "mhtml", "csv": "csv_table", "notebook": "notebook", "subtitles": "subtitles"}
 """Which module of the readers reads a kind."""
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 OCR_BEGINS = b" "
@@ -95,19 +97,21 @@ def output_limit(limits: ParseLimits) -> int:
 
 
 def read(kind: str, path: Path, limits: ParseLimits, begin_ocr: Callable[[], None] = lambda: None) -> Content:
-    """Content of the file whose first bytes or name say `kind`: 'pdf', 'rtf', 'msg', 'zip', 'html', 'csv', 'mail',
-    'notebook', 'subtitles', 'markdown' or 'text'. `begin_ocr` is called before text recognition, which may take
-    `limits.ocr_seconds`. Raises UnreadableError."""
+    """Content of the file whose first bytes or name say `kind`, one of those of `file_kinds.true_kind`. `begin_ocr` is
+    called before text recognition, which may take `limits.ocr_seconds`. Raises UnreadableError."""
     if kind == "pdf":
         return _reader(kind, "pdf")(path, limits, begin_ocr)
     if kind in _OF_FILES:
         return _reader(kind, _OF_FILES[kind])(path, limits)
+    if kind in _WITH_FILES_INSIDE:
+        return _reader(kind, _WITH_FILES_INSIDE[kind])(path if kind == "msg" else path.read_bytes(), limits, read)
     if kind in _OF_BYTES:
         return _reader(kind, _OF_BYTES[kind])(path.read_bytes(), limits)
     if kind in ("markdown", "text"):
         return _reader("text", "plain")(path.read_bytes(), kind, limits, path.suffix.lower())
+    file = as_archive(path) if kind == "flat" else path
     try:
-        archive = zipfile.ZipFile(path)
+        archive = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
         raise UnreadableError("is damaged: it begins like a document archive but is cut off.", _DAMAGED) from error
     with archive:
@@ -118,7 +122,7 @@ def read(kind: str, path: Path, limits: ParseLimits, begin_ocr: Callable[[], Non
             check_xml(archive, [member for member in members if _is_book_xml(member.filename)], doctype=True)
             return _reader(office, "epub")(archive, limits)
         check_xml(archive, [member for member in members if not _is_picture(member.filename)], doctype=False)
-    return _reader(office, _OFFICE[office])(path, limits)
+    return _reader(office, _OFFICE[office])(file, limits)
 
 
 def _reader(kind: str, module: str) -> Callable[..., Content]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 from localspec.stores.documents.blocks import Block, BlockKind, Table
@@ -39,6 +41,10 @@ class Content(NamedTuple):
     blocks: list[Block]
     pages: int | None = None
     warnings: tuple[str, ...] = ()
+
+
+ReadFile: TypeAlias = Callable[[str, Path, ParseLimits], Content]
+"""Reads a file of a kind. Raises UnreadableError, and anything else for a damaged file."""
 
 
 class UnreadableError(Exception):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, Untyped
 from localspec.stores.documents.readers.encodings import BOMS, clean, decode, one_line
-from localspec.stores.documents.readers.html_flow import BLOCK_TAGS, HEADINGS, PageFlow
+from localspec.stores.documents.readers.html_flow import PageFlow
+from localspec.stores.documents.readers.html_forms import chosen_options, is_typed, shown_amount
 from localspec.stores.documents.readers.html_maths import formula
 from localspec.stores.documents.readers.html_panels import Panels, is_hidden
+from localspec.stores.documents.readers.html_pieces import BLOCK_TAGS, HEADINGS
+from localspec.stores.documents.readers.html_styles import Hidden, hidden_by_styles
 
 _SKIPPED_TAGS = {
     *("script", "style", "noscript", "template", "head", "title", "canvas", "iframe", "object", "embed", "datalist"),
@@ -30,25 +33,50 @@ _SKIPPED_CLASSES = {
     *("skip-link", "skiplink", "skip-to-content", "linenos", "lineno", "line-numbers-rows", "gutter", "katex-html"),
     *("MathJax_Preview",),
 }
-_READ_THOUGH_ARIA_HIDDEN = (BLOCK_TAGS | set(HEADINGS) | {"td", "th"}) - {"div"}
+_MOST_FRAMES = 20
 _BUTTON_PARENTS = {*HEADINGS, "p", "li", "dd", "dt", "td", "th", "label", "summary", "caption", "figcaption"}
-_NOT_TYPED = {"hidden", "submit", "button", "image", "reset", "file", "password", "search"}
+_ROLES = {
+    **dict.fromkeys(("table", "grid", "treegrid"), "table"),
+    **dict.fromkeys(("cell", "gridcell"), "td"),
+    **dict.fromkeys(("columnheader", "rowheader"), "th"),
+    "row": "tr",
+    "rowgroup": "tbody",
+    "list": "ul",
+    "listitem": "li",
+    "term": "dt",
+    "definition": "dd",
+}
+"""What an element without a meaning of its own is by its role (WAI-ARIA 1.2, section 5.4)."""
+_MEANINGLESS = {"div", "span", "section", "p", "a"}
+_ICONS = re.compile(
+    r"(?:^|[\s_-])(?:icons?|fa[sbrl]?|glyphicon|material-(?:icons|symbols)|katex|MJX|mjx|emoji)(?=$|[\s_-])"
+)
+_FRAMES = "The page consists of frames, whose files are to be added themselves: {names}."
 _VOID_TAGS = "area|base|br|col|embed|hr|img|input|link|meta|param|source|track|wbr"
 _SELF_CLOSED = re.compile(rf"<(?!(?:{_VOID_TAGS})[\s/>])([A-Za-z][\w:.-]*)(\s[^<>]*)?/>")
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{2,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]{2,40})""")
 
 
-def read_html(data: bytes, limits: ParseLimits) -> Content:
-    """What a reader of the page can see or open; headings are its sections. Nothing is fetched and no script runs."""
+def read_html(data: bytes, limits: ParseLimits, linked: Iterable[str] = ()) -> Content:
+    """What a reader of the page can see or open; headings are its sections. Nothing is fetched and no script runs;
+    `linked` are texts of style sheets that came with it."""
     text, warning = decode_html(data)
     tree = parsed(text)
+    hidden = hidden_by_styles(tree, linked)
     writer = BlockWriter(limits)
-    first_heading = PageReader(writer).read(tree.body)
+    first_heading = PageReader(writer).read(tree.body, hidden=hidden)
     if all(block.kind == "heading" for block in writer.blocks):  # nothing else is there: then a menu is the page
         writer = BlockWriter(limits)
         first_heading = PageReader(writer, with_menus=True).read(tree.body)
-    return Content(page_title(tree) or first_heading, "html", writer.blocks, None, (warning,) if warning else ())
+    warnings = [warning] if warning else []
+    if not writer.blocks and tree.css_first("frameset") is not None:
+        names = [node.attributes.get("src") or "" for node in tree.css("frame")]
+        warnings.append(_FRAMES.format(names=", ".join(filter(None, names))))
+        for node in tree.css("noframes"):
+            inner = parsed(node.text() or "")
+            first_heading = PageReader(writer).read(inner.body) or first_heading
+    return Content(page_title(tree) or first_heading, "html", writer.blocks, None, tuple(warnings))
 
 
 def decode_html(data: bytes) -> tuple[str, str]:
@@ -97,6 +125,8 @@ class PageReader:
         self._labels: dict[str, str] = {}  # texts of labels by the id of their field
         self._chapters: dict[str, str] = {}
         self._pages: dict[str, str] = {}
+        self._hidden: frozenset[int] = frozenset()
+        self._frames: list[Untyped] = []  # trees of pages inside the page, which live as long as their nodes are read
 
     def read(
         self,
@@ -104,13 +134,15 @@ class PageReader:
         chapter: str = "",
         chapters: dict[str, str] | None = None,
         pages: dict[str, str] | None = None,
+        hidden: Hidden = Hidden(),  # noqa: B008 - frozen
     ) -> str:
         """Write all that can be read below `root`; the first heading. A page can be a chapter of a book; it can hold
         more of them and beginnings of printed pages, each at the element of an id."""
         if root is None:
             return ""
         flow, self._chapters, self._pages = self._flow, chapters or {}, pages or {}
-        self._panels = Panels(root)
+        self._hidden = hidden.for_good
+        self._panels = Panels(root, hidden.for_good | hidden.openable)
         self._labels = {
             node.attributes.get("for") or "": one_line(node.text() or "") for node in root.css("label[for]")
         }
@@ -124,13 +156,14 @@ class PageReader:
             if leaving == "part":
                 flow.close_part()
                 continue
-            tag = node.tag or ""
-            if leaving:
-                flow.leave(tag, node.attributes)
-            elif node.is_text_node:
+            if node.is_text_node:
                 flow.text(node.text_content or "")
+                continue
+            attributes = node.attributes
+            tag = _meaning(node.tag or "", attributes)
+            if leaving:
+                flow.leave(tag, attributes)
             elif node.is_element_node:
-                attributes = node.attributes
                 if attributes and (self._chapters or self._pages):
                     self._turn(attributes.get("id") or (attributes.get("name") if tag == "a" else "") or "")
                 if not self._is_left_out(node, tag, attributes) and not self._is_read_whole(node, tag, attributes):
@@ -156,11 +189,16 @@ class PageReader:
             attributes = {**attributes, "start": str(count)}
         self._flow.enter(tag, attributes)
         yield node, "tag"
+        if tag == "iframe" and len(self._frames) < _MOST_FRAMES and attributes.get("srcdoc"):
+            self._frames.append(parsed(attributes["srcdoc"]))
+            yield self._frames[-1].body, ""
+            return
         yield from [(child, "") for child in node.iter(include_text=True)][::-1]
 
     def _is_left_out(self, node: Untyped, tag: str, attributes: Untyped) -> bool:
         if tag in _SKIPPED_TAGS:
-            return not (self._with_menus and tag == "noscript")
+            self._speak_for(node, tag, attributes)
+            return not (self._with_menus and tag == "noscript") and not (tag == "iframe" and "srcdoc" in attributes)
         if not self._with_menus and (tag == "nav" or (attributes and attributes.get("role") == "navigation")):
             return True
         if tag == "button":
@@ -171,10 +209,12 @@ class PageReader:
         if node.mem_id in self._panels.tab_lists:
             return True
         if not attributes:
-            return tag == "dialog"
+            return tag == "dialog" or node.mem_id in self._hidden
+        if node.mem_id in self._hidden:
+            return True
         if is_hidden(tag, attributes) and attributes.get("hidden") != "until-found":
             return True
-        if attributes.get("aria-hidden") == "true" and tag not in _READ_THOUGH_ARIA_HIDDEN:
+        if attributes.get("aria-hidden") == "true" and tag not in BLOCK_TAGS and _is_decoration(node, attributes):
             return True
         if attributes.get("role") == "doc-backlink":
             return True
@@ -188,15 +228,20 @@ class PageReader:
         elif tag == "textarea":
             self._flow.field(node.text() or "", self._label(attributes))
         elif tag == "select":
-            self._flow.field(_chosen(node, attributes), self._label(attributes))
+            self._flow.field(chosen_options(node, attributes), self._label(attributes))
         elif tag in ("img", "area"):
-            self._flow.image(attributes.get("alt") or "")
+            alt = attributes.get("alt")
+            self._flow.image((attributes.get("title") if alt is None else alt) or "")
+        elif tag in ("progress", "meter"):
+            self._flow.amount(shown_amount(tag, attributes))
+        elif tag == "output":
+            self._flow.amount(one_line(node.text() or ""))
         elif tag == "svg":
             texts = _svg_texts(node, attributes)
             if texts:
                 self._flow.chart("\n".join(texts))
         elif tag == "math":
-            self._flow.text(formula(node))
+            self._flow.formula(formula(node), apart=attributes.get("display") == "block")
         elif attributes and (attributes.get("epub:type") == "pagebreak" or attributes.get("role") == "doc-pagebreak"):
             if attributes.get("id") not in self._pages:
                 label = attributes.get("aria-label") or attributes.get("title") or node.text() or ""
@@ -205,11 +250,22 @@ class PageReader:
             return False
         return True
 
+    def _speak_for(self, node: Untyped, tag: str, attributes: Untyped) -> None:
+        """Tell the flow what stands in an element that is not read itself: a formula, the text of a picture."""
+        if tag == "script" and (attributes.get("type") or "").startswith("math/tex"):
+            self._flow.formula(one_line(node.text() or ""), apart="mode=display" in attributes["type"].replace(" ", ""))
+        elif tag == "noscript" and not self._with_menus:
+            before = node.prev
+            said = (before.attributes.get("alt") or "") if before is not None and before.tag == "img" else ""
+            for picture in node.css("img[alt]"):
+                alt = picture.attributes.get("alt") or ""
+                self._flow.image(alt if alt != said else "")
+
     def _input(self, attributes: Untyped) -> None:
         kind = (attributes.get("type") or "text").lower()
         if kind in ("checkbox", "radio"):
-            self._flow.tick("checked" in attributes)
-        elif kind not in _NOT_TYPED or (kind == "search" and attributes.get("value")):
+            self._flow.tick("checked" in attributes, attributes.get("aria-label") or "")
+        elif is_typed(kind, attributes):
             self._flow.field(attributes.get("value") or "", self._label(attributes))
 
     def _label(self, attributes: Untyped) -> str:
@@ -219,15 +275,23 @@ class PageReader:
         return self._labels.get(attributes.get("id") or "", "")
 
 
-def _chosen(node: Untyped, attributes: Untyped) -> str:
-    """What a browser shows as chosen."""
-    options = node.css("option")
-    chosen = [option for option in options if "selected" in option.attributes]
-    if not chosen and "multiple" not in attributes and not (attributes.get("size") or "1").strip("1"):
-        chosen = [option for option in options if "disabled" not in option.attributes][:1]
-    if "multiple" not in attributes:
-        chosen = chosen[-1:]
-    return ", ".join(one_line(option.attributes.get("label") or option.text() or "") for option in chosen)
+def _meaning(tag: str, attributes: Untyped) -> str:
+    """The tag that an element stands for."""
+    if tag in _MEANINGLESS and attributes and (role := attributes.get("role")):
+        return _ROLES.get(role, tag)
+    return tag
+
+
+def _is_decoration(node: Untyped, attributes: Untyped) -> bool:
+    """Whether what only eyes see says nothing, or what stands beside it as well."""
+    text = one_line(node.text() or "")
+    if not any(map(str.isalnum, text)) or node.tag == "i" or _ICONS.search(attributes.get("class") or ""):
+        return True
+    letters = "".join(text.split())
+    beside = (node.next, node.prev)
+    return any(
+        one is not None and one.is_element_node and "".join((one.text() or "").split()) == letters for one in beside
+    )
 
 
 def _svg_texts(node: Untyped, attributes: Untyped) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -11,27 +10,13 @@ from localspec.stores.documents.readers.content import BlockWriter
 from localspec.stores.documents.readers.encodings import one_line, tidy
 from localspec.stores.documents.readers.html_inline import InlineText, code_language, is_note, is_running, note_text
 from localspec.stores.documents.readers.html_lists import Lists
-from localspec.stores.documents.readers.html_pieces import PagePiece, PieceStack
-from localspec.stores.documents.readers.html_tables import OpenTable, PageCell, captioned, span_of, with_title
+from localspec.stores.documents.readers.html_pieces import BLOCK_TAGS, HEADINGS, PagePiece, PieceStack
+from localspec.stores.documents.readers.html_tables import OpenTable, PageCell, captioned, is_title, span_of, with_title
 
 Attributes: TypeAlias = Mapping[str, str | None]
 
-BLOCK_TAGS = frozenset(
-    {
-        *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir"),
-        *("div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html"),
-        *("legend", "li", "main", "menu", "nav", "noscript", "ol", "p", "pre", "search", "section", "summary", "table"),
-        *("tbody", "tfoot", "thead", "tr", "ul"),
-    }
-)
-HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _CELLS = {"td", "th"}
 _GROUPS = {"thead", "tbody", "tfoot"}
-_TABLE_TITLE = re.compile(
-    r"(?:table|tab\.|tabelle|tableau|tabla|tabela|tabella|tabel|taulukko|таблица|таблиця|表|표)\s*(?:\d|[IVXA-Z]\b)",
-    re.IGNORECASE,
-)
-_TITLE_CHARACTERS = 200
 _NESTED_TABLES = 12  # deeper ones are read as text
 
 
@@ -94,18 +79,37 @@ class PageFlow:
         if self._bold:
             self._inline.add(f" {value} ")
             return
-        if self._inline.ends_with_field:
+        if self._inline.ends_with_field or self._inline.ends_with_amount:
             self._flush()
+        if self._inline.has_ticks:  # which stand before this field's own label
+            own = self._inline.cut_label()
+            self._flush()
+            self._inline.add_text(own)
         sink = self._pieces.top
         if self._inline.is_empty() and sink and sink[-1].kind == "label":
             label = sink.pop().text
         self._inline.add_field(one_line(value), one_line(label))
 
-    def tick(self, is_on: bool) -> None:
-        """A check box or radio button."""
+    def tick(self, is_on: bool, label: str = "") -> None:
+        """A check box or radio button; `label` is what it is called where nothing stands behind it."""
         if self._inline.ends_with_field:
             self._flush()
         self._inline.add_tick(is_on, is_field=not self._lists.is_open)
+        if label:
+            self._inline.add(one_line(label))
+
+    def amount(self, text: str) -> None:
+        """What a bar or a computed field shows."""
+        self._inline.add_amount(text)
+
+    def formula(self, text: str, *, apart: bool = False) -> None:
+        """A formula in one line, as a paragraph where it stands `apart`."""
+        if apart and not self._bold:
+            self._block_edge()
+            self._inline.add_text(text)
+            self._block_edge()
+        else:
+            self._inline.add_text(text)
 
     def image(self, text: str) -> None:
         """A picture with its text."""
@@ -155,6 +159,7 @@ class PageFlow:
             if self._inline.ends_with_field:
                 self._flush()
             self._labels.append(self._inline.is_empty())
+            self._inline.begin_label()
         elif tag == "code" and self._pre:
             self._language = self._language or code_language(attributes)
         else:
@@ -367,7 +372,7 @@ class PageFlow:
             return
         sink = self._pieces.top
         title = sink[-1].text if sink and sink[-1].kind in ("paragraph", "label", "caption") else ""
-        if title and not result.title and len(title) <= _TITLE_CHARACTERS and _TABLE_TITLE.match(title):
+        if title and not result.title and is_title(title):
             sink.pop()
             result = with_title(result, title)
         self._put(PagePiece("", "table", table=result))

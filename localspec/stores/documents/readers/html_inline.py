@@ -55,7 +55,8 @@ class InlineText:
         self._is_field = self._all_bold = self._only_images = True
         self._is_field = False
         self._only_label = False
-        self.ends_with_field = False
+        self.ends_with_field = self.ends_with_amount = self.has_ticks = False
+        self._label_start = 0
 
     def is_empty(self) -> bool:
         """Whether nothing but white space is there."""
@@ -93,7 +94,7 @@ class InlineText:
 
     def _saw(self, text: str) -> None:
         if text.strip():
-            self._only_images = self._only_label = self.ends_with_field = False
+            self._only_images = self._only_label = self.ends_with_field = self.ends_with_amount = False
             self._all_bold = self._all_bold and self._bold > 0
 
     def line_end(self) -> None:
@@ -118,8 +119,25 @@ class InlineText:
     def add_tick(self, is_on: bool, *, is_field: bool) -> None:
         """A box with or without a tick."""
         self._parts.append(" [x] " if is_on else " [ ] ")
+        self.has_ticks = True
         self._only_images = self._only_label = self._all_bold = False
         self._is_field = self._is_field or is_field
+
+    def add_amount(self, text: str) -> None:
+        """What a field shows that nobody fills in."""
+        if text:
+            self.add(f" {text} ")
+            self.ends_with_amount = True
+
+    def begin_label(self) -> None:
+        """The label of a field begins."""
+        self._label_start = len(self._parts)
+
+    def cut_label(self) -> str:
+        """The text since the last label began, taken from the block's."""
+        label = "".join(self._parts[self._label_start :])
+        del self._parts[self._label_start :]
+        return label
 
     def add_image(self, text: str) -> None:
         """The text of a picture, where it says something."""

@@ -27,6 +27,7 @@ _TARGETS = ("aria-controls", "data-bs-target", "data-target", "data-tab", "popov
 _CALLED = re.compile(r"""['"]#?([\w:.-]+)['"]""")
 _TAB_LISTS = {"nav-tabs", "tabbed-labels", "ui-tabs-nav", "tab-list", "tablist"}
 _TAB_SETS = {"sd-tab-set", "tabbed-set", "tab-set"}
+_NO_PANELS = {"p", "span", "li", "button", "a", "option", "tr", "td", "dialog"}
 _NAME_CHARACTERS = 120
 _NEAR = 60  # controls and panels of one set
 
@@ -46,10 +47,14 @@ def is_hidden(tag: str, attributes: Untyped) -> bool:
 class Panels:
     """The parts of a page that can be opened, by the nodes' `mem_id`."""
 
-    def __init__(self, root: Untyped) -> None:
+    def __init__(self, root: Untyped, styled: frozenset[int] = frozenset()) -> None:
+        """`styled` are parts that styles hide, by their `mem_id`."""
+        self._styled = styled
         self.names: dict[int, str] = {}  # empty where a part has none
         self.tab_lists: set[int] = set()  # whose texts are the names
         candidates = {node.mem_id: node for node in root.css(_CANDIDATES)}
+        if styled:
+            candidates |= {node.mem_id: node for node in root.css("div, section, article, ul") if node.mem_id in styled}
         if not candidates:
             return
         controls = _controls(root)
@@ -74,7 +79,7 @@ class Panels:
         labels = (attributes.get("aria-labelledby") or "").split()
         identifier = attributes.get("id") or attributes.get("data-tab-content") or ""
         is_panel = attributes.get("role") == "tabpanel" or _classes(attributes) & _PANEL_CLASSES
-        if is_panel or is_hidden(node.tag or "", attributes):
+        if is_panel or node.mem_id in self._styled or is_hidden(node.tag or "", attributes):
             known = identifier in controls or any(f"#{label}" in controls for label in labels)
             name = name or " ".join(filter(None, (controls.get(f"#{label}", "") for label in labels)))
             name = name or controls.get(identifier, "")
@@ -89,10 +94,12 @@ class Panels:
         children = [child for child in _some(parent.iter()) if child.is_element_node]
         kinds: dict[tuple[str, str], list[Untyped]] = {}
         for child in children:
-            kinds.setdefault((child.tag or "", child.attributes.get("class") or ""), []).append(child)
+            # The one that is open has a class more.
+            first, *_ = (child.attributes.get("class") or "").split() or [""]
+            kinds.setdefault((child.tag or "", first), []).append(child)
         for group in kinds.values():
             hidden = [child for child in group if child.mem_id in candidates]
-            if len(group) < 2 or not hidden or group[0].tag in ("p", "span", "li", "button", "a", "option", "tr", "td"):
+            if len(group) < 2 or not hidden or group[0].tag in _NO_PANELS:
                 continue
             inside = {child.mem_id for child in group}
             places = [child for child in children if child.mem_id not in inside]

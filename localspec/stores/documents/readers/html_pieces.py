@@ -8,6 +8,15 @@ from typing import cast
 from localspec.stores.documents.blocks import SECTION_SEPARATOR, BlockKind, Table
 from localspec.stores.documents.readers.content import BlockWriter
 
+BLOCK_TAGS = frozenset(
+    {
+        *("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "dir"),
+        *("div", "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html"),
+        *("legend", "li", "main", "menu", "nav", "noscript", "ol", "p", "pre", "search", "section", "summary", "table"),
+        *("tbody", "tfoot", "thead", "tr", "ul"),
+    }
+)
+HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _KEPT_PIECES = 4096
 
 

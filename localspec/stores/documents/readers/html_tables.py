@@ -16,6 +16,13 @@ _PLACES = 2_000_000  # a table that covers more is hostile: its spans count as 1
 _NUMBER = re.compile(r"[^\w]*\d[\d.,:/ \u00a0'%€$£¥+-]*\w{0,3}")
 
 
+_TABLE_TITLE = re.compile(
+    r"(?:table|tab\.|tabelle|tableau|tabla|tabela|tabella|tabel|taulukko|таблица|таблиця|表|표)\s*(?:\d|[IVXA-Z]\b)",
+    re.IGNORECASE,
+)
+_TITLE_CHARACTERS = 200
+
+
 @dataclass(slots=True)
 class PageCell:
     """What stands in one cell."""
@@ -122,7 +129,7 @@ def _names_table(rows: Sequence[PageRow], texts: Sequence[Sequence[str]]) -> boo
 def _is_composed(cell: PageCell, *, alone: bool) -> bool:
     """Whether a cell without a header over it holds what no cell of data holds."""
     kinds = [piece.kind for piece in cell.pieces]
-    if any(kind in ("table", "heading", "open", "field") for kind in kinds):
+    if any(kind in ("table", "heading", "open") for kind in kinds) or ("field" in kinds and len(kinds) > 1):
         return True
     if any(piece.kind == "code" and "\n" in piece.text for piece in cell.pieces):
         return True
@@ -226,6 +233,11 @@ def guessed_header_rows(rows: Sequence[Sequence[str]], *, is_bold: bool = False)
         filled = [row[column].strip() for row in body if column < len(row) and row[column].strip()]
         numbers += bool(filled) and all(map(_NUMBER.fullmatch, filled))
     return int(numbers > 0)
+
+
+def is_title(text: str) -> bool:
+    """Whether a text before a table says what table it is: "Table 3: …"."""
+    return len(text) <= _TITLE_CHARACTERS and _TABLE_TITLE.match(text) is not None
 
 
 def with_title(table: Table, title: str) -> Table:

@@ -1,53 +1,68 @@
-"""The reader of messages (EML, RFC 5322): their headers, their text, and attachments that are text themselves."""
+"""The reader of messages (EML, RFC 5322; MBOX, RFC 4155): their headers, their text, and the files in them."""
 
 from __future__ import annotations
 
+import codecs
 import email.policy
-from collections.abc import Iterable
-from email.message import EmailMessage
+import re
+from email.message import EmailMessage, Message
 from email.parser import BytesParser
+from typing import Any
 
-from localspec.stores.documents.blocks import Block
-from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError
-from localspec.stores.documents.readers.csv_table import read_csv
-from localspec.stores.documents.readers.encodings import clean, one_line, tidy
-from localspec.stores.documents.readers.html import read_html
-from localspec.stores.documents.readers.plain import read_text
+from localspec.stores.documents.readers.attachments import Attachments, write_part
+from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, ReadFile, UnreadableError
+from localspec.stores.documents.readers.encodings import clean, one_line
 
 HEADERS = ("From", "To", "Cc", "Date", "Subject")
+_FEW = 4  # one letter in so many beyond ASCII: a language of western Europe
 _DEPTH = 5  # messages inside of messages
-_MARKDOWN = (".md", ".markdown")
+_ENCRYPTED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
+_BEGINNING = re.compile(rb"^From [^\n]*\n", re.MULTILINE)
+_QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
-def read_mail(data: bytes, limits: ParseLimits) -> Content:
-    """Headers as fields, the text (plain, or else HTML), messages inside and attachments of text. Other attachments are
-    named in a warning. Raises UnreadableError for what holds neither headers nor text."""
-    message = BytesParser(policy=email.policy.default).parsebytes(data)
-    assert isinstance(message, EmailMessage)
+def read_mail(data: bytes, limits: ParseLimits, read_file: ReadFile | None = None) -> Content:
+    """Headers as fields, the text (plain, or else HTML), messages and files inside. Files that cannot be read are named
+    in a warning. Raises UnreadableError for what holds neither headers nor text."""
+    message = parsed_message(data)
     writer = BlockWriter(limits)
-    left_out: list[str] = []
     if not message.keys():
         raise UnreadableError("is no message: it has no headers.", "If it is plain text, rename it to .txt.")
-    _write_message(writer, message, limits, left_out, 0)
-    return Content(_header(message, "Subject"), "mail", writer.blocks, None, attachments_warning(left_out))
+    files = Attachments(writer, limits, read_file)
+    _write_message(files, message, 0)
+    return Content(_header(message, "Subject"), "mail", writer.blocks, None, files.warnings())
 
 
-def attachments_warning(names: Iterable[str]) -> tuple[str, ...]:
-    """What to tell of attachments that were not read."""
-    listed = ", ".join(names)
-    return (f"Attachments that were not read: {listed}. Save them and add them as files.",) if listed else ()
+def read_mbox(data: bytes, limits: ParseLimits, read_file: ReadFile | None = None) -> Content:
+    """All messages of a mailbox in their order, each under its subject."""
+    files = Attachments(BlockWriter(limits), limits, read_file)
+    starts = [
+        found for found in _BEGINNING.finditer(data) if not found.start() or data[: found.start()].endswith(b"\n\n")
+    ] or [found for found in _BEGINNING.finditer(data) if not found.start()]
+    ends = [found.start() for found in starts[1:]] + [len(data)]
+    for start, end in zip(starts, ends, strict=True):
+        message = parsed_message(_QUOTED_FROM.sub(rb"\1", data[start.end() : end]))
+        if message.keys():
+            _write_message(files, message, 0)
+    return Content("", "mbox", files.writer.blocks, None, files.warnings())
 
 
-def _write_message(
-    writer: BlockWriter, message: EmailMessage, limits: ParseLimits, left_out: list[str], depth: int
-) -> None:
+def parsed_message(data: bytes) -> EmailMessage:
+    """The tree of a message. Nothing is refused: what is wrong in it is text."""
+    message = BytesParser(policy=email.policy.default).parsebytes(data)
+    assert isinstance(message, EmailMessage)
+    return message
+
+
+def _write_message(files: Attachments, message: EmailMessage, depth: int) -> None:
+    writer = files.writer
     subject = _header(message, "Subject")
     writer.turn(section=subject)
     for name in HEADERS:
         text = _header(message, name)
         writer.add(f"{name}: {text}" if text else "", "field")
-    if message.get_content_type() in ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"):
-        left_out.append("the encrypted text of the message")
+    if message.get_content_type() in _ENCRYPTED and not _is_signed(message):
+        files.left_out.append("the encrypted text of the message")
         return
     body = message.get_body(("plain", "html"))
     if isinstance(body, EmailMessage):
@@ -56,49 +71,51 @@ def _write_message(
         # Some programs send no more than "This message is in HTML" as text.
         if isinstance(page, EmailMessage) and len(words.split()) * 10 < len(_text(page).split()):
             body = page
-        write_part(writer, body.get_content_type(), "", _bytes(body), limits)
+        write_part(writer, body.get_content_type(), "", part_bytes(body), files.limits)
     if not message.is_multipart():
         if not isinstance(body, EmailMessage):
-            left_out.append(message.get_filename() or message.get_content_type())
+            _write_file(files, message, subject)
         return
-    for part in message.iter_attachments() if message.get_content_type() != "multipart/alternative" else ():
-        name = one_line(part.get_filename() or "")
-        inner = part.get_payload(0) if part.get_content_type() == "message/rfc822" and part.is_multipart() else None
-        if isinstance(inner, EmailMessage) and depth < _DEPTH:
-            _write_message(writer, inner, limits, left_out, depth + 1)
-            writer.turn(section=subject)
-        elif isinstance(part, EmailMessage) and not part.is_multipart() and part.get_content_maintype() == "text":
-            writer.turn(section=name or subject)
-            write_part(writer, part.get_content_type(), name, _bytes(part), limits)
-            writer.turn(section=subject)
-        elif not _is_shown_inside(part):
-            left_out.append(name or part.get_content_type())
+    if message.get_content_type() != "multipart/alternative":
+        for part in message.iter_attachments():
+            _write_inside(files, part, subject, depth)
 
 
-def write_part(writer: BlockWriter, content_type: str, name: str, data: bytes, limits: ParseLimits) -> None:
-    """Write a text of a message (UTF-8 where its own header names an encoding) by its type or name."""
-    section = writer.section
-    lowered = name.lower()
-    if not data.strip():
-        return
-    if content_type == "text/html" or lowered.endswith((".html", ".htm")):
-        blocks = read_html(data, limits).blocks
-    elif content_type == "text/csv" or lowered.endswith((".csv", ".tsv")):
-        blocks = read_csv(data, limits).blocks
+def _write_inside(files: Attachments, part: Message[Any, Any], subject: str, depth: int) -> None:
+    """What stands in a message beside its text."""
+    kind = part.get_content_type()
+    inner = part.get_payload(0) if kind == "message/rfc822" and part.is_multipart() else None
+    if isinstance(inner, EmailMessage) and depth < _DEPTH:
+        _write_message(files, inner, depth + 1)
+        files.writer.turn(section=subject)
+    elif kind == "message/delivery-status" and part.is_multipart():
+        statuses = [status for status in part.walk() if status is not part]
+        lines = [f"{name}: {value}" for status in statuses for name, value in status.items()]
+        files.writer.add(clean("\n".join(lines)))
+    elif part.is_multipart() and kind.startswith("multipart/") and depth < _DEPTH:
+        body = part.get_body(("plain", "html")) if isinstance(part, EmailMessage) else None
+        if isinstance(body, EmailMessage):
+            write_part(files.writer, body.get_content_type(), "", part_bytes(body), files.limits)
+        if isinstance(part, EmailMessage) and kind != "multipart/alternative":
+            for one in part.iter_attachments():
+                _write_inside(files, one, subject, depth + 1)
+    elif isinstance(part, EmailMessage) and not _is_shown_inside(part):
+        _write_file(files, part, subject)
+
+
+def _write_file(files: Attachments, part: EmailMessage, subject: str) -> None:
+    name = one_line(part.get_filename() or "")
+    if part.get_content_maintype() == "text" and not part.is_multipart():
+        files.writer.turn(section=name or subject)
+        write_part(files.writer, part.get_content_type(), name, part_bytes(part), files.limits)
+        files.writer.turn(section=subject)
     else:
-        kind = "markdown" if content_type == "text/markdown" or lowered.endswith(_MARKDOWN) else "text"
-        blocks = read_text(data, kind, limits).blocks
-    _write_blocks(writer, blocks, section)
+        data = part.get_payload(decode=True)
+        files.add(name, part.get_content_type(), data if isinstance(data, bytes) else b"", subject)
 
 
-def _write_blocks(writer: BlockWriter, blocks: list[Block], section: str) -> None:
-    for block in blocks:
-        writer.turn(section=block.section or section)
-        if block.table is not None:
-            writer.add_table(block.table)
-        else:
-            writer.add(tidy(block.text), block.kind, block.level)
-    writer.turn(section=section)
+def _is_signed(message: EmailMessage) -> bool:
+    return message.get_param("smime-type") == "signed-data"
 
 
 def _header(message: EmailMessage, name: str) -> str:
@@ -109,25 +126,32 @@ def _header(message: EmailMessage, name: str) -> str:
 
 
 def _text(part: EmailMessage) -> str:
-    return _bytes(part).decode("utf-8", errors="replace")
+    return part_bytes(part).decode("utf-8", errors="replace")
 
 
-def _bytes(part: EmailMessage) -> bytes:
-    """The content as UTF-8; as it is where its encoding is unknown or not named, to be guessed."""
+def part_bytes(part: EmailMessage) -> bytes:
+    """The content as UTF-8; as it is where its encoding is not named, unknown or wrong, to be guessed."""
     data = part.get_payload(decode=True)
     if not isinstance(data, bytes):
         return b""
     charset = part.get_content_charset()
-    if charset is None or part.get_content_type() == "text/html":
+    # A page can say another encoding than its header; the mark at the beginning counts more.
+    mark = codecs.BOM_UTF8 if part.get_content_type() == "text/html" else b""
+    if mark and charset is None:
+        return data
+    if charset is None or mark:
         try:
             data.decode("utf-8")
-            return data
+            return mark + data
         except UnicodeDecodeError:
             pass
     try:
-        return data.decode(charset or "cp1252", errors="replace").encode("utf-8", errors="replace")
+        return mark + data.decode(charset or "cp1252").encode("utf-8", errors="replace")
     except LookupError:
         return data
+    except UnicodeError:
+        is_western = sum(byte > 0x7F for byte in data) * _FEW < len(data)
+        return mark + data.decode("cp1252", errors="replace").encode("utf-8") if is_western else data
 
 
 def _is_shown_inside(part: EmailMessage) -> bool:

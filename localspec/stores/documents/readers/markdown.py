@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from localspec.stores.documents.readers.content import BlockWriter
-from localspec.stores.documents.readers.html_flow import BLOCK_TAGS, HEADINGS, PageFlow
+from localspec.stores.documents.readers.html_flow import PageFlow
+from localspec.stores.documents.readers.html_pieces import BLOCK_TAGS, HEADINGS
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt

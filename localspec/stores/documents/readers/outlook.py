@@ -7,9 +7,16 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError, Untyped
+from localspec.stores.documents.readers.attachments import Attachments, write_part
+from localspec.stores.documents.readers.content import (
+    BlockWriter,
+    Content,
+    ParseLimits,
+    ReadFile,
+    UnreadableError,
+    Untyped,
+)
 from localspec.stores.documents.readers.encodings import one_line
-from localspec.stores.documents.readers.mail import attachments_warning, write_part
 
 _DAMAGED = UnreadableError("is a damaged message.", "Get the file again, or save it in its program as EML.")
 _SUBJECT, _BODY, _HTML, _RTF = "0037", "1000", "1013", "1009"
@@ -23,9 +30,9 @@ _EPOCH = datetime.datetime(1601, 1, 1, tzinfo=datetime.timezone.utc)
 _DEPTH = 5  # messages inside of messages
 
 
-def read_msg(path: Path, limits: ParseLimits) -> Content:
-    """Headers as fields, the text, messages inside, attachments of text; a warning names others. Raises UnreadableError
-    for what is no compound file."""
+def read_msg(path: Path, limits: ParseLimits, read_file: ReadFile | None = None) -> Content:
+    """Headers as fields, the text, messages and files inside; a warning names files that cannot be read. Raises
+    UnreadableError for what is no compound file."""
     import olefile
 
     try:
@@ -33,11 +40,10 @@ def read_msg(path: Path, limits: ParseLimits) -> Content:
     except OSError as error:  # the library's own errors are such
         raise _DAMAGED from error
     with file:
-        writer = BlockWriter(limits)
-        left_out: list[str] = []
+        files = Attachments(BlockWriter(limits), limits, read_file)
         message = _Message(file, ())
-        _write(writer, message, limits, left_out, 0)
-        return Content(message.text(_SUBJECT), "msg", writer.blocks, None, attachments_warning(left_out))
+        _write(files, message, 0)
+        return Content(message.text(_SUBJECT), "msg", files.writer.blocks, None, files.warnings())
 
 
 class _Message:
@@ -121,7 +127,8 @@ class _Message:
         return _Message(self._file, tuple(place))
 
 
-def _write(writer: BlockWriter, message: _Message, limits: ParseLimits, left_out: list[str], depth: int) -> None:
+def _write(files: Attachments, message: _Message, depth: int) -> None:
+    writer, limits = files.writer, files.limits
     subject = message.text(_SUBJECT)
     writer.turn(section=subject)
     address = message.text(_SENDER_SMTP) or message.text(_SENDER_ADDRESS)
@@ -137,15 +144,15 @@ def _write(writer: BlockWriter, message: _Message, limits: ParseLimits, left_out
     elif page.strip():
         write_part(writer, "text/html", "", page, limits)
     elif message.bytes_of(_RTF):
-        left_out.append("the text of the message, which is there as Rich Text only")
+        files.left_out.append("the text of the message, which is there as Rich Text only")
     for attachment in message.attachments():
         name = attachment.text(_FILE_NAME) or attachment.text(_SHORT_NAME)
         inner = attachment.inner()
         if inner is not None and depth < _DEPTH:
-            _write(writer, inner, limits, left_out, depth + 1)
+            _write(files, inner, depth + 1)
         elif name.lower().endswith(_TEXT_SUFFIXES) or attachment.text(_FILE_TYPE).startswith("text/"):
             writer.turn(section=name or subject)
             write_part(writer, attachment.text(_FILE_TYPE), name, attachment.bytes_of(_DATA), limits)
         else:
-            left_out.append(name or "one without a name")
+            files.add(name, attachment.text(_FILE_TYPE), attachment.bytes_of(_DATA), subject)
         writer.turn(section=subject)

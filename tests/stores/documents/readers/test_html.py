@@ -196,7 +196,7 @@ def test_folded_parts_are_read() -> None:
     "hidden",
     [
         *("<p hidden>secret</p>", '<div style="display: none">secret</div>', "<template><p>secret</p></template>"),
-        *('<span aria-hidden="true">secret</span>', "<script>secret</script>", "<style>secret</style>"),
+        *('<i aria-hidden="true">secret</i>', "<script>secret</script>", "<style>secret</style>"),
         *("<!-- secret -->", "<dialog>secret</dialog>", "<noscript>secret</noscript>", '<img alt="" src=secret.png>'),
         *("<nav><a>secret</a></nav>", "<div popover>secret</div>", '<input type=hidden value="secret">'),
         *('<input type=password value="secret">', '<a class="headerlink">secret</a>', '<img alt="secret.png">'),
@@ -338,3 +338,60 @@ def test_headings_have_levels_and_no_anchors() -> None:
 def test_deep_nesting_ends(tag: str) -> None:
     content = read_html((f"<{tag}>" * 3000 + "words").encode(), ParseLimits())
     assert "words" in " ".join(block.text for block in content.blocks)
+
+
+def test_what_only_eyes_see_is_read_once() -> None:
+    assert texts('<p>Price <span aria-hidden="true">19 €</span></p>') == ["Price 19 €"]
+    said = '<p><span class="sr-only">19 €</span><span aria-hidden="true">19 <sup>€</sup></span></p>'
+    assert texts(said) == ["19 €"]
+    assert texts(
+        '<p>a <span aria-hidden="true">→</span> b <span class="icon-x" aria-hidden="true">home</span></p>'
+    ) == ["a b"]
+
+
+def test_roles_are_what_they_say() -> None:
+    cells = (
+        '<div role="row"><span role="columnheader">Port</span><span role="columnheader">Depth</span></div>',
+        '<div role="row"><span role="cell">Velm</span><span role="cell">9 m</span></div>',
+    )
+    found = table(f'<div role="table">{"".join(cells)}</div>')
+    assert (found.rows, found.header_rows) == ((("Port", "Depth"), ("Velm", "9 m")), 1)
+    assert kinds('<div role="list"><div role="listitem">One</div></div>') == [("list item", "- One")]
+
+
+def test_fields_show_what_a_reader_sees() -> None:
+    form = (
+        "<label><input type=checkbox checked> News</label><label>Range <input type=range value=5></label>",
+        "<p>Done: <progress value=.4></progress></p><p>Disk <meter value=3 max=12></meter> full</p>",
+        "<label>Sum <output>42</output></label><input type=radio aria-label=Gift>",
+        "<table><tr><td>Name:<td><input value=Ada><tr><td>Ready<td><input type=checkbox checked></table>",
+    )
+    assert texts("".join(form)) == [
+        "[x] News",
+        "Range: 5",
+        "Done: 40%",
+        "Disk 3 of 12 full",
+        "Sum 42 [ ] Gift",
+        "Name: | Ada\nReady | [x]",
+    ]
+
+
+def test_pictures_that_load_late_and_frames_inside_are_read() -> None:
+    lazy = "<figure><img data-src=a alt=''><noscript><img alt='The tower'></noscript><figcaption>Fig. 1</figcaption>"
+    assert texts(f"{lazy}</figure>") == ["The tower", "Fig. 1"]
+    assert texts("<img alt='The tower'><noscript><img alt='The tower'></noscript>") == ["The tower"]
+    assert texts("<iframe srcdoc='&lt;h1&gt;Inner&lt;/h1&gt;&lt;p&gt;page'></iframe><p>outer") == [
+        "Inner",
+        "page",
+        "outer",
+    ]
+    framed = "<frameset><frame src=menu.html><frame src=text.html><noframes><p>It has frames.</p></noframes></frameset>"
+    content = read_html(framed.encode(), ParseLimits())
+    assert [block.text for block in content.blocks] == ["It has frames."]
+    assert "menu.html, text.html" in content.warnings[0]
+
+
+def test_formulas_of_scripts_and_on_their_own_lines_are_read() -> None:
+    assert texts("<p>If <script type='math/tex'>a^2</script> grows</p>") == ["If a^2 grows"]
+    assert texts("<p>So<script type='math/tex; mode=display'>x < 1</script>holds.</p>") == ["So", "x < 1", "holds."]
+    assert texts("<p>So<math display=block><mi>x</mi></math>holds.</p>") == ["So", "x", "holds."]

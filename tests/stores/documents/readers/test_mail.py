@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import mailbox
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pytest
 from localspec.stores.documents.parse import parse
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.mail import read_mail
+from tests.builders import make_pdf
 
 
 def message(text: str = "Hello,\nthe price is 5 €.\n") -> EmailMessage:
@@ -113,3 +116,87 @@ def test_broken_messages() -> None:
         assert "words here" in text_of(read(data))
     with pytest.raises(UnreadableError):
         read(b"\n\nno headers at all")
+
+
+def docx() -> bytes:
+    from docx import Document
+
+    made = Document()
+    made.add_heading("Offer", 1)
+    made.add_paragraph("The pump costs 500 euro.")
+    file = io.BytesIO()
+    made.save(file)
+    return file.getvalue()
+
+
+def test_files_inside_are_read_by_their_readers(tmp_path: Path) -> None:
+    made = message()
+    made.add_attachment(docx(), maintype="application", subtype="octet-stream", filename="offer.docx")
+    pdf = make_pdf(tmp_path / "list.pdf", ["The valve costs 7 euro.", "The belt costs 9 euro."]).read_bytes()
+    made.add_attachment(pdf, maintype="application", subtype="pdf", filename="list.pdf")
+    made.add_attachment(docx()[:2000], maintype="application", subtype="octet-stream", filename="broken.docx")
+    made.add_attachment(b"\x89PNG\r\n", maintype="image", subtype="png", filename="map.png")
+    made.add_attachment(message("A forwarded one.").as_bytes(), maintype="application", subtype="x", filename="old.eml")
+    path = tmp_path / "a.eml"
+    path.write_bytes(made.as_bytes())
+    parsed = parse(path)
+    found = {block.text: block.section for block in parsed.blocks}
+    assert found["The pump costs 500 euro."] == "offer.docx › Offer"
+    assert found["The belt costs 9 euro."] == "list.pdf, page 2"
+    assert found["A forwarded one."] == "old.eml › Angebot für März"
+    (warning,) = parsed.warnings
+    assert "broken.docx (is damaged" in warning
+    assert "map.png" in warning
+    assert "offer" not in warning
+
+
+def test_a_mailbox_is_read_message_by_message(tmp_path: Path) -> None:
+    path = tmp_path / "inbox.mbox"
+    box = mailbox.mbox(path)
+    for number in range(3):
+        made = message(f"Message {number}.\n\nFrom here on it is quiet.\n")
+        made.replace_header("Subject", f"Day {number}")
+        box.add(made)
+    box.close()
+    assert b">From here" in path.read_bytes()
+    for name in ("inbox.mbox", "inbox"):
+        (tmp_path / name).write_bytes(path.read_bytes())
+        parsed = parse(tmp_path / name)
+        assert (parsed.kind, parsed.title) == ("mbox", "inbox")
+        said = [(block.section, block.text) for block in parsed.blocks if block.kind == "paragraph"]
+        assert [text for _, text in said if text.startswith("From here")] == ["From here on it is quiet."] * 3
+        assert [place for place, text in said if text.startswith("Message")] == ["Day 0", "Day 1", "Day 2"]
+
+
+def test_parts_inside_of_parts_and_reports_are_read() -> None:
+    made = message()
+    inner = EmailMessage()
+    inner.set_content("The second text.")
+    inner.add_attachment("inner,table\n1,2\n", subtype="csv", filename="b.csv")
+    made.make_mixed()
+    made.attach(inner)
+    assert "The second text." in text_of(read(made))
+    assert "inner | table" in text_of(read(made))
+    report = (
+        b"Subject: Undelivered\nMIME-Version: 1.0\nContent-Type: multipart/report; boundary=b\n\n--b\n"
+        b"Content-Type: text/plain\n\nIt was not delivered.\n--b\nContent-Type: message/delivery-status\n\n"
+        b"Reporting-MTA: dns; mail.example.org\n\nFinal-Recipient: rfc822; a@example.org\nStatus: 5.1.1\n\n--b--\n"
+    )
+    assert "Status: 5.1.1" in text_of(read(report))
+
+
+@pytest.mark.parametrize(
+    ("header", "body"),
+    [
+        ("text/plain; charset=utf-8", "Preis für März: fünf".encode("cp1252")),  # not what it says
+        ("text/plain; charset=x-unknown", "Preis für März: fünf".encode()),
+        ("text/plain", "Preis für März: fünf".encode("cp1252")),
+        ("text/plain; charset=iso-8859-15", "Preis für März: fünf".encode("iso-8859-15")),
+        ("text/plain; charset=utf-7", "Preis für März: fünf".encode("utf-7")),
+        ("text/html; charset=iso-8859-1", "<p>Preis für März: fünf".encode("cp1252")),
+        ("text/html", '<meta charset="cp1252"><p>Preis für März: fünf'.encode("cp1252")),
+    ],
+)
+def test_encodings_that_are_missing_or_wrong(header: str, body: bytes) -> None:
+    made = f"Subject: a\nMIME-Version: 1.0\nContent-Type: {header}\nContent-Transfer-Encoding: 8bit\n\n".encode()
+    assert "Preis für März: fünf" in text_of(read(made + body))
