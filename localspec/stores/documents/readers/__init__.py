@@ -10,11 +10,10 @@ Below them, `encodings` decodes and cleans texts. Tags and texts of a page, an e
 `html_styles` finds what is hidden for good, `html_panels` what can be opened, `html_forms` says what fields show,
 `html_maths` reads formulas, and `html_pieces` writes the blocks under their sections. Sheets meet in `sheet_grid`;
 `sheet_tables` parts and names their tables, `sheet_headers` finds the names of their columns, `cell_formats` and
-`date_formats` say what a cell shows, `xlsx_book`, `xlsx_sheet` and `ods_pages` read the
-parts. `office_xml` and `opendocument` open
-office files, `docx_text`, `docx_numbering`, `docx_tables`, `docx_notes`, `pptx_text`, `opendocument_lists` and
-`rtf_story` read their parts; `drawing_charts`, `diagrams`, `equations`, `list_numbers`, `symbol_fonts`, `table_headers`
-and `running` each know one thing that several formats have.
+`date_formats` say what a cell shows, `xlsx_book`, `xlsx_sheet` and `ods_pages` read the parts. `office_xml` and
+`opendocument` open office files, `docx_text`, `docx_numbering`, `docx_tables`, `docx_notes`, `pptx_text`,
+`opendocument_lists` and `rtf_story` read their parts; `drawing_charts`, `diagrams`, `equations`, `list_numbers`,
+`symbol_fonts`, `table_headers` and `running` each know one thing that several formats have.
 
 A page of a PDF goes from `pdf_lines` (with `pdf_direction`, `pdf_rules`) over `pdf_running`, `pdf_grid` and
 `pdf_tables` (with `pdf_cells`, `pdf_rows`), `pdf_columns` and `pdf_layout` to `pdf_writing`. Before that, `pdf_hidden`
