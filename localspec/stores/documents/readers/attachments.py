@@ -76,7 +76,6 @@ class Attachments:
 
 def write_part(writer: BlockWriter, content_type: str, name: str, data: bytes, limits: ParseLimits) -> None:
     """Write a text of a message (UTF-8 where its own header names an encoding) by its type or name."""
-    section = writer.section
     lowered = name.lower()
     if not data.strip():
         return
@@ -87,6 +86,12 @@ def write_part(writer: BlockWriter, content_type: str, name: str, data: bytes, l
     else:
         kind = "markdown" if content_type == "text/markdown" or lowered.endswith(_MARKDOWN) else "text"
         blocks = read_text(data, kind, limits).blocks
+    write_blocks(writer, blocks)
+
+
+def write_blocks(writer: BlockWriter, blocks: Iterable[Block]) -> None:
+    """Write blocks of another reader; those without a section stay in the one that is open."""
+    section = writer.section
     for block in blocks:
         writer.turn(section=block.section or section)
         _write(writer, block)

@@ -12,6 +12,7 @@ from localspec.stores.documents.blocks import SECTION_SEPARATOR
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, UnreadableError, Untyped
 from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.html import PageReader, decode_html, parsed
+from localspec.stores.documents.readers.html_styles import applies, hidden_by_styles
 
 _CONTAINER = "META-INF/container.xml"
 _ENCRYPTION = "META-INF/encryption.xml"
@@ -49,7 +50,14 @@ def read_epub(archive: zipfile.ZipFile, limits: ParseLimits) -> Content:
         )
         for item in package.findall(".//{*}item")
     }
-    spine = [item.get("idref", "") for item in package.findall(".//{*}itemref")]
+    references = package.findall(".//{*}itemref")
+    spine = [item.get("idref", "") for item in references]
+    # Notes and the like, to which the text leads; they are no part of the chapter before them.
+    aside = {
+        manifest[item.get("idref", "")].member
+        for item in references
+        if item.get("linear") == "no" and item.get("idref", "") in manifest
+    }
     order = [manifest[identifier].member for identifier in spine if identifier in manifest]
     present = [name for name in dict.fromkeys(order) if name in names]
     if not present:
@@ -61,8 +69,10 @@ def read_epub(archive: zipfile.ZipFile, limits: ParseLimits) -> Content:
     skipped = {item.member for item in manifest.values() if item.is_navigation} | _guide_pages(package, base)
     writer = BlockWriter(limits)
     chapter = ""
+    styles = _Styles(archive, names)
     for name in [name for name in present if name not in skipped] or present:
-        chapter = _read_chapter(archive, name, writer, contents, chapter)
+        ended = _read_chapter(archive, name, writer, contents, "" if name in aside else chapter, styles)
+        chapter = chapter if name in aside else ended
     missing = len(set(order)) - len(present)
     warnings = (f"{missing} chapters named in the e-book are missing from the file.",) if missing else ()
     title_node = package.find(".//{http://purl.org/dc/elements/1.1/}title")
@@ -70,7 +80,30 @@ def read_epub(archive: zipfile.ZipFile, limits: ParseLimits) -> Content:
     return Content(title, "epub", writer.blocks, None, warnings)
 
 
-def _read_chapter(archive: zipfile.ZipFile, name: str, writer: BlockWriter, contents: _Contents, chapter: str) -> str:
+class _Styles:
+    """Style sheets of a book, each read once."""
+
+    def __init__(self, archive: zipfile.ZipFile, names: set[str]) -> None:
+        self._archive = archive
+        self._names = names
+        self._texts: dict[str, str] = {}
+
+    def of(self, tree: Untyped, name: str) -> list[str]:
+        """Texts of those that a chapter is linked with."""
+        found = []
+        for link in tree.css("link[href]"):
+            is_sheet = "stylesheet" in (link.attributes.get("rel") or "").lower().split()
+            member = _resolve(posixpath.dirname(name), link.attributes.get("href") or "")
+            if is_sheet and member in self._names and applies(link.attributes.get("media") or ""):
+                if member not in self._texts:
+                    self._texts[member] = self._archive.read(member).decode("utf-8", errors="replace")
+                found.append(self._texts[member])
+        return found
+
+
+def _read_chapter(
+    archive: zipfile.ZipFile, name: str, writer: BlockWriter, contents: _Contents, chapter: str, styles: _Styles
+) -> str:
     """Write one member; the chapter that is open at its end, which a member without a title of its own goes on with."""
     tree = parsed(decode_html(archive.read(name))[0])
     places = contents.chapters.get(name, {})
@@ -78,7 +111,10 @@ def _read_chapter(archive: zipfile.ZipFile, name: str, writer: BlockWriter, cont
     inside = {identifier: title for identifier, title in places.items() if identifier in known}
     # A link to a place that is not there leads to the beginning.
     chapter = next((title for identifier, title in places.items() if identifier not in inside), chapter)
-    PageReader(writer).read(tree.body, chapter, inside, contents.pages.get(name))
+    if not chapter:
+        writer.turn(label=writer.label)
+    hidden = hidden_by_styles(tree, styles.of(tree, name))
+    PageReader(writer).read(tree.body, chapter, inside, contents.pages.get(name), hidden)
     return next(reversed(inside.values())) if inside else chapter
 
 

@@ -19,6 +19,7 @@ from localspec.stores.documents.readers.html_styles import Hidden, hidden_by_sty
 _SKIPPED_TAGS = {
     *("script", "style", "noscript", "template", "head", "title", "canvas", "iframe", "object", "embed", "datalist"),
     *("audio", "video", "frameset", "noframes"),
+    "epub:default",  # of a switch, whose cases are read
 }
 _SKIPPED_CLASSES = {
     *("headerlink", "header-anchor", "anchor-link", "anchorjs-link", "hash-link", "permalink", "mw-editsection"),
@@ -216,7 +217,7 @@ class PageReader:
             return True
         if attributes.get("aria-hidden") == "true" and tag not in BLOCK_TAGS and _is_decoration(node, attributes):
             return True
-        if attributes.get("role") == "doc-backlink":
+        if attributes.get("role") == "doc-backlink" or attributes.get("epub:type") == "backlink":
             return True
         classes = attributes.get("class")
         return bool(classes) and not _SKIPPED_CLASSES.isdisjoint(classes.split())

@@ -20,6 +20,16 @@ _TITLE = re.compile(r"^title\s*[:=]\s*(.+)$", re.MULTILINE | re.IGNORECASE)
 _NESTING = 100  # blocks deeper than that are hostile, and read as text by none of the parsers
 _OPEN_TAGS = 400
 _INFO = re.compile(r"[{.\s]*([\w+#.-]{1,20})")
+_DIRECTIVE = re.compile(r"\{([\w:-]{1,40})\}[ \t]*(.*)")
+_OPTIONS = re.compile(r"\A(?:---\n.*?\n---\n|(?::[\w-]+:[^\n]*\n)+)", re.DOTALL)
+_TEXT_DIRECTIVES = {
+    *("note", "tip", "hint", "important", "warning", "caution", "danger", "attention", "error", "seealso", "todo"),
+    *("admonition", "versionadded", "versionchanged", "deprecated", "dropdown", "tab-item", "tab-set", "card", "grid"),
+    *("grid-item", "topic", "sidebar", "margin", "epigraph", "table", "figure", "exercise", "solution", "theorem"),
+}
+"""Of MyST: what stands in them is Markdown."""
+_CODE_DIRECTIVES = {"code", "code-block", "code-cell", "sourcecode"}
+_DIRECTIVES_INSIDE = 8
 _HEADING_ATTRIBUTES = re.compile(r"\s*\{[#.:][^{}]*\}\s*$")
 _CONTAINER_LINE = re.compile(r":{3,}[ \t]*(?:\{[^{}]*\}|[\w-]*)[ \t]*")
 _TAB = re.compile(r'^([ \t]*)===[!+]?[ \t]+"([^"\n]+)"[ \t]*(?=\n+\1(?:    |\t)\S)', re.MULTILINE)
@@ -53,7 +63,8 @@ def read_markdown(text: str, writer: BlockWriter) -> str:
         found = _TITLE.search(front)
         title = found[1].strip().strip("\"'") if found else ""
     flow = PageFlow(writer)
-    _Tokens(flow).read(_parser().parse(_TAB.sub(r'\1!!! tab "\2"', text)))
+    parser = _parser()
+    _Tokens(flow, parser).read(parser.parse(_TAB.sub(r'\1!!! tab "\2"', text)))
     flow.close()
     return title or flow.first_heading
 
@@ -175,8 +186,10 @@ class _Html(HTMLParser):
 class _Tokens:
     """Tells a flow of the parser's tokens."""
 
-    def __init__(self, flow: PageFlow) -> None:
+    def __init__(self, flow: PageFlow, parser: MarkdownIt) -> None:
         self._flow = flow
+        self._parser = parser
+        self._inside = 0  # directives that are open
         self._tags = _Tags(flow)
         self._html = _Html(flow, self._tags)
         self._parts: list[bool] = []  # of each open admonition: whether it is a tab
@@ -190,8 +203,7 @@ class _Tokens:
             if kind == "inline" and before != "admonition_title_open":
                 self._read_inline(token.children or [], is_heading=before == "heading_open")
             elif kind in ("fence", "code_block"):
-                found = _INFO.match(token.info) if kind == "fence" else None
-                self._flow.code(token.content, found[1] if found else "")
+                self._read_code(token)
             elif kind == "html_block":
                 self._html.read(token.content)
             elif kind in ("math_block", "math_block_label"):
@@ -205,6 +217,20 @@ class _Tokens:
             elif not token.hidden and token.tag and token.nesting:
                 self._turn(token)
             before = kind
+
+    def _read_code(self, token: Token) -> None:
+        directive = _DIRECTIVE.match(token.info.strip())
+        name, title = (directive[1].lower(), directive[2].strip()) if directive else ("", "")
+        if name in _TEXT_DIRECTIVES and self._inside < _DIRECTIVES_INSIDE:
+            self._inside += 1
+            words = [] if name in ("admonition", "table", "figure") else [name]
+            self._put("p", ": ".join([*words, *([title] if title else [])]))
+            self.read(self._parser.parse(_OPTIONS.sub("", token.content)))
+            self._inside -= 1
+            return
+        found = _INFO.match(title if name in _CODE_DIRECTIVES else token.info) if token.type == "fence" else None
+        content = _OPTIONS.sub("", token.content) if name in _CODE_DIRECTIVES else token.content
+        self._flow.code(content, found[1] if found else "")
 
     def _put(self, tag: str, text: str) -> None:
         self._tags.enter(tag, {})

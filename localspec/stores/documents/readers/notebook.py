@@ -12,6 +12,8 @@ from localspec.stores.documents.readers.encodings import clean, decode, one_line
 from localspec.stores.documents.readers.html import read_html
 from localspec.stores.documents.readers.plain import read_text
 
+_OBJECT = re.compile(r"<[A-Z][\w.]*(?: (?:size|object|at)\b[^<>]*)?>|<[\w.]+ object[^<>]*>|<IPython[^<>]*>")
+"""What stands for something that is no text: "<Figure size 640x480 with 1 Axes>"."""
 _COLOURS = re.compile("\x1b\\[[0-9;]*[A-Za-z]")
 
 
@@ -70,11 +72,17 @@ def _write_output(writer: BlockWriter, output: Untyped, limits: ParseLimits) -> 
     found = output.get("data")
     data = found if isinstance(found, dict) else output
     page = _joined(data.get("text/html", data.get("html", "")))
-    if "<table" in page:
+    text = _joined(data.get("text/plain") or data.get("text") or "")
+    says_nothing = _OBJECT.fullmatch(text.strip()) is not None
+    if "<table" in page or (says_nothing and page):
         _write_blocks(writer, read_html(page.encode("utf-8"), limits).blocks)
         return
-    text = _joined(data.get("text/markdown") or data.get("text/plain") or data.get("text") or "")
-    writer.add(_COLOURS.sub("", clean(text)), "code")
+    if says_nothing and (written := _joined(data.get("text/latex", data.get("latex", "")))):
+        writer.add(clean(written))
+    elif says_nothing and (written := _joined(data.get("text/markdown"))):
+        _write_blocks(writer, read_text(written.encode("utf-8"), "markdown", limits).blocks)
+    elif not says_nothing:
+        writer.add(_COLOURS.sub("", clean(text or _joined(data.get("text/markdown")))), "code")
 
 
 def _write_blocks(writer: BlockWriter, blocks: list[Block]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import datetime
 import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from localspec.stores.documents.readers.attachments import Attachments, write_part
+from localspec.stores.documents.readers.attachments import Attachments, write_blocks, write_part
 from localspec.stores.documents.readers.content import (
     BlockWriter,
     Content,
@@ -17,6 +18,8 @@ from localspec.stores.documents.readers.content import (
     Untyped,
 )
 from localspec.stores.documents.readers.encodings import one_line
+from localspec.stores.documents.readers.outlook_rtf import decompressed, packed_text
+from localspec.stores.documents.readers.rtf import rich_text
 
 _DAMAGED = UnreadableError("is a damaged message.", "Get the file again, or save it in its program as EML.")
 _SUBJECT, _BODY, _HTML, _RTF = "0037", "1000", "1013", "1009"
@@ -144,7 +147,7 @@ def _write(files: Attachments, message: _Message, depth: int) -> None:
     elif page.strip():
         write_part(writer, "text/html", "", page, limits)
     elif message.bytes_of(_RTF):
-        files.left_out.append("the text of the message, which is there as Rich Text only")
+        _write_rich_text(files, message.bytes_of(_RTF))
     for attachment in message.attachments():
         name = attachment.text(_FILE_NAME) or attachment.text(_SHORT_NAME)
         inner = attachment.inner()
@@ -156,3 +159,19 @@ def _write(files: Attachments, message: _Message, depth: int) -> None:
         else:
             files.add(name, attachment.text(_FILE_TYPE), attachment.bytes_of(_DATA), subject)
         writer.turn(section=subject)
+
+
+def _write_rich_text(files: Attachments, data: bytes) -> None:
+    """The text of a message that is there as Rich Text only."""
+    section = files.writer.section
+    try:
+        rtf = decompressed(data, files.limits)
+        kind, text = packed_text(rtf)
+        if kind:
+            packed = text.encode("utf-8", errors="replace")
+            write_part(files.writer, f"text/{kind}", "", codecs.BOM_UTF8 + packed, files.limits)
+        else:
+            write_blocks(files.writer, rich_text(rtf, files.limits).blocks)
+    except UnreadableError:
+        files.left_out.append("the text of the message, which is damaged")
+    files.writer.turn(section=section)

@@ -59,9 +59,14 @@ class _Group:
 
 def read_rtf(path: Path, limits: ParseLimits) -> Content:
     """A Rich Text file in its order; notes and comments stand behind the paragraphs that they belong to."""
+    return rich_text(path.read_bytes(), limits)
+
+
+def rich_text(data: bytes, limits: ParseLimits) -> Content:
+    """The same, of the bytes of one."""
     writer = BlockWriter(limits)
     reader = _Reader(writer, limits)
-    reader.read(path.read_bytes().decode("latin-1"))
+    reader.read(data.decode("latin-1"))
     return Content(one_line(reader.title), "rtf", writer.blocks)
 
 

@@ -1,8 +1,9 @@
-"""The reader of subtitles (SRT, WebVTT): what is spoken, in paragraphs, with the time as their place."""
+"""The reader of subtitles (SRT, WebVTT, ASS): what is spoken, in paragraphs, with the time as their place."""
 
 from __future__ import annotations
 
 import re
+from html import unescape
 
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits
 from localspec.stores.documents.readers.encodings import clean, decode, one_line
@@ -12,6 +13,8 @@ _PAUSE_MS = 4_000  # begins a paragraph
 _PARAGRAPH_MS = 60_000  # after so long, one ends with its sentence
 _SPEAKER = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]+)>")
 _TAG = re.compile(r"</?[a-zA-Z][^>]*>|\{\\[^}]*\}|<\d[\d:.]*>")
+_BREAK = re.compile(r"\\[Nn]")
+_TITLE = re.compile(r"^Title:(.*)$", re.MULTILINE)
 _SENTENCE_END = (".", "!", "?", "…", "。", "！", "？", '."', '?"', '!"')
 
 
@@ -22,11 +25,14 @@ def read_subtitles(data: bytes, limits: ParseLimits) -> Content:
 
     text, warning = decode(data)
     text = clean(text)
-    kind = "vtt" if text.lstrip().startswith("WEBVTT") else "srt"
+    kind = "vtt" if text.lstrip().startswith("WEBVTT") else "ass" if "[Script Info]" in text[:4096] else "srt"
+    title = _TITLE.search(text) if kind == "ass" else None
     try:
+        # As "ass" both forms of the format are read.
         events = pysubs2.SSAFile.from_string(_SPEAKER.sub(r"\1: ", text), format_=kind, keep_html_tags=True).events
     except (pysubs2.exceptions.Pysubs2Error, ValueError):
         events = []
+    events = [event for event in events if not event.is_comment and not event.is_drawing]
     if not events:
         return read_text(data, "text", limits)
     writer = BlockWriter(limits)
@@ -34,7 +40,9 @@ def read_subtitles(data: bytes, limits: ParseLimits) -> Content:
     shown = ""
     begun = ended = 0
     for event in sorted(events, key=lambda one: one.start):
-        words = [one_line(_TAG.sub("", line)) for line in event.text.replace(r"\N", "\n").split("\n")]
+        spoken = f"{event.name}: {event.text}" if event.name and kind == "ass" else event.text
+        words = [one_line(_TAG.sub("", line)) for line in _BREAK.sub("\n", spoken).split("\n")]
+        words = [unescape(line) for line in words] if kind == "vtt" else words
         if lines and (
             event.start - ended > _PAUSE_MS
             or (event.start - begun > _PARAGRAPH_MS and lines[-1].endswith(_SENTENCE_END))
@@ -49,7 +57,7 @@ def read_subtitles(data: bytes, limits: ParseLimits) -> Content:
                 shown = line
         ended = max(ended, event.end)
     _write(writer, begun, lines)
-    return Content("", "subtitles", writer.blocks, None, (warning,) if warning else ())
+    return Content(one_line(title[1]) if title else "", "subtitles", writer.blocks, None, (warning,) if warning else ())
 
 
 def _write(writer: BlockWriter, start: int, lines: list[str]) -> None:

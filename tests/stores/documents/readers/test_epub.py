@@ -6,6 +6,8 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
+import pytest
+
 from localspec.stores.documents.blocks import Block
 from localspec.stores.documents.readers.content import ParseLimits
 from localspec.stores.documents.readers.epub import read_epub
@@ -105,3 +107,26 @@ def test_printed_pages_and_notes(tmp_path: Path) -> None:
 
 def test_a_book_that_is_only_a_table_of_contents_is_read(tmp_path: Path) -> None:
     assert places(make_book(tmp_path / "a.epub", {}, "<p>Words</p>")) == [("", "Words")]
+
+
+def test_notes_beside_the_text_and_what_styles_hide(tmp_path: Path) -> None:
+    pages = {
+        "one": '<h1>One</h1><p>The first chapter<a epub:type="noteref" href="notes.xhtml#n">1</a>.</p>',
+        "notes": '<ol epub:type="endnotes"><li id="n">See there. <a epub:type="backlink" href="#r">back</a></li></ol>',
+        "more": "<p>It goes on.</p>",
+    }
+    nav = '<nav epub:type="toc"><ol><li><a href="one.xhtml">One</a></li></ol></nav>'
+    path = make_book(tmp_path / "a.epub", pages, nav, linear={"notes": "no"})
+    assert places(path) == [
+        ("One", "One"),
+        ("One", "The first chapter[1]."),
+        ("", "[1] See there."),
+        ("One", "It goes on."),
+    ]
+    styled = page('<p class="running">secret</p><p>The text of the page is longer.</p>')
+    linked = styled.replace("<title/>", '<title/><link rel="stylesheet" href="s/a.css"/>')
+    with zipfile.ZipFile(make_book(tmp_path / "b.epub", {"one": ""}, nav), "a") as archive:
+        archive.writestr("EPUB/s/a.css", ".running { display: none }")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("EPUB/one.xhtml", linked)
+    assert [block.text for block in blocks(tmp_path / "b.epub")] == ["The text of the page is longer."]

@@ -188,3 +188,18 @@ def test_any_markup_is_read(text: str) -> None:
 @pytest.mark.parametrize("text", ["[" * 5000, "> " * 5000, "- " * 5000, "<div>\n\n" * 2000, "*a " * 5000, "|a" * 3000])
 def test_hostile_markup_ends(text: str) -> None:
     assert blocks(text) is not None
+
+
+def test_directives_of_myst_hold_markdown_or_code() -> None:
+    text = "```{warning}\nTurn it *off*.\n\n- first\n```\n\n"
+    text += "````{admonition} Why\n:class: tip\n```{note}\nInner.\n```\n````\n"
+    code = "```{code-block} python\n:linenos:\nx = 1\n```\n"
+    assert kinds(text + code) == [
+        ("paragraph", "warning"),
+        ("paragraph", "Turn it off."),
+        ("list item", "- first"),
+        ("paragraph", "Why"),
+        ("paragraph", "note"),
+        ("paragraph", "Inner."),
+        ("code", "```python\nx = 1\n```"),
+    ]

@@ -83,3 +83,30 @@ def test_what_is_no_notebook_is_code(tmp_path: Path) -> None:
     path.write_text(json.dumps({"cells": [code("x = 1")], "metadata": {}, "nbformat": 4}), encoding="utf-8")
     parsed = parse(path)
     assert (parsed.kind, parsed.text, parsed.warnings) == ("notebook", "x = 1", ())
+
+
+def test_what_stands_for_an_object_is_not_its_text() -> None:
+    def shown(**data: str) -> dict[str, Any]:
+        made = {name.replace("_", "/"): value for name, value in data.items()}
+        return {"output_type": "display_data", "data": made, "metadata": {}}
+
+    content = read(
+        [
+            code(
+                "x",
+                shown(text_html="<p>Said in HTML</p>", text_plain="<IPython.core.display.HTML object>"),
+                shown(text_latex="$$x^2$$", text_plain="<IPython.core.display.Latex object>"),
+                shown(text_markdown="- *item*", text_plain="<IPython.core.display.Markdown object>"),
+                shown(text_plain="<Figure size 640x480 with 1 Axes>"),
+                shown(text_plain="<Axes: xlabel='a'>"),
+                shown(text_html="<b>5</b>", text_plain="5 < 6"),
+            )
+        ]
+    )
+    assert [block.text for block in content.blocks[1:]] == [
+        "Said in HTML",
+        "$$x^2$$",
+        "- item",
+        "<Axes: xlabel='a'>",
+        "5 < 6",
+    ]

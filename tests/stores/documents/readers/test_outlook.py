@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -11,6 +12,7 @@ from localspec.errors import DocumentError
 from localspec.stores.documents.parse import parse
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.outlook import read_msg
+from localspec.stores.documents.readers.outlook_rtf import decompressed
 from tests.compound_file import Storage, write_compound_file
 
 _SENT_AT = 133_541_208_000_000_000  # 2024-03-05 14:00 UTC in steps of 100 ns since 1601
@@ -102,3 +104,61 @@ def test_other_compound_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b.msg").write_bytes(cut)
     with pytest.raises(UnreadableError):
         read_msg(tmp_path / "b.msg", ParseLimits())
+
+
+HELLO = (  # [MS-OXRTFCP], section 3.1.1
+    "2d0000002b0000004c5a4675f1c5c7a703000a007263706731323542320af32068656c090020627705b06c647d0a800fa0"
+)
+REPEATED = "1a0000001c0000004c5a4675e2d44b51410004205758595a0d6e7d010eb0"  # section 3.1.2
+PACKED = (
+    r"{\rtf1\ansi\ansicpg1251\fromhtml1 \deff0{\fonttbl{\f0\fswiss Arial;}{\f1\fcharset238 Arial;}}"
+    r"{\*\htmltag64 <html>}{\*\htmltag50 <body>}{\*\htmltag96 <h1>}\htmlrtf {\b \htmlrtf0 \'cf\'f0\'e8\'e2\'e5\'f2"
+    r"\htmlrtf }\htmlrtf0{\*\htmltag104 </h1>}{\*\htmltag64 <p>}\htmlrtf secret\htmlrtf0 5 {\*\htmltag84 &lt;}"
+    r" 6 \u8364?, {\f1 \'e8as} \{a\}{\*\mhtmltag64 <p class=x>}{\*\htmltag72 </p>}{\*\htmltag50 </body>}}"
+)
+
+
+def plain(rtf: bytes) -> bytes:
+    """As [MS-OXRTFCP] packs what is not compressed."""
+    return struct.pack("<IIII", len(rtf) + 12, len(rtf), 0x414C454D, 0) + rtf
+
+
+def test_text_that_is_there_as_compressed_rich_text_only(tmp_path: Path) -> None:
+    limits = ParseLimits()
+    assert decompressed(bytes.fromhex(HELLO), limits) == b"{\\rtf1\\ansi\\ansicpg1252\\pard hello world}\r\n"
+    assert decompressed(bytes.fromhex(REPEATED), limits) == b"{\\rtf1 WXYZWXYZWXYZWXYZWXYZ}"
+    content = read(tmp_path, {**message(), "__substg1.0_10090102": bytes.fromhex(HELLO)})
+    assert content.warnings == ()
+    assert [(block.section, block.text) for block in content.blocks[-1:]] == [("Angebot für März", "hello world")]
+
+
+def test_a_page_that_is_packed_into_rich_text(tmp_path: Path) -> None:
+    content = read(tmp_path, {**message(), "__substg1.0_10090102": plain(PACKED.encode("ascii"))})
+    assert [(block.kind, block.text) for block in content.blocks[-2:]] == [
+        ("heading", "Привет"),
+        ("paragraph", "5 < 6 €, čas {a}"),
+    ]
+    text = rb"{\rtf1\ansi\fromtext{\fonttbl{\f0 Arial;}}\htmlrtf no\htmlrtf0 First line\par Second\tab line}"
+    content = read(tmp_path, {**message(), "__substg1.0_10090102": plain(text)})
+    assert content.blocks[-1].text == "First line\nSecond\tline"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"short",
+        struct.pack("<IIII", 100, 100, 0x12345678, 0) + b"x" * 84,
+        struct.pack("<IIII", 100, 0xFFFFFFFF, 0x75465A4C, 0) + b"\xff" * 84,  # says that it unpacks to 4 GB
+    ],
+)
+def test_damaged_rich_text_is_told(tmp_path: Path, data: bytes) -> None:
+    content = read(tmp_path, {**message(), "__substg1.0_10090102": data})
+    assert "the text of the message, which is damaged" in content.warnings[0]
+
+
+def test_any_bytes_unpack_to_no_more_than_they_say() -> None:
+    random = Random(7)
+    for _ in range(200):
+        data = struct.pack("<IIII", 0, random.randrange(5000), 0x75465A4C, 0) + random.randbytes(300)
+        size = struct.unpack_from("<I", data, 4)[0]
+        assert len(decompressed(data, ParseLimits())) <= min(size, 300 * 17)

@@ -69,3 +69,23 @@ def test_text_without_times_stays_text(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
     path.write_text("only words", encoding="utf-8")
     assert (parse(path).kind, parse(path).text) == ("text", "only words")
+
+
+def test_styled_subtitles_say_who_speaks_and_no_drawings(tmp_path: Path) -> None:
+    lines = (
+        r"Dialogue: 0,0:00:01.00,0:00:03.00,Default,Ann,0,0,0,,{\i1}Hello{\i0} there,\Nall.",
+        "Comment: 0,0:00:02.00,0:00:03.00,Default,,0,0,0,,secret",
+        r"Dialogue: 0,0:00:03.00,0:00:06.00,Default,,0,0,0,,{\p1}m 0 0 l 100 0{\p0}",
+    )
+    events = "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n" + "\n".join(lines)
+    path = tmp_path / "a.ass"
+    path.write_text(f"[Script Info]\nTitle: The film\nScriptType: v4.00+\n\n[Events]\n{events}\n", encoding="utf-8")
+    parsed = parse(path)
+    assert (parsed.kind, parsed.title) == ("subtitles", "The film")
+    assert [(block.section, block.text) for block in parsed.blocks] == [("00:00:01", "Ann: Hello there, all.")]
+
+
+def test_entities_of_webvtt_are_signs() -> None:
+    assert (
+        read("WEBVTT\n\n00:01.000 --> 00:03.000\nfish &amp; chips, 3 &lt; 5\n").blocks[0].text == "fish & chips, 3 < 5"
+    )
