@@ -17,6 +17,7 @@ Item: TypeAlias = Line | PlacedTable | FieldLine
 
 _DEEPEST = 5
 _FEWEST_ROWS = 3  # of text on each side of a gutter
+_MOST_TRIED = 8  # gutters beside which a table is looked for
 _NARROWEST = 5.0  # points: of a gutter
 _INDEX_ENTRY = re.compile(r".*[,\s]\s*\d{1,4}(?:[-–]\d{1,4})?,?$")
 _WIDE_LETTERS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -75,6 +76,7 @@ def _ordered(
 def _columns(rows: list[TextRow], words: frozenset[str]) -> _Columns | None:
     """The longest run of rows with a gutter between two columns of text."""
     found = [one for gutter in _left_edges(rows) for one in _runs(rows, gutter)]
+    tried = 0
     for columns in sorted(found, key=lambda one: -one.weight)[:40]:
         pieces = [one for row in rows[columns.start : columns.end] for one in row.pieces]
         left = [one for one in pieces if one.left < columns.gutter - 1.0]
@@ -82,8 +84,12 @@ def _columns(rows: list[TextRow], words: frozenset[str]) -> _Columns | None:
         if min(len(left), len(right)) < _FEWEST_ROWS or not _side_by_side(left, right):
             continue
         prose = (_is_prose(left), _is_prose(right))
-        if all(prose) or (any(prose) and _holds_table(right if prose[0] else left, words)):
+        if all(prose):
             return columns
+        if any(prose) and tried < _MOST_TRIED:
+            tried += 1
+            if _holds_table(right if prose[0] else left, words):
+                return columns
     return None
 
 

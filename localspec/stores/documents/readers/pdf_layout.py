@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from localspec.stores.documents.blocks import BlockKind
-from localspec.stores.documents.readers.pdf_lines import HYPHEN, Line, spaced
+from localspec.stores.documents.readers.pdf_lines import Line, spaced
 from localspec.stores.documents.readers.pdf_rows import unbroken
+from localspec.stores.documents.readers.pdf_words import HYPHEN
 
 _BULLET = re.compile(r"(?:[•◦▪‣●○■–—*\uf0b7\uf0a7-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
 _NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3})*\.?\s+[^\W\d]")

@@ -13,10 +13,11 @@ from localspec.stores.documents.readers.pdf_cells import continued
 from localspec.stores.documents.readers.pdf_columns import Item, reading_order
 from localspec.stores.documents.readers.pdf_grid import ruled_tables
 from localspec.stores.documents.readers.pdf_layout import TABLE_CAPTION, Measures, Paragraph, is_large, paragraphs
-from localspec.stores.documents.readers.pdf_lines import HYPHEN, FieldLine, Line, PdfPage, glued
+from localspec.stores.documents.readers.pdf_lines import FieldLine, Line, PdfPage, glued
 from localspec.stores.documents.readers.pdf_rows import WORD, rows_of
 from localspec.stores.documents.readers.pdf_running import running_lines
 from localspec.stores.documents.readers.pdf_tables import PlacedTable, rest_of
+from localspec.stores.documents.readers.pdf_words import HYPHEN
 
 _NUMBER = re.compile(r"^(?:[A-Z]|\d{1,3})(?:\.\d{1,3})*\.?\s+")
 _NAME = re.compile(r"[\W_]+")
