@@ -132,13 +132,28 @@ def _start_of_columns(run: list[TextRow]) -> int:
 
 
 def _end_of_columns(run: list[TextRow], left: list[int], right: list[int]) -> int:
-    """Without lines behind a gap that the right column does not reach: a heading or a note below both columns."""
+    """Without lines behind a gap that the right column does not reach: a heading or a note below both columns. Beside
+    narrow notes the text goes on."""
+    if _are_side_notes([run[place] for place in right]):
+        return len(run)
     tail = [place for place in left if place > right[-1]]
     for place in tail:
         gap = run[place - 1].baseline - run[place].baseline
         if gap > 2.2 * run[place].height and len(run) - place <= 3:
             return place
     return len(run)
+
+
+def _are_side_notes(rows: list[TextRow]) -> bool:
+    """Whether the last pieces of rows are smaller or much narrower than what stands before them."""
+    both = [row for row in rows if len(row.pieces) > 1]
+    if len(both) < 2:
+        return False
+    last = [row.pieces[-1] for row in both]
+    first = [row.pieces[0] for row in both]
+    smaller = statistics.median(one.height for one in last) < 0.9 * statistics.median(one.height for one in first)
+    widths = [max(one.right for one in part) - min(one.left for one in part) for part in (last, first)]
+    return smaller and widths[0] < 0.75 * widths[1]
 
 
 def _side_by_side(left: list[Line], right: list[Line]) -> bool:

@@ -18,7 +18,9 @@ from localspec.stores.documents.readers.pdf_words import HYPHEN, Word, words_of
 WIDE_GAP = 0.6
 """Of the line's height (1.1 to 1.3 times the font size): a wider gap parts pieces. Justified lines seldom have it."""
 _BREAK = re.compile(r"(?<=[^\W\d_])[-\u2010]$")
-_ENUMERATOR = re.compile(r"[•◦▪‣●○■–—*·\uf0b7\uf0a7-]|\(?\d{1,3}[.)]|\(?[A-Za-z][.)]|\[\d{1,3}\]")
+BULLETS = "•◦▪▫‣●○■□◆◇▶▸►➢➤➔✓✔❑❖∙∗⋆⁃−–—*·\uf0b7\uf0a7\uf0d8\uf076\uf0fc-"
+"""Signs before items of lists, for a class of a regular expression."""
+_ENUMERATOR = re.compile(rf"[{BULLETS}]|\(?\d{{1,3}}[.)]|\(?(?:[A-Za-z]|[ivx]{{2,5}})[.)]|\[\d{{1,3}}\]")
 
 
 class Line(NamedTuple):

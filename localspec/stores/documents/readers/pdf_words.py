@@ -144,10 +144,17 @@ def _groups(reader: Characters, glyphs: list[_Glyph], *, trusted: bool) -> tuple
             apart = gap > spaced_out
         else:
             apart = gap > 0.0 and (glyph.blank > 0 or gap > _least_gap(reader, before, glyph))
+            apart = apart or _on_another_line(before, glyph)
         if apart:
             groups.append([])
         groups[-1].append(glyph)
     return spaced_out > 0.0, groups
+
+
+def _on_another_line(before: _Glyph, glyph: _Glyph) -> bool:
+    """Whether a glyph of the same size stands higher or lower: a cell of a table that touches the next."""
+    height = glyph.top - glyph.bottom
+    return abs(before.top - before.bottom - height) < 0.02 * height and abs(before.bottom - glyph.bottom) > 0.3 * height
 
 
 def _least_gap(reader: Characters, before: _Glyph, glyph: _Glyph) -> float:
