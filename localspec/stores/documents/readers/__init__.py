@@ -15,10 +15,11 @@ Below them, `encodings` decodes and cleans texts. Tags and texts of a page, an e
 `opendocument_lists` and `rtf_story` read their parts; `drawing_charts`, `diagrams`, `equations`, `list_numbers`,
 `symbol_fonts`, `table_headers` and `running` each know one thing that several formats have.
 
-A page of a PDF goes from `pdf_lines` (with `pdf_direction`, `pdf_rules`) over `pdf_running`, `pdf_grid` and
-`pdf_tables` (with `pdf_cells`, `pdf_rows`), `pdf_columns` and `pdf_layout` to `pdf_writing`. Before that, `pdf_hidden`
-and `pdf_layers` take out what is not seen, `pdf_scans` and `pdf_ocr` read pictures of text, and `pdf_beside` adds
-fields and notes (`pdf_annotations`; `pdf_fields` and `pdf_pieces`: their labels; `pdf_notes`: their texts).
+A page of a PDF goes from `pdf_characters` over `pdf_words` (with `pdf_direction`), `pdf_lines` (with `pdf_rules`),
+`pdf_running`, `pdf_grid` and `pdf_tables` (with `pdf_cells`, `pdf_rows`), `pdf_columns` and `pdf_layout` (with
+`pdf_indents`) to `pdf_writing`. Before that, `pdf_hidden` and `pdf_layers` take out what is not seen, `pdf_scans` and
+`pdf_ocr` read pictures of text, and `pdf_beside` adds fields and notes (`pdf_annotations`; `pdf_fields` and
+`pdf_pieces`: their labels; `pdf_notes`: their texts).
 
 `content` is what they give back. Everything but code, short text and short Markdown runs in the child process
 (`parse_child`), which has checked the archive before a library here opens it. The libraries are imported inside the

@@ -21,6 +21,7 @@ from localspec.stores.documents.readers.pdf_hidden import hide_unseen
 from localspec.stores.documents.readers.pdf_layers import with_marked_layers
 from localspec.stores.documents.readers.pdf_lines import PdfPage, pdf_page
 from localspec.stores.documents.readers.pdf_ocr import find_tesseract
+from localspec.stores.documents.readers.pdf_running import printed_numbers
 from localspec.stores.documents.readers.pdf_scans import (
     Scans,
     even,
@@ -83,7 +84,7 @@ def read_pdf(path: Path, limits: ParseLimits, begin_ocr: Callable[[], None] = la
     became = read_scans(pdf, pages, scans, limits.ocr_seconds) if scans else Scans()
     _refuse_pdf_without_text(pages, became, broken, limits)
     writer = BlockWriter(limits)
-    write_pages(writer, pages, _outline(pdf), _labels(pdf))
+    write_pages(writer, pages, _outline(pdf), _labels(pdf, pages))
     blocks = writer.blocks
     title = one_line(pdf.get_metadata_value("Title") or "")
     return Content(
@@ -134,9 +135,12 @@ def _pdf_warnings(pdf: Untyped, blocks: list[Block], broken: int, attached: int)
     return tuple(warnings)
 
 
-def _labels(pdf: Untyped) -> list[str]:
-    """What is printed as each page's number, empty where that is the physical one."""
+def _labels(pdf: Untyped, pages: list[PdfPage]) -> list[str]:
+    """What is printed as each page's number, empty where that is the physical one. The document says it, or else the
+    numbers at the edges of its pages."""
     labels = [one_line(pdf.get_page_label(index) or "") for index in range(len(pdf))]
+    if not any(labels):
+        labels = printed_numbers(pages)
     return ["" if label == str(number) else label[:_LABEL_CHARACTERS] for number, label in enumerate(labels, 1)]
 
 

@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from localspec.stores.documents.blocks import Span, Table
-from localspec.stores.documents.readers.pdf_lines import HYPHEN, Line
+from localspec.stores.documents.readers.pdf_lines import Line
 from localspec.stores.documents.readers.pdf_rows import TextRow, joined_text
+from localspec.stores.documents.readers.pdf_words import HYPHEN
 
 _NUMBER = re.compile(r"[-+−–~<>≤≥±(]{0,2}\s?[$€£]?\d[\d.,:/\s'×^±()-]*\s?(?:%|°?[^\W\d]{1,3})?\)?[*†‡]?$|[-–—]+$")
 _YEAR = re.compile(r"(?:FY|Q\d )?(?:19|20)\d\d\D{0,3}$")

@@ -17,6 +17,7 @@ Item: TypeAlias = Line | PlacedTable | FieldLine
 
 _DEEPEST = 5
 _FEWEST_ROWS = 3  # of text on each side of a gutter
+_MOST_TRIED = 8  # gutters beside which a table is looked for
 _NARROWEST = 5.0  # points: of a gutter
 _INDEX_ENTRY = re.compile(r".*[,\s]\s*\d{1,4}(?:[-–]\d{1,4})?,?$")
 _WIDE_LETTERS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -75,6 +76,7 @@ def _ordered(
 def _columns(rows: list[TextRow], words: frozenset[str]) -> _Columns | None:
     """The longest run of rows with a gutter between two columns of text."""
     found = [one for gutter in _left_edges(rows) for one in _runs(rows, gutter)]
+    tried = 0
     for columns in sorted(found, key=lambda one: -one.weight)[:40]:
         pieces = [one for row in rows[columns.start : columns.end] for one in row.pieces]
         left = [one for one in pieces if one.left < columns.gutter - 1.0]
@@ -82,8 +84,12 @@ def _columns(rows: list[TextRow], words: frozenset[str]) -> _Columns | None:
         if min(len(left), len(right)) < _FEWEST_ROWS or not _side_by_side(left, right):
             continue
         prose = (_is_prose(left), _is_prose(right))
-        if all(prose) or (any(prose) and _holds_table(right if prose[0] else left, words)):
+        if all(prose):
             return columns
+        if any(prose) and tried < _MOST_TRIED:
+            tried += 1
+            if _holds_table(right if prose[0] else left, words):
+                return columns
     return None
 
 
@@ -126,13 +132,28 @@ def _start_of_columns(run: list[TextRow]) -> int:
 
 
 def _end_of_columns(run: list[TextRow], left: list[int], right: list[int]) -> int:
-    """Without lines behind a gap that the right column does not reach: a heading or a note below both columns."""
+    """Without lines behind a gap that the right column does not reach: a heading or a note below both columns. Beside
+    narrow notes the text goes on."""
+    if _are_side_notes([run[place] for place in right]):
+        return len(run)
     tail = [place for place in left if place > right[-1]]
     for place in tail:
         gap = run[place - 1].baseline - run[place].baseline
         if gap > 2.2 * run[place].height and len(run) - place <= 3:
             return place
     return len(run)
+
+
+def _are_side_notes(rows: list[TextRow]) -> bool:
+    """Whether the last pieces of rows are smaller or much narrower than what stands before them."""
+    both = [row for row in rows if len(row.pieces) > 1]
+    if len(both) < 2:
+        return False
+    last = [row.pieces[-1] for row in both]
+    first = [row.pieces[0] for row in both]
+    smaller = statistics.median(one.height for one in last) < 0.9 * statistics.median(one.height for one in first)
+    widths = [max(one.right for one in part) - min(one.left for one in part) for part in (last, first)]
+    return smaller and widths[0] < 0.75 * widths[1]
 
 
 def _side_by_side(left: list[Line], right: list[Line]) -> bool:

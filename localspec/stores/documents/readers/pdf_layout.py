@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from localspec.stores.documents.blocks import BlockKind
-from localspec.stores.documents.readers.pdf_lines import HYPHEN, Line, spaced
+from localspec.stores.documents.readers.pdf_lines import BULLETS, Line, spaced
 from localspec.stores.documents.readers.pdf_rows import unbroken
+from localspec.stores.documents.readers.pdf_words import HYPHEN
 
-_BULLET = re.compile(r"(?:[•◦▪‣●○■–—*\uf0b7\uf0a7-]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s")
+_BULLET = re.compile(rf"(?:[{BULLETS}]|\(?\d{{1,3}}[.)]|\(?(?:[a-z]|[ivx]{{2,5}})[.)])\s")
 _NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3})*\.?\s+[^\W\d]")
 _LEADERS = re.compile(r"(?:\.\s?){4,}\s*\w+$")
 _SENTENCE_END = (".", "!", "?", ":", "”", '."', ".)")
@@ -21,7 +22,7 @@ _CAPTION = re.compile(
     r"\s?[A-Z]?\d{1,3}(?:[.-]\d{1,3})*\s?[.:–—-]?\s|[图表圖]\s?\d{1,3}"
 )
 TABLE_CAPTION = re.compile(r"Tab|Таб|表")
-_NOTE = re.compile(r"(?:\d{1,3}|[*†‡§¶]{1,3}|\[\d{1,3}\]|[a-z])\s?[^\W\d_].")
+_NOTE = re.compile(r"(?:\d{1,3}|[*†‡§¶]{1,3}|\[\d{1,3}\])\s?[^\W\d_].|[a-z]\s(?![a-z])[^\W\d_].")
 _SMALL = 0.92  # of the text's height
 
 

@@ -10,6 +10,7 @@ from localspec.stores.documents.readers.pdf_lines import Line, PdfPage
 
 _PAGE_NUMBER = re.compile(r"^(\d{1,5})\b|\b(\d{1,5})$")
 _ROMAN = re.compile(r"[ivxlcdm]{1,7}")
+_FEWEST_NUMBERS = 3  # pages whose printed numbers show how they count
 
 
 def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
@@ -38,6 +39,36 @@ def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
         if any((index, number) not in running for number in range(len(page.lines)))
     }
     return {place: first for place, first in running.items() if place[0] not in emptied}
+
+
+def printed_numbers(pages: Sequence[PdfPage]) -> list[str]:
+    """What stands as its number at the edge of each page, where most numbers grow with the pages; else empty texts."""
+    margin = [[text for _, _, text in _margin_lines(page)] if len(page.lines) > 1 else [] for page in pages]
+    offsets = Counter(offset for index, texts in enumerate(margin) for offset in _offsets_of(texts, index))
+    romans = [next((text for text in texts if _ROMAN.fullmatch(text.lower())), "") for texts in margin]
+    starts = Counter(_roman_value(text) - index for index, text in enumerate(romans) if text)
+    found = [""] * len(pages)
+    if offsets:
+        offset, count = offsets.most_common(1)[0]
+        if count >= max(_FEWEST_NUMBERS, 0.3 * len(pages)):
+            numbered = [index for index, texts in enumerate(margin) if offset in _offsets_of(texts, index)]
+            for index in range(numbered[0], numbered[-1] + 1):  # pages between have theirs, too, printed or not
+                found[index] = str(index + offset)
+    if starts:
+        start, count = starts.most_common(1)[0]
+        for index, text in enumerate(romans):
+            if count >= _FEWEST_NUMBERS and text and _roman_value(text) - index == start:
+                found[index] = text
+    return found
+
+
+def _offsets_of(texts: Sequence[str], index: int) -> set[int]:
+    return {offset for text in texts for offset in _page_offsets(text, index)}
+
+
+def _roman_value(text: str) -> int:
+    values = [{"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}[letter] for letter in text.lower()]
+    return sum(-one if one < other else one for one, other in zip(values, [*values[1:], 0], strict=True))
 
 
 def _margin_lines(page: PdfPage) -> Iterator[tuple[int, int, str]]:

@@ -12,11 +12,13 @@ from localspec.stores.documents.readers.content import BlockWriter
 from localspec.stores.documents.readers.pdf_cells import continued
 from localspec.stores.documents.readers.pdf_columns import Item, reading_order
 from localspec.stores.documents.readers.pdf_grid import ruled_tables
+from localspec.stores.documents.readers.pdf_indents import Indents
 from localspec.stores.documents.readers.pdf_layout import TABLE_CAPTION, Measures, Paragraph, is_large, paragraphs
-from localspec.stores.documents.readers.pdf_lines import HYPHEN, FieldLine, Line, PdfPage, glued
+from localspec.stores.documents.readers.pdf_lines import FieldLine, Line, PdfPage, glued
 from localspec.stores.documents.readers.pdf_rows import WORD, rows_of
 from localspec.stores.documents.readers.pdf_running import running_lines
 from localspec.stores.documents.readers.pdf_tables import PlacedTable, rest_of
+from localspec.stores.documents.readers.pdf_words import HYPHEN
 
 _NUMBER = re.compile(r"^(?:[A-Z]|\d{1,3})(?:\.\d{1,3})*\.?\s+")
 _NAME = re.compile(r"[\W_]+")
@@ -51,6 +53,7 @@ class _Pages:
         self._next_mark = 0
         self._table: PlacedTable | None = None  # the last thing on the page before
         self._stamps: set[str] = set()
+        self._indents = Indents()
         self._titles: dict[int, set[str]] = defaultdict(set)
         for mark in outline:
             self._titles[mark.page].add(_name(mark.title))
@@ -142,8 +145,12 @@ class _Pages:
             self._writer.add(text, "heading", mark.level)
         elif part.kind == "heading":
             self._writer.add(text, "heading", self._level(part.lines[0]))
+        elif part.kind == "list item":
+            self._writer.add(part.text, part.kind, self._indents.level(part.lines))
+            return
         else:
             self._writer.add(part.text, part.kind)
+        self._indents.passed(part)
 
     def _passed_mark(self, index: int, line: Line) -> Mark | None:
         """The last bookmark that points to this line or before it: a little above the first line of what it names."""
