@@ -678,6 +678,7 @@ STAGES = {
     "vectors": "search by meaning",
     "states": "drafts by meaning",
     "again": "reading again",
+    "anew": "embedding anew",
 }
 
 PANEL_EMPTY = "Ask something: here you see how many words were guessed ahead, and what that brought."
