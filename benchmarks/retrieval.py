@@ -13,10 +13,10 @@ packages ask. The texts are not ours and not in the repository; Debian's package
     and of main/debian-installer: base-installer partman-base partman-auto partman-auto-lvm partman-crypto partman-lvm
     partman-md pkgsel                                               # likewise into Y
 
-Every language is a library of one document, cut and searched as a person's are. `words` is the search without vectors;
-any other name is an embedding model (`embedders list`). A passage is right when it holds a part of the section or
-template that the question is about. Of 8 questions a language that nothing of it answers, it is counted how many are
-told to be about something else. The last line is JSON.
+Every language is a library of one document, cut and searched as a person's are. `words` is the search without vectors,
+in passages cut for the built-in model; any other name is an embedding model (`embedders list`). A passage is right when
+it holds a part of the section or template that the question is about. Of 8 questions a language that nothing of it
+answers, it is counted how many are told to be about something else. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -59,21 +59,17 @@ WORDS = "words"
 
 
 class NoEmbedder:
-    """Leaves the search to the words."""
+    """Leaves the search to the words, in passages that are cut as for the built-in model."""
 
     fingerprint = ""
     dimension = 1
     languages: tuple[str, ...] = ()
     relevance = None
 
-    @property
-    def longest(self) -> int:
-        """Raises EmbedderError: passages are cut as where no embedding model can be loaded."""
-        raise EmbedderError("There is no embedding model here.")
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        """Raises EmbedderError."""
-        raise EmbedderError("There is no embedding model here.")
+    def __init__(self) -> None:
+        self._ruler = Embedder()
+        self.longest = self._ruler.longest
+        self.count_tokens = self._ruler.count_tokens
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Raises EmbedderError."""

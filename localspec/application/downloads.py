@@ -6,18 +6,23 @@ import collections
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeAlias
 
 from localspec import texts
 from localspec.config import models_folder
 from localspec.errors import DownloadError, DownloadStoppedError, LocalSpecError
+from localspec.models import embedder_download
+from localspec.models.embedder_catalogue import EmbedderEntry
 from localspec.models.files.catalogue import CatalogueEntry
 from localspec.models.files.download import download
-from localspec.models.files.partial import Partial
+from localspec.models.files.partial import Partial, Progress
 
 _logger = logging.getLogger(__name__)
 
+Entry: TypeAlias = CatalogueEntry | EmbedderEntry
 WAITING, RUNNING, CHECKING, STOPPING = "waiting", "running", "checking", "stopping"
 STOPPED, FAILED, DONE = "stopped", "failed", "done"
 UNDER_WAY = (WAITING, RUNNING, CHECKING, STOPPING)
@@ -31,7 +36,7 @@ _CLOSE_SECONDS = 3.0
 class DownloadState:
     """Where one download stands."""
 
-    entry: CatalogueEntry
+    entry: Entry
     state: str
     done: int = 0  # Bytes that are there
     total: int = 0  # Bytes in all; 0 = unknown
@@ -62,7 +67,7 @@ class Downloads:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def begin(self, entries: Sequence[CatalogueEntry]) -> None:
+    def begin(self, entries: Sequence[Entry]) -> None:
         """Download these after those that wait already. Raises DownloadError while the application ends."""
         with self._condition:
             if self._closed:
@@ -72,7 +77,7 @@ class Downloads:
                 if known is not None and known.state.state in UNDER_WAY:
                     continue
                 self._wanted.pop(entry.name, None)
-                self._wanted[entry.name] = _Wanted(DownloadState(entry, WAITING, arrived(entry), entry.bytes))
+                self._wanted[entry.name] = _Wanted(DownloadState(entry, WAITING, arrived(entry), size_of(entry)))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="downloads", daemon=True)
                 self._thread.start()
@@ -115,13 +120,13 @@ class Downloads:
         while (wanted := self._next()) is not None:
             entry = wanted.state.entry
             try:
-                path = download(
+                path = _fetch(
                     entry,
-                    progress=lambda done, total, wanted=wanted: self._arrived(wanted, done, total),  # type: ignore[misc]
-                    should_stop=wanted.stopping.is_set,
-                    report=lambda said, wanted=wanted: self._heard(wanted, said),  # type: ignore[misc]
+                    lambda done, total, wanted=wanted: self._arrived(wanted, done, total),  # type: ignore[misc]
+                    wanted.stopping.is_set,
+                    lambda said, wanted=wanted: self._heard(wanted, said),  # type: ignore[misc]
                 )
-                self._over(wanted, DONE, size=path.stat().st_size)
+                self._over(wanted, DONE, size=path.stat().st_size if path.is_file() else size_of(entry))
             except DownloadStoppedError:
                 self._over(wanted, STOPPED)
             except (LocalSpecError, OSError) as error:
@@ -163,6 +168,19 @@ class Downloads:
             wanted.state = replace(wanted.state, state=state, problem=problem, notice="", done=there, rate=0.0)
 
 
-def arrived(entry: CatalogueEntry) -> int:
+def arrived(entry: Entry) -> int:
     """Bytes of an entry's file that an earlier download has left."""
+    if isinstance(entry, EmbedderEntry):
+        return embedder_download.arrived(entry)
     return Partial(entry.path(models_folder())).size
+
+
+def size_of(entry: Entry) -> int:
+    """Bytes that are fetched for it."""
+    return entry.packed_bytes if isinstance(entry, EmbedderEntry) else entry.bytes
+
+
+def _fetch(entry: Entry, progress: Progress, should_stop: Callable[[], bool], report: Callable[[str], None]) -> Path:
+    if isinstance(entry, EmbedderEntry):
+        return embedder_download.fetch_embedder(entry, progress, should_stop, report)
+    return download(entry, progress=progress, should_stop=should_stop, report=report)

@@ -10,6 +10,7 @@ from localspec import config, texts
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import open_library
 from localspec.errors import LibraryInUseError
+from localspec.models import embedder_catalogue
 from localspec.models.embedder import Embedder
 from localspec.stores.library import Library, list_libraries
 from localspec.stores.naming import delete_library, rename_library, sweep_deleted
@@ -88,6 +89,21 @@ class OpenLibraries:
         """Delete a library. Raises LibraryInUseError while an answer is written (`is_busy`)."""
         with self._taken(name, is_busy):
             delete_library(config.stores_folder(), name)
+
+    def use_embedder(self, name: str, is_busy: Callable[[], bool]) -> None:
+        """Embed with the model called `name` from now on: libraries are made ready for it when they are opened next.
+        Raises LibraryInUseError while an answer is written (`is_busy`), SettingsError."""
+        with self._lock:
+            if self._moving or any(self._questions.values()) or is_busy():
+                raise LibraryInUseError(texts.EMBEDDER_BUSY, texts.LIBRARY_BUSY_ADVICE)
+            embedder_catalogue.choose(name)
+            chosen = Embedder.chosen()
+            if chosen.entry.name == self.embedder.entry.name:
+                return
+            libraries, self._libraries = list(self._libraries.values()), {}
+            for library in libraries:
+                library.close()
+            self.embedder = chosen
 
     def close(self) -> None:
         """Close all, after the steps at work."""

@@ -59,6 +59,8 @@ class Conversation:
     """The model and settings that stand in the tab's fields; None until it has said so"""
     download_asked: str = ""
     """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
+    embedder_asked: tuple[str, str] = ("", "")
+    """What the person is asked about an embedding model, "get" or "use", and its name"""
     own_sampling: bool = False  # Whether the person has chosen how words are drawn; else it follows the model
     seen: dict[str, int] = field(default_factory=dict)
     """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
@@ -198,6 +200,11 @@ class Application:
         """Delete a library for good; tabs that show it get another one. Raises StoreError, SettingsError."""
         self.libraries.delete(name, self._is_answering)
         self._switch(name, next((one for one in self.libraries.names() if one != name), config.DEFAULT_LIBRARY))
+
+    def use_embedder(self, name: str) -> None:
+        """Embed passages and questions with another model. Raises StoreError, SettingsError."""
+        self.libraries.use_embedder(name, self._is_answering)
+        self.endpoint.use_embedder(self.libraries.embedder)
 
     def _is_answering(self) -> bool:
         engine = self.models.engine

@@ -11,6 +11,7 @@ from localspec.chat.engine import Engine
 from localspec.config import stores_folder
 from localspec.errors import DocumentError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
+from localspec.models.embedder_catalogue import available
 from localspec.stores.documents.folders import contents
 from localspec.stores.documents.parse import content_hash
 from localspec.stores.library import IngestionProgress, Library, library_name, list_libraries
@@ -34,9 +35,15 @@ def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Em
         stores / safe,
         tokenizer_fingerprint=engine.tokenizer_fingerprint,
         tokenize=engine.tokenize,
-        embedder=embedder or Embedder.chosen(),
+        embedder=(used := embedder or Embedder.chosen()),
         state_reader=engine.state_reader,
+        other_embedders=lambda: _others(used),
     )
+
+
+def _others(used: Embedder) -> list[Embedder]:
+    """The embedders on this computer but one."""
+    return [Embedder.of(entry) for entry in available() if entry.is_here and entry.name != used.entry.name]
 
 
 def collect_files(

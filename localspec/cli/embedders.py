@@ -10,23 +10,17 @@ import typer
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from localspec import config, texts
+from localspec import texts
+from localspec.application.embedding_anew import work_of
 from localspec.cli.shared_options import errors
-from localspec.errors import StoreError
 from localspec.models import embedder_catalogue
 from localspec.models.embedder_catalogue import EmbedderEntry
 from localspec.models.embedder_download import fetch_embedder
-from localspec.stores.library import list_libraries
-from localspec.stores.overview import overview
 
 embedders = typer.Typer(no_args_is_help=True, help="Which model finds passages by meaning: list, download, choose.")
 
 Name = Annotated[str, typer.Argument(help="Name of an embedding model, see embedders list.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
-
-_PASSAGES_PER_SECOND = {"all-minilm-l6-v2": 30.0}
-"""On two cores, about; others are slower."""
-_OTHERS_PER_SECOND = 10.0
 
 
 @embedders.command(name="list")
@@ -71,18 +65,13 @@ def choose(name: Name) -> None:
     errors.print(escape(texts.EMBEDDER_CHOSEN.format(name=entry.name)))
     if entry.name == before.name:
         return
-    stores = config.stores_folder()
-    for library in list_libraries(stores):
-        try:
-            passages = overview(stores / library).passages
-        except StoreError as error:
-            errors.print(escape(str(error)), style="red", soft_wrap=True)
+    for work in work_of(entry):
+        if work.problem:
+            errors.print(escape(work.problem), style="red", soft_wrap=True)
             continue
-        if passages:
-            rate = _PASSAGES_PER_SECOND.get(entry.name, _OTHERS_PER_SECOND)
-            minutes = max(1, round(passages / rate / 60))
-            said = texts.EMBEDDER_REBUILDS.format(library=library, passages=f"{passages:,}", minutes=minutes)
-            errors.print(escape(said), soft_wrap=True)
+        minutes = max(1, round(work.seconds / 60))
+        said = texts.EMBEDDER_REBUILDS.format(library=work.library, passages=f"{work.passages:,}", minutes=minutes)
+        errors.print(escape(said), soft_wrap=True)
 
 
 def _figures(entry: EmbedderEntry, chosen: EmbedderEntry) -> dict[str, object]:

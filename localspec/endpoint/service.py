@@ -22,6 +22,10 @@ class Service(Access):
         self.address = ""
         """Of the application, http://127.0.0.1:PORT, once it is served"""
 
+    def use_embedder(self, embedder: TextEmbedder) -> None:
+        """Turn texts into vectors with another model from the next request on."""
+        self._vectors.embedder = embedder
+
     @property
     def was_asked(self) -> bool:
         """True when there was a request."""

@@ -42,7 +42,8 @@ class Vectors:
     """Answers requests for vectors; any thread may ask."""
 
     def __init__(self, embedder: TextEmbedder) -> None:
-        self._embedder = embedder
+        self.embedder = embedder
+        """may be another one from the next request on"""
         self._closed = False
 
     def close(self) -> None:
@@ -53,26 +54,26 @@ class Vectors:
     def model(self) -> str:
         """Name of the model. Raises RequestError where it is not there."""
         try:
-            return self._embedder.name
+            return self.embedder.name
         except LocalSpecError as error:
             raise refusal(error) from error
 
     def answer(self, request: EmbeddingRequest, is_wanted: Callable[[], bool]) -> dict[str, Any]:
         """The vectors, as OpenAI's clients expect them. `is_wanted` is asked every few texts. Raises RequestError."""
-        name = self.model
+        name, embedder = self.model, self.embedder
         if request.model not in (ANY_MODEL, name):
             raise other_model(name, request.model)
         texts, vectors, tokens = list(request.inputs), [], 0
         try:
-            own = self._embedder.dimension
+            own = embedder.dimension
             if request.dimensions not in (None, own):
                 refuse(f"The vectors of {name} have {own} dimensions, no others.", "dimensions", "unsupported_value")
             for start in range(0, len(texts), _AT_ONCE):
                 if self._closed or not is_wanted():
                     raise stopped()
                 some = texts[start : start + _AT_ONCE]
-                vectors.append(self._embedder.embed(some, exact=True))
-                tokens += self._embedder.count(some)
+                vectors.append(embedder.embed(some, exact=True))
+                tokens += embedder.count(some)
                 time.sleep(_PAUSE_SECONDS)
         except LocalSpecError as error:
             raise refusal(error) from error

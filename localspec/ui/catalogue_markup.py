@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from localspec import texts
@@ -16,6 +16,7 @@ from localspec.application.downloads import (
     UNDER_WAY,
     WAITING,
     DownloadState,
+    size_of,
 )
 from localspec.models.files.catalogue import CatalogueEntry
 from localspec.ui.elements import literal, meter, model_button, note, paragraph
@@ -124,30 +125,32 @@ def _question(question: DownloadQuestion) -> str:
     return f'<div class="asked">{paragraph(said)}<div class="ways">{"".join(buttons)}</div></div>'
 
 
-def downloads(states: Sequence[DownloadState]) -> str:
-    """What is being downloaded, or was; empty where nothing is."""
-    return "".join(_download(state) for state in states)
+def downloads(
+    states: Sequence[DownloadState], button: Callable[..., str] = model_button, use: str = texts.DOWNLOAD_USE
+) -> str:
+    """What is being downloaded, or was; empty where nothing is. `use` is what is done with one that has arrived."""
+    return "".join(_download(state, button, use) for state in states)
 
 
-def _download(state: DownloadState) -> str:
+def _download(state: DownloadState, button: Callable[..., str], use: str) -> str:
     name = state.entry.name
     said = texts.DOWNLOAD_STATES[state.state].format(
-        done=texts.size(state.done), total=texts.size(state.total or state.entry.bytes)
+        done=texts.size(state.done), total=texts.size(state.total or size_of(state.entry))
     )
     label = " · ".join([name, said, *_speed(state, state.seconds_left)])
     if state.state in UNDER_WAY:
         shown = meter(label, state.done / state.total if state.total else 0.0)
         shown += paragraph(state.notice, "quiet") if state.notice else ""
         can_stop = state.state in (WAITING, RUNNING, CHECKING)
-        buttons = [model_button("stop", name, texts.CANCEL)] if can_stop else []
+        buttons = [button("stop", name, texts.CANCEL)] if can_stop else []
     else:
         shown = paragraph(label)
         if state.problem:
             shown += note(state.problem, "problem")
         again = texts.DOWNLOAD_GO_ON if state.done else texts.DOWNLOAD_AGAIN
-        first = {DONE: ("use", texts.DOWNLOAD_USE), STOPPED: ("get", again), FAILED: ("get", texts.DOWNLOAD_AGAIN)}
+        first = {DONE: ("use", use), STOPPED: ("get", again), FAILED: ("get", texts.DOWNLOAD_AGAIN)}
         action, words = first[state.state]
-        buttons = [model_button(action, name, words), model_button("close", name, texts.CLOSE)]
+        buttons = [button(action, name, words), button("close", name, texts.CLOSE)]
     return (
         f'<div class="download" data-download="{name}" data-state="{state.state}">{shown}'
         f'<div class="ways">{"".join(buttons)}</div></div>'

@@ -6,7 +6,7 @@ import shutil
 import time
 
 from localspec import texts
-from localspec.application.downloads import UNDER_WAY, arrived
+from localspec.application.downloads import UNDER_WAY, DownloadState, arrived
 from localspec.application.state import Application, Conversation
 from localspec.config import models_folder
 from localspec.errors import LocalSpecError, SettingsError
@@ -85,7 +85,7 @@ class CataloguePart(Part):
     def parts(self, conversation: Conversation) -> dict[str, str]:
         """What there is to see now, as `told` names it."""
         return {
-            "downloads": catalogue_markup.downloads(self.application.downloads.states()),
+            "downloads": catalogue_markup.downloads(self._downloads()),
             "offers": self._catalogue(conversation.download_asked),
             "better": catalogue_markup.better(self._better(conversation)),
         }
@@ -119,6 +119,10 @@ class CataloguePart(Part):
             for name in (what, *(entry.name for entry in catalogue_entries() if entry.name == _draft_name(what))):
                 downloads.dismiss(name)
 
+    def _downloads(self) -> list[DownloadState]:
+        """Those of chat models."""
+        return [state for state in self.application.downloads.states() if isinstance(state.entry, CatalogueEntry)]
+
     def _better(self, conversation: Conversation) -> BetterModel | None:
         """What the start page says about the recommended model; None where it says nothing: where it is used already,
         another one was chosen, it does not fit, or the person has begun to chat."""
@@ -130,7 +134,7 @@ class CataloguePart(Part):
             return None
         pair = _pair(entry)
         names = [one.name for one in pair]
-        states = tuple(state for state in self.application.downloads.states() if state.entry.name in names)
+        states = tuple(state for state in self._downloads() if state.entry.name in names)
         if not states and (all(one.is_here(folder) for one in pair) or not self._fits(entry)):
             return None
         counted = {state.entry.name: state.done for state in states}
@@ -154,7 +158,7 @@ class CataloguePart(Part):
 
     def _catalogue(self, asked: str) -> str:
         """The list; drawn anew where something of it has changed."""
-        downloads = self.application.downloads.states()
+        downloads = self._downloads()
         under_way = tuple(state.entry.name for state in downloads if state.state in UNDER_WAY)
         inventory = self.folder.inventory()
         known = (asked, under_way, tuple(state.state for state in downloads), inventory, int(self.folder.looked / 30))

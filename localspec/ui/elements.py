@@ -148,16 +148,21 @@ def press(name: str, label: str, kind: str = "quiet") -> str:
     return button("press", name, label, kind)
 
 
-def model_button(action: str, what: str, label: str, kind: str = "quiet") -> str:
-    """A button that does `action` with `what`: it sends model:ACTION=WHAT, with WHAT quoted as in an address."""
-    return press(f"model:{action}={quote(what, safe='')}", label, kind)
+def model_button(action: str, what: str, label: str, kind: str = "quiet", *, part: str = "model") -> str:
+    """A button that does `action` with `what`: it sends PART:ACTION=WHAT, with WHAT quoted as in an address."""
+    return press(f"{part}:{action}={quote(what, safe='')}", label, kind)
 
 
-def read_model_button(name: str) -> tuple[str, str] | None:
+def embedder_button(action: str, what: str, label: str, kind: str = "quiet") -> str:
+    """The same about embedding models."""
+    return model_button(action, what, label, kind, part="embedder")
+
+
+def read_model_button(name: str, part: str = "model") -> tuple[str, str] | None:
     """What such a button stands for: action, and about what; None for the name of a button of another part."""
-    part, _, rest = name.partition(":")
+    own, _, rest = name.partition(":")
     action, _, what = rest.partition("=")
-    return (action, unquote(what)) if part == "model" else None
+    return (action, unquote(what)) if own == part else None
 
 
 def act(name: str, label: str, kind: str = "quiet") -> str:

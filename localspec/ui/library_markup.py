@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from localspec import texts
+from localspec.models.embedder_catalogue import EmbedderEntry
 from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
 from localspec.ui import elements
-from localspec.ui.elements import library_button, library_icon, lines, literal, of_library
+from localspec.ui.elements import embedder_button, library_button, library_icon, lines, literal, of_library
 
 SHOWN_FAILURES = 5
 SHOWN_DOCUMENTS = 200
@@ -174,10 +175,14 @@ def documents(library: str, infos: Sequence[DocumentInfo], parts: DocumentParts)
     )
 
 
-def foreign(found: Mapping[str, str], known: Sequence[str]) -> str:
-    """Which documents the embedding model cannot find by meaning: their language by their name; "" for none."""
-    said = texts.foreign_documents(found, known)
-    return f'<div class="foreign quiet">{lines(said)}</div>' if said else ""
+def foreign(found: Mapping[str, str], known: Sequence[str], offer: EmbedderEntry | None) -> str:
+    """Which documents the embedding model cannot find by meaning: their language by their name; "" for none. `offer` is
+    one for many languages."""
+    said = texts.foreign_documents(found, known, "")
+    if not said:
+        return ""
+    button = embedder_button("ask", offer.name, texts.FOREIGN_OFFER.format(title=offer.title)) if offer else ""
+    return f'<div class="foreign quiet">{lines(said)} {button}</div>'
 
 
 def _document(info: DocumentInfo, parts: DocumentParts) -> str:

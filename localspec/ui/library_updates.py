@@ -11,6 +11,7 @@ from localspec.application.state import Application, Conversation
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import EmbedderError, LocalSpecError
+from localspec.models.embedder_catalogue import multilingual
 from localspec.models.llama import MAX_ROWS
 from localspec.stores.library import Library
 from localspec.ui import elements, library_markup
@@ -120,7 +121,7 @@ class LibraryUpdates:
             states = library.states.positions() if library.states is not None else None
             shown.documents = library_markup.documents(library.name, infos, DocumentParts(embedded, states))
             shown.documents += library_markup.foreign(
-                library.passages.foreign_documents(), library.passages.embedder_languages
+                library.passages.foreign_documents(), library.passages.embedder_languages, multilingual()
             )
             shown.count, shown.changes = len(infos), changes
         now = time.monotonic()

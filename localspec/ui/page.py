@@ -18,6 +18,7 @@ from localspec.ui.chat_part import ChatPart
 from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS, ChatUpdates
 from localspec.ui.citing_part import CitingPart
 from localspec.ui.comparison_part import ComparisonPart
+from localspec.ui.embedder_part import EmbedderPart
 from localspec.ui.library_part import LibraryPart, pressed
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
 from localspec.ui.model_part import ModelPart
@@ -41,6 +42,7 @@ class Page:
         self.method = MethodPart(application)
         self.comparison = ComparisonPart(application, chat_updates)
         self.library = LibraryPart(application, LibraryUpdates(application))
+        self.embedders = EmbedderPart(application)
         self.models = ModelPart(application)
         self.system = SystemPart(application)
         self.sampling = SamplingPart(application)
@@ -58,7 +60,7 @@ class Page:
         """All of them."""
         return [
             *(self.chat_list, self.chat, self.citing, self.reading, self.method, self.comparison, self.library),
-            *(self.models, self.models.catalogue, self.system, self.sampling, self.endpoint),
+            *(self.embedders, self.models, self.models.catalogue, self.system, self.sampling, self.endpoint),
         ]
 
     def build(self, choice: Choice | None = None) -> None:
@@ -73,6 +75,7 @@ class Page:
                 self.comparison.build()
                 with gr.Accordion(texts.DOCUMENTS, open=True, elem_id="documents-part"):
                     self.library.build()
+                    self.embedders.build()
                 self.models.build(choice or Choice())
                 self.models.catalogue.build()
                 self.system.build()
@@ -104,6 +107,7 @@ class Page:
         self.chat_list.connect()
         self.comparison.connect(self.chat.chatbot, self.chat.entry, settings)
         self.library.connect(method)
+        self.embedders.connect(self.library.press)
         self.citing.connect()
         self.reading.connect()
         self.sampling.connect()
@@ -157,7 +161,7 @@ class Page:
                 self.application.tuner.press(name)  # what comes of it is told by the next tick
         elif name in endpoint_part.PRESSES:
             endpoint_part.press(self.application.endpoint, name)
-        elif elements.read_model_button(name) is None:  # those about models are the model part's own
+        elif not any(elements.read_model_button(name, part) for part in ("model", "embedder")):  # those parts' own
             return self.library.answer_press(name, own, method, self.library.conversation(request))
         return only(LIBRARY_PARTS, {})
 

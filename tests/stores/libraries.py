@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +98,7 @@ def open_library(
     tokenizer: str = "bytes",
     embedder: WordEmbedder | Embedder | None = None,
     reader: StateReaderLike | None = None,
+    other_embedders: Callable[[], Sequence[WordEmbedder]] = list,
 ) -> Library:
     return Library(
         folder,
@@ -105,6 +106,7 @@ def open_library(
         tokenize=bytes_as_tokens,
         embedder=embedder or WordEmbedder(),
         state_reader=reader,
+        other_embedders=other_embedders,
     )
 
 

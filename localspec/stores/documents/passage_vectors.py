@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -27,7 +27,7 @@ _STORED = np.dtype("<f2")
 _LOADED_AT_ONCE = 4096
 _EMBEDDER = "(SELECT id FROM embedders WHERE fingerprint = ?)"
 """SQL for the number of this embedder; NULL, which equals none, while the database holds no vector of it."""
-_WITHOUT_VECTOR = (
+WITHOUT_VECTOR = (
     "documents JOIN passages ON passages.document = documents.id"
     f" LEFT JOIN text_vectors ON text_vectors.text = embedded AND embedder = {_EMBEDDER} WHERE vector IS NULL"
 )
@@ -71,14 +71,24 @@ class EmbedderLike(Protocol):
 class PassageVectors:
     """The passages' vectors under one embedder. Methods raise EmbedderError when it cannot be used."""
 
-    def __init__(self, database: StoreDatabase, cache: Path, library: str, embedder: EmbedderLike) -> None:
-        """`library` is the random id of the database: ids of texts mean nothing in another one."""
+    def __init__(
+        self,
+        database: StoreDatabase,
+        cache: Path,
+        library: str,
+        embedder: EmbedderLike,
+        others: Callable[[], Sequence[EmbedderLike]] = list,
+    ) -> None:
+        """`library` is the random id of the database: ids of texts mean nothing in another one. `others` gives further
+        embedders, one of which may have made vectors that this one has not replaced yet."""
         self._database = database
         self._cache = cache
         self._library = library
         self._embedder = embedder
         self._index: VectorIndex | None = None
         self._unsaved = False
+        self._others = others
+        self._former: PassageVectors | None = None
         self._asked = 0
         """Texts up to this id had a vector, or no turn, when `missing` was asked last"""
         self._counts: tuple[int, tuple[int, int]] | None = None
@@ -88,6 +98,26 @@ class PassageVectors:
     def embedder(self) -> EmbedderLike:
         """What makes the vectors."""
         return self._embedder
+
+    def former(self) -> PassageVectors | None:
+        """The vectors of another embedder that serve until those of this one are there; None where there are none."""
+        if self.are_complete():
+            self._former = None
+            return None
+        rows = self._database.rows(
+            "SELECT fingerprint FROM embedders WHERE fingerprint != ?"
+            " AND id IN (SELECT embedder FROM text_vectors) ORDER BY id DESC",
+            [self._embedder.fingerprint],
+        )
+        found = [fingerprint for (fingerprint,) in rows]
+        if self._former is not None and self._former.embedder.fingerprint in found:
+            return self._former
+        self._former = None
+        for other in self._others() if found else ():
+            if other.fingerprint in found:
+                cache = self._cache.with_name(f"former-{self._cache.name}")
+                self._former = PassageVectors(self._database, cache, self._library, other)
+        return self._former
 
     def missing(self, limit: int) -> list[tuple[int, str]]:
         """(id, text to embed) of texts without a vector, in documents whose turn it is; oldest first."""
@@ -99,6 +129,7 @@ class PassageVectors:
                 " CROSS JOIN passages ON passages.embedded = embedded_texts.id"
                 " CROSS JOIN documents ON documents.id = document"
                 " WHERE embedded_texts.id > ? AND vector IS NULL AND stage = 'ngrams'"
+                " AND document NOT IN (SELECT document FROM renewals WHERE NOT reads)"
                 " GROUP BY embedded_texts.id ORDER BY embedded_texts.id LIMIT ?",
                 [self._embedder.fingerprint, after, limit],
             )
@@ -172,22 +203,16 @@ class PassageVectors:
             self._database.after_commit(lambda: self._removed(texts))
 
     def outdated(self) -> tuple[int, int]:
-        """(passages, documents) that were ready, but not under this embedder."""
+        """(passages, documents) that were made for another embedder, and of which nobody has asked to have them made
+        anew."""
+        fingerprint = self._embedder.fingerprint
         row = self._database.row(
-            f"SELECT count(*), count(DISTINCT document) FROM {_WITHOUT_VECTOR} AND stage = 'ready'",
-            [self._embedder.fingerprint],
+            f"SELECT count(*), count(DISTINCT document) FROM {WITHOUT_VECTOR}"
+            " AND (stage = 'ready' OR stage = 'ngrams' AND cut NOT IN ('', ?))"
+            " AND document NOT IN (SELECT document FROM renewals)",
+            [fingerprint, fingerprint],
         )
         return int(row[0]), int(row[1])
-
-    def drop_outdated(self, database: Database) -> None:
-        """Inside a transaction: delete the vectors of other embedders, and have their documents embedded again."""
-        fingerprint = [self._embedder.fingerprint]
-        database.execute(f"DELETE FROM text_vectors WHERE embedder IS NOT {_EMBEDDER}", fingerprint)
-        database.execute("DELETE FROM embedders WHERE fingerprint != ?", fingerprint)
-        database.execute(
-            "UPDATE documents SET stage = 'ngrams' WHERE stage = 'ready' AND EXISTS (SELECT 1 FROM passages"
-            " LEFT JOIN text_vectors ON text_vectors.text = embedded WHERE document = documents.id AND vector IS NULL)"
-        )
 
     def finish_documents(self, texts: Collection[int] | None = None) -> None:
         """The documents whose turn it is are ready when all their passages have a vector: those with a passage of these
@@ -270,8 +295,9 @@ class PassageVectors:
     @property
     def memory_bytes(self) -> int:
         """Of the index, an estimate; 0 before it was loaded."""
+        former = self._former.memory_bytes if self._former is not None else 0
         index = self._index
-        return index.memory_bytes if index is not None else 0
+        return former + (index.memory_bytes if index is not None else 0)
 
     def prepare(self) -> None:
         """Load the index, and write its file if there is something new. The file is a cache: failures are logged."""
@@ -333,6 +359,8 @@ class PassageVectors:
             self._index = None
 
     def _removed(self, texts: Collection[int]) -> None:
+        if self._former is not None:
+            self._former._removed(texts)
         if self._index is not None:
             self._index.remove(texts)
             self._unsaved = True

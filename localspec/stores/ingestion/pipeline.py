@@ -153,33 +153,46 @@ class Pipeline:
         # A document without a title of its own is named after its file, which here is a copy.
         return dataclasses.replace(parsed, title=Path(name).stem) if parsed.title == path.stem else parsed
 
-    def passages(self, parsed: ParsedDocument) -> list[Passage]:
-        """A document's passages, as long as the embedder reads; where that cannot be asked, surely no longer."""
+    def passages(self, parsed: ParsedDocument) -> tuple[list[Passage], str]:
+        """A document's passages, as long as the embedder reads, with its fingerprint; where that cannot be asked,
+        surely no longer, and ""."""
+        embedder = self._vectors.embedder
         try:
-            return split(parsed, self._vectors.embedder.longest, self._vectors.embedder.count_tokens)
+            return split(parsed, embedder.longest, embedder.count_tokens), embedder.fingerprint
         except EmbedderError as error:
             _logger.warning("The length of passages is estimated: %s", error)
-            return split(parsed)
+            return split(parsed), ""
 
     def replace(
-        self, document: int, parsed: ParsedDocument, passages: Sequence[Passage], vectors: Sequence[bytes]
+        self,
+        document: int,
+        parsed: ParsedDocument | None,
+        passages: Sequence[Passage],
+        vectors: Sequence[bytes],
+        cut: str,
     ) -> None:
-        """Put these parts of a searchable document in the place of those that it has, all or none. `vectors` as
-        `PassageVectors.made_of` gives them for the passages."""
-        tokens = self._tokenize(parsed.text)
+        """Put these parts of a searchable document in the place of those that it has, all or none; without `parsed` its
+        text, n-grams and states stay. `vectors` as `PassageVectors.made_of` gives them for the passages, which are cut
+        for the embedder of the fingerprint `cut`."""
+        tokens = self._tokenize(parsed.text) if parsed is not None else None
         with self._database.write() as database:
             if not self._moved(database, document, "ngrams", "ready") and not self._moved(
                 database, document, "ready", "ready"
             ):
                 return
-            self.forget(database, [document], words=False)
-            self._write_parsed(database, document, parsed)
-            self._write_passages(database, document, passages)
+            if parsed is None:
+                self._vectors.forget(database, [document])
+                database.execute("DELETE FROM passages WHERE document = ?", [document])
+            else:
+                self.forget(database, [document], words=False)
+                self._write_parsed(database, document, parsed)
+            self._write_passages(database, document, passages, cut)
             rows = database.execute("SELECT id FROM passages WHERE document = ? ORDER BY ordinal", [document])
             made = {passage: vector for (passage,), vector in zip(rows.fetchall(), vectors, strict=True)}
             self._vectors.enter(database, made)
-            self._ngrams.add(document, tokens)
-            database.execute("UPDATE documents SET tokens = ? WHERE id = ?", [len(tokens), document])
+            if tokens is not None:
+                self._ngrams.add(document, tokens)
+                database.execute("UPDATE documents SET tokens = ? WHERE id = ?", [len(tokens), document])
             database.execute("DELETE FROM renewals WHERE document = ?", [document])
 
     def _parse(self, queued: QueuedDocument, should_stop: Callable[[], bool]) -> Storing:
@@ -204,14 +217,14 @@ class Pipeline:
             ],
         )
 
-    def _write_passages(self, database: Database, document: int, passages: Sequence[Passage]) -> None:
+    def _write_passages(self, database: Database, document: int, passages: Sequence[Passage], cut: str) -> None:
         database.conn.executemany(
             "INSERT INTO passages (document, ordinal, page, section, text, label) VALUES (?, ?, ?, ?, ?, ?)",
             [(document, one.ordinal, one.page, one.section, one.text, one.label) for one in passages],
         )
         enter_texts(database, document)
         store_words(database, document)
-        database.execute("UPDATE documents SET passages = ? WHERE id = ?", [len(passages), document])
+        database.execute("UPDATE documents SET passages = ?, cut = ? WHERE id = ?", [len(passages), cut, document])
 
     def _restore(self, queued: QueuedDocument, path: Path) -> None:
         """Copy a document's file again where the copy was lost, as when the power fails right behind it."""
@@ -223,11 +236,11 @@ class Pipeline:
 
     def _split(self, queued: QueuedDocument) -> Storing:
         document = queued.document
-        passages = self.passages(read_document(self._database, document))
+        passages, cut = self.passages(read_document(self._database, document))
 
         def store(database: Database) -> None:
             if self._moved(database, document, "parsed", "passages"):
-                self._write_passages(database, document, passages)
+                self._write_passages(database, document, passages, cut)
 
         return store
 

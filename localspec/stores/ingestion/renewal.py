@@ -1,47 +1,31 @@
-"""Reads documents again that an older version of LocalSpec has read, beside what there is of them.
+"""Makes documents anew beside what there is of them: those that an older version of LocalSpec has read are read again,
+and those that another embedder has embedded are cut for this one and embedded again.
 
 Blocks, passages and vectors are made step by step, each committed by itself, while the old ones are found and cited as
-before. The last step puts them in the place of the old ones in one transaction. A kill at any moment repeats at most
-one step.
+before. The last step puts them in the place of the old ones in one transaction. Where a document's passages come out as
+they were, only their vectors are made, where they are. A kill at any moment repeats at most one step.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from localspec.errors import DocumentError
-from localspec.stores.database import Migration, StoreDatabase
-from localspec.stores.documents.blocks import from_row, to_row
+from localspec.errors import DocumentError, EmbedderError
+from localspec.stores.database import StoreDatabase
+from localspec.stores.documents.document_table import read_document
 from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped
-from localspec.stores.documents.passage_vectors import PassageVectors
+from localspec.stores.documents.passage_vectors import WITHOUT_VECTOR, PassageVectors
 from localspec.stores.documents.passages import Passage, embedded_text
 from localspec.stores.ingestion.pipeline import Pipeline
+from localspec.stores.ingestion.renewed_documents import WantedDocument, from_json, to_json
 
 _logger = logging.getLogger(__name__)
 
-_TABLES = """
-CREATE TABLE renewed_passages (
-    document INTEGER NOT NULL REFERENCES renewals (document) ON DELETE CASCADE,
-    ordinal INTEGER NOT NULL,
-    page INTEGER,
-    section TEXT NOT NULL,
-    text TEXT NOT NULL,
-    label TEXT NOT NULL,
-    embedder TEXT NOT NULL DEFAULT '',  -- fingerprint of the one that made the vector
-    vector BLOB,
-    PRIMARY KEY (document, ordinal)
-) WITHOUT ROWID;
-"""
-
-RENEWAL_MIGRATIONS: tuple[Migration, ...] = (Migration("renewal-1-passages", _TABLES),)
-"""Come after the migration that creates `renewals` (document, parsed)."""
-
 
 class Renewal:
-    """The documents of a library that are read again. One thread at a time takes steps."""
+    """The documents of a library that are made anew. One thread at a time takes steps."""
 
     def __init__(
         self, database: StoreDatabase, pipeline: Pipeline, vectors: PassageVectors, on_change: Callable[[], None]
@@ -56,8 +40,9 @@ class Renewal:
         """Have all documents read again that an older version has read; those that it could not read are tried anew."""
         with self._database.write() as database:
             database.execute(
-                "INSERT OR IGNORE INTO renewals (document) SELECT id FROM documents"
-                " WHERE reader < ? AND stage IN ('ngrams', 'ready')",
+                "INSERT INTO renewals (document) SELECT id FROM documents"
+                " WHERE reader < ? AND stage IN ('ngrams', 'ready')"
+                " ON CONFLICT (document) DO UPDATE SET reads = 1, parsed = '', cut = '' WHERE NOT reads",
                 [READER],
             )
             database.execute(
@@ -65,55 +50,82 @@ class Renewal:
             )
         self._on_change()
 
+    def want_embedded(self) -> None:
+        """Have all documents embedded anew that have no vectors of this embedder. Raises EmbedderError."""
+        fingerprint = self._vectors.embedder.fingerprint
+        with self._database.write() as database:
+            # Those whose passages are this embedder's need no other ones.
+            database.execute(
+                "UPDATE documents SET stage = 'ngrams' WHERE stage = 'ready' AND cut = ?"
+                f" AND id IN (SELECT documents.id FROM {WITHOUT_VECTOR})",
+                [fingerprint, fingerprint],
+            )
+            database.execute(
+                "INSERT OR IGNORE INTO renewals (document, reads) SELECT DISTINCT documents.id, 0 FROM"
+                f" {WITHOUT_VECTOR} AND cut != ?"
+                " AND (stage = 'ready' OR stage IN ('passages', 'ngrams') AND cut != '')",
+                [fingerprint, fingerprint],
+            )
+        self._on_change()
+
     def left(self) -> int:
-        """How many documents wait to be read again."""
+        """How many documents wait to be made anew."""
         ((count,),) = self._database.rows("SELECT count(*) FROM renewals")
         return int(count)
 
-    def next(self) -> tuple[int, str] | None:
-        """(document, name) of the one to work on."""
+    def next(self) -> tuple[int, str, bool, float] | None:
+        """The one to work on: its id, its name, whether it is read again, and what part of it is embedded."""
         row = self._database.row(
-            "SELECT document, name FROM renewals JOIN documents ON documents.id = document ORDER BY document LIMIT 1"
+            "SELECT document, name, reads, (SELECT coalesce(avg(embedder = renewals.cut), 0) FROM renewed_passages"
+            " WHERE renewed_passages.document = renewals.document) FROM renewals"
+            " JOIN documents ON documents.id = document ORDER BY document LIMIT 1"
         )
-        return tuple(row) if row else None
+        return (row[0], row[1], bool(row[2]), float(row[3])) if row else None
 
     def step(self, document: int, at_once: int, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Take the next step with a document, which embeds `at_once` passages at most; whether its new parts have taken
         the place of the old ones. Raises EmbedderError."""
         row = self._database.row(
-            "SELECT parsed, name, file, stage FROM renewals JOIN documents ON documents.id = document"
-            " WHERE document = ?",
+            "SELECT parsed, renewals.cut, reads, name, file, stage FROM renewals"
+            " JOIN documents ON documents.id = document WHERE document = ?",
             [document],
         )
         if row is None:
             return False
-        parsed, name, file, stage = row
-        if stage not in ("ngrams", "ready"):  # it is read from the start meanwhile
+        wanted = WantedDocument(document, *row)
+        if wanted.stage not in ("ngrams", "ready"):  # it is read from the start meanwhile
             self._database.change("DELETE FROM renewals WHERE document = ?", [document])
-        elif not parsed:
-            self._read(document, name, file, should_stop)
+        elif wanted.cut != self._vectors.embedder.fingerprint:
+            self._cut(wanted, should_stop)
         elif not self._embed(document, at_once):
-            self._replace(document, _parsed(parsed))
+            self._replace(wanted)
             return True
         return False
 
-    def _read(self, document: int, name: str, file: str, should_stop: Callable[[], bool]) -> None:
-        try:
-            parsed = self._pipeline.read(name, file, should_stop)
-        except ReadingStopped:
-            return
-        except DocumentError as error:
-            # What an older version made of it is better than nothing.
-            _logger.warning("%s is left as it was read before: %s", name, error)
-            with self._database.write() as database:
-                database.execute("UPDATE documents SET reader = ? WHERE id = ?", [READER, document])
-                database.execute("DELETE FROM renewals WHERE document = ?", [document])
-            return
-        passages = self._pipeline.passages(parsed)
-        known = self._vectors.of_texts(document)
+    def _cut(self, wanted: WantedDocument, should_stop: Callable[[], bool]) -> None:
+        """Store a document's new passages, or find that they are as they were. Raises EmbedderError."""
         fingerprint = self._vectors.embedder.fingerprint
+        document = wanted.document
+        parsed = self._parsed(wanted, should_stop)
+        if parsed is None:
+            return
+        passages, cut = self._pipeline.passages(parsed)
+        if cut != fingerprint:
+            raise EmbedderError("Passages cannot be cut for the embedding model.", "Install the requirements again.")
+        if not wanted.reads and passages == self._stored(document):
+            with self._database.write() as database:
+                database.execute("DELETE FROM renewals WHERE document = ?", [document])
+                database.execute(
+                    "UPDATE documents SET cut = ?, stage = 'ngrams' WHERE id = ? AND stage IN ('ngrams', 'ready')",
+                    [cut, document],
+                )
+            return
+        known = self._vectors.of_texts(document)
         with self._database.write() as database:
-            database.execute("UPDATE renewals SET parsed = ? WHERE document = ?", [_json(parsed), document])
+            database.execute(
+                "UPDATE renewals SET parsed = ?, cut = ? WHERE document = ?",
+                [to_json(parsed) if wanted.reads else "", cut, document],
+            )
             if not database.execute("SELECT 1 FROM renewals WHERE document = ?", [document]).fetchone():
                 return
             database.execute("DELETE FROM renewed_passages WHERE document = ?", [document])
@@ -121,8 +133,33 @@ class Renewal:
             for one in passages:
                 vector = known.get(embedded_text(one.section, one.text))
                 place = (document, one.ordinal, one.page, one.section, one.text, one.label)
-                rows.append((*place, fingerprint if vector is not None else "", vector))
+                rows.append((*place, cut if vector is not None else "", vector))
             database.conn.executemany("INSERT INTO renewed_passages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _parsed(self, wanted: WantedDocument, should_stop: Callable[[], bool]) -> ParsedDocument | None:
+        """What a document's passages are cut from; None where it could not be read."""
+        if not wanted.reads:
+            return read_document(self._database, wanted.document)
+        if wanted.parsed:  # for another embedder
+            return from_json(wanted.parsed)
+        try:
+            return self._pipeline.read(wanted.name, wanted.file, should_stop)
+        except ReadingStopped:
+            return None
+        except DocumentError as error:
+            # What an older version made of it is better than nothing.
+            _logger.warning("%s is left as it was read before: %s", wanted.name, error)
+            with self._database.write() as database:
+                database.execute("UPDATE documents SET reader = ? WHERE id = ?", [READER, wanted.document])
+                database.execute("DELETE FROM renewals WHERE document = ?", [wanted.document])
+            return None
+
+    def _stored(self, document: int) -> list[Passage]:
+        """The passages that a document has now."""
+        rows = self._database.rows(
+            "SELECT text, page, section, ordinal, label FROM passages WHERE document = ? ORDER BY ordinal", [document]
+        )
+        return [Passage(*row) for row in rows]
 
     def _embed(self, document: int, at_once: int) -> bool:
         """Make vectors of passages that have none of this embedder; False where all have one."""
@@ -142,22 +179,13 @@ class Renewal:
             )
         return True
 
-    def _replace(self, document: int, parsed: ParsedDocument) -> None:
+    def _replace(self, wanted: WantedDocument) -> None:
         rows = self._database.rows(
             "SELECT text, page, section, ordinal, label, vector FROM renewed_passages WHERE document = ?"
             " ORDER BY ordinal",
-            [document],
+            [wanted.document],
         )
         passages = [Passage(*row[:-1]) for row in rows]
-        self._pipeline.replace(document, parsed, passages, [row[-1] for row in rows])
+        parsed = from_json(wanted.parsed) if wanted.reads else None
+        self._pipeline.replace(wanted.document, parsed, passages, [row[-1] for row in rows], wanted.cut)
         self._database.reclaim()
-
-
-def _json(parsed: ParsedDocument) -> str:
-    blocks = [to_row(block) for block in parsed.blocks]
-    return json.dumps([parsed.title, parsed.kind, blocks, parsed.pages, parsed.warnings], ensure_ascii=False)
-
-
-def _parsed(stored: str) -> ParsedDocument:
-    title, kind, blocks, pages, warnings = json.loads(stored)
-    return ParsedDocument(title, kind, tuple(map(from_row, blocks)), pages, tuple(warnings))

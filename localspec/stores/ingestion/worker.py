@@ -278,10 +278,11 @@ class Ingestion(BackgroundWorker):
         if wanted is None:
             self._renewed = 0
             return False
-        document, name = wanted
+        document, name, reads, part = wanted
         left = self._renewal.left()
         total = self._renewed + left
-        now = IngestionProgress(self._renewed, total, name, "again", self._renewed / total, paused=self._paused)
+        stage, fraction = "again" if reads else "anew", (self._renewed + part) / total
+        now = IngestionProgress(self._renewed, total, name, stage, fraction, paused=self._paused)
         self.progress = now
         if self._report is not None:
             self._report(now)
