@@ -333,9 +333,9 @@ def test_who_asks_how_many_is_told_that_only_passages_were_read(
     make_library: MakeLibrary, tmp_path: Path, count
 ) -> None:
     records = tmp_path / "records.md"
-    told = "The project restores an old building and opens it to visitors"
+    told = "The project restores an old building and opens it to visitors; its report was filed under"
     parts = [
-        f"## Project {number}\n\nBudget: {number * 37 % 90} thousand. {told}; its report was filed under {number * 7919}."
+        f"## Project {number}\n\nBudget: {number * 37 % 90} thousand. {told} {number * 7919}."
         for number in range(1, 103)
     ]
     records.write_text("# Projects of the foundation\n\n" + "\n\n".join(parts), encoding="utf-8")
