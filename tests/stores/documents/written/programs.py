@@ -1,6 +1,6 @@
 """Makes the files of tests/data/documents/written, each with a program that is no library of Python. Run it from the
 folder of the repository as `python -m tests.stores.documents.written.programs [part of a name]` where soffice, pandoc,
-pdflatex and Chromium are installed, and the Noto fonts (Debian: fonts-noto-core, fonts-noto-cjk)."""
+pdflatex, ssconvert and Chromium are installed, and the Noto fonts (Debian: fonts-noto-core, fonts-noto-cjk)."""
 
 from __future__ import annotations
 
@@ -31,6 +31,12 @@ def by_libreoffice(source: Callable[[], str], flat_suffix: str, target: Path, fo
     suffix = target.suffix.removeprefix(".")
     run("soffice", home, "--headless", "--convert-to", suffix, f"source.{flat_suffix}", folder=folder)
     shutil.move(folder / f"source.{suffix}", target)
+
+
+def by_gnumeric(target: Path, folder: Path) -> None:
+    """Gnumeric opens the workbook that LibreOffice saved, and saves it as its own."""
+    by_libreoffice(flat_sheets.workbook, "fods", folder / "book.ods", folder)
+    run("ssconvert", "book.ods", str(target), folder=folder)
 
 
 def by_pandoc(target: Path, folder: Path) -> None:
@@ -71,6 +77,8 @@ MADE: dict[str, Callable[[Path, Path], None]] = {
         f"workbook-libreoffice.{suffix}": partial(by_libreoffice, flat_sheets.workbook, "fods")
         for suffix in ("xlsx", "ods", "html", "csv")
     },
+    "workbook-gnumeric.xlsx": by_gnumeric,
+    "workbook-gnumeric.ods": by_gnumeric,
     **{
         f"talk-libreoffice.{suffix}": partial(by_libreoffice, flat_sheets.talk, "fodp")
         for suffix in ("pptx", "odp", "pdf")
