@@ -51,6 +51,7 @@ def by_pandoc(target: Path, folder: Path) -> None:
     at = next(n for n, block in enumerate(document["blocks"]) if sources.SPANS_HERE in json.dumps(block))
     document["blocks"][at : at + 1] = blocks
     form = {".md": ("-t", "gfm"), ".txt": ("-t", "plain")}.get(target.suffix, ())
+    form = ("-t", "markdown") if target.stem.endswith("-own") else form
     run("pandoc", "-f", "json", *form, "-s", "-o", str(target), folder=folder, text=json.dumps(document))
 
 
@@ -87,6 +88,7 @@ MADE: dict[str, Callable[[Path, Path], None]] = {
         f"handbook-pandoc.{suffix}": by_pandoc
         for suffix in ("docx", "odt", "rtf", "html", "epub", "ipynb", "md", "txt", "rst")
     },
+    "handbook-pandoc-own.md": by_pandoc,
     "talk-pandoc.pptx": by_pandoc,
     "handbook-tex.pdf": partial(by_latex, 1),
     "handbook-tex-columns.pdf": partial(by_latex, 2),
