@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 
 from localspec import texts
 from localspec.chat.citations import Citation, citation
-from localspec.chat.following import FollowUp, follow_up, search_text
+from localspec.chat.following import FollowUp, follow_up, search_text, subject_words
 from localspec.chat.places import Place, asked_pages, in_sections, on_pages
 from localspec.chat.routing import Route, mentioned, refers, revises, route, summary_subject, wants_all
 from localspec.errors import ContextTooLongError, SettingsError
-from localspec.stores.documents.search import LookUp
+from localspec.stores.documents.search import LookUp, fuse
 from localspec.stores.library import DocumentInfo, FoundPassage, Library
 from localspec.stores.stored_turns import PlainTurn
 
@@ -35,6 +35,8 @@ SUMMARY_TOKENS = 2500
 KNOWN_COVERAGE = 0.3
 """A short question may go on with the one before if a passage holds this share of its words; else it is about something
 new. A guess: none of the follow-ups tried lies between 0.1 and 0.4."""
+_OWN_WEIGHT = 0.5
+"""Of what a follow-up finds alone, against 1 of what it finds with the question before."""
 LISTED = 200
 LISTING_FRAME = 32
 """Tokens of the words around a list of documents."""
@@ -163,13 +165,23 @@ def _look_up(asked: _Asked) -> LookUp:
     limit = 8 * PASSAGES if asked.named else PASSAGES
     kind = follow_up(asked.question) if asked.earlier else FollowUp.NO
     if kind is FollowUp.YES:
-        return search(search_text(asked.question, asked.earlier), limit)
+        return _following(asked, limit)
     alone = search(asked.question, limit)
     if kind is FollowUp.NO or alone.is_relevant:
         return alone
     if kind is FollowUp.POSSIBLE and alone.coverage < KNOWN_COVERAGE:
         return alone
     return search(search_text(asked.question, asked.earlier), limit)
+
+
+def _following(asked: _Asked, limit: int) -> LookUp:
+    """The passages for a follow-up. What its own words find counts half: "And a service?" is not about the tyres."""
+    search = asked.library.passages.look_up
+    found = search(search_text(asked.question, asked.earlier), 4 * limit)
+    own = search(asked.question, 4 * limit).passages if subject_words(asked.question) else []
+    known = {passage.id: passage for passage in (*own, *found.passages)}
+    scores = fuse([[one.id for one in found.passages], [one.id for one in own]], (1.0, _OWN_WEIGHT))
+    return replace(found, passages=[known[one] for one in sorted(scores, key=lambda one: -scores[one])[:limit]])
 
 
 def _of_named(asked: _Asked, passages: list[FoundPassage]) -> list[FoundPassage]:

@@ -307,6 +307,42 @@ def test_a_follow_up_finds_what_it_refers_to(handbook: Library, count, before: T
     assert words in squeezed(material.content)
 
 
+SERVICES = ("Tyre change", "Oil change", "Service inspection", "Brake check", "Battery swap", "Winter storage")
+MODELS = ("Model 1 Swift", "Model 2 Terra", "Model 3 Vento", "Model 4 Luna")
+TERMS = (
+    "Bring the papers of the car. The work is done while you wait or by the evening of the same day; a courtesy bicycle"
+    " is free. We use parts of the maker only, and old parts are given back on request. "
+)
+
+
+def test_another_part_of_the_same_thing_is_looked_for(make_library: MakeLibrary, tmp_path: Path, count) -> None:
+    """ "And a service?" after the tyres of one car of four, of which each has a passage for each kind of work."""
+    prices = tmp_path / "prices.md"
+    parts = [f"## {model}: {work}\n\n{work} for the {model} costs {len(work + model) * 7} euros. {TERMS * 2}"
+             for model in MODELS for work in SERVICES]  # fmt: skip
+    prices.write_text("# Price list of the garage\n\n" + "\n\n".join(parts), encoding="utf-8")
+    library = make_library([prices])
+    before = answered("What does a tyre change for the Model 3 cost?", "It costs 168 euros.")
+    first = compose(before.question, library, Given(), ROOM, count)
+    assert "Tyre change for the Model 3 Vento costs 168 euros" in squeezed(first.content)
+    then = compose("And a service?", library, Given(), ROOM, count, earlier=[before])
+    assert "Service inspection for the Model 3 Vento costs 217 euros" in squeezed(then.content)
+
+
+def test_who_asks_how_many_is_told_that_only_passages_were_read(
+    make_library: MakeLibrary, tmp_path: Path, count
+) -> None:
+    records = tmp_path / "records.md"
+    told = "The project restores an old building and opens it to visitors; its report was filed under"
+    parts = [
+        f"## Project {number}\n\nBudget: {number * 37 % 90} thousand. {told} {number * 7919}."
+        for number in range(1, 103)
+    ]
+    records.write_text("# Projects of the foundation\n\n" + "\n\n".join(parts), encoding="utf-8")
+    material = compose("How many projects are listed?", make_library([records]), Given(), ROOM, count)
+    assert material.notices == (texts.only_passages(len(material.citations)),)
+
+
 def test_another_topic_leaves_the_old_words_behind(handbook: Library, count) -> None:
     earlier = [answered("When was Kestrel founded?", "In 1270.")]
     material = compose("How much do pupils pay a year?", handbook, Given(), ROOM, count, earlier=earlier)

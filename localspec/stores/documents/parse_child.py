@@ -150,7 +150,8 @@ def check_archive(members: list[zipfile.ZipInfo], limits: ParseLimits) -> None:
 
 
 def check_xml(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], *, doctype: bool) -> None:
-    """Refuse members that define entities, or hold any document type where `doctype` is False. Expat finds them at once
+    """Refuse members that define entities, or hold more of a document type than its name where `doctype` is False: old
+    OpenOffice and AbiWord name one. Expat finds them at once
     and fetches nothing; the libraries' own parsers (libxml2) come after. What expat cannot read is refused in office
     files, so that no second opinion about its encoding can slip an entity past."""
     for member in members:
@@ -165,7 +166,7 @@ def check_xml(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], *, docty
             parser.EntityDeclHandler = _refuse
             parser.UnparsedEntityDeclHandler = _refuse
             if not doctype:
-                parser.StartDoctypeDeclHandler = _refuse
+                parser.StartDoctypeDeclHandler = _refuse_definitions
             try:
                 parser.Parse(head, False)
                 while chunk := file.read(1 << 20):
@@ -229,6 +230,11 @@ def _looks_like_xml(head: bytes) -> bool:
 
 def _refuse(*_: object) -> None:
     raise _UNSAFE_XML
+
+
+def _refuse_definitions(_name: str, _system: str | None, _public: str | None, has_definitions: bool) -> None:
+    if has_definitions:
+        raise _UNSAFE_XML
 
 
 def main(arguments: list[str], output: BinaryIO) -> int:

@@ -375,6 +375,16 @@ def test_xml_entities_are_refused(tmp_path: Path, kind: str, entity: str) -> Non
     assert "entities" in refusal(path)
 
 
+def test_a_document_type_that_is_only_named_is_none(tmp_path: Path) -> None:
+    """As OpenOffice 2 and AbiWord name one in the list of a file's parts; it is not fetched."""
+    source = Path(__file__).parents[2] / "data" / "documents" / "libreoffice.odt"
+    path = written(tmp_path / "old.odt", source.read_bytes())
+    named = b'?><!DOCTYPE manifest:manifest PUBLIC "-//OpenOffice.org//DTD Manifest 1.0//EN" "Manifest.dtd">'
+    for member in ("META-INF/manifest.xml", "content.xml"):
+        change_member(path, member, (b"?>", named))
+    assert parse(path).blocks == parse(source).blocks
+
+
 def test_bombs_are_refused_and_cost_our_process_nothing(tmp_path: Path) -> None:
     zeros = make_docx(tmp_path / "zeros.docx", ["words"])
     with (

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from localspec.stores.documents.blocks import Table
 from localspec.stores.documents.readers.content import BlockWriter
 from localspec.stores.documents.readers.encodings import one_line, tidy
-from localspec.stores.documents.readers.html_inline import InlineText, code_language, is_note, is_running, note_text
+from localspec.stores.documents.readers.html_inline import InlineText, code_language, is_note, is_running
 from localspec.stores.documents.readers.html_lists import Lists
 from localspec.stores.documents.readers.html_pieces import BLOCK_TAGS, HEADINGS, PagePiece, PieceStack
 from localspec.stores.documents.readers.html_tables import OpenTable, PageCell, captioned, is_title, span_of, with_title
@@ -303,7 +303,7 @@ class PageFlow:
         if self._captions:
             kind = "caption"
         elif self._notes:
-            kind, text = "note", note_text(text)
+            kind = "note"
         elif self._running:
             kind = "running"
         elif marker:

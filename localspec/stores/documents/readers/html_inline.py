@@ -21,7 +21,6 @@ _NOTE_CLASSES |= {"MsoFootnoteText", "MsoEndnoteText"}
 _REFERENCE_CLASSES = {"footnote-ref", "footnote-reference"}
 _REFERENCE_CLASSES |= {"sdfootnoteanc", "sdendnoteanc", "sdfootnotesym", "sdendnotesym"}  # LibreOffice
 _NOTE_IDS = re.compile(r"sd(?:foot|end)note\d+")  # LibreOffice
-_MARK_BEFORE_TEXT = re.compile(r"(\[(?:\w{1,5}|[*†‡§])\])(?=\w)")
 _LANGUAGE = re.compile(r"(?:language|lang|highlight|brush|src)[-:_]([\w+#.-]{1,20})", re.IGNORECASE)
 _NO_LANGUAGE = {"default", "none", "text", "plain", "plaintext", "txt", "nohighlight", "notranslate", "source", "raw"}
 _STRUCK = {"s", "strike"}
@@ -202,11 +201,13 @@ class InlineText:
             del self._parts[start:]
             self._readings.append(text)
             return
+        # At the beginning of a block it is the note itself that has this mark.
+        begins = not any(part.strip() for part in self._parts[:start])
         if tag == "noteref":
             text = text.removeprefix("^")  # the mark in a raised place
-            changed = f"[{text}]" if _REFERENCE.fullmatch(text) else inside
+            changed = f"[{text}]{' ' * begins}" if _REFERENCE.fullmatch(text) else inside
         elif tag == "sup" and self._links and _REFERENCE.fullmatch(text):
-            changed = f"[{text}]"
+            changed = f"[{text}]{' ' * begins}"
         elif tag == "sup" and (before.isalnum() or before in ")]") and not _ORDINAL.fullmatch(text):
             changed = f"^{text}" if _RAISED.fullmatch(text) else inside
         elif tag == "sub" and before.isalnum() and _LOWERED_LETTERS.fullmatch(text):
@@ -231,11 +232,6 @@ def is_note(attributes: Mapping[str, str | None]) -> bool:
     if _NOTE_IDS.fullmatch(attributes.get("id") or ""):
         return True
     return not (_NOTE_ROLES.isdisjoint(roles) and _NOTE_CLASSES.isdisjoint((attributes.get("class") or "").split()))
-
-
-def note_text(text: str) -> str:
-    """The text of a note, with a space behind its mark."""
-    return _MARK_BEFORE_TEXT.sub(r"\1 ", text, count=1) if text.startswith("[") else text
 
 
 def is_running(attributes: Mapping[str, str | None]) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from localspec.stores.documents.readers.content import BlockWriter
 from localspec.stores.documents.readers.html_flow import PageFlow
 from localspec.stores.documents.readers.html_pieces import BLOCK_TAGS, HEADINGS
+from localspec.stores.documents.readers.markdown_tables import with_bars
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -57,6 +58,7 @@ _ENDS = {  # an open tag of the first group ends where this one begins, unless o
 def read_markdown(text: str, writer: BlockWriter) -> str:
     """Write the blocks of clean Markdown (CommonMark, tables, notes, definitions, formulas); its title, '' if none."""
     front, text = _front_matter(text)
+    text = with_bars(text)
     title = ""
     if front:
         writer.add(front, "code")

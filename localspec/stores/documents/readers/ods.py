@@ -130,7 +130,7 @@ class _SheetReader:
 
         depth = 0  # tables in cells or in charts are no sheets
         with archive.open("content.xml") as file:
-            for event, element in iterparse(file, events=("start", "end"), forbid_dtd=True):
+            for event, element in iterparse(file, events=("start", "end")):
                 name = local_name(element.tag)
                 if name == "table":
                     depth += 1 if event == "start" else -1

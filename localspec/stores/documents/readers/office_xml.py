@@ -62,10 +62,10 @@ _DAMAGED = "Get the file again, or open it in its own program and save it anew."
 
 def parse_xml(data: bytes) -> Element:
     """The root of a part. Names of known namespaces are short, "w:p"; others lose theirs. Raises ParseError, and
-    ValueError for a document type."""
+    ValueError for entities."""
     from defusedxml import ElementTree as Safe  # type: ignore[import-untyped]
 
-    root: Element = Safe.fromstring(data, forbid_dtd=True)
+    root: Element = Safe.fromstring(data)
     short: dict[str, str] = {}
     for element in root.iter():
         name = element.tag

@@ -11,7 +11,7 @@ from localspec.stores.documents.blocks import Block, Table
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, too_much_text
 from localspec.stores.documents.readers.encodings import clean, decode, one_line, tidy
 from localspec.stores.documents.readers.markdown import read_markdown
-from localspec.stores.documents.readers.plain_tables import drawn_table, multiline_table
+from localspec.stores.documents.readers.plain_tables import MOST_ROWS, drawn_table, multiline_table
 
 __all__ = ["clean", "one_line", "read_text", "tidy"]
 
@@ -72,7 +72,7 @@ class _TextFlow:
         for number, group in enumerate(groups):
             if number < end:
                 continue
-            found = multiline_table(groups[number:]) if _LONG_RULE.match(group[0]) else None
+            found = multiline_table(groups[number : number + MOST_ROWS]) if _LONG_RULE.match(group[0]) else None
             if found is not None:
                 self._table(found[0])
                 end = number + found[1]

@@ -10,7 +10,8 @@ from localspec.stores.documents.blocks import Table
 _BORDER = re.compile(r"[+|]?[-=+|: \u2500-\u257f]{3,}[+|]?")
 _DRAWN = str.maketrans({"│": "|", "┃": "|", "║": "|", "─": "-", "━": "-", "═": "=", "┼": "+", "╪": "+", "╬": "+"})
 _LONG_RULE = re.compile("-{6,}")
-_MOST_ROWS = 2000
+MOST_ROWS = 500
+"""Of a table with empty lines between its rows."""
 _RULES = re.compile(r"[=-]{2,}(?:[ \t]+[=-]{2,})+")
 
 
@@ -34,7 +35,7 @@ def multiline_table(groups: Sequence[Sequence[str]]) -> tuple[Table, int] | None
     rule = next((number for number, text in enumerate(first) if number and _RULES.fullmatch(text)), 0)
     if not rule or not _LONG_RULE.fullmatch(first[0]) or len(first[0]) < len(first[rule]):
         return None
-    ends = (n for n, group in enumerate(groups[:_MOST_ROWS], 1) if len(group) > 1 and group[-1].strip() == first[0])
+    ends = (n for n, group in enumerate(groups[:MOST_ROWS], 1) if len(group) > 1 and group[-1].strip() == first[0])
     count = next(ends, 0)
     if not count:
         return None

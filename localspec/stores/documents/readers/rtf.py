@@ -356,6 +356,8 @@ class _Reader:
     def _structure(self, word: str, number: int | None) -> None:
         story = self._stories[-1]
         if self._group.target == "marker":  # a list's number has formats of its own
+            if word == "par":  # AbiWord writes the whole item there
+                story.end_marked_paragraph()
             return
         if word in ("par", "sect"):
             story.end_paragraph()

@@ -109,6 +109,12 @@ class RtfStory:
             self.writer.add(text)
         self._write_beside()
 
+    def end_marked_paragraph(self) -> None:
+        """A paragraph of which all stands where its number belongs."""
+        marker, _, text = self.marker.partition("\t")
+        self.marker, self.parts = marker.strip() or "-", [text]
+        self.end_paragraph()
+
     def end_cell(self) -> None:
         """`\\cell`"""
         text, marker = self._taken()
@@ -128,6 +134,8 @@ class RtfStory:
         self.end_row()
         if self._rows:
             rows, self._rows = self._rows, []
+            while len(rows) > 1 and not any(map(str.strip, rows[-1].texts)):
+                rows.pop()
             self.writer.add_table(replace(_table(rows), title=self._title))
             self._title = ""
             self._write_beside()

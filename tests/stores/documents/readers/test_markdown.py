@@ -36,6 +36,25 @@ def test_a_table_has_its_header_and_every_cell() -> None:
     assert "---" not in block.text
 
 
+def test_tables_drawn_with_rules_and_grids_are_tables() -> None:
+    """As pandoc writes them, with a caption below."""
+    simple = "  Item    Weight\n  ------ --------\n  K-1    *7* kg\n  K-2    8 | 9\n\n  : Stock\n"
+    several = (
+        "  ---------------\n  Item   Note\n  ------ --------\n  K-1    two\\\n         lines\n\n"
+        "  K-2    one\n  ---------------\n"
+    )
+    grid = "+-----+-----+\n| a   | b   |\n+=====+=====+\n| 1   | 2   |\n+-----+-----+\n| 3   | 4   |\n+-----+-----+\n"
+    found = blocks(f"Before\n\n{simple}\n{several}\n{grid}\nAfter\n")
+    assert [block.table.rows for block in found if block.table is not None] == [
+        (("Item", "Weight"), ("K-1", "7 kg"), ("K-2", "8 | 9")),
+        (("Item", "Note"), ("K-1", "two lines"), ("K-2", "one")),
+        (("a", "b"), ("1", "2"), ("3", "4")),
+    ]
+    assert [block.text for block in found if block.table is None] == ["Before", "Stock", "After"]
+    fenced = f"```\n{simple}```\n"
+    assert [block.kind for block in blocks(fenced)] == ["code"]
+
+
 def test_headings_of_both_kinds_and_none_in_code() -> None:
     text = "Intro\n\n# One `code` # {#id}\n\n```\n# no heading\n```\n\nTwo *words*\n===\n\n### Deep\nText\n"
     assert [(block.kind, block.level, block.section, block.text) for block in blocks(text)] == [

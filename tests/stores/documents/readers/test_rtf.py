@@ -69,6 +69,33 @@ def test_headings_lists_and_the_title(tmp_path: Path) -> None:
     assert found.blocks[-1].section == "Terms"
 
 
+def test_items_that_stand_where_their_number_belongs(tmp_path: Path) -> None:
+    """As AbiWord writes them."""
+    found = made(
+        tmp_path,
+        rb"{\listtext\pard\fi-340\li1133{\f0\tab Words}{\f0\par}\n}{\listtext\pard\li1700{2.\tab Water}{\par}}"
+        rb"\pard after\par",
+    )
+    assert [(block.text, block.kind) for block in found.blocks] == [
+        ("- Words", "list item"),
+        ("2. Water", "list item"),
+        ("after", "paragraph"),
+    ]
+
+
+def test_levels_by_indentation_and_captions_by_style(tmp_path: Path) -> None:
+    """As pandoc writes lists, and LibreOffice what stands above a table."""
+    items = rb"\pard\li360 \bullet\tab one\par\pard\li720 \endash\tab two\par\pard\li360 \bullet\tab three\par"
+    found = made(tmp_path, items).blocks
+    assert [(block.text, block.level) for block in found] == [("- one", 0), ("- two", 1), ("- three", 0)]
+    styles = rb"{\stylesheet{\s22\sbasedon0 Caption;}{\s25\sbasedon22 Table;}}"
+    row = rb"\trowd\cellx1000\cellx2000\pard\intbl a\cell b\cell\row"
+    above, table, _ = made(tmp_path, styles + rb"\pard\s25 Table 1: Weights\par" + row + rb"\pard end\par").blocks
+    assert (above.kind, table.table.title if table.table else "") == ("caption", "Table 1: Weights")
+    table, below, _ = made(tmp_path, styles + row + rb"\pard\s25 Table 1: Weights\par\pard end\par").blocks
+    assert (below.kind, table.table.title if table.table else "") == ("caption", "Table 1: Weights")
+
+
 def test_tables_with_merged_cells(tmp_path: Path) -> None:
     by_edges = (
         rb"\trowd\trhdr\clvmgf\cellx1000\cellx3000\pard\intbl Item\cell Weight\cell\row"

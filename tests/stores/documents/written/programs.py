@@ -1,6 +1,6 @@
 """Makes the files of tests/data/documents/written, each with a program that is no library of Python. Run it from the
 folder of the repository as `python -m tests.stores.documents.written.programs [part of a name]` where soffice, pandoc,
-pdflatex and Chromium are installed, and the Noto fonts (Debian: fonts-noto-core, fonts-noto-cjk)."""
+pdflatex, ssconvert and Chromium are installed, and the Noto fonts (Debian: fonts-noto-core, fonts-noto-cjk)."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ def by_libreoffice(source: Callable[[], str], flat_suffix: str, target: Path, fo
     shutil.move(folder / f"source.{suffix}", target)
 
 
+def by_gnumeric(target: Path, folder: Path) -> None:
+    """Gnumeric opens the workbook that LibreOffice saved, and saves it as its own."""
+    by_libreoffice(flat_sheets.workbook, "fods", folder / "book.ods", folder)
+    run("ssconvert", "book.ods", str(target), folder=folder)
+
+
 def by_pandoc(target: Path, folder: Path) -> None:
     """pandoc reads Markdown, and the table with spans from HTML."""
     extra = "-smart" if target.suffix != ".docx" else ""
@@ -45,6 +51,7 @@ def by_pandoc(target: Path, folder: Path) -> None:
     at = next(n for n, block in enumerate(document["blocks"]) if sources.SPANS_HERE in json.dumps(block))
     document["blocks"][at : at + 1] = blocks
     form = {".md": ("-t", "gfm"), ".txt": ("-t", "plain")}.get(target.suffix, ())
+    form = ("-t", "markdown") if target.stem.endswith("-own") else form
     run("pandoc", "-f", "json", *form, "-s", "-o", str(target), folder=folder, text=json.dumps(document))
 
 
@@ -71,6 +78,8 @@ MADE: dict[str, Callable[[Path, Path], None]] = {
         f"workbook-libreoffice.{suffix}": partial(by_libreoffice, flat_sheets.workbook, "fods")
         for suffix in ("xlsx", "ods", "html", "csv")
     },
+    "workbook-gnumeric.xlsx": by_gnumeric,
+    "workbook-gnumeric.ods": by_gnumeric,
     **{
         f"talk-libreoffice.{suffix}": partial(by_libreoffice, flat_sheets.talk, "fodp")
         for suffix in ("pptx", "odp", "pdf")
@@ -79,6 +88,7 @@ MADE: dict[str, Callable[[Path, Path], None]] = {
         f"handbook-pandoc.{suffix}": by_pandoc
         for suffix in ("docx", "odt", "rtf", "html", "epub", "ipynb", "md", "txt", "rst")
     },
+    "handbook-pandoc-own.md": by_pandoc,
     "talk-pandoc.pptx": by_pandoc,
     "handbook-tex.pdf": partial(by_latex, 1),
     "handbook-tex-columns.pdf": partial(by_latex, 2),

@@ -68,6 +68,8 @@ EXPECTED = {
     "handbook-pandoc.rtf": Handbook(_PANDOC, inner_numbers=True, titles=False, mains=_WITHOUT_SPANS, headers=1),
     "handbook-pandoc.html": Handbook(_PANDOC, inner_numbers=True),
     "handbook-pandoc.epub": Handbook(_PANDOC, inner_numbers=True),
+    # Its own Markdown, which draws tables with rules.
+    "handbook-pandoc-own.md": Handbook(_PANDOC, inner_numbers=True, titles=False, mains=_WITHOUT_SPANS, headers=1),
     # Notes are written there as a person would type them.
     "handbook-pandoc.ipynb": Handbook(_PANDOC | {"footnote", "endnote"}, inner_numbers=True, titles=False),
     "handbook-pandoc.md": Handbook(_PANDOC, inner_numbers=True, titles=False),

@@ -1,4 +1,4 @@
-"""One workbook by five programs in four formats: tables, shown numbers, formulas, what is hidden, notes, charts."""
+"""One workbook by six programs in four formats: tables, shown numbers, formulas, what is hidden, notes, charts."""
 
 from __future__ import annotations
 
@@ -48,6 +48,10 @@ EXPECTED = {
         ),
         1,
     ),
+    # The chart loses its numbers; in XLSX the sheet is not hidden any more, and cells rely on formats of their columns,
+    # which Excel gives to empty cells alone.
+    "workbook-gnumeric.xlsx": Workbook(frozenset({"chart", "hidden", "stock"})),
+    "workbook-gnumeric.ods": Workbook(frozenset({"chart"})),
     "workbook-openpyxl.xlsx": Workbook(calculated=False),
     "workbook-xlsxwriter.xlsx": Workbook(calculated=False),
     "workbook-xlsxwriter-results.xlsx": Workbook(),
@@ -89,7 +93,7 @@ def check_stock(found: ParsedDocument, _: Workbook) -> None:
 
 def check_numbers(found: ParsedDocument, _: Workbook) -> None:
     """As the sheet shows them."""
-    rows = the_table(found, "Value").rows
+    rows = tuple((name, shown.replace("−", "-")) for name, shown in the_table(found, "Value").rows)
     assert rows == (("Name", "Value"), *((figure.name, figure.shown) for figure in content.NUMBERS))
 
 
