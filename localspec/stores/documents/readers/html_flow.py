@@ -8,7 +8,7 @@ from typing import TypeAlias
 from localspec.stores.documents.blocks import Table
 from localspec.stores.documents.readers.content import BlockWriter
 from localspec.stores.documents.readers.encodings import one_line, tidy
-from localspec.stores.documents.readers.html_inline import InlineText, code_language, is_note
+from localspec.stores.documents.readers.html_inline import InlineText, are_line_numbers, code_language, is_note
 from localspec.stores.documents.readers.html_lists import Lists
 from localspec.stores.documents.readers.html_pieces import BLOCK_TAGS, HEADINGS, PagePiece, PieceStack
 from localspec.stores.documents.readers.html_tables import OpenTable, PageCell, captioned, is_title, span_of, with_title
@@ -313,7 +313,7 @@ class PageFlow:
 
     def _put_code(self, text: str) -> None:
         text = text.strip("\n").rstrip()
-        if not text:
+        if not text or (self._bold and are_line_numbers(text)):
             return
         self._put_marker()
         if self._language.lower() not in ("", "text") and not self._bold:

@@ -225,6 +225,14 @@ def is_note(attributes: Mapping[str, str | None]) -> bool:
     return not (_NOTE_ROLES.isdisjoint(roles) and _NOTE_CLASSES.isdisjoint((attributes.get("class") or "").split()))
 
 
+def are_line_numbers(text: str) -> bool:
+    """Whether a column beside code only counts its lines."""
+    first, *others = text.split() or [""]
+    if not others or len(first) > 6 or not (first.isascii() and first.isdigit()):
+        return False
+    return others == [str(int(first) + at) for at in range(1, len(others) + 1)]
+
+
 def code_language(attributes: Mapping[str, str | None]) -> str:
     """Name of the language that a page gives to code; empty if none."""
     if not attributes:

@@ -395,3 +395,9 @@ def test_formulas_of_scripts_and_on_their_own_lines_are_read() -> None:
     assert texts("<p>If <script type='math/tex'>a^2</script> grows</p>") == ["If a^2 grows"]
     assert texts("<p>So<script type='math/tex; mode=display'>x < 1</script>holds.</p>") == ["So", "x < 1", "holds."]
     assert texts("<p>So<math display=block><mi>x</mi></math>holds.</p>") == ["So", "x", "holds."]
+
+
+def test_numbers_of_lines_beside_code_are_no_text() -> None:
+    listing = "<table><tr><td class=x><pre>1\n2\n3</pre></td><td><pre>a = 1\nb = 2\nc = 3</pre></td></tr></table>"
+    assert texts(listing) == ["a = 1\nb = 2\nc = 3"]
+    assert "7 | 8" in texts("<table><tr><th>a<th>b<tr><td><pre>7</pre><td><pre>8</pre></table>")[0]
