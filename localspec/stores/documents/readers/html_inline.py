@@ -32,6 +32,11 @@ class Taken(NamedTuple):
     is_label: bool = False  # nothing but the label of a field that is still to come
     is_bold: bool = True
 
+    @property
+    def kind(self) -> str:
+        """Of a block that is nothing else by where it stands."""
+        return "field" if self.is_field else "caption" if self.is_image else "label" if self.is_label else "paragraph"
+
 
 class InlineText:
     """Gathers the text of one block. White space is still as it came, but for ends of lines between Chinese or Japanese
@@ -223,6 +228,11 @@ def is_note(attributes: Mapping[str, str | None]) -> bool:
         return False
     roles = f"{attributes.get('role') or ''} {attributes.get('epub:type') or ''}".split()
     return not (_NOTE_ROLES.isdisjoint(roles) and _NOTE_CLASSES.isdisjoint((attributes.get("class") or "").split()))
+
+
+def is_note_number(text: str) -> bool:
+    """Whether a text is nothing but what a note is called: "[1]"."""
+    return text[:1] == "[" and text[-1:] == "]" and _REFERENCE.fullmatch(text[1:-1]) is not None
 
 
 def are_line_numbers(text: str) -> bool:
