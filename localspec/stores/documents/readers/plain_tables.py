@@ -9,6 +9,7 @@ from localspec.stores.documents.blocks import Table
 
 _BORDER = re.compile(r"[+|]?[-=+|: \u2500-\u257f]{3,}[+|]?")
 _DRAWN = str.maketrans({"│": "|", "┃": "|", "║": "|", "─": "-", "━": "-", "═": "=", "┼": "+", "╪": "+", "╬": "+"})
+_CELL = re.compile(r"(?:^|(?<=\s))(?:\d*(?:\.\d+)?[+*])?[<^>]?[aehlmsd]?\|")  # of AsciiDoc, with what says its form
 _RULES = re.compile(r"[=-]{2,}(?:[ \t]+[=-]{2,})+")
 
 
@@ -23,6 +24,23 @@ def drawn_table(lines: Sequence[str]) -> Table | None:
     if len(lines) >= 3 and _RULES.fullmatch(texts[1]) and not _RULES.fullmatch(texts[0]):
         return _ruled([line.expandtabs() for line in (lines[1], lines[0], *lines[1:], lines[1])])
     return None
+
+
+def asciidoc_table(lines: Sequence[str]) -> Table | None:
+    """The table between the marks of AsciiDoc (`|===`): rows on one line each, or cells one below another. None where
+    cells do not fill their rows."""
+    written = [line for line in lines if line.strip()]
+    rows = [[cell.strip() for cell in _CELL.split(line)] for line in written]
+    if not rows or not all(row[0] == "" and len(row) > 1 for row in rows):
+        return None
+    rows = [row[1:] for row in rows]
+    width = len(rows[0])
+    cells = [cell for row in rows for cell in row]
+    if len(cells) % width:
+        return None
+    has_header = len(lines) > 1 and bool(lines[0].strip()) and not lines[1].strip()
+    made = [cells[start : start + width] for start in range(0, len(cells), width)]
+    return Table.of(made, header_rows=int(has_header))
 
 
 def _barred(texts: list[str]) -> Table | None:
