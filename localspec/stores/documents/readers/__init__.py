@@ -1,6 +1,7 @@
 """Readers of the document formats: each turns one file into blocks of clean text with their places.
 
-`plain` reads text and code (`plain_tables`: tables drawn with signs), `markdown` Markdown (`markdown_tables`), `html` pages, `epub`
+`plain` reads text and code (`plain_tables`: tables drawn with signs), `markdown` Markdown (`markdown_tables`), `html` pages,
+`epub`
 e-books, `mhtml` pages saved whole, `mail` EML and MBOX, `outlook` MSG (`outlook_rtf`: texts, `attachments`: files in
 them), `csv_table`, `notebook`, `subtitles`, `docx`, `pptx`, `xlsx`, `ods`, `opendocument_text` and
 `opendocument_slides` (`opendocument_flat`: as one XML), `rtf` and `pdf` what they are named after.

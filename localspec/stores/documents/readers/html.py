@@ -23,18 +23,12 @@ _SKIPPED_TAGS = {
 }
 _SKIPPED_CLASSES = {
     *("headerlink", "header-anchor", "anchor-link", "anchorjs-link", "hash-link", "permalink", "mw-editsection"),
-    *(
-        "footnote-back",
-        "footnote-backref",
-        "footnote-backlink",
-        "fn-backref",
-        "data-footnote-backref",
-        "reversefootnote",
-    ),
+    *("footnote-back", "footnote-backref", "footnote-backlink", "backrefs", "data-footnote-backref", "reversefootnote"),
     *("skip-link", "skiplink", "skip-to-content", "linenos", "lineno", "line-numbers-rows", "gutter", "katex-html"),
     *("MathJax_Preview",),
 }
 _MOST_FRAMES = 20
+_NOTE_LABEL = re.compile(r"\d{1,4}")
 _BUTTON_PARENTS = {*HEADINGS, "p", "li", "dd", "dt", "td", "th", "label", "summary", "caption", "figcaption"}
 _ROLES = {
     **dict.fromkeys(("table", "grid", "treegrid"), "table"),
@@ -217,10 +211,11 @@ class PageReader:
             return True
         if attributes.get("aria-hidden") == "true" and tag not in BLOCK_TAGS and _is_decoration(node, attributes):
             return True
-        if attributes.get("role") == "doc-backlink" or attributes.get("epub:type") == "backlink":
-            return True
-        classes = attributes.get("class")
-        return bool(classes) and not _SKIPPED_CLASSES.isdisjoint(classes.split())
+        classes = (attributes.get("class") or "").split()
+        if "doc-backlink" in (attributes.get("role"), f"doc-{attributes.get('epub:type')}") or "fn-backref" in classes:
+            # The number of the note itself may be the link back.
+            return _NOTE_LABEL.fullmatch((node.text() or "").strip()) is None
+        return bool(classes) and not _SKIPPED_CLASSES.isdisjoint(classes)
 
     def _is_read_whole(self, node: Untyped, tag: str, attributes: Untyped) -> bool:
         """Tell the flow of an element that is no text between tags; whether it was one."""

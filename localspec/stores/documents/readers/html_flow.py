@@ -8,7 +8,14 @@ from typing import TypeAlias
 from localspec.stores.documents.blocks import Table
 from localspec.stores.documents.readers.content import BlockWriter
 from localspec.stores.documents.readers.encodings import one_line, tidy
-from localspec.stores.documents.readers.html_inline import InlineText, code_language, is_note, is_running
+from localspec.stores.documents.readers.html_inline import (
+    InlineText,
+    are_line_numbers,
+    code_language,
+    is_note,
+    is_note_number,
+    is_running,
+)
 from localspec.stores.documents.readers.html_lists import Lists
 from localspec.stores.documents.readers.html_pieces import BLOCK_TAGS, HEADINGS, PagePiece, PieceStack
 from localspec.stores.documents.readers.html_tables import OpenTable, PageCell, captioned, is_title, span_of, with_title
@@ -291,34 +298,21 @@ class PageFlow:
         taken = self._inline.take()
         if self._bold and taken.text.strip():
             self._bold[-1] = self._bold[-1] and taken.is_bold
-        if self._pre:
-            self._put_code(taken.text)
-            return
         lines = (" ".join(line.split()) for line in taken.text.split("\n"))
         text = "\n".join(line for line in lines if line)
-        if not text:
-            return
-        marker = self._lists.take_marker()
-        kind = "paragraph"
-        if self._captions:
-            kind = "caption"
-        elif self._notes:
-            kind = "note"
-        elif self._running:
-            kind = "running"
-        elif marker:
-            kind = "list item"
-        elif taken.is_field:
-            kind = "field"
-        elif taken.is_image:
-            kind = "caption"
-        elif taken.is_label:
-            kind = "label"
-        self._put(PagePiece(marker + text, kind, self._lists.level if kind == "list item" else 0))
+        if self._pre:
+            self._put_code(taken.text)
+        elif self._notes and is_note_number(text):
+            self.mark(f"{text} ")
+        elif text:
+            marker = self._lists.take_marker()
+            within = "caption" if self._captions else "note" if self._notes else "running" if self._running else ""
+            kind = within or ("list item" if marker else taken.kind)
+            self._put(PagePiece(marker + text, kind, self._lists.level if kind == "list item" else 0))
 
     def _put_code(self, text: str) -> None:
         text = text.strip("\n").rstrip()
-        if not text:
+        if not text or (self._bold and are_line_numbers(text)):
             return
         self._put_marker()
         if self._language.lower() not in ("", "text") and not self._bold:

@@ -36,6 +36,11 @@ class Taken(NamedTuple):
     is_label: bool = False  # nothing but the label of a field that is still to come
     is_bold: bool = True
 
+    @property
+    def kind(self) -> str:
+        """Of a block that is nothing else by where it stands."""
+        return "field" if self.is_field else "caption" if self.is_image else "label" if self.is_label else "paragraph"
+
 
 class InlineText:
     """Gathers the text of one block. White space is still as it came, but for ends of lines between Chinese or Japanese
@@ -237,6 +242,19 @@ def is_note(attributes: Mapping[str, str | None]) -> bool:
 def is_running(attributes: Mapping[str, str | None]) -> bool:
     """Whether an element is the header or footer of the pages that LibreOffice made a page of."""
     return bool(attributes) and attributes.get("title") in ("header", "footer") and set(attributes) <= {"title", "dir"}
+
+
+def is_note_number(text: str) -> bool:
+    """Whether a text is nothing but what a note is called: "[1]"."""
+    return text[:1] == "[" and text[-1:] == "]" and _REFERENCE.fullmatch(text[1:-1]) is not None
+
+
+def are_line_numbers(text: str) -> bool:
+    """Whether a column beside code only counts its lines."""
+    first, *others = text.split() or [""]
+    if not others or len(first) > 6 or not (first.isascii() and first.isdigit()):
+        return False
+    return others == [str(int(first) + at) for at in range(1, len(others) + 1)]
 
 
 def code_language(attributes: Mapping[str, str | None]) -> str:

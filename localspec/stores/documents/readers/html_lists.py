@@ -66,7 +66,8 @@ class Lists:
         elif tag == "dd" and self._open:
             terms = self._open[-1].terms
             if terms:
-                self.marker = ", ".join(terms).removesuffix(":") + ": "
+                name = ", ".join(terms).removesuffix(":")
+                self.marker = f"[{name.strip('[]')}] " if is_note else f"{name}: "
                 self._open[-1].terms = []
         return ""
 

@@ -105,6 +105,7 @@ class Panels:
             places = [child for child in children if child.mem_id not in inside]
             before = _previous(parent)
             names = _control_names(places) or (_control_names([before]) if before is not None else [])
+            names = names if len(names) >= 2 else _control_names(_controls_before(parent))
             if len(names) < 2:
                 continue
             for number, child in enumerate(group):
@@ -134,6 +135,16 @@ def _previous(node: Untyped) -> Untyped:
     while before is not None and not before.is_element_node:
         before = before.prev
     return before
+
+
+def _controls_before(node: Untyped) -> list[Untyped]:
+    """Labels and buttons that stand right before an element, with what they belong to."""
+    found: list[Untyped] = []
+    before = _previous(node)
+    while before is not None and before.tag in ("label", "button", "input", "a") and len(found) < _NEAR:
+        found.append(before)
+        before = _previous(before)
+    return found[::-1]
 
 
 def _is_control(node: Untyped) -> bool:

@@ -28,6 +28,8 @@ _STATE = re.compile(
 )
 """What an element has or is inside of only while somebody points at it or has opened it."""
 _ELEMENT_LIKE = re.compile(r"::|:(?:before|after|first-line|first-letter)", re.IGNORECASE)
+_PANELS = {"div", "section", "article", "ul", "ol", "dl", "table", "fieldset", "form", "figure"}
+_NAMED = re.compile(r"""["'`][#.]?([\w-]{1,80})["'`]""")
 _IDS = re.compile(r"#[\w-]+")
 _CLASSES = re.compile(r"\.[\w-]+|\[[^\]]*\]|(?<!:):[\w-]+")
 _TYPES = re.compile(r"(?:^|[\s>+~(])[A-Za-z][\w-]*")
@@ -59,10 +61,12 @@ def hidden_by_styles(tree: Untyped, linked: Iterable[str] = ()) -> Hidden:
     rules = [*_rules(sheets)][:_MOST_RULES]
     best: dict[tuple[int, str], _Rule] = {}
     nodes: dict[int, Untyped] = {}
+    matched: list[tuple[int, str]] = []
     for rule in rules:
         if rule.hides and not _STATE.search(rule.selector):
             for node in _matched(root, rule.selector):
                 nodes[node.mem_id] = node
+                matched.append((node.mem_id, rule.selector))
                 _decide(best, node, rule)
     if not nodes:
         return Hidden()
@@ -78,9 +82,13 @@ def hidden_by_styles(tree: Untyped, linked: Iterable[str] = ()) -> Hidden:
             openable |= {node.mem_id for node in _matched(root, _complete(relaxed)) if node.mem_id in nodes}
     hidden = {node for (node, _), rule in best.items() if rule.hides}
     hidden -= {node for node in hidden if _shown_by_itself(nodes[node])}
-    # Where a neighbour of the same kind is shown in spite of the rule, one of a set is shown at a time.
-    sets = {_set_of(node) for one, node in nodes.items() if one not in hidden}
-    openable |= {one for one in hidden if _set_of(nodes[one]) in sets}
+    # Where a neighbour of the same kind is shown in spite of the same rule, one of a set is shown at a time.
+    sets = {_set_of(nodes[one], selector) for one, selector in matched if one not in hidden}
+    openable |= {
+        one for one, selector in matched if nodes[one].tag in _PANELS and _set_of(nodes[one], selector) in sets
+    }
+    named = _named_in_scripts(tree)
+    openable |= {one for one in hidden if not named.isdisjoint(_names_of(nodes[one]))} if named else set()
     if 2 * _length_of(hidden, nodes) > len(root.text() or ""):
         return Hidden()
     return Hidden(frozenset(hidden - openable), frozenset(hidden & openable))
@@ -179,8 +187,19 @@ def _decide(best: dict[tuple[int, str], _Rule], node: Untyped, rule: _Rule) -> N
         best[place] = rule
 
 
-def _set_of(node: Untyped) -> tuple[int, str]:
-    return (node.parent.mem_id if node.parent is not None else 0), node.tag or ""
+def _set_of(node: Untyped, selector: str) -> tuple[int, str, str]:
+    return (node.parent.mem_id if node.parent is not None else 0), node.tag or "", selector
+
+
+def _named_in_scripts(tree: Untyped) -> frozenset[str]:
+    """Ids and classes that scripts in the page look for: they may show what has them."""
+    scripts = [node.text() or "" for node in tree.css("script:not([src])")]
+    scripts += [node.attributes.get("onclick") or "" for node in tree.css("[onclick]")]
+    return frozenset(_NAMED.findall("\n".join(scripts)[:_MOST_CHARACTERS]))
+
+
+def _names_of(node: Untyped) -> set[str]:
+    return {*(node.attributes.get("class") or "").split(), node.attributes.get("id") or ""} - {""}
 
 
 def _shown_by_itself(node: Untyped) -> bool:

@@ -17,7 +17,7 @@ HEADERS = ("From", "To", "Cc", "Date", "Subject")
 _FEW = 4  # one letter in so many beyond ASCII: a language of western Europe
 _DEPTH = 5  # messages inside of messages
 _ENCRYPTED = ("multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime")
-_BEGINNING = re.compile(rb"^From [^\n]*\n", re.MULTILINE)
+_BEGINNING = re.compile(rb"^From [^\n]*\n(?=[!-9;-~]+:)", re.MULTILINE)  # of a message: its headers follow
 _QUOTED_FROM = re.compile(rb"^>(>*From )", re.MULTILINE)
 
 
@@ -36,15 +36,20 @@ def read_mail(data: bytes, limits: ParseLimits, read_file: ReadFile | None = Non
 def read_mbox(data: bytes, limits: ParseLimits, read_file: ReadFile | None = None) -> Content:
     """All messages of a mailbox in their order, each under its subject."""
     files = Attachments(BlockWriter(limits), limits, read_file)
-    starts = [
-        found for found in _BEGINNING.finditer(data) if not found.start() or data[: found.start()].endswith(b"\n\n")
-    ] or [found for found in _BEGINNING.finditer(data) if not found.start()]
-    ends = [found.start() for found in starts[1:]] + [len(data)]
-    for start, end in zip(starts, ends, strict=True):
-        message = parsed_message(_QUOTED_FROM.sub(rb"\1", data[start.end() : end]))
+    starts = [found for found in _BEGINNING.finditer(data) if _is_apart(data, found.start())]
+    ends = [*(found.start() for found in starts[1:]), len(data)]
+    # One that does not begin like a mailbox may be a single message.
+    places = [(found.end(), end) for found, end in zip(starts, ends, strict=False)] or [(0, len(data))]
+    for start, end in places:
+        message = parsed_message(_QUOTED_FROM.sub(rb"\1", data[start:end]))
         if message.keys():
             _write_message(files, message, 0)
     return Content("", "mbox", files.writer.blocks, None, files.warnings())
+
+
+def _is_apart(data: bytes, place: int) -> bool:
+    """Whether an empty line stands before a place, or nothing."""
+    return not place or data[max(0, place - 2) : place] in (b"\n\n", b"\n") or data[place - 4 : place] == b"\r\n\r\n"
 
 
 def parsed_message(data: bytes) -> EmailMessage:

@@ -11,7 +11,7 @@ from localspec.stores.documents.blocks import Block, Table
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, too_much_text
 from localspec.stores.documents.readers.encodings import clean, decode, one_line, tidy
 from localspec.stores.documents.readers.markdown import read_markdown
-from localspec.stores.documents.readers.plain_tables import MOST_ROWS, drawn_table, multiline_table
+from localspec.stores.documents.readers.plain_tables import MOST_ROWS, asciidoc_table, drawn_table, multiline_table
 
 __all__ = ["clean", "one_line", "read_text", "tidy"]
 
@@ -35,7 +35,11 @@ _CAPTION = re.compile(r"(?:Table)?: +(\S.{0,300})")
 _RST_NOTE = re.compile(r"\.\. \[(#?\w{1,30}|[#*])\]\s+(\S.*)", re.DOTALL)
 _RST_REFERENCE = re.compile(r" ?\[(#?\w{1,30}|[#*])\]_(?!\w)")
 _RST_DIRECTIVE = re.compile(r"\s*\.\. (table|container|class|compound|rst-class)::[ \t]*(.*)")
-_FENCES = {".adoc": re.compile(r"(-{4,}|\.{4,})[ \t]*$"), ".org": re.compile(r"#\+(?:begin|end)_(?:src|example)", re.I)}
+_RST_CODE = re.compile(r"[ \t]*\.\.[ \t]+(?:code-block|code|sourcecode|parsed-literal|highlight|math)::")
+_FENCES = {
+    ".adoc": re.compile(r"(-{4,}|\.{4,}|\|={3,})[ \t]*$"),
+    ".org": re.compile(r"#\+(?:begin|end)_(?:src|example)", re.I),
+}
 _FENCES[".asciidoc"] = _FENCES[".adoc"]
 
 
@@ -64,6 +68,7 @@ class _TextFlow:
         self._title = ""
         self._table_title = ""  # of the table that follows
         self._margins: list[int] = []  # of the list so far, from the outermost item
+        self._is_literal = False  # whether indented lines go on with code
 
     def read(self, text: str) -> str:
         """Write the text; its title, where it says one."""
@@ -99,7 +104,7 @@ class _TextFlow:
                     yield group
                     group, opened = [], ""
             elif line.strip():
-                if group and self._marked(line) is not None:
+                if group and (self._marked(line) is not None or self._begins_table(line, group[-1])):
                     yield group
                     group = []
                 group.append(line)
@@ -113,7 +118,13 @@ class _TextFlow:
         fence = _FENCES.get(self._suffix)
         if fence is not None and fence.match(lines[0]):
             end = len(lines) - (len(lines) > 1 and fence.match(lines[-1]) is not None)
-            self._writer.add("\n".join(lines[1:end]), "code")
+            asciidoc = asciidoc_table(lines[1:end]) if lines[0].startswith("|") else None
+            if asciidoc is not None:
+                self._writer.add_table(asciidoc)
+            else:
+                self._writer.add("\n".join(lines[1:end]), "code")
+            return
+        if self._suffix == ".rst" and self._literal(lines, before):
             return
         lines = self._headings(lines, before, after)
         if not lines or self._caption(lines) or (self._suffix == ".rst" and self._directive(lines)):
@@ -131,6 +142,27 @@ class _TextFlow:
             self._writer.add("\n".join(lines), "code")
         else:
             self._writer.add("\n".join(lines))
+
+    def _begins_table(self, line: str, before: str) -> bool:
+        """Whether a table of Org begins or ends here, without an empty line."""
+        return self._suffix == ".org" and line.lstrip().startswith("|") != before.lstrip().startswith("|")
+
+    def _literal(self, lines: list[str], before: list[str]) -> bool:
+        """Write lines of reStructuredText that stand indented below "::"; whether they do."""
+        opens = bool(before) and (
+            _RST_CODE.match(before[0]) is not None
+            or (before[-1].rstrip().endswith("::") and not before[-1].lstrip().startswith(".."))
+        )
+        goes_on = self._is_literal
+        self._is_literal = (opens or goes_on) and all(line[0].isspace() for line in lines)
+        if not self._is_literal:
+            return False
+        if opens:
+            self._writer.add("\n".join(lines), "code")
+        else:
+            for line in ("", *lines):
+                self._writer.add_code_line(line)
+        return True
 
     # -- headings ---------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ _DRAWN = str.maketrans({"│": "|", "┃": "|", "║": "|", "─": "-", "━": "
 _LONG_RULE = re.compile("-{6,}")
 MOST_ROWS = 500
 """Of a table with empty lines between its rows."""
+_CELL = re.compile(r"(?:^|(?<=\s))(?:\d*(?:\.\d+)?[+*])?[<^>]?[aehlmsd]?\|")  # of AsciiDoc, with what says its form
 _RULES = re.compile(r"[=-]{2,}(?:[ \t]+[=-]{2,})+")
 
 
@@ -50,6 +51,23 @@ def multiline_table(groups: Sequence[Sequence[str]]) -> tuple[Table, int] | None
 
 def _columns(line: str, starts: Sequence[int]) -> list[str]:
     return [line[start:end].strip() for start, end in zip(starts, [*starts[1:], None], strict=True)]
+
+
+def asciidoc_table(lines: Sequence[str]) -> Table | None:
+    """The table between the marks of AsciiDoc (`|===`): rows on one line each, or cells one below another. None where
+    cells do not fill their rows."""
+    written = [line for line in lines if line.strip()]
+    rows = [[cell.strip() for cell in _CELL.split(line)] for line in written]
+    if not rows or not all(row[0] == "" and len(row) > 1 for row in rows):
+        return None
+    rows = [row[1:] for row in rows]
+    width = len(rows[0])
+    cells = [cell for row in rows for cell in row]
+    if len(cells) % width:
+        return None
+    has_header = len(lines) > 1 and bool(lines[0].strip()) and not lines[1].strip()
+    made = [cells[start : start + width] for start in range(0, len(cells), width)]
+    return Table.of(made, header_rows=int(has_header))
 
 
 def _barred(texts: list[str]) -> Table | None:

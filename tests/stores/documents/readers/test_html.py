@@ -395,3 +395,22 @@ def test_formulas_of_scripts_and_on_their_own_lines_are_read() -> None:
     assert texts("<p>If <script type='math/tex'>a^2</script> grows</p>") == ["If a^2 grows"]
     assert texts("<p>So<script type='math/tex; mode=display'>x < 1</script>holds.</p>") == ["So", "x < 1", "holds."]
     assert texts("<p>So<math display=block><mi>x</mi></math>holds.</p>") == ["So", "x", "holds."]
+
+
+def test_numbers_of_lines_beside_code_are_no_text() -> None:
+    listing = "<table><tr><td class=x><pre>1\n2\n3</pre></td><td><pre>a = 1\nb = 2\nc = 3</pre></td></tr></table>"
+    assert texts(listing) == ["a = 1\nb = 2\nc = 3"]
+    assert "7 | 8" in texts("<table><tr><th>a<th>b<tr><td><pre>7</pre><td><pre>8</pre></table>")[0]
+
+
+def test_numbers_of_notes_that_lead_back_stay() -> None:
+    older = (
+        '<dl class="footnote brackets"><dt class="label"><a class="fn-backref" href="#a">1</a></dt><dd>See there.</dd>'
+    )
+    newer = '<aside class="footnote brackets" role="doc-footnote"><span class="label"><span>[</span>'
+    newer += '<a role="doc-backlink" href="#a">2</a><span>]</span></span><p>See here.</p></aside>'
+    assert [block.kind for block in blocks(f"{older}</dl>{newer}")] == ["note", "note"]
+    assert texts(f"{older}</dl>") == ["[1] See there."]
+    assert texts(newer) == ["[2] See here."]
+    back = '<p>A note. <a role="doc-backlink" href="#a">↩</a> <span class="backrefs">(<a href="#a">1</a>)</span></p>'
+    assert texts(back) == ["A note."]

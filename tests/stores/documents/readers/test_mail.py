@@ -11,7 +11,7 @@ import pytest
 
 from localspec.stores.documents.parse import parse
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
-from localspec.stores.documents.readers.mail import read_mail
+from localspec.stores.documents.readers.mail import read_mail, read_mbox
 from tests.builders import make_pdf
 
 
@@ -166,6 +166,25 @@ def test_a_mailbox_is_read_message_by_message(tmp_path: Path) -> None:
         said = [(block.section, block.text) for block in parsed.blocks if block.kind == "paragraph"]
         assert [text for _, text in said if text.startswith("From here")] == ["From here on it is quiet."] * 3
         assert [place for place, text in said if text.startswith("Message")] == ["Day 0", "Day 1", "Day 2"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_that_only_looks_like_a_beginning_is_text(end: bytes) -> None:
+    first = [
+        b"From a@example.org Tue Mar  5 10:00:00 2024",
+        b"Subject: One",
+        b"",
+        b"Hello.",
+        b"",
+        b"From here on it",
+        b"is quiet.",
+    ]
+    second = [b"", b"From b@example.org Tue Mar  5 11:00:00 2024", b"Subject: Two", b"", b"Bye.", b""]
+    content = read_mbox(end.join([*first, *second]), ParseLimits())
+    said = [(block.section, " ".join(block.text.split())) for block in content.blocks if block.kind == "paragraph"]
+    assert ("One", "From here on it is quiet.") in said
+    assert said[-1] == ("Two", "Bye.")
+    assert read_mbox(b"Subject: Alone\n\nText.\n", ParseLimits()).blocks[-1].text == "Text."
 
 
 def test_parts_inside_of_parts_and_reports_are_read() -> None:

@@ -152,3 +152,45 @@ def signs(text: str) -> str:
 def test_nothing_but_rules_is_lost(text: str, suffix: str) -> None:
     found = signs("".join(block.text for block in blocks(text, suffix)))
     assert found.replace("=", "").replace("-", "").replace("|", "") == signs(text).replace("=", "").replace("-", "")
+
+
+def test_code_below_two_colons_is_code() -> None:
+    text = (
+        "It runs so::\n\n   run()\n\n     wait()\n\nThen.\n\n.. code-block:: c\n   :linenos:\n\n   int a;\n\n   An end."
+    )
+    assert [(block.kind, block.text) for block in blocks(text, ".rst")] == [
+        ("paragraph", "It runs so::"),
+        ("code", "   run()\n     wait()"),
+        ("paragraph", "Then."),
+        ("paragraph", ".. code-block:: c\n   :linenos:"),
+        ("code", "   int a;\n   An end."),
+    ]
+    assert [block.kind for block in blocks(".. note::\n\n   A text.", ".rst")] == ["paragraph", "paragraph"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "header_rows"),
+    [
+        ("|===\n|A |B\n\n|1 |2\n|3 |\n|===", (("A", "B"), ("1", "2"), ("3", "")), 1),
+        ("|===\n|A |B\n\n|1\n|2\n\n|3\n|4\n|===", (("A", "B"), ("1", "2"), ("3", "4")), 1),
+        ("|===\n|1 a|2\n|3 |4\n|===", (("1", "2"), ("3", "4")), 0),
+    ],
+)
+def test_tables_of_asciidoc(text: str, rows: tuple[tuple[str, ...], ...], header_rows: int) -> None:
+    (block,) = blocks(text, ".adoc")
+    assert block.table is not None
+    assert (block.table.rows, block.table.header_rows) == (rows, header_rows)
+
+
+def test_a_table_of_asciidoc_that_is_none_keeps_its_lines() -> None:
+    for inner in ("|A |B\n\n|1", "|A |B\nfurther words |2", "words"):
+        (block,) = blocks(f"|===\n{inner}\n|===", ".adoc")
+        assert (block.kind, block.text) == ("code", inner)
+
+
+def test_a_table_of_org_needs_no_empty_line() -> None:
+    assert [block.kind for block in blocks("- item\n| A | B |\n|---+---|\n| 1 | 2 |\nMore.", ".org")] == [
+        "list item",
+        "table",
+        "paragraph",
+    ]
