@@ -26,13 +26,15 @@ def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
     romans = sum(1 for _, _, _, text in margin if _ROMAN.fullmatch(text.lower()))
     running: dict[tuple[int, int], bool] = {}
     seen: set[tuple[int, str]] = set()
+    shows = numbered >= max(_FEWEST_NUMBERS, len(pages) * 0.3)
+    with_number = {(index, slot) for index, _, slot, text in margin if shows and offset in _page_offsets(text, index)}
     for index, number, slot, text in margin:
-        page_number = numbered >= max(3, len(pages) * 0.3) and offset in _page_offsets(text, index)
-        roman = romans >= 3 and _ROMAN.fullmatch(text.lower()) is not None
-        copy = copies[slot, text] >= needed
-        if page_number or roman or copy:
-            running[index, number] = copy and (slot, text) not in seen
-        seen.add((slot, text))
+        page_number = (index, slot) in with_number  # also what stands on a line with it
+        roman = romans >= _FEWEST_NUMBERS and _ROMAN.fullmatch(text.lower()) is not None
+        name = (slot, _PAGE_NUMBER.sub("", text).strip(" |/.-–—") if page_number else text)
+        if page_number or roman or copies[slot, text] >= needed:
+            running[index, number] = any(map(str.isalpha, name[1])) and not roman and name not in seen
+        seen.add(name)
     emptied = {index for index, _ in running} - {
         index
         for index, page in enumerate(pages)
