@@ -161,12 +161,8 @@ def _foot(row: TextRow) -> float:
 
 def _hold_tables_beside(left: list[Line], right: list[Line]) -> bool:
     """Whether tables that their rules show stand beside each other, as on reference cards."""
-    return any(
-        min(one.edges[1], other.edges[1]) - max(one.edges[0], other.edges[0]) > _SHARED_HEIGHT
-        for one in left
-        for other in right
-        if not one.text and not other.text and one.edges and other.edges
-    )
+    tables, others = ([one.edges for one in pieces if not one.text and one.edges] for pieces in (left, right))
+    return any(min(one[1], other[1]) - max(one[0], other[0]) > _SHARED_HEIGHT for one in tables for other in others)
 
 
 def _are_side_notes(rows: list[TextRow]) -> bool:
