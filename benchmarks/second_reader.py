@@ -33,8 +33,8 @@ _ALONE = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf90
 _WORD = re.compile(f"[{_ALONE}]|[^\\s{_ALONE}]+")
 _BREAK = re.compile(r"([^\W\d_]+)[-\u00ad\u2010]\s*\n\s*([^\W\d_]+)")
 _COMPOUND = re.compile(r"([^\W\d_]+)[-\u2010]([^\W\d_]+)")
-_EDGE_LINES = 4
-_FEWEST_COPIES = 3
+_EDGE_LINES = 3
+_FEWEST_COPIES = 2
 
 
 class Figures(NamedTuple):

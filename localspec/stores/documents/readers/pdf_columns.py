@@ -17,6 +17,7 @@ Item: TypeAlias = Line | PlacedTable | FieldLine
 
 _DEEPEST = 5
 _FEWEST_ROWS = 3  # of text on each side of a gutter
+_SHARED_HEIGHT = 20.0  # points: of tables in two columns
 _MOST_TRIED = 8  # gutters beside which a table is looked for
 _NARROWEST = 5.0  # points: of a gutter
 _INDEX_ENTRY = re.compile(r".*[,\s]\s*\d{1,4}(?:[-–]\d{1,4})?,?$")
@@ -51,7 +52,7 @@ def reading_order(
 def _place(one: PlacedTable | FieldLine) -> Line:
     """A line without a text, which takes part in the order instead of a table or field."""
     if isinstance(one, PlacedTable):
-        return Line("", one.left, one.right, one.top - 2.0, 2.0)
+        return Line("", one.left, one.right, one.top - 2.0, 2.0, edges=(one.bottom, one.top))
     # Where a line in the middle of the field would stand.
     baseline = (one.box.bottom + one.box.top) / 2 - 0.3 * one.height
     return Line("", one.box.left, one.box.right, baseline, one.height)
@@ -90,11 +91,13 @@ def _columns(rows: list[TextRow], words: frozenset[str]) -> _Columns | None:
             tried += 1
             if _holds_table(right if prose[0] else left, words):
                 return columns
+        if _hold_tables_beside(left, right):
+            return columns
     return None
 
 
 def _left_edges(rows: list[TextRow]) -> list[float]:
-    """Where at least three pieces begin that have others on their left."""
+    """Where at least three pieces begin that have others on their left, or a table that its rules show."""
     edges = sorted(one.left for row in rows for one in row.pieces)
     first = edges[0] if edges else 0.0
     found: list[list[float]] = []
@@ -103,7 +106,12 @@ def _left_edges(rows: list[TextRow]) -> list[float]:
             found[-1].append(edge)
         else:
             found.append([edge])
-    return [group[0] for group in found if len(group) >= _FEWEST_ROWS and group[0] > first + 20.0]
+    tables = {one.left for row in rows for one in row.pieces if not one.text and one.edges}
+    return [
+        group[0]
+        for group in found
+        if group[0] > first + 20.0 and (len(group) >= _FEWEST_ROWS or any(edge in tables for edge in group))
+    ]
 
 
 def _runs(rows: list[TextRow], gutter: float) -> Iterator[_Columns]:
@@ -126,7 +134,9 @@ def _runs(rows: list[TextRow], gutter: float) -> Iterator[_Columns]:
 def _start_of_columns(run: list[TextRow]) -> int:
     """Without the lines of a title or of names above a wide gap."""
     for place in range(min(4, len(run) - 1), 0, -1):
-        if run[place - 1].baseline - run[place].baseline > 3.0 * run[place].height:
+        if any(not one.text for row in run[:place] for one in row.pieces):
+            continue
+        if _foot(run[place - 1]) - run[place].baseline > 3.0 * max(run[place - 1].height, run[place].height):
             return place
     return 0
 
@@ -138,10 +148,21 @@ def _end_of_columns(run: list[TextRow], left: list[int], right: list[int]) -> in
         return len(run)
     tail = [place for place in left if place > right[-1]]
     for place in tail:
-        gap = run[place - 1].baseline - run[place].baseline
+        gap = _foot(run[place - 1]) - run[place].baseline
         if gap > 2.2 * run[place].height and len(run) - place <= 3:
             return place
     return len(run)
+
+
+def _foot(row: TextRow) -> float:
+    """The baseline of a row, or the lower edge of the tables in it."""
+    return min(one.baseline if one.text or not one.edges else one.edges[0] for one in row.pieces)
+
+
+def _hold_tables_beside(left: list[Line], right: list[Line]) -> bool:
+    """Whether tables that their rules show stand beside each other, as on reference cards."""
+    tables, others = ([one.edges for one in pieces if not one.text and one.edges] for pieces in (left, right))
+    return any(min(one[1], other[1]) - max(one[0], other[0]) > _SHARED_HEIGHT for one in tables for other in others)
 
 
 def _are_side_notes(rows: list[TextRow]) -> bool:

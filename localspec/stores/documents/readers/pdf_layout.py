@@ -23,7 +23,8 @@ _CAPTION = re.compile(
 )
 TABLE_CAPTION = re.compile(r"Tab|Таб|表")
 _NOTE = re.compile(r"(?:\d{1,3}|[*†‡§¶]{1,3}|\[\d{1,3}\])\s?[^\W\d_].|[a-z]\s(?![a-z])[^\W\d_].")
-_SMALL = 0.92  # of the text's height
+SMALL = 0.92
+"""Of the text's height: what is lower may be a note."""
 
 
 class Measures(NamedTuple):
@@ -66,7 +67,7 @@ def _kind(lines: list[Line], page_height: float, measures: Measures) -> BlockKin
         return "heading"
     if len(lines) < 3 and first.bold and all(line.bold for line in lines) and _NUMBERED.match(text) and len(text) < 90:
         return "heading"
-    if first.height < _SMALL * measures.height and first.baseline < 0.35 * page_height and _NOTE.match(text):
+    if first.height < SMALL * measures.height and first.baseline < 0.35 * page_height and _NOTE.match(text):
         return "note"
     return "list item" if _BULLET.match(first.text) else "paragraph"
 
@@ -103,6 +104,9 @@ def _parted(lines: list[Line]) -> Iterator[list[Line]]:
 def _right_margin(paragraph: list[Line], lines: Sequence[Line]) -> float:
     """Where lines of the paragraph's column end: a short list or listing is narrower than the text around it."""
     left = min(line.left for line in paragraph)
+    block = max(line.right for line in paragraph)
+    if len(paragraph) > 3 and all(block - line.right < 1.5 for line in paragraph[:-1]):
+        return block  # justified: a quotation between margins of its own
     column = sorted(line.right for line in lines if line.left < left + paragraph[0].height and line.right > left)
     usual = column[len(column) * 3 // 4] if column else 0.0  # a title across two columns must not count
     return max(usual, max(line.right for line in paragraph))

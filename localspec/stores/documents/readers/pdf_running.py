@@ -25,14 +25,21 @@ def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
     offset, numbered = offsets.most_common(1)[0] if offsets else (0, 0)
     romans = sum(1 for _, _, _, text in margin if _ROMAN.fullmatch(text.lower()))
     running: dict[tuple[int, int], bool] = {}
-    seen: set[tuple[int, str]] = set()
+    shows = numbered >= max(_FEWEST_NUMBERS, len(pages) * 0.3)
+    with_number = {(index, slot) for index, _, slot, text in margin if shows and offset in _page_offsets(text, index)}
+    titles: dict[tuple[int, int], str] = {}  # what stands on a line with a page's number
+    for index, _, slot, text in margin:
+        if (index, slot) in with_number:
+            title = _PAGE_NUMBER.sub("", text).strip(" |/-–—") if offset in _page_offsets(text, index) else text
+            titles[index, slot] = f"{titles.get((index, slot), '')} {title}".strip()
+    first: dict[tuple[int, str], int] = {}
     for index, number, slot, text in margin:
-        page_number = numbered >= max(3, len(pages) * 0.3) and offset in _page_offsets(text, index)
-        roman = romans >= 3 and _ROMAN.fullmatch(text.lower()) is not None
-        copy = copies[slot, text] >= needed
-        if page_number or roman or copy:
-            running[index, number] = copy and (slot, text) not in seen
-        seen.add((slot, text))
+        roman = romans >= _FEWEST_NUMBERS and _ROMAN.fullmatch(text.lower()) is not None
+        name = titles.get((index, slot), text)
+        if (index, slot) in with_number or roman or copies[slot, text] >= needed:
+            titled = any(map(str.isalpha, name)) and not roman and not text.isdecimal()
+            running[index, number] = titled and first.get((slot, name), index) == index
+        first.setdefault((slot, name), index)
     emptied = {index for index, _ in running} - {
         index
         for index, page in enumerate(pages)

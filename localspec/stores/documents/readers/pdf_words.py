@@ -144,17 +144,19 @@ def _groups(reader: Characters, glyphs: list[_Glyph], *, trusted: bool) -> tuple
             apart = gap > spaced_out
         else:
             apart = gap > 0.0 and (glyph.blank > 0 or gap > _least_gap(reader, before, glyph))
-            apart = apart or _on_another_line(before, glyph)
+            apart = apart or _on_another_line(reader, before, glyph)
         if apart:
             groups.append([])
         groups[-1].append(glyph)
     return spaced_out > 0.0, groups
 
 
-def _on_another_line(before: _Glyph, glyph: _Glyph) -> bool:
+def _on_another_line(reader: Characters, before: _Glyph, glyph: _Glyph) -> bool:
     """Whether a glyph of the same size stands higher or lower: a cell of a table that touches the next."""
     height = glyph.top - glyph.bottom
-    return abs(before.top - before.bottom - height) < 0.02 * height and abs(before.bottom - glyph.bottom) > 0.3 * height
+    if abs(before.bottom - glyph.bottom) < 0.3 * height or abs(before.top - before.bottom - height) > 0.02 * height:
+        return False
+    return abs(reader.baseline(before.place) - reader.baseline(glyph.place)) > 0.3 * height
 
 
 def _least_gap(reader: Characters, before: _Glyph, glyph: _Glyph) -> float:
@@ -171,7 +173,12 @@ def _least_gap(reader: Characters, before: _Glyph, glyph: _Glyph) -> float:
 def _spaced_out(glyphs: list[_Glyph], gaps: list[float]) -> float:
     """Above which gap words part in a line whose letters stand apart; 0.0 for a usual line. Infinite for one word."""
     inner = sorted(gap for gap, glyph in zip(gaps, glyphs[1:], strict=True) if glyph.blank < 2)
-    if len(inner) < 5 or statistics.median(inner) < _SPACED_OUT or _WIDE.search(_joined(glyphs)):
+    if (
+        len(inner) < 5
+        or statistics.median(inner) < _SPACED_OUT
+        or inner[len(inner) // 4] < _SPACED_OUT / 2
+        or _WIDE.search(_joined(glyphs))
+    ):
         return 0.0
     if statistics.median(inner) > _ONE_WORD or sum(map(str.isalpha, _joined(glyphs))) < 0.6 * len(glyphs):
         return 0.0  # cells, or dots that lead to a number

@@ -13,7 +13,14 @@ from localspec.stores.documents.readers.pdf_cells import continued
 from localspec.stores.documents.readers.pdf_columns import Item, reading_order
 from localspec.stores.documents.readers.pdf_grid import ruled_tables
 from localspec.stores.documents.readers.pdf_indents import Indents
-from localspec.stores.documents.readers.pdf_layout import TABLE_CAPTION, Measures, Paragraph, is_large, paragraphs
+from localspec.stores.documents.readers.pdf_layout import (
+    SMALL,
+    TABLE_CAPTION,
+    Measures,
+    Paragraph,
+    is_large,
+    paragraphs,
+)
 from localspec.stores.documents.readers.pdf_lines import FieldLine, Line, PdfPage, glued
 from localspec.stores.documents.readers.pdf_rows import WORD, rows_of
 from localspec.stores.documents.readers.pdf_running import running_lines
@@ -91,7 +98,7 @@ class _Pages:
         if going_on is not None:
             parts.insert(0, going_on[0])
         before, self._table = self._table, None
-        notes = []
+        notes: list[Paragraph] = []
         for number, part in enumerate(parts):
             if isinstance(part, PlacedTable):
                 table = part.table
@@ -103,13 +110,19 @@ class _Pages:
                 self._writer.add_table(table)
                 self._table = part._replace(table=table)
                 continue
-            if part.kind == "note":
+            if part.kind == "note" or (notes and self._goes_on(notes[-1], part)):
                 notes.append(part)
                 continue
             self._table = None
             self._write_paragraph(index, part)
         for text in [*(note.text for note in notes), *page.notes]:
             self._writer.add(text, "note")
+
+    def _goes_on(self, note: Paragraph, part: Paragraph) -> bool:
+        """Whether a part goes on with the footnote above it: a small text of several paragraphs."""
+        first, last = part.lines[0], note.lines[-1]
+        small = max(line.height for line in part.lines) < SMALL * self._measures.height
+        return small and first.baseline < last.baseline and part.kind in ("paragraph", "list item", "code")
 
     def _parts(self, items: Sequence[Item], page: PdfPage, titles: set[str]) -> Iterator[Paragraph | PlacedTable]:
         """Paragraphs and tables; lines that a bookmark names stand alone."""

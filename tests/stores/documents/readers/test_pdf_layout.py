@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from reportlab.lib.enums import TA_JUSTIFY
+from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import Paragraph, SimpleDocTemplate
 
 from localspec.stores.documents.readers.content import Content, ParseLimits
 from localspec.stores.documents.readers.pdf import read_pdf
@@ -182,3 +185,93 @@ def test_right_to_left_lines_come_in_the_order_of_reading(seen: str, read_as: st
 def test_presentation_forms_become_letters_and_other_text_stays() -> None:
     assert plain_forms("\ufee3\ufeae\ufea3\ufe92\ufe8e ½ ﬁ ①") == "مرحبا ½ ﬁ ①"
     assert plain_forms("\ufefb") == "لا"
+
+
+def test_ruled_tables_beside_each_other_are_columns(tmp_path: Path) -> None:
+    """Reference cards: each column has headings and tables of its own."""
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=(600, 400), invariant=1)
+    for column, shift in enumerate((0.0, 4.0)):
+        left = 40 + 290 * column
+        for part in range(2):
+            top = 360 - shift - 150 * part
+            canvas.drawString(left + 60, top, f"Part {column}{part}")
+            for row in range(5):
+                y = top - 25 - 18 * row
+                canvas.drawString(left + 4, y, f"name{column}{part}{row}")
+                canvas.drawString(left + 104, y, f"what {column}{part}{row} does")
+                canvas.rect(left, y - 5, 100, 18)
+                canvas.rect(left + 100, y - 5, 150, 18)
+    canvas.save()
+    blocks = read(tmp_path / "a.pdf").blocks
+    assert [block.text for block in blocks if block.table is None] == ["Part 00", "Part 01", "Part 10", "Part 11"]
+    order = [block.text if block.table is None else block.table.rows[0][0] for block in blocks]
+    assert order == ["Part 00", "name000", "Part 01", "name010", "Part 10", "name100", "Part 11", "name110"]
+    assert all(len(block.table.rows[0]) == 2 for block in blocks if block.table is not None)
+
+
+def test_text_goes_on_beside_and_below_side_notes(tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=(600, 800), invariant=1)
+    for line in range(14):
+        canvas.setFont("Times-Roman", 11)
+        y = 700 - 14 * line - (30 if line > 11 else 0)
+        canvas.drawString(60, y, f"{HARBOUR} {FOREST} {line:02}")
+    for line in range(5):
+        canvas.setFont("Times-Roman", 8)
+        canvas.drawString(510, 686 - 10 * line, f"{line + 20} remarks on boats")
+    canvas.save()
+    numbers = [int(word) for word in " ".join(texts(tmp_path / "a.pdf")).split() if word.isdigit()]
+    assert numbers == [*range(14), *range(20, 25)]
+
+
+def test_a_footnote_of_several_paragraphs_stays_whole(tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=(600, 800), invariant=1)
+    canvas.setFont("Times-Roman", 11)
+    for line in range(20):
+        canvas.drawString(60, 700 - 14 * line, f"{HARBOUR} {FOREST}")
+    canvas.setFont("Times-Roman", 8)
+    notes = ["1 The first note is short.", "2 Names that are used in the archive are:", "unstable", "stable"]
+    for number, text in enumerate(notes):
+        canvas.drawString(60, 160 - 16 * number, text)
+    canvas.save()
+    assert "\n".join(texts(tmp_path / "a.pdf", "note")).split("\n") == notes
+
+
+def test_a_small_line_of_code_at_the_foot_is_no_note(tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=(600, 800), invariant=1)
+    canvas.setFont("Times-Roman", 11)
+    for line in range(20):
+        canvas.drawString(60, 700 - 14 * line, f"{HARBOUR} {FOREST}")
+    canvas.setFont("Helvetica", 8)
+    canvas.drawString(60, 160, "linux the kernel with its root and its options")
+    canvas.setFont("Times-Roman", 11)
+    canvas.drawString(60, 120, "The last line of the page follows the small one.")
+    canvas.save()
+    assert texts(tmp_path / "a.pdf")[-2:] == [
+        "linux the kernel with its root and its options",
+        "The last line of the page follows the small one.",
+    ]
+
+
+def test_titles_of_chapters_beside_page_numbers_stand_once(tmp_path: Path) -> None:
+    canvas = Canvas(str(tmp_path / "a.pdf"), pagesize=(600, 800), invariant=1)
+    for page in range(12):
+        canvas.setFont("Times-Roman", 10)
+        title = ("The Harbour", "The Forest", "The Road")[page // 4]
+        canvas.drawString(60, 770, title)
+        canvas.drawString(520, 770, str(page + 1))
+        for line in range(10):
+            canvas.drawString(60, 700 - 14 * line, f"{HARBOUR} {FOREST} {page}{line}")
+        canvas.showPage()
+    canvas.save()
+    assert texts(tmp_path / "a.pdf", "running") == ["The Harbour", "The Forest", "The Road"]
+    assert not texts(tmp_path / "a.pdf", "heading")
+
+
+def test_a_quotation_between_narrower_margins_runs_on(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    style = ParagraphStyle("text", fontName="Times-Roman", fontSize=10, leading=12, alignment=TA_JUSTIFY)
+    quoted = ParagraphStyle("quoted", parent=style, leftIndent=60, rightIndent=60, spaceBefore=8, spaceAfter=8)
+    sentences = f"{HARBOUR} {FOREST} the road that nobody knows. " * 6
+    story = [Paragraph(sentences, one) for one in (style, quoted, style)]
+    SimpleDocTemplate(str(path), invariant=1).build(story)
+    assert "\n" not in " ".join(texts(path))

@@ -126,3 +126,12 @@ def test_turned_words_beside_usual_ones_are_read(tmp_path: Path) -> None:
     text = text_of(canvas, tmp_path / "a.pdf")
     assert "Two words" in text
     assert "Column one Column two Column three" in text
+
+
+def test_few_words_of_single_letters_are_not_spaced_out(tmp_path: Path) -> None:
+    canvas = page(tmp_path / "a.pdf")
+    pieces(
+        canvas,
+        [("Let", "Times-Roman", 4), ("X", "Times-Italic", 4), ("be", "Times-Roman", 4), ("an", "Times-Roman", 4)],
+    )
+    assert "Let X be an" in text_of(canvas, tmp_path / "a.pdf")
