@@ -13,6 +13,9 @@ packages ask. The texts are not ours and not in the repository; Debian's package
     and of main/debian-installer: base-installer partman-base partman-auto partman-auto-lvm partman-crypto partman-lvm
     partman-md pkgsel                                               # likewise into Y
 
+With --help-pages, ten more questions in each of the first four languages, on which nothing of the search was chosen,
+are asked of the GNOME desktop's help (package gnome-user-docs, usr/share/help).
+
 Every language is a library of one document, cut and searched as a person's are. `words` is the search without vectors,
 in passages cut for the built-in model; any other name is an embedding model (`embedders list`). A passage is right when
 it holds a part of the section or template that the question is about. Of 8 questions a language that nothing of it
@@ -27,7 +30,8 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +54,8 @@ _FAQ = {
     "japanese": "ja/*.html",
 }
 _TEMPLATES = {"hindi": "hi", "thai": "th"}
+_HELP = {"english": "C", "german": "de", "french": "fr", "russian": "ru"}
+_MALLARD = "{http://projectmallard.org/1.0/}"
 _HEADING = re.compile(r'<h[1-5] class="title"[^>]*>\s*<a id="([^"]+)"></a>(.*?)</h[1-5]>', re.DOTALL)
 _BLOCK_ENDS = re.compile(r"</(?:p|li|dt|dd|pre|tr|div)>", re.IGNORECASE)
 _CHUNK = 25
@@ -116,6 +122,26 @@ def template_sections(folder: Path, language: str) -> dict[str, tuple[str, str]]
     return found
 
 
+def help_sections(folder: Path, language: str) -> dict[str, tuple[str, str]]:
+    """Title and text of each page of the desktop's help, by its name."""
+    found = {}
+    for file in sorted((folder / language / "gnome-help").glob("*.page")):
+        root = ElementTree.parse(file).getroot()
+        for info in root.iter(f"{_MALLARD}info"):
+            info.clear()
+        title = root.find(f"{_MALLARD}title")
+        parts = [part for kind in ("title", "p") for part in root.iter(f"{_MALLARD}{kind}") if part is not title]
+        order = {part: number for number, part in enumerate(root.iter())}
+        lines = [_spaced("".join(part.itertext())) for part in sorted(parts, key=lambda part: order[part])]
+        if title is not None and any(lines):
+            found[file.stem] = (_spaced("".join(title.itertext())), "\n\n".join(filter(None, lines)))
+    return found
+
+
+def _spaced(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
+
+
 def is_of(passage: str, section: str) -> bool:
     """Whether a passage holds a part of a section."""
     held, wanted = (re.sub(r"\s+", "", text) for text in (passage, section))
@@ -172,11 +198,23 @@ def measured(
     }
 
 
+def _texts(options: argparse.Namespace) -> Iterator[tuple[str, str, dict[str, tuple[str, str]]]]:
+    """Each text: the set of its questions, its language, its sections."""
+    for language in options.language:
+        if language in _FAQ:
+            yield "questions", language, faq_sections(options.faq, _FAQ[language])
+        else:
+            yield "questions", language, template_sections(options.templates, _TEMPLATES[language])
+        if options.help_pages and language in _HELP:
+            yield "help", language, help_sections(options.help_pages, _HELP[language])
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--faq", type=Path, required=True)
     parser.add_argument("--templates", type=Path, required=True)
+    parser.add_argument("--help-pages", type=Path)
     parser.add_argument("--embedder", nargs="+", default=[WORDS, "all-minilm-l6-v2"])
     parser.add_argument("--language", nargs="+", default=[*_FAQ, *_TEMPLATES])
     parser.add_argument("--work", type=Path, help="keep the libraries there, for the next time")
@@ -187,21 +225,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for name in options.embedder:
             embedder: EmbedderLike = NoEmbedder() if name == WORDS else Embedder.of(embedder_entry(name))
-            for language in options.language:
-                sections = (
-                    faq_sections(options.faq, _FAQ[language])
-                    if language in _FAQ
-                    else template_sections(options.templates, _TEMPLATES[language])
-                )
-                folder = (options.work or Path(temporary)) / name / language
+            for kind, language, sections in _texts(options):
+                folder = (options.work or Path(temporary)) / name / kind / language
                 folder.mkdir(parents=True, exist_ok=True)
                 library = filled(folder, sections, embedder)
-                found = measured(library, sections, asked["questions"][language], asked["unrelated"][language])
+                found = measured(library, sections, asked[kind][language], asked["unrelated"][language])
                 library.close()
-                figures.setdefault(name, {})[language] = found
+                figures.setdefault(name, {})[f"{language}{'' if kind == 'questions' else ' (help)'}"] = found
                 sys.stderr.write(
-                    f"{name:24} {language:9} {found['passages']:4} passages: {found['found']:4.0%} among {WITHIN},"
-                    f" {found['about']:4.0%} about, {found['unrelated_told']:4.0%} of others told"
+                    f"{name:24} {kind:9} {language:9} {found['passages']:4} passages: {found['found']:4.0%} among"
+                    f" {WITHIN}, {found['about']:4.0%} about, {found['unrelated_told']:4.0%} of others told"
                     f"  missed: {' '.join(found['missed'])}\n"
                 )
     if options.json:

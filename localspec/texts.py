@@ -819,10 +819,10 @@ EMBEDDER_ELSEWHERE = "by hand: the files of huggingface.co/{repository} into mod
 EMBEDDER_BUSY = "The embedding model cannot be changed while an answer is written."
 EMBEDDER_FIXED = "The variable LOCALSPEC_EMBEDDER says that {name} is used."
 EMBEDDER_FIXED_ADVICE = "Start LocalSpec without it to choose another one."
-FOREIGN_OFFER = "A multilingual model: {title}"
+FOREIGN_OFFER = "Choose {title}"
 EMBEDDER_REBUILDS = (
-    "{library}: {passages} passages get new vectors when it is opened next, about {minutes} min. They are found by"
-    " their words meanwhile, and it may be interrupted at any time."
+    "{library}: {passages} passages get new vectors when the page opens it next, or index adds to it: about {minutes}"
+    " min. They are found by their words and their old vectors meanwhile, and it may be interrupted at any time."
 )
 FOREIGN_DOCUMENTS = (
     "Found by words only, for the embedding model is for {known}: {names}. A multilingual one finds them by meaning"

@@ -2,7 +2,8 @@
 
 `state.Application` holds all of it; `model_manager` loads and unloads, `open_libraries` opens, `chats` are shared by
 the tabs that show them, `replying` and `measuring` work in threads, `downloads` and `tuning` (by its program
-`tuning_child`) in the background, `remembered` and `starting` know what is loaded first. What there is to see is said
+`tuning_child`) in the background, `embedding_anew` says what another embedding model would take, `remembered` and
+`starting` know what is loaded first. What there is to see is said
 by values (`View`, `Measured`): data alone, no markup and no gradio.
 
 A reply is decoded in a thread of its own; tabs that show a chat share one `Chat`, and a tab that goes stops its reply.

@@ -177,7 +177,7 @@ def arrived(entry: Entry) -> int:
 
 def size_of(entry: Entry) -> int:
     """Bytes that are fetched for it."""
-    return entry.packed_bytes if isinstance(entry, EmbedderEntry) else entry.bytes
+    return entry.wheel_bytes if isinstance(entry, EmbedderEntry) else entry.bytes
 
 
 def _fetch(entry: Entry, progress: Progress, should_stop: Callable[[], bool], report: Callable[[str], None]) -> Path:

