@@ -153,9 +153,11 @@ class StoreDatabase:
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` once the transaction of the enclosing `write()` is on disk; never if it is rolled back. It runs
-        before another writer may start, so actions come in the order of the commits. It must not raise."""
+        before another writer may start, so actions come in the order of the commits. It must not raise. The same method
+        of an object runs once, however often it is asked for."""
         with self._lock:
-            self._after_commit.append(action)
+            if action not in self._after_commit:
+                self._after_commit.append(action)
 
     @contextmanager
     def read(self, *, so_far: bool = False) -> Iterator[sqlite3.Connection]:

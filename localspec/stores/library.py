@@ -21,9 +21,10 @@ from localspec.stores.documents.passage_words import WORD_MIGRATIONS, WORDED_AT_
 from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
 from localspec.stores.ingestion.pipeline import Pipeline
+from localspec.stores.ingestion.progress import IngestionProgress
 from localspec.stores.ingestion.renewal import RENEWAL_MIGRATIONS, Renewal
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
-from localspec.stores.ingestion.worker import Ingestion, IngestionProgress
+from localspec.stores.ingestion.worker import Ingestion
 from localspec.stores.naming import DATABASE, library_name, list_libraries, lock_library
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from localspec.stores.overview import folder_bytes
@@ -102,7 +103,12 @@ class Library:
             self._ingestion = Ingestion(
                 *(self._database, self._pipeline, vectors, self.replies, self.state_reading, self.renewal, words)
             )
-            self._table = DocumentTable(self._database, self._files, forget=self._pipeline.forget, on_change=self._wake)
+            self._table = DocumentTable(
+                *(self._database, self._files),
+                forget=self._pipeline.forget,
+                erase=words.forget_some,
+                on_change=self._wake,
+            )
             self.watching = Watching(
                 self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused
             )

@@ -27,7 +27,7 @@ from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped, content_hash, parse
 from localspec.stores.documents.passage_texts import enter_texts
 from localspec.stores.documents.passage_vectors import PassageVectors
-from localspec.stores.documents.passage_words import store_words
+from localspec.stores.documents.passage_words import forget_words, store_words
 from localspec.stores.documents.passages import Passage, split
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
@@ -172,7 +172,7 @@ class Pipeline:
                 database, document, "ready", "ready"
             ):
                 return
-            self.forget(database, [document], words=False)
+            self.forget(database, [document])
             self._write_parsed(database, document, parsed)
             self._write_passages(database, document, passages)
             rows = database.execute("SELECT id FROM passages WHERE document = ? ORDER BY ordinal", [document])
@@ -256,9 +256,9 @@ class Pipeline:
             [reason, READER, document],
         )
 
-    def forget(self, database: Database, documents: Sequence[int], *, words: bool = True) -> None:
-        """Inside a transaction: delete everything that was made from documents, but not their rows. Without `words` the
-        index of words keeps them in what SQLite has not merged yet: that is faster."""
+    def forget(self, database: Database, documents: Sequence[int]) -> None:
+        """Inside a transaction: delete everything that was made from documents, but not their rows. The index of words
+        forgets theirs at the end of a round."""
         wanted = [json.dumps([*documents])]
         self._vectors.forget(database, documents)
         self._ngrams.remove(*documents)
@@ -266,9 +266,8 @@ class Pipeline:
             self._states.remove(document)
         database.execute("DELETE FROM blocks WHERE document IN (SELECT value FROM json_each(?))", wanted)
         passages = database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
-        if passages.rowcount and words:
-            # FTS5 only notes what is deleted; merging everything is what makes it forget the words.
-            database.execute("INSERT INTO passages_fts (passages_fts) VALUES ('optimize')")
+        if passages.rowcount:
+            forget_words(database)
 
 
 def _broken(name: str, error: Exception) -> str:

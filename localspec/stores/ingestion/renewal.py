@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from localspec.errors import DocumentError
+from localspec.errors import DocumentError, LocalSpecError
 from localspec.stores.database import Migration, StoreDatabase
 from localspec.stores.documents.blocks import from_row, to_row
 from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped
@@ -79,7 +79,8 @@ class Renewal:
 
     def step(self, document: int, at_once: int, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Take the next step with a document, which embeds `at_once` passages at most; whether its new parts have taken
-        the place of the old ones. Raises EmbedderError."""
+        the place of the old ones. One that cannot be read any more, by a fault of the file or of this program, stays as
+        it was read before. Raises EmbedderError."""
         row = self._database.row(
             "SELECT parsed, name, file, stage FROM renewals JOIN documents ON documents.id = document"
             " WHERE document = ?",
@@ -88,13 +89,19 @@ class Renewal:
         if row is None:
             return False
         parsed, name, file, stage = row
-        if stage not in ("ngrams", "ready"):  # it is read from the start meanwhile
-            self._database.change("DELETE FROM renewals WHERE document = ?", [document])
-        elif not parsed:
-            self._read(document, name, file, should_stop)
-        elif not self._embed(document, at_once):
-            self._replace(document, _parsed(parsed))
-            return True
+        try:
+            if stage not in ("ngrams", "ready"):  # it is read from the start meanwhile
+                self._database.change("DELETE FROM renewals WHERE document = ?", [document])
+            elif not parsed:
+                self._read(document, name, file, should_stop)
+            elif not self._embed(document, at_once):
+                self._replace(document, _parsed(parsed))
+                return True
+        except LocalSpecError:
+            raise
+        except Exception:
+            _logger.exception("%s is left as it was read before", name)
+            self._leave(document)
         return False
 
     def _read(self, document: int, name: str, file: str, should_stop: Callable[[], bool]) -> None:
@@ -105,9 +112,7 @@ class Renewal:
         except DocumentError as error:
             # What an older version made of it is better than nothing.
             _logger.warning("%s is left as it was read before: %s", name, error)
-            with self._database.write() as database:
-                database.execute("UPDATE documents SET reader = ? WHERE id = ?", [READER, document])
-                database.execute("DELETE FROM renewals WHERE document = ?", [document])
+            self._leave(document)
             return
         passages = self._pipeline.passages(parsed)
         known = self._vectors.of_texts(document)
@@ -123,6 +128,11 @@ class Renewal:
                 place = (document, one.ordinal, one.page, one.section, one.text, one.label)
                 rows.append((*place, fingerprint if vector is not None else "", vector))
             database.conn.executemany("INSERT INTO renewed_passages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def _leave(self, document: int) -> None:
+        with self._database.write():
+            self._database.change("UPDATE documents SET reader = ? WHERE id = ?", [READER, document])
+            self._database.change("DELETE FROM renewals WHERE document = ?", [document])
 
     def _embed(self, document: int, at_once: int) -> bool:
         """Make vectors of passages that have none of this embedder; False where all have one."""
