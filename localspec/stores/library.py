@@ -103,12 +103,8 @@ class Library:
             self._ingestion = Ingestion(
                 *(self._database, self._pipeline, vectors, self.replies, self.state_reading, self.renewal, words)
             )
-            self._table = DocumentTable(
-                *(self._database, self._files),
-                forget=self._pipeline.forget,
-                erase=words.forget_some,
-                on_change=self._wake,
-            )
+            forget, erase = self._pipeline.forget, words.forget_some
+            self._table = DocumentTable(self._database, self._files, forget=forget, erase=erase, on_change=self._wake)
             self.watching = Watching(
                 self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused
             )
