@@ -76,6 +76,8 @@ class Pipeline:
         self._ngrams = ngrams
         self._vectors = vectors
         self._states = states
+        self.gives_way: Callable[[], bool] = lambda: False
+        """whether a reply is being written, which comes first"""
 
     def next(self) -> list[QueuedDocument]:
         """The oldest documents that are not searchable yet, as far as their next step is the same; oldest first."""
@@ -149,7 +151,7 @@ class Pipeline:
         """What the reader makes of the copy `file` of a document. Raises DocumentError, and ReadingStopped when
         `should_stop` says so."""
         path = self._files / file
-        parsed = parse(path, should_stop=should_stop)
+        parsed = parse(path, should_stop=should_stop, gives_way=self.gives_way)
         # A document without a title of its own is named after its file, which here is a copy.
         return dataclasses.replace(parsed, title=Path(name).stem) if parsed.title == path.stem else parsed
 
