@@ -109,7 +109,7 @@ def passage(count: str, citation: Citation, passages: Sequence[FoundPassage], pr
         said = texts.page(one.page, one.label)
         parts.append(_piece(one.text, said if said != page else "", cited=one is here))
         page = said
-    return dialog(count, title, note, "".join(parts))
+    return dialog(count, title, note, _also(here.copies) + "".join(parts))
 
 
 def dialog(count: str, title: str, problem: str, text: str = "") -> str:
@@ -122,6 +122,12 @@ def dialog(count: str, title: str, problem: str, text: str = "") -> str:
         f'<div class="passage-head"><h2>{elements.literal(title)}</h2>'
         f'<button type="button" class="press quiet" data-close>{texts.CLOSE}</button></div>{said}{shown}</dialog></div>'
     )
+
+
+def _also(copies: Sequence[str]) -> str:
+    """Where else the same content lies."""
+    said = texts.ALSO_AS.format(names=elements.some(copies))
+    return f'<div class="passage-page">{elements.lines(said[:1].upper() + said[1:])}</div>' if copies else ""
 
 
 def _piece(text: str, page: str, *, cited: bool) -> str:

@@ -13,7 +13,6 @@ from localspec.ui import elements
 from localspec.ui.elements import library_button, library_icon, lines, literal, of_library
 
 SHOWN_FAILURES = 5
-_SHOWN_COPIES = 5
 _MARKS = {texts.STEP_DONE: "✓", texts.STEP_PART: "◐", texts.STEP_OPEN: "○"}
 
 
@@ -223,8 +222,7 @@ def _document(info: DocumentInfo, parts: DocumentParts) -> str:
         warning = f'<div class="quiet">{lines(info.reason)}</div>' if info.reason else ""
         below = f'<div class="steps">{_steps(info, parts)}</div>{warning}'
     if info.copies:
-        shown = ", ".join(info.copies[:_SHOWN_COPIES]) + (" …" if len(info.copies) > _SHOWN_COPIES else "")
-        below += f'<div class="quiet">{lines(texts.ALSO_AS.format(names=shown))}</div>'
+        below += f'<div class="quiet">{lines(texts.ALSO_AS.format(names=elements.some(info.copies)))}</div>'
     return (
         f'<li class="document {literal(info.status)}" data-document="{info.id}"><div class="about">'
         f'<div class="name">{literal(info.name)}</div><div class="quiet">{lines(said)}</div>{below}</div>'

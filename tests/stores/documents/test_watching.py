@@ -420,6 +420,8 @@ def test_a_thousand_copies_are_listed_and_found_once(library: Library, home: Pat
     assert (badger.name, badger.copies) == ("papers/other.md", ())
     found = [passage.text for passage in library.passages.search("heron badger", 10)]
     assert sorted(found) == ["The badger eats worms.", "The heron eats fish."]
+    (cited,) = library.passages.around(*next((one.id, one.text, one.name) for one in library.passages.of(heron.id)))
+    assert set(cited.copies) == {*heron.copies}
     assert only(library).files == 1001
     shutil.rmtree(home / "3")
     library.watching.look()
