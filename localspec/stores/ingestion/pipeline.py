@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -27,13 +28,14 @@ from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped, content_hash, parse
 from localspec.stores.documents.passage_texts import enter_texts
 from localspec.stores.documents.passage_vectors import PassageVectors
-from localspec.stores.documents.passage_words import forget_words, store_words
+from localspec.stores.documents.passage_words import WORDED_AT_ONCE, forget_words, store_words
 from localspec.stores.documents.passages import Passage, split
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
 
 _logger = logging.getLogger(__name__)
 
+_GIVEN_SECONDS = 0.05
 _AT_ONCE = 64
 """Documents that take a step together, at most."""
 Storing: TypeAlias = Callable[[Database], None]
@@ -157,8 +159,15 @@ class Pipeline:
 
     def passages(self, parsed: ParsedDocument) -> list[Passage]:
         """A document's passages, as long as the embedder reads; where that cannot be asked, surely no longer."""
+        embedder = self._vectors.embedder
+
+        def count(texts: Sequence[str]) -> Sequence[int]:
+            while self.gives_way():  # cutting a large document takes many seconds
+                time.sleep(_GIVEN_SECONDS)
+            return embedder.count_tokens(texts)
+
         try:
-            return split(parsed, self._vectors.embedder.longest, self._vectors.embedder.count_tokens)
+            return split(parsed, embedder.longest, count)
         except EmbedderError as error:
             _logger.warning("The length of passages is estimated: %s", error)
             return split(parsed)
@@ -206,13 +215,16 @@ class Pipeline:
             ],
         )
 
-    def _write_passages(self, database: Database, document: int, passages: Sequence[Passage]) -> None:
+    def _write_passages(
+        self, database: Database, document: int, passages: Sequence[Passage], *, worded: bool = True
+    ) -> None:
         database.conn.executemany(
             "INSERT INTO passages (document, ordinal, page, section, text, label) VALUES (?, ?, ?, ?, ?, ?)",
             [(document, one.ordinal, one.page, one.section, one.text, one.label) for one in passages],
         )
         enter_texts(database, document)
-        store_words(database, document)
+        if worded:
+            store_words(database, document)
         database.execute("UPDATE documents SET passages = ? WHERE id = ?", [len(passages), document])
 
     def _restore(self, queued: QueuedDocument, path: Path) -> None:
@@ -229,7 +241,8 @@ class Pipeline:
 
         def store(database: Database) -> None:
             if self._moved(database, document, "parsed", "passages"):
-                self._write_passages(database, document, passages)
+                # The words of many take long: the worker stores them next, in steps.
+                self._write_passages(database, document, passages, worded=len(passages) <= WORDED_AT_ONCE)
 
         return store
 

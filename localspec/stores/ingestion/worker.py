@@ -117,7 +117,7 @@ class Ingestion(BackgroundWorker):
             self._embedder_error = None
             self._pauses, self._reads_states = pauses, states
             self._should_yield, self._report = should_yield, report
-            self._pipeline.gives_way = should_yield
+            self._pipeline.gives_way = lambda: should_yield() and not self.stopping.is_set()
             self.progress = replace(self.progress, problem="")
             self._touched = self._pipeline.unfinished()
             try:
