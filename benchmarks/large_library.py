@@ -2,11 +2,13 @@
 
 usage: python -m benchmarks.large_library files [--count 10000] [--bytes 2000] [--embed]
        python -m benchmarks.large_library search [--count 1000000] [--questions 50] [--folder FOLDER]
+       python -m benchmarks.large_library answers [--count 3000] [--rounds 10]
 
 `files` takes in a folder of text files and indexes them (passages, words and n-grams; with `--embed` vectors, too),
 looks through the folder again with nothing changed, and once more with one file in a hundred changed. `search` fills a
 library with passages of words in a natural distribution and with vectors in clusters, and asks it; a `folder` keeps it,
-so that it can be asked again without filling it. The last line is JSON.
+so that it can be asked again without filling it. `answers` asks the default model while
+files are indexed, and with the indexing paused, in turn. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -38,6 +41,9 @@ _CLUSTERS = 2_000
 _FILES_IN_FOLDER = 100
 _PASSAGE_WORDS = 120
 _PASSAGES_OF_DOCUMENT = 100
+_ANSWER_TOKENS = 100
+_BEFORE_ASKING = 2.0  # seconds in which the indexing goes on
+_ABOUT = [*("a ship", "a cook", "a bridge", "a winter", "a thief", "an island", "a clock", "a horse", "a fair", "snow")]
 _BUILD_WIDTH = 40
 _EMBEDDED_AT_ONCE = 1024  # by an embedder that takes no time
 
@@ -99,16 +105,19 @@ class _Writer:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["files", "search"])
+    parser.add_argument("what", choices=["files", "search", "answers"])
     parser.add_argument("--count", type=int, default=0)
     parser.add_argument("--bytes", type=int, default=2000)
     parser.add_argument("--questions", type=int, default=50)
     parser.add_argument("--embed", action="store_true")
     parser.add_argument("--folder", type=Path)
+    parser.add_argument("--rounds", type=int, default=10)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         if options.what == "files":
             figures = _files(Path(name), options.count or 10_000, options.bytes, options.embed)
+        elif options.what == "answers":
+            figures = _answers(Path(name), options.count or 3_000, options.bytes, min(options.rounds, len(_ABOUT)))
         else:
             figures = _search(options.folder or Path(name), options.count or 1_000_000, options.questions)
     print(json.dumps({**figures, "processor": processor()}))
@@ -116,11 +125,7 @@ def main() -> None:
 
 def _files(folder: Path, count: int, size: int, embed: bool) -> dict[str, object]:
     writer, home = _Writer(), folder / "documents"
-    paths = [home / f"{number // _FILES_IN_FOLDER}" / f"{number}.txt" for number in range(count)]
-    for path in paths:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(writer.text(size))
-        os.utime(path, (1e9, 1e9))
+    paths = _written(writer, home, count, size)
     library = _library(folder, Embedder() if embed else _NoEmbedder(), _tokenizer())
     library.watching.add(home, watched=True)
     figures: dict[str, object] = {"files": count, "bytes": size}
@@ -140,6 +145,54 @@ def _files(folder: Path, count: int, size: int, embed: bool) -> dict[str, object
     figures |= {"documents": len(documents), "passages": sum(one.passages for one in documents)}
     figures |= _timed("list", library.documents)
     figures["megabytes"] = round(psutil.Process().memory_info().rss / 2**20)
+    library.close()
+    return figures
+
+
+def _written(writer: _Writer, home: Path, count: int, size: int) -> list[Path]:
+    paths = [home / f"{number // _FILES_IN_FOLDER}" / f"{number}.txt" for number in range(count)]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(writer.text(size))
+        os.utime(path, (1e9, 1e9))
+    return paths
+
+
+def _answers(folder: Path, count: int, size: int, rounds: int) -> dict[str, object]:
+    from localspec.chat.engine import Engine
+    from localspec.chat.session import Session
+    from localspec.chat.turn import ReplyOptions
+
+    engine = Engine("")
+    _written(_Writer(), folder / "documents", count, size)
+    library = _library(folder, Embedder(), engine.tokenize)
+    library.watching.add(folder / "documents", watched=True)
+    library.pause(True)
+    library.start(should_yield=lambda: engine.busy)
+    seconds: dict[tuple[str, bool], list[float]] = {}
+    for number in range(2 * rounds):
+        for method in ("plain", "auto"):
+            paused = number % 2 == 0
+            library.pause(paused)
+            time.sleep(_BEFORE_ASKING)
+            assert paused or not library.progress.done, "more files are needed"
+            begun = perf_counter()
+            options = ReplyOptions(method, max_tokens=_ANSWER_TOKENS, documents="none", ends_loops=False)
+            for update in Session(engine, learns=False).ask(f"Tell a long story about {_ABOUT[number // 2]}.", options):
+                turn = update.turn
+            assert len(turn.reply_tokens) >= _ANSWER_TOKENS // 2, turn
+            taken = (perf_counter() - begun) / len(turn.reply_tokens)
+            seconds.setdefault((method, paused), []).append(taken)
+            print(method, "at rest" if paused else library.progress.stage, f"{1 / taken:.1f} tokens/s", flush=True)
+    figures: dict[str, object] = {"files": count, "answers": rounds}
+    for method in ("plain", "auto"):
+        ratios = np.array(seconds[method, True]) / np.array(seconds[method, False])
+        figures[method] = {
+            "at_rest": round(float(1 / np.median(seconds[method, True])), 1),
+            "beside": round(float(1 / np.median(seconds[method, False])), 1),
+            "ratio": round(float(np.median(ratios)), 2),
+        }
+    figures["documents_done"] = library.progress.documents_done
     library.close()
     return figures
 
