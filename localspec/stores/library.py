@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -146,9 +146,9 @@ class Library:
         """Read a document anew, or all of them, as `DocumentTable.again` does; what was made of it is made again."""
         self._table.again(document)
 
-    def embedded(self) -> dict[int, int]:
-        """Passages with a vector, of documents that have some of them. Raises EmbedderError."""
-        return self._vectors.embedded()
+    def embedded(self, documents: Collection[int] | None = None) -> dict[int, int]:
+        """Passages with a vector, of documents that have some of them, among these or all. Raises EmbedderError."""
+        return self._vectors.embedded(documents)
 
     @property
     def paused(self) -> bool:

@@ -130,8 +130,9 @@ class LibraryUpdates:
         key = listed.query, listed.limit
         if key not in lists:
             infos = library.documents()
+            found = library_markup.matching(infos, listed.query)[: listed.limit]
             try:
-                embedded = library.embedded()
+                embedded = library.embedded([info.id for info in found if info.status == "ngrams"])
             except EmbedderError:  # the progress says so
                 embedded = {}
             states = library.states.positions() if library.states is not None else None

@@ -388,7 +388,8 @@ def test_pausing_between_batches_of_vectors_and_going_on(tmp_path: Path, write) 
     paused.set()
     assert library.wait(30)
     assert len(embedder.calls) == 1, "the step at work is done, and no other"
-    assert library.embedded() == {document.id: embedder.calls[0]}
+    assert library.embedded() == library.embedded([document.id]) == {document.id: embedder.calls[0]}
+    assert library.embedded([]) == {}
     assert library.progress.stage == ""
     library.pause(False)
     assert library.wait(60)
