@@ -19,6 +19,8 @@ from localspec.endpoint.service import Service
 
 CHATS_LISTED = 100
 """Chats are shown so many at a time."""
+DOCUMENTS_LISTED = 200
+"""The same of documents"""
 END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
 _SENDING_SECONDS = 0.3
@@ -39,6 +41,14 @@ class ListState:
         self.renaming = self.deleting = 0
 
 
+@dataclass(slots=True)
+class DocumentListState:
+    """What a tab shows of a library's documents."""
+
+    query: str = ""
+    limit: int = DOCUMENTS_LISTED
+
+
 @dataclass(eq=False)
 class Conversation:
     """One tab: the chat it shows, and what else it shows beside."""
@@ -46,6 +56,7 @@ class Conversation:
     library: str = config.DEFAULT_LIBRARY
     chat: Chat = field(default_factory=Chat)
     listed: ListState = field(default_factory=ListState)
+    documents: DocumentListState = field(default_factory=DocumentListState)
     coloured: bool = False  # Whether the words of its answers are marked by where they came from
     reading: str = ""  # The library whose documents can be picked to be read whole
     without_documents: bool = False  # Whether its picker says that no documents are wanted
@@ -68,6 +79,7 @@ class Conversation:
     def use_library(self, name: str) -> None:
         """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
         self.library = name
+        self.documents.limit = DOCUMENTS_LISTED
         self.forgetting = self.asking = ""
         # A new one: a tick under way still writes what it sent of the library before into the old one.
         self.seen = {}

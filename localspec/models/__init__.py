@@ -8,7 +8,8 @@
   T(k), `choice.py` what a choice would take
 - `reading_speed.py` how long a prompt takes to be read
 - `embedder.py` vectors of texts (the only importer of sentence_transformers), `text_encoder.py` the same in numpy, for
-  a question, `quantized_encoder.py` in 8 bits, for passages (the only importer of onnxruntime)
+  a question, `quantized_encoder.py` in 8 bits, for passages (the only importer of onnxruntime),
+  `token_counts.py` how many tokens a text has
 - `offload.py` tries a load with layers on a graphics card in a child process, whose program is `device_trial.py`
 
 May import errors, config, locks and texts; never `stores` or `speculation`. Imported by the rooms above:

@@ -19,6 +19,9 @@ from sqlite_utils import Database
 from localspec.errors import DamagedStoreError, DiskFullError, LibraryInUseError, StoreError
 
 BUSY_MILLISECONDS = 10_000
+_CHECKED_BYTES = 256 * 1024**2
+"""A larger file is checked only where its last user did not close it: reading all of it takes some seconds a gigabyte.
+What is damaged in it is told when it is met."""
 _INCREMENTAL = 2  # SQLite's number for that kind of vacuum
 _IF_DAMAGED = "Move the folder aside and index its documents again; nothing else uses it."
 _IF_NEWER = "Update LocalSpec, or choose another library."
@@ -69,10 +72,12 @@ class StoreDatabase:
         """Transactions so far: what was read at the same number is still true."""
         with mapped_errors(path, if_damaged):
             path.parent.mkdir(parents=True, exist_ok=True)
+            is_checked = not path.exists() or path.stat().st_size <= _CHECKED_BYTES or self._log.exists()
             self._connection = self._connect(read_only=False)
             try:
                 self._writer = Database(self._connection)
-                self._check()
+                if is_checked:
+                    self._check()
                 self._migrate(migrations)
             except BaseException:
                 self._connection.close()
@@ -153,9 +158,11 @@ class StoreDatabase:
 
     def after_commit(self, action: Callable[[], None]) -> None:
         """Run `action` once the transaction of the enclosing `write()` is on disk; never if it is rolled back. It runs
-        before another writer may start, so actions come in the order of the commits. It must not raise."""
+        before another writer may start, so actions come in the order of the commits. It must not raise. The same method
+        of an object runs once, however often it is asked for."""
         with self._lock:
-            self._after_commit.append(action)
+            if action not in self._after_commit:
+                self._after_commit.append(action)
 
     @contextmanager
     def read(self, *, so_far: bool = False) -> Iterator[sqlite3.Connection]:
@@ -201,8 +208,12 @@ class StoreDatabase:
 
     def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
-        files = (self.path, self.path.with_name(self.path.name + "-wal"))
-        return sum(file.stat().st_size for file in files if file.exists())
+        return sum(file.stat().st_size for file in (self.path, self._log) if file.exists())
+
+    @property
+    def _log(self) -> Path:
+        """The write-ahead log, which is there while the file is open, and after a kill."""
+        return self.path.with_name(self.path.name + "-wal")
 
     def close(self) -> None:
         """Close every connection; the last checkpoint happens here."""

@@ -74,6 +74,8 @@ _SCRIPTS: dict[str, str] = {
     "ethiopic": "\u1200-\u137f",
 }
 _OF_SCRIPT = re.compile("|".join(f"(?P<{name}>[{letters}]+)" for name, letters in _SCRIPTS.items()))
+_LETTER = re.compile("[A-Za-z]")
+_WORD = re.compile(r"[^\W\d_]+")
 _KANA_SHARE = 0.05
 """Of Han and kana letters, from which a text is Japanese: Chinese has none."""
 _LEAST_SHARE = 0.12
@@ -127,8 +129,10 @@ _UNSPACED_FUNCTION: dict[str, str] = {
 def language_of(text: str) -> str:
     """The English name of the language that most of a text is in, as "german"; "" where it cannot be told, as of a few
     words, names, or numbers."""
-    counts: Counter[str] = Counter()
     sample = text[:_LOOKED_AT].casefold()
+    if sample.isascii():
+        return _by_words(sample, _LATIN) if _LETTER.search(sample) else UNKNOWN
+    counts: Counter[str] = Counter()
     for found in _OF_SCRIPT.finditer(sample):
         counts[str(found.lastgroup)] += len(found[0])
     if not counts:
@@ -152,11 +156,12 @@ def _by_words(sample: str, candidates: tuple[str, ...]) -> str:
     for language, letters in _TELLING.items():
         if language in candidates and sum(map(sample.count, letters)) >= _TELLING_SHARE * len(sample):
             return language
-    words = re.findall(r"[^\W\d_]+", sample)
+    words = _WORD.findall(sample)
     counts: Counter[str] = Counter()
     telling = _by_word(candidates)
     for word in words:
-        counts.update(telling.get(word, ()))
+        for language in telling.get(word, ()):
+            counts[language] += 1
     ((best, most), (_, second)) = [*counts.most_common(2), (UNKNOWN, 0), (UNKNOWN, 0)][:2]
     needed = _LEAST_SHARE if len(words) > _FEW else _SHARE_OF_FEW
     if most < needed * len(words) or most < _SURE * second or not most:

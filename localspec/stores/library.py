@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,11 @@ from localspec.stores.documents.passage_words import WORD_MIGRATIONS, WORDED_AT_
 from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
 from localspec.stores.ingestion.pipeline import Pipeline
+from localspec.stores.ingestion.progress import IngestionProgress
 from localspec.stores.ingestion.renewal import Renewal
 from localspec.stores.ingestion.renewed_documents import RENEWAL_MIGRATIONS
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
-from localspec.stores.ingestion.worker import Ingestion, IngestionProgress
+from localspec.stores.ingestion.worker import Ingestion
 from localspec.stores.naming import DATABASE, library_name, list_libraries, lock_library
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from localspec.stores.overview import folder_bytes
@@ -106,7 +107,8 @@ class Library:
             self._ingestion = Ingestion(
                 *(self._database, self._pipeline, vectors, self.replies, self.state_reading, self.renewal, words)
             )
-            self._table = DocumentTable(self._database, self._files, forget=self._pipeline.forget, on_change=self._wake)
+            forget, erase = self._pipeline.forget, words.forget_some
+            self._table = DocumentTable(self._database, self._files, forget=forget, erase=erase, on_change=self._wake)
             self.watching = Watching(
                 self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused
             )
@@ -148,9 +150,9 @@ class Library:
         """Read a document anew, or all of them, as `DocumentTable.again` does; what was made of it is made again."""
         self._table.again(document)
 
-    def embedded(self) -> dict[int, int]:
-        """Passages with a vector, of documents that have some of them. Raises EmbedderError."""
-        return self._vectors.embedded()
+    def embedded(self, documents: Collection[int] | None = None) -> dict[int, int]:
+        """Passages with a vector, of documents that have some of them, among these or all. Raises EmbedderError."""
+        return self._vectors.embedded(documents)
 
     @property
     def paused(self) -> bool:

@@ -67,8 +67,11 @@ def _without_accents(text: str) -> str:
 def runs(text: str) -> list[str]:
     """The runs of letters of a text, in one form but for accents, in their order; those of scripts without spaces stand
     alone."""
+    folded = _folded(text)
+    if folded.isascii():
+        return WORD.findall(folded)
     found: list[str] = []
-    for word in WORD.findall(_folded(text)):
+    for word in WORD.findall(folded):
         if word.isascii():
             found.append(word)
             continue
@@ -94,7 +97,7 @@ def words_of(text: str, language: str = "") -> list[str]:
     spaces."""
     found: list[str] = []
     for run in runs(text):
-        size = _piece_size(run)
+        size = 0 if run.isascii() else _piece_size(run)
         if size:
             parts = _parts(run)
             found += ["".join(parts[at : at + size]) for at in range(len(parts))]

@@ -110,16 +110,17 @@ def passage(
         page = texts.page(citation.page, citation.label)
         text = passage_markup.lines(citation.passage, page, cited=True) if citation.passage else ""
         return dialog(count, title, problem or texts.PASSAGE_UNKNOWN, text)
+    also = _also(passages[at].copies)
     shown = surroundings(written, at, blocks)
     if shown is not None:
-        return dialog(count, title, note, passage_markup.blocks(shown))
+        return dialog(count, title, note, also + passage_markup.blocks(shown))
     parts = []
     page = ""
     for one in passages:
         said = texts.page(one.page, one.label)
         parts.append(passage_markup.lines(one.text, said if said != page else "", cited=one is passages[at]))
         page = said
-    return dialog(count, title, note, "".join(parts))
+    return dialog(count, title, note, also + "".join(parts))
 
 
 def dialog(count: str, title: str, problem: str, text: str = "") -> str:
@@ -132,3 +133,9 @@ def dialog(count: str, title: str, problem: str, text: str = "") -> str:
         f'<div class="passage-head"><h2>{elements.literal(title)}</h2>'
         f'<button type="button" class="press quiet" data-close>{texts.CLOSE}</button></div>{said}{shown}</dialog></div>'
     )
+
+
+def _also(copies: Sequence[str]) -> str:
+    """Where else the same content lies."""
+    said = texts.ALSO_AS.format(names=elements.some(copies))
+    return f'<div class="passage-page">{elements.lines(said[:1].upper() + said[1:])}</div>' if copies else ""

@@ -31,6 +31,11 @@ def lines(text: str) -> str:
     return "<br>".join(literal(line) for line in text.splitlines())
 
 
+def some(names: Sequence[str]) -> str:
+    """The first five of some names, not escaped."""
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
+
+
 def answer(text: str, numbers: Collection[int] = ()) -> str:
     """The model's Markdown with its tags shown instead of run, its pictures as text, and its formulas marked.
 

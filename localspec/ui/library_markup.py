@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from localspec import texts
+from localspec.application.state import DocumentListState
 from localspec.models.embedder_catalogue import EmbedderEntry
 from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
 from localspec.ui import elements
 from localspec.ui.elements import embedder_button, library_button, library_icon, lines, literal, of_library
 
 SHOWN_FAILURES = 5
-SHOWN_DOCUMENTS = 200
-_SHOWN_COPIES = 5
 _MARKS = {texts.STEP_DONE: "✓", texts.STEP_PART: "◐", texts.STEP_OPEN: "○"}
 
 
@@ -150,15 +150,43 @@ def _folder(info: FolderInfo, paused: bool) -> str:
     )
 
 
-def documents(library: str, infos: Sequence[DocumentInfo], parts: DocumentParts) -> str:
-    """The documents of the library, newest first: how far each is, why it failed, and what can be done with it."""
+def matching(infos: Sequence[DocumentInfo], query: str) -> list[DocumentInfo]:
+    """The documents, newest first, whose names hold all words of a query; all of them for one without words."""
+    words = _plain(query).split()
+    newest = reversed(infos)
+    if not words:
+        return [*newest]
+    return [info for info in newest if any(all(word in name for word in words) for name in _names(info))]
+
+
+def _names(info: DocumentInfo) -> Iterator[str]:
+    return map(_plain, (info.name, *info.copies))
+
+
+def _plain(text: str) -> str:
+    return text.casefold() if text.isascii() else unicodedata.normalize("NFKC", text).casefold()
+
+
+def documents(
+    library: str, infos: Sequence[DocumentInfo], parts: DocumentParts, listed: DocumentListState | None = None
+) -> str:
+    """The documents of the library that are looked for, newest first, as many as are `listed`: how far each is, why it
+    failed, and what can be done with it."""
     if not infos:
         return f'<p class="quiet">{texts.NO_DOCUMENTS}</p>'
-    rows = "".join(_document(info, parts) for info in list(reversed(infos))[:SHOWN_DOCUMENTS])
-    more = len(infos) - SHOWN_DOCUMENTS
-    rest = f'<p class="quiet">{texts.MORE.format(number=more)}</p>' if more > 0 else ""
+    listed = listed or DocumentListState()
+    found = matching(infos, listed.query)
+    rows = "".join(_document(info, parts) for info in found[: listed.limit])
+    more = len(found) - listed.limit
+    rest = ""
+    if more > 0:
+        rest = library_button("more-documents", texts.MORE_DOCUMENTS.format(number=f"{more:,}"))
+    elif not found:
+        rest = f'<p class="quiet">{texts.NO_DOCUMENT_FOUND}</p>'
     failed = sum(info.status == "failed" for info in infos)
     head = texts.counted(len(infos), "document")
+    if len(found) < len(infos):
+        head = texts.DOCUMENTS_FOUND.format(found=f"{len(found):,}", documents=head)
     buttons = library_button("ask-again", texts.INDEX_ALL_AGAIN)
     if failed:
         head += f" · {texts.FAILED_DOCUMENTS.format(number=failed)}"
@@ -199,8 +227,7 @@ def _document(info: DocumentInfo, parts: DocumentParts) -> str:
         warning = f'<div class="quiet">{lines(info.reason)}</div>' if info.reason else ""
         below = f'<div class="steps">{_steps(info, parts)}</div>{warning}'
     if info.copies:
-        shown = ", ".join(info.copies[:_SHOWN_COPIES]) + (" …" if len(info.copies) > _SHOWN_COPIES else "")
-        below += f'<div class="quiet">{lines(texts.ALSO_AS.format(names=shown))}</div>'
+        below += f'<div class="quiet">{lines(texts.ALSO_AS.format(names=elements.some(info.copies)))}</div>'
     return (
         f'<li class="document {literal(info.status)}" data-document="{info.id}"><div class="about">'
         f'<div class="name">{literal(info.name)}</div><div class="quiet">{lines(said)}</div>{below}</div>'

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.application.state import Application, Conversation
+from localspec.application.state import DOCUMENTS_LISTED, Application, Conversation
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.library import Library, library_name
@@ -47,8 +47,17 @@ class LibraryPart(Part):
             info=texts.LIBRARY_INFO,
             elem_id="library",
         )
-        for name in ("shelf", "indexing", "meaning", "documents"):
+        for name in ("shelf", "indexing", "meaning"):
             self.named[name] = html(name)
+        self.search = gr.Textbox(
+            label=texts.SEARCH_DOCUMENTS,
+            show_label=False,
+            placeholder=texts.SEARCH_DOCUMENTS,
+            container=False,
+            max_lines=1,
+            elem_id="search-documents",
+        )
+        self.named["documents"] = html("documents")
         self.removal = hidden("removal")
         self.folders.build()
         self.named |= self.folders.named
@@ -64,6 +73,7 @@ class LibraryPart(Part):
         parts = self.outputs
         shown = [self.library, *parts]
         self.library.input(self.pick, self.library, shown, **QUICK)
+        self.search.change(self.find, [self.search, method], parts, **LATEST)
         self.removal.change(self.remove, [self.removal, method], parts, **QUICK)
         self.learning.input(self.set_learning, [self.learning, method], parts, **LATEST)
         self.act.change(self.do, [self.act, method], shown, **EACH)
@@ -118,6 +128,8 @@ class LibraryPart(Part):
         asked, conversation.asking = conversation.asking, ""
         if do.startswith("ask-"):
             conversation.asking = do.removeprefix("ask-") if do.removeprefix("ask-") in _ASKED else ""
+        elif do == "more-documents":
+            conversation.documents.limit += DOCUMENTS_LISTED
         elif do == "use":
             self._use(conversation, text, is_asked=not action.get("quiet"))
         elif do == "new":
@@ -144,6 +156,13 @@ class LibraryPart(Part):
             conversation.use_library(name)
         elif is_asked:
             raise SettingsError(texts.LIBRARY_GONE.format(name=name))
+
+    def find(self, text: str, method: str, request: gr.Request) -> Updates:
+        """Show the documents whose names hold these words."""
+        conversation = self.conversation(request)
+        listed = conversation.documents
+        listed.query, listed.limit = text or "", DOCUMENTS_LISTED
+        return self.updates.all(conversation, method)
 
     # -- its documents and answers ------------------------------------------------------------------------------
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application, Conversation, DocumentListState
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import EmbedderError, LocalSpecError
@@ -23,6 +23,9 @@ LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf"
 USAGE_SECONDS = 15.0
 """What a library takes is measured so often, and not while an answer is written."""
 
+_LISTS = 8
+"""Lists of one library that are kept while nothing changes: tabs may look for different documents."""
+
 
 @dataclass(slots=True)
 class _Shown:
@@ -31,7 +34,8 @@ class _Shown:
     library: Library
     changes: int = -1
     count: int = 0
-    documents: str = ""
+    documents: dict[tuple[str, int], str] = field(default_factory=dict)
+    """The lists that tabs show, by what they look for and how many"""
     usage: Usage | None = None
     measured: float = 0.0
 
@@ -92,12 +96,13 @@ class LibraryUpdates:
         library = self.application.libraries.get(name, engine)
         replies, tokens = library.replies.count()
         shown = self._look(library, engine)
+        listed = conversation.documents
         progress = library.progress
         asking = conversation.forgetting == name
         return {
             "indexing": library_markup.indexing(name, progress),
             "meaning": _meaning(library, engine) if METHODS[method].uses_states else "",
-            "documents": shown.documents,
+            "documents": self._documents(shown, listed),
             "learnt": library_markup.learnt(name, replies, tokens, learns=library.replies.learns, asking=asking),
             "active": library_markup.active(name, names, shown.count),
             "shelf": library_markup.manage(name, conversation.asking, shown.count, replies, shown.usage),
@@ -106,28 +111,41 @@ class LibraryUpdates:
         }
 
     def _look(self, library: Library, engine: Engine) -> _Shown:
-        """The documents, drawn anew only where something has changed, and what the library takes."""
+        """How many documents there are, and what the library takes."""
         with self._lock:
             shown = self._shown.get(library.name)
             if shown is None or shown.library is not library:
                 shown = self._shown[library.name] = _Shown(library)
         changes = library.changes
         if shown.changes != changes:
-            infos = library.documents()
-            try:
-                embedded = library.embedded()
-            except EmbedderError:  # the progress says so
-                embedded = {}
-            states = library.states.positions() if library.states is not None else None
-            shown.documents = library_markup.documents(library.name, infos, DocumentParts(embedded, states))
-            shown.documents += library_markup.foreign(
-                library.passages.foreign_documents(), library.passages.embedder_languages, multilingual()
-            )
-            shown.count, shown.changes = len(infos), changes
+            shown.documents = {}
+            shown.count, shown.changes = len(library.documents()), changes
         now = time.monotonic()
         if shown.usage is None or (now - shown.measured > USAGE_SECONDS and not engine.busy):
             shown.usage, shown.measured = Usage(library.disk_bytes(), library.memory_bytes()), now
         return shown
+
+    def _documents(self, shown: _Shown, listed: DocumentListState) -> str:
+        """The documents that a tab lists, drawn anew only where something has changed."""
+        library, lists = shown.library, shown.documents
+        key = listed.query, listed.limit
+        if key not in lists:
+            infos = library.documents()
+            found = library_markup.matching(infos, listed.query)[: listed.limit]
+            try:
+                embedded = library.embedded([info.id for info in found if info.status == "ngrams"])
+            except EmbedderError:  # the progress says so
+                embedded = {}
+            states = library.states.positions() if library.states is not None else None
+            drawn = library_markup.documents(library.name, infos, DocumentParts(embedded, states), listed)
+            drawn += library_markup.foreign(
+                library.passages.foreign_documents(), library.passages.embedder_languages, multilingual()
+            )
+            if len(lists) >= _LISTS:
+                lists.clear()
+            lists[key] = drawn
+            return drawn
+        return lists[key]
 
 
 def box(ticked: bool) -> str:

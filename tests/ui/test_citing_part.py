@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from dataclasses import replace
 from typing import get_args
 
 import pytest
@@ -36,6 +38,16 @@ def test_a_passage_in_its_surroundings_has_no_note() -> None:
     assert f"<mark>{elements.lines(TEXTS[1])}</mark>" in shown
     assert [f'passage-page">Page {page}<' in shown for page in (1, 2, 3, 4)] == [True, True, True, False]
     assert shown.partition("</button></div>")[2].startswith('<div class="passage-text"'), "no note"
+
+
+def test_other_places_of_the_same_content_are_named() -> None:
+    places = tuple(f"<old {number}>/lamp.pdf" for number in range(1, 8))
+    shown = passage(
+        "1", Citation(1, "lamp.pdf", 2, "", TEXTS[1], 2), [replace(one, copies=places) for one in FOUND], ""
+    )
+    assert html.unescape(shown).count("Also as <old 1>/lamp.pdf, ") == 1
+    assert "<old 5>/lamp.pdf …<" in html.unescape(shown)
+    assert "<old" not in shown
 
 
 def test_a_passage_that_was_cut_anew_says_so() -> None:

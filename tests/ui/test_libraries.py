@@ -214,6 +214,41 @@ def test_folders_are_dropped_typed_and_watched(visit: ShelfVisit, tmp_path: Path
     visit.assert_quiet()
 
 
+def test_a_document_among_many_is_found_by_its_name(visit: ShelfVisit, tmp_path: Path) -> None:
+    visit.begin("Many")
+    papers = tmp_path / "papers"
+    papers.mkdir()
+    for number in range(230):
+        old_file = papers / f"note {number}.md"
+        old_file.write_text(f"Words about number {number}.")
+        old(old_file)
+    (papers / HOSTILE).write_text("Harmless.")
+    old(papers / HOSTILE)
+    visit.page.locator("#folder-part > button").click()
+    visit.page.get_by_label("Folder on this computer").fill(str(papers))
+    visit.press("Add", "#folder-part")
+    head = visit.page.locator(".documents-head > span")
+    expect(head).to_have_text("231 documents", timeout=60_000)
+    expect(visit.rows).to_have_count(200)
+    visit.press("Show more (31 left)")
+    expect(visit.rows).to_have_count(231)
+    search = visit.page.get_by_placeholder("Search documents by name")
+    search.fill("NOTE 7")
+    expect(head).to_have_text("41 of 231 documents")
+    search.fill("note 207")
+    expect(head).to_have_text("1 of 231 documents")
+    expect(visit.rows).to_contain_text("papers/note 207.md")
+    # What is done with it there is done with that one, and the list stays what was looked for.
+    visit.rows.get_by_role("button", name="Remove papers/note 207.md").click()
+    expect(visit.page.locator("#documents")).to_contain_text("No document's name holds these words.")
+    search.fill("onerror")
+    expect(visit.rows).to_have_count(1)
+    expect(visit.rows).to_contain_text(HOSTILE)
+    search.fill("")
+    expect(head).to_have_text("230 documents")
+    visit.assert_quiet()
+
+
 def test_indexing_is_paused_survives_a_kill_and_goes_on(browser: Browser, tmp_path: Path) -> None:
     long = tmp_path / "long.md"
     long.write_text("\n\n".join(f"Paragraph {number} tells of the {number}th heron. " * 12 for number in range(600)))

@@ -16,7 +16,7 @@ from gradio.utils import get_upload_folder
 
 from localspec import config, texts
 from localspec.application.chats import Chat
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application, Conversation, DocumentListState
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
 from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
 from localspec.ui import library_markup
@@ -32,7 +32,7 @@ def document(identity: int, status: str, **more: Any) -> DocumentInfo:
     known |= more
     return DocumentInfo(
         identity, known["name"], "pdf", status, known["reason"], 3, 9_000, known["passages"], known["tokens"],
-        "2026-01-01", known["bytes"], "", known.get("outdated", False),
+        "2026-01-01", known["bytes"], "", known.get("outdated", False), known.get("copies", ()),
     )  # fmt: skip
 
 
@@ -94,7 +94,34 @@ def test_what_failed_says_why_once() -> None:
     assert re.findall(r'data-shelf="([^"]+)"', shown) == ["ask-again", "remove-failed", "again", "again"]
     assert "remove-failed" not in documents("x", infos[1:], DocumentParts())
     many = [document(number, "ready") for number in range(1, 251)]
-    assert "… and 50 more." in Tags(documents("x", many, DocumentParts())).text
+    assert "Show more (50 left)" in Tags(documents("x", many, DocumentParts())).text
+
+
+def listed(infos: list[DocumentInfo], query: str, limit: int = 200) -> list[str]:
+    shown = documents("x", infos, DocumentParts(), DocumentListState(query, limit))
+    return re.findall(r'data-document="([^"]+)"', shown)
+
+
+def test_documents_are_found_by_words_of_their_names_and_shown_in_parts() -> None:
+    named = {"name": "papers/Hérons à l'été.pdf", "copies": ("old/REIHER.md",)}
+    infos = [document(number, "ready", name=f"papers/note {number}.md") for number in range(1, 451)]
+    infos += [document(451, "failed", **named), document(452, "ready", name="papers/Note twelve.txt")]
+    assert listed(infos, "")[:3] == ["452", "451", "450"]
+    assert len(listed(infos, "")) == 200
+    assert listed(infos, "", 400)[-1] == "53"
+    assert listed(infos, "  note 45") == ["450", "445", "345", "245", "145", "45"]
+    assert listed(infos, "TWELVE note") == ["452"]
+    assert listed(infos, "he\u0301rons e\u0301te\u0301") == ["451"]
+    assert listed(infos, "reiher") == ["451"], "another place of the same content"
+    assert listed(infos, "papers reiher") == [], "words of one name"
+    shown = documents("x", infos, DocumentParts(), DocumentListState("note 45"))
+    assert "6 of 452 documents · 1 not readable" in Tags(shown).text
+    assert "more-documents" not in shown
+    assert (
+        "No document's name holds these words."
+        in Tags(documents("x", infos, DocumentParts(), DocumentListState("zz"))).text
+    )
+    assert "Show more (52 left)" in Tags(documents("x", infos, DocumentParts(), DocumentListState("", 400))).text
 
 
 def test_hostile_names_do_nothing() -> None:

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from localspec.errors import DocumentError
 from localspec.stores.documents import parse_child
@@ -37,16 +38,8 @@ from localspec.stores.documents.readers.content import (
     UnreadableError,
 )
 
-__all__ = [
-    "READER",
-    "SUPPORTED_SUFFIXES",
-    "Block",
-    "ParseLimits",
-    "ParsedDocument",
-    "ReadingStopped",
-    "content_hash",
-    "parse",
-]
+__all__ = ["READER", "SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument"]
+__all__ += ["ReadingStopped", "content_hash", "parse"]
 
 _logger = logging.getLogger(__name__)
 
@@ -56,8 +49,8 @@ Libraries that are older than this number have 0."""
 _QUICK_BYTES = {"markdown": 64 * 1024, "text": 512 * 1024}  # up to these, reading costs less than a child process
 _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 _LOOK_SECONDS = 0.25
-_KILLED_BY_TIME = {-getattr(signal, "SIGXCPU", 24)}
-_KILLED_BY_MEMORY = {-getattr(signal, "SIGKILL", 9)}
+_Flag: TypeAlias = Callable[[], bool]
+_KILLED_BY_TIME, _KILLED_BY_MEMORY = {-getattr(signal, "SIGXCPU", 24)}, {-getattr(signal, "SIGKILL", 9)}
 
 
 class ReadingStopped(Exception):  # noqa: N818 - not an error
@@ -97,10 +90,12 @@ def content_hash(path: Path | str) -> str:
 def parse(
     path: Path,
     limits: ParseLimits = ParseLimits(),  # noqa: B008 - frozen
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: _Flag = lambda: False,
+    gives_way: _Flag = lambda: False,
 ) -> ParsedDocument:
-    """Read a document by its true type, whatever its name says. Raises DocumentError, which names the file, the reason
-    in plain words and what to do next, and ReadingStopped soon after `should_stop` says so."""
+    """Read a document by its true type, whatever its name says. Its time does not count while it
+    `gives_way`. Raises DocumentError, which names the file, the reason and what to do next, and ReadingStopped soon
+    after `should_stop` says so."""
     path = Path(path)
     _check_file(path, limits)
     try:
@@ -117,7 +112,7 @@ def parse(
                 suffix = path.suffix.lower()
                 content = plain.read_text(head + file.read(limits.text_bytes), kind, limits, suffix)
             else:
-                content = _parse_in_child(kind, path, limits, should_stop)
+                content = _parse_in_child(kind, path, limits, should_stop, gives_way)
     except UnreadableError as error:
         raise DocumentError(path, error.reason, error.advice) from error
     except OSError as error:
@@ -178,7 +173,7 @@ def _title(content: Content, path: Path) -> str:
     return title[:TITLE_CHARACTERS]
 
 
-def _parse_in_child(kind: str, path: Path, limits: ParseLimits, should_stop: Callable[[], bool]) -> Content:
+def _parse_in_child(kind: str, path: Path, limits: ParseLimits, *interrupts: _Flag) -> Content:
     """Content as the child process reports it. Raises UnreadableError, also when the child crashed or met a limit."""
     arguments = [kind, str(path.absolute()), json.dumps(asdict(limits))]
     with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaints:
@@ -189,10 +184,11 @@ def _parse_in_child(kind: str, path: Path, limits: ParseLimits, should_stop: Cal
             stderr=complaints,
             # `-m` looks for modules in the working folder first, which must not be one that holds documents.
             cwd=_PACKAGE_ROOT,
+            creationflags=getattr(subprocess, "IDLE_PRIORITY_CLASS", 0),  # Windows' way; others have `os.nice`
             start_new_session=True,  # with the programs that it starts, to end them together
         )
         try:
-            status = _wait(process, answer.fileno(), limits, should_stop)
+            status = _wait(process, answer.fileno(), limits, *interrupts)
         finally:
             _end(process)
         complaints.seek(max(0, complaints.seek(0, os.SEEK_END) - 2000))
@@ -218,7 +214,9 @@ def _parse_in_child(kind: str, path: Path, limits: ParseLimits, should_stop: Cal
     )
 
 
-def _wait(process: subprocess.Popen[bytes], answer: int, limits: ParseLimits, should_stop: Callable[[], bool]) -> int:
+def _wait(
+    process: subprocess.Popen[bytes], answer: int, limits: ParseLimits, should_stop: _Flag, gives_way: _Flag
+) -> int:
     """The exit status. Once the child says that it recognizes text, it may take longer; it ends that by itself."""
     begun = time.monotonic()
     while True:
@@ -231,6 +229,7 @@ def _wait(process: subprocess.Popen[bytes], answer: int, limits: ParseLimits, sh
                 raise _too_slow(limits) from error
             if should_stop():
                 raise ReadingStopped from error
+            begun += _LOOK_SECONDS if gives_way() else 0.0
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -58,7 +58,10 @@ _IWORK = UnreadableError(
 
 
 def limit_process(limits: ParseLimits) -> None:
-    """Limit memory, processor time and output of this process, and forbid core files, where the system can."""
+    """Limit memory, processor time and output of this process, forbid core files, and let others go first, where the
+    system can."""
+    if hasattr(os, "nice"):
+        os.nice(19)  # an answer that is written meanwhile takes all processors that it can use
     try:
         import resource
     except ImportError:  # Windows: the parent's wall-clock limit remains

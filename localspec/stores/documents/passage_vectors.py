@@ -282,13 +282,17 @@ class PassageVectors:
                 self._index = self._load(database)
             return self._index
 
-    def embedded(self) -> dict[int, int]:
-        """How many passages have a vector, by document, in documents whose turn it is."""
+    def embedded(self, documents: Collection[int] | None = None) -> dict[int, int]:
+        """How many passages have a vector, by document, in documents whose turn it is; in all, or in some of them."""
+        among, values = "", [self._embedder.fingerprint]
+        if documents is not None:
+            among = " AND documents.id IN (SELECT value FROM json_each(?))"
+            values.append(json.dumps([*documents]))
         rows = self._database.rows(
             "SELECT document, count(*) FROM documents JOIN passages ON passages.document = documents.id"
             " JOIN text_vectors ON text_vectors.text = embedded"
-            f" WHERE stage = 'ngrams' AND embedder = {_EMBEDDER} GROUP BY document",
-            [self._embedder.fingerprint],
+            f" WHERE stage = 'ngrams' AND embedder = {_EMBEDDER}{among} GROUP BY document",
+            values,
         )
         return dict(rows)
 

@@ -16,6 +16,10 @@ WORDED_AT_ONCE = 500
 """Passages of a step: 0.2 s."""
 WORDED_AT_OPENING = 10_000
 """Passages of a library of an earlier version whose words are stored before anything else; the others' in between."""
+_MERGED_PAGES = 500
+"""Pages of the index, of 4 kB at most, that a step of forgetting writes: 0.1 s."""
+_MERGED_AT_ONCE = 2_500
+"""The same where somebody waits: 0.5 s."""
 _SECTION_WEIGHT = 0.5  # bm25 weight of a section's name; the text itself counts 1
 _SCORED = 20_000
 """Passages that bm25 is computed for, about: beyond that a question's commonest words are left out, which hardly count
@@ -41,7 +45,14 @@ CREATE TRIGGER passages_removed AFTER DELETE ON passages BEGIN
 END;
 """
 
-WORD_MIGRATIONS: tuple[Migration, ...] = (Migration("words-1-languages", _TABLES),)
+_ADD_FORGETTING = """
+ALTER TABLE library ADD COLUMN forgets_words INTEGER NOT NULL DEFAULT 0;  -- the index holds words of removed passages
+"""
+
+WORD_MIGRATIONS: tuple[Migration, ...] = (
+    Migration("words-1-languages", _TABLES),
+    Migration("words-2-forgetting", _ADD_FORGETTING),
+)
 """Come after the migration that creates `passages`."""
 
 
@@ -49,8 +60,9 @@ def store_words(database: Database, document: int | None = None, limit: int = -1
     """Inside a transaction: store the words of the passages that lack them, of one document or of up to `limit`
     passages, each in the language it is in; how many."""
     rows = database.execute(
-        "SELECT id, document, section, text FROM passages_unworded JOIN passages ON id = passage"
-        " WHERE ? IN (document, 0) ORDER BY id LIMIT ?",
+        # In this order: there are few of the one, and may be a million of the other.
+        "SELECT id, document, section, text FROM passages_unworded CROSS JOIN passages ON id = passage"
+        " WHERE ? IN (document, 0) ORDER BY passage LIMIT ?",
         [document or 0, limit],
     ).fetchall()
     if not rows:
@@ -81,6 +93,11 @@ def store_words(database: Database, document: int | None = None, limit: int = -1
     return len(rows)
 
 
+def forget_words(database: Database) -> None:
+    """Inside the transaction that removes passages: have the index forget their words, which `forget_next` does."""
+    database.execute("UPDATE library SET forgets_words = 1")
+
+
 class PassageWords:
     """The words of a library's passages. Any thread may call any method."""
 
@@ -94,6 +111,26 @@ class PassageWords:
             return False
         with self._database.write() as database:
             return store_words(database, limit=limit) > 0
+
+    def forget_next(self, pages: int = _MERGED_PAGES) -> bool:
+        """Take a step towards an index without the words of removed passages; False when it holds none. FTS5 only notes
+        what is deleted, and forgets it when it merges all that it has: once for many documents, as that takes a second
+        for 50,000 passages."""
+        if not self._database.row("SELECT forgets_words FROM library")[0]:
+            return False
+        with self._database.write() as database:
+            before = database.conn.total_changes
+            # Of a negative number of pages: down to one segment, however few there are.
+            database.execute("INSERT INTO passages_fts (passages_fts, rank) VALUES ('merge', ?)", [-pages])
+            if database.conn.total_changes - before < 2:  # SQLite's sign that nothing was left to merge
+                database.execute("UPDATE library SET forgets_words = 0")
+                self._database.reclaim()
+        return True
+
+    def forget_some(self) -> None:
+        """Do at once what there is to forget in a library of up to 20,000 passages, and a part in a larger one."""
+        if self.forget_next(_MERGED_AT_ONCE):
+            self.forget_next(_MERGED_AT_ONCE)
 
     def languages(self) -> list[str]:
         """Of any passage, in no order."""

@@ -6,7 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from localspec.errors import EmbedderError
 from localspec.stores.database import StoreDatabase
@@ -57,6 +57,8 @@ class FoundPassage:
     score: float  # reciprocal rank fusion: at most 2 / 6; 0 when the passage was not searched for
     ordinal: int  # 0-based position among the document's passages
     label: str = ""  # what is printed as the page's number, where that is not `page`
+    copies: tuple[str, ...] = ()
+    """names of other files with the same content as the document, of passages that were asked for by their place"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +206,9 @@ class PassageSearch:
             f"{_SELECT} WHERE document = ? AND ordinal BETWEEN ? AND ? ORDER BY ordinal",
             [document, ordinal - reach, ordinal + reach],
         )
-        return [_found(row, 0.0) for row in rows]
+        places = self._database.rows("SELECT name FROM document_places WHERE document = ? ORDER BY name", [document])
+        copies = tuple(name for (name,) in places)
+        return [replace(_found(row, 0.0), copies=copies) for row in rows]
 
     def _different_by_words(self, frequencies: dict[Term, int], limit: int) -> list[int]:
         """The passages that are best by words, without copies of one."""

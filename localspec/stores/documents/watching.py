@@ -131,7 +131,7 @@ class Watching(BackgroundWorker):
                     alone.append(document)
             database.execute("DELETE FROM folder_files WHERE folder = ? AND vanished", [folder])
             if remove:
-                self._table.remove(*alone)
+                self._table.drop(alone)
 
     def folders(self) -> list[FolderInfo]:
         """All folders, in the order in which they were added."""
@@ -208,11 +208,9 @@ class Watching(BackgroundWorker):
             if not self.may_go_on(should_yield) or self._halted():
                 return False
             with self._database.write() if len(part) > 1 else nullcontext():
-                for file in part:
-                    pending |= not self._take(folder, file, known.get(file.inside))
-                    now.taken += 1
+                pending |= not self._take(folder, part, known, now)
         with self._database.write():
-            self._table.remove(*self._conclude(folder, found, done=not pending))
+            self._table.drop(self._conclude(folder, found, done=not pending))
         return pending
 
     def _is_settled(self, now: _Now, file: FoundFile) -> bool:
@@ -223,37 +221,47 @@ class Watching(BackgroundWorker):
         now.seen[file.inside] = state
         return False
 
-    def _take(self, folder: FolderInfo, file: FoundFile, row: _FileRow | None) -> bool:
-        """Add or replace a file's document; False when the file changed meanwhile."""
+    def _take(self, folder: FolderInfo, files: list[FoundFile], known: dict[str, _FileRow], now: _Now) -> bool:
+        """Add the documents of some files, and remove those in whose places they come, all together; False when one of
+        the files changed meanwhile."""
+        settled = True
+        replaced: list[int] = []
+        for file in files:
+            row = known.get(file.inside)
+            before = row.document if row is not None else None
+            document, problem = self._add(folder, file, before, replaced)
+            with self._database.write() as database:
+                # Unless the folder was taken off the list meanwhile. Where the file changed since it was found, the
+                # next look sees that by these figures.
+                database.execute(
+                    "INSERT OR REPLACE INTO folder_files (folder, path, size, modified, document, problem)"
+                    " SELECT id, ?, ?, ?, (SELECT id FROM documents WHERE id = ?), ? FROM folders WHERE id = ?",
+                    [file.inside, file.size, file.modified, document, problem, folder.id],
+                )
+                if file is files[-1]:
+                    self._table.drop(replaced)
+            settled &= _is_unchanged(file)
+            now.taken += 1
+        return settled
+
+    def _add(
+        self, folder: FolderInfo, file: FoundFile, before: int | None, replaced: list[int]
+    ) -> tuple[int | None, str]:
+        """Add a file's document, and put the one that it had `before` on the list of those that are `replaced`. The
+        document that it has now, and why it could not be taken."""
         root = Path(folder.path)
         name = str(PurePosixPath(root.name, file.inside))
-        document = row.document if row is not None else None
-        problem = ""
         try:
-            with self._database.read(so_far=True) as connection:
-                shared = document is not None and self._is_shared(connection, folder.id, root, file.inside, document)
-            if document is not None and not shared:
-                document = self._table.replace(document, file.path, name=name).id
-            else:
-                before, document = document, self._table.add(file.path, name=name, keeps_source=True).id
-                if before not in (None, document):
-                    with self._database.write() as database:
-                        self._table.leave(database, before, file.path)
+            document = self._table.add(file.path, name=name, keeps_source=True).id
         except DocumentError as error:
-            problem = str(error)  # what was there of it stays
-        try:
-            status = file.path.stat()
-        except OSError:
-            return False  # gone meanwhile: the next look tells
-        if (status.st_size, status.st_mtime_ns) != (file.size, file.modified):
-            return False
-        # Unless the folder was taken off the list meanwhile.
-        self._database.change(
-            "INSERT OR REPLACE INTO folder_files (folder, path, size, modified, document, problem)"
-            " SELECT id, ?, ?, ?, (SELECT id FROM documents WHERE id = ?), ? FROM folders WHERE id = ?",
-            [file.inside, file.size, file.modified, document, problem, folder.id],
-        )
-        return True
+            return before, str(error)  # what was there of it stays
+        if before is not None and before != document:
+            with self._database.write() as database:
+                if self._is_shared(database, folder.id, root, file.inside, before):
+                    self._table.leave(database, before, file.path)
+                else:
+                    replaced.append(before)
+        return document, ""
 
     def _is_shared(
         self, connection: Database | sqlite3.Connection, folder: int, root: Path, path: str, document: int
@@ -303,6 +311,15 @@ class Watching(BackgroundWorker):
                 [json.dumps(found.counts()), int(done), folder.id],
             )
         return removed
+
+
+def _is_unchanged(file: FoundFile) -> bool:
+    """Whether a file is as it was found."""
+    try:
+        status = file.path.stat()
+    except OSError:
+        return False  # gone meanwhile: the next look tells
+    return (status.st_size, status.st_mtime_ns) == (file.size, file.modified)
 
 
 def _is_same(row: _FileRow | None, file: FoundFile) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
@@ -27,13 +28,14 @@ from localspec.stores.documents.file_store import FileStore
 from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped, content_hash, parse
 from localspec.stores.documents.passage_texts import enter_texts
 from localspec.stores.documents.passage_vectors import PassageVectors
-from localspec.stores.documents.passage_words import store_words
+from localspec.stores.documents.passage_words import WORDED_AT_ONCE, forget_words, store_words
 from localspec.stores.documents.passages import Passage, split
 from localspec.stores.ngrams.ngram_store import NgramStore
 from localspec.stores.states.state_store import StateStore
 
 _logger = logging.getLogger(__name__)
 
+_GIVEN_SECONDS = 0.05
 _AT_ONCE = 64
 """Documents that take a step together, at most."""
 Storing: TypeAlias = Callable[[Database], None]
@@ -76,6 +78,8 @@ class Pipeline:
         self._ngrams = ngrams
         self._vectors = vectors
         self._states = states
+        self.gives_way: Callable[[], bool] = lambda: False
+        """whether a reply is being written, which comes first"""
 
     def next(self) -> list[QueuedDocument]:
         """The oldest documents that are not searchable yet, as far as their next step is the same; oldest first."""
@@ -149,7 +153,7 @@ class Pipeline:
         """What the reader makes of the copy `file` of a document. Raises DocumentError, and ReadingStopped when
         `should_stop` says so."""
         path = self._files / file
-        parsed = parse(path, should_stop=should_stop)
+        parsed = parse(path, should_stop=should_stop, gives_way=self.gives_way)
         # A document without a title of its own is named after its file, which here is a copy.
         return dataclasses.replace(parsed, title=Path(name).stem) if parsed.title == path.stem else parsed
 
@@ -157,8 +161,14 @@ class Pipeline:
         """A document's passages, as long as the embedder reads, with its fingerprint; where that cannot be asked,
         surely no longer, and ""."""
         embedder = self._vectors.embedder
+
+        def count(texts: Sequence[str]) -> Sequence[int]:
+            while self.gives_way():  # cutting a large document takes many seconds
+                time.sleep(_GIVEN_SECONDS)
+            return embedder.count_tokens(texts)
+
         try:
-            return split(parsed, embedder.longest, embedder.count_tokens), embedder.fingerprint
+            return split(parsed, embedder.longest, count), embedder.fingerprint
         except EmbedderError as error:
             _logger.warning("The length of passages is estimated: %s", error)
             return split(parsed), ""
@@ -183,8 +193,9 @@ class Pipeline:
             if parsed is None:
                 self._vectors.forget(database, [document])
                 database.execute("DELETE FROM passages WHERE document = ?", [document])
+                forget_words(database)
             else:
-                self.forget(database, [document], words=False)
+                self.forget(database, [document])
                 self._write_parsed(database, document, parsed)
             self._write_passages(database, document, passages, cut)
             rows = database.execute("SELECT id FROM passages WHERE document = ? ORDER BY ordinal", [document])
@@ -217,13 +228,16 @@ class Pipeline:
             ],
         )
 
-    def _write_passages(self, database: Database, document: int, passages: Sequence[Passage], cut: str) -> None:
+    def _write_passages(
+        self, database: Database, document: int, passages: Sequence[Passage], cut: str, *, worded: bool = True
+    ) -> None:
         database.conn.executemany(
             "INSERT INTO passages (document, ordinal, page, section, text, label) VALUES (?, ?, ?, ?, ?, ?)",
             [(document, one.ordinal, one.page, one.section, one.text, one.label) for one in passages],
         )
         enter_texts(database, document)
-        store_words(database, document)
+        if worded:
+            store_words(database, document)
         database.execute("UPDATE documents SET passages = ?, cut = ? WHERE id = ?", [len(passages), cut, document])
 
     def _restore(self, queued: QueuedDocument, path: Path) -> None:
@@ -240,7 +254,8 @@ class Pipeline:
 
         def store(database: Database) -> None:
             if self._moved(database, document, "parsed", "passages"):
-                self._write_passages(database, document, passages, cut)
+                # The words of many take long: the worker stores them next, in steps.
+                self._write_passages(database, document, passages, cut, worded=len(passages) <= WORDED_AT_ONCE)
 
         return store
 
@@ -269,9 +284,9 @@ class Pipeline:
             [reason, READER, document],
         )
 
-    def forget(self, database: Database, documents: Sequence[int], *, words: bool = True) -> None:
-        """Inside a transaction: delete everything that was made from documents, but not their rows. Without `words` the
-        index of words keeps them in what SQLite has not merged yet: that is faster."""
+    def forget(self, database: Database, documents: Sequence[int]) -> None:
+        """Inside a transaction: delete everything that was made from documents, but not their rows. The index of words
+        forgets theirs at the end of a round."""
         wanted = [json.dumps([*documents])]
         self._vectors.forget(database, documents)
         self._ngrams.remove(*documents)
@@ -279,9 +294,8 @@ class Pipeline:
             self._states.remove(document)
         database.execute("DELETE FROM blocks WHERE document IN (SELECT value FROM json_each(?))", wanted)
         passages = database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
-        if passages.rowcount and words:
-            # FTS5 only notes what is deleted; merging everything is what makes it forget the words.
-            database.execute("INSERT INTO passages_fts (passages_fts) VALUES ('optimize')")
+        if passages.rowcount:
+            forget_words(database)
 
 
 def _broken(name: str, error: Exception) -> str:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from localspec.errors import DocumentError, EmbedderError
+from localspec.errors import DocumentError, EmbedderError, LocalSpecError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.document_table import read_document
 from localspec.stores.documents.parse import READER, ParsedDocument, ReadingStopped
@@ -84,7 +84,8 @@ class Renewal:
 
     def step(self, document: int, at_once: int, should_stop: Callable[[], bool] = lambda: False) -> bool:
         """Take the next step with a document, which embeds `at_once` passages at most; whether its new parts have taken
-        the place of the old ones. Raises EmbedderError."""
+        the place of the old ones. One that cannot be read any more, by a fault of the file or of this program, stays as
+        it was read before. Raises EmbedderError."""
         row = self._database.row(
             "SELECT parsed, renewals.cut, reads, name, file, stage FROM renewals"
             " JOIN documents ON documents.id = document WHERE document = ?",
@@ -93,13 +94,19 @@ class Renewal:
         if row is None:
             return False
         wanted = WantedDocument(document, *row)
-        if wanted.stage not in ("ngrams", "ready"):  # it is read from the start meanwhile
-            self._database.change("DELETE FROM renewals WHERE document = ?", [document])
-        elif wanted.cut != self._vectors.embedder.fingerprint:
-            self._cut(wanted, should_stop)
-        elif not self._embed(document, at_once):
-            self._replace(wanted)
-            return True
+        try:
+            if wanted.stage not in ("ngrams", "ready"):  # it is read from the start meanwhile
+                self._database.change("DELETE FROM renewals WHERE document = ?", [document])
+            elif wanted.cut != self._vectors.embedder.fingerprint:
+                self._cut(wanted, should_stop)
+            elif not self._embed(document, at_once):
+                self._replace(wanted)
+                return True
+        except LocalSpecError:
+            raise
+        except Exception:
+            _logger.exception("%s is left as it was read before", wanted.name)
+            self._leave(document)
         return False
 
     def _cut(self, wanted: WantedDocument, should_stop: Callable[[], bool]) -> None:
@@ -149,10 +156,13 @@ class Renewal:
         except DocumentError as error:
             # What an older version made of it is better than nothing.
             _logger.warning("%s is left as it was read before: %s", wanted.name, error)
-            with self._database.write() as database:
-                database.execute("UPDATE documents SET reader = ? WHERE id = ?", [READER, wanted.document])
-                database.execute("DELETE FROM renewals WHERE document = ?", [wanted.document])
+            self._leave(wanted.document)
             return None
+
+    def _leave(self, document: int) -> None:
+        with self._database.write():
+            self._database.change("UPDATE documents SET reader = ? WHERE id = ?", [READER, document])
+            self._database.change("DELETE FROM renewals WHERE document = ?", [document])
 
     def _stored(self, document: int) -> list[Passage]:
         """The passages that a document has now."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from localspec.errors import EmbedderError, LocalSpecError
 from localspec.stores.background import BackgroundWorker
@@ -18,6 +18,7 @@ from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.passage_vectors import PassageVectors
 from localspec.stores.documents.passage_words import PassageWords
 from localspec.stores.ingestion.pipeline import Pipeline
+from localspec.stores.ingestion.progress import IngestionProgress
 from localspec.stores.ingestion.renewal import Renewal
 from localspec.stores.ingestion.state_reading import StateReading
 from localspec.stores.replies import LearntReplies
@@ -35,31 +36,6 @@ _SHOWING = 0.05
 the more documents there are."""
 _SHARE_BEFORE_VECTORS = 0.1
 """Part of the progress bar for reading, passages and n-grams: more than their time, so that it moves at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class IngestionProgress:
-    """Where the work on the documents stands."""
-
-    documents_done: int = 0
-    documents_total: int = 0
-    """Documents of this round: since the worker last had nothing to do. While states are read, those to be read."""
-    name: str = ""  # The document at work; empty when there is none.
-    stage: str = ""  # The work: 'reading', 'splitting', 'n-grams', 'vectors', 'states', or empty.
-    fraction: float = 1.0
-    """Of the round's work, 0 to 1. Hidden states, which take minutes, are a round of their own: all else is ready."""
-    seconds_left: float | None = None
-    """Estimate: until all can be asked while documents wait to be read, else until the work at hand is done. None while
-    there is none."""
-    problem: str = ""
-    """What stopped the work, for the person to read. It goes on with the next added document or start."""
-    states_left: int = 0  # Tokens whose hidden states are wanted and missing.
-    paused: bool = False  # The person wants the background worker to leave documents alone.
-
-    @property
-    def done(self) -> bool:
-        """Nothing is left to do, and nothing stopped it."""
-        return self.documents_done == self.documents_total and not self.states_left and not self.problem
 
 
 class Ingestion(BackgroundWorker):
@@ -141,6 +117,7 @@ class Ingestion(BackgroundWorker):
             self._embedder_error = None
             self._pauses, self._reads_states = pauses, states
             self._should_yield, self._report = should_yield, report
+            self._pipeline.gives_way = lambda: should_yield() and not self.stopping.is_set()
             self.progress = replace(self.progress, problem="")
             self._touched = self._pipeline.unfinished()
             try:
@@ -217,6 +194,8 @@ class Ingestion(BackgroundWorker):
                 return True
         except EmbedderError as error:
             self._embedder_error = error
+        if self._words.forget_next():
+            return True
         return self._reads_states and not halted and self._read(self._interrupted())
 
     def _lasted(self, start: float) -> bool:

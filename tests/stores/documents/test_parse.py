@@ -13,13 +13,21 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from localspec.errors import DocumentError
 from localspec.stores.documents.blocks import joined
-from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParsedDocument, ParseLimits, content_hash, parse
+from localspec.stores.documents.parse import (
+    SUPPORTED_SUFFIXES,
+    ParsedDocument,
+    ParseLimits,
+    ReadingStopped,
+    content_hash,
+    parse,
+)
 from tests.builders import change_member, make_docx, make_epub, make_pdf, make_pptx, make_scanned_pdf, make_xlsx
 
 PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
@@ -444,6 +452,35 @@ def test_a_lying_archive_size_unpacks_no_further(tmp_path: Path) -> None:
 def test_deep_nesting_and_slow_files_end_in_time(tmp_path: Path) -> None:
     page = written(tmp_path / "deep.html", "<div>" * 200_000 + "words")
     assert "longer than" in refusal(page, ParseLimits(seconds=1.0))
+
+
+def test_time_does_not_count_while_it_gives_way(tmp_path: Path) -> None:
+    page = written(tmp_path / "deep.html", "<div>" * 200_000 + "words")
+    asked = 0
+
+    def gives_way() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked <= 6
+
+    with pytest.raises(DocumentError, match="longer than"):
+        parse(page, ParseLimits(seconds=0.5), gives_way=gives_way)
+    assert asked > 6
+
+
+def test_a_reader_lets_others_go_first(tmp_path: Path) -> None:
+    if not hasattr(os, "nice"):
+        pytest.skip("Windows has classes of priority")
+    page = written(tmp_path / "deep.html", "<div>" * 200_000 + "words")
+    seen: list[int] = []
+
+    def should_stop() -> bool:
+        seen.extend(child.nice() for child in psutil.Process().children(recursive=True))
+        return len(seen) > 3
+
+    with pytest.raises(ReadingStopped):
+        parse(page, should_stop=should_stop)
+    assert seen[-1] == 19
 
 
 def test_too_little_memory_is_told(tmp_path: Path) -> None:

@@ -238,6 +238,7 @@ def test_a_library_of_an_earlier_version_gets_its_words(tmp_path: Path, write: C
             "DROP TABLE passages_terms; DROP TABLE passages_fts; DROP TABLE passages_unworded;"
             "DROP TABLE passage_languages; DROP TRIGGER passages_added; DROP TRIGGER passages_removed;"
             "ALTER TABLE passages DROP COLUMN language; ALTER TABLE documents DROP COLUMN language;"
+            "ALTER TABLE library DROP COLUMN forgets_words;"
             "DELETE FROM migrations WHERE name LIKE 'words-%';" + EARLIER_WORDS
         )
     library = open_library(folder)

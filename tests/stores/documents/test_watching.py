@@ -20,7 +20,7 @@ from localspec.stores.documents import folders, watching
 from localspec.stores.documents.folders import contents
 from localspec.stores.library import FolderInfo, Library
 from tests.builders import make_pdf
-from tests.stores.libraries import open_library
+from tests.stores.libraries import bytes_of, open_library
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="links and permissions")
 
@@ -391,6 +391,86 @@ def test_one_of_two_places_gets_another_content(library: Library, home: Path) ->
     aged(write(home / "a.md", "The heron sleeps."), 50)
     library.watching.look()
     assert {(info.name, info.copies) for info in library.documents()} == {("papers/b.md", ()), ("papers/a.md", ())}
+
+
+def test_two_places_of_one_content_get_another_one_at_once(library: Library, home: Path) -> None:
+    for name in ("a.md", "b.md"):
+        write(home / name, "The heron eats fish.")
+    library.watching.add(home, watched=True)
+    library.watching.look()
+    library.ingest()
+    for name, animal in (("a.md", "badger"), ("b.md", "weasel")):
+        write(home / name, f"The {animal} eats worms.", age=50)
+    library.watching.look()
+    library.ingest()
+    assert names(library) == ["papers/a.md", "papers/b.md"]
+    assert [info.copies for info in library.documents()] == [(), ()]
+    assert all("heron" not in found.text for found in library.passages.search("heron fish"))
+
+
+def test_a_thousand_copies_are_listed_and_found_once(library: Library, home: Path) -> None:
+    for number in range(1000):
+        write(home / f"{number % 10}" / f"{number}.md", "The heron eats fish.")
+    write(home / "other.md", "The badger eats worms.")
+    library.watching.add(home, watched=True)
+    assert not library.watching.look()
+    library.ingest()
+    heron, badger = sorted(library.documents(), key=lambda info: -len(info.copies))
+    assert len({heron.name, *heron.copies}) == 1000
+    assert (badger.name, badger.copies) == ("papers/other.md", ())
+    found = [passage.text for passage in library.passages.search("heron badger", 10)]
+    assert sorted(found) == ["The badger eats worms.", "The heron eats fish."]
+    (cited,) = library.passages.around(*next((one.id, one.text, one.name) for one in library.passages.of(heron.id)))
+    assert set(cited.copies) == {*heron.copies}
+    assert only(library).files == 1001
+    shutil.rmtree(home / "3")
+    library.watching.look()
+    assert only(library).vanished == 0
+    assert max(len(info.copies) for info in library.documents()) == 899
+
+
+def test_a_file_that_changes_while_it_is_taken_leaves_no_second_document(
+    library: Library, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(home / "a.md", "The heron eats fish.")
+    library.watching.add(home, watched=True)
+    library.watching.look()
+    write(path, "The heron eats frogs.", age=50)
+    found = contents
+
+    def written_meanwhile(*arguments, **rest):
+        there = found(*arguments, **rest)
+        write(path, "The heron eats newts.", age=20)
+        return there
+
+    monkeypatch.setattr(watching, "contents", written_meanwhile)
+    assert library.watching.look()
+    monkeypatch.setattr(watching, "contents", found)
+    write(path, "The heron eats voles and newts.", age=10)
+    assert not library.watching.look()
+    library.ingest()
+    (document,) = library.documents()
+    assert library.document_text(document.id) == "The heron eats voles and newts."
+
+
+def test_changed_files_are_removed_together(library: Library, home: Path) -> None:
+    for number in range(20):
+        write(home / f"{number}.md", f"Zyxo{number}marker swims.")
+    library.watching.add(home, watched=True)
+    library.watching.look()
+    library.ingest()
+    statements: list[str] = []
+    library._database._connection.set_trace_callback(statements.append)
+    for number in range(20):
+        write(home / f"{number}.md", f"Number {number} flies.", age=50)
+    library.watching.look()
+    library._database._connection.set_trace_callback(None)
+    assert len({one for one in statements if one.startswith("DELETE FROM passages WHERE")}) == 1
+    library.ingest()
+    left = bytes_of(library.folder)
+    assert b"Zyxo" not in left
+    assert b"zyxo" not in left
+    assert len(library.documents()) == 20
 
 
 def test_what_a_person_gave_under_another_name_stays_without_the_folder(

@@ -9,9 +9,14 @@ import textwrap
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from localspec.stores.documents.parse import ParsedDocument, parse
+from localspec.stores.ingestion import pipeline
 from localspec.stores.library import IngestionProgress, Library
 from tests.stores.libraries import (
     INGEST_UNTIL_KILLED,
@@ -217,3 +222,31 @@ def test_a_new_library_is_not_outdated(library: Library, write: Callable[..., Pa
     assert outdated(library) == []
     library.renewal.want()
     assert library.renewal.left() == 0
+
+
+@pytest.mark.parametrize("where", ["reading", "n-grams"])
+def test_one_that_breaks_this_program_stays_alone_as_it_was(
+    old: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    before, expected = contents(old), made_now(old, tmp_path / "fresh")
+    read, tokenize = parse, old._pipeline._tokenize
+    (csv,) = (old.folder / "files").glob("*.csv")
+
+    def broken_parse(path: Path, **rest: Any) -> ParsedDocument:
+        if where == "reading" and path == csv:
+            raise ZeroDivisionError("a reader's mistake")
+        return read(path, **rest)
+
+    def broken_tokenize(text: str) -> NDArray[np.int32]:
+        if where == "n-grams" and "K-050" in text:
+            raise KeyError("a tokenizer's mistake")
+        return tokenize(text)
+
+    monkeypatch.setattr(pipeline, "parse", broken_parse)
+    monkeypatch.setattr(old._pipeline, "_tokenize", broken_tokenize)
+    old.renewal.want()
+    old.ingest()
+    assert contents(old) == {**expected, "stock.csv": before["stock.csv"]}
+    assert outdated(old) == []
+    assert old.renewal.left() == 0
+    assert old.progress.done

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from localspec.stores.documents.document_table import read_document
 from localspec.stores.ingestion import pipeline
 from localspec.stores.ingestion.worker import EMBEDDED_AT_ONCE
 from localspec.stores.library import IngestionProgress, Library
@@ -170,6 +171,37 @@ def test_a_reply_has_priority(library: Library, write: Callable[..., Path]) -> N
     library.stop()  # does not wait for the reply
     assert time.monotonic() - start < 5
     assert library.documents()[1].status == "queued"
+
+
+def test_cutting_a_document_gives_way_to_a_reply(library: Library, write: Callable[..., Path]) -> None:
+    library.add(write("one.txt", long_text("one", 20)))
+    library.ingest()
+    library._pipeline.gives_way = lambda: True
+    cut = threading.Thread(target=lambda: library._pipeline.passages(read_document(library._database, 1)), daemon=True)
+    cut.start()
+    cut.join(0.3)
+    assert cut.is_alive(), "as long as a reply is written"
+    library._pipeline.gives_way = lambda: False
+    cut.join(30)
+    assert not cut.is_alive()
+
+
+def test_the_words_of_a_large_document_come_in_steps(tmp_path: Path, write: Callable[..., Path], monkeypatch) -> None:
+    whole = open_library(tmp_path / "whole")
+    whole.add(write("large.txt", long_text("large", 30)))
+    whole.ingest()
+    monkeypatch.setattr(pipeline, "WORDED_AT_ONCE", 5)
+    monkeypatch.setattr(pipeline, "store_words", None)  # not in the transaction of its passages
+    library = open_library(tmp_path / "steps")
+    library.add(tmp_path / "sources" / "large.txt")
+    library.ingest()
+    assert library._database.row("SELECT count(*) FROM passages_unworded") == (0,)
+    assert contents(library) == contents(whole)
+    for question in ("large7word3", "large29word39", "paragraph of large"):
+        found = [one.search(question, 5) for one in (library.passages, whole.passages)]
+        assert found[0] == found[1] != []
+    for one in (library, whole):
+        one.close()
 
 
 def test_stopping_between_batches_and_going_on(tmp_path: Path, write: Callable[..., Path]) -> None:
@@ -356,7 +388,8 @@ def test_pausing_between_batches_of_vectors_and_going_on(tmp_path: Path, write) 
     paused.set()
     assert library.wait(30)
     assert len(embedder.calls) == 1, "the step at work is done, and no other"
-    assert library.embedded() == {document.id: embedder.calls[0]}
+    assert library.embedded() == library.embedded([document.id]) == {document.id: embedder.calls[0]}
+    assert library.embedded([]) == {}
     assert library.progress.stage == ""
     library.pause(False)
     assert library.wait(60)

@@ -1,10 +1,9 @@
 """Readers of the document formats: each turns one file into blocks of clean text with their places.
 
-`plain` reads text and code (`plain_tables`: tables drawn with signs), `markdown` Markdown (`markdown_tables`), `html` pages,
-`epub`
-e-books, `mhtml` pages saved whole, `mail` EML and MBOX, `outlook` MSG (`outlook_rtf`: texts, `attachments`: files in
-them), `csv_table`, `notebook`, `subtitles`, `docx`, `pptx`, `xlsx`, `ods`, `opendocument_text` and
-`opendocument_slides` (`opendocument_flat`: as one XML), `rtf` and `pdf` what they are named after.
+`plain` reads text and code (`plain_tables`: tables drawn with signs), `markdown` Markdown (`markdown_tables`), `html`
+pages, `epub` e-books, `mhtml` pages saved whole, `mail` EML and MBOX, `outlook` MSG (`outlook_rtf`: texts,
+`attachments`: files in them), `csv_table`, `notebook`, `subtitles`, `docx`, `pptx`, `xlsx`, `ods`, `opendocument_text`
+and `opendocument_slides` (`opendocument_flat`: as one XML), `rtf` and `pdf` what they are named after.
 
 Below them, `encodings` decodes and cleans texts. Tags and texts of a page, an e-book or Markdown flow through
 `html_flow`: `html_inline` reads what stands in a line, `html_lists` marks of items, `html_tables` places cells,

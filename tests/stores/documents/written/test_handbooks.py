@@ -108,7 +108,7 @@ KNOWN_LIMITS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "bullets": (
         "levels are lost, or items are joined",
-        ("libreoffice", "tex", "tex-columns", "chromium", "chromium-columns", "reportlab", "reportlab-columns"),
+        ("libreoffice", "tex-columns", "chromium", "chromium-columns", "reportlab-columns"),
     ),
     "mains": (
         "rows without rules between them are one row, and a table over two pages is cut in a cell",
