@@ -113,8 +113,7 @@ class Library:
                 self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused
             )
             """the folders that documents come from"""
-            files = self._database.rows("SELECT file FROM documents")
-            self._files.sweep({file for (file,) in files})
+            self._files.sweep({file for (file,) in self._database.rows("SELECT file FROM documents")})
         except BaseException:
             self._lock.release()
             raise
