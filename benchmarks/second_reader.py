@@ -27,7 +27,7 @@ from time import process_time
 from typing import NamedTuple
 
 from localspec.stores.documents.readers.content import ParseLimits
-from localspec.stores.documents.readers.pdf import read_pdf
+from localspec.stores.documents.readers.pdf.pdf_reader import read_pdf
 
 _ALONE = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _WORD = re.compile(f"[{_ALONE}]|[^\\s{_ALONE}]+")

@@ -22,19 +22,25 @@ from xml.parsers import expat
 from localspec.stores.documents.blocks import to_row
 from localspec.stores.documents.readers.content import Content, ParseLimits, UnreadableError
 from localspec.stores.documents.readers.encodings import clean
-from localspec.stores.documents.readers.opendocument_flat import as_archive
+from localspec.stores.documents.readers.office.opendocument_flat import as_archive
 
 _OFFICE = {
-    "docx": "docx",
-    "pptx": "pptx",
-    "xlsx": "xlsx",
-    "odt": "opendocument_text",
-    "odp": "opendocument_slides",
-    "ods": "ods",
+    "docx": "office.docx",
+    "pptx": "office.pptx",
+    "xlsx": "sheets.xlsx",
+    "odt": "office.opendocument_text",
+    "odp": "office.opendocument_slides",
+    "ods": "sheets.ods",
 }
-_OF_FILES = {"rtf": "rtf"}
-_WITH_FILES_INSIDE = {"msg": "outlook", "mail": "mail", "mbox": "mail"}
-_OF_BYTES = {"html": "html", "mhtml": "mhtml", "csv": "csv_table", "notebook": "notebook", "subtitles": "subtitles"}
+_OF_FILES = {"rtf": "office.rtf"}
+_WITH_FILES_INSIDE = {"msg": "mailboxes.outlook", "mail": "mailboxes.mail", "mbox": "mailboxes.mail"}
+_OF_BYTES = {
+    "html": "web.html",
+    "mhtml": "web.mhtml",
+    "csv": "sheets.csv_table",
+    "notebook": "notebook",
+    "subtitles": "subtitles",
+}
 """Which module of the readers reads a kind."""
 OUT_OF_MEMORY = 3  # exit status when the document needs more memory than allowed
 OCR_BEGINS = b" "
@@ -103,7 +109,7 @@ def read(kind: str, path: Path, limits: ParseLimits, begin_ocr: Callable[[], Non
     """Content of the file whose first bytes or name say `kind`, one of those of `file_kinds.true_kind`. `begin_ocr` is
     called before text recognition, which may take `limits.ocr_seconds`. Raises UnreadableError."""
     if kind == "pdf":
-        return _reader(kind, "pdf")(path, limits, begin_ocr)
+        return _reader(kind, "pdf.pdf_reader")(path, limits, begin_ocr)
     if kind in _OF_FILES:
         return _reader(kind, _OF_FILES[kind])(path, limits)
     if kind in _WITH_FILES_INSIDE:
@@ -123,7 +129,7 @@ def read(kind: str, path: Path, limits: ParseLimits, begin_ocr: Callable[[], Non
         office = _office_kind(archive)
         if office == "epub":
             check_xml(archive, [member for member in members if _is_book_xml(member.filename)], doctype=True)
-            return _reader(office, "epub")(archive, limits)
+            return _reader(office, "web.epub")(archive, limits)
         check_xml(archive, [member for member in members if not _is_picture(member.filename)], doctype=False)
     return _reader(office, _OFFICE[office])(file, limits)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from localspec.stores.documents.blocks import Block
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, Untyped
 from localspec.stores.documents.readers.encodings import clean, decode, one_line
-from localspec.stores.documents.readers.html import read_html
 from localspec.stores.documents.readers.plain import read_text
+from localspec.stores.documents.readers.web.html import read_html
 
 _OBJECT = re.compile(r"<[A-Z][\w.]*(?: (?:size|object|at)\b[^<>]*)?>|<[\w.]+ object[^<>]*>|<IPython[^<>]*>")
 """What stands for something that is no text: "<Figure size 640x480 with 1 Axes>"."""

@@ -10,8 +10,8 @@ from itertools import pairwise
 from localspec.stores.documents.blocks import Block, Table
 from localspec.stores.documents.readers.content import BlockWriter, Content, ParseLimits, too_much_text
 from localspec.stores.documents.readers.encodings import clean, decode, one_line, tidy
-from localspec.stores.documents.readers.markdown import read_markdown
 from localspec.stores.documents.readers.plain_tables import MOST_ROWS, asciidoc_table, drawn_table, multiline_table
+from localspec.stores.documents.readers.web.markdown import read_markdown
 
 __all__ = ["clean", "one_line", "read_text", "tidy"]
 
