@@ -108,10 +108,14 @@ class Pipeline:
                 made.append(self._made(queued, should_stop))
             except ReadingStopped:
                 break
+        stored = 0
         with self._database.write():
             for queued, store in zip(documents, made, strict=False):
+                if stored and self.gives_way():
+                    break  # what was made of the others is made again: that takes less than storing it
                 self._store(queued, store)
-        return documents[: len(made)]
+                stored += 1
+        return documents[:stored]
 
     def _made(self, queued: QueuedDocument, should_stop: Callable[[], bool]) -> Storing:
         """What the next step of a document makes, to be stored. Raises ReadingStopped."""

@@ -173,6 +173,21 @@ def test_a_reply_has_priority(library: Library, write: Callable[..., Path]) -> N
     assert library.documents()[1].status == "queued"
 
 
+def test_storing_documents_gives_way_to_a_reply(library: Library, write: Callable[..., Path]) -> None:
+    for number in range(5):
+        library.add(write(f"{number}.txt", long_text(f"name{number}", 2)))
+    steps = library._pipeline
+    for _ in ("reading", "splitting"):
+        assert len(steps.advance(steps.next())) == 5
+    replying = iter((False, True))
+    steps.gives_way = lambda: next(replying, False)
+    taken = steps.advance(steps.next())
+    assert [one.document for one in taken] == [1, 2], "those that were stored before it began"
+    assert [info.status for info in library.documents()] == ["ngrams"] * 2 + ["passages"] * 3
+    library.ingest()
+    assert set(statuses(library).values()) == {"ready"}
+
+
 def test_cutting_a_document_gives_way_to_a_reply(library: Library, write: Callable[..., Path]) -> None:
     library.add(write("one.txt", long_text("one", 20)))
     library.ingest()
