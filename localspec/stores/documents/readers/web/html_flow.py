@@ -245,7 +245,7 @@ class PageFlow:
         self._captions += tag == "figcaption"
         self._running += html_inline.is_running(attributes)
         self._notes += html_inline.is_note(attributes)
-        leftover = self._lists.enter(tag, attributes, html_inline.is_note=bool(self._notes))
+        leftover = self._lists.enter(tag, attributes, is_note=bool(self._notes))
         if leftover:
             self._put(PagePiece(leftover, "paragraph"))
 

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from localspec.stores.documents.readers.content import BlockWriter
-from localspec.stores.documents.readers.markdown_tables import with_bars
 from localspec.stores.documents.readers.web.html_flow import PageFlow
 from localspec.stores.documents.readers.web.html_pieces import BLOCK_TAGS, HEADINGS
+from localspec.stores.documents.readers.web.markdown_tables import with_bars
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
