@@ -321,13 +321,19 @@ def interpolate(known: dict[int, float]) -> NDArray[np.float64]:
 
 def _curves(measured: Measured) -> list[NDArray[np.float64]]:
     """T(k) of each band. Longer contexts were measured at few row counts: what these take beyond the shortest context
-    is drawn out on straight lines and added to its curve, whose steps so remain."""
+    is drawn out on straight lines and added to its curve, whose steps so remain. More positions never take less: where
+    they seemed to, something held up what was measured before."""
     bands = sorted(measured)
-    first = interpolate(measured[bands[0]])
+    shortest = dict(measured[bands[0]])
+    for band in bands[1:]:
+        shortest |= {
+            rows: min(shortest[rows], measured[band][rows]) for rows in shortest.keys() & measured[band].keys()
+        }
+    first = interpolate(plausible(shortest))
     curves = [first]
     for band in bands[1:]:
         known = {rows: seconds - float(first[rows]) for rows, seconds in measured[band].items()}
-        curves.append(np.maximum(first + interpolate(known), 1e-6))
+        curves.append(np.maximum(first + interpolate(known), curves[-1]))
     return curves
 
 
