@@ -324,12 +324,9 @@ def _curves(measured: Measured) -> list[NDArray[np.float64]]:
     is drawn out on straight lines and added to its curve, whose steps so remain. More positions never take less: where
     they seemed to, something held up what was measured before."""
     bands = sorted(measured)
-    shortest = dict(measured[bands[0]])
-    for band in bands[1:]:
-        shortest |= {
-            rows: min(shortest[rows], measured[band][rows]) for rows in shortest.keys() & measured[band].keys()
-        }
-    first = interpolate(plausible(shortest))
+    shortest = measured[bands[0]]
+    most = {rows: min(measured[band].get(rows, math.inf) for band in bands) for rows in shortest}
+    first = interpolate(shortest if most == shortest else plausible(most))
     curves = [first]
     for band in bands[1:]:
         known = {rows: seconds - float(first[rows]) for rows, seconds in measured[band].items()}

@@ -203,15 +203,17 @@ def test_between_two_contexts_and_behind_the_longest_times_lie_on_a_line():
 
 
 def test_what_was_held_up_below_a_short_text_takes_no_longer_than_below_a_long_one():
-    """Measured beside a compiler: the line through both contexts led below 0, and the first live decode there failed."""
+    """Measured beside a compiler: the line through both led below 0, and the first live decode there failed."""
     held_up = {128: {1: 6.4, 2: 98.3, 4: 102.5, 8: 108.2, 16: 128.6, 32: 152.0}, 1024: {1: 12.1, 4: 16.8, 16: 51.2}}
     times = MeasuredDecodeTimes({band: {k: ms / 1000 for k, ms in found.items()} for band, found in held_up.items()})
     for cached in range(0, 40_000, 700):
         assert (times.at(cached)[1:] > 0.006).all()
         assert (times.at(cached + 700)[1:] >= times.at(cached)[1:]).all()
+    assert times.at(0)[4] == pytest.approx(0.0168)
+    for cached in range(0, 40_000, 700):
         for rows in (1, 2, 4, 16, 64):
             times.observe(rows, cached, 0.02)
-    assert times.at(0)[4] < 0.03
+    assert (times.at(40_000)[1:] > 0).all()
     assert times.measured[128][4] == pytest.approx(0.1025), "as it was measured"
 
 
