@@ -111,8 +111,8 @@ KNOWN_LIMITS: dict[str, tuple[str, tuple[str, ...]]] = {
         ("libreoffice", "tex-columns", "chromium", "chromium-columns", "reportlab-columns"),
     ),
     "mains": (
-        "rows without rules between them are one row, and a table over two pages is cut in a cell",
-        ("libreoffice", "tex", "tex-columns", "chromium", "reportlab"),
+        "its title is in a paragraph, on the page before, and a table over two pages is cut in a cell",
+        ("libreoffice", "chromium", "reportlab"),
     ),
     "stock": ("a page of it has no header or no title", ("libreoffice", "chromium", "reportlab")),
     "footnote": ("its number is not marked in the text", ("libreoffice", "tex", "tex-columns")),

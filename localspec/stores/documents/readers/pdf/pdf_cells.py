@@ -36,9 +36,11 @@ def assembled(
     columns: Sequence[tuple[float, float]],
     inner: Sequence[float],
     words: frozenset[str],
+    short: Sequence[float] = (),
 ) -> Table:
-    """The table of cells in lines. `inner`: heights of the rules between rows, from the top."""
-    groups = _row_groups(rows, lines, columns, inner)
+    """The table of cells in lines. `inner`: heights of the rules between rows, from the top; `short`: of those that go
+    over a part of the width only."""
+    groups = _row_groups(rows, lines, columns, inner, short)
     grid = [[""] * len(columns) for _ in groups]
     spans: list[Span] = []
     for number, group in enumerate(groups):
@@ -63,11 +65,21 @@ def assembled(
 
 
 def _row_groups(
-    rows: list[TextRow], lines: list[list[Cell]], columns: Sequence[tuple[float, float]], inner: Sequence[float]
+    rows: list[TextRow],
+    lines: list[list[Cell]],
+    columns: Sequence[tuple[float, float]],
+    inner: Sequence[float],
+    short: Sequence[float],
 ) -> list[list[int]]:
     """Numbers of the lines that make up each row of the table."""
     gaps = [upper.baseline - lower.baseline for upper, lower in itertools.pairwise(rows)]
-    tight = _tight_gap(rows, gaps)
+    # A rule explains why a gap is wider than others; where there is one between most rows, the others are tight.
+    bare = [
+        gap
+        for gap, (upper, lower) in zip(gaps, itertools.pairwise(rows), strict=True)
+        if not any(lower.baseline < height < upper.baseline for height in (*inner, *short))
+    ]
+    tight = _tight_gap(rows, bare if len(bare) >= 0.5 * len(gaps) else gaps)
     groups = [[0]]
     for number in range(1, len(rows)):
         above, line = lines[number - 1], lines[number]
