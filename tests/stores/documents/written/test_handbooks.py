@@ -117,7 +117,6 @@ KNOWN_LIMITS: dict[str, tuple[str, tuple[str, ...]]] = {
     "stock": ("a page of it has no header or no title", ("libreoffice", "chromium", "reportlab")),
     "footnote": ("its number is not marked in the text", ("libreoffice", "tex", "tex-columns")),
     "endnote": ("it is a paragraph", ("libreoffice",)),
-    "running": ("on one or two pages it is a paragraph", ("tex-columns", "chromium-columns", "reportlab-columns")),
     "languages": (
         "paragraphs in several scripts are joined or taken for headings",
         ("libreoffice", "tex-columns", "chromium", "reportlab", "reportlab-columns"),
