@@ -110,11 +110,7 @@ KNOWN_LIMITS: dict[str, tuple[str, tuple[str, ...]]] = {
         "levels are lost, or items are joined",
         ("libreoffice", "tex-columns", "chromium", "chromium-columns", "reportlab-columns"),
     ),
-    "mains": (
-        "its title is in a paragraph, on the page before, and a table over two pages is cut in a cell",
-        ("libreoffice", "chromium", "reportlab"),
-    ),
-    "stock": ("a page of it has no header or no title", ("libreoffice", "chromium", "reportlab")),
+    "mains": ("its title on the page before is lost", ("libreoffice",)),
     "footnote": ("its number is not marked in the text", ("libreoffice", "tex", "tex-columns")),
     "endnote": ("it is a paragraph", ("libreoffice",)),
     "languages": (

@@ -93,6 +93,7 @@ def _parted(lines: list[Line]) -> Iterator[list[Line]]:
             indented = ended and line.left > above.left + 0.8 * line.height and not above.fixed
             item = _BULLET.match(line.text) is not None and not above.text.endswith(HYPHEN) and not line.fixed
             restyled = above.fixed != line.fixed and not (column and not ended)
+            item = item or (ended and _CAPTION.match(line.text) is not None)
             if (gap > 1.3 * leading) or resized or (column and ended) or (indented and not column) or item or restyled:
                 yield paragraph
                 paragraph = []
