@@ -110,9 +110,6 @@ KNOWN_LIMITS: dict[str, tuple[str, tuple[str, ...]]] = {
         "levels are lost, or items are joined",
         ("libreoffice", "tex-columns", "chromium", "chromium-columns", "reportlab-columns"),
     ),
-    "mains": ("its title on the page before is lost", ("libreoffice",)),
-    "footnote": ("its number is not marked in the text", ("libreoffice", "tex", "tex-columns")),
-    "endnote": ("it is a paragraph", ("libreoffice",)),
     "languages": (
         "paragraphs in several scripts are joined or taken for headings",
         ("libreoffice", "tex-columns", "chromium", "reportlab", "reportlab-columns"),

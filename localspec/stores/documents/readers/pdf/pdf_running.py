@@ -85,7 +85,7 @@ def _smaller_lines(pages: Sequence[PdfPage], margin: Sequence[tuple[int, int, in
         others = [one.baseline for one in page.lines if abs(one.baseline - line.baseline) > 2]
         far = min(abs(place - line.baseline) for place in others) > 2.2 * line.height if others else False
         edge = min(line.baseline, page.height - line.baseline) < _OUTERMOST * page.height
-        if edge and far and line.height < 0.92 * _usual_height(page) and len(text) < 80:
+        if edge and far and not line.note and line.height < 0.92 * _usual_height(page) and len(text) < 80:
             found.add((index, number))
     return found
 
