@@ -66,7 +66,8 @@ def _at_gaps(line: Line) -> Iterator[Line]:
     start = 0
     for number in range(1, len(texts)):
         explained = texts[number - 1].endswith((".", ",", ":", ";", "?", "!", ")")) or not texts[number - 1].isalnum()
-        if edges[2 * number] - edges[2 * number - 1] > 0.42 * line.height and not (explained and number == start + 1):
+        explained = explained and not (is_number(texts[number - 1]) and is_number(texts[number]))
+        if edges[2 * number] - edges[2 * number - 1] > 0.4 * line.height and not (explained and number == start + 1):
             if texts[number - 1].endswith((".", ":", ";", "?", "!")):
                 continue
             yield piece(line, start, number)

@@ -50,3 +50,20 @@ def test_rows_stand_closer_than_what_rules_part(
     expected[0][1:3] = ["Pressure in bar"] * 2
     assert [list(row) for row in table.rows] == expected
     assert table.header_rows == 2
+
+
+def test_columns_of_numbers_stand_half_an_em_apart(tmp_path: Path) -> None:
+    rows = [
+        ("Sold", "2021", "2022"),
+        ("Books", "1,200", "1,310"),
+        ("Games", "8,006", "7,504"),
+        ("Maps", "6,517", "7,012"),
+    ]
+    canvas = Canvas(str(tmp_path / "a.pdf"), invariant=1)
+    canvas.setFont("Helvetica", 10)
+    for number, row in enumerate(rows):
+        for right, cell in zip((98, 130, 161), row, strict=True):
+            canvas.drawRightString(right, 700 - 20 * number, cell)
+    canvas.save()
+    (found,) = [block.table for block in read_pdf(tmp_path / "a.pdf", ParseLimits()).blocks if block.table is not None]
+    assert list(found.rows) == rows
