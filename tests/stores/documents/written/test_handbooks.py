@@ -110,14 +110,6 @@ KNOWN_LIMITS: dict[str, tuple[str, tuple[str, ...]]] = {
         "levels are lost, or items are joined",
         ("libreoffice", "tex-columns", "chromium", "chromium-columns", "reportlab-columns"),
     ),
-    "mains": (
-        "rows without rules between them are one row, and a table over two pages is cut in a cell",
-        ("libreoffice", "tex", "tex-columns", "chromium", "reportlab"),
-    ),
-    "stock": ("a page of it has no header or no title", ("libreoffice", "chromium", "reportlab")),
-    "footnote": ("its number is not marked in the text", ("libreoffice", "tex", "tex-columns")),
-    "endnote": ("it is a paragraph", ("libreoffice",)),
-    "running": ("on one or two pages it is a paragraph", ("tex-columns", "chromium-columns", "reportlab-columns")),
     "languages": (
         "paragraphs in several scripts are joined or taken for headings",
         ("libreoffice", "tex-columns", "chromium", "reportlab", "reportlab-columns"),

@@ -36,9 +36,11 @@ def assembled(
     columns: Sequence[tuple[float, float]],
     inner: Sequence[float],
     words: frozenset[str],
+    short: Sequence[float] = (),
 ) -> Table:
-    """The table of cells in lines. `inner`: heights of the rules between rows, from the top."""
-    groups = _row_groups(rows, lines, columns, inner)
+    """The table of cells in lines. `inner`: heights of the rules between rows, from the top; `short`: of those that go
+    over a part of the width only."""
+    groups = _row_groups(rows, lines, columns, inner, short)
     grid = [[""] * len(columns) for _ in groups]
     spans: list[Span] = []
     for number, group in enumerate(groups):
@@ -63,11 +65,21 @@ def assembled(
 
 
 def _row_groups(
-    rows: list[TextRow], lines: list[list[Cell]], columns: Sequence[tuple[float, float]], inner: Sequence[float]
+    rows: list[TextRow],
+    lines: list[list[Cell]],
+    columns: Sequence[tuple[float, float]],
+    inner: Sequence[float],
+    short: Sequence[float],
 ) -> list[list[int]]:
     """Numbers of the lines that make up each row of the table."""
     gaps = [upper.baseline - lower.baseline for upper, lower in itertools.pairwise(rows)]
-    tight = _tight_gap(rows, gaps)
+    # A rule explains why a gap is wider than others; where there is one between most rows, the others are tight.
+    bare = [
+        gap
+        for gap, (upper, lower) in zip(gaps, itertools.pairwise(rows), strict=True)
+        if not any(lower.baseline < height < upper.baseline for height in (*inner, *short))
+    ]
+    tight = _tight_gap(rows, bare if len(bare) >= 0.5 * len(gaps) else gaps)
     groups = [[0]]
     for number in range(1, len(rows)):
         above, line = lines[number - 1], lines[number]
@@ -149,6 +161,9 @@ def header_rows_of(grid: list[list[str]], spans: Sequence[Span], bold: Sequence[
     )
     if names == 1 and len(grid) > 3 and not grid[1][0] and numeric and sum(map(bool, grid[1])) > 1:
         names = 2
+    over_columns = any(span.row == 0 and span.columns > 1 for span in spans)
+    if over_columns and names == 2 < len(grid):  # names of their own stand below it, however short the table is
+        most = max(most, names)
     while names > 1 and (names > most or _has_numbers(grid[names - 1], numeric)):
         names -= 1
     return names
@@ -206,7 +221,24 @@ def continued(before: Table, table: Table) -> Table:
     """A table that goes on with one of the page before: under its title and under the rows that name its columns."""
     names = before.rows[: before.header_rows]
     if table.rows[: len(names)] == names:
-        return replace(table, header_rows=len(names), title=before.title)
+        return _filled_down(before, replace(table, header_rows=len(names), title=before.title))
     moved = [span._replace(row=span.row + len(names)) for span in table.spans]
     spans = [span for span in before.spans if span.row < len(names)] + moved
-    return Table(names + table.rows, len(names), before.title, tuple(spans))
+    return _filled_down(before, Table(names + table.rows, len(names), before.title, tuple(spans)))
+
+
+def _filled_down(before: Table, table: Table) -> Table:
+    """With the first cell of the last row before in the first row, where its own is the only empty one of the column: a
+    page ends inside of a row or of a cell over several."""
+    at = table.header_rows
+    own = [row[0] for row in table.rows[at:]]
+    if not own or own[0] or not all(own[1:]) or not all(row[0] for row in before.rows[before.header_rows :]):
+        return table
+    if (
+        sum(map(is_number, own[1:])) > 0.5 * len(own)
+        or before.header_rows == len(before.rows)
+        or not before.rows[-1][0]
+    ):
+        return table
+    row = (before.rows[-1][0], *table.rows[at][1:])
+    return replace(table, rows=(*table.rows[:at], row, *table.rows[at + 1 :]))

@@ -59,6 +59,8 @@ def paragraphs(lines: list[Line], page: Sequence[Line], page_height: float, meas
 def _kind(lines: list[Line], page_height: float, measures: Measures) -> BlockKind:
     first = lines[0]
     text = " ".join(line.text for line in lines[:4])
+    if first.note:
+        return "note"
     if all(line.fixed for line in lines):
         return "code"
     if _CAPTION.match(text) and len(lines) <= 8 and not text[:1].islower():
@@ -93,6 +95,7 @@ def _parted(lines: list[Line]) -> Iterator[list[Line]]:
             indented = ended and line.left > above.left + 0.8 * line.height and not above.fixed
             item = _BULLET.match(line.text) is not None and not above.text.endswith(HYPHEN) and not line.fixed
             restyled = above.fixed != line.fixed and not (column and not ended)
+            item = item or line.note or (ended and _CAPTION.match(line.text) is not None)
             if (gap > 1.3 * leading) or resized or (column and ended) or (indented and not column) or item or restyled:
                 yield paragraph
                 paragraph = []

@@ -17,10 +17,13 @@ from localspec.stores.documents.readers.pdf.pdf_words import HYPHEN, Word, words
 
 WIDE_GAP = 0.6
 """Of the line's height (1.1 to 1.3 times the font size): a wider gap parts pieces. Justified lines seldom have it."""
+_TOUCHING = 0.1  # of a line's height
 _BREAK = re.compile(r"(?<=[^\W\d_])[-\u2010]$")
 BULLETS = "•◦▪▫‣●○■□◆◇▶▸►➢➤➔✓✔❑❖∙∗⋆⁃−–—*·\uf0b7\uf0a7\uf0d8\uf076\uf0fc-"
 """Signs before items of lists, for a class of a regular expression."""
 _ENUMERATOR = re.compile(rf"[{BULLETS}]|\(?\d{{1,3}}[.)]|\(?(?:[A-Za-z]|[ivx]{{2,5}})[.)]|\[\d{{1,3}}\]")
+
+_MARK = re.compile(r"^[\[(]?(\d{1,3}|[ivxl]{1,4}|[a-z]|[*†‡§¶]{1,3})[\])]?[.,;:]?$")
 
 
 class Line(NamedTuple):
@@ -34,6 +37,7 @@ class Line(NamedTuple):
     fixed: bool = False  # fixed-width font
     bold: bool = False
     edges: Sequence[float] = ()  # left and right edge of each word of the text, in turn
+    note: bool = False  # begins a note below the text
 
 
 class FieldLine(NamedTuple):
@@ -43,6 +47,15 @@ class FieldLine(NamedTuple):
     box: Box
     height: float  # of the label's font, points
     kind: Literal["field", "note"] = "field"
+
+
+class RaisedMark(NamedTuple):
+    """A small number or sign above a line, as marks of notes and exponents are; points."""
+
+    text: str
+    before: str  # what it touches
+    left: float
+    baseline: float  # of what it touches, else its own
 
 
 class PdfPage(NamedTuple):
@@ -55,6 +68,7 @@ class PdfPage(NamedTuple):
     rules: tuple[Rule, ...] = ()
     fields: tuple[FieldLine, ...] = ()
     notes: tuple[str, ...] = ()  # of people who read the page
+    marks: tuple[RaisedMark, ...] = ()
 
 
 def pdf_page(page: Untyped, fields: Sequence[FieldLine] = (), without: Collection[int] = ()) -> PdfPage:
@@ -71,10 +85,12 @@ def pdf_page(page: Untyped, fields: Sequence[FieldLine] = (), without: Collectio
         reader.turn = max(0, most)
         lines: list[Line] = []
         turned: list[str] = []
+        marks: list[RaisedMark] = []
         for quarter, indices in found:
             words = words_of(reader, indices, upright=quarter == most)
             if quarter == most:
                 lines += _pieces(reader, words)
+                marks += _raised_marks(words)
             elif words:
                 turned.append(" ".join(word.text for word in words).rstrip(HYPHEN))
         rules = page_rules(page, reader.turn, reader.width, reader.height)
@@ -84,10 +100,11 @@ def pdf_page(page: Untyped, fields: Sequence[FieldLine] = (), without: Collectio
     width, height = (reader.height, reader.width) if reader.turn % 2 else (reader.width, reader.height)
     if runs_right_to_left(line.text for line in lines):
         lines = [_mirrored(line, width) for line in lines]
+        marks = [mark._replace(left=width - mark.left) for mark in marks]
         rules = [rule._replace(left=width - rule.right, right=width - rule.left) for rule in rules]
         mirrored = [field.box._replace(left=width - field.box.right, right=width - field.box.left) for field in fields]
         fields = [field._replace(box=box) for field, box in zip(fields, mirrored, strict=True)]
-    return PdfPage(lines, width, height, tuple(turned), tuple(rules), tuple(fields))
+    return PdfPage(lines, width, height, tuple(turned), tuple(rules), tuple(fields), marks=tuple(marks))
 
 
 def piece(line: Line, first: int, end: int) -> Line:
@@ -103,16 +120,26 @@ def glued(pieces: Sequence[Line]) -> Line:
         return pieces[0]
     longest = max(pieces, key=lambda one: len(one.text))
     edges = array("f")
-    for one in pieces:
-        edges.extend(one.edges)
-    texts = [one.text[:-1] + "-" if one.text.endswith(HYPHEN) else one.text for one in pieces[:-1]]
+    text = ""
+    for number, one in enumerate(pieces):
+        # PDFium begins a new line behind a raised mark: a sign that touches it goes on with its word.
+        sign = one.text != "" and one.text[0] in ".,;:!?)"
+        if number and sign and edges and one.edges and abs(one.left - edges[-1]) < _TOUCHING * one.height:
+            edges[-1] = one.edges[1]
+            edges.extend(one.edges[2:])
+        else:
+            text += " " * bool(number)
+            edges.extend(one.edges)
+        broken = one.text.endswith(HYPHEN) and number < len(pieces) - 1
+        text += one.text[:-1] + "-" if broken else one.text
     return longest._replace(
-        text=" ".join([*texts, pieces[-1].text]),
+        text=text,
         left=min(one.left for one in pieces),
         right=max(one.right for one in pieces),
         fixed=all(one.fixed for one in pieces),
         bold=all(one.bold for one in pieces),
         edges=edges,
+        note=pieces[0].note,
     )
 
 
@@ -126,6 +153,19 @@ def spaced(line: Line) -> str:
         gap = line.edges[2 * number] - line.edges[2 * number - 1]
         text += " " * (max(1, min(60, round(gap / width))) if width > 0 else 1) + words[number]
     return text
+
+
+def _raised_marks(words: list[Word]) -> Iterator[RaisedMark]:
+    """Marks of a line: the raised end of a word, or a small word that stands higher than the one beside it."""
+    for number, word in enumerate(words):
+        if word.raised and (found := _MARK.search(word.text[-word.raised :])):
+            width = (word.right - word.left) / len(word.text)
+            yield RaisedMark(found[1], word.text[: -word.raised], word.right - 0.5 * width, word.baseline)
+            continue
+        beside = words[number + 1] if number + 1 < len(words) else words[number - 1]
+        higher = 0.15 * beside.height < word.baseline - beside.baseline < beside.height
+        if higher and word.height < 0.85 * beside.height and (found := _MARK.fullmatch(word.text)):
+            yield RaisedMark(found[1], "", word.left, word.baseline)
 
 
 def _pieces(reader: Characters, words: list[Word]) -> Iterator[Line]:

@@ -17,6 +17,7 @@ from localspec.stores.documents.readers.content import (
 )
 from localspec.stores.documents.readers.encodings import one_line
 from localspec.stores.documents.readers.pdf.pdf_beside import beside_text
+from localspec.stores.documents.readers.pdf.pdf_footnotes import with_notes
 from localspec.stores.documents.readers.pdf.pdf_hidden import hide_unseen
 from localspec.stores.documents.readers.pdf.pdf_layers import with_marked_layers
 from localspec.stores.documents.readers.pdf.pdf_lines import PdfPage, pdf_page
@@ -83,6 +84,7 @@ def read_pdf(path: Path, limits: ParseLimits, begin_ocr: Callable[[], None] = la
         begin_ocr()
     became = read_scans(pdf, pages, scans, limits.ocr_seconds) if scans else Scans()
     _refuse_pdf_without_text(pages, became, broken, limits)
+    pages = with_notes(pages)
     writer = BlockWriter(limits)
     write_pages(writer, pages, _outline(pdf), _labels(pdf, pages))
     blocks = writer.blocks

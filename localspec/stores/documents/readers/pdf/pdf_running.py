@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +12,11 @@ from localspec.stores.documents.readers.pdf.pdf_lines import Line, PdfPage
 _PAGE_NUMBER = re.compile(r"^(\d{1,5})\b|\b(\d{1,5})$")
 _ROMAN = re.compile(r"[ivxlcdm]{1,7}")
 _FEWEST_NUMBERS = 3  # pages whose printed numbers show how they count
+_FEW_PAGES = 4  # of a document in which two copies show a running line
+_OUTERMOST = 0.08  # of a page's height
+_PAGE_OF = re.compile(
+    r"(?:\w{1,8}\.?\s)?(\d{1,4})\s?(?:/|of|von|sur|de|di|van|av|из|z)\s?(\d{1,4})|[-–—]\s?(\d{1,4})\s?[-–—]"
+)
 
 
 def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
@@ -19,8 +25,9 @@ def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
     for index, page in enumerate(pages):
         if len(page.lines) > 1:
             margin += [(index, number, slot, text) for number, slot, text in _margin_lines(page)]
-    needed = max(3, len(pages) // 20)
+    needed = max(2 if len(pages) <= _FEW_PAGES else 3, len(pages) // 20)
     copies = Counter((slot, text) for _, _, slot, text in margin)
+    alone = _smaller_lines(pages, margin) if len(pages) <= _FEW_PAGES else set()
     offsets = Counter(offset for index, _, _, text in margin for offset in _page_offsets(text, index))
     offset, numbered = offsets.most_common(1)[0] if offsets else (0, 0)
     romans = sum(1 for _, _, _, text in margin if _ROMAN.fullmatch(text.lower()))
@@ -36,8 +43,11 @@ def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
     for index, number, slot, text in margin:
         roman = romans >= _FEWEST_NUMBERS and _ROMAN.fullmatch(text.lower()) is not None
         name = titles.get((index, slot), text)
-        if (index, slot) in with_number or roman or copies[slot, text] >= needed:
-            titled = any(map(str.isalpha, name)) and not roman and not text.isdecimal()
+        paged = _is_number_of(text, index, len(pages))
+        sure = needed > 2 or (any(map(str.isalpha, text)) and not _is_larger(pages[index], number))
+        again = copies[slot, text] >= needed and sure
+        if (index, slot) in with_number or roman or paged or again or (index, number) in alone:
+            titled = any(map(str.isalpha, name)) and not roman and not paged and not text.isdecimal()
             running[index, number] = titled and first.get((slot, name), index) == index
         first.setdefault((slot, name), index)
     emptied = {index for index, _ in running} - {
@@ -46,6 +56,38 @@ def running_lines(pages: Sequence[PdfPage]) -> dict[tuple[int, int], bool]:
         if any((index, number) not in running for number in range(len(page.lines)))
     }
     return {place: first for place, first in running.items() if place[0] not in emptied}
+
+
+def _is_number_of(text: str, index: int, count: int) -> bool:
+    """Whether a line says the page's number, with the number of pages or between dashes."""
+    found = _PAGE_OF.fullmatch(text)
+    if found is None:
+        return False
+    return int(found[1] or found[3]) == index + 1 and (not found[2] or int(found[2]) == count)
+
+
+def _usual_height(page: PdfPage) -> float:
+    """The height of the line in the middle of the page's letters, in points."""
+    return statistics.median(line.height for line in page.lines for _ in range(0, len(line.text), 8))
+
+
+def _is_larger(page: PdfPage, number: int) -> bool:
+    """Whether a line is larger than the page's text, as the titles of slides are."""
+    return page.lines[number].height > 1.2 * _usual_height(page)
+
+
+def _smaller_lines(pages: Sequence[PdfPage], margin: Sequence[tuple[int, int, int, str]]) -> set[tuple[int, int]]:
+    """(page index, line number) of short lines at the very edge that are smaller than the text and far from it."""
+    found = set()
+    for index, number, _, text in margin:
+        page = pages[index]
+        line = page.lines[number]
+        others = [one.baseline for one in page.lines if abs(one.baseline - line.baseline) > 2]
+        far = min(abs(place - line.baseline) for place in others) > 2.2 * line.height if others else False
+        edge = min(line.baseline, page.height - line.baseline) < _OUTERMOST * page.height
+        if edge and far and not line.note and line.height < 0.92 * _usual_height(page) and len(text) < 80:
+            found.add((index, number))
+    return found
 
 
 def printed_numbers(pages: Sequence[PdfPage]) -> list[str]:

@@ -17,6 +17,7 @@ from localspec.stores.documents.readers.pdf.pdf_rules import Rule
 
 _FEWEST_ROWS = 3  # with two filled columns
 _NARROWEST = 3.0  # points: between columns
+_SHORTEST_RULE = 8.0  # points: below names over several columns
 _LEADERS = re.compile(r"(?:\.\s?){4,}")
 _ITEM = re.compile(r"[•◦▪‣●○■*\uf0b7\uf0a7]\s?\S*|\(?\d{1,3}[.)]\s")
 _FORMULA_NUMBER = re.compile(r"\(\d{1,3}(?:\.\d{1,3})*[a-z]?\)")
@@ -65,7 +66,8 @@ def _at_gaps(line: Line) -> Iterator[Line]:
     start = 0
     for number in range(1, len(texts)):
         explained = texts[number - 1].endswith((".", ",", ":", ";", "?", "!", ")")) or not texts[number - 1].isalnum()
-        if edges[2 * number] - edges[2 * number - 1] > 0.42 * line.height and not (explained and number == start + 1):
+        explained = explained and not (is_number(texts[number - 1]) and is_number(texts[number]))
+        if edges[2 * number] - edges[2 * number - 1] > 0.4 * line.height and not (explained and number == start + 1):
             if texts[number - 1].endswith((".", ":", ";", "?", "!")):
                 continue
             yield piece(line, start, number)
@@ -142,8 +144,8 @@ def table_of(
     if not is_table(_over_one_another(rows, lines), columns, bounded=bounded):
         return None
     left, right = min(row.left for row in rows), max(row.right for row in rows)
-    inner = _inner_rules(rows, rules, left, right)
-    table = assembled(rows, lines, columns, inner, words)
+    inner, short = _inner_rules(rows, rules, left, right)
+    table = assembled(rows, lines, columns, inner, words, short)
     top, bottom = rows[0].baseline + rows[0].height, rows[-1].baseline - 0.3 * rows[-1].height
     return PlacedTable(table, left, right, bottom, top, tuple(columns))
 
@@ -353,17 +355,21 @@ def _aligned(column: int, lines: list[list[Cell]]) -> bool:
     return False
 
 
-def _inner_rules(rows: list[TextRow], rules: Sequence[Rule], left: float, right: float) -> list[float]:
-    """Heights of rules over the most of the table's width between its rows, from the top."""
+def _inner_rules(
+    rows: list[TextRow], rules: Sequence[Rule], left: float, right: float
+) -> tuple[list[float], list[float]]:
+    """Heights of rules between the table's rows, from the top: over the most of its width, and shorter ones."""
     top, bottom = rows[0].baseline, rows[-1].baseline
-    found = [
-        rule.bottom
-        for rule in rules
-        if rule.horizontal
-        and bottom < rule.bottom < top
-        and min(right, rule.right) - max(left, rule.left) > 0.7 * (right - left)
-    ]
-    return sorted(found, reverse=True)
+    wide: list[float] = []
+    short: list[float] = []
+    for rule in rules:
+        if rule.horizontal and bottom < rule.bottom < top:
+            shared = min(right, rule.right) - max(left, rule.left)
+            if shared > 0.7 * (right - left):
+                wide.append(rule.bottom)
+            elif shared > _SHORTEST_RULE:
+                short.append(rule.bottom)
+    return sorted(wide, reverse=True), sorted(short, reverse=True)
 
 
 def rest_of(before: PlacedTable, lines: Sequence[Line], words: frozenset[str]) -> tuple[PlacedTable, set[int]] | None:

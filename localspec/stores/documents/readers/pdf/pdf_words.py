@@ -54,6 +54,7 @@ class Word(NamedTuple):
     height: float
     place: int  # index of a character of it
     spaced_out: bool = False  # its letters stand apart
+    raised: int = 0  # so many letters at its end are small and higher
 
 
 class _Glyph(NamedTuple):
@@ -88,7 +89,8 @@ def words_of(reader: Characters, indices: range, *, upright: bool = True) -> lis
             right += (right - left) / len(group)
         first = group[0]
         height = first.top - first.bottom
-        words.append(Word(text, left, right, reader.baseline(first.place), height, first.place, spaced_out))
+        raised = _raised(reader, group) if len(text) == len(group) else 0
+        words.append(Word(text, left, right, reader.baseline(first.place), height, first.place, spaced_out, raised))
     if words and broken:
         words[-1] = words[-1]._replace(text=words[-1].text + HYPHEN)
     return words
@@ -111,6 +113,17 @@ def _glyphs(reader: Characters, indices: range) -> list[_Glyph]:
                 glyphs.append(_Glyph(letter, left, right, bottom, top, index, blank))
             blank = 0
     return glyphs
+
+
+def _raised(reader: Characters, group: list[_Glyph]) -> int:
+    """How many glyphs at the end of a word are smaller and stand higher than its first one."""
+    first, count = group[0], 0
+    height = first.top - first.bottom
+    for glyph in reversed(group[1:]):
+        if glyph.top - glyph.bottom > 0.85 * height or glyph.bottom < first.bottom + 0.2 * height:
+            break
+        count += 1
+    return count if count and reader.baseline(group[-1].place) > reader.baseline(first.place) + 0.15 * height else 0
 
 
 def _joined(glyphs: Sequence[_Glyph]) -> str:

@@ -59,6 +59,7 @@ class _Pages:
         self._measures = _measures(pages)
         self._next_mark = 0
         self._table: PlacedTable | None = None  # the last thing on the page before
+        self._caption = ""  # of a table, where it is the last thing on the page before
         self._stamps: set[str] = set()
         self._indents = Indents()
         self._titles: dict[int, set[str]] = defaultdict(set)
@@ -89,15 +90,18 @@ class _Pages:
 
     def _write_page(self, index: int, page: PdfPage, lines: list[Line]) -> None:
         words = self._measures.words
-        going_on = rest_of(self._table, lines, words) if self._table is not None else None
-        if going_on is not None:
-            lines = [line for line in lines if id(line) not in going_on[1]]
         tables, rest = ruled_tables(lines, page.rules, words)
+        top = max((table.top for table in tables), default=0.0)
+        above = [line for line in rest if line.baseline > top]
+        going_on = rest_of(self._table, above, words) if self._table is not None else None
+        if going_on is not None:
+            rest = [line for line in rest if id(line) not in going_on[1]]
         items = reading_order(rest, [*tables, *page.fields], page.rules, words)
         parts = list(self._parts(items, page, self._titles[index]))
         if going_on is not None:
             parts.insert(0, going_on[0])
         before, self._table = self._table, None
+        caption, self._caption = self._caption, ""
         notes: list[Paragraph] = []
         for number, part in enumerate(parts):
             if isinstance(part, PlacedTable):
@@ -106,14 +110,16 @@ class _Pages:
                 if goes_on and before is not None and number == 0 and _same_columns(before, part):
                     table = continued(before.table, table)
                 else:
-                    table = replace(table, title=_caption(parts, number))
+                    table = replace(table, title=_caption(parts, number) or (caption if number == 0 else ""))
                 self._writer.add_table(table)
+                self._caption = ""
                 self._table = part._replace(table=table)
                 continue
             if part.kind == "note" or (notes and self._goes_on(notes[-1], part)):
                 notes.append(part)
                 continue
             self._table = None
+            self._caption = part.text if part.kind == "caption" and TABLE_CAPTION.match(part.text) else ""
             self._write_paragraph(index, part)
         for text in [*(note.text for note in notes), *page.notes]:
             self._writer.add(text, "note")
