@@ -63,15 +63,20 @@ def _ordered(
 ) -> Iterator[TextRow | PlacedTable]:
     columns = _columns(rows, words) if depth < _DEEPEST and len(rows) > 1 else None
     if columns is None:
-        for is_placed, group in itertools.groupby(rows, lambda row: any(not one.text for one in row.pieces)):
+        for is_known, group in itertools.groupby(rows, _is_known):
             stretch = list(group)
-            yield from stretch if is_placed else open_tables(stretch, rules, words)
+            yield from stretch if is_known else open_tables(stretch, rules, words)
         return
     yield from _ordered(rows[: columns.start], rules, words, depth + 1)
     pieces = [one for row in rows[columns.start : columns.end] for one in row.pieces]
     yield from _ordered(rows_of(one for one in pieces if one.left < columns.gutter - 1.0), rules, words, depth + 1)
     yield from _ordered(rows_of(one for one in pieces if one.left >= columns.gutter - 1.0), rules, words, depth + 1)
     yield from _ordered(rows[columns.end :], rules, words, depth + 1)
+
+
+def _is_known(row: TextRow) -> bool:
+    """Whether something placed or an item of a numbered list stands in a row: it is not of an open table."""
+    return any(not one.text or one.numbered for one in row.pieces)
 
 
 def _columns(rows: list[TextRow], words: frozenset[str]) -> _Columns | None:

@@ -34,6 +34,8 @@ class Line(NamedTuple):
     fixed: bool = False  # fixed-width font
     bold: bool = False
     edges: Sequence[float] = ()  # left and right edge of each word of the text, in turn
+    numbered: int = 0  # an item of a numbered list: its level from 1
+    size: float = 0.0  # of the font, in points: fonts of one size differ in height
 
 
 class FieldLine(NamedTuple):
@@ -113,6 +115,7 @@ def glued(pieces: Sequence[Line]) -> Line:
         fixed=all(one.fixed for one in pieces),
         bold=all(one.bold for one in pieces),
         edges=edges,
+        numbered=pieces[0].numbered,
     )
 
 
@@ -158,7 +161,8 @@ def _line(reader: Characters, words: list[Word]) -> Line:
     edges = array("f")
     for word in words:
         edges.extend((word.left, word.right))
-    return Line(text, min(edges), max(edges), longest.baseline, longest.height, fixed, bold, edges)
+    size = reader.size(longest.place, longest.height)
+    return Line(text, min(edges), max(edges), longest.baseline, longest.height, fixed, bold, edges, size=size)
 
 
 def _is_fixed(words: list[Word]) -> bool:

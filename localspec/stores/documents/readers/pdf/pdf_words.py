@@ -87,7 +87,8 @@ def words_of(reader: Characters, indices: range, *, upright: bool = True) -> lis
         if recognized:  # tesseract stretches a word and a blank behind it to the width of the word
             right += (right - left) / len(group)
         first = group[0]
-        height = first.top - first.bottom
+        heights = sorted(one.top - one.bottom for one in group)  # a letter with a tail or an accent may be higher
+        height = heights[(len(heights) - 1) // 2]
         words.append(Word(text, left, right, reader.baseline(first.place), height, first.place, spaced_out))
     if words and broken:
         words[-1] = words[-1]._replace(text=words[-1].text + HYPHEN)
