@@ -90,10 +90,6 @@ EXPECTED = {
     "handbook-reportlab-columns.pdf": Handbook(_COLUMNS | {"mains"}, languages=REPORTLAB_LANGUAGES),
 }
 KNOWN_LIMITS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "order": ("paragraphs are joined, cut, or in the wrong column", ("chromium-columns",)),
-    "figures": ("a paragraph is joined with its neighbour or cut", ("chromium-columns",)),
-    "headings": ("small ones are paragraphs, and short last lines are headings", ("chromium-columns",)),
-    "clauses": ("a numbered list is a table or one paragraph", ("tex-columns", "chromium-columns")),
     "bullets": ("levels are lost, or items are joined", ("tex-columns", "chromium", "chromium-columns")),
     "mains": (
         "rows without rules between them are one row, and a table over two pages is cut in a cell",

@@ -17,6 +17,7 @@ _BULLET = re.compile(rf"(?:[{BULLETS}]|\(?\d{{1,3}}[.)]|\(?(?:[a-z]|[ivx]{{2,5}}
 _NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3})*\.?\s+[^\W\d]")
 _LEADERS = re.compile(r"(?:\.\s?){4,}\s*\w+$")
 _CONTENTS = re.compile(r"\w\s+\d{1,4}$|(?:\.\s?){4,}")
+_OF_HEADINGS = 1.2  # of the font's size: from line to line of a heading
 _FEWEST_LETTERS = 30  # of a text under a bold heading
 _SENTENCE_END = (".", "!", "?", ":", "”", '."', ".)", "。", "！", "？", "।")
 _CAPTION = re.compile(
@@ -122,12 +123,13 @@ def _parted(lines: list[Line], measures: Measures) -> Iterator[list[Line]]:
             above, gap = paragraph[-1], gaps[number - 1]
             most = max(1.6 * above.height, measures.leading * above.size)
             leading = min(usual, most) if usual else most
+            leading = max(leading, _OF_HEADINGS * above.size) if is_large(above, measures) else leading
             ended = above.text.endswith(_SENTENCE_END)
             resized = not 0.88 < line.size / (above.size or 1.0) < 1.14
             column = gap < -0.5 * line.height
             indented = ended and line.left > above.left + 0.8 * line.height and not above.fixed
             item = _BULLET.match(line.text) is not None and not above.text.endswith(HYPHEN) and not line.fixed
-            item = item or line.numbered > 0 or (not column and _left_behind(paragraph, line, lines))
+            item = item or line.numbered > 0 or _is_behind_item(paragraph, line, lines, column=column)
             restyled = above.fixed != line.fixed and not (column and not ended)
             far = gap > 1.3 * leading or (ended and measures.leading and gap > 1.3 * measures.leading * line.size)
             restyled = restyled or (above.bold != line.bold and _is_heading_apart(paragraph, line, lines))
@@ -152,12 +154,13 @@ def _column_end(above: Line, lines: Sequence[Line]) -> float:
     return max(line.right for line in lines if line.left < above.right and line.right > above.left)
 
 
-def _left_behind(paragraph: list[Line], line: Line, lines: Sequence[Line]) -> bool:
-    """Whether a line stands no further right than the item above it, whose last line had room for its first word."""
+def _is_behind_item(paragraph: list[Line], line: Line, lines: Sequence[Line], *, column: bool) -> bool:
+    """Whether a line stands no further right than the item above it, or in the next column, and the item's last line
+    had room for its first word."""
     first, above = paragraph[0], paragraph[-1]
     if not first.numbered and not _BULLET.match(first.text):
         return False
-    return line.left < first.left + 1.0 and _had_room(above, line, _column_end(above, lines))
+    return (column or line.left < first.left + 1.0) and _had_room(above, line, _column_end(above, lines))
 
 
 def _had_room(above: Line, line: Line, margin: float) -> bool:

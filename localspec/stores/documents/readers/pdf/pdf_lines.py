@@ -35,6 +35,7 @@ class Line(NamedTuple):
     bold: bool = False
     edges: Sequence[float] = ()  # left and right edge of each word of the text, in turn
     numbered: int = 0  # an item of a numbered list: its level from 1
+    justified: bool = False  # with wide gaps
     size: float = 0.0  # of the font, in points: fonts of one size differ in height
 
 

@@ -45,7 +45,7 @@ def numbered_items(lines: Sequence[Line], size: float) -> list[Line]:
     items: dict[int, Line] = {}
     gone: set[int] = set()
     ends: dict[_Number, int] = {}  # last numbers of lists, and how many parts their shortest numbers have
-    for chain in chains:
+    for chain in sorted(chains, key=lambda one: one[0].number):
         least = min(len(one.number) for one in chain)
         going_on = [parts for end, parts in ends.items() if _follows(end, chain[0].number)]
         if not going_on and not _is_list(chain, rows, members):

@@ -14,6 +14,7 @@ from localspec.stores.documents.readers.pdf.pdf_cells import continued
 from localspec.stores.documents.readers.pdf.pdf_columns import Item, reading_order
 from localspec.stores.documents.readers.pdf.pdf_grid import ruled_tables
 from localspec.stores.documents.readers.pdf.pdf_indents import Indents
+from localspec.stores.documents.readers.pdf.pdf_justified import justified_lines
 from localspec.stores.documents.readers.pdf.pdf_layout import (
     SMALL,
     TABLE_CAPTION,
@@ -97,7 +98,7 @@ class _Pages:
         if going_on is not None:
             lines = [line for line in lines if id(line) not in going_on[1]]
         tables, rest = ruled_tables(lines, page.rules, words)
-        rest = numbered_items(rest, self._measures.size)
+        rest = numbered_items(justified_lines(rest), self._measures.size)
         items = reading_order(rest, [*tables, *page.fields], page.rules, words)
         parts = list(self._parts(items, page, self._titles[index]))
         if going_on is not None:
