@@ -38,6 +38,8 @@ _ACCENTS = {
     "˙": "\u0307",
     "˝": "\u030b",
     "ˋ": "\u0300",
+    "`": "\u0300",
+    "¸": "\u0327",
 }
 _STANDING = {"ˆ": "^", "˜": "~", "\u0300": "`", "\u0301": "´", "\u0302": "^", "\u0303": "~", "\u0308": "¨"}
 _ACCENT = re.compile(f"[{''.join(_ACCENTS)}\u0300-\u030c]")
@@ -195,7 +197,7 @@ def _accented(reader: Characters, glyphs: list[_Glyph]) -> list[_Glyph]:
     gone = set()
     for number, glyph in enumerate(glyphs):
         accent = _ACCENTS.get(glyph.text, glyph.text)
-        if not "\u0300" <= accent <= "\u030c":
+        if not "\u0300" <= accent <= "\u0327":
             continue
         left, right = reader.seen(glyph.place)
         middle = (left + right) / 2
