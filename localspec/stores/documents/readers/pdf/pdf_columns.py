@@ -20,6 +20,9 @@ _FEWEST_ROWS = 3  # of text on each side of a gutter
 _SHARED_HEIGHT = 20.0  # points: of tables in two columns
 _MOST_TRIED = 8  # gutters beside which a table is looked for
 _NARROWEST = 5.0  # points: of a gutter
+_FULL = 0.9  # of the column's width
+_MANY_LINES = 12
+_INDENT = 2.0  # heights: of the first line of a paragraph, at most
 _INDEX_ENTRY = re.compile(r".*[,\s]\s*\d{1,4}(?:[-–]\d{1,4})?,?$")
 _WIDE_LETTERS = re.compile("[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -63,15 +66,24 @@ def _ordered(
 ) -> Iterator[TextRow | PlacedTable]:
     columns = _columns(rows, words) if depth < _DEEPEST and len(rows) > 1 else None
     if columns is None:
-        for is_placed, group in itertools.groupby(rows, lambda row: any(not one.text for one in row.pieces)):
+        edge = min((row.left for row in rows), default=0.0)
+        for is_known, group in itertools.groupby(rows, lambda row: _is_known(row, edge)):
             stretch = list(group)
-            yield from stretch if is_placed else open_tables(stretch, rules, words)
+            yield from stretch if is_known else open_tables(stretch, rules, words)
         return
     yield from _ordered(rows[: columns.start], rules, words, depth + 1)
     pieces = [one for row in rows[columns.start : columns.end] for one in row.pieces]
     yield from _ordered(rows_of(one for one in pieces if one.left < columns.gutter - 1.0), rules, words, depth + 1)
     yield from _ordered(rows_of(one for one in pieces if one.left >= columns.gutter - 1.0), rules, words, depth + 1)
     yield from _ordered(rows[columns.end :], rules, words, depth + 1)
+
+
+def _is_known(row: TextRow, edge: float) -> bool:
+    """Whether something placed, a justified line or an item of a numbered list stands in a row: it is not of an open
+    table. `edge`: where the column begins; a justified line further right may be one of a cell."""
+    if len(row.pieces) == 1 and row.pieces[0].justified and row.left < edge + _INDENT * row.height:
+        return True
+    return any(not one.text or one.numbered for one in row.pieces)
 
 
 def _columns(rows: list[TextRow], words: frozenset[str]) -> _Columns | None:
@@ -149,7 +161,7 @@ def _end_of_columns(run: list[TextRow], left: list[int], right: list[int]) -> in
     tail = [place for place in left if place > right[-1]]
     for place in tail:
         gap = _foot(run[place - 1]) - run[place].baseline
-        if gap > 2.2 * run[place].height and len(run) - place <= 3:
+        if gap > 2.2 * run[place].height and len(run) - place <= 3 and not run[place].pieces[0].numbered:
             return place
     return len(run)
 
@@ -197,8 +209,10 @@ def _is_prose(pieces: list[Line]) -> bool:
     if sum(1 for text in texts if _INDEX_ENTRY.match(text)) > 0.5 * len(texts):
         return len(texts) >= 10
     room = max(one.right for one in pieces) - min(one.left for one in pieces)
-    fill = statistics.median(one.right - one.left for one in pieces) / (room or 1.0)
-    return length >= 18 and fill >= 0.6
+    fills = [(one.right - one.left) / (room or 1.0) for one in pieces]
+    full = sum(1 for fill in fills if fill > _FULL)
+    mixed = len(fills) >= _MANY_LINES and full >= 0.25 * len(fills)  # lists and short lines between those of a text
+    return length >= 18 and (statistics.median(fills) >= 0.6 or mixed)
 
 
 def _sentences(row: TextRow) -> Iterator[Line]:

@@ -31,7 +31,7 @@ class Indents:
             self._edges.pop()
         if not self._known(first.left):
             self._edges.append(first.left)
-        return len(self._edges) - 1
+        return first.numbered - 1 if first.numbered else len(self._edges) - 1
 
     def passed(self, part: Paragraph) -> None:
         """Something else stands behind the items: it ends the list if it stands no further right than the list."""

@@ -10,18 +10,22 @@ from typing import NamedTuple
 
 from localspec.stores.documents.blocks import BlockKind
 from localspec.stores.documents.readers.pdf.pdf_lines import BULLETS, Line, spaced
-from localspec.stores.documents.readers.pdf.pdf_rows import unbroken
+from localspec.stores.documents.readers.pdf.pdf_rows import WITHOUT_BLANKS, unbroken
 from localspec.stores.documents.readers.pdf.pdf_words import HYPHEN
 
 _BULLET = re.compile(rf"(?:[{BULLETS}]|\(?\d{{1,3}}[.)]|\(?(?:[a-z]|[ivx]{{2,5}})[.)])\s")
 _NUMBERED = re.compile(r"\d{1,3}(?:\.\d{1,3})*\.?\s+[^\W\d]")
 _LEADERS = re.compile(r"(?:\.\s?){4,}\s*\w+$")
-_SENTENCE_END = (".", "!", "?", ":", "”", '."', ".)")
+_CONTENTS = re.compile(r"\w\s+\d{1,4}$|(?:\.\s?){4,}")
+_OF_HEADINGS = 1.2  # of the font's size: from line to line of a heading
+_FEWEST_LETTERS = 30  # of a text under a bold heading
+_SENTENCE_END = (".", "!", "?", ":", "”", '."', ".)", "。", "！", "？", "।")
 _CAPTION = re.compile(
     r"(?:Fig(?:ure|\.)?|Tab(?:le|elle|leau|la|ella|\.)|Abb(?:ildung|\.)|Listing|Рис(?:унок|\.)|Таблица|Chart|Scheme|Example)"
     r"\s?[A-Z]?\d{1,3}(?:[.-]\d{1,3})*\s?[.:–—-]?\s|[图表圖]\s?\d{1,3}"
 )
 TABLE_CAPTION = re.compile(r"Tab|Таб|表")
+_HYPHEN_IN_NUMBER = re.compile(r"\d[-\u2010\u2011]$")
 _NOTE = re.compile(r"(?:\d{1,3}|[*†‡§¶]{1,3}|\[\d{1,3}\])\s?[^\W\d_].|[a-z]\s(?![a-z])[^\W\d_].")
 SMALL = 0.92
 """Of the text's height: what is lower may be a note."""
@@ -31,8 +35,10 @@ class Measures(NamedTuple):
     """What is usual in a document."""
 
     height: float  # of the text's lines, in points
-    headings: tuple[float, ...]  # heights of larger lines, from the largest
+    headings: tuple[float, ...]  # font sizes of larger lines, from the largest
     words: frozenset[str]
+    size: float = 0.0  # of the text's font, in points
+    leading: float = 0.0  # from line to line of a paragraph, in parts of the font's size; 0 where nothing tells it
 
 
 class Paragraph(NamedTuple):
@@ -45,7 +51,11 @@ class Paragraph(NamedTuple):
 
 def paragraphs(lines: list[Line], page: Sequence[Line], page_height: float, measures: Measures) -> Iterator[Paragraph]:
     """Paragraphs of lines that follow each other. `page`: all lines of the page, which tell where columns end."""
-    found = [(_kind(part, page_height, measures), part) for part in _parted(lines)]
+    parts = list(_parted(lines, measures))
+    found = [(_kind(part, page_height, measures), part) for part in parts]
+    for number, (part, after) in enumerate(itertools.pairwise(parts)):
+        if found[number][0] == "paragraph" and _stands_over(part, after):
+            found[number] = ("heading", part)
     for kind, group in itertools.groupby(found, key=lambda one: one[0]):
         parts = [part for _, part in group]
         if kind == "code":
@@ -71,15 +81,40 @@ def _kind(lines: list[Line], page_height: float, measures: Measures) -> BlockKin
         return "heading"
     if first.height < SMALL * measures.height and first.baseline < 0.35 * page_height and _NOTE.match(text):
         return "note"
-    return "list item" if _BULLET.match(first.text) else "paragraph"
+    return "list item" if first.numbered or _BULLET.match(first.text) else "paragraph"
 
 
 def is_large(line: Line, measures: Measures) -> bool:
-    """Whether a line is larger than the text, as headings are."""
-    return line.height >= measures.height * 1.15
+    """Whether a line is larger than the text, as headings are. In another font one of the same size may be higher."""
+    return line.size >= measures.size * 1.15 and line.height >= measures.height * (1.0 if line.bold else 1.1)
 
 
-def _parted(lines: list[Line]) -> Iterator[list[Line]]:
+def _stands_over(title: list[Line], after: list[Line]) -> bool:
+    """Whether a short bold line is the heading of the text below it, and no term that is explained beside it."""
+    first = after[0]
+    beside = first.left > title[0].left + 1.5 * title[0].height or first.left < title[0].left - 1.5 * title[0].height
+    below = 0.0 < title[-1].baseline - first.baseline < 4.0 * first.height
+    of_text = sum(len(line.text) for line in after) > _FEWEST_LETTERS and not first.bold and not first.fixed
+    contents = _LEADERS.search(title[-1].text) or (title[-1].text[-1].isdigit() and _CONTENTS.search(after[0].text))
+    return _is_title(title) and below and not beside and of_text and not contents
+
+
+def _is_title(lines: list[Line]) -> bool:
+    """Whether lines are bold and read like a heading: short, from a capital or number on, and no sentence."""
+    text = " ".join(line.text for line in lines)
+    if len(lines) > 2 or len(text) > 80 or not all(line.bold and not line.fixed for line in lines):
+        return False
+    letters = sum(map(str.isalpha, text))
+    return (
+        letters > 2
+        and letters > 0.7 * len(text.replace(" ", ""))
+        and not text[0].islower()
+        and text[0].isalnum()
+        and (text[-1].isalnum() or text[-1] in ")?!”»")
+    )
+
+
+def _parted(lines: list[Line], measures: Measures) -> Iterator[list[Line]]:
     """Lines parted where the space grows, the font's size changes, an item begins or an indented line does."""
     gaps = [upper.baseline - lower.baseline for upper, lower in itertools.pairwise(lines)]
     near = [gap for gap, line in zip(gaps, lines, strict=False) if 0.5 * line.height < gap < 2.5 * line.height]
@@ -88,20 +123,53 @@ def _parted(lines: list[Line]) -> Iterator[list[Line]]:
     for number, line in enumerate(lines):
         if paragraph:
             above, gap = paragraph[-1], gaps[number - 1]
-            leading = min(usual, 1.6 * above.height) if usual else 1.6 * above.height
+            most = max(1.6 * above.height, measures.leading * above.size)
+            leading = min(usual, most) if usual else most
+            leading = max(leading, _OF_HEADINGS * above.size) if is_large(above, measures) else leading
             ended = above.text.endswith(_SENTENCE_END)
-            resized = not 0.88 < line.height / (above.height or 1.0) < 1.14
+            resized = not 0.88 < line.size / (above.size or 1.0) < 1.14
             column = gap < -0.5 * line.height
             indented = ended and line.left > above.left + 0.8 * line.height and not above.fixed
             item = _BULLET.match(line.text) is not None and not above.text.endswith(HYPHEN) and not line.fixed
+            item = item or line.numbered > 0 or _is_behind_item(paragraph, line, lines, column=column)
             restyled = above.fixed != line.fixed and not (column and not ended)
             item = item or line.note or (ended and _CAPTION.match(line.text) is not None)
-            if (gap > 1.3 * leading) or resized or (column and ended) or (indented and not column) or item or restyled:
+            far = gap > 1.3 * leading or (ended and measures.leading and gap > 1.3 * measures.leading * line.size)
+            restyled = restyled or (above.bold != line.bold and _is_heading_apart(paragraph, line, lines))
+            if far or resized or (column and ended) or (indented and not column) or item or restyled:
                 yield paragraph
                 paragraph = []
         paragraph.append(line)
     if paragraph:
         yield paragraph
+
+
+def _is_heading_apart(paragraph: list[Line], line: Line, lines: Sequence[Line]) -> bool:
+    """Whether a bold title ends above a line, or one begins with it behind the end of a paragraph."""
+    above = paragraph[-1]
+    if line.bold:
+        return above.text.endswith(_SENTENCE_END) and _is_title([line])
+    return _is_title(paragraph) and _had_room(above, line, _column_end(above, lines))
+
+
+def _column_end(above: Line, lines: Sequence[Line]) -> float:
+    """Where lines over and under a line end."""
+    return max(line.right for line in lines if line.left < above.right and line.right > above.left)
+
+
+def _is_behind_item(paragraph: list[Line], line: Line, lines: Sequence[Line], *, column: bool) -> bool:
+    """Whether a line stands no further right than the item above it, or in the next column, and the item's last line
+    had room for its first word."""
+    first, above = paragraph[0], paragraph[-1]
+    if not first.numbered and not _BULLET.match(first.text):
+        return False
+    return (column or line.left < first.left + 1.0) and _had_room(above, line, _column_end(above, lines))
+
+
+def _had_room(above: Line, line: Line, margin: float) -> bool:
+    """Whether the first word of a line would still have fitted above: the author broke the line."""
+    word = line.edges[1] - line.edges[0] if line.edges else 0.0
+    return above.right + word + 0.2 * line.height < margin
 
 
 def _right_margin(paragraph: list[Line], lines: Sequence[Line]) -> float:
@@ -140,7 +208,7 @@ def _join_lines(lines: list[Line], page: Sequence[Line], words: frozenset[str]) 
                 parts.append(_separator(stretch[number - 1], line, margin, words))
             elif parts:
                 broken = above.text.endswith(HYPHEN)
-                parts.append(unbroken(above.text, line.text, words) if broken else " ")
+                parts.append(unbroken(above.text, line.text, words) if broken else _blank(above, line))
             parts.append(line.text.rstrip(HYPHEN))
             above = line
     if lines[-1].text.endswith(HYPHEN):
@@ -164,9 +232,15 @@ def _separator(above: Line, line: Line, margin: float, words: frozenset[str]) ->
         return "\n"
     if above.text[-1].isdigit() and _NUMBERED.match(line.text):  # a table of contents
         return "\n"
+    blank = _blank(above, line)
     if abs(above.baseline - line.baseline) < 0.3 * line.height:
-        return " "
-    word = line.edges[1] - line.edges[0] if line.edges else 0.0
-    # The next word would still have fitted: the author broke the line, not the typesetter.
-    short = line.baseline < above.baseline and above.right + word + 0.2 * line.height < margin
-    return "\n" if short else " "
+        return blank
+    return "\n" if line.baseline < above.baseline and _had_room(above, line, margin) else blank
+
+
+def _blank(above: Line, line: Line) -> str:
+    """What stands between two lines that run on: nothing within Chinese or Japanese, or behind a number's hyphen."""
+    last, first = above.text[-1:], line.text[:1]
+    if WITHOUT_BLANKS.match(last) and WITHOUT_BLANKS.match(first):
+        return ""
+    return "" if _HYPHEN_IN_NUMBER.search(above.text) and first.isdigit() else " "

@@ -38,6 +38,9 @@ class Line(NamedTuple):
     bold: bool = False
     edges: Sequence[float] = ()  # left and right edge of each word of the text, in turn
     note: bool = False  # begins a note below the text
+    numbered: int = 0  # an item of a numbered list: its level from 1
+    justified: bool = False  # with wide gaps
+    size: float = 0.0  # of the font, in points: fonts of one size differ in height
 
 
 class FieldLine(NamedTuple):
@@ -140,6 +143,7 @@ def glued(pieces: Sequence[Line]) -> Line:
         bold=all(one.bold for one in pieces),
         edges=edges,
         note=pieces[0].note,
+        numbered=pieces[0].numbered,
     )
 
 
@@ -198,7 +202,8 @@ def _line(reader: Characters, words: list[Word]) -> Line:
     edges = array("f")
     for word in words:
         edges.extend((word.left, word.right))
-    return Line(text, min(edges), max(edges), longest.baseline, longest.height, fixed, bold, edges)
+    size = reader.size(longest.place, longest.height)
+    return Line(text, min(edges), max(edges), longest.baseline, longest.height, fixed, bold, edges, size=size)
 
 
 def _is_fixed(words: list[Word]) -> bool:

@@ -11,6 +11,8 @@ from localspec.stores.documents.readers.pdf.pdf_words import HYPHEN
 
 WORD = re.compile(r"\w+(?:-\w+)+|\w+")
 """A word, or several with hyphens between them."""
+WITHOUT_BLANKS = re.compile("[\u3000-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff00-\uff65]")
+"""Letters and signs of scripts that part no words: Chinese characters and kana."""
 
 
 class TextRow(NamedTuple):
@@ -65,7 +67,8 @@ def joined_text(lines: Sequence[Line], words: frozenset[str]) -> str:
         if text.endswith(HYPHEN):
             text = text[:-1] + unbroken(text, line.text, words) + line.text
         else:
-            text = f"{text} {line.text}" if text else line.text
+            runs_on = not text or (WITHOUT_BLANKS.match(text[-1]) and WITHOUT_BLANKS.match(line.text))
+            text += line.text if runs_on else f" {line.text}"
     return text[:-1] + "-" if text.endswith(HYPHEN) else text
 
 

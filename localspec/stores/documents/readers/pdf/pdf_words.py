@@ -38,6 +38,8 @@ _ACCENTS = {
     "˙": "\u0307",
     "˝": "\u030b",
     "ˋ": "\u0300",
+    "`": "\u0300",
+    "¸": "\u0327",
 }
 _STANDING = {"ˆ": "^", "˜": "~", "\u0300": "`", "\u0301": "´", "\u0302": "^", "\u0303": "~", "\u0308": "¨"}
 _ACCENT = re.compile(f"[{''.join(_ACCENTS)}\u0300-\u030c]")
@@ -88,7 +90,8 @@ def words_of(reader: Characters, indices: range, *, upright: bool = True) -> lis
         if recognized:  # tesseract stretches a word and a blank behind it to the width of the word
             right += (right - left) / len(group)
         first = group[0]
-        height = first.top - first.bottom
+        heights = sorted(one.top - one.bottom for one in group)  # a letter with a tail or an accent may be higher
+        height = heights[(len(heights) - 1) // 2]
         raised = _raised(reader, group) if len(text) == len(group) else 0
         words.append(Word(text, left, right, reader.baseline(first.place), height, first.place, spaced_out, raised))
     if words and broken:
@@ -207,7 +210,7 @@ def _accented(reader: Characters, glyphs: list[_Glyph]) -> list[_Glyph]:
     gone = set()
     for number, glyph in enumerate(glyphs):
         accent = _ACCENTS.get(glyph.text, glyph.text)
-        if not "\u0300" <= accent <= "\u030c":
+        if not "\u0300" <= accent <= "\u0327":
             continue
         left, right = reader.seen(glyph.place)
         middle = (left + right) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from localspec.stores.documents.readers.pdf.pdf_cells import continued
 from localspec.stores.documents.readers.pdf.pdf_columns import Item, reading_order
 from localspec.stores.documents.readers.pdf.pdf_grid import ruled_tables
 from localspec.stores.documents.readers.pdf.pdf_indents import Indents
+from localspec.stores.documents.readers.pdf.pdf_justified import justified_lines
 from localspec.stores.documents.readers.pdf.pdf_layout import (
     SMALL,
     TABLE_CAPTION,
@@ -22,12 +24,15 @@ from localspec.stores.documents.readers.pdf.pdf_layout import (
     paragraphs,
 )
 from localspec.stores.documents.readers.pdf.pdf_lines import FieldLine, Line, PdfPage, glued
+from localspec.stores.documents.readers.pdf.pdf_numbers import numbered_items
 from localspec.stores.documents.readers.pdf.pdf_rows import WORD, rows_of
 from localspec.stores.documents.readers.pdf.pdf_running import running_lines
 from localspec.stores.documents.readers.pdf.pdf_tables import PlacedTable, rest_of
 from localspec.stores.documents.readers.pdf.pdf_words import HYPHEN
 
 _NUMBER = re.compile(r"^(?:[A-Z]|\d{1,3})(?:\.\d{1,3})*\.?\s+")
+_SENTENCE = 30  # letters: of a line of text, at least
+_OFTEN = 0.15  # of a text's lines stand as far from the next ones as those of a paragraph do
 _NAME = re.compile(r"[\W_]+")
 
 
@@ -96,6 +101,7 @@ class _Pages:
         going_on = rest_of(self._table, above, words) if self._table is not None else None
         if going_on is not None:
             rest = [line for line in rest if id(line) not in going_on[1]]
+        rest = numbered_items(justified_lines(rest), self._measures.size)
         items = reading_order(rest, [*tables, *page.fields], page.rules, words)
         parts = list(self._parts(items, page, self._titles[index]))
         if going_on is not None:
@@ -183,22 +189,35 @@ class _Pages:
         """A heading's level by its size, from 1 for the largest."""
         if not is_large(line, self._measures):
             return len(self._measures.headings) + 1
-        return 1 + sum(1 for height in self._measures.headings if height > 1.03 * line.height)
+        return 1 + sum(1 for size in self._measures.headings if size > 1.03 * line.size)
 
 
 def _measures(pages: Sequence[PdfPage]) -> Measures:
-    heights = Counter[float]()
+    heights, sizes, leadings = Counter[float](), Counter[float](), Counter[float]()
     words: set[str] = set()
     for page in pages:
         for line in page.lines:
             heights[round(line.height, 1)] += len(line.text)
+            sizes[round(line.size, 1)] += len(line.text)
             words.update(WORD.findall(line.text.lower()))
+        leadings.update(_leadings(page.lines))
     height = heights.most_common(1)[0][0] if heights else 0.0
+    size = sizes.most_common(1)[0][0] if sizes else 0.0
     levels: list[float] = []
-    for one in sorted(heights, reverse=True):
-        if one >= height * 1.15 and (not levels or one < 0.97 * levels[-1]):
+    for one in sorted(sizes, reverse=True):
+        if one >= size * 1.15 and (not levels or one < 0.97 * levels[-1]):
             levels.append(one)
-    return Measures(height, tuple(levels), frozenset(words))
+    often = [one for one, count in leadings.items() if count >= _OFTEN * leadings.total()]
+    return Measures(height, tuple(levels), frozenset(words), size, min(often, default=0.0))
+
+
+def _leadings(lines: Sequence[Line]) -> Iterator[float]:
+    """From line to line of a text, in parts of the font's size, to a twentieth."""
+    for above, line in itertools.pairwise(lines):
+        gap = (above.baseline - line.baseline) / (line.size or 1.0)
+        alike = abs(above.size - line.size) < 0.05 and abs(above.left - line.left) < 3.0
+        if alike and 0.8 < gap < 2.6 and len(above.text) > _SENTENCE:
+            yield round(20 * gap) / 20
 
 
 def _is_named(text: str, title: str) -> bool:
