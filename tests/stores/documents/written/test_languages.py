@@ -24,7 +24,6 @@ LANGUAGES |= {
 """What each file holds."""
 NOT_FOUND = {
     ("handbook-tex-columns.pdf", "de"): "accents beside their letters",
-    ("handbook-tex-columns.pdf", "fr"): "accents beside their letters",
     ("handbook-chromium.pdf", "th"): "marks twice",
     ("handbook-chromium.pdf", "hi"): "spaces inside of words",
 }
