@@ -160,11 +160,15 @@ def spaced(line: Line) -> str:
 
 
 def _raised_marks(words: list[Word]) -> Iterator[RaisedMark]:
-    """Marks of a line: the raised end of a word, or a small word that stands higher than the one beside it."""
+    """Marks of a line: the raised end or beginning of a word, or a small word that stands higher than the one beside
+    it."""
     for number, word in enumerate(words):
         if word.raised and (found := _MARK.search(word.text[-word.raised :])):
             width = (word.right - word.left) / len(word.text)
             yield RaisedMark(found[1], word.text[: -word.raised], word.right - 0.5 * width, word.baseline)
+            continue
+        if word.begins_raised and (found := _MARK.fullmatch(word.text[: word.begins_raised])):
+            yield RaisedMark(found[1], "", word.left, word.baseline)
             continue
         beside = words[number + 1] if number + 1 < len(words) else words[number - 1]
         higher = 0.15 * beside.height < word.baseline - beside.baseline < beside.height

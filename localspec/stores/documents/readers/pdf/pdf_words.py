@@ -57,6 +57,7 @@ class Word(NamedTuple):
     place: int  # index of a character of it
     spaced_out: bool = False  # its letters stand apart
     raised: int = 0  # so many letters at its end are small and higher
+    begins_raised: int = 0  # the same at its beginning
 
 
 class _Glyph(NamedTuple):
@@ -92,8 +93,8 @@ def words_of(reader: Characters, indices: range, *, upright: bool = True) -> lis
         first = group[0]
         heights = sorted(one.top - one.bottom for one in group)  # a letter with a tail or an accent may be higher
         height = heights[(len(heights) - 1) // 2]
-        raised = _raised(reader, group) if len(text) == len(group) else 0
-        words.append(Word(text, left, right, reader.baseline(first.place), height, first.place, spaced_out, raised))
+        raised = (_raised(reader, group), _raised(reader, group[::-1])) if len(text) == len(group) else (0, 0)
+        words.append(Word(text, left, right, reader.baseline(first.place), height, first.place, spaced_out, *raised))
     if words and broken:
         words[-1] = words[-1]._replace(text=words[-1].text + HYPHEN)
     return words
@@ -119,7 +120,7 @@ def _glyphs(reader: Characters, indices: range) -> list[_Glyph]:
 
 
 def _raised(reader: Characters, group: list[_Glyph]) -> int:
-    """How many glyphs at the end of a word are smaller and stand higher than its first one."""
+    """How many glyphs at the end of a group are smaller and stand higher than its first one."""
     first, count = group[0], 0
     height = first.top - first.bottom
     for glyph in reversed(group[1:]):
