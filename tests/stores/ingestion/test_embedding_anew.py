@@ -217,6 +217,22 @@ def test_the_first_one_is_chosen_again_meanwhile(folder: Path) -> None:
     library.close()
 
 
+def test_a_document_is_read_again_meanwhile(folder: Path) -> None:
+    embedder = ShortEmbedder()
+    expected = fresh(folder, embedder)
+    library = open_library(folder, embedder=embedder)
+    # As an earlier reader had it.
+    library._database.change("UPDATE blocks SET text = replace(text, 'Paragraph', 'Pragraph')")
+    library.rebuild()
+    document = library.renewal.next()
+    assert document is not None
+    library.renewal.step(document[0], 5)
+    library.index_again(document[0])
+    library.ingest()
+    assert contents(library)["one.txt"] == expected["one.txt"]
+    library.close()
+
+
 def test_what_was_not_embedded_yet_is_cut_first(tmp_path: Path, write: Callable[..., Path]) -> None:
     library = open_library(tmp_path / "library")
     library.add(write("one.txt", long_text("one", 400)))
