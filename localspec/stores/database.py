@@ -153,7 +153,8 @@ class StoreDatabase:
             if not nested:
                 self.commits += 1
                 actions, self._after_commit = self._after_commit, []
-                for action in actions:
+                # Last what may fail where the disk is full: it must not keep the others from running.
+                for action in sorted(actions, key=lambda action: action == self.reclaim):
                     action()
 
     def after_commit(self, action: Callable[[], None]) -> None:
