@@ -81,9 +81,13 @@ def test_what_follows_a_commit_runs_though_no_space_can_be_given_back(
     store.change("INSERT INTO texts (text) VALUES (?)", ["long" * 100_000])
     ran: list[str] = []
     other = sqlite3.connect(tmp_path / "texts.db", isolation_level=None)
+
+    def begin() -> None:
+        other.execute("BEGIN IMMEDIATE")
+
     with pytest.raises(LibraryInUseError), store.write() as writer:
         writer.execute("DELETE FROM texts")
-        store.after_commit(lambda: other.execute("BEGIN IMMEDIATE"))
+        store.after_commit(begin)
         store.reclaim()
         store.after_commit(lambda: ran.append("behind it"))
     assert ran == ["behind it"]
