@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import localspec
-from localspec.errors import DamagedStoreError, LibraryInUseError
+from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
 from localspec.stores import database
 from localspec.stores.database import Migration, StoreDatabase
 
@@ -93,6 +93,16 @@ def test_what_follows_a_commit_runs_though_no_space_can_be_given_back(
     assert ran == ["behind it"]
     other.close()
     store.close()
+
+
+def test_what_was_closed_is_not_opened_by_a_reader(tmp_path: Path) -> None:
+    path = tmp_path / "texts.db"
+    store = StoreDatabase(path, _TEXTS)
+    store.close()
+    path.unlink()
+    with pytest.raises(StoreError, match="closed"):
+        store.rows("SELECT text FROM texts")
+    assert not path.exists()
 
 
 def test_statements_suit_sqlite_of_python_3_10() -> None:
