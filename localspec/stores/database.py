@@ -66,6 +66,7 @@ class StoreDatabase:
         # A lock of its own: a thread's first read must not wait for the writer's transaction to end.
         self._readers_lock = threading.Lock()
         self._readers: list[sqlite3.Connection] = []
+        self._is_closed = False
         self._writing: int | None = None  # the thread whose transaction is open
         self._after_commit: list[Callable[[], None]] = []
         self.commits = 0
@@ -153,7 +154,8 @@ class StoreDatabase:
             if not nested:
                 self.commits += 1
                 actions, self._after_commit = self._after_commit, []
-                for action in actions:
+                # Last what may fail where the disk is full: it must not keep the others from running.
+                for action in sorted(actions, key=lambda action: action == self.reclaim):
                     action()
 
     def after_commit(self, action: Callable[[], None]) -> None:
@@ -174,10 +176,12 @@ class StoreDatabase:
                 return
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
-                connection = self._connect(read_only=True)
-                self._local.connection = connection
                 with self._readers_lock:
+                    if self._is_closed:  # a connection now would stay open, and keep the folder from being deleted
+                        raise StoreError(f"{self.path} was closed meanwhile.")
+                    connection = self._connect(read_only=True)
                     self._readers.append(connection)
+                self._local.connection = connection
             yield connection
 
     def rows(self, query: str, values: Values = (), *, so_far: bool = False) -> list[Any]:
@@ -218,6 +222,7 @@ class StoreDatabase:
     def close(self) -> None:
         """Close every connection; the last checkpoint happens here."""
         with self._lock, self._readers_lock:
+            self._is_closed = True
             for connection in self._readers:
                 connection.close()
             self._readers.clear()

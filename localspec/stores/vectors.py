@@ -342,6 +342,16 @@ def forget(path: Path) -> None:
         raise disk_error(error, path) from error
 
 
+def move(path: Path, target: Path) -> None:
+    """Give a cache file that is there another name, in the place of what had that name. Raises StoreError."""
+    try:
+        for file, there in ((path, target), (manifest_path(path), manifest_path(target))):
+            if file.exists():
+                file.replace(there)
+    except OSError as error:
+        raise disk_error(error, path) from error
+
+
 def _insert(index: Any, labels: NDArray[np.int64], rows: NDArray[np.float32]) -> None:  # noqa: ANN401 - as above
     needed = int(index.element_count) + len(labels)
     capacity = int(index.max_elements)

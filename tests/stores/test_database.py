@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from localspec.errors import DamagedStoreError
+import localspec
+from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
 from localspec.stores import database
 from localspec.stores.database import Migration, StoreDatabase
 
@@ -68,3 +71,43 @@ def test_a_method_that_is_asked_for_again_runs_once_behind_a_commit(tmp_path: Pa
             raise ZeroDivisionError
     assert ran == ["count"] * 2
     store.close()
+
+
+def test_what_follows_a_commit_runs_though_no_space_can_be_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_MILLISECONDS", 1)
+    store = StoreDatabase(tmp_path / "texts.db", _TEXTS)
+    store.change("INSERT INTO texts (text) VALUES (?)", ["long" * 100_000])
+    ran: list[str] = []
+    other = sqlite3.connect(tmp_path / "texts.db", isolation_level=None)
+
+    def begin() -> None:
+        other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(LibraryInUseError), store.write() as writer:
+        writer.execute("DELETE FROM texts")
+        store.after_commit(begin)
+        store.reclaim()
+        store.after_commit(lambda: ran.append("behind it"))
+    assert ran == ["behind it"]
+    other.close()
+    store.close()
+
+
+def test_what_was_closed_is_not_opened_by_a_reader(tmp_path: Path) -> None:
+    path = tmp_path / "texts.db"
+    store = StoreDatabase(path, _TEXTS)
+    store.close()
+    path.unlink()
+    with pytest.raises(StoreError, match="closed"):
+        store.rows("SELECT text FROM texts")
+    assert not path.exists()
+
+
+def test_statements_suit_sqlite_of_python_3_10() -> None:
+    # Before 3.39 (Ubuntu 22.04 has 3.37) SQLite takes no HAVING without a GROUP BY.
+    sources = [path.read_text(encoding="utf-8") for path in Path(localspec.__file__).parent.rglob("*.py")]
+    having = [source[max(0, at.start() - 100) : at.end()] for source in sources for at in re.finditer("HAVING", source)]
+    assert having
+    assert all("GROUP BY" in statement for statement in having)

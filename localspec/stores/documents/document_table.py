@@ -347,7 +347,8 @@ def read_document(database: StoreDatabase, document: int) -> ParsedDocument:
 _SELECT = (
     "SELECT id, name, kind, stage, reason, pages, characters, passages, tokens, added, bytes, source, warnings,"
     f" reader < {READER} AND stage IN ('ngrams', 'ready', 'failed') AND id NOT IN (SELECT document FROM renewals),"
-    " (SELECT json_group_array(name) FROM document_places WHERE document = documents.id HAVING count(*)) FROM documents"
+    " (SELECT json_group_array(name) FROM document_places WHERE document = documents.id GROUP BY document)"
+    " FROM documents"
 )
 
 

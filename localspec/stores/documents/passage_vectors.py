@@ -19,7 +19,7 @@ from sqlite_utils import Database
 from localspec.errors import EmbedderError, StoreError
 from localspec.stores.database import StoreDatabase
 from localspec.stores.documents.passages import embedded_text
-from localspec.stores.vectors import VectorIndex, forget
+from localspec.stores.vectors import VectorIndex, forget, move
 
 _logger = logging.getLogger(__name__)
 
@@ -89,6 +89,9 @@ class PassageVectors:
         self._unsaved = False
         self._others = others
         self._former: PassageVectors | None = None
+        self._former_cache = cache.with_name(f"former-{cache.name}")
+        self._has_former = True
+        """until it was seen that there are no vectors of another embedder: nothing makes any here"""
         self._asked = 0
         """Texts up to this id had a vector, or no turn, when `missing` was asked last"""
         self._counts: tuple[int, tuple[int, int]] | None = None
@@ -104,19 +107,19 @@ class PassageVectors:
         if self.are_complete():
             self._former = None
             return None
+        if self._former is not None or not self._has_former:
+            return self._former
         rows = self._database.rows(
             "SELECT fingerprint FROM embedders WHERE fingerprint != ?"
-            " AND id IN (SELECT embedder FROM text_vectors) ORDER BY id DESC",
+            " AND EXISTS (SELECT 1 FROM text_vectors WHERE embedder = embedders.id) ORDER BY id DESC",
             [self._embedder.fingerprint],
         )
         found = [fingerprint for (fingerprint,) in rows]
-        if self._former is not None and self._former.embedder.fingerprint in found:
-            return self._former
-        self._former = None
-        for other in self._others() if found else ():
-            if other.fingerprint in found:
-                cache = self._cache.with_name(f"former-{self._cache.name}")
-                self._former = PassageVectors(self._database, cache, self._library, other)
+        self._has_former = len(found) > 0
+        others = {other.fingerprint: other for other in self._others()} if found else {}
+        if newest := next((others[fingerprint] for fingerprint in found if fingerprint in others), None):
+            self._former = PassageVectors(self._database, self._former_cache, self._library, newest)
+            self._former._former_cache = self._former_cache  # there is none before that
         return self._former
 
     def missing(self, limit: int) -> list[tuple[int, str]]:
@@ -304,12 +307,21 @@ class PassageVectors:
         return former + (index.memory_bytes if index is not None else 0)
 
     def prepare(self) -> None:
-        """Load the index, and write its file if there is something new. The file is a cache: failures are logged."""
+        """Load the index, and write its file if there is something new; so with the former one, if it was loaded. The
+        files are caches: failures are logged."""
         try:
             index = self.index()
         except EmbedderError as error:
             _logger.warning("Searching by words only: %s", error)
             return
+        self._write(index)
+        former = self._former
+        if self.are_complete():
+            self._forget_files([self._former_cache])
+        elif former is not None and former._index is not None:
+            former._write(former._index)
+
+    def _write(self, index: VectorIndex) -> None:
         with self._database.write():
             if not self._unsaved:
                 return
@@ -330,6 +342,10 @@ class PassageVectors:
         index = VectorIndex.load(self._cache, self._embedder.dimension, fingerprint)
         if index is None:
             index = VectorIndex(self._embedder.dimension, fingerprint)
+            try:
+                move(self._cache, self._former_cache)  # it may be that of the embedder before
+            except StoreError as error:
+                _logger.warning("The search index of the embedder before is made again: %s", error)
         # After a kill the file is older than the database.
         surplus = np.setdiff1d(index.labels(), stored)
         index.remove(surplus.tolist())
@@ -368,7 +384,11 @@ class PassageVectors:
         if self._index is not None:
             self._index.remove(texts)
             self._unsaved = True
-        try:
-            forget(self._cache)
-        except StoreError as error:
-            _logger.warning("The search index still holds removed vectors until it is saved: %s", error)
+        self._forget_files([self._cache, self._former_cache])
+
+    def _forget_files(self, caches: Sequence[Path]) -> None:
+        for cache in caches:
+            try:
+                forget(cache)
+            except StoreError as error:
+                _logger.warning("The search index still holds removed vectors until it is saved: %s", error)

@@ -225,11 +225,13 @@ class Watching(BackgroundWorker):
         """Add the documents of some files, and remove those in whose places they come, all together; False when one of
         the files changed meanwhile."""
         settled = True
-        replaced: list[int] = []
+        replaced: list[tuple[FoundFile, int]] = []
         for file in files:
             row = known.get(file.inside)
             before = row.document if row is not None else None
-            document, problem = self._add(folder, file, before, replaced)
+            document, problem = self._add(folder, file, before)
+            if before is not None and before != document:
+                replaced.append((file, before))
             with self._database.write() as database:
                 # Unless the folder was taken off the list meanwhile. Where the file changed since it was found, the
                 # next look sees that by these figures.
@@ -239,29 +241,30 @@ class Watching(BackgroundWorker):
                     [file.inside, file.size, file.modified, document, problem, folder.id],
                 )
                 if file is files[-1]:
-                    self._table.drop(replaced)
+                    self._drop_replaced(database, folder, replaced)
             settled &= _is_unchanged(file)
             now.taken += 1
         return settled
 
-    def _add(
-        self, folder: FolderInfo, file: FoundFile, before: int | None, replaced: list[int]
-    ) -> tuple[int | None, str]:
-        """Add a file's document, and put the one that it had `before` on the list of those that are `replaced`. The
-        document that it has now, and why it could not be taken."""
-        root = Path(folder.path)
-        name = str(PurePosixPath(root.name, file.inside))
+    def _add(self, folder: FolderInfo, file: FoundFile, before: int | None) -> tuple[int | None, str]:
+        """Add a file's document. The one that it has now, which is that of `before` where it could not be taken, and
+        why it could not."""
+        name = str(PurePosixPath(Path(folder.path).name, file.inside))
         try:
-            document = self._table.add(file.path, name=name, keeps_source=True).id
+            return self._table.add(file.path, name=name, keeps_source=True).id, ""
         except DocumentError as error:
             return before, str(error)  # what was there of it stays
-        if before is not None and before != document:
-            with self._database.write() as database:
-                if self._is_shared(database, folder.id, root, file.inside, before):
-                    self._table.leave(database, before, file.path)
-                else:
-                    replaced.append(before)
-        return document, ""
+
+    def _drop_replaced(self, database: Database, folder: FolderInfo, replaced: list[tuple[FoundFile, int]]) -> None:
+        """Inside a transaction: remove the documents that these files had before. Asked when all of the files are
+        taken, for one may have the content now that another had."""
+        alone = []
+        for file, document in replaced:
+            if self._is_shared(database, folder.id, Path(folder.path), file.inside, document):
+                self._table.leave(database, document, file.path)
+            else:
+                alone.append(document)
+        self._table.drop(alone)
 
     def _is_shared(
         self, connection: Database | sqlite3.Connection, folder: int, root: Path, path: str, document: int

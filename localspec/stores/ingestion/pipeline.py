@@ -296,7 +296,8 @@ class Pipeline:
         self._ngrams.remove(*documents)
         for document in documents:
             self._states.remove(document)
-        database.execute("DELETE FROM blocks WHERE document IN (SELECT value FROM json_each(?))", wanted)
+        for table in ("blocks", "renewals"):
+            database.execute(f"DELETE FROM {table} WHERE document IN (SELECT value FROM json_each(?))", wanted)
         passages = database.execute("DELETE FROM passages WHERE document IN (SELECT value FROM json_each(?))", wanted)
         if passages.rowcount:
             forget_words(database)

@@ -408,6 +408,36 @@ def test_two_places_of_one_content_get_another_one_at_once(library: Library, hom
     assert all("heron" not in found.text for found in library.passages.search("heron fish"))
 
 
+@pytest.mark.parametrize(("before", "after"), [("log.txt", "log.txt.txt"), ("log.txt", "earlier.txt")])
+def test_a_file_whose_content_another_one_takes_over(library: Library, home: Path, before: str, after: str) -> None:
+    write(home / before, "The heron eats fish.")
+    library.watching.add(home, watched=True, removes=True)
+    library.watching.look()
+    (home / before).rename(home / after)
+    write(home / before, "The badger eats worms.", age=50)
+    library.watching.look()
+    library.ingest()
+    found = {info.name: (library.document_text(info.id), info.copies) for info in library.documents()}
+    assert found == {
+        f"papers/{before}": ("The badger eats worms.", ()),
+        f"papers/{after}": ("The heron eats fish.", ()),
+    }
+    assert only(library).files == 2
+
+
+def test_two_files_change_their_names(library: Library, home: Path) -> None:
+    write(home / "a.md", "The heron eats fish.")
+    write(home / "b.md", "The badger eats worms.")
+    library.watching.add(home, watched=True, removes=True)
+    library.watching.look()
+    write(home / "a.md", "The badger eats worms.", age=50)
+    write(home / "b.md", "The heron eats fish.", age=50)
+    library.watching.look()
+    library.ingest()
+    found = {info.name: (library.document_text(info.id), info.copies) for info in library.documents()}
+    assert found == {"papers/a.md": ("The badger eats worms.", ()), "papers/b.md": ("The heron eats fish.", ())}
+
+
 def test_a_thousand_copies_are_listed_and_found_once(library: Library, home: Path) -> None:
     for number in range(1000):
         write(home / f"{number % 10}" / f"{number}.md", "The heron eats fish.")

@@ -10,8 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from numpy.typing import ArrayLike
 
 from localspec.stores.library import IngestionProgress, Library
+from localspec.stores.vectors import VectorIndex
 from tests.stores.libraries import INGEST_UNTIL_KILLED, WordEmbedder, contents, long_text, open_library, statuses
 
 NAMES = ("one.txt", "two.md", "short.txt")
@@ -137,6 +139,41 @@ def test_the_former_vectors_serve_until_then(folder: Path) -> None:
     library.close()
 
 
+def test_the_former_index_is_not_built_anew_at_each_opening(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[int] = []
+    add = VectorIndex.add
+
+    def counted(index: VectorIndex, labels: list[int], vectors: ArrayLike) -> None:
+        built.append(len(labels))
+        add(index, labels, vectors)
+
+    def reopened() -> Library:
+        return open_library(folder, embedder=ShortEmbedder(), other_embedders=lambda: [WordEmbedder()])
+
+    monkeypatch.setattr(VectorIndex, "add", counted)
+    former = folder / "former-passages.hnsw"
+    for step in range(3):
+        library = reopened()
+        built.clear()
+        assert library.passages.look_up("xylophone instrument").relevance == WordEmbedder.relevance
+        assert sum(built) == 0
+        library._vectors.embed(library._database.rows("SELECT id, 'text' FROM embedded_texts WHERE id = ?", [step + 1]))
+        library._vectors.prepare()
+        library.close()
+        assert former.exists()
+    library = reopened()
+    library.remove(1)
+    assert not former.exists()
+    library.passages.look_up("xylophone instrument")
+    library._vectors.prepare()
+    assert former.exists()
+    library.rebuild()
+    library.ingest()
+    assert not former.exists()
+    assert library.passages.look_up("xylophone instrument").relevance == ShortEmbedder.relevance
+    library.close()
+
+
 def test_a_kill_costs_one_step(folder: Path) -> None:
     embedder = ShortEmbedder()
     whole = fresh(folder, embedder)
@@ -214,6 +251,22 @@ def test_the_first_one_is_chosen_again_meanwhile(folder: Path) -> None:
     library.ingest()
     assert contents(library) == before
     assert set(vectors_by(library)) == {"words"}
+    library.close()
+
+
+def test_a_document_is_read_again_meanwhile(folder: Path) -> None:
+    embedder = ShortEmbedder()
+    expected = fresh(folder, embedder)
+    library = open_library(folder, embedder=embedder)
+    # As an earlier reader had it.
+    library._database.change("UPDATE blocks SET text = replace(text, 'Paragraph', 'Pragraph')")
+    library.rebuild()
+    document = library.renewal.next()
+    assert document is not None
+    library.renewal.step(document[0], 5)
+    library.index_again(document[0])
+    library.ingest()
+    assert contents(library)["one.txt"] == expected["one.txt"]
     library.close()
 
 
