@@ -224,13 +224,14 @@ class PassageVectors:
         if texts is not None:
             among = " AND id IN (SELECT document FROM passages WHERE embedded IN (SELECT value FROM json_each(?)))"
             values.insert(0, json.dumps([*texts]))
-        self._database.change(
-            f"UPDATE documents SET stage = 'ready' WHERE stage = 'ngrams'{among}"
-            " AND NOT EXISTS (SELECT 1 FROM passages"
+        whole = (
+            f"stage = 'ngrams'{among} AND NOT EXISTS (SELECT 1 FROM passages"
             f" LEFT JOIN text_vectors ON text_vectors.text = embedded AND embedder = {_EMBEDDER}"
-            " WHERE document = documents.id AND vector IS NULL)",
-            values,
+            " WHERE document = documents.id AND vector IS NULL)"
         )
+        # What is kept while nothing is committed stays, where there is nothing to do.
+        if self._database.row(f"SELECT 1 FROM documents WHERE {whole} LIMIT 1", values) is not None:
+            self._database.change(f"UPDATE documents SET stage = 'ready' WHERE {whole}", values)
 
     def search(self, question: str, limit: int) -> dict[int, float]:
         """The nearest passages, best first, as id → cosine similarity; of equal ones the first. Empty while there are

@@ -161,3 +161,13 @@ def test_a_library_with_a_vector_for_each_passage_keeps_them(tmp_path: Path, wri
     assert embedder.calls == []
     assert library.passages.search("xylophone", 5) == expected
     library.close()
+
+
+def test_where_no_document_can_be_finished_nothing_is_committed(tmp_path: Path, write: Callable[..., Path]) -> None:
+    library = open_library(tmp_path / "library")
+    library.add(write("one.txt", long_text("one", 3)))
+    library.ingest()
+    before = library.changes
+    library._vectors.finish_documents()
+    assert library.changes == before
+    library.close()
