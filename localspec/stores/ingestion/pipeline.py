@@ -245,12 +245,15 @@ class Pipeline:
         database.execute("UPDATE documents SET passages = ?, cut = ? WHERE id = ?", [len(passages), cut, document])
 
     def _restore(self, queued: QueuedDocument, path: Path) -> None:
-        """Copy a document's file again where the copy was lost, as when the power fails right behind it."""
-        if not queued.bytes or (path.exists() and path.stat().st_size == queued.bytes):
-            return
+        """Copy a document's file again where the copy was lost, or is empty or zeros, as when the power fails right
+        behind it."""
         row = self._database.row("SELECT sha256, source FROM documents WHERE id = ?", [queued.document])
-        if row is not None and row[1] and Path(row[1]).is_file() and content_hash(row[1]) == row[0]:
-            FileStore(self._files).add(Path(row[1]), row[0])
+        if row is None or not row[1] or not Path(row[1]).is_file():  # then the copy was on disk before it had its name
+            return
+        sha256, source = row
+        whole = path.is_file() and path.stat().st_size == queued.bytes and content_hash(path) == sha256
+        if not whole and content_hash(source) == sha256:
+            FileStore(self._files).add(Path(source), sha256)
 
     def _split(self, queued: QueuedDocument) -> Storing:
         document = queued.document

@@ -60,7 +60,7 @@ def test_a_copy_that_was_lost_fails_and_comes_back(library: Library, write: Call
     assert [document.status for document in library.ingest()] == ["ready"]
 
 
-@pytest.mark.parametrize("left", [None, "", "Some"])
+@pytest.mark.parametrize("left", [None, "", "Some", "\0" * len("Some words.")])
 def test_a_copy_that_was_lost_is_made_again_from_its_place(
     library: Library, write: Callable[..., Path], left: str | None
 ) -> None:
