@@ -35,7 +35,7 @@ SUMMARY_TOKENS = 2500
 KNOWN_COVERAGE = 0.3
 """A short question may go on with the one before if a passage holds this share of its words; else it is about something
 new. A guess: none of the follow-ups tried lies between 0.1 and 0.4."""
-_OWN_WEIGHT = 0.5
+_OWN_WEIGHT = 0.8
 """Of what a follow-up finds alone, against 1 of what it finds with the question before."""
 LISTED = 200
 LISTING_FRAME = 32
@@ -175,7 +175,7 @@ def _look_up(asked: _Asked) -> LookUp:
 
 
 def _following(asked: _Asked, limit: int) -> LookUp:
-    """The passages for a follow-up. What its own words find counts half: "And a service?" is not about the tyres."""
+    """The passages for a follow-up. What its own words find counts, too: "And a service?" is not about the tyres."""
     search = asked.library.passages.look_up
     found = search(search_text(asked.question, asked.earlier), 4 * limit)
     own = search(asked.question, 4 * limit).passages if subject_words(asked.question) else []

@@ -134,7 +134,7 @@ def test_what_the_model_says_does_nothing_while_it_is_written_nor_afterwards(vis
     everything = pictures(attacker)
     for part in (everything[:10], everything[10:20], everything[20:]):
         visit.new_chat()
-        text = "Here it is.\n\n" + "\n\n".join(part)
+        text = "Here it is.\n\n" + "\n\n".join(part * 3)
         visit.force(text)
         before = visit.answers.count()
         visit.send("Write it.")

@@ -140,8 +140,8 @@ def test_formulas_of_a_kept_answer_are_drawn_and_nothing_else_is(visit: AnswerVi
 
 
 def test_formulas_are_drawn_while_the_answer_is_written(visit: AnswerVisit) -> None:
-    visit.longest(400)
-    rest = " ".join(f"word{number}" for number in range(40))
+    visit.longest(1500)
+    rest = " ".join(f"word{number}" for number in range(200))
     visit.force(f"So $x^2$ costs $5 and $10, {rest} and $y_1$ is the end.")
     visit.page.evaluate(
         """() => {

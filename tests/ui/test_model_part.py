@@ -245,6 +245,8 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
         download = tab.page.locator(f"[data-download={NAME}]")
         expect(download.locator(".meter")).to_have_attribute("data-percent", "50")
         download.get_by_role("button", name="Cancel").click()
+        # The rest is not sent before the application knows.
+        expect(tab.page.locator(f"[data-download={NAME}][data-state=stopping]")).to_be_visible()
         hub.go_on.set()
         expect(tab.page.locator(f"[data-download={NAME}][data-state=stopped]")).to_contain_text("are kept")
         download.get_by_role("button", name="Go on with the download").click()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -13,6 +14,12 @@ from tests.stores.documents.written import content
 
 def printed(path: Path, page: str) -> Path:
     """A page as PDF, with what stands above and below each sheet. CHROMIUM names another browser than the usual."""
+    # In a thread of its own: Playwright has one loop a thread, and that of the browser tests may be there already.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(_print, path, page).result()
+
+
+def _print(path: Path, page: str) -> Path:
     usual = Path("/usr/bin/chromium")
     given = os.environ.get("CHROMIUM") or (str(usual) if usual.exists() else shutil.which("chromium"))
     small = "font-size: 8px; margin: 0 1cm"
