@@ -271,7 +271,8 @@ class Ingestion(BackgroundWorker):
 
     def _show(self, name: str, work: str) -> None:
         begun = time.perf_counter()
-        if work and work == self.progress.stage and begun < self._shown_until:
+        # A window of states takes so long that counting beside it is nothing.
+        if work and work != "states" and work == self.progress.stage and begun < self._shown_until:
             self.progress = replace(self.progress, name=name)
             return
         rows = self._database.rows("SELECT id, stage, passages, bytes FROM documents")
