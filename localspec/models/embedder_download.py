@@ -19,7 +19,7 @@ from localspec.errors import DownloadError
 from localspec.models.embedder_catalogue import EmbedderEntry
 from localspec.models.files import package_index
 from localspec.models.files.catalogue import WheelPiece
-from localspec.models.files.partial import KEPT, Partial, Progress
+from localspec.models.files.partial import KEPT, Partial, Progress, never, silent, unheard
 from localspec.models.packed_embedder import unpack
 
 _PLATFORMS = ("manylinux_2_17_x86_64", "manylinux2014_x86_64")
@@ -58,8 +58,8 @@ def fetch_embedder(
         partial = _partial(entry)
         with partial.locked():
             if not entry.is_here:
-                _fetch(entry, partial, progress or _silent, should_stop or _never)
-                (report or _unheard)(texts.EMBEDDER_UNPACKING)
+                _fetch(entry, partial, progress or silent, should_stop or never)
+                (report or unheard)(texts.EMBEDDER_UNPACKING)
                 _unpack_into(entry, partial)
     except OSError as error:
         raise DownloadError(
@@ -115,15 +115,3 @@ def _work_folder(entry: EmbedderEntry) -> Iterator[Path]:
         shutil.rmtree(left, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=begin, dir=folder) as made:
         yield Path(made)
-
-
-def _silent(done: int, total: int) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False
-
-
-def _unheard(said: str) -> None:
-    pass

@@ -22,7 +22,7 @@ from localspec.config import models_folder
 from localspec.errors import DiskSpaceError, DownloadError, DownloadStoppedError, LocalSpecError
 from localspec.models.files import hub, package_index
 from localspec.models.files.catalogue import CatalogueEntry
-from localspec.models.files.partial import KEPT, Partial, Progress
+from localspec.models.files.partial import KEPT, Partial, Progress, never, silent, unheard
 
 _MAGIC = b"GGUF"
 _WAITS = (1.0, 2.0, 4.0, 8.0)
@@ -60,7 +60,7 @@ def download(
         target.parent.mkdir(parents=True, exist_ok=True)
         with partial.locked():
             if not entry.is_here(folder):
-                _fetch(entry, partial, progress or _silent, should_stop or _never, report or _unheard)
+                _fetch(entry, partial, progress or silent, should_stop or never, report or unheard)
     except OSError as error:
         if error.errno in _DISK_FULL:
             raise DownloadError(
@@ -104,18 +104,6 @@ def _fetch(
 def _from_hub(entry: CatalogueEntry, partial: Partial, progress: Progress, should_stop: Callable[[], bool]) -> None:
     sound = package_index.sound_bytes(entry, partial, should_stop) if entry.pieces else partial.size
     _Transfer(entry, partial, progress, should_stop, sound).run()
-
-
-def _silent(done: int, total: int) -> None:
-    pass
-
-
-def _never() -> bool:
-    return False
-
-
-def _unheard(said: str) -> None:
-    pass
 
 
 class _Transfer:

@@ -123,3 +123,16 @@ class Partial:
         for path in (self.path, self._note):
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+
+
+def silent(done: int, total: int) -> None:
+    """Nobody wants to know the progress."""
+
+
+def never() -> bool:
+    """Nobody stops it."""
+    return False
+
+
+def unheard(said: str) -> None:
+    """Nobody wants to know what goes on."""

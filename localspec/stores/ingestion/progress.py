@@ -13,7 +13,7 @@ class IngestionProgress:
     documents_total: int = 0
     """Documents of this round: since the worker last had nothing to do. While states are read, those to be read."""
     name: str = ""  # The document at work; empty when there is none.
-    stage: str = ""  # The work: 'reading', 'splitting', 'n-grams', 'vectors', 'states', or empty.
+    stage: str = ""  # The work: 'reading', 'splitting', 'n-grams', 'vectors', 'states', 'again', 'anew', or empty.
     fraction: float = 1.0
     """Of the round's work, 0 to 1. Hidden states, which take minutes, are a round of their own: all else is ready."""
     seconds_left: float | None = None
