@@ -4,7 +4,7 @@
 `connect`, and says at every tick in `tell` what there is to see (`part.py`). The page connects parts: buttons inside
 markup, and the tick. `chat_updates` and `library_updates` are what several parts send alike. Modules that draw are pure
 functions from values to markup: `…_markup.py`, `panel`, `chat_list`, `messages`, `maths`, and `elements`, which
-escapes; `dialogs` are those of the heading. Scripts and styles lie beside them. `app` serves all of it behind `access`;
+escapes; `dialogs` are those of the heading. Scripts and styles lie in `scripts/` and `styles/`. `app` serves all of it behind `access`;
 `exports` answers downloads. `environment` settles what Gradio reads there, before it is imported.
 
 A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER`. A new figure: `panel`.

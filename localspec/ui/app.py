@@ -29,6 +29,8 @@ from localspec.ui.page import Page
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js")
+STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
+"""In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
 _HERE = Path(__file__).parent
@@ -111,7 +113,7 @@ def _launch(
     bind: BindAddress,
 ) -> gr.Blocks:
     blocks = build(application, choice)
-    script = "\n".join((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join((_HERE / "scripts" / name).read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
         server_name=f"[{bind.host}]" if ":" in bind.host else bind.host,
         server_port=port,
@@ -143,7 +145,7 @@ def _launch(
             "openapi_url": None,
         },
         theme=_theme(),
-        css_paths=[_HERE / "style.css"],
+        css_paths=[_HERE / "styles" / f"{name}.css" for name in STYLES],
         head=f"<script>{script}</script>",
         favicon_path=menu.ICON,
     )
