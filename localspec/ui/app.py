@@ -22,17 +22,21 @@ from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.desktop import menu
 from localspec.errors import SettingsError
+from localspec.ui import change_events
 from localspec.ui.environment import uploads_folder
 from localspec.ui.exports import Exports
 from localspec.ui.page import Page
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js")
+SCRIPTS = (
+    *("changes.js", "page.js", "entry.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js"),
+)
 STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
+_QUEUE_SECONDS = 1.0
 _HERE = Path(__file__).parent
 
 
@@ -60,7 +64,9 @@ def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
         page = Page(application)
         page.build(choice)
         page.connect(blocks)
-    blocks.queue(max_size=64, default_concurrency_limit=1)
+    blocks.queue(max_size=64)
+    # No handler goes by the queue (`part.QUICK`): it need not look a thousand times a second whether one does.
+    blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = _QUEUE_SECONDS
     return blocks
 
 
@@ -139,7 +145,7 @@ def _launch(
                 Middleware(Uploads, folder=uploads_folder()),
                 Middleware(Exports, application=application),
             ],
-            "routes": [*routes, *application.endpoint.routes()],
+            "routes": [*routes, *change_events.routes(application), *application.endpoint.routes()],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

@@ -33,7 +33,7 @@ from localspec.ui import elements, model_markup
 from localspec.ui.catalogue_part import LOOK_SECONDS, CataloguePart, ModelFolder
 from localspec.ui.model_markup import draft_status, status
 from localspec.ui.options import Number, load_settings
-from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, closed, html, remember, warned
+from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, closed, html, remember, warn, warned
 
 LOADED_PARTS = ("status", "draft-status", "formats")
 """What tells of the loaded models."""
@@ -222,7 +222,7 @@ class ModelPart(Part):
                     raise OutOfMemoryError(fit_sentence(found), advice)
                 models.load(choice.model, choice.settings, choice.draft, keep=True)
         except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
+            warn(str(error))
             return gr.skip(), gr.skip(), shown
         self._tell_again(request)
         return status(self.application), draft_status(models.draft), gr.skip()

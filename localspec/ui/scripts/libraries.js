@@ -71,12 +71,14 @@
   };
   const follow = () => {
     let last = "";
-    setInterval(() => {
+    const keep = () => {
       const name = shown();
       if (!name || name === last) return;
       last = name;
       for (const store of stores()) { try { store.setItem("library", name); } catch { /* it is not remembered */ } }
-    }, 1000);
+    };
+    keep();
+    new MutationObserver(keep).observe(document.querySelector("#active-library") || document.body, { childList: true, subtree: true });
   };
   const goOn = (tries = 300) => {
     const name = remembered();
