@@ -89,10 +89,11 @@ class ReplyTask(AnswerWorker):
 
     def over(self) -> None:
         """What comes of the answer is in the chat, or what was there before it is again."""
-        before, asked = self._place.turn, self._asked
-        if not self.discarded and not self._put_back(self._view) and asked.instead_of is not None and not asked.typed:
-            if self.turn is not None and before is not None and self.turn.reply == before.reply:
-                self.conversation.inform(texts.SAME_AGAIN)
+        before, now, asked = self._place.turn, self.turn, self._asked
+        is_retry = asked.instead_of is not None and not asked.typed
+        is_lost = not self.discarded and self._put_back(self._view)
+        if is_retry and not is_lost and before is not None and now is not None and now.reply == before.reply:
+            self.conversation.inform(texts.SAME_AGAIN)
         self._is_over = True
         self._application.changes.tell()
 

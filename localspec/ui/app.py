@@ -30,9 +30,10 @@ from localspec.ui.page import Page
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
-    *("changes.js", "page.js", "entry.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js"),
+    *("changes.js", "page.js", "views.js", "entry.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js"),
+    "copying.js",
 )
-STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
+STYLES = ("base", "layout", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
@@ -70,12 +71,15 @@ def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
     return blocks
 
 
-def _theme() -> gr.themes.Default:
+def _theme() -> gr.themes.Base:
     # Gradio's half-bold file of this font holds only a few characters, so bold stands in for it.
     own_font = gr.themes.LocalFont("Source Sans Pro", weights=(400, 700))
     return gr.themes.Default(
         primary_hue="teal", neutral_hue="slate", radius_size="md",
         font=[own_font, "ui-sans-serif", "system-ui", "sans-serif"],
+    ).set(
+        block_info_text_size="14px", block_label_text_size="14px", button_small_text_size="14px",
+        checkbox_label_text_size="14px", input_text_size="15px",
     )  # fmt: skip
 
 

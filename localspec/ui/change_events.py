@@ -1,7 +1,6 @@
 """Tells pages that something has changed, as server-sent events: what it is they ask for themselves.
 
-One connection serves all tabs of a browser (`changes.js`). Besides, it says which instance answers, so that a page knows
-when another one does, or none.
+One connection serves all tabs of a browser (`changes.js`), which also notices by it when the server is gone.
 """
 
 from __future__ import annotations

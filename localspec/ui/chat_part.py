@@ -36,7 +36,7 @@ class ChatPart(Part):
 
     def build_new(self) -> None:
         """The button in the heading."""
-        self.new = gr.Button(texts.NEW_CHAT, size="sm", scale=0, min_width=90, elem_id="new-chat")
+        self.new = gr.Button(texts.NEW_CHAT, size="sm", scale=0, min_width=0, elem_id="new-chat")
 
     def build_messages(self) -> None:
         """The chat."""

@@ -13,7 +13,7 @@ from localspec.application.remembered import Choice
 from localspec.application.state import Application, Conversation
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
-from localspec.ui import dialogs, elements, endpoint_part
+from localspec.ui import dialogs, elements, endpoint_part, page_markup
 from localspec.ui.chat_list_part import ChatListPart
 from localspec.ui.chat_part import ChatPart
 from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS, ChatUpdates
@@ -24,7 +24,7 @@ from localspec.ui.library_part import LibraryPart, pressed
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
 from localspec.ui.model_part import ModelPart
 from localspec.ui.options import SAMPLING_ORDER
-from localspec.ui.part import EACH, QUICK, Part, Tick, Updates, hidden, html, identity, only, warned
+from localspec.ui.part import EACH, QUICK, Part, Tick, Updates, hidden, html, identity, only, tab, warned
 from localspec.ui.settings_part import MethodPart, ReadingPart, SamplingPart, SystemPart
 
 
@@ -65,42 +65,54 @@ class Page:
 
     def build(self, choice: Choice | None = None) -> None:
         """Make the components inside the current Blocks. `choice` is what is loaded first."""
+        self.chat.build_told()
         with gr.Row(elem_id="columns"):
-            with gr.Column(scale=0, min_width=200, elem_id="chats-column"):
+            with gr.Column(scale=0, min_width=0, elem_id="chats-column"):
+                with gr.Row(elem_id="chats-head"):
+                    html("title", f"<h1>{texts.TITLE}</h1>")
+                    self.chat.build_new()
                 self.chat_list.build()
-            with gr.Column(scale=7, min_width=320, elem_id="chat-column"):
+            with gr.Column(scale=1, min_width=0, elem_id="chat-column"):
                 self._build_chat()
-            with gr.Column(scale=4, min_width=300, elem_id="side-column"):
-                self.method.build()
+            with gr.Column(scale=0, min_width=0, elem_id="panel-column"):
+                html("panel-head", page_markup.panel_head())
+                self.method.build_explained()
                 self.comparison.build()
-                with gr.Accordion(texts.DOCUMENTS, open=True, elem_id="documents-part"):
-                    self.library.build()
-                    self.embedders.build()
-                self.models.build(choice or Choice())
-                self.models.catalogue.build()
-                self.system.build()
-                self.sampling.build()
-                self.endpoint.build()
+        with gr.Column(elem_id="settings"):
+            self._build_settings(choice or Choice())
+        self.citing.build()
+        for name, drawn in (("keys", dialogs.keys()), ("quit", dialogs.quitting()), ("watch", dialogs.watching())):
+            html(name, drawn)
+        self.look = hidden("look")
 
     def _build_chat(self) -> None:
         with gr.Row(elem_id="heading"):
-            gr.Button(texts.CHATS, size="sm", scale=0, min_width=70, elem_id="toggle-chats")
-            html("title", f"<h1>{texts.TITLE}</h1>")
+            html("chats-button", page_markup.chats_button())
             self.models.build_status()
-            self.chat.build_new()
-            html("keys", dialogs.keys())
-            html("quit", dialogs.quitting())
-            html("watch", dialogs.watching())
-            self.look = hidden("look")
+            html("heading-buttons", page_markup.heading_buttons())
         self.models.catalogue.build_card()
-        self.chat.build_told()
         self.chat.build_messages()
-        self.citing.build()
         self.chat.build_below()
+        self.chat.build_entry()
         with gr.Row(elem_id="asking"):
             self.library.build_active()
             self.reading.build()
-        self.chat.build_entry()
+            self.method.build()
+
+    def _build_settings(self, choice: Choice) -> None:
+        """A dialog with tabs (`settings.js`); all of its fields are in the page from the start."""
+        html("settings-head", page_markup.settings_head())
+        with tab("model"):
+            self.models.build(choice)
+            self.models.catalogue.build()
+        with tab("sampling"):
+            self.system.build()
+            self.sampling.build()
+        with tab("documents"):
+            self.library.build()
+            self.embedders.build()
+        with tab("endpoint"):
+            self.endpoint.build()
 
     def connect(self, blocks: gr.Blocks) -> None:
         """Tie the handlers to the components, inside the `blocks` that hold them."""

@@ -18,8 +18,8 @@ Update = Any
 Updates = tuple[Update, ...]
 
 QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
-"""The options of every handler. None goes by Gradio's queue, which wakes a thousand times a second while it is empty and
-lets a page wait for its answers; so none may give more than one, and what is to be said goes by `warn` and `inform`."""
+"""The options of every handler. None goes by Gradio's queue, which wakes a thousand times a second while it is empty,
+and lets a page wait for answers; so none may give more than one, and what is to be said goes by `warn` and `inform`."""
 LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 EACH: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
@@ -32,6 +32,11 @@ def html(name: str, drawn: str = "") -> gr.Markdown:
 def hidden(name: str) -> gr.Textbox:
     """A field that the page's scripts write into: the server hears of buttons inside markup."""
     return gr.Textbox(visible="hidden", elem_id=name)
+
+
+def tab(name: str) -> gr.Column:
+    """A tab of the settings, which `settings.js` shows and hides."""
+    return gr.Column(elem_id=f"tab-{name}", elem_classes="settings-tab")
 
 
 def closed(label: str, name: str) -> gr.Accordion:

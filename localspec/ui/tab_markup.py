@@ -1,4 +1,4 @@
-"""What a tab is told beside what it shows, as markup: its address, what goes into the entry, notices. Pure functions."""
+"""What a tab is told beside what it shows, as markup: address, text for the entry, notices. Pure functions."""
 
 from __future__ import annotations
 
