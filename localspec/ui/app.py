@@ -26,11 +26,23 @@ from localspec.ui import change_events
 from localspec.ui.environment import uploads_folder
 from localspec.ui.exports import Exports
 from localspec.ui.page import Page
+from localspec.ui.page_scripts import PageScripts
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
-    *("changes.js", "page.js", "views.js", "entry.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js"),
+    *(
+        "calm.js",
+        "changes.js",
+        "page.js",
+        "views.js",
+        "entry.js",
+        "quit.js",
+        "copy.js",
+        "keys.js",
+        "libraries.js",
+        "citing.js",
+    ),
     "copying.js",
 )
 STYLES = ("base", "layout", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
@@ -143,11 +155,12 @@ def _launch(
         app_kwargs={
             # The first stands before the others.
             "middleware": [
-                Middleware(Guard, scripts=[script], bind=bind),
+                Middleware(Guard, bind=bind),
                 Middleware(SignInPage, auth=auth),
                 Middleware(RouteAllowlist, uploads=uploads_folder()),
                 Middleware(Uploads, folder=uploads_folder()),
                 Middleware(Exports, application=application),
+                Middleware(PageScripts, script=script),
             ],
             "routes": [*routes, *change_events.routes(application), *application.endpoint.routes()],
             "docs_url": None,
@@ -156,7 +169,6 @@ def _launch(
         },
         theme=_theme(),
         css_paths=[_HERE / "styles" / f"{name}.css" for name in STYLES],
-        head=f"<script>{script}</script>",
         favicon_path=menu.ICON,
     )
     return blocks

@@ -115,7 +115,7 @@ class ModelPart(Part):
 
     def connect_opening(self, blocks: gr.Blocks) -> None:
         """What a tab is told when it is opened."""
-        blocks.load(self.open, self.fields, self.fields, show_progress="hidden", api_visibility="private")
+        blocks.load(self.open, self.fields, self.fields, **QUICK)
 
     def tell(self, tick: Tick) -> None:
         """What is loaded, what could be, and whether what is picked fits."""

@@ -77,8 +77,10 @@
       last = name;
       for (const store of stores()) { try { store.setItem("library", name); } catch { /* it is not remembered */ } }
     };
+    const line = document.querySelector("#active-library");
+    if (!line) { setTimeout(follow, 100); return; }
     keep();
-    new MutationObserver(keep).observe(document.querySelector("#active-library") || document.body, { childList: true, subtree: true });
+    new MutationObserver(keep).observe(line, { childList: true, subtree: true });
   };
   const goOn = (tries = 300) => {
     const name = remembered();
