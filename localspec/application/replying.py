@@ -74,6 +74,13 @@ class ReplyTask(AnswerWorker):
         self._publish(activity=texts.WAITING_MODEL)
         super().start()
 
+    def stop(self) -> None:
+        """End, and say at once that it ends."""
+        super().stop()
+        with self._condition:
+            if not self._view.is_final:
+                self._show_view(self._view)
+
     def discard(self) -> None:
         """Stop, and show nothing more."""
         self.discarded = True
@@ -142,6 +149,8 @@ class ReplyTask(AnswerWorker):
         """Queue the files; one that cannot be read keeps no other from being added."""
         added = []
         for number, path in enumerate(self._files):
+            if self.is_stopping:
+                break
             self._publish(activity=texts.WAITING_DOCUMENTS, fraction=number / len(self._files))
             try:
                 added.append(library.add(path).id)
@@ -151,7 +160,7 @@ class ReplyTask(AnswerWorker):
 
     def _wait(self, library: Library) -> None:
         """Until every document can be searched (vectors come later), or failed, or is not to be read now."""
-        while not self._stopping.wait(0):
+        while not self.is_stopping:
             documents = library.documents()
             waiting = [info for info in documents if is_unsearchable(info.status)]
             if not waiting or library.progress.problem or library.paused:
@@ -161,7 +170,7 @@ class ReplyTask(AnswerWorker):
             stage = texts.STAGES.get(progress.stage, texts.STATUS["queued"])
             ready = 1 - len(waiting) / max(1, len(documents))
             self._publish(activity=f"{texts.WAITING_DOCUMENTS} {name}: {stage}", fraction=ready)
-            self._stopping.wait(_POLL_SECONDS)
+            self.signal.wait(_POLL_SECONDS)
 
     def _tell(self, library: Library, added: list[int]) -> None:
         """What became of the files, in words."""
@@ -204,9 +213,9 @@ class ReplyTask(AnswerWorker):
             system=chat.system,
         )
         if self._goes_on:
-            answer = session.go_on(self._options)
+            answer = session.go_on(self._options, stop=self.signal)
         else:
-            answer = session.ask(self._question, self._options, instead_of=self._instead_of)
+            answer = session.ask(self._question, self._options, instead_of=self._instead_of, stop=self.signal)
         turn: Turn | None = None
         try:
             with self.follow(answer) as updates:
@@ -218,7 +227,9 @@ class ReplyTask(AnswerWorker):
                     self._show(update)
         finally:
             self._keep(recording, turn)
-        if turn is not None:
+        if turn is None:  # stopped before it was its turn
+            self._publish(state="stopped")
+        else:
             written = bool(turn.reply_tokens)
             self._notices, self._problems = turn.notices, turn.problems
             self._publish(
@@ -271,9 +282,16 @@ class ReplyTask(AnswerWorker):
         said = {"problems": tuple(self._problems), "notices": tuple(self._notices)}
         self._published = monotonic()
         with self._condition:
-            self._view = replace(self._view, **said, **changes)  # type: ignore[arg-type]
-            self._version += 1
-            self._condition.notify_all()
+            self._show_view(replace(self._view, **said, **changes))  # type: ignore[arg-type]
+
+    def _show_view(self, view: View) -> None:
+        """Inside the condition. Whatever is at work after a stop, the page says that it ends."""
+        if self.is_stopping and not view.is_final:
+            self._view = replace(view, stopping=True, activity=texts.STOPPING, fraction=None)
+        else:
+            self._view = replace(view, stopping=False)
+        self._version += 1
+        self._condition.notify_all()
 
 
 def _copy(metrics: ReplyMetrics) -> ReplyMetrics:
