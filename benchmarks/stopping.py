@@ -140,8 +140,11 @@ def main() -> None:
         "waiting": stops_while_waiting(engine, prompt, wanted),
     }
     result: dict[str, object] = {
-        "machine": machine(engine.model.threads), "model": engine.name, "draft": engine.draft_name, "tokens": options.tokens
-    }  # fmt: skip
+        "machine": machine(engine.model.threads),
+        "model": engine.name,
+        "draft": engine.draft_name,
+        "tokens": options.tokens,
+    }
     for name, seconds in figures.items():
         longest, median = max(seconds, default=0.0), float(np.median(seconds or [0.0]))
         print(f"{name}: {len(seconds)} stops, median {median:.3f} s, longest {longest:.3f} s")
