@@ -199,7 +199,7 @@ class Engine:
                 self._wanted -= 1
 
     def _heed(self, stop: StopSignal | None) -> None:
-        self.model.heed(stop)
+        self.model.stopping.heed(stop)
         if self._loaded_draft is not None:
             self._loaded_draft.heed(stop)
 

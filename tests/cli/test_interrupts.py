@@ -56,7 +56,7 @@ def test_it_ends_a_batch() -> None:
     tokens = np.random.default_rng(1).integers(300, 40_000, 1000).astype(np.int32)
     with closing(LlamaModel(resolve("").path, LoadSettings(context=1024, gpu_layers=0))) as model:
         with stop_at_interrupt() as stop:
-            model.heed(stop)
+            model.stopping.heed(stop)
             timer = threading.Timer(0.02, lambda: os.kill(os.getpid(), signal.SIGINT))
             timer.start()
             with pytest.raises(StoppedError):
@@ -64,6 +64,6 @@ def test_it_ends_a_batch() -> None:
                     model.begin(tokens)
                     model.forget()
             timer.join()
-        model.heed(None)
+        model.stopping.heed(None)
         model.begin(tokens[:100])
         assert model.cached == 99

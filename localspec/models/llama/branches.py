@@ -72,9 +72,7 @@ class BranchingContext(WeightsContext):
             self._batch.outputs[rows - 1] = is_last
             if is_last and meanwhile is not None:
                 meanwhile()
-            started = perf_counter()
-            self._decode(rows)
-            self._portions.observe(rows, perf_counter() - started)
+            self._portions.read(rows, self._decode)
             start += rows
             self._cached = tokens[:start].copy()
         logits = view(llama_cpp.llama_get_logits_ith(self._context, -1), 1, self._weights.vocabulary_size)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import threading
+from collections.abc import Callable
+from time import perf_counter
 from typing import Any
 
 import llama_cpp
@@ -72,6 +74,8 @@ class Stopping:
 
     def heed(self, signal: StopSignal | None) -> None:
         """Heed this one from now on; None: none. Not while the context decodes."""
+        if signal is self._signal:  # also of a context that was freed
+            return
         self._signal = signal
         if self.ends_batches:
             asked = llama_cpp.ggml_abort_callback() if signal is None else _is_empty()
@@ -96,6 +100,12 @@ class Portions:
     def rows(self, most: int) -> int:
         """Of the next one, at most so many."""
         return min(self._rows, most)
+
+    def read(self, rows: int, decode: Callable[[int], None]) -> None:
+        """Decode so many rows, and see how long that takes."""
+        started = perf_counter()
+        decode(rows)
+        self.observe(rows, perf_counter() - started)
 
     def observe(self, rows: int, seconds: float) -> None:
         """One of so many rows took so long. A short one, the last of a prompt, tells nothing."""

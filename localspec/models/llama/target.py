@@ -23,7 +23,7 @@ from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, 
 from localspec.models.llama.backend import halves, logits_address, recent_log, row_at, view
 from localspec.models.llama.batch import BatchArrays, SharedTrunk, decode, free_context, native_batch
 from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
-from localspec.models.llama.stopping import ABORTED, Portions, Stopping, StopSignal
+from localspec.models.llama.stopping import ABORTED, Portions, Stopping
 from localspec.models.llama.threads import ThreadChoice
 from localspec.models.llama.weights import MIN_CELLS, LoadSettings, Weights
 from localspec.native import graphs, steps
@@ -69,8 +69,9 @@ class LlamaModel(Weights):
             self.close()
             raise
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._stopping = Stopping(self._context, self)
-        self._portions = Portions(PREFILL_ROWS, sized=not self._stopping.ends_batches)
+        self.stopping = Stopping(self._context, self)
+        """raises StoppedError out of `prefill` and `decode`; the cache keeps what was committed before"""
+        self._portions = Portions(PREFILL_ROWS, sized=not self.stopping.ends_batches)
         self._trunk = SharedTrunk(self._memory, MAX_LEAVES)
         self._batch = BatchArrays(PREFILL_ROWS, MAX_LEAVES)
         self._native_batch = native_batch(self._batch)
@@ -111,12 +112,6 @@ class LlamaModel(Weights):
     def cached(self) -> int:
         """Positions the KV cache holds."""
         return len(self._cached)
-
-    def heed(self, signal: StopSignal | None) -> None:
-        """Raise StoppedError out of `prefill` and `decode` once this is set, in the middle of a batch where the device
-        lets it end; None: no longer. What was committed before stays in the KV cache, and nothing else."""
-        if self._context:
-            self._stopping.heed(signal)
 
     def forget(self) -> None:
         """Empty the KV cache, so that the next request starts afresh."""
@@ -190,9 +185,7 @@ class LlamaModel(Weights):
         while start < total:
             part = tokens[start : min(start + self._portions.rows(most), total)]
             rows = self._batch.fill(part, np.arange(start, start + len(part)), outputs=states)
-            started = perf_counter()
-            self._run(rows)
-            self._portions.observe(rows, perf_counter() - started)
+            self._portions.read(rows, self._run)
             self._cached.extend(part.tolist())
             if states:
                 self._keep_states(start, self.states(rows))
@@ -380,7 +373,7 @@ class LlamaModel(Weights):
         return self.thread_choice.disturbed
 
     def _run(self, rows: int) -> None:
-        self._stopping.check()
+        self.stopping.check()
         self._logits = 0
         started, computed = perf_counter(), process_time()
         code = decode(self._context, self._native_batch, rows, undo=lambda: self._trunk.cut(len(self._cached)))

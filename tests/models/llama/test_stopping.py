@@ -78,7 +78,7 @@ def written(model: LlamaModel, prompt: NDArray[np.int32], drafters: list[Drafter
 
 
 def test_a_batch_can_be_ended_here(model: LlamaModel, draft: DraftModel) -> None:
-    assert model._stopping.ends_batches
+    assert model.stopping.ends_batches
     assert draft._live._stopping.ends_batches
 
 
@@ -174,7 +174,7 @@ def test_the_draft_model_follows_on_where_it_was_stopped(draft: DraftModel) -> N
 def test_a_signal_ends_a_batch_from_another_thread(model: LlamaModel) -> None:
     prompt = random_text(CONTEXT - 2, seed=9)
     stop = StopSignal()
-    model.heed(stop)
+    model.stopping.heed(stop)
     prefill = model.prefill(prompt)
     next(prefill)
     stopping = threading.Timer(0.02, stop.set)
@@ -185,7 +185,7 @@ def test_a_signal_ends_a_batch_from_another_thread(model: LlamaModel) -> None:
     with pytest.raises(StoppedError):
         model.begin(prompt)
     assert model.cached < len(prompt) - 1
-    model.heed(None)
+    model.stopping.heed(None)
     model.begin(prompt[:300])
     with pytest.raises(StoppedError):
         stop.check()
@@ -197,7 +197,7 @@ def test_a_signal_that_is_set_before_ends_everything(model: LlamaModel, draft: D
     assert not stop.is_set
     stop.check()
     stop.set()
-    for heeding in (model, draft):
+    for heeding in (model.stopping, draft):
         heeding.heed(stop)
     try:
         with pytest.raises(StoppedError):
@@ -206,7 +206,7 @@ def test_a_signal_that_is_set_before_ends_everything(model: LlamaModel, draft: D
         with pytest.raises(StoppedError):
             draft.follow(random_text(5))
     finally:
-        for heeding in (model, draft):
+        for heeding in (model.stopping, draft):
             heeding.heed(None)
     model.begin(random_text(5))
     assert draft.follow(random_text(5)) is not None
