@@ -95,8 +95,6 @@ def test_whoever_waits_for_a_turn_need_not_wait_for_its_end(engine: Engine) -> N
         assert not ended.is_set()
         stop.set()
         assert ended.wait(30), "it waited for the turn"
-        assert engine.busy
     thread.join()
-    assert not engine.busy
     with engine.turn():
         engine.model.begin(prompt)

@@ -19,7 +19,7 @@ from localspec.models.llama import LlamaModel, LoadSettings
 
 def test_the_first_sets_a_signal_and_the_second_interrupts() -> None:
     with stop_at_interrupt() as stop:
-        assert not stop.is_set
+        assert not stop.wait(0)
         signal.raise_signal(signal.SIGINT)
         assert stop.is_set
         with pytest.raises(KeyboardInterrupt):
