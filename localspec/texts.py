@@ -86,6 +86,7 @@ QUIT_SURE = "Quit LocalSpec?"
 QUIT_WHAT = (
     "An answer that is being written ends where it is. Documents that are not indexed yet go on at the next start."
 )
+STOPPING = "Stopping …"
 QUITTING = "LocalSpec is stopping …"
 QUIT_DONE = "LocalSpec has stopped"
 QUIT_DONE_ADVICE = "You can close this window. Start LocalSpec again to go on."

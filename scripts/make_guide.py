@@ -15,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "docs" / "guide.md"
 STYLE = """
 body { font: 11.5pt/1.55 "Source Sans Pro", "Noto Sans", sans-serif; color: #1e293b; }
-h1 { font-size: 22pt; color: #0f766e; margin: 0 0 10pt; } h2 { font-size: 14pt; margin: 16pt 0 4pt; break-after: avoid; }
+h1 { font-size: 22pt; color: #0f766e; margin: 0 0 10pt; }
+h2 { font-size: 14pt; margin: 16pt 0 4pt; break-after: avoid; }
 p, ul { margin: 0 0 7pt; } li { margin-bottom: 3pt; }
 """
 

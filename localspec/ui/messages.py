@@ -80,7 +80,7 @@ def _thought(view: View, said: str) -> str:
 def _below(view: View) -> list[str]:
     """What stands under the text, or instead of it."""
     parts = []
-    if not view.is_final and not view.text and not view.thinking:
+    if view.stopping or not (view.is_final or view.text or view.thinking):
         if view.fraction is None:
             parts.append(elements.note(view.activity, "activity"))
         else:

@@ -145,7 +145,7 @@ class Visit:
             field.fill("" if value is None else str(value))
             field.blur()
             self.settle()
-        expect(field).to_have_value("" if value is None else str(value))
+            expect(field).to_have_value("" if value is None else str(value))
         self.settings[name] = value
 
     def settle(self) -> None:
