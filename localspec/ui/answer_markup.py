@@ -57,8 +57,11 @@ _MARKER = re.compile(r"(?<!!)\[(\d{1,3}(?:\s?[,;]\s?\d{1,3}){0,9})\](?!\()")
 _INDENTED_BY_TAB = re.compile(r"(?:^|[\n\r\u2028\u2029]) *\t")
 """The page's parser would write spaces instead."""
 _PLACE_OF_FORMULA = "%%%LATEX_BLOCK"
-"""What the page writes in a formula's place for a moment, begins so; where somebody else wrote that, it is no formula."""
-_COPY_BUTTON = '<button title="copy" class="copy_code_button"><span class="copy-text">⧉</span><span class="check">✓</span></button>'
+"""What the page writes in a formula's place for a moment begins so; where a person or model wrote that, it stays."""
+_COPY_BUTTON = (
+    '<button title="copy" class="copy_code_button">'
+    '<span class="copy-text">⧉</span><span class="check">✓</span></button>'
+)
 
 
 def answer(text: str, numbers: Collection[int] = ()) -> str:
