@@ -162,9 +162,10 @@ EDIT = "Edit"
 EDIT_THIS = "Edit this question"
 KEPT_BEFORE = "The answer from before stays."
 SAME_AGAIN = (
-    "The same answer came again: at temperature 0 the likeliest word is always taken. Raise the temperature under"
-    " “Advanced” for another one."
+    "The same answer came again: at temperature 0 the likeliest word is always taken. Raise the temperature for another"
+    " one."
 )
+SAME_SEED = "The same answer came again: the seed is fixed. Empty the field “Seed” for another one."
 METHOD = "Drafts"
 LIBRARY = "Library"
 LIBRARY_INFO = "Dropped documents join this library."

@@ -15,6 +15,7 @@ from localspec.application.chats import Chat, Exchange, View
 from localspec.application.replying import ReplyTask
 from localspec.application.state import Application, Conversation
 from localspec.chat.comparison import with_seed
+from localspec.chat.report import same_again
 from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.speculation.metrics import ReplyMetrics
@@ -133,8 +134,8 @@ class ChatPart(Part):
         wanted = _Wanted(last.question, instead_of=len(exchanges) - 1, names=last.files)
         yield from self._answer(conversation, wanted, settings)
         now = exchanges[-1].turn if exchanges else None
-        if before is not None and now is not None and now is not before and now.reply == before.reply:
-            gr.Info(texts.SAME_AGAIN)
+        if before is not None and now is not None and (said := same_again(before, now)):
+            gr.Info(said)
 
     def undo(self, request: gr.Request) -> Updates:
         """Take the last question back, with its answer: it stands in the entry again."""

@@ -17,6 +17,9 @@ from tests.ui.test_answers import AnswerVisit
 
 pytestmark = pytest.mark.browser
 
+COPY = re.compile("^(Copy|Copied) message$")
+"""A button is called otherwise once it was pressed."""
+
 GROWING = "\n\n".join(
     case.text
     for case in MARKDOWN_CASES
@@ -62,7 +65,7 @@ def copied(visit: AnswerVisit, button: Locator) -> str:
 def test_code_is_shown_and_copied_as_the_model_wrote_it(visit: AnswerVisit) -> None:
     visit.open("Brackets")
     expect(visit.answers).to_have_count(len(MARKDOWN_CASES))
-    copies = visit.page.locator("#chat").get_by_role("button", name="Copy message")
+    copies = visit.page.locator("#chat").get_by_role("button", name=COPY)
     expect(copies).to_have_count(2 * len(MARKDOWN_CASES))
     for number, case in enumerate(MARKDOWN_CASES):
         answer = visit.answers.nth(number)
@@ -75,6 +78,8 @@ def test_code_is_shown_and_copied_as_the_model_wrote_it(visit: AnswerVisit) -> N
         assert [copied(visit, button) for button in buttons.all()] == list(case.blocks)
         assert copied(visit, copies.nth(2 * number)) == f"Repeat: {case.text}"
         assert copied(visit, copies.nth(2 * number + 1)) == case.text
+        # What is told to those who hear the page.
+        expect(answer.locator("[data-testid=bot]")).to_have_attribute("aria-label", f"bot's message: {case.text}")
     assert visit.page.locator("#chat .message :is(img, script, details, think, iframe)").count() == 0
     # Colours are there, and no diagram.
     assert visit.page.locator("#chat code.language-markup .token").count() > 0
@@ -102,7 +107,7 @@ def test_no_beginning_of_an_answer_shows_an_entity_or_runs_anything(visit: Answe
         for entity in re.findall(r"&(?:#\w+|lt|gt|amp|quot);", text):
             assert entity in GROWING
         assert "written:" not in text
-    buttons = visit.page.locator("#chat").get_by_role("button", name="Copy message")
+    buttons = visit.page.locator("#chat").get_by_role("button", name=COPY)
     assert copied(visit, buttons.last) == GROWING
     visit.grammar("")
     visit.assert_quiet()
@@ -117,7 +122,7 @@ def test_without_a_clipboard_the_same_is_copied(browser: Browser, app: RunningAp
     expect(visited.answers).to_have_count(len(MARKDOWN_CASES))
     case = next(one for one in MARKDOWN_CASES if one.blocks and "\t" in one.blocks[0])
     answer = visited.answers.nth(MARKDOWN_CASES.index(case))
-    button = visited.page.locator("#chat").get_by_role("button", name="Copy message")
+    button = visited.page.locator("#chat").get_by_role("button", name=COPY)
     for one, expected in (
         (button.nth(2 * MARKDOWN_CASES.index(case) + 1), case.text),
         (answer.locator(".copy_code_button").first, case.blocks[0]),
