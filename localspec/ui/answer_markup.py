@@ -54,8 +54,6 @@ _WEB: Final = ("http://", "https://", "mailto:")
 _URL = re.compile(r"https?://[^\s<>\"'`|\\]+[^\s<>\"'`|\\.,:;!?*_~)\]}]", re.IGNORECASE)
 _MARKER = re.compile(r"(?<!!)\[(\d{1,3}(?:\s?[,;]\s?\d{1,3}){0,9})\](?!\()")
 """Numbers of passages as models write them: [1], or [1, 2]."""
-_INDENTED_BY_TAB = re.compile(r"(?:^|[\n\r\u2028\u2029]) *\t")
-"""The page's parser would write spaces instead."""
 _PLACE_OF_FORMULA = "%%%LATEX_BLOCK"
 """What the page writes in a formula's place for a moment begins so; where a person or model wrote that, it stays."""
 _COPY_BUTTON = (
@@ -225,8 +223,9 @@ def _tag(token: Token) -> str:
 
 def _code(token: Token) -> str:
     """A block of code: a fence that no line of it can close, or markup where the page's parser would change it."""
-    code = token.content
-    if _INDENTED_BY_TAB.search(code) or _PLACE_OF_FORMULA in code:
+    code = token.content if token.content.endswith("\n") or not token.content else f"{token.content}\n"
+    # Tabs would be spaces: Gradio expands them, and its page those at a line's beginning once more.
+    if "\t" in code or _PLACE_OF_FORMULA in code:
         escaped = _text(code).replace("\n", "&#10;").replace("\t", "&#9;")
         return f'<div class="code_wrap">{_COPY_BUTTON}<pre><code>{escaped}</code></pre></div>'
     ticks = max((len(run) for run in re.findall("`+", code)), default=0)
@@ -234,7 +233,7 @@ def _code(token: Token) -> str:
     language = LANGUAGES.get(token.info.strip().partition(" ")[0].lower(), "")
     # The page leaves out one empty line at the end.
     empty = "\n" if code.endswith("\n\n") or code == "\n" else ""
-    return f"{fence}{language}\n{code}{'' if code.endswith(chr(10)) or not code else chr(10)}{empty}{fence}"
+    return f"{fence}{language}\n{code}{empty}{fence}"
 
 
 @lru_cache(maxsize=1024)
@@ -269,7 +268,7 @@ def _span(token: Token) -> str:
         return _link(str(token.attrs["href"]), str(token.attrs.get("title", "")))
     if token.tag in ("em", "strong", "s", "a"):
         return f"</{token.tag}>" if token.nesting < 0 else f"<{token.tag}>"
-    return _text(token.content)
+    return _text(token.content).replace("\n", "<br>")
 
 
 def _link(address: str, title: str = "") -> str:

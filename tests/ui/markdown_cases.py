@@ -25,6 +25,7 @@ MARKDOWN_CASES = (
     MarkdownCase("C:\\Users\\<name>\\file_*_old.txt", words=("C:\\Users\\<name>\\file_*_old.txt",)),
     MarkdownCase("<https://example.org/a?b=c&d=e> <a@b.org>", words=("<https://example.org/a?b=c&d=e> <a@b.org>",)),
     MarkdownCase("![p](http://evil.example/q.png) ![a][b]", words=("![p](http://evil.example/q.png) ![a][b]",)),
+    MarkdownCase("![a\nb](http://evil.example/q.png)", words=("![a", "b](http://evil.example/q.png)")),
     MarkdownCase("[1]: handbook.pdf", words=("[1]: handbook.pdf",)),
     MarkdownCase("[x](javascript:alert(1)) [2](x)", words=("[x](javascript:alert(1)) [2](x)",)),
     MarkdownCase(
@@ -53,6 +54,7 @@ MARKDOWN_CASES = (
         "```go\nfunc f() {\n\tif a < b {\n\t\treturn &x\n\t}\n}\n```",
         ("func f() {\n\tif a < b {\n\t\treturn &x\n\t}\n}",),
     ),
+    MarkdownCase("```\na\tb\n```\n- c\td", ("a\tb",), ("c",)),
     MarkdownCase("```\n  two spaces first\n\n\n```", ("  two spaces first\n\n",)),
     MarkdownCase("```\n```\nafter", ("",), ("after",)),
     MarkdownCase("```html\n<b>still being written", ("<b>still being written",)),
