@@ -18,6 +18,7 @@ from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.engine import Engine
 from localspec.chat.history import Recording
 from localspec.chat.methods import has_states
+from localspec.chat.report import same_again
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
@@ -101,8 +102,8 @@ class ReplyTask(AnswerWorker):
         before, now, asked = self._place.turn, self.turn, self._asked
         is_retry = asked.instead_of is not None and not asked.typed
         is_lost = not self.discarded and self._put_back(self._view)
-        if is_retry and not is_lost and before is not None and now is not None and now.reply == before.reply:
-            self.conversation.inform(texts.SAME_AGAIN)
+        if is_retry and not is_lost and before is not None and now is not None and (said := same_again(before, now)):
+            self.conversation.inform(said)
         self._is_over = True
         self._application.changes.tell()
 
