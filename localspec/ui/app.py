@@ -30,7 +30,7 @@ from localspec.ui.page_scripts import PageScripts
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = tuple(["calm", "changes", "page", "views", "entry", "quit", "copy", "keys", "libraries", "citing", "copying"])
+SCRIPTS = ("calm", "changes", "page", "views", "entry", "quit", "copy", "keys", "libraries", "citing", "copying")
 """In this order, all of them before Gradio's"""
 STYLES = tuple(
     ["base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow"]
