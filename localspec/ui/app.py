@@ -28,8 +28,11 @@ from localspec.ui.page import Page
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js")
-STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
+SCRIPTS = (
+    *("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js"),
+    "picker.js",
+)
+STYLES = ("base", "chat", "chats", "panel", "documents", "models", "picker", "settings", "dialogs", "narrow")
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4

@@ -60,7 +60,8 @@ class Page:
         """All of them."""
         return [
             *(self.chat_list, self.chat, self.citing, self.reading, self.method, self.comparison, self.library),
-            *(self.embedders, self.models, self.models.catalogue, self.system, self.sampling, self.endpoint),
+            *(self.embedders, self.models, self.models.picker, self.models.catalogue, self.system, self.sampling),
+            self.endpoint,
         ]
 
     def build(self, choice: Choice | None = None) -> None:
