@@ -159,7 +159,7 @@ def tune_command(
     if as_json:
         sys.stdout.write(json.dumps(tuning_figures(found), ensure_ascii=False) + "\n")
     else:
-        Console(width=120, highlight=False).print(_tuning_table(found))
+        Console(width=150, highlight=False).print(_tuning_table(found))
     errors.print(escape(tuning_sentence(found)), soft_wrap=True)
     other = found.fingerprint if found.in_use else ""
     if other and (libraries := states_of(other)):
