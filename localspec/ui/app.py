@@ -30,10 +30,24 @@ from localspec.ui.page_scripts import PageScripts
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("calm", "changes", "page", "views", "entry", "quit", "copy", "keys", "libraries", "citing", "copying")
+SCRIPTS = (
+    "calm",
+    "changes",
+    "page",
+    "views",
+    "entry",
+    "quit",
+    "copy",
+    "keys",
+    "libraries",
+    "citing",
+    "copying",
+    "picker",
+)
 """In this order, all of them before Gradio's"""
-STYLES = tuple(
-    ["base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow"]
+STYLES = (
+    *("base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "picker", "settings", "dialogs"),
+    "narrow",
 )
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
