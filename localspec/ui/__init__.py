@@ -4,14 +4,17 @@
 `connect`, and says at every tick in `tell` what there is to see (`part.py`). The page connects parts: buttons inside
 markup, and the tick. `chat_updates` and `library_updates` are what several parts send alike. Modules that draw are pure
 functions from values to markup: `…_markup.py`, `panel`, `chat_list`, `messages`, `maths`, and `elements`, which
-escapes; `dialogs` are those of the heading. Scripts and styles lie in `scripts/` and `styles/`. `app` serves all of it behind `access`;
-`exports` answers downloads. `environment` settles what Gradio reads there, before it is imported.
+escapes; `dialogs` are those of the heading. Scripts and styles lie in `scripts/` and `styles/`. `app` serves all of it
+behind `access`; `exports` answers downloads. `first_page` serves the page with what `application.preferences` hold,
+`kept_fields` writes what is chosen into them and tells other tabs; a part says in `opening` what its fields hold in a
+new tab. `environment` settles what Gradio reads there, before it is imported.
 
-A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER`. A new figure: `panel`.
+A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER` and among the fields of
+`application.preferences`. A new figure: `panel`.
 
 Markup that people, documents or models control is escaped (`elements`); the policy of `access.guard` is for what slips
 through: no remote picture, script, frame, form or connection. Uploads are served as bytes, never as pages or scripts.
-Formulas stand between marks that nobody writes, and Gradio's KaTeX knows these marks alone; `copying.js` gives the
+Formulas stand between marks that nobody writes, and Gradio's KaTeX knows these marks alone; `scripts/copying.js` gives the
 clipboard what was written instead of that markup. A component that needs another route of Gradio's is let through in
 `access.route_allowlist`.
 

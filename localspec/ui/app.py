@@ -24,12 +24,17 @@ from localspec.desktop import menu
 from localspec.errors import SettingsError
 from localspec.ui.environment import uploads_folder
 from localspec.ui.exports import Exports
+from localspec.ui.first_page import FirstPage
 from localspec.ui.page import Page
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js")
-STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
+SCRIPTS = (
+    *("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js", "radios.js"),
+)
+FIRST_SCRIPT = "look.js"
+"""This one runs before anything is painted."""
+STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "look", "dialogs", "narrow")
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
@@ -51,8 +56,8 @@ def free_port(first: int = DEFAULT_PORT, host: str = LOOPBACK) -> int:
     raise SettingsError(texts.NO_PORT.format(first=first, last=last))
 
 
-def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
-    """The page with its events."""
+def build(application: Application, choice: Choice | None = None) -> tuple[gr.Blocks, Page]:
+    """The page with its events, as Gradio has it and as its parts."""
     with gr.Blocks(
         title=texts.TITLE, analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 3600)
     ) as made:
@@ -61,7 +66,7 @@ def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
         page.build(choice)
         page.connect(blocks)
     blocks.queue(max_size=64, default_concurrency_limit=1)
-    return blocks
+    return blocks, page
 
 
 def _theme() -> gr.themes.Default:
@@ -112,8 +117,9 @@ def _launch(
     auth: SessionAuth,
     bind: BindAddress,
 ) -> gr.Blocks:
-    blocks = build(application, choice)
+    blocks, page = build(application, choice)
     script = "\n".join((_HERE / "scripts" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    first = (_HERE / "scripts" / FIRST_SCRIPT).read_text(encoding="utf-8")
     blocks.launch(
         server_name=f"[{bind.host}]" if ":" in bind.host else bind.host,
         server_port=port,
@@ -138,6 +144,7 @@ def _launch(
                 Middleware(RouteAllowlist, uploads=uploads_folder()),
                 Middleware(Uploads, folder=uploads_folder()),
                 Middleware(Exports, application=application),
+                Middleware(FirstPage, page=page, blocks=blocks, script=first),
             ],
             "routes": [*routes, *application.endpoint.routes()],
             "docs_url": None,

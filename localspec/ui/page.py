@@ -9,7 +9,7 @@ import gradio as gr
 
 from localspec import texts
 from localspec.application.remembered import Choice
-from localspec.application.state import Application
+from localspec.application.state import Application, Conversation
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
 from localspec.ui import dialogs, elements, endpoint_part
@@ -21,9 +21,10 @@ from localspec.ui.comparison_part import ComparisonPart
 from localspec.ui.embedder_part import EmbedderPart
 from localspec.ui.library_part import LibraryPart, pressed
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
+from localspec.ui.look_part import LookPart
 from localspec.ui.model_part import ModelPart
 from localspec.ui.options import SAMPLING_ORDER
-from localspec.ui.part import EACH, QUICK, Part, Tick, Updates, html, only, warned
+from localspec.ui.part import EACH, QUICK, Part, Props, Tick, Updates, html, only, warned
 from localspec.ui.settings_part import MethodPart, ReadingPart, SamplingPart, SystemPart
 
 TICK_SECONDS = 1.5
@@ -47,6 +48,7 @@ class Page:
         self.system = SystemPart(application)
         self.sampling = SamplingPart(application)
         self.endpoint = endpoint_part.EndpointPart(application)
+        self.look = LookPart(application)
         self._actions = {
             **self.chat_list.actions,
             **self.comparison.actions,
@@ -54,13 +56,15 @@ class Page:
             "unedit": self.chat.unedit,
         }
         self._told = tuple(name for part in self.parts for name in part.told)
+        self._opened = tuple(name for part in self.parts for name in part.opened)
 
     @property
     def parts(self) -> list[Part]:
         """All of them."""
         return [
             *(self.chat_list, self.chat, self.citing, self.reading, self.method, self.comparison, self.library),
-            *(self.embedders, self.models, self.models.catalogue, self.system, self.sampling, self.endpoint),
+            *(self.embedders, self.models, self.models.catalogue, self.system, self.system.prompts, self.sampling),
+            *(self.endpoint, self.look),
         ]
 
     def build(self, choice: Choice | None = None) -> None:
@@ -81,6 +85,7 @@ class Page:
                 self.system.build()
                 self.sampling.build()
                 self.endpoint.build()
+                self.look.build()
 
     def _build_chat(self) -> None:
         with gr.Row(elem_id="heading"):
@@ -114,12 +119,15 @@ class Page:
         self.method.connect()
         self.system.connect()
         self.models.connect(self.library.press)
+        self.look.connect()
         act, press = self.chat_list.act, self.library.press
         # Not "always_last": one action may be an answer that goes on for minutes.
         act.change(self.act, [act, *settings], self.named(ALL_PARTS), **EACH)
         press.change(self.press, [press, method], self.library.outputs, **QUICK)
         gr.Timer(TICK_SECONDS).tick(self.refresh, method, self.named(self._told), **QUICK)
         self.models.connect_opening(blocks)
+        opened = self.named(self._opened)
+        blocks.load(self.open, opened, opened, show_progress="hidden", api_visibility="private")
         blocks.unload(self.leave)
 
     @property
@@ -172,6 +180,17 @@ class Page:
             part.tell(tick)
         tick.end()
         return only(self._told, tick.updates)
+
+    def opening(self, conversation: Conversation) -> dict[str, Props]:
+        """What components hold in a tab that is opened now, by name."""
+        return {name: props for part in self.parts for name, props in part.opening(conversation).items()}
+
+    def open(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
+        """A tab was opened: its fields say what they should, if they do not already, as where the browser kept them."""
+        wanted = self.opening(self.chat.conversation(request))
+        before = dict(zip(self._opened, fields, strict=True))
+        changed = {name: gr.update(**props) for name, props in wanted.items() if props["value"] != before[name]}
+        return only(self._opened, changed)
 
     def leave(self, request: gr.Request) -> None:
         """The tab was closed."""
