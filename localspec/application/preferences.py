@@ -130,7 +130,7 @@ class Preferences:
     """The preferences of a folder. Any thread may call any method.
 
     A file that cannot be read is set aside, and `problem` says so; a value that cannot be used is the usual one. What a
-    newer version has written beside is kept.
+    newer version has written beside is kept. Without the file all is as usual again, from the next tab on.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -138,16 +138,22 @@ class Preferences:
         self._lock = threading.Lock()
         self._rest: dict[str, Any] = {"format": FORMAT, "version": VERSION}
         """what else the file holds"""
+        self._file: tuple[int, int] | None = None
+        """of the file that was read or written last, when that was and its bytes; None where there was none"""
         self.problem = ""
         self.version = 0
         """grows with every change"""
         self.chosen = Chosen()
         """as it is now"""
-        try:
-            self._read()
-        except SettingsError as error:
-            _logger.warning("%s", error)
-            self.problem = f"{error.message} {set_aside(self._path, texts.PREFERENCES_USUAL)}"
+        with self._lock:
+            self._take_over()
+
+    def look(self) -> None:
+        """Take over what somebody else has written, or that the file was deleted."""
+        with self._lock:
+            if self._file != self._stamp():
+                self._take_over()
+                self.version += 1
 
     def update(self, **changes: object) -> None:
         """Take over and keep on disk what has changed; what a field cannot hold, as while somebody is typing, changes
@@ -170,7 +176,23 @@ class Preferences:
                 why = error.strerror or error
                 self.problem = texts.PREFERENCES_UNWRITTEN.format(path=self._path, why=why)
                 raise StoreError(self.problem, texts.PREFERENCES_UNWRITTEN_ADVICE) from error
-            self.problem = ""
+            self._file, self.problem = self._stamp(), ""
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_size
+
+    def _take_over(self) -> None:
+        self._file, self.chosen = self._stamp(), Chosen()
+        try:
+            self._read()
+        except SettingsError as error:
+            _logger.warning("%s", error)
+            self.problem = f"{error.message} {set_aside(self._path, texts.PREFERENCES_USUAL)}"
+            self._file = self._stamp()
 
     def _written(self, now: Chosen) -> str:
         data = {**self._rest, **{name: getattr(now, name) for name in NAMES}}

@@ -14,9 +14,9 @@ A new setting of an answer: a field in `settings_part`, its name in `options.SAM
 
 Markup that people, documents or models control is escaped (`elements`); the policy of `access.guard` is for what slips
 through: no remote picture, script, frame, form or connection. Uploads are served as bytes, never as pages or scripts.
-Formulas stand between marks that nobody writes, and Gradio's KaTeX knows these marks alone; `scripts/copying.js` gives the
-clipboard what was written instead of that markup. A component that needs another route of Gradio's is let through in
-`access.route_allowlist`.
+Formulas stand between marks that nobody writes, and Gradio's KaTeX knows these marks alone; `scripts/copying.js` gives
+the clipboard what was written instead of that markup. A component that needs another route of Gradio's is let through
+in `access.route_allowlist`.
 
 Imports `application`, `access`, `desktop` and what lies below. Only `app.py` imports it.
 """

@@ -38,6 +38,7 @@ class FirstPage:
 
     def _fill(self) -> None:
         """Let Gradio's description of the page, which is sent inside it, say what a tab holds that is opened now."""
+        self._page.application.preferences.look()
         props = {
             component._id: props
             for name, props in self._page.opening(self._page.application.new_conversation()).items()

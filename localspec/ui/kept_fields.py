@@ -9,7 +9,7 @@ import gradio as gr
 
 from localspec.application.preferences import Chosen
 from localspec.application.state import Conversation
-from localspec.ui.part import LATEST, QUICK, Part, Props, Tick, remember, warned
+from localspec.ui.part import LATEST, QUICK, Part, Props, Tick, mark, remember, warned
 
 
 class KeptFields:
@@ -24,6 +24,8 @@ class KeptFields:
         for name in self.names:
             field: Any = self._part.named[name]
             field.input(self._keeper(name), field, None, **LATEST)
+            if isinstance(field, gr.Textbox):  # it tells of what was pasted when it is left, and not before
+                field.blur(self._keeper(name), field, None, **LATEST)
         watch_typing(self._part, self.names)
 
     def opening(self, conversation: Conversation) -> dict[str, Props]:
@@ -38,10 +40,12 @@ class KeptFields:
 
     def _keeper(self, name: str) -> Callable[..., None]:
         def keep(value: Any, request: gr.Request) -> None:  # noqa: ANN401 - what the field gives
-            preferences = self._part.application.preferences
+            preferences, conversation = self._part.application.preferences, self._part.conversation(request)
+            if conversation.seen.get(name) == mark(repr(value)):
+                return  # nothing was changed here; another tab may have changed it
             with warned():
                 preferences.update(**{name: value})
-            now_shown(self._part.conversation(request), preferences.chosen, (name,))
+            now_shown(conversation, preferences.chosen, (name,))
 
         return keep
 
