@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gradio as gr
 
-from localspec.application.preferences import Chosen
+from localspec.application.preferences import Chosen, Preferences
 from localspec.application.state import Conversation
 from localspec.ui.part import LATEST, QUICK, Part, Props, Tick, mark, remember, warned
 
@@ -43,9 +43,7 @@ class KeptFields:
             preferences, conversation = self._part.application.preferences, self._part.conversation(request)
             if conversation.seen.get(name) == mark(repr(value)):
                 return  # nothing was changed here; another tab may have changed it
-            with warned():
-                preferences.update(**{name: value})
-            now_shown(conversation, preferences.chosen, (name,))
+            take_over(preferences, conversation, {name: value})
 
         return keep
 
@@ -81,6 +79,15 @@ def follow(tick: Tick, chosen: Chosen, names: Sequence[str]) -> None:
         if name != tick.conversation.typing:
             value = getattr(chosen, name)
             tick.tell(name, repr(value), gr.update(value=value))
+
+
+def take_over(preferences: Preferences, conversation: Conversation, values: Mapping[str, Any]) -> None:
+    """Keep what a tab's fields say now. Where it cannot be kept, such as no number, the tab is told what is kept once
+    nobody is in the field any more."""
+    with warned():
+        preferences.update(**values)
+    shown = {name: (getattr(preferences.chosen, name), value) for name, value in values.items()}
+    remember(conversation, {name: repr(kept if kept == value else value) for name, (kept, value) in shown.items()})
 
 
 def now_shown(conversation: Conversation, chosen: Chosen, names: Sequence[str]) -> None:

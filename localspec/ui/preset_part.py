@@ -10,7 +10,7 @@ import gradio as gr
 from localspec import texts
 from localspec.application.state import Conversation
 from localspec.chat.sampling_presets import BUILT_IN, RECOMMENDED, SETTINGS, Preset, Presets
-from localspec.ui.kept_fields import now_shown
+from localspec.ui.kept_fields import take_over
 from localspec.ui.named_part import NamedPart, NamedWords
 from localspec.ui.options import Number, sampling_values
 from localspec.ui.part import LATEST, QUICK, Update, Updates, warned
@@ -73,7 +73,5 @@ class PresetPart(NamedPart[Preset]):
     def take(self, conversation: Conversation, name: str, fields: Sequence[Any]) -> None:
         """Keep what the fields are, and how it is called; other tabs follow."""
         conversation.own_sampling = name != RECOMMENDED
-        preferences = self.application.preferences
-        with warned():
-            preferences.update(sampling=name, **dict(zip(SETTINGS, fields, strict=False)))
-        now_shown(conversation, preferences.chosen, ("sampling", *(SETTINGS if fields else ())))
+        values = {"sampling": name, **(dict(zip(SETTINGS, fields, strict=True)) if fields else {})}
+        take_over(self.application.preferences, conversation, values)

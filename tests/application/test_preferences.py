@@ -148,13 +148,12 @@ def test_without_the_file_all_is_as_usual(tmp_path: Path) -> None:
 
 def test_threads_lose_nothing(tmp_path: Path) -> None:
     preferences = Preferences(tmp_path)
-    changes = [{"rows": 5}, {"theme": "dark"}, {"max_tokens": 77}, {"chats": False}, {"seed": "9"}, {"top_k": 3}]
-    threads = [threading.Thread(target=preferences.update, kwargs=change) for change in changes]
+    wanted: dict[str, Any] = {"rows": 5, "theme": "dark", "max_tokens": 77, "chats": False, "seed": "9", "top_k": 3}
+    threads = [threading.Thread(target=preferences.update, kwargs={name: wanted[name]}) for name in wanted]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    wanted = {name: value for change in changes for name, value in change.items()}
     assert Preferences(tmp_path).chosen == Chosen(**wanted)
 
 

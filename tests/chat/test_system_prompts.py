@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from localspec.chat.system_prompts import BUILT_IN_PROMPT, PROMPT_CHARACTERS, SYSTEM_PROMPTS, SystemPrompt, SystemPrompts
+from localspec.chat.system_prompts import (
+    BUILT_IN_PROMPT,
+    PROMPT_CHARACTERS,
+    SYSTEM_PROMPTS,
+    SystemPrompt,
+    SystemPrompts,
+)
 from localspec.errors import SettingsError
 
 PIRATE = "You are a pirate.\nSay “arr”, ä and 日本."

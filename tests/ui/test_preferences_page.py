@@ -20,7 +20,8 @@ window.themes = [];
 window.fields = [];
 const look = () => {
   if (document.body) {
-    themes.push(`${document.documentElement.classList.contains("dark")} ${getComputedStyle(document.body).backgroundColor}`);
+    const dark = document.documentElement.classList.contains("dark");
+    themes.push(`${dark} ${getComputedStyle(document.body).backgroundColor}`);
     for (const field of document.querySelectorAll("#max-tokens input")) if (field.value) fields.push(field.value);
     for (const field of document.querySelectorAll("#method input:checked")) fields.push(field.value);
   }
@@ -322,8 +323,8 @@ def test_radios_go_by_arrow_keys_and_every_field_by_tab(page: Page, app: Running
         unseen += [] if outline else [where]
         if where == "theme":
             break
-    wanted = {"saved-prompt", "system", "prompt-name", "prompt-save", "prompt-rename", "prompt-delete", "import-prompts",
-              "sampling-preset", "preset-name", "preset-save", "max-tokens", "seed", "thinking", "theme"}  # fmt: skip
+    wanted = {"saved-prompt", "system", "prompt-name", "prompt-save", "prompt-rename", "prompt-delete",
+              "import-prompts", "sampling-preset", "preset-name", "preset-save", "max-tokens", "seed", "thinking", "theme"}  # fmt: skip
     assert wanted <= set(reached), reached
     assert unseen == []
     page.keyboard.press("ArrowRight")
