@@ -324,7 +324,8 @@ def test_radios_go_by_arrow_keys_and_every_field_by_tab(page: Page, app: Running
         if where == "theme":
             break
     wanted = {"saved-prompt", "system", "prompt-name", "prompt-save", "prompt-rename", "prompt-delete",
-              "import-prompts", "sampling-preset", "preset-name", "preset-save", "max-tokens", "seed", "thinking", "theme"}  # fmt: skip
+              "import-prompts", "sampling-preset", "preset-name", "preset-save", "max-tokens", "seed", "thinking",
+              "theme"}  # fmt: skip
     assert wanted <= set(reached), reached
     assert unseen == []
     page.keyboard.press("ArrowRight")
