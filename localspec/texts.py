@@ -600,6 +600,23 @@ MY_PRESETS = "LocalSpec presets"
 PRESETS_EXPORT = "Export my presets"
 PRESETS_IMPORTED = "{presets} imported."
 
+SAVED_PROMPT = "Saved system prompts"
+SAVED_PROMPT_INFO = "Picking one makes it this chat's."
+PROMPT_OWN = "As written below"
+PROMPT_BUILT_IN = "Built-in"
+PROMPT_NAME = "Name of a system prompt"
+PROMPT_DELETED = "“{name}” is deleted. Its text is still in the field: “Save” brings it back."
+MY_PROMPTS = "LocalSpec system prompts"
+PROMPTS_EXPORT = "Export my system prompts"
+
+THEME = "Theme"
+THEME_CHOICES = {"system": "System", "light": "Light", "dark": "Dark"}
+NO_PREFERENCE = "The setting {name} cannot be {value}."
+PREFERENCES_UNREADABLE = "Your settings in {name} cannot be read ({why})."
+PREFERENCES_USUAL = "the usual settings hold"
+PREFERENCES_UNWRITTEN = "Your settings were not kept: {path} could not be written ({why})."
+PREFERENCES_UNWRITTEN_ADVICE = "Free some space, or make the folder writable."
+
 NO_DOCUMENTS = "No documents in this library yet."
 SEARCH_DOCUMENTS = "Search documents by name"
 NO_DOCUMENT_FOUND = "No document's name holds these words."

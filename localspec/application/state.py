@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 from localspec import config
@@ -13,12 +14,16 @@ from localspec.application.chats import Chat
 from localspec.application.downloads import Downloads
 from localspec.application.model_manager import ModelManager
 from localspec.application.open_libraries import OpenLibraries
+from localspec.application.preferences import Preferences
 from localspec.application.remembered import Choice
 from localspec.application.tuning import Tuner
 from localspec.chat.history import History
 from localspec.chat.sampling_presets import Presets
+from localspec.chat.system_prompts import SystemPrompts
 from localspec.endpoint.service import Service
-from localspec.errors import LocalSpecError
+from localspec.errors import LocalSpecError, StoreError
+
+_logger = logging.getLogger(__name__)
 
 CHATS_LISTED = 100
 """Chats are shown so many at a time."""
@@ -103,6 +108,13 @@ class Conversation:
     embedder_asked: tuple[str, str] = ("", "")
     """What the person is asked about an embedding model, "get" or "use", and its name"""
     own_sampling: bool = False  # Whether the person has chosen how words are drawn; else it follows the model
+    begun: tuple[Chat, str] | None = None
+    """The new chat that has begun with what is read by preference, and with what"""
+    usual: str = ""  # What its picker says where documents are wanted and nothing else was picked
+    keep_library: Callable[[str], None] = lambda name: None
+    """hears of the library that the tab uses from now on"""
+    typing: str = ""
+    """The field that somebody is in: other tabs do not change it"""
     seen: dict[str, int] = field(default_factory=dict)
     """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
     opened: bool = False
@@ -142,6 +154,7 @@ class Conversation:
     def use_library(self, name: str) -> None:
         """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
         self.library = name
+        self.keep_library(name)
         self.documents.limit = DOCUMENTS_LISTED
         self.forgetting = self.asking = ""
         # A new one: a tick under way still writes what it sent of the library before into the old one.
@@ -176,6 +189,8 @@ class Application:
         """chats by their token, as long as they may have no id"""
         self._history: History | None = None
         self._presets: Presets | None = None
+        self._prompts: SystemPrompts | None = None
+        self._preferences: Preferences | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -209,6 +224,22 @@ class Application:
             if self._presets is None:
                 self._presets = Presets(config.stores_folder())
             return self._presets
+
+    @property
+    def prompts(self) -> SystemPrompts:
+        """System prompts under a name, read when first asked for."""
+        with self._lock:
+            if self._prompts is None:
+                self._prompts = SystemPrompts(config.stores_folder())
+            return self._prompts
+
+    @property
+    def preferences(self) -> Preferences:
+        """What the person has chosen on the page, read when first asked for."""
+        with self._lock:
+            if self._preferences is None:
+                self._preferences = Preferences(config.stores_folder())
+            return self._preferences
 
     def chat(self, identity: int) -> Chat:
         """The kept chat of this id; tabs that show it share it. Raises StoreError when it cannot be read."""
@@ -278,7 +309,26 @@ class Application:
         if not looks:
             self._acted = time.monotonic()
         with self._lock:
-            return self._conversations.setdefault(key, Conversation())
+            conversation = self._conversations.get(key)
+        if conversation is not None:
+            return conversation
+        new = self.new_conversation()
+        with self._lock:
+            return self._conversations.setdefault(key, new)
+
+    def new_conversation(self) -> Conversation:
+        """That of a tab which is opened now: over the library used last."""
+        new, last = Conversation(keep_library=self._keep_library), self.preferences.chosen.library
+        if last and last != new.library and last in self.libraries.names():
+            new.library, new.switched = last, True
+        return new
+
+    def _keep_library(self, name: str) -> None:
+        """The next tab, and the next start, go on with it."""
+        try:
+            self.preferences.update(library=name)
+        except StoreError as error:  # the tab uses it all the same
+            _logger.warning("%s", error)
 
     def leave(self, key: str) -> None:
         """The tab is gone. Its answer goes on being written; what it measures ends, unless another tab shows it soon,
@@ -308,6 +358,8 @@ class Application:
                 if chat.library == name:
                     chat.library = new
             self._switch(name, new)
+            if self.preferences.chosen.library == name:
+                self._keep_library(new)
             if self.history.is_open:
                 self.history.store.rename_library(name, new)
         return new

@@ -35,6 +35,13 @@ def use(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setattr(ModelManager, "engine", property(lambda manager: engine))
 
 
+def opened(page: Page) -> Conversation:
+    """A tab whose fields say what they should."""
+    conversation = page.application.new_conversation()
+    page.opening(conversation)
+    return conversation
+
+
 def told(page: Page, conversation: Conversation) -> dict[str, object]:
     tick = Tick(conversation, "auto")
     page.sampling.tell(tick)
@@ -60,14 +67,14 @@ def test_no_number_field_is_empty_at_first(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_fields_follow_the_model_until_the_person_chooses(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    conversation = Conversation()
+    conversation = opened(page)
     assert told(page, conversation) == {}, "no model is loaded"
     use(monkeypatch, "small")
     assert told(page, conversation) == {name: getattr(SMALL.sampling, name) for name in SETTINGS}
     assert told(page, conversation) == {}, "once"
     use(monkeypatch, "large")
     assert told(page, conversation) == {name: getattr(LARGE.sampling, name) for name in SETTINGS}
-    conversation.own_sampling = True
+    page.sampling.presets.take(conversation, "", [0.3, 40, 0.95, 0.05, 1.0, 0.0])
     use(monkeypatch, "small")
     assert told(page, conversation) == {}
 

@@ -57,25 +57,19 @@
     if (event.key === "Escape") send({ do: "keep", library: libraryOf(input), about: "", text: "" });
   });
 
-  // A window goes on with the library that it, or the last one before it, used.
-  const stores = () => { try { return [sessionStorage, localStorage]; } catch { return []; } };
+  // A window that is loaded again goes on with its library; the server knows which one was used last.
   const shown = () => {
     const line = document.querySelector("#active-library [data-library]");
     return line ? line.dataset.library : "";
   };
-  const remembered = () => {
-    for (const store of stores()) {
-      try { const name = store.getItem("library"); if (name) return name; } catch { /* it is not remembered */ }
-    }
-    return "";
-  };
+  const remembered = () => { try { return sessionStorage.getItem("library") || ""; } catch { return ""; } };
   const follow = () => {
     let last = "";
     const keep = () => {
       const name = shown();
       if (!name || name === last) return;
       last = name;
-      for (const store of stores()) { try { store.setItem("library", name); } catch { /* it is not remembered */ } }
+      try { sessionStorage.setItem("library", name); } catch { /* it is not remembered */ }
     };
     const line = document.querySelector("#active-library");
     if (!line) { setTimeout(follow, 100); return; }

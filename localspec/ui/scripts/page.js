@@ -55,7 +55,6 @@
   });
 
   // The list of chats is shown where there is room, unless the person has said otherwise.
-  const remembered = () => { try { return localStorage.getItem("chats"); } catch { return null; } };
   const tellChats = () => {
     const button = document.querySelector("#toggle-chats");
     const on = !document.documentElement.classList.contains("no-chats");
@@ -66,12 +65,12 @@
     document.documentElement.classList.toggle("no-chats", !on);
     tellChats();
   };
-  showChats(window.innerWidth > 1000 && remembered() !== "closed");
+  showChats(window.innerWidth > 1000 && document.documentElement.dataset.chats !== "closed");
   document.addEventListener("click", (event) => {
     if (!event.target.closest || !event.target.closest("#toggle-chats")) return;
     const on = document.documentElement.classList.contains("no-chats");
     showChats(on);
-    try { localStorage.setItem("chats", on ? "open" : "closed"); } catch { /* it is not remembered */ }
+    document.dispatchEvent(new CustomEvent("localspec:keep", { detail: { chats: on } }));
   });
 
   // Files dropped anywhere on the page go where files dropped on the entry go.
