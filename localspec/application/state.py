@@ -19,6 +19,8 @@ from localspec.endpoint.service import Service
 
 CHATS_LISTED = 100
 """Chats are shown so many at a time."""
+DELETED_LISTED = 10
+"""The same of what was deleted"""
 DOCUMENTS_LISTED = 200
 """The same of documents"""
 END_SECONDS = 20.0
@@ -33,12 +35,21 @@ class ListState:
 
     query: str = ""
     limit: int = CHATS_LISTED
+    deleted_limit: int = DELETED_LISTED
     renaming: int = 0  # id of the chat whose title is being changed; 0 for none
-    deleting: int = 0  # id of the chat of which the person is asked whether it may go; 0 for none
+    filing: int = 0  # id of the chat whose folder is being chosen; 0 for none
+    renaming_folder: int = 0  # id of the folder whose name is being changed; 0 for none
+    deleted: tuple[str, int] = ("", 0)
+    """kind ("chat" or "folder") and id of what this tab deleted last, until that is taken back or waved away"""
+
+    @property
+    def is_typing(self) -> bool:
+        """True while the person may be typing inside the list."""
+        return bool(self.renaming or self.filing or self.renaming_folder)
 
     def settle(self) -> None:
-        """No chat is being renamed, nor asked about."""
-        self.renaming = self.deleting = 0
+        """Nothing is being typed there."""
+        self.renaming = self.filing = self.renaming_folder = 0
 
 
 @dataclass(slots=True)
@@ -60,6 +71,7 @@ class Conversation:
     coloured: bool = False  # Whether the words of its answers are marked by where they came from
     reading: str = ""  # The library whose documents can be picked to be read whole
     without_documents: bool = False  # Whether its picker says that no documents are wanted
+    deleted: int = 0  # id of the chat that it showed when that was deleted, while it shows nothing else; 0 for none
     editing: int | None = None  # The question that is in the entry to be sent anew, counted from 0
     forgetting: str = ""
     """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
@@ -96,6 +108,7 @@ class Conversation:
             measurement.stop()
         self.chat = chat
         self.editing = None
+        self.deleted = 0
 
 
 class Application:
@@ -170,7 +183,8 @@ class Application:
         chat.identity = 0
 
     def delete_chat(self, identity: int) -> None:
-        """Delete a chat for good; tabs that show it begin a new one. Raises StoreError."""
+        """Delete a chat, so that it can be taken back; tabs that show it begin a new one. An answer that is being
+        written ends first. Raises StoreError."""
         with self._lock:
             chat = self._chats.pop(identity, None)
             showing = [one for one in self._conversations.values() if chat is not None and one.chat is chat]
@@ -178,9 +192,19 @@ class Application:
             if chat.reply is not None:
                 chat.reply.discard()
             chat.settle()
-        self.history.delete(identity)
+        self.history.store.bin.put("chat", identity)
         for conversation in showing:
             conversation.show(Chat())
+            conversation.deleted = identity
+
+    def restore_chat(self, identity: int) -> None:
+        """Take a deleted chat back; tabs that showed it, and nothing since, show it again. Raises StoreError."""
+        self.history.store.bin.restore("chat", identity)
+        with self._lock:
+            waiting = [one for one in self._conversations.values() if one.deleted == identity]
+        for conversation in waiting:
+            if not conversation.chat.identity and not conversation.chat.exchanges and conversation.chat.is_idle:
+                conversation.show(self.chat(identity))
 
     def conversation(self, key: str) -> Conversation:
         """The conversation of a tab."""

@@ -2,10 +2,13 @@
 
 `page.Page` places the parts (`…_part.py`): each makes its components in `build`, ties its handlers to them in
 `connect`, and says at every tick in `tell` what there is to see (`part.py`). The page connects parts: buttons inside
-markup, and the tick. `chat_updates` and `library_updates` are what several parts send alike. Modules that draw are pure
+markup, and the tick. `chat_updates` and `library_updates` are what several parts send alike. `chat_listing` reads the
+list of chats for each tab, `chat_filing` does what its buttons say about pins and folders. Modules that draw are pure
 functions from values to markup: `…_markup.py`, `panel`, `chat_list`, `messages`, `maths`, and `elements`, which
-escapes; `dialogs` are those of the heading. Scripts and styles lie in `scripts/` and `styles/`. `app` serves all of it behind `access`;
-`exports` answers downloads. `environment` settles what Gradio reads there, before it is imported.
+escapes; `dialogs` are those of the heading. Scripts and styles lie in `scripts/` and `styles/`: `focus.js` keeps the
+focus where an element is drawn anew, `menus.js` lets every `details.menu` and `details.switch` float, one at a time,
+and `announcing.js` reads out what says `data-say`. `app` serves all of it behind `access`; `exports` answers downloads.
+`environment` settles what Gradio reads there, before it is imported.
 
 A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER`. A new figure: `panel`.
 

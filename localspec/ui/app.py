@@ -28,8 +28,11 @@ from localspec.ui.page import Page
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js")
-STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
+SCRIPTS = (
+    *("page.js", "quit.js", "copy.js", "menus.js", "focus.js", "announcing.js", "keys.js", "libraries.js"),
+    *("citing.js", "copying.js", "watch.js"),
+)
+STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "menus", "narrow")
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
