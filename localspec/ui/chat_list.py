@@ -104,7 +104,7 @@ def _folder(folder: ChatFolder, state: ListState, chats: int, rows: str) -> str:
             + _menu(f"folder {folder.id}", texts.FOLDER_MENU.format(name=folder.name), menu)
         )
     return (
-        f'<section class="group folder" data-key="folder {folder.id}" aria-label="{name}">'
+        f'<section class="group chat-folder" data-key="folder {folder.id}" aria-label="{name}">'
         f'<div class="head">{heading}</div>{rows}</section>'
     )
 
@@ -121,10 +121,11 @@ def _row(info: ConversationInfo, state: ListState, current: int, folders: dict[i
             date = _local(info.changed, now).date().isoformat()
         except (ValueError, OverflowError):
             date = info.changed
-        when = elements.literal(texts.CHANGED.format(date=date, library=info.library))
+        about = elements.literal(texts.CHANGED.format(title=info.title, date=date, library=info.library))
         snippet = f'<span class="snippet">{_snippet(info.snippet)}</span>' if info.snippet else ""
         inside = (
-            f'<button type="button" class="open" data-act="open {info.id}" title="{when}"{here}>{title}{snippet}'
+            f'<button type="button" class="open" data-act="open {info.id}" title="{about}"{here}>'
+            f'<span class="name">{title}</span>{snippet}'
             f"</button>{_chat_menu(info)}"
         )
     kind = "chat current" if info.id == current else "chat"

@@ -101,6 +101,8 @@ class LibraryPart(Part):
         wanted = conversation.library
         with warned():
             wanted = library_name(name or "")
+        if wanted == conversation.library:  # the field was only left
+            return conversation.library, *(gr.skip() for _ in LIBRARY_PARTS)
         conversation.use_library(wanted)
         return conversation.library, *("" for _ in LIBRARY_PARTS)
 

@@ -27,7 +27,8 @@
   const typed = (node) => (node.matches("input:not([type=checkbox], [type=radio]), textarea") ? {
     value: node.value, from: node.selectionStart, to: node.selectionEnd, first: node.defaultValue } : null);
 
-  // The element that means the same now; else the first control under the nearest key; else what stands in its place.
+  // The element that means the same now; else the first control under the nearest key; where that is gone, too, what
+  // stands in its place now.
   const successor = (was) => {
     const part = document.getElementById(was.part);
     if (!part) return null;
@@ -40,10 +41,8 @@
       const exact = alike.find((one) => one.textContent === was.text) || (was.around.length ? alike[0] : alike[Math.min(was.among, alike.length - 1)]);
       if (exact) return exact;
     }
-    for (const scope of scopes) {
-      const first = scope && controls(scope)[0];
-      if (first) return first;
-    }
+    const first = scopes[0] && controls(scopes[0])[0];
+    if (first) return first;
     return all[Math.min(Math.max(was.place, 0), all.length - 1)];
   };
   const isNowhere = () => !document.activeElement || document.activeElement === document.body;
@@ -77,7 +76,9 @@
   const unfolded = new Map();
   document.addEventListener("toggle", (event) => {
     const fold = event.target;
-    if (fold.matches && fold.matches("details[data-key]:not(.menu, .switch)") && fold.isConnected) unfolded.set(fold.dataset.key, fold.open);
+    if (!fold.matches || !fold.isConnected || !fold.matches("details[data-key]:not(.menu, .switch)")) return;
+    if (fold.open && unfolded.get(fold.dataset.key) !== true) fold.scrollIntoView({ block: "nearest" });
+    unfolded.set(fold.dataset.key, fold.open);
   }, true);
   const unfold = () => {
     for (const [key, open] of unfolded) {
