@@ -63,19 +63,18 @@ class ChatFolders:
         return sorted(found, key=lambda folder: (folder.name.casefold(), folder.name))
 
     def move(self, conversation: int, folder: int) -> None:
-        """Put a chat into a folder, 0 for none. Raises StoreError when the folder is not there any more."""
+        """Put a chat into a folder, 0 for none. Raises StoreError where either is not there any more."""
         with self._changing() as database:
             if folder and not _is_there(database, folder):
                 raise _no_folder()
-            database.execute("UPDATE conversations SET folder = ? WHERE id = ?", [folder, conversation])
+            _move(database, conversation, folder)
 
     def move_to(self, conversation: int, name: str) -> None:
         """Put a chat into the folder of this name, which is made where there is none; an empty name changes nothing."""
         clean = folder_name(name)
         if clean:
             with self._changing() as database:
-                folder = folder_of(database, clean)
-                database.execute("UPDATE conversations SET folder = ? WHERE id = ?", [folder, conversation])
+                _move(database, conversation, folder_of(database, clean))
 
     def rename(self, folder: int, name: str) -> None:
         """Give a folder another name; an empty one changes nothing. Folders of one name become one."""
@@ -122,6 +121,11 @@ def find_folder(database: Database, name: str) -> int:
     wanted = name.casefold()
     rows = database.execute("SELECT id, name FROM folders WHERE deleted IS NULL ORDER BY id").fetchall()
     return next((number for number, known in rows if known.casefold() == wanted), 0)
+
+
+def _move(database: Database, conversation: int, folder: int) -> None:
+    if not database.execute("UPDATE conversations SET folder = ? WHERE id = ?", [folder, conversation]).rowcount:
+        raise StoreError("This chat is not there any more.", "Begin a new one.")
 
 
 def _is_there(database: Database, folder: int) -> bool:

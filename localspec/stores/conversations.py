@@ -97,7 +97,10 @@ class Conversations:
         """The conversations, the one that changed last first; at most `limit` of them unless that is negative. `filed`:
         those that are pinned or in a folder (True), the others (False), all (None)."""
         rows = self._database.rows(_LISTED, [filed, filed, limit])
-        return [ConversationInfo(*one, pinned=bool(pinned), folder=folder) for *one, pinned, folder in rows]
+        return [
+            ConversationInfo(number, title, library, created, changed, bool(pinned), folder)
+            for number, title, library, created, changed, pinned, folder in rows
+        ]
 
     def search(self, text: str, limit: int = 100) -> list[ConversationInfo]:
         """Those that hold every word of `text` in their title, or in one question with its answer: titles first, then

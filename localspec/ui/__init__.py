@@ -5,18 +5,19 @@
 markup, and the tick. `chat_updates` and `library_updates` are what several parts send alike. `chat_listing` reads the
 list of chats for each tab, `chat_filing` does what its buttons say about pins and folders. Modules that draw are pure
 functions from values to markup: `…_markup.py`, `panel`, `chat_list`, `messages`, `maths`, and `elements`, which
-escapes; `dialogs` are those of the heading. Scripts and styles lie in `scripts/` and `styles/`: `focus.js` keeps the
-focus where an element is drawn anew, `menus.js` lets every `details.menu` and `details.switch` float, one at a time,
-and `announcing.js` reads out what says `data-say`. `app` serves all of it behind `access`; `exports` answers downloads.
-`environment` settles what Gradio reads there, before it is imported.
+escapes; `dialogs` are those of the heading. Scripts and styles lie in `scripts/` and `styles/`: `scripts/focus.js`
+keeps the focus where an element is drawn anew, `scripts/menus.js` lets every menu (details of the class "menu" or
+"switch") float, one at a time, and `scripts/announcing.js` has read out what stands in the attribute "data-say". `app`
+serves all of it behind `access`; `exports` answers downloads. `environment` settles what Gradio reads there, before it
+is imported.
 
 A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER`. A new figure: `panel`.
 
 Markup that people, documents or models control is escaped (`elements`); the policy of `access.guard` is for what slips
 through: no remote picture, script, frame, form or connection. Uploads are served as bytes, never as pages or scripts.
-Formulas stand between marks that nobody writes, and Gradio's KaTeX knows these marks alone; `copying.js` gives the
-clipboard what was written instead of that markup. A component that needs another route of Gradio's is let through in
-`access.route_allowlist`.
+Formulas stand between marks that nobody writes, and Gradio's KaTeX knows these marks alone; `scripts/copying.js` gives
+the clipboard what was written instead of that markup. A component that needs another route of Gradio's is let through
+in `access.route_allowlist`.
 
 Imports `application`, `access`, `desktop` and what lies below. Only `app.py` imports it.
 """
