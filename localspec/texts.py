@@ -90,8 +90,16 @@ QUITTING = "LocalSpec is stopping …"
 QUIT_DONE = "LocalSpec has stopped"
 QUIT_DONE_ADVICE = "You can close this window. Start LocalSpec again to go on."
 
-KEYS = "Keys"
-KEYS_NAME = "Keys of the keyboard"
+SETTINGS = "Settings"
+SETTINGS_TABS = {"model": "Model", "sampling": "Answers", "documents": "Documents", "endpoint": "Other programs"}
+PANEL = "Speed"
+PANEL_SHOWN = "Show or hide the speed panel"
+PANEL_CLOSE = "Close the speed panel"
+CHATS_SHOWN = "Show or hide the chats"
+MORE_NAME = "More"
+
+KEYS = "Keyboard shortcuts"
+KEYS_NAME = "Keyboard shortcuts"
 KEYS_LIST = (
     ("Enter", "send"),
     ("Shift + Enter", "begin a new line"),
@@ -100,6 +108,8 @@ KEYS_LIST = (
     ("Ctrl + Shift + O", "new chat"),
     ("Ctrl + K", "search the chats"),
     ("Ctrl + B", "show or hide the chats"),
+    ("Ctrl + .", "show or hide the speed panel"),
+    ("Ctrl + ,", "settings"),
     ("?", "show these keys"),
 )
 KEYS_MAC = "On a Mac, ⌘ stands for Ctrl."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from secrets import token_urlsafe
 from typing import Protocol
 
 from localspec import config, texts
@@ -120,9 +121,6 @@ class RunningReply(Running, Protocol):
     def wait(self, seconds: float) -> bool:
         """Until all is over and kept; False when that takes longer."""
 
-    def wait_told(self) -> None:
-        """Until its page was given the end, or takes too long for it."""
-
 
 class RunningMeasurement(Running, Protocol):
     """What is measured besides; `measuring.Measurement` does it."""
@@ -146,9 +144,10 @@ class Exchange:
 
 @dataclass(slots=True, eq=False)
 class Chat:
-    """One chat; tabs that show it share it."""
+    """One chat; tabs that show it share it, and its answer goes on being written when none does."""
 
     identity: int = 0  # its id among those that are kept; 0 while it is not
+    token: str = field(default_factory=lambda: token_urlsafe(9))  # names it in addresses while it has no id
     library: str = config.DEFAULT_LIBRARY  # name of the library it was last held over
     turns: list[Turn] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
@@ -161,13 +160,21 @@ class Chat:
     @classmethod
     def restored(cls, identity: int, kept: StoredConversation) -> Chat:
         """A chat as it was kept."""
-        chat = cls(identity, kept.library, restored(kept), system=kept.system)
+        chat = cls(identity, library=kept.library, turns=restored(kept), system=kept.system)
         chat.without_documents = bool(chat.turns) and chat.turns[-1].document_use == "none"
         chat._show_turns()
         for exchange, sentences in zip(chat.exchanges, told(chat.turns), strict=True):
             if sentences and exchange.view is not None:
                 exchange.view = replace(exchange.view, notices=(*exchange.view.notices, *sentences))
         return chat
+
+    @property
+    def address(self) -> str:
+        """How the address of a page names it: by its id, or by its token while it has none; "" where nothing was asked
+        in it."""
+        if self.identity:
+            return str(self.identity)
+        return self.token if self.exchanges else ""
 
     @property
     def is_idle(self) -> bool:

@@ -217,7 +217,7 @@ def _undo(listed: Listed, state: ListState) -> str:
         return ""
     said = elements.literal(texts.WAS_DELETED[item.kind].format(title=item.title))
     undo = elements.button("act", f"restore {item.kind} {item.id}", texts.UNDO)
-    close = f'<button type="button" class="close" data-act="dismiss"{_named(texts.DISMISS)}>×</button>'
+    close = f'<button type="button" class="close" data-act="dismiss-undo"{_named(texts.DISMISS)}>×</button>'
     return f'<div class="undo" data-key="undo" data-say="{said}"><span>{said}</span>{undo}{close}</div>'
 
 

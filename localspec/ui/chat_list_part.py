@@ -18,7 +18,7 @@ from localspec.ui import chat_list
 from localspec.ui.chat_filing import ChatFiling
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.library_updates import LIBRARY_PARTS
-from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity, warned
+from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity, inform, warned
 
 
 class ChatListPart(Part):
@@ -36,7 +36,7 @@ class ChatListPart(Part):
             "delete": self.delete,
             "restore": self.restore,
             "purge": self.purge,
-            "dismiss": self.dismiss,
+            "dismiss-undo": self.dismiss,
             "keep": self.keep,
             "more": self.more,
             "more-deleted": self.more_deleted,
@@ -45,7 +45,7 @@ class ChatListPart(Part):
 
     def build(self) -> None:
         """The column."""
-        with gr.Row(elem_id="chats-head"):
+        with gr.Row(elem_id="chats-search"):
             self.search = gr.Textbox(
                 label=texts.SEARCH_CHATS,
                 show_label=False,
@@ -77,7 +77,7 @@ class ChatListPart(Part):
         """Add the chats of an exported file, all or none."""
         with warned():
             number = self.application.history.store.add(read_json(Path(path or "")))
-            gr.Info(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
+            inform(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
         return self.updates.one(self.conversation(request), "chats")
 
     # -- buttons inside the list: what they are about is a chat's id --------------------------------------------
@@ -86,14 +86,15 @@ class ChatListPart(Part):
         """Show a chat, with its library."""
         chat = self.application.chat(identity(about))
         conversation.listed.settle()
-        edited = conversation.editing is not None
+        if conversation.editing is not None:
+            conversation.put_into_entry("", replaces=True)
         conversation.show(chat)
         switched: dict[str, Update] = {}
         # One that is not there, as after an import, is not begun for it.
         if chat.library != conversation.library and chat.library in self.application.libraries.names():
             conversation.use_library(chat.library)
             switched = {"library": chat.library, **dict.fromkeys(LIBRARY_PARTS, "")}
-        return self.updates.all(conversation, ALL_PARTS, empties=edited, **switched)
+        return self.updates.all(conversation, ALL_PARTS, **switched)
 
     def ask_title(self, conversation: Conversation, about: str) -> Updates:
         """Have a title typed in place of the one before."""

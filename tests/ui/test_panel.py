@@ -440,7 +440,7 @@ def test_what_a_draft_file_says_is_shown_not_run() -> None:
 def test_methods_are_explained_and_those_for_measuring_not_offered() -> None:
     assert [METHODS[name].label for name in listed()] == ["Auto", "Plain", "REST", "DReSD", "Draft model", "RASD"]
     for name in listed():
-        assert explain(name).info == METHODS[name].explanation
+        assert Tags(explain(name)).text == METHODS[name].explanation
 
 
 def test_every_draft_can_be_picked_once(monkeypatch: pytest.MonkeyPatch) -> None:
