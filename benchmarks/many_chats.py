@@ -27,7 +27,7 @@ from statistics import median
 
 from benchmarks.machine import machine
 from localspec.access.session_auth import cookie
-from localspec.application.state import ListState
+from localspec.application.list_states import ListState
 from localspec.stores.conversations import Conversations
 from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from localspec.ui import chat_list, chat_listing

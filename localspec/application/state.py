@@ -11,6 +11,7 @@ from localspec import config
 from localspec.application.changes import LOOK_SECONDS, Changes
 from localspec.application.chats import Chat
 from localspec.application.downloads import Downloads
+from localspec.application.list_states import DOCUMENTS_LISTED, DocumentListState, ListState
 from localspec.application.model_manager import ModelManager
 from localspec.application.open_libraries import OpenLibraries
 from localspec.application.remembered import Choice
@@ -20,12 +21,6 @@ from localspec.chat.sampling_presets import Presets
 from localspec.endpoint.service import Service
 from localspec.errors import LocalSpecError
 
-CHATS_LISTED = 100
-"""Chats are shown so many at a time."""
-DELETED_LISTED = 10
-"""The same of what was deleted"""
-DOCUMENTS_LISTED = 200
-"""The same of documents"""
 END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
 _SENDING_SECONDS = 0.6
@@ -37,37 +32,6 @@ _CHATS_HELD = 50
 _NOTICES = 5
 _RETURN_SECONDS = 15.0
 _ACTING_SECONDS = 2.0
-
-
-@dataclass(slots=True)
-class ListState:
-    """What a tab shows of the list of chats."""
-
-    query: str = ""
-    limit: int = CHATS_LISTED
-    deleted_limit: int = DELETED_LISTED
-    renaming: int = 0  # id of the chat whose title is being changed; 0 for none
-    filing: int = 0  # id of the chat whose folder is being chosen; 0 for none
-    renaming_folder: int = 0  # id of the folder whose name is being changed; 0 for none
-    deleted: tuple[str, int] = ("", 0)
-    """kind ("chat" or "folder") and id of what this tab deleted last, until that is taken back or waved away"""
-
-    @property
-    def is_typing(self) -> bool:
-        """True while the person may be typing inside the list."""
-        return bool(self.renaming or self.filing or self.renaming_folder)
-
-    def settle(self) -> None:
-        """Nothing is being typed there."""
-        self.renaming = self.filing = self.renaming_folder = 0
-
-
-@dataclass(slots=True)
-class DocumentListState:
-    """What a tab shows of a library's documents."""
-
-    query: str = ""
-    limit: int = DOCUMENTS_LISTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import groupby
 
 from localspec import texts
-from localspec.application.state import ListState
+from localspec.application.list_states import ListState
 from localspec.chat.turn import Turn
 from localspec.stores.chat_folders import FOLDER_CHARACTERS, ChatFolder
 from localspec.stores.conversations import MARK, TITLE_CHARACTERS, UNMARK, ConversationInfo

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from localspec import texts
-from localspec.application.state import DELETED_LISTED
+from localspec.application.list_states import DELETED_LISTED
 from localspec.stores.conversations import Conversations
 from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from tests.running import RunningApp
