@@ -59,11 +59,8 @@
     }
     if (!opened) return;
     if (!target || !opened.contains(target)) close();
-    // Behind those who hear of the click itself.
-    else if (target.closest(".choices a, .choices button")) {
-      const chosen = opened;
-      setTimeout(() => close(chosen, { back: chosen.contains(document.activeElement) }), 0);
-    }
+    // Before others hear of the click: who opens something for it goes back to the menu's button afterwards.
+    else if (target.closest(".choices a, .choices button")) close(opened, { back: true });
   }, true);
   document.addEventListener("focusin", (event) => { if (opened && opened.isConnected && !opened.contains(event.target)) close(); });
   document.addEventListener("keydown", (event) => {
