@@ -6,10 +6,12 @@ the tabs that show them, `replying` and `measuring` work in threads, `downloads`
 `starting` know what is loaded first, `list_states` is what a tab shows of lists. What there is to see is said by values
 (`View`, `Measured`): data alone, no markup and no gradio.
 
-A reply is decoded in a thread of its own; tabs that show a chat share one `Chat`, and a tab that goes stops its reply.
-A reply that takes others' place (retry, edit) does so, in memory and on disk, with its first word; without one, all is
-as it was. Renaming or deleting a library closes it first, after the step at work, and is refused while an answer is
-written. What the page shows of documents is made anew only after a commit (`Library.changes`).
+A reply is decoded in a thread of its own and belongs to its chat: tabs that show it share one `Chat`, and it goes on
+when none does. Where it stands, and what was there before, is said by `asking`. A reply that takes others' place
+(retry, edit) does so, in memory and on disk, with its first word; without one, all is as it was. That something has
+changed is told to whoever shows it by `changes`. Renaming or deleting a library closes it first, after the step at
+work, and is refused while an answer is written. What the page shows of documents is made anew only after a commit
+(`Library.changes`).
 
 What is on disk is a download's whole state, so that cancel, kill and restart all go on there. The search for a weight
 format runs in a process that is halted (not asked to wait) while a reply is written, documents are indexed or a model

@@ -22,7 +22,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Place:
+class AnswerPlace:
     """Where an answer is written, and what stood there before, in case nothing comes of it."""
 
     exchange: Exchange
@@ -31,7 +31,7 @@ class Place:
     turn: Turn | None = None  # of the answer that is gone on with, or whose place it takes
 
     @classmethod
-    def of(cls, chat: Chat, asked: Asked) -> Place:
+    def of(cls, chat: Chat, asked: Asked) -> AnswerPlace:
         """The place of an answer, which is made in the chat."""
         exchanges = list(chat.exchanges)
         if asked.goes_on:

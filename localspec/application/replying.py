@@ -8,7 +8,7 @@ from dataclasses import replace
 from time import monotonic
 
 from localspec import texts
-from localspec.application.asking import Asked, Place
+from localspec.application.asking import AnswerPlace, Asked
 from localspec.application.changes import ALL, ANSWER
 from localspec.application.chats import View
 from localspec.application.open_libraries import is_unsearchable
@@ -44,7 +44,7 @@ class ReplyTask(AnswerWorker):
         replaced = [one.turn for one in self._chat.exchanges[asked.instead_of :] if one.turn is not None]
         self._instead_of = self._chat.turns.index(replaced[0]) if asked.instead_of is not None and replaced else None
         """the turn whose place it takes"""
-        self._place = Place.of(self._chat, asked)
+        self._place = AnswerPlace.of(self._chat, asked)
         self.turn: Turn | None = None
         """the answer in the chat, once it is over and a word was written"""
         self._library_name = conversation.library

@@ -7,10 +7,11 @@ it is given what has changed since it was last told. `chat_updates` and `library
 alike. `chat_listing` reads the list of chats for each tab, `chat_filing` does what its buttons say about pins and
 folders. Modules that draw are pure functions from values to markup: `…_markup.py`, `panel`, `chat_list`, `messages`,
 `maths`, and `elements`, which escapes; `page_markup` and `dialogs` are what stands around the parts, `tab_markup` what
-scripts read. Scripts and styles lie in `scripts/` and `styles/`: `scripts/focus.js` keeps the focus where an element is
-drawn anew, `scripts/menus.js` lets every menu (details of the class "menu" or "switch") float, one at a time, and
-`scripts/announcing.js` has read out what stands in the attribute "data-say". `app` serves all of it behind `access`;
-`exports` answers downloads. `environment` settles what Gradio reads there, before it is imported.
+scripts read. Scripts, which `page_scripts` puts before Gradio's, and styles lie in `scripts/` and `styles/`:
+`scripts/focus.js` keeps the focus where an element is drawn anew, `scripts/menus.js` lets every menu (details of the
+class "menu" or "switch") float, one at a time, and `scripts/announcing.js` has read out what stands in the attribute
+"data-say". `app` serves all of it behind `access`; `exports` answers downloads. `environment` settles what Gradio reads
+there, before it is imported.
 
 A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER`. A new figure: `panel`.
 

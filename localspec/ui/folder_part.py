@@ -44,7 +44,7 @@ class FolderPart(Part):
             gr.Markdown(_rules(), sanitize_html=False)
         self.named["folders"] = html("folders")
 
-    def connect(self, method: gr.Radio, shown: list[gr.components.Component]) -> None:
+    def connect(self, method: gr.Dropdown, shown: list[gr.components.Component]) -> None:
         """`shown` as `LIBRARY_PARTS` says."""
         fields: list[gr.components.Component] = [self.path, self.watched, self.removes]
         gr.on([self.add.click, self.path.submit], self.add_folder, [*fields, method], [*fields, *shown], **QUICK)

@@ -68,7 +68,7 @@ class LibraryPart(Part):
         self.named["learnt"] = html("learnt")
         self.press = hidden("press")
 
-    def connect(self, method: gr.Radio) -> None:
+    def connect(self, method: gr.Dropdown) -> None:
         """What is shown of a library depends on the `method` that is chosen."""
         parts = self.outputs
         shown = [self.library, *parts]

@@ -1,4 +1,5 @@
-"""Our scripts as the first thing in the page: Gradio adds what it is given for the head only when its own have begun."""
+"""Our scripts as the first thing in the page: Gradio adds what it is given for the head only when its own have
+begun."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ _HEAD = b"<head>"
 
 
 class PageScripts:
-    """ASGI middleware: the page with a script at the beginning of its head. It stands behind the guard, which says in the
-    page's policy that this script may run."""
+    """ASGI middleware: the page with a script at the beginning of its head. It stands behind the guard, which says in
+    the page's policy that this script may run."""
 
     def __init__(self, app: Application, script: str) -> None:
         self.app = app
