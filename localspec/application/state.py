@@ -12,6 +12,7 @@ from localspec import config
 from localspec.application.changes import LOOK_SECONDS, Changes
 from localspec.application.chats import Chat
 from localspec.application.downloads import Downloads
+from localspec.application.list_states import DOCUMENTS_LISTED, DocumentListState, ListState
 from localspec.application.model_manager import ModelManager
 from localspec.application.open_libraries import OpenLibraries
 from localspec.application.preferences import Preferences
@@ -25,10 +26,6 @@ from localspec.errors import LocalSpecError, StoreError
 
 _logger = logging.getLogger(__name__)
 
-CHATS_LISTED = 100
-"""Chats are shown so many at a time."""
-DOCUMENTS_LISTED = 200
-"""The same of documents"""
 END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
 _SENDING_SECONDS = 0.6
@@ -40,28 +37,6 @@ _CHATS_HELD = 50
 _NOTICES = 5
 _RETURN_SECONDS = 15.0
 _ACTING_SECONDS = 2.0
-
-
-@dataclass(slots=True)
-class ListState:
-    """What a tab shows of the list of chats."""
-
-    query: str = ""
-    limit: int = CHATS_LISTED
-    renaming: int = 0  # id of the chat whose title is being changed; 0 for none
-    deleting: int = 0  # id of the chat of which the person is asked whether it may go; 0 for none
-
-    def settle(self) -> None:
-        """No chat is being renamed, nor asked about."""
-        self.renaming = self.deleting = 0
-
-
-@dataclass(slots=True)
-class DocumentListState:
-    """What a tab shows of a library's documents."""
-
-    query: str = ""
-    limit: int = DOCUMENTS_LISTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +71,7 @@ class Conversation:
     coloured: bool = False  # Whether the words of its answers are marked by where they came from
     reading: str = ""  # The library whose documents can be picked to be read whole
     without_documents: bool = False  # Whether its picker says that no documents are wanted
+    deleted: int = 0  # id of the chat that it showed when that was deleted, while it shows nothing else; 0 for none
     editing: int | None = None  # The question that is in the entry to be sent anew, counted from 0
     forgetting: str = ""
     """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
@@ -166,6 +142,7 @@ class Conversation:
             return
         self.chat = chat
         self.editing = None
+        self.deleted = 0
         self.settle("answer")
 
 
@@ -292,17 +269,30 @@ class Application:
         chat.identity = 0
 
     def delete_chat(self, identity: int) -> None:
-        """Delete a chat for good; tabs that show it begin a new one. Raises StoreError."""
+        """Delete a chat, so that it can be taken back; tabs that show it begin a new one. An answer that is being
+        written ends first. Raises StoreError."""
         with self._lock:
             chat = self._chats.pop(identity, None)
+            if chat is not None:
+                self._begun.pop(chat.token, None)
             showing = [one for one in self._conversations.values() if chat is not None and one.chat is chat]
         if chat is not None:
             if chat.reply is not None:
                 chat.reply.discard()
             chat.settle()
-        self.history.delete(identity)
+        self.history.store.bin.put("chat", identity)
         for conversation in showing:
             conversation.show(Chat())
+            conversation.deleted = identity
+
+    def restore_chat(self, identity: int) -> None:
+        """Take a deleted chat back; tabs that showed it, and nothing since, show it again. Raises StoreError."""
+        self.history.store.bin.restore("chat", identity)
+        with self._lock:
+            waiting = [one for one in self._conversations.values() if one.deleted == identity]
+        for conversation in waiting:
+            if not conversation.chat.identity and not conversation.chat.exchanges and conversation.chat.is_idle:
+                conversation.show(self.chat(identity))
 
     def conversation(self, key: str, *, looks: bool = False) -> Conversation:
         """The conversation of a tab. Unless it only `looks`, something is done for it, which other tabs may show."""

@@ -88,6 +88,8 @@ def _conversation(kept: StoredConversation) -> dict[str, Any]:
         "title": kept.title,
         "library": kept.library,
         **({"system": kept.system} if kept.system else {}),
+        **({"pinned": True} if kept.pinned else {}),
+        **({"folder": kept.folder} if kept.folder else {}),
         "created": kept.created,
         "changed": kept.changed,
         "turns": [_turn(turn) for turn in kept.turns],
@@ -191,6 +193,8 @@ def _read(entry: object, where: str) -> StoredConversation:
         _date(entry, "created", where),
         _date(entry, "changed", where),
         _text(entry, "system", where, LONGEST_TEXT, optional=True),
+        _flag(entry, "pinned", where),
+        _text(entry, "folder", where, _SHORT, optional=True),
     )
 
 
@@ -279,6 +283,13 @@ def _items(entry: Mapping[str, Any], name: str, where: str, most: int, *, option
         _refuse(f"{where}: “{name}” must be a list")
     if len(value) > most:
         _refuse(f"{where}: “{name}” has more than {most:,} entries")
+    return value
+
+
+def _flag(entry: Mapping[str, Any], name: str, where: str) -> bool:
+    value = entry.get(name, False)
+    if not isinstance(value, bool):
+        _refuse(f"{where}: “{name}” must be true or false")
     return value
 
 

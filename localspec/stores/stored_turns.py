@@ -181,6 +181,8 @@ class StoredConversation:
     created: str = ""
     changed: str = ""  # ISO 8601, UTC
     system: str = ""  # the person's own system prompt; "" where there is none
+    pinned: bool = False
+    folder: str = ""  # name of the folder it lies in; "" for none
 
     @property
     def citations(self) -> list[Citation]:

@@ -31,13 +31,13 @@ from localspec.ui.page import Page
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
-    *("look", "calm", "changes", "page", "views", "entry", "quit", "copy", "keys", "libraries", "citing", "copying"),
-    *("picker", "radios"),
+    *("look", "calm", "changes", "page", "views", "entry", "quit", "copy", "menus", "focus", "announcing", "keys"),
+    *("libraries", "citing", "copying", "picker", "radios"),
 )
 """In this order, all of them before Gradio's; the first before anything is painted"""
 STYLES = (
     *("base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "picker", "settings", "look"),
-    *("dialogs", "narrow"),
+    *("dialogs", "menus", "narrow"),
 )
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"

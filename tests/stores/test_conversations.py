@@ -108,7 +108,9 @@ def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
     identity = begun(store, LAMP)
     store.close()
     with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:  # as the first version had it
-        connection.execute("ALTER TABLE conversations DROP COLUMN system")
+        for column in ("system", "deleted", "pinned", "folder"):
+            connection.execute(f"ALTER TABLE conversations DROP COLUMN {column}")
+        connection.execute("DROP TABLE folders")
         connection.execute("ALTER TABLE turns DROP COLUMN origins")
         connection.execute("ALTER TABLE citations DROP COLUMN label")
         connection.executescript(FIRST_WORDS)

@@ -33,24 +33,16 @@
       about: button.dataset.about || "",
       text: typed ? typed.value : button.dataset.text || "",
     });
-    const menu = button.closest("details.switch");
-    if (menu) menu.open = false;
     if (name === "ask-new" || name === "ask-rename") focusSoon(`#shelf input[data-shelf-text="${name.slice(4)}"]`);
   };
   document.addEventListener("click", (event) => {
     const target = event.target.closest ? event.target : null;
     const button = target && target.closest("[data-shelf]");
     if (button) press(button);
-    for (const menu of document.querySelectorAll("details.switch[open]")) {
-      if (!target || !menu.contains(target)) menu.open = false;
-    }
   });
   document.addEventListener("keydown", (event) => {
     const input = event.target;
     if (event.isComposing) return;
-    if (event.key === "Escape") {
-      for (const menu of document.querySelectorAll("details.switch[open]")) menu.open = false;
-    }
     const name = input.dataset ? input.dataset.shelfText : undefined;
     if (name === undefined) return;
     if (event.key === "Enter") send({ do: name, library: libraryOf(input), about: "", text: input.value });
