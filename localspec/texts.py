@@ -92,7 +92,13 @@ QUIT_DONE = "LocalSpec has stopped"
 QUIT_DONE_ADVICE = "You can close this window. Start LocalSpec again to go on."
 
 SETTINGS = "Settings"
-SETTINGS_TABS = {"model": "Model", "sampling": "Answers", "documents": "Documents", "endpoint": "Other programs"}
+SETTINGS_TABS = {
+    "models": "Models",
+    "sampling": "Answers",
+    "documents": "Documents",
+    "endpoint": "Other programs",
+    "look": "Look",
+}
 PANEL = "Speed"
 PANEL_SHOWN = "Show or hide the speed panel"
 PANEL_CLOSE = "Close the speed panel"

@@ -10,8 +10,9 @@ from dataclasses import replace
 import gradio as gr
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.downloads import DownloadState, arrived
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.config import models_folder
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.choice import fit_of_entry, fits_well

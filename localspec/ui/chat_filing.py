@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.stores.conversations import Conversations
 from localspec.ui.chat_updates import ChatUpdates
 from localspec.ui.part import Updates, identity

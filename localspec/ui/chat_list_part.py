@@ -10,8 +10,9 @@ import gradio as gr
 
 from localspec import texts
 from localspec.application.chats import Chat
+from localspec.application.conversation import Conversation
 from localspec.application.list_states import CHATS_LISTED, DELETED_LISTED
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.transfer import read_json
 from localspec.stores.conversations import Conversations
 from localspec.stores.deleted_chats import Kind

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from weakref import WeakKeyDictionary
 
+from localspec.application.conversation import Conversation
 from localspec.application.list_states import ListState
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.errors import LocalSpecError
 from localspec.stores.conversations import Conversations
 from localspec.ui.chat_list import Listed, chats

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import gradio as gr
 
 from localspec.application.chats import Chat
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.chat.turn import Turn
 from localspec.speculation.totals import Totals, totals
 from localspec.ui import chat_list, comparison_markup, panel, tab_markup

@@ -7,8 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from localspec.application.conversation import Conversation
 from localspec.application.preferences import Chosen, Preferences
-from localspec.application.state import Conversation
 from localspec.ui.part import LATEST, QUICK, Part, Props, Tick, mark, remember, warned
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.list_states import DOCUMENTS_LISTED
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.library import Library, library_name

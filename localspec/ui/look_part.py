@@ -7,8 +7,9 @@ import json
 import gradio as gr
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.preferences import THEMES
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.ui import elements
 from localspec.ui.kept_fields import KeptFields
 from localspec.ui.part import EACH, Part, Props, Tick, hidden, html, warned

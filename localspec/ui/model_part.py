@@ -8,9 +8,10 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.model_manager import fit_sentence
 from localspec.application.remembered import Choice
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.errors import LocalSpecError, ModelFileError, OutOfMemoryError, SettingsError
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, available, resolve, resolve_draft
 from localspec.models.fit.fitting import Fit, ways

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Generic
 import gradio as gr
 
 from localspec import texts
-from localspec.application.state import Conversation
+from localspec.application.conversation import Conversation
 from localspec.chat.named_file import Entry, NamedFile
 from localspec.errors import LocalSpecError
 from localspec.ui import elements

@@ -9,8 +9,9 @@ import gradio as gr
 
 from localspec import texts
 from localspec.application.changes import ANSWER
+from localspec.application.conversation import Conversation
 from localspec.application.remembered import Choice
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
 from localspec.ui import dialogs, elements, endpoint_part, page_markup

@@ -10,7 +10,8 @@ from typing import Any
 
 import gradio as gr
 
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.errors import LocalSpecError
 
 Update = Any

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.config import models_folder
 from localspec.errors import LocalSpecError
 from localspec.models.choice import fit_of

@@ -8,7 +8,7 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.application.state import Conversation
+from localspec.application.conversation import Conversation
 from localspec.chat.sampling_presets import BUILT_IN, RECOMMENDED, SETTINGS, Preset, Presets
 from localspec.ui.kept_fields import take_over
 from localspec.ui.named_part import NamedPart, NamedWords

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import gradio as gr
 
 from localspec import texts
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.chat.system_prompts import BUILT_IN_PROMPT, SystemPrompt, SystemPrompts
 from localspec.ui.named_part import NamedPart, NamedWords
 from localspec.ui.part import QUICK, Tick, Update, Updates, remember, warned

@@ -8,7 +8,8 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, listed
 from localspec.chat.sampling_presets import RECOMMENDED, SETTINGS

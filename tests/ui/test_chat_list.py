@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from localspec import texts
 from localspec.application.chats import Chat, Exchange
+from localspec.application.conversation import Conversation
 from localspec.application.list_states import CHATS_LISTED, ListState
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.turn import Turn
 from localspec.errors import StoreError
 from localspec.stores.chat_folders import ChatFolder

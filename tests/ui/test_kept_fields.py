@@ -11,8 +11,9 @@ import gradio as gr
 import pytest
 
 from localspec.application.chats import Chat, Exchange
+from localspec.application.conversation import Conversation
 from localspec.application.preferences import NAMES, Chosen
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.methods import METHODS
 from localspec.stores.library import DocumentInfo
 from localspec.ui import settings_part

@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.model_manager import DraftState, ModelManager
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE

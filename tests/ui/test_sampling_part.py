@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from localspec.application.conversation import Conversation
 from localspec.application.model_manager import ModelManager
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.sampling_defaults import recommend
 from localspec.chat.sampling_presets import SETTINGS
 from localspec.models.llama.sampling import RANDOM_SEED
