@@ -187,7 +187,7 @@ class ChatPart(Part):
                 chat.system = options.system
             conversation.without_documents = chat.without_documents = options.documents == "none"
             reply = chat.reply = ReplyTask(self.application, conversation, asked, options)
-            self.application.hold(chat)
+            self.application.chats.hold(chat)
             reply.start()
 
     def _cut(self, chat: Chat, exchanges: int) -> None:
@@ -196,7 +196,7 @@ class ChatPart(Part):
         if chat.identity and turns < len(chat.turns):
             self.application.history.store.cut(chat.identity, turns)
             if turns == 0:
-                self.application.forget(chat)
+                self.application.chats.forget(chat)
         chat.cut(exchanges)
 
 
