@@ -10,13 +10,14 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Any, TypeVar
 
 from localspec import texts
 from localspec.chat.engine import Engine
-from localspec.chat.turn import Update
 from localspec.errors import LocalSpecError
 
 _logger = logging.getLogger(__name__)
+_Told = TypeVar("_Told")
 
 UseEngine = Callable[[Callable[[], bool]], AbstractContextManager[Engine | None]]
 """The loaded engine, waited for and kept open; None once the function that is given is true"""
@@ -62,8 +63,8 @@ class AnswerWorker(ABC):
         return not self._thread.is_alive()
 
     @contextmanager
-    def follow(self, answer: Generator[Update, None, None]) -> Iterator[Iterator[Update]]:
-        """The updates of an answer until its end, or up to the one after which this is to stop."""
+    def follow(self, answer: Generator[_Told, None, Any]) -> Iterator[Iterator[_Told]]:
+        """What an answer tells until its end, or up to the moment after which this is to stop."""
         with closing(answer):
             yield self._until_stopped(answer)
 
@@ -82,7 +83,7 @@ class AnswerWorker(ABC):
     def over(self) -> None:  # noqa: B027 - not everybody has something to do then
         """Nothing follows."""
 
-    def _until_stopped(self, answer: Iterator[Update]) -> Iterator[Update]:
+    def _until_stopped(self, answer: Iterator[_Told]) -> Iterator[_Told]:
         for update in answer:
             yield update
             if self.is_stopping:

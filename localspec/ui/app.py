@@ -45,7 +45,7 @@ SCRIPTS = (
     ),
     "copying.js",
 )
-STYLES = ("base", "layout", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
+STYLES = ("base", "layout", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "figures", "narrow")
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4

@@ -344,7 +344,7 @@ def test_places_outside_the_tokens_are_reported(database: StoreDatabase) -> None
     with pytest.raises(StoreError, match="damaged"):
         NgramStore(database, FINGERPRINT).lookup([1, 2])
     with pytest.raises(ValueError, match="outside"):
-        SuffixIndex(join([np.array([1, 2], np.int32)])[0].astype(">i4").tobytes(), b"\xff\xff\xff\x7f")
+        SuffixIndex(join([np.array([1, 2], np.int32)])[0].astype(">i4").tobytes(), b"\xff\xff\xff\x7f", [(1, 7)])
 
 
 @pytest.mark.parametrize("damage", ["x'00000001'", "x'0000000100'", "x''", "CAST(tokens AS TEXT)"])
