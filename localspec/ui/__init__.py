@@ -4,10 +4,10 @@
 `connect`, and says at every look in `tell` what there is to see (`part.py`). The page connects parts: buttons inside
 markup, and looks. A page hears of changes by server-sent events (`change_events`, `scripts/changes.js`) and then looks:
 it is given what has changed since it was last told. `chat_updates` and `library_updates` are what several parts send
-alike. Modules that draw are pure functions from values to markup: `…_markup.py`, `panel`, `chat_list`, `messages`,
-`maths`, and `elements`, which escapes; `page_markup` and `dialogs` are what stands around the parts, `tab_markup` what
-scripts read. Scripts, which `page_scripts` puts before Gradio's, and styles lie in `scripts/` and `styles/`. `app`
-serves all of it behind `access`; `exports` answers downloads. `environment` settles what Gradio reads there, before it
+alike. Modules that draw are pure functions from values to markup: `…_markup.py`, `panel`, `answer_line`, `chat_list`,
+`messages`, `maths`, and `elements`, which escapes; `page_markup` and `dialogs` are what stands around the parts,
+`tab_markup` what scripts read. Scripts, which `page_scripts` puts before Gradio's, and styles lie in `scripts/` and
+`styles/`. `app` serves all of it behind `access`; `exports` answers downloads. `environment` settles what Gradio reads there, before it
 is imported.
 
 A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER`. A new figure: `panel`.
