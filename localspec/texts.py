@@ -707,7 +707,7 @@ TOKENS = "tokens"
 BASELINE = "Plain decoding on this computer: {rate} tokens per second ({source})."
 BASELINE_SOURCES = {
     "paired": "measured in turns with this answer",
-    "own": "the mean of this answer's undrafted steps",
+    "own": "the mean of this answer's plain steps",
     "before": "by all decodes before this answer",
 }
 TOKENS_CAME_FROM = "Where the tokens came from"

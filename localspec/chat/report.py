@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from localspec import texts
 from localspec.chat.methods import METHODS
-from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.metrics import ReplyMetrics, proposing_share
 from localspec.texts import counted
 
 FASTER = 1.02
@@ -49,7 +49,7 @@ def told_factor(metrics: ReplyMetrics, digits: int = 2) -> str:
     decoding against itself, but for what looking for drafts took."""
     if not metrics.steps or not metrics.speedup:
         return ""
-    if not metrics.drafted and metrics.proposing_share < LOOKED:
+    if not metrics.drafted and proposing_share(metrics) < LOOKED:
         return "1.0"
     return f"{metrics.speedup:.{digits}f}"
 
@@ -76,8 +76,8 @@ def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_dra
         label = "The draft model"
     if metrics.steps == 0:
         return f"{label}: waiting for the first token."
-    looked = metrics.proposing_share >= LOOKED
-    share = f"{metrics.proposing_share:.0%}"
+    looked = proposing_share(metrics) >= LOOKED
+    share = f"{proposing_share(metrics):.0%}"
     if metrics.drafted == 0 and method == DRAFT_ALONE:
         if looked:
             return texts.NOTHING_WORTH_GUESSING.format(label=label, share=share)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from localspec.speculation.decode import generate
 from localspec.speculation.interface import Drafter, Sampler, Step, Target
-from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.metrics import ReplyMetrics, proposing_share
 from localspec.speculation.paired import LEAST_ROUNDS, PairedSpeed, StepTime, paired_speed
 from localspec.speculation.policy import Budget
 
@@ -72,7 +72,7 @@ class Way:
         speed = paired_speed(plain.rounds, self.rounds)
         if speed is None or self.metrics.drafted:
             return speed
-        factor = 1.0 - self.metrics.proposing_share
+        factor = 1.0 - proposing_share(self.metrics)
         return PairedSpeed(factor, factor, factor, max(speed.rounds, LEAST_ROUNDS), speed.plain_seconds)
 
 

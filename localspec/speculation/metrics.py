@@ -234,11 +234,6 @@ class ReplyMetrics:
         draft it is 1 but for what looking for drafts took."""
         return self.tokens_per_second * self.baseline_seconds if not self.untold else 0.0
 
-    @property
-    def proposing_share(self) -> float:
-        """Part of the time that went into looking for drafts."""
-        return self.propose_seconds / self.seconds if self.seconds > 0 else 0.0
-
     def figures(self) -> dict[str, float | int]:
         """The figures under the names that the command line's JSON uses."""
         found = self.retrieval
@@ -328,6 +323,11 @@ _Summed = TypeVar("_Summed", Retrieval, DraftTimes)
 
 def _sum(one: _Summed, other: _Summed) -> _Summed:
     return type(one)(*(getattr(one, each.name) + getattr(other, each.name) for each in fields(one)))
+
+
+def proposing_share(metrics: ReplyMetrics) -> float:
+    """Part of a reply's time that went into looking for drafts."""
+    return metrics.propose_seconds / metrics.seconds if metrics.seconds > 0 else 0.0
 
 
 def _steps_like(mean: float, error: float) -> list[float]:
