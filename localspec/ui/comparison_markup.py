@@ -112,12 +112,12 @@ def _factor(row: Row) -> str:
     speed = row.speed
     if speed is None:
         return ""
-    slow, spread = "", ""
+    spread = ""
     if row.metrics is not None and not row.metrics.drafted:
         factor = f"{_nothing(speed)}×"
     elif not speed.is_told:
         said = texts.PAIRED_FEW_SHORT if speed.is_of_few else texts.PAIRED_DISTURBED_SHORT
-        return f'<span class="factor" data-figure="speedup" title="{texts.PAIRED_DISTURBED}">{said}</span>'
+        return f'<span class="factor"><span class="quiet" data-figure="speedup">{said}</span></span>'
     else:
         factor, spread = f"{speed.factor:.2f}×", f' <span class="quiet" data-figure="spread">{_spread(speed)}</span>'
     slow = " slower" if speed.factor < SLOWER else ""
