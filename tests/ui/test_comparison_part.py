@@ -205,7 +205,7 @@ def test_methods_are_compared_on_what_is_typed_and_the_chat_stays(visit: Measuri
     visit.measured.locator("[data-act=halt]").click()
     visit.ended("stopped")
     expect(visit.measured).to_contain_text(texts.MEASURE_BROKEN_OFF)
-    expect(visit.measured.locator("li[data-state=waiting]").first).to_be_attached()
+    expect(visit.measured.locator("li[data-state=stopped]")).to_have_count(len(methods))
     visit.longest(12)
     visit.grammar("")
     visit.ask("Say hello.")
