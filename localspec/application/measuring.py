@@ -34,7 +34,8 @@ LONGEST_BESIDE = 512
 """Tokens of an answer that are decoded beside plain decoding."""
 MOST_SECONDS, MOST_SECONDS_BESIDE = 180.0, 90.0
 """Of decoding, in a comparison and beside plain decoding: on a slow computer fewer tokens must do."""
-_NOTED_SECONDS = 0.3
+_NOTED_SECONDS = 1.0
+"""Pages are told so often meanwhile: what they draw takes its time from what is measured."""
 
 
 class Measurement(AnswerWorker):
@@ -196,6 +197,7 @@ class Measurement(AnswerWorker):
 
     def _show(self, **changes: object) -> None:
         self.measured = replace(self.measured, **changes)  # type: ignore[arg-type]
+        self._application.changes.tell()
 
 
 def _kept(row: Row, changes: dict[str, object]) -> dict[str, object]:

@@ -7,8 +7,8 @@ it is given what has changed since it was last told. `chat_updates` and `library
 alike. Modules that draw are pure functions from values to markup: `…_markup.py`, `panel`, `answer_line`, `chat_list`,
 `messages`, `maths`, and `elements`, which escapes; `page_markup` and `dialogs` are what stands around the parts,
 `tab_markup` what scripts read. Scripts, which `page_scripts` puts before Gradio's, and styles lie in `scripts/` and
-`styles/`. `app` serves all of it behind `access`; `exports` answers downloads. `environment` settles what Gradio reads there, before it
-is imported.
+`styles/`. `app` serves all of it behind `access`; `exports` answers downloads. `environment` settles what Gradio reads
+there, before it is imported.
 
 A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER`. A new figure: `panel`.
 

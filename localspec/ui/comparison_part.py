@@ -15,16 +15,14 @@ from localspec.chat.comparison import PLAIN
 from localspec.chat.turn import ReplyOptions
 from localspec.errors import SettingsError
 from localspec.ui import comparison_markup, panel
-from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates, last_panel
+from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
-from localspec.ui.part import LATEST, QUICK, Part, Tick, Update, Updates, html, inform, only, warned
+from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, inform, only, warned
 
 
 class ComparisonPart(Part):
     """What a measurement brings is shown by the page's regular refresh."""
-
-    told = ("panel", "chat")
 
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
@@ -53,14 +51,6 @@ class ComparisonPart(Part):
         self.origins.input(self.show_origins, self.origins, chatbot, **LATEST)
         self.measure_plain.click(self.measure, settings, measured, **QUICK)
         self.compare_methods.click(self.compare, [entry, *settings], measured, **QUICK)
-
-    def tell(self, tick: Tick) -> None:
-        """Panel and messages, once a measurement has come to its end: they tell what it found."""
-        chat = tick.conversation.chat
-        ended = chat.measurement if chat.measurement is not None and chat.measurement.is_over else None
-        if chat.is_idle and ended is not None and ended.is_of_this_chat:
-            tick.tell("panel", f"measured {id(ended)}", last_panel(chat))
-            tick.tell("chat", f"measured {id(ended)}", messages(chat, tick.conversation.coloured))
 
     def show_origins(self, on: bool, request: gr.Request) -> Update:
         """Mark the words of all answers of the chat by where they came from, or show them as usual."""
