@@ -157,7 +157,7 @@ class Measurement(AnswerWorker):
     def _follow(self, comparison: Comparison, options: ReplyOptions, most_seconds: float) -> Progress | None:
         """How it ended; None when it was stopped before."""
         progress: Progress | None = None
-        with self.follow(comparison.run(options, most_seconds=most_seconds)) as told:
+        with self.follow(comparison.run(options, self.signal, most_seconds=most_seconds)) as told:
             for progress in told:
                 self._note(progress)
         if progress is not None and not self.is_stopping:

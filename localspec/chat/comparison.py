@@ -27,7 +27,7 @@ from localspec.chat.report import UNKNOWN_DRAFT
 from localspec.chat.session import Session, settled
 from localspec.chat.turn import ReplyOptions, Turn
 from localspec.errors import SettingsError
-from localspec.models.llama import LlamaModel
+from localspec.models.llama import LlamaModel, StopSignal
 from localspec.models.llama.sampling import RANDOM_SEED, LlamaSampler
 from localspec.speculation.alternation import PARTED, STRETCH, Way, alternate
 from localspec.speculation.cost import DEAR_CHANGE
@@ -75,12 +75,12 @@ class Comparison:
         self._methods = (PLAIN, *(method for method in methods if method != PLAIN))
 
     def run(
-        self, options: ReplyOptions, *, most_seconds: float = float("inf")
+        self, options: ReplyOptions, stop: StopSignal | None = None, *, most_seconds: float = float("inf")
     ) -> Generator[Progress, None, dict[str, Way]]:
         """Answer with all methods; waits for its turn, and the iterator may be closed early. After `most_seconds` of
         decoding it ends as soon as there is something to tell. Returns the ways by method, plain first."""
         options = settled(options, self._engine, self._question)
-        with self._engine.turn() as model:
+        with self._engine.turn(stop) as model:
             prompt = self._prompt(options)
             sources = self._sources()
             planned = {method: _plan(sources, method, options) for method in self._methods}

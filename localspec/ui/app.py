@@ -31,21 +31,24 @@ from localspec.ui.page_scripts import PageScripts
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
-    *(
-        "calm.js",
-        "changes.js",
-        "page.js",
-        "views.js",
-        "entry.js",
-        "quit.js",
-        "copy.js",
-        "keys.js",
-        "libraries.js",
-        "citing.js",
-    ),
-    "copying.js",
+    "calm",
+    "changes",
+    "page",
+    "views",
+    "entry",
+    "quit",
+    "copy",
+    "keys",
+    "libraries",
+    "citing",
+    "copying",
+    "picker",
 )
-STYLES = ("base", "layout", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "figures", "narrow")
+"""In this order, all of them before Gradio's"""
+STYLES = (
+    *("base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "picker", "settings", "dialogs"),
+    *("figures", "narrow"),
+)
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
@@ -135,7 +138,7 @@ def _launch(
     bind: BindAddress,
 ) -> gr.Blocks:
     blocks = build(application, choice)
-    script = "\n".join((_HERE / "scripts" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join((_HERE / "scripts" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
         server_name=f"[{bind.host}]" if ":" in bind.host else bind.host,
         server_port=port,

@@ -48,9 +48,9 @@ def talk(engine: Engine, library: Library | None, *questions: str, **options: ob
     return session
 
 
-def run(comparison: Comparison, options: ReplyOptions, **bounds: float) -> dict[str, Way]:
+def run(comparison: Comparison, options: ReplyOptions, most_seconds: float = float("inf")) -> dict[str, Way]:
     """The ways, when all are through."""
-    *_, ended = comparison.run(options, **bounds)
+    *_, ended = comparison.run(options, most_seconds=most_seconds)
     return {way.name: way for way in ended.ways}
 
 
