@@ -26,10 +26,11 @@ AXE = "axe-core@4.10.3"
 CONTROLS = "button, input, select, textarea, a[href], summary, [role=button], [role=tab], [role=option], [tabindex='0']"
 SEEN = """(selector) => [...document.querySelectorAll(selector)].filter((node) => {
   const box = node.getBoundingClientRect();
-  if (!box.width || !box.height || box.bottom <= 0 || box.top >= innerHeight || box.right <= 0 || box.left >= innerWidth) return false;
+  if (!box.width || !box.height || box.bottom <= 0 || box.top >= innerHeight) return false;
+  if (box.right <= 0 || box.left >= innerWidth) return false;
   if (!node.checkVisibility({ opacityProperty: true, visibilityProperty: true })) return false;
   return !node.parentElement.closest(selector);  // what lies inside another one is a part of it
-}).map((node) => node.id || node.getAttribute("aria-label") || node.textContent.trim().slice(0, 40) || node.outerHTML.slice(0, 80))"""
+}).map((node) => node.id || node.getAttribute("aria-label") || node.outerHTML.slice(0, 80))"""
 SHIFTS = """() => {
   window.__shifts = [];
   new PerformanceObserver((list) => {
@@ -37,7 +38,9 @@ SHIFTS = """() => {
       for (const source of entry.sources || []) {
         const node = source.node && (source.node.nodeType === 1 ? source.node : source.node.parentElement);
         if (!node || node.closest("#chat")) continue;
-        const by = Math.max(Math.abs(source.currentRect.y - source.previousRect.y), Math.abs(source.currentRect.x - source.previousRect.x));
+        const now = source.currentRect;
+        const before = source.previousRect;
+        const by = Math.max(Math.abs(now.y - before.y), Math.abs(now.x - before.x));
         window.__shifts.push([by, node.id || node.className || node.tagName]);
       }
     }
