@@ -8,6 +8,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from localspec import config
+from localspec.application.attached_files import Attachment
 from localspec.application.changes import LOOK_SECONDS, Changes
 from localspec.application.chats import Chat
 from localspec.application.downloads import Downloads
@@ -57,6 +58,8 @@ class DocumentListState:
 
     query: str = ""
     limit: int = DOCUMENTS_LISTED
+    removed: tuple[int, ...] = ()
+    """Those that the tab has removed last, which one press brings back"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,8 @@ class Conversation:
     embedder_asked: tuple[str, str] = ("", "")
     """What the person is asked about an embedding model, "get" or "use", and its name"""
     own_sampling: bool = False  # Whether the person has chosen how words are drawn; else it follows the model
+    attached: list[Attachment] = field(default_factory=list)
+    """Files that were dropped by the entry and go with the next question"""
     seen: dict[str, int] = field(default_factory=dict)
     """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
     opened: bool = False
@@ -132,7 +137,7 @@ class Conversation:
     def use_library(self, name: str) -> None:
         """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
         self.library = name
-        self.documents.limit = DOCUMENTS_LISTED
+        self.documents.limit, self.documents.removed = DOCUMENTS_LISTED, ()
         self.forgetting = self.asking = ""
         # A new one: a tick under way still writes what it sent of the library before into the old one.
         self.seen = {}

@@ -23,8 +23,8 @@ from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
 from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.progress import IngestionProgress
-from localspec.stores.ingestion.renewal import Renewal
 from localspec.stores.ingestion.removed_documents import REMOVED_MIGRATIONS, RemovedDocument, RemovedDocuments
+from localspec.stores.ingestion.renewal import Renewal
 from localspec.stores.ingestion.renewed_documents import RENEWAL_MIGRATIONS
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
 from localspec.stores.ingestion.worker import Ingestion
@@ -116,21 +116,25 @@ class Library:
                 self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused
             )
             """the folders that documents come from"""
-            self.removed = RemovedDocuments(
-                *(self._database, self._files, self._pipeline, self.renewal),
-                vectors=vectors,
-                ngrams=self.ngrams,
-                states=states,
-                erase=erase,
-                on_change=self._wake,
-            )
-            """documents that are in no list and no search, and can be brought back"""
-            self._table.bring_back = self.removed.bring_back_content
-            kept = {file for (file,) in self._database.rows("SELECT file FROM documents")}
-            self._files.sweep(kept | self.removed.files())
+            self.removed = self._keep_removed(vectors, states, erase)
         except BaseException:
             self._lock.release()
             raise
+
+    def _keep_removed(self, vectors: PassageVectors, states: StateStore, erase: Callable[[], None]) -> RemovedDocuments:
+        """Documents that are in no list and no search, and can be brought back. Copies of files that belong to no
+        document, removed or not, are deleted."""
+        removed = RemovedDocuments(
+            *(self._database, self._files, self._pipeline, self.renewal),
+            vectors=vectors,
+            ngrams=self.ngrams,
+            states=states,
+            erase=erase,
+            on_change=self._wake,
+        )
+        self._table.bring_back = removed.bring_back_content
+        self._files.sweep({file for (file,) in self._database.rows("SELECT file FROM documents")} | removed.files())
+        return removed
 
     @property
     def progress(self) -> IngestionProgress:

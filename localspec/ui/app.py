@@ -31,21 +31,13 @@ from localspec.ui.page_scripts import PageScripts
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
-    *(
-        "calm.js",
-        "changes.js",
-        "page.js",
-        "views.js",
-        "entry.js",
-        "quit.js",
-        "copy.js",
-        "keys.js",
-        "libraries.js",
-        "citing.js",
-    ),
-    "copying.js",
+    *("calm.js", "changes.js", "page.js", "views.js", "entry.js", "quit.js", "copy.js", "keys.js", "libraries.js"),
+    *("citing.js", "copying.js", "attachments.js"),
 )
-STYLES = ("base", "layout", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
+STYLES = (
+    *("base", "layout", "chat", "chats", "panel", "documents", "attachments", "models", "settings", "dialogs"),
+    "narrow",
+)
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4

@@ -14,11 +14,12 @@ from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError
 from localspec.speculation.totals import Totals, totals
 from localspec.ui import chat_list, comparison_markup, panel, tab_markup
+from localspec.ui.attachment_markup import drawn as attached
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.messages import messages
 from localspec.ui.part import Tick, Update, Updates, mark, only, remember
 
-CHAT_PARTS = ("below", "chats", "measured", "system")
+CHAT_PARTS = ("below", "chats", "measured", "system", "attachments")
 """What stands beside the chat and is refreshed regularly."""
 REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
 LOOKED_PARTS = (*REPLY_PARTS, "address", "typed", "notices")
@@ -85,7 +86,7 @@ class ChatUpdates:
         tick.tell("notices", tab_markup.notices(conversation.notices), first="")
         for name, part in self.beside(tick.conversation).items():
             # The system prompt is empty at first, and somebody may be typing it already.
-            tick.tell(name, part, first="" if name == "system" else None)
+            tick.tell(name, part, first="" if name in ("system", "attachments") else None)
 
     def beside(self, conversation: Conversation) -> dict[str, str]:
         """What stands beside the chat now, as `CHAT_PARTS` names it."""
@@ -98,6 +99,7 @@ class ChatUpdates:
             "chats": self._listed(conversation),
             "measured": _measured(chat),
             "system": chat.system,
+            "attachments": attached(self.application, conversation),
         }
 
     def _listed(self, conversation: Conversation) -> str:

@@ -140,6 +140,7 @@ def _rules() -> str:
             ("reading", texts.FOLDER_READING),
             ("uploading", texts.FOLDER_UPLOADING),
             ("failed", texts.FOLDER_NOT_SENT),
+            ("sending", texts.ATTACHED_SENDING),
         )
     )
     return (

@@ -184,7 +184,7 @@ def documents(
     elif not found:
         rest = f'<p class="quiet">{texts.NO_DOCUMENT_FOUND}</p>'
     failed = sum(info.status == "failed" for info in infos)
-    head = texts.counted(len(infos), "document")
+    head = texts.counted(len(infos) - failed, "document")
     if len(found) < len(infos):
         head = texts.DOCUMENTS_FOUND.format(found=f"{len(found):,}", documents=head)
     buttons = library_button("ask-again", texts.INDEX_ALL_AGAIN)
@@ -218,7 +218,8 @@ def _document(info: DocumentInfo, parts: DocumentParts) -> str:
     again = texts.INDEX_AGAIN_ONE.format(name=info.name)
     if failed:
         # The reason begins with the file's own name, which stands above it.
-        said, below = info.reason.removeprefix(f"{info.name.rsplit('/', 1)[-1]}: "), ""
+        reason = info.reason.removeprefix(f"{info.name.rsplit('/', 1)[-1]}: ")
+        said, below = texts.NOT_READABLE.format(reason=reason), ""
     else:
         facts = [*_size(info), texts.STATUS.get(info.status, info.status)]
         if parts.states is not None and _states(info, parts.states) == texts.STEP_DONE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -132,10 +132,10 @@ class LibraryPart(Part):
         elif do == "use":
             self._use(conversation, text, is_asked=not action.get("quiet"))
         elif do == "new":
-            wanted = _kept(conversation, asked, lambda: library_name(text))
-            if wanted in self.application.libraries.names():
-                inform(texts.LIBRARY_IS_THERE.format(name=wanted))
-            conversation.use_library(wanted)
+            new = _kept(conversation, asked, lambda: library_name(text))
+            if new in self.application.libraries.names():
+                inform(texts.LIBRARY_IS_THERE.format(name=new))
+            conversation.use_library(new)
         elif do == "rename":
             _kept(conversation, asked, lambda: self.application.rename_library(name, text))
         elif do == "delete" and asked == "delete":
@@ -146,6 +146,12 @@ class LibraryPart(Part):
             self.folders.add_dropped(own if own in self.application.libraries.names() else name, action)
         elif do == "again" and about is None and asked == "again":
             self.updates.change(name, lambda library: library.index_again())
+        elif do == "remove-failed":
+            self.updates.change(name, lambda library: _remove(conversation, library, library.failed()))
+        elif do == "bring-back":
+            wanted = [about] if about is not None else conversation.documents.removed
+            conversation.documents.removed = ()
+            self.updates.change(name, lambda library: library.removed.bring_back(wanted))
         elif do in _CHANGES:
             self.updates.change(name, lambda library: _CHANGES[do](library, about))
 
@@ -171,7 +177,7 @@ class LibraryPart(Part):
         number, own = pressed(wanted)
         if not number.isdecimal() or own != conversation.library:
             return only(LIBRARY_PARTS, {})
-        return self.updates.changed(conversation, method, lambda library: library.remove(int(number)))
+        return self.updates.changed(conversation, method, lambda library: _remove(conversation, library, [int(number)]))
 
     def answer_press(self, name: str, own: str, method: str, conversation: Conversation) -> Updates:
         """One of the buttons about drafts by meaning and learnt answers; `own` is the library it was made for."""
@@ -203,7 +209,7 @@ _CHANGES: dict[str, Callable[[Library, int | None], object]] = {
     "resume": lambda library, _: library.pause(False),
     "again": lambda library, about: library.index_again(about) if about is not None else None,
     "read-better": lambda library, _: library.renewal.want(),
-    "remove-failed": lambda library, _: library.remove_failed(),
+    "delete-removed": lambda library, about: library.removed.delete([about] if about is not None else None),
     "watch": lambda library, about: library.watching.watch(about or 0, True),
     "unwatch": lambda library, about: library.watching.watch(about or 0, False),
     "look": lambda library, about: library.watching.again(about or 0),
@@ -214,6 +220,11 @@ _CHANGES: dict[str, Callable[[Library, int | None], object]] = {
     "vanished-remove": lambda library, about: library.watching.settle_vanished(about or 0, remove=True),
 }
 """What the buttons about documents and folders do; their ids are never 0."""
+
+
+def _remove(conversation: Conversation, library: Library, documents: Sequence[int]) -> None:
+    """Remove documents such that this tab can take it back."""
+    conversation.documents.removed = tuple(library.removed.put(documents))
 
 
 def pressed(wanted: str) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from localspec.errors import EmbedderError, LocalSpecError
 from localspec.models.embedder_catalogue import multilingual
 from localspec.models.llama import MAX_ROWS
 from localspec.stores.library import Library
-from localspec.ui import elements, library_markup
+from localspec.ui import elements, library_markup, removed_markup
 from localspec.ui.library_markup import DocumentParts, Usage
 from localspec.ui.part import Tick, Updates, only, warned
 
@@ -33,9 +33,9 @@ class _Shown:
 
     library: Library
     changes: int = -1
-    count: int = 0
-    documents: dict[tuple[str, int], str] = field(default_factory=dict)
-    """The lists that tabs show, by what they look for and how many"""
+    count: int = 0  # without those that could not be read
+    documents: dict[tuple[str, int, tuple[int, ...]], str] = field(default_factory=dict)
+    """The lists that tabs show, by what they look for, how many, and what was just removed"""
     usage: Usage | None = None
     measured: float = 0.0
 
@@ -119,7 +119,8 @@ class LibraryUpdates:
         changes = library.changes
         if shown.changes != changes:
             shown.documents = {}
-            shown.count, shown.changes = len(library.documents()), changes
+            shown.changes = changes
+            shown.count = sum(info.status != "failed" for info in library.documents())
         now = time.monotonic()
         if shown.usage is None or (now - shown.measured > USAGE_SECONDS and not engine.busy):
             shown.usage, shown.measured = Usage(library.disk_bytes(), library.memory_bytes()), now
@@ -128,7 +129,7 @@ class LibraryUpdates:
     def _documents(self, shown: _Shown, listed: DocumentListState) -> str:
         """The documents that a tab lists, drawn anew only where something has changed."""
         library, lists = shown.library, shown.documents
-        key = listed.query, listed.limit
+        key = listed.query, listed.limit, listed.removed
         if key not in lists:
             infos = library.documents()
             found = library_markup.matching(infos, listed.query)[: listed.limit]
@@ -138,6 +139,7 @@ class LibraryUpdates:
                 embedded = {}
             states = library.states.positions() if library.states is not None else None
             drawn = library_markup.documents(library.name, infos, DocumentParts(embedded, states), listed)
+            drawn += removed_markup.removed(library.name, library.removed.all(), listed.removed)
             drawn += library_markup.foreign(
                 library.passages.foreign_documents(), library.passages.embedder_languages, multilingual()
             )

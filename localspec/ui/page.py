@@ -14,6 +14,7 @@ from localspec.application.state import Application, Conversation
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
 from localspec.ui import dialogs, elements, endpoint_part, page_markup
+from localspec.ui.attachments_part import AttachmentsPart
 from localspec.ui.chat_list_part import ChatListPart
 from localspec.ui.chat_part import ChatPart
 from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS, ChatUpdates
@@ -36,6 +37,7 @@ class Page:
         chat_updates = ChatUpdates(application)
         self.chat_list = ChatListPart(application, chat_updates)
         self.chat = ChatPart(application, chat_updates)
+        self.attachments = AttachmentsPart(application)
         self.citing = CitingPart(application)
         self.reading = ReadingPart(application)
         self.method = MethodPart(application)
@@ -59,6 +61,7 @@ class Page:
     def parts(self) -> list[Part]:
         """All of them."""
         return [
+            self.attachments,
             *(self.chat_list, self.chat, self.citing, self.reading, self.method, self.comparison, self.library),
             *(self.embedders, self.models, self.models.catalogue, self.system, self.sampling, self.endpoint),
         ]
@@ -93,6 +96,7 @@ class Page:
         self.models.catalogue.build_card()
         self.chat.build_messages()
         self.chat.build_below()
+        self.attachments.build()
         self.chat.build_entry()
         with gr.Row(elem_id="asking"):
             self.library.build_active()
@@ -123,6 +127,7 @@ class Page:
         self.library.connect(method)
         self.embedders.connect(self.library.press)
         self.citing.connect()
+        self.attachments.connect()
         self.reading.connect()
         self.sampling.connect()
         self.method.connect()

@@ -81,8 +81,8 @@ class NgramStore:
             self._merge(connection, self._like_sized)
 
     def set_aside(self, *documents: int) -> None:
-        """Keep documents, of whatever tokenizer, where nothing finds or counts them, until `bring_back` or `remove`. One
-        transaction. An unknown document is no error."""
+        """Keep documents, of whatever tokenizer, where nothing finds or counts them, until `bring_back` or `remove`.
+        One transaction. An unknown document is no error."""
         with self._change() as connection:
             for document in documents:
                 for run, owner in self._runs_with(connection, [document]):
