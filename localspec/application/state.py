@@ -81,7 +81,8 @@ class Conversation:
     listed: ListState = field(default_factory=ListState)
     documents: DocumentListState = field(default_factory=DocumentListState)
     coloured: bool = False  # Whether the words of its answers are marked by where they came from
-    reading: str = ""  # The library whose documents can be picked to be read whole
+    read: str = ""  # What the next question is read with, as `ui.options` has it
+    reading: str = ""  # The library that this was chosen for
     without_documents: bool = False  # Whether its picker says that no documents are wanted
     editing: int | None = None  # The question that is in the entry to be sent anew, counted from 0
     forgetting: str = ""

@@ -32,7 +32,7 @@ DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
     *("calm.js", "changes.js", "page.js", "views.js", "entry.js", "quit.js", "copy.js", "keys.js", "libraries.js"),
-    *("citing.js", "copying.js", "attachments.js"),
+    *("citing.js", "copying.js", "attachments.js", "reading.js"),
 )
 STYLES = (
     *("base", "layout", "chat", "chats", "panel", "documents", "attachments", "models", "settings", "dialogs"),

@@ -14,6 +14,7 @@ from localspec.errors import DocumentError, SettingsError
 from localspec.stores.documents.folders import MAX_FILES
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
 from localspec.stores.library import Library
+from localspec.stores.naming import library_title
 from localspec.ui import elements, library_markup
 from localspec.ui.library_updates import LibraryUpdates
 from localspec.ui.part import QUICK, Part, Update, Updates, closed, html, inform, warn
@@ -92,7 +93,7 @@ class FolderPart(Part):
                 except DocumentError as error:
                     failures.append(str(error))
             sent = texts.FOLDER_SENT if not added & before else texts.FOLDER_SENT_KNOWN
-            said = sent.format(documents=texts.counted(len(added), "document"), library=library.name)
+            said = sent.format(documents=texts.counted(len(added), "document"), library=library_title(library.name))
             inform(f"{said} {left}".strip())
 
         self.updates.change(name, change)

@@ -13,6 +13,7 @@ from localspec.application.state import DOCUMENTS_LISTED, Application, Conversat
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.library import Library, library_name
+from localspec.stores.naming import library_title
 from localspec.ui.folder_part import FolderPart
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates, box
 from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Updates, hidden, html, inform, mark, only, warned
@@ -39,7 +40,7 @@ class LibraryPart(Part):
     def build(self) -> None:
         """Documents and folders."""
         self.library = self.named["library"] = gr.Dropdown(
-            [DEFAULT_LIBRARY],
+            [(library_title(DEFAULT_LIBRARY), DEFAULT_LIBRARY)],
             value=DEFAULT_LIBRARY,
             allow_custom_value=True,
             label=texts.LIBRARY,
@@ -87,10 +88,11 @@ class LibraryPart(Part):
         """The tab's library, and which others there are."""
         self.updates.tell(tick)
         conversation, names = tick.conversation, self.application.libraries.names()
-        tick.tell("library", "\n".join(names), gr.update(choices=names))
+        listed = [(library_title(one), one) for one in names]
+        tick.tell("library", "\n".join(names), gr.update(choices=listed))
         if conversation.switched:
             conversation.switched = False
-            tick.updates["library"] = gr.update(choices=names, value=conversation.library)
+            tick.updates["library"] = gr.update(choices=listed, value=conversation.library)
 
     # -- the library --------------------------------------------------------------------------------------------
 
@@ -134,13 +136,13 @@ class LibraryPart(Part):
         elif do == "new":
             new = _kept(conversation, asked, lambda: library_name(text))
             if new in self.application.libraries.names():
-                inform(texts.LIBRARY_IS_THERE.format(name=new))
+                inform(texts.LIBRARY_IS_THERE.format(name=library_title(new)))
             conversation.use_library(new)
         elif do == "rename":
             _kept(conversation, asked, lambda: self.application.rename_library(name, text))
         elif do == "delete" and asked == "delete":
             self.application.delete_library(name)
-            inform(texts.LIBRARY_DELETED.format(name=name))
+            inform(texts.LIBRARY_DELETED.format(name=library_title(name)))
         elif do == "dropped":
             own = str(action.get("library", ""))
             self.folders.add_dropped(own if own in self.application.libraries.names() else name, action)
@@ -160,7 +162,7 @@ class LibraryPart(Part):
         if name in self.application.libraries.names():
             conversation.use_library(name)
         elif is_asked:
-            raise SettingsError(texts.LIBRARY_GONE.format(name=name))
+            raise SettingsError(texts.LIBRARY_GONE.format(name=library_title(name)))
 
     def find(self, text: str, method: str, request: gr.Request) -> Updates:
         """Show the documents whose names hold these words."""

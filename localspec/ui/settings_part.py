@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import gradio as gr
 
 from localspec import texts
-from localspec.application.state import Application
+from localspec.application.state import Application, Conversation
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, listed
 from localspec.chat.sampling_presets import SETTINGS
@@ -16,15 +13,11 @@ from localspec.chat.turn import ReplyOptions
 from localspec.errors import LocalSpecError
 from localspec.models.llama import MAX_ROWS
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.stores.library import DocumentInfo
 from localspec.ui import elements
 from localspec.ui.model_markup import alone
-from localspec.ui.options import ALL, NONE, PASSAGES, is_without
-from localspec.ui.part import QUICK, Part, Tick, html, remember, warned
+from localspec.ui.options import NONE, PASSAGES, is_without
+from localspec.ui.part import LATEST, QUICK, Part, Tick, html, remember, warned
 from localspec.ui.preset_part import PresetPart
-
-_MOST = 200
-_READ = ("ngrams", "ready")
 
 
 class MethodPart(Part):
@@ -66,62 +59,44 @@ def explain(method: str) -> str:
 
 
 class ReadingPart(Part):
-    """The picker by the entry."""
+    """What the next question is read with; the menu by the entry, which is drawn with the library, writes into it."""
 
     told = ("read",)
 
     def build(self) -> None:
-        """The picker."""
-        self.read = self.named["read"] = gr.Dropdown(
-            choices("", ()),
-            value=PASSAGES,
-            label=texts.READ,
-            show_label=False,
-            container=False,
-            allow_custom_value=True,
-            scale=0,
-            min_width=190,
-            elem_id="read",
-        )
+        """The field."""
+        self.read = self.named["read"] = hidden("read")
 
     def connect(self) -> None:
         """Tie the handler."""
-        self.read.input(self.set_read, self.read, None, **QUICK)
+        self.read.change(self.set_read, self.read, None, **LATEST)
 
     def set_read(self, value: str | None, request: gr.Request) -> None:
-        """Keep with the chat whether it goes without documents."""
+        """Keep what was picked, and with the chat whether it goes without documents."""
         conversation = self.conversation(request)
+        conversation.read = value or PASSAGES
         conversation.without_documents = conversation.chat.without_documents = is_without(value)
 
     def tell(self, tick: Tick) -> None:
-        """What can be read whole, where that has changed. A choice made for another library goes; "no documents" is the
-        chat's own, and comes and goes with it."""
+        """What is read, where the tab did not say so itself. A choice made for another library goes, and one of a
+        document that cannot be read whole any more; "no documents" is the chat's own, and comes and goes with it."""
         conversation, name = tick.conversation, tick.conversation.library
-        library = self.application.libraries.opened(name)
-        try:
-            listed = choices(name, library.documents() if library is not None else ())
-        except LocalSpecError:  # told beside the documents
-            return
         without = conversation.chat.without_documents
         kept = conversation.reading == name and conversation.without_documents == without
-        value: dict[str, Any] = {} if kept else {"value": NONE if without else PASSAGES}
-        tick.tell("read", f"{listed!r} {without}", gr.update(choices=listed, **value))
-        if "read" in tick.updates:
-            conversation.reading, conversation.without_documents = name, without
+        if kept and self._is_there(conversation):
+            return
+        conversation.read = NONE if without else PASSAGES
+        conversation.reading, conversation.without_documents = name, without
+        tick.updates["read"] = conversation.read
 
-
-def choices(library: str, infos: Sequence[DocumentInfo]) -> list[tuple[str, str]]:
-    """What can be picked, as label and value; the newest documents first."""
-    ready = [info for info in infos if info.status in _READ and info.tokens > 0]
-    listed = [(texts.READ_PASSAGES, PASSAGES), (texts.READ_NONE, NONE)]
-    if not ready:
-        return listed
-    everything = texts.READ_ALL.format(tokens=f"{sum(info.tokens for info in ready):,}")
-    single = [
-        (texts.READ_ONE.format(name=info.name, tokens=f"{info.tokens:,}"), f"{info.id} {library}")
-        for info in reversed(ready)
-    ]
-    return [*listed, (everything, ALL), *single[:_MOST]]
+    def _is_there(self, conversation: Conversation) -> bool:
+        """Whether what is picked can be read, as far as that is known."""
+        number, _, library = conversation.read.partition(" ")
+        opened = self.application.libraries.opened(library) if number.isdecimal() else None
+        try:
+            return opened is None or any(info.id == int(number) for info in opened.documents())
+        except LocalSpecError:  # told beside the documents
+            return True
 
 
 class SystemPart(Part):

@@ -75,8 +75,9 @@ class Visit:
         dialog.dismiss()
 
     def drop(self, *files: Path) -> None:
+        before = self.page.locator("#attachments .attachment").count()
         self.page.locator("#entry input[type=file]").first.set_input_files(list(files))
-        expect(self.page.locator("#entry .thumbnail-item")).to_have_count(len(files))
+        expect(self.page.locator("#attachments .attachment")).to_have_count(before + len(files))
 
     def send(self, question: str) -> None:
         """Send a question, and check that the server is given it with the settings of this test."""
@@ -99,7 +100,7 @@ class Visit:
         expect(answer).to_be_visible()
         # The entry is emptied when its button becomes Stop, a moment after the answer is there.
         expect(self.entry).to_have_value("")
-        expect(self.page.locator("#entry .thumbnail-item")).to_have_count(0)
+        expect(self.page.locator("#attachments .attachment")).to_have_count(0)
         self.wait()
         if question:
             self.ends("done")
