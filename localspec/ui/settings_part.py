@@ -16,7 +16,7 @@ from localspec.models.llama.sampling import SamplingSettings
 from localspec.ui import elements
 from localspec.ui.model_markup import alone
 from localspec.ui.options import NONE, PASSAGES, is_without
-from localspec.ui.part import LATEST, QUICK, Part, Tick, html, remember, warned
+from localspec.ui.part import LATEST, QUICK, Part, Tick, hidden, html, remember, warned
 from localspec.ui.preset_part import PresetPart
 
 
