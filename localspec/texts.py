@@ -883,13 +883,6 @@ def foreign_documents(
     )
 
 
-def added(name: str, pages: int | None, passages: int) -> str:
-    """A document that joined the library, in words."""
-    parts = [f"{pages} page{'s' if pages != 1 else ''}"] if pages else []
-    parts.append(f"{passages} passage{'s' if passages != 1 else ''}")
-    return f"{name} ({', '.join(parts)})"
-
-
 def forget_sure(answers: int) -> str:
     """What is asked before a library's learnt answers are deleted."""
     those = f"all {answers:,} learnt answers" if answers != 1 else "the one learnt answer"

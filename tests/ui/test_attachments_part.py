@@ -227,6 +227,43 @@ def test_a_removed_document_comes_back(tab: Tab, tmp_path: Path) -> None:
     expect(rows).to_have_text(["letter.txt", "guide.pdf"])
 
 
+def test_what_is_read_and_the_library_are_picked_in_one_menu(tab: Tab, tmp_path: Path) -> None:
+    long = tmp_path / "ledger.txt"
+    long.write_text("\n".join(f"Entry {number}: {number * 7919 % 10007} crates of tea." for number in range(900)))
+    tab.choose(make_pdf(tmp_path / "guide.pdf", LIGHTHOUSE), long)
+    for name in ("guide.pdf", "ledger.txt"):
+        expect(tab.chip(name)).to_have_attribute("data-state", "ready")
+    menu = tab.page.locator("#active-library details")
+    summary = menu.locator("summary")
+    expect(summary).to_contain_text(re.compile(rf"Best passages\s*·\s*{re.escape(tab.library)}\s*· 2 documents"))
+    summary.click()
+    expect(menu.get_by_role("group").first.get_by_role("button")).to_have_count(5)
+    too_long = menu.get_by_role("button", name="ledger.txt (whole, ")
+    expect(too_long).to_be_disabled()
+    expect(too_long).to_contain_text(re.compile(r"too long: there is room for [\d,]+ tokens"))
+    expect(menu.get_by_role("button", name="All documents (")).to_be_disabled()
+    expect(menu.get_by_role("button", name="My documents", exact=True)).to_be_enabled()
+    # By keyboard: the summary, then what can be picked.
+    summary.focus()
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Tab")
+    tab.page.keyboard.press("Tab")
+    expect(menu.get_by_role("button", name="guide.pdf (whole, ")).to_be_focused()
+    tab.page.keyboard.press("Enter")
+    expect(menu).not_to_have_attribute("open", "")
+    expect(summary).to_contain_text("guide.pdf (whole, ")
+    expect(summary).to_be_focused()
+    tab.entry.fill("Who built it?")
+    tab.entry.press("Enter")
+    expect(tab.page.locator("#entry .submit-button")).to_be_visible(timeout=2 * LONG)
+    expect(tab.answers.locator("button.citation")).to_have_count(len(LIGHTHOUSE))
+    expect(summary).to_contain_text("guide.pdf (whole, ")
+
+    # A document that goes is not to be read any more.
+    tab.page.locator("[aria-label='Remove guide.pdf']").evaluate("button => button.click()")
+    expect(summary).to_contain_text("Best passages")
+
+
 def test_attachments_of_strangers_are_not_taken(tab: Tab, tmp_path: Path) -> None:
     """Only what Gradio has taken in joins the library, whatever the page says."""
     secret = tmp_path / "secret.txt"

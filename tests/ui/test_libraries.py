@@ -258,7 +258,7 @@ def test_indexing_is_paused_survives_a_kill_and_goes_on(browser: Browser, tmp_pa
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         visit = ShelfVisit(context, app)
         visit.drop(long)
-        visit.ask("")
+        visit.taken()
         visit.press("Pause")
         paused = visit.page.locator("#indexing .paused")
         expect(paused).to_be_visible()
