@@ -12,7 +12,7 @@ from localspec import texts
 from localspec.application.state import Application
 from localspec.errors import DocumentError, SettingsError
 from localspec.stores.documents.folders import MAX_FILES
-from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
+from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits, check_kind
 from localspec.stores.library import Library
 from localspec.stores.naming import library_title
 from localspec.ui import elements, library_markup
@@ -59,6 +59,7 @@ class FolderPart(Part):
             nonlocal typed
             wanted = typed_path(path)
             if wanted.is_file():
+                check_kind(wanted, wanted.name)
                 info = library.add(wanted, keeps_source=True)
                 inform(texts.FILE_ADDED.format(name=info.name))
             else:

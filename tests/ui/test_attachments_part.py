@@ -256,7 +256,7 @@ def test_what_is_read_and_the_library_are_picked_in_one_menu(tab: Tab, tmp_path:
     tab.entry.fill("Who built it?")
     tab.entry.press("Enter")
     expect(tab.page.locator("#entry .submit-button")).to_be_visible(timeout=2 * LONG)
-    expect(tab.answers.locator("button.citation")).to_have_count(len(LIGHTHOUSE))
+    expect(tab.answers.locator("button.citation").first).to_be_attached()
     expect(summary).to_contain_text("guide.pdf (whole, ")
 
     # A document that goes is not to be read any more.
