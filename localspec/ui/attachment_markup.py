@@ -35,8 +35,8 @@ def _chip(one: Attachment, state: AttachmentState) -> str:
     label = literal(texts.ATTACHED_REMOVE.format(name=one.name))
     return (
         f'<li class="attachment" data-state="{state.name}"><span class="name" title="{literal(one.name)}">'
-        f'{literal(one.name)}</span><span class="quiet">{literal(size)}</span>'
-        f'<span class="state" role="status" title="{literal(state.said)}">{literal(state.said)}</span>'
+        f'{literal(one.name)}</span> <span class="quiet">{literal(size)}</span> '
+        f'<span class="state" role="status" title="{literal(state.said)}">{literal(state.said)}</span> '
         f'<button type="button" class="remove" data-attached="{one.key}" title="{label}" aria-label="{label}">×'
         "</button></li>"
     )

@@ -87,7 +87,7 @@ class AttachmentsPart(Part):
 
 def _refused(one: dict[str, Any], library: str) -> Attachment:
     """A file that the page did not upload, with the reason; without one it is too large."""
-    size, limit = one.get("size"), texts.size(ParseLimits().file_bytes)
+    size, limit = one.get("size"), ParseLimits().file_bytes // 1024**2
     why = str(one.get("why") or texts.ATTACHED_TOO_LARGE.format(limit=limit))[:_LONGEST_WHY]
     return Attachment(str(one.get("name")), Path(), library, size if isinstance(size, int) else 0, problem=why)
 

@@ -273,5 +273,5 @@ def test_attachments_of_strangers_are_not_taken(tab: Tab, tmp_path: Path) -> Non
     tab.send("attach-act", {"do": "add", "files": [], "refused": [{"name": "<b>big</b>.pdf", "size": 3e8}]})
     expect(tab.chips).to_have_count(1)
     expect(tab.chips).to_contain_text("<b>big</b>.pdf")
-    expect(tab.chips).to_contain_text("could not be read: It is too large; the limit is 210 MB.")
+    expect(tab.chips).to_contain_text("could not be read: is too large; the limit is 200 MB.")
     assert json.dumps(tab.documents()) == "[]"
