@@ -28,6 +28,7 @@ class View:
 
     state: str = "waiting"
     """"waiting", "reading", "writing", "done", "looped", "stopped", "interrupted" (with the application), "failed\""""
+    stopping: bool = False  # It was told to end, and is not over
     activity: str = texts.WAITING_MODEL  # What goes on while there is no text yet
     fraction: float | None = None  # How much of that is done
     text: str = ""

@@ -3,6 +3,7 @@ when the page that asked is closed."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
@@ -19,6 +20,7 @@ from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.engine import Engine
 from localspec.chat.history import Recording
 from localspec.chat.methods import has_states
+from localspec.chat.report import same_again
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
@@ -56,6 +58,7 @@ class ReplyTask(AnswerWorker):
         self._problems: list[str] = []
         self._notices: list[str] = []
         self._published = 0.0
+        self._publishing = threading.Lock()
         self.discarded = False
         self._is_over = False
 
@@ -63,6 +66,13 @@ class ReplyTask(AnswerWorker):
         """Begin."""
         self._publish(activity=texts.WAITING_MODEL)
         super().start()
+
+    def stop(self) -> None:
+        """End, and say at once that it ends."""
+        super().stop()
+        with self._publishing:
+            if not self._view.is_final:
+                self._show_view(self._view)
 
     def discard(self) -> None:
         """Stop, and show nothing more."""
@@ -94,8 +104,8 @@ class ReplyTask(AnswerWorker):
         before, now, asked = self._place.turn, self.turn, self._asked
         is_retry = asked.instead_of is not None and not asked.typed
         is_lost = not self.discarded and self._put_back(self._view)
-        if is_retry and not is_lost and before is not None and now is not None and now.reply == before.reply:
-            self.conversation.inform(texts.SAME_AGAIN)
+        if is_retry and not is_lost and before is not None and now is not None and (said := same_again(before, now)):
+            self.conversation.inform(said)
         self._is_over = True
         self._application.changes.tell()
 
@@ -142,7 +152,7 @@ class ReplyTask(AnswerWorker):
         """Until these documents, or where there are none every one, can be searched (vectors come later), or failed, or
         are not to be read now."""
         most = 0
-        while not self._stopping.wait(0):
+        while not self.is_stopping:
             waiting = unsearchable(library, added)
             if not waiting or library.progress.problem or library.paused:
                 return
@@ -151,7 +161,7 @@ class ReplyTask(AnswerWorker):
             name = progress.name or waiting[0].name
             stage = texts.STAGES.get(progress.stage, texts.STATUS["queued"])
             self._publish(activity=f"{texts.WAITING_DOCUMENTS} {name}: {stage}", fraction=1 - len(waiting) / most)
-            self._stopping.wait(_POLL_SECONDS)
+            self.signal.wait(_POLL_SECONDS)
 
     def _tell(self, library: Library, added: Sequence[int]) -> None:
         """What became of the files that go with the question, in words, where they are not just ready."""
@@ -185,9 +195,10 @@ class ReplyTask(AnswerWorker):
             system=chat.system,
         )
         if self._asked.goes_on:
-            answer = session.go_on(self._options)
+            answer = session.go_on(self._options, stop=self.signal)
         else:
-            answer = session.ask(self._asked.question, self._options, instead_of=self._instead_of)
+            question = self._asked.question
+            answer = session.ask(question, self._options, instead_of=self._instead_of, stop=self.signal)
         turn: Turn | None = None
         try:
             with self.follow(answer) as updates:
@@ -199,7 +210,9 @@ class ReplyTask(AnswerWorker):
                     self._show(update)
         finally:
             self._keep(recording, turn)
-        if turn is not None:
+        if turn is None:  # stopped before it was its turn
+            self._publish(state="stopped")
+        else:
             written = bool(turn.reply_tokens)
             self._notices, self._problems = turn.notices, turn.problems
             self._publish(
@@ -252,9 +265,18 @@ class ReplyTask(AnswerWorker):
     def _publish(self, **changes: object) -> None:
         said = {"problems": tuple(self._problems), "notices": tuple(self._notices)}
         self._published = monotonic()
-        before = self._view
-        view = self._place.exchange.view = replace(before, **said, **changes)  # type: ignore[arg-type]
-        self._application.changes.tell(ANSWER if view.state == before.state == "writing" else ALL)
+        with self._publishing:
+            self._show_view(replace(self._view, **said, **changes))  # type: ignore[arg-type]
+
+    def _show_view(self, view: View) -> None:
+        """Inside the lock. Whatever is at work after a stop, the page says that it ends."""
+        if self.is_stopping and not view.is_final:
+            view = replace(view, stopping=True, activity=texts.STOPPING, fraction=None)
+        else:
+            view = replace(view, stopping=False)
+        before, self._place.exchange.view = self._view, view
+        is_more = view.state == before.state == "writing" and view.stopping == before.stopping
+        self._application.changes.tell(ANSWER if is_more else ALL)
 
 
 def _copy(metrics: ReplyMetrics) -> ReplyMetrics:

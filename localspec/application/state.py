@@ -72,6 +72,17 @@ class Notice:
     topic: str = ""  # a later one about the same takes its place
 
 
+@dataclass(slots=True)
+class ModelFields:
+    """What a tab shows of models."""
+
+    picked: Choice | None = None  # The model and settings that stand in its fields; None until it has said so
+    followed: Choice | None = None
+    """What the fields were last set to by what is loaded; while that is what is picked, they follow what is loaded"""
+    listed: str = ""  # The model of the list's field; "" where a path is named
+    menu_open: bool = False  # Whether the menu of the heading is open
+
+
 @dataclass(eq=False)
 class Conversation:
     """One tab: the chat it shows, and what else it shows beside."""
@@ -90,8 +101,7 @@ class Conversation:
     asking: str = ""
     """What the person is asked about the library: "new", "rename", "delete" or "again"; "" for nothing."""
     switched: bool = False  # The tab was given another library: its picker is to be told.
-    picked: Choice | None = None
-    """The model and settings that stand in the tab's fields; None until it has said so"""
+    models: ModelFields = field(default_factory=ModelFields)
     download_asked: str = ""
     """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
     embedder_asked: tuple[str, str] = ("", "")

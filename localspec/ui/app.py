@@ -31,12 +31,13 @@ from localspec.ui.page_scripts import PageScripts
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
-    *("calm.js", "changes.js", "page.js", "views.js", "entry.js", "quit.js", "copy.js", "keys.js", "libraries.js"),
-    *("citing.js", "copying.js", "attachments.js", "reading.js"),
+    *("calm", "changes", "page", "views", "entry", "quit", "copy", "keys", "libraries", "citing", "copying", "picker"),
+    *("attachments", "reading"),
 )
+"""In this order, all of them before Gradio's"""
 STYLES = (
-    *("base", "layout", "chat", "chats", "panel", "documents", "attachments", "models", "settings", "dialogs"),
-    "narrow",
+    *("base", "layout", "chat", "answers", "chats", "panel", "documents", "attachments", "models", "picker"),
+    *("settings", "dialogs", "narrow"),
 )
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
@@ -127,7 +128,7 @@ def _launch(
     bind: BindAddress,
 ) -> gr.Blocks:
     blocks = build(application, choice)
-    script = "\n".join((_HERE / "scripts" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join((_HERE / "scripts" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
         server_name=f"[{bind.host}]" if ":" in bind.host else bind.host,
         server_port=port,

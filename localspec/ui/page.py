@@ -63,7 +63,8 @@ class Page:
         return [
             self.attachments,
             *(self.chat_list, self.chat, self.citing, self.reading, self.method, self.comparison, self.library),
-            *(self.embedders, self.models, self.models.catalogue, self.system, self.sampling, self.endpoint),
+            *(self.embedders, self.models, self.models.picker, self.models.catalogue, self.system, self.sampling),
+            self.endpoint,
         ]
 
     def build(self, choice: Choice | None = None) -> None:
@@ -106,7 +107,7 @@ class Page:
     def _build_settings(self, choice: Choice) -> None:
         """A dialog with tabs (`settings.js`); all of its fields are in the page from the start."""
         html("settings-head", page_markup.settings_head())
-        with tab("model"):
+        with tab("models"):
             self.models.build(choice)
             self.models.catalogue.build()
         with tab("sampling"):

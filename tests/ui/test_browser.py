@@ -150,7 +150,7 @@ class Visit:
             field.fill("" if value is None else str(value))
             field.blur()
             self.settle()
-        expect(field).to_have_value("" if value is None else str(value))
+            expect(field).to_have_value("" if value is None else str(value))
         self.settings[name] = value
 
     def settle(self) -> None:
@@ -382,7 +382,7 @@ def test_errors_are_said_and_nothing_typed_is_lost(visit: Visit) -> None:
 def test_model_that_cannot_be_loaded_leaves_the_one_before(visit: Visit, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(64))
-    with visit.settings_tab("model"):
+    with visit.settings_tab("models"):
         visit.page.locator("#model-file textarea, #model-file input").fill(str(broken))
         visit.page.locator("#load").click()
     expect(visit.page.locator("#status .problem")).to_contain_text("broken.gguf")

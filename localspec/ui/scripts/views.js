@@ -63,9 +63,7 @@
     if (!target) return;
     const view = target.closest("[data-view]");
     const tab = target.closest("#settings [role=tab]");
-    const setting = target.closest("[data-settings]");
     if (tab) pick(tab.dataset.tab, true);
-    else if (setting) open(setting.dataset.settings);
     else if (view && view.dataset.view === "panel") showPanel(!root.classList.contains("with-panel"));
     else if (view && view.dataset.view === "settings") open();
     else if (view && view.dataset.view === "close-settings") close();
