@@ -57,7 +57,9 @@ def menu(
         for other in names
         if other != library
     )
-    new = library_button("ask-new", texts.LIBRARY_NEW)
+    opens = ' data-view="settings" data-of="documents"'
+    new = library_button("ask-new", texts.LIBRARY_NEW, more=opens)
+    new += f'<button type="button" class="press quiet"{opens}>{literal(texts.LIBRARY_MANAGE)}</button>'
     label = literal(texts.READ_LABEL.format(read=shown, library=title))
     return (
         f'<div class="active-library"{of_library(library)}><details class="switch"><summary aria-label="{label}"'

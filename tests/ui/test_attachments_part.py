@@ -259,6 +259,18 @@ def test_what_is_read_and_the_library_are_picked_in_one_menu(tab: Tab, tmp_path:
     expect(tab.answers.locator("button.citation").first).to_be_attached()
     expect(summary).to_contain_text("guide.pdf (whole, ")
 
+    # The rest stands in the settings.
+    summary.click()
+    menu.get_by_role("button", name="Documents and folders").click()
+    expect(tab.page.locator("#tab-documents")).to_be_visible()
+    expect(menu).not_to_have_attribute("open", "")
+    tab.page.keyboard.press("Escape")
+    summary.click()
+    menu.get_by_role("button", name="New library").click()
+    expect(tab.page.locator("#shelf input[data-shelf-text=new]")).to_be_focused()
+    tab.page.keyboard.press("Escape")
+    expect(tab.page.locator("#shelf input[data-shelf-text=new]")).to_have_count(0)
+
     # A document that goes is not to be read any more.
     tab.page.locator("[aria-label='Remove guide.pdf']").evaluate("button => button.click()")
     expect(summary).to_contain_text("Best passages")

@@ -3,6 +3,8 @@
 (() => {
   "use strict";
   document.addEventListener("click", (event) => {
+    const opens = event.target.closest ? event.target.closest(".active-library [data-view]") : null;
+    if (opens) opens.closest("details").open = false;
     const button = event.target.closest ? event.target.closest("[data-read]") : null;
     const field = document.querySelector("#read textarea, #read input");
     if (!button || !field) return;
