@@ -472,9 +472,10 @@ ROWS_INFO = "Most tokens checked at once; 0 lets measurement decide."
 PRESET_INFO = "device: sized by what pays on this computer. paper: as published."
 GRAMMAR_INFO = "GBNF; the answer then follows it."
 
-LIBRARY_SWITCH = "Switch"
-LIBRARY_SWITCH_NAME = "Use another library for this chat"
+LIBRARY_DEFAULT = "My documents"
+LIBRARY_SWITCH_NAME = "Use another library"
 LIBRARY_NEW = "New library"
+LIBRARY_MANAGE = "Documents and folders"
 LIBRARY_NEW_NAME = "Name of the new library"
 LIBRARY_BEGIN = "Begin it"
 LIBRARY_RENAME_NAME = "New name of the library"
@@ -509,6 +510,17 @@ INDEX_ALL_NOW = "Yes, index all again"
 INDEX_ALL_NOT = "Leave them"
 REMOVE_FAILED = "Remove failed"
 FAILED_DOCUMENTS = "{number} not readable"
+NOT_READABLE = "Not readable: {reason}"
+REMOVED = "{name} was removed."
+REMOVED_MANY = "{documents} were removed."
+UNDO = "Undo"
+REMOVED_KEPT = "Removed: {documents} · {size}"
+REMOVED_WHY = "They are in no answer any more. They can be brought back for {days} days, then they are deleted."
+BRING_BACK = "Bring back"
+BRING_BACK_ONE = "Bring {name} back"
+DELETE_REMOVED = "Remove for good"
+DELETE_REMOVED_ONE = "Remove {name} for good"
+DELETE_REMOVED_ALL = "Remove all for good"
 STEPS = {
     "passages": "Passages, to be found and cited",
     "n-grams": "Token sequences, for drafts from equal words",
@@ -594,8 +606,10 @@ WINDOW_MEANS = {
 READ = "Read with the question"
 READ_PASSAGES = "Best passages"
 READ_NONE = "No documents"
-READ_ALL = "Whole library · {tokens} tokens"
-READ_ONE = "Whole: {name} · {tokens} tokens"
+READ_ALL = "All documents ({tokens} tokens)"
+READ_ONE = "{name} (whole, {tokens} tokens)"
+READ_TOO_LONG = "too long: there is room for {room} tokens"
+READ_LABEL = "Read with the question: {read}; library: {library}"
 READ_ELSEWHERE = "The document to read whole is not in the library {library}."
 READ_ELSEWHERE_ADVICE = "Choose another beside the entry, or the best passages."
 ONLY_SECTION = "{file} is too long to be read whole: this answer rests on its section “{section}”."
@@ -607,7 +621,6 @@ PRINTED_PAGE = "{file}: page {page} by its printed number was read, which is PDF
 SPREAD = "{files}: too long to be read whole, so this answer rests on {passages}."
 SPREAD_ONE = "1 passage"
 SPREAD_MANY = "{passages} passages spread over the text"
-UNREADABLE_DOCUMENTS = "None of the documents could be read, so this answer is the model's own."
 UNREAD_DOCUMENTS = "The documents are still being read, so this answer does not use them yet."
 
 SYSTEM = "System prompt"
@@ -752,7 +765,18 @@ UNEXPECTED_ADVICE = "Ask again; if it happens again, start LocalSpec anew. Your 
 NUMBER_MISSING = "The setting {name} is empty."
 NUMBER_MISSING_ADVICE = "Type a number, or reload the page for the usual values."
 NOT_WHOLE = "The setting {name} must be a whole number."
-NOTHING_SENT = "Type a question, or drop a document."
+NOTHING_SENT = "Type a question."
+ATTACHED = "Files for the next question"
+ATTACHED_REMOVE = "Take {name} off"
+ATTACHED_READING = "reading {percent}"
+ATTACHED_READY = "ready"
+ATTACHED_FAILED = "could not be read: {why}"
+ATTACHED_LOADING = "waits for the model"
+ATTACHED_NO_MODEL = "waits: no model is loaded"
+ATTACHED_PAUSED = "waits: indexing is paused"
+ATTACHED_GONE = "is not in the library any more"
+ATTACHED_TOO_LARGE = "is too large; the limit is {limit} MB."
+ATTACHED_SENDING = "Taking in the files …"
 BUSY = "An answer is being written in this chat."
 BUSY_ADVICE = "Stop it, or wait until it is there."
 
@@ -967,13 +991,6 @@ def foreign_documents(
     return FOREIGN_DOCUMENTS.format(
         how=how, names=", ".join(named), known=", ".join(language.capitalize() for language in known)
     )
-
-
-def added(name: str, pages: int | None, passages: int) -> str:
-    """A document that joined the library, in words."""
-    parts = [f"{pages} page{'s' if pages != 1 else ''}"] if pages else []
-    parts.append(f"{passages} passage{'s' if passages != 1 else ''}")
-    return f"{name} ({', '.join(parts)})"
 
 
 def forget_sure(answers: int) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from localspec.application.attached_files import Attachment
 from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.turn import Turn
 
@@ -14,7 +14,7 @@ class Asked:
     """An answer that a tab asks for."""
 
     question: str
-    files: tuple[Path, ...] = ()
+    attached: tuple[Attachment, ...] = ()  # files that go with the question
     instead_of: int | None = None  # the exchange whose place it takes, with all after it
     names: tuple[str, ...] = ()  # files that came with the question before
     typed: bool = False  # it comes back when nothing comes of it
@@ -41,8 +41,7 @@ class AnswerPlace:
         if asked.instead_of is not None:
             replaced = next((one.turn for one in exchanges[asked.instead_of :]), None)
             del chat.exchanges[asked.instead_of :]
-        # Shortened like the names that Gradio gives uploads on disk; the library shows the same.
-        exchange = Exchange(asked.question, asked.names or tuple(path.name for path in asked.files))
+        exchange = Exchange(asked.question, asked.names or tuple(one.name for one in asked.attached))
         chat.exchanges.append(exchange)
         return cls(exchange, exchanges, turn=replaced)
 

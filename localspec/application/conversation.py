@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from localspec import config
+from localspec.application.attached_files import Attachment
 from localspec.application.chats import Chat
 from localspec.application.list_states import DOCUMENTS_LISTED, DocumentListState, ListState
 from localspec.application.remembered import Choice
@@ -43,7 +44,8 @@ class Conversation:
     listed: ListState = field(default_factory=ListState)
     documents: DocumentListState = field(default_factory=DocumentListState)
     coloured: bool = False  # Whether the words of its answers are marked by where they came from
-    reading: str = ""  # The library whose documents can be picked to be read whole
+    read: str = ""  # What the next question is read with, as `ui.options` has it
+    reading: str = ""  # The library that this was chosen for
     without_documents: bool = False  # Whether its picker says that no documents are wanted
     deleted: int = 0  # id of the chat that it showed when that was deleted, while it shows nothing else; 0 for none
     editing: int | None = None  # The question that is in the entry to be sent anew, counted from 0
@@ -65,6 +67,8 @@ class Conversation:
     """hears of the library that the tab uses from now on"""
     typing: str = ""
     """The field that somebody is in: other tabs do not change it"""
+    attached: list[Attachment] = field(default_factory=list)
+    """Files that were dropped by the entry and go with the next question"""
     seen: dict[str, int] = field(default_factory=dict)
     """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
     opened: bool = False
@@ -105,7 +109,7 @@ class Conversation:
         """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
         self.library = name
         self.keep_library(name)
-        self.documents.limit = DOCUMENTS_LISTED
+        self.documents.limit, self.documents.removed = DOCUMENTS_LISTED, ()
         self.forgetting = self.asking = ""
         # A new one: a tick under way still writes what it sent of the library before into the old one.
         self.seen = {}

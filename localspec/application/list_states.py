@@ -41,3 +41,5 @@ class DocumentListState:
 
     query: str = ""
     limit: int = DOCUMENTS_LISTED
+    removed: tuple[int, ...] = ()
+    """Those that the tab has removed last, which one press brings back"""

@@ -13,7 +13,7 @@ from localspec.errors import LibraryInUseError
 from localspec.models import embedder_catalogue
 from localspec.models.embedder import Embedder
 from localspec.stores.library import Library, list_libraries
-from localspec.stores.naming import delete_library, rename_library, sweep_deleted
+from localspec.stores.naming import delete_library, library_title, rename_library, sweep_deleted
 
 
 class OpenLibraries:
@@ -49,7 +49,9 @@ class OpenLibraries:
         """The library called `name`, opened (or begun) for `engine`."""
         with self._lock:
             if name in self._moving:
-                raise LibraryInUseError(texts.LIBRARY_MOVING.format(name=name), texts.LIBRARY_MOVING_ADVICE)
+                raise LibraryInUseError(
+                    texts.LIBRARY_MOVING.format(name=library_title(name)), texts.LIBRARY_MOVING_ADVICE
+                )
             library = self._libraries.get(name)
             if library is None:
                 library = open_library(engine, name, embedder=self.embedder)
@@ -118,7 +120,7 @@ class OpenLibraries:
         """Inside, the library is closed and nobody can open it."""
         with self._lock:
             if name in self._moving or self._questions.get(name) or is_busy():
-                raise LibraryInUseError(texts.LIBRARY_BUSY.format(name=name), texts.LIBRARY_BUSY_ADVICE)
+                raise LibraryInUseError(texts.LIBRARY_BUSY.format(name=library_title(name)), texts.LIBRARY_BUSY_ADVICE)
             self._moving.add(name)
             library = self._libraries.pop(name, None)
         try:

@@ -4,12 +4,14 @@ when the page that asked is closed."""
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from time import monotonic
 
 from localspec import texts
 from localspec.application.asking import AnswerPlace, Asked
+from localspec.application.attached_files import take_in, unsearchable
 from localspec.application.changes import ALL, ANSWER
 from localspec.application.chats import View
 from localspec.application.conversation import Conversation
@@ -32,7 +34,7 @@ _POLL_SECONDS = 0.05
 
 
 class ReplyTask(AnswerWorker):
-    """Adds the files, waits until they can be searched, asks, and writes what there is to see into the chat."""
+    """Waits until the documents can be searched, asks, and writes what there is to see into the chat."""
 
     def __init__(
         self, application: Application, conversation: Conversation, asked: Asked, options: ReplyOptions
@@ -114,6 +116,7 @@ class ReplyTask(AnswerWorker):
         asked, failed = self._asked, view.error is not None
         if failed and asked.typed:
             self.conversation.put_into_entry(asked.question)
+            self.conversation.attached = [*asked.attached, *self.conversation.attached]
         is_lost = (asked.goes_on and failed) or (asked.instead_of is not None and self._place.exchange.turn is None)
         if is_lost:
             said = str(view.error) if failed else texts.STOPPED_EARLY
@@ -123,76 +126,53 @@ class ReplyTask(AnswerWorker):
         return is_lost
 
     def work(self, engine: Engine) -> None:
-        """Add the files, wait for the documents, and ask."""
+        """Wait for the documents, and ask."""
         with self._application.libraries.question(self._library_name):
             library = self._open(engine)
-            added = self._add(library) if library is not None and self._asked.files else []
             if library is not None:
-                self._wait(library)
-            if library is not None and added:
+                take_in(library, self._asked.attached)
+                added = [one.document for one in self._asked.attached if one.document]
+                self._wait(library, added)
                 self._tell(library, added)
             if self.is_stopping:
                 self._publish(state="stopped")
-            elif self._asked.question:
-                self._ask(engine, library)
             else:
-                self._publish(state="done")
+                self._ask(engine, library)
 
     def _open(self, engine: Engine) -> Library | None:
         self._publish(activity=texts.WAITING_DOCUMENTS)
         try:
             return self._application.libraries.get(self._library_name, engine)
         except LocalSpecError as error:
-            if self._asked.files or not self._asked.question:
+            if self._asked.attached:
                 raise
             self._problems.append(texts.LIBRARY_NOT_USED.format(error=error))
             return None
 
-    def _add(self, library: Library) -> list[int]:
-        """Queue the files; one that cannot be read keeps no other from being added."""
-        added = []
-        for number, path in enumerate(self._asked.files):
-            if self.is_stopping:
-                break
-            self._publish(activity=texts.WAITING_DOCUMENTS, fraction=number / len(self._asked.files))
-            try:
-                added.append(library.add(path).id)
-            except LocalSpecError as error:
-                self._problems.append(str(error))
-        return added
-
-    def _wait(self, library: Library) -> None:
-        """Until every document can be searched (vectors come later), or failed, or is not to be read now."""
+    def _wait(self, library: Library, added: Sequence[int]) -> None:
+        """Until these documents, or where there are none every one, can be searched (vectors come later), or failed, or
+        are not to be read now."""
+        most = 0
         while not self.is_stopping:
-            documents = library.documents()
-            waiting = [info for info in documents if is_unsearchable(info.status)]
+            waiting = unsearchable(library, added)
             if not waiting or library.progress.problem or library.paused:
                 return
+            most = max(most, len(waiting))
             progress = library.progress
             name = progress.name or waiting[0].name
             stage = texts.STAGES.get(progress.stage, texts.STATUS["queued"])
-            ready = 1 - len(waiting) / max(1, len(documents))
-            self._publish(activity=f"{texts.WAITING_DOCUMENTS} {name}: {stage}", fraction=ready)
+            self._publish(activity=f"{texts.WAITING_DOCUMENTS} {name}: {stage}", fraction=1 - len(waiting) / most)
             self.signal.wait(_POLL_SECONDS)
 
-    def _tell(self, library: Library, added: list[int]) -> None:
-        """What became of the files, in words."""
-        documents = {info.id: info for info in library.documents()}
-        found = [documents[identity] for identity in dict.fromkeys(added) if identity in documents]
+    def _tell(self, library: Library, added: Sequence[int]) -> None:
+        """What became of the files that go with the question, in words, where they are not just ready."""
+        self._problems += [f"{one.name}: {one.problem}" for one in self._asked.attached if one.problem]
+        found = [info for info in library.documents() if info.id in added]
         self._problems += [info.reason for info in found if info.status == "failed"]
-        names = [
-            info.name if is_unsearchable(info.status) else texts.added(info.name, info.pages, info.passages)
-            for info in found
-            if info.status != "failed"
-        ]
-        if names:
-            self._notices.append(f"Added to {self._library_name}: {', '.join(names)}.")
         if any(is_unsearchable(info.status) for info in found) and library.paused:
             self._notices.append(texts.WAITS_PAUSED)
-        for info in found:
-            if info.status != "failed" and info.reason:
-                self._notices.append(f"{info.name}: {info.reason}")
-        if library.progress.problem:
+        self._notices += [f"{info.name}: {info.reason}" for info in found if info.status != "failed" and info.reason]
+        if found and library.progress.problem:
             self._problems.append(library.progress.problem)
 
     def _ask(self, engine: Engine, library: Library | None) -> None:

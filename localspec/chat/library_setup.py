@@ -13,7 +13,7 @@ from localspec.errors import DocumentError, SettingsError, StoreError
 from localspec.models.embedder import Embedder
 from localspec.models.embedder_catalogue import available
 from localspec.stores.documents.folders import contents
-from localspec.stores.documents.parse import content_hash
+from localspec.stores.documents.parse import check_kind, content_hash
 from localspec.stores.library import IngestionProgress, Library, library_name, list_libraries
 from localspec.stores.overview import overview
 
@@ -76,7 +76,8 @@ def library_of_files(files: Sequence[Path]) -> str:
 def ingest(
     library: Library, files: Sequence[Path], report: Callable[[str], None], *, states: bool = False
 ) -> list[str]:
-    """Add the files and index all that is waiting, in this thread. Returns one message per file that failed.
+    """Add the files and index all that is waiting, in this thread. Returns one message per file that failed; those of
+    kinds that are no documents do not join the library.
 
     With `states` also the hidden states are read that are wanted and missing, which may take minutes.
     """
@@ -84,6 +85,7 @@ def ingest(
     added: list[int] = []
     for file in files:
         try:
+            check_kind(file, file.name)
             added.append(library.add(file).id)
         except DocumentError as error:
             failures.append(str(error))

@@ -241,12 +241,9 @@ def _with_notice(material: Material, notice: str) -> Material:
 
 
 def _unready(library: Library) -> tuple[str, ...]:
-    documents = library.documents()
-    if not documents:
-        return ()
-    if all(info.status == "failed" for info in documents):
-        return (texts.UNREADABLE_DOCUMENTS,)
-    return (texts.UNREAD_DOCUMENTS,)
+    """That documents are not read yet. Of those that cannot be read the person was told when they were added."""
+    waits = any(info.status not in (*_READ, "failed") for info in library.documents())
+    return (texts.UNREAD_DOCUMENTS,) if waits else ()
 
 
 def _listing(documents: list[DocumentInfo], room: int, count: Callable[[str], int]) -> str:
@@ -342,7 +339,8 @@ def wanted_whole(library: Library | None, ids: Sequence[int]) -> tuple[list[Docu
             waiting = any(info.status not in (*_READ, "failed") for info in documents)
             said = "The documents are still being read." if waiting else "There is no document to read whole."
             raise SettingsError(said, "Try again in a moment." if waiting else "Add one, or ask without.")
-        return ready, [f"Not in this answer: {_why(info)}" for info in documents if not _is_read(info)]
+        left_out = [info for info in documents if not _is_read(info) and info.status != "failed"]
+        return ready, [f"Not in this answer: {_why(info)}" for info in left_out]
     known = {info.id: info for info in documents}
     found = []
     for identity in ids:

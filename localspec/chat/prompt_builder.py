@@ -30,8 +30,15 @@ SYSTEM_TOKENS = 128
 """Room for the built-in system prompt and the template's own tokens; one's own prompt comes on top."""
 WHOLE_MARGIN = 0.125
 """Where turns make way for documents that are read whole, this share of the context stays free: rarely, as above."""
+_QUESTION_TOKENS = 64
 _TURN_FRAME = 16
 """Tokens of the template around a question and its answer, at most."""
+
+
+def whole_room(size: int) -> int:
+    """Tokens of documents that surely fit whole into a context of this size, with a short question and the longest
+    answer that room is kept for."""
+    return size - max(LEAST_REPLY, size // 8) - SYSTEM_TOKENS - _QUESTION_TOKENS
 
 
 @dataclass(slots=True)

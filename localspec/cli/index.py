@@ -18,6 +18,7 @@ from localspec.cli import shared_options as shared
 from localspec.cli.bench import read_prompts
 from localspec.errors import StoreError
 from localspec.stores.library import list_libraries
+from localspec.stores.naming import library_title
 from localspec.stores.overview import LibraryOverview, overview
 
 
@@ -134,7 +135,7 @@ def libraries(as_json: shared.AsJson = False) -> None:
     for library in found:
         states = ", ".join(f"{count} states of {target}" for target, count in library.states.items())
         sys.stdout.write(
-            f"{library.name}\t{library.bytes / 2**20:.1f} MiB\t{library.documents} documents\t"
+            f"{library_title(library.name)}\t{library.bytes / 2**20:.1f} MiB\t{library.documents} documents\t"
             f"{library.tokens} tokens\t{library.replies} learnt replies\t{states or 'no states'}\n"
         )
     if not found:

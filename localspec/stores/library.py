@@ -23,6 +23,7 @@ from localspec.stores.documents.search import FoundPassage, PassageSearch
 from localspec.stores.documents.watching import Watching
 from localspec.stores.ingestion.pipeline import Pipeline
 from localspec.stores.ingestion.progress import IngestionProgress
+from localspec.stores.ingestion.removed_documents import REMOVED_MIGRATIONS, RemovedDocument, RemovedDocuments
 from localspec.stores.ingestion.renewal import Renewal
 from localspec.stores.ingestion.renewed_documents import RENEWAL_MIGRATIONS
 from localspec.stores.ingestion.state_reading import READING_MIGRATIONS, StateReaderLike, StateReading
@@ -33,7 +34,8 @@ from localspec.stores.overview import folder_bytes
 from localspec.stores.replies import REPLY_MIGRATIONS, LearntReplies
 from localspec.stores.states.state_store import STATE_MIGRATIONS, StateStore
 
-__all__ = ["DocumentInfo", "FolderInfo", "FoundPassage", "IngestionProgress", "library_name", "list_libraries"]
+__all__ = ["DocumentInfo", "FolderInfo", "FoundPassage", "IngestionProgress", "RemovedDocument", "library_name"]
+__all__ += ["list_libraries"]
 
 _logger = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ MIGRATIONS = (
     *REPLY_MIGRATIONS,
     *WATCHING_MIGRATIONS,
     *RENEWAL_MIGRATIONS,
+    *REMOVED_MIGRATIONS,
 )
 """Of a library's database."""
 
@@ -113,10 +116,25 @@ class Library:
                 self._database, self._table, excluded=[folder.parent], halted=lambda: self._ingestion.paused
             )
             """the folders that documents come from"""
-            self._files.sweep({file for (file,) in self._database.rows("SELECT file FROM documents")})
+            self.removed = self._keep_removed(vectors, states, erase)
         except BaseException:
             self._lock.release()
             raise
+
+    def _keep_removed(self, vectors: PassageVectors, states: StateStore, erase: Callable[[], None]) -> RemovedDocuments:
+        """Documents that are in no list and no search, and can be brought back. Copies of files that belong to no
+        document, removed or not, are deleted."""
+        removed = RemovedDocuments(
+            *(self._database, self._files, self._pipeline, self.renewal),
+            vectors=vectors,
+            ngrams=self.ngrams,
+            states=states,
+            erase=erase,
+            on_change=self._wake,
+        )
+        self._table.bring_back = removed.bring_back_content
+        self._files.sweep({file for (file,) in self._database.rows("SELECT file FROM documents")} | removed.files())
+        return removed
 
     @property
     def progress(self) -> IngestionProgress:
@@ -138,12 +156,13 @@ class Library:
         return self._table.all()
 
     def remove(self, document: int) -> None:
-        """Delete a document with everything that was made from it. An unknown one is no error."""
+        """Delete a document with everything that was made from it, for good; `removed.put` removes one that can be
+        brought back. An unknown one is no error."""
         self._table.remove(document)
 
-    def remove_failed(self) -> int:
-        """Delete all documents that failed; how many."""
-        return self._table.remove_failed()
+    def failed(self) -> list[int]:
+        """Ids of the documents that could not be read."""
+        return [info.id for info in self.documents() if info.status == "failed"]
 
     def index_again(self, document: int | None = None) -> None:
         """Read a document anew, or all of them, as `DocumentTable.again` does; what was made of it is made again."""

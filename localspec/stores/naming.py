@@ -11,6 +11,7 @@ import unicodedata
 import uuid
 from pathlib import Path
 
+from localspec import config, texts
 from localspec.errors import LibraryInUseError, SettingsError
 from localspec.locks import Lock, try_lock
 from localspec.stores.database import mapped_errors
@@ -34,9 +35,20 @@ def list_libraries(stores: Path) -> list[str]:
         return sorted(path.parent.name for path in stores.glob(f"*/{DATABASE}") if not path.parent.name.startswith("."))
 
 
+def library_title(name: str) -> str:
+    """What people read for the library called `name`: the default one has a title beside the name of its folder, unless
+    another one has that as its name."""
+    if name != config.DEFAULT_LIBRARY or (config.stores_folder() / texts.LIBRARY_DEFAULT).exists():
+        return name
+    return texts.LIBRARY_DEFAULT
+
+
 def library_name(text: str) -> str:
-    """`text` as the name of a library's folder on every system. Raises SettingsError when it cannot be one."""
+    """`text` as the name of a library's folder on every system; the title of the default one means that. Raises
+    SettingsError when it cannot be one."""
     name = unicodedata.normalize("NFC", text).strip()
+    if name.casefold() == library_title(config.DEFAULT_LIBRARY).casefold():
+        return config.DEFAULT_LIBRARY
     advice = "Choose a short name of letters, digits, spaces, hyphens or underscores."
     if not name:
         raise SettingsError("The name of a library must not be empty.", advice)
@@ -66,7 +78,7 @@ def rename_library(stores: Path, name: str, wanted: str) -> str:
         if not (source / DATABASE).is_file():
             raise SettingsError(f"There is no library called {name!r}.")
         if target.exists() and not target.samefile(source):  # the same where the system knows no capitals
-            raise SettingsError(f"There is something called {new!r} already.", "Choose another name.")
+            raise SettingsError(f"There is something called {library_title(new)!r} already.", "Choose another name.")
         _move(source, target, lock_library(source, _CLOSE_IT))
     return new
 
@@ -97,7 +109,7 @@ def lock_library(folder: Path, advice: str) -> Lock:
     with mapped_errors(folder):
         lock = try_lock(folder / LOCK)
     if lock is None:
-        raise LibraryInUseError(f"The library '{folder.name}' is open in another LocalSpec.", advice)
+        raise LibraryInUseError(f"The library '{library_title(folder.name)}' is open in another LocalSpec.", advice)
     return lock
 
 

@@ -12,10 +12,12 @@ from typing import Literal, TypeAlias
 
 from localspec.stores.database import BUSY_MILLISECONDS, mapped_errors
 from localspec.stores.naming import DATABASE
+from localspec.stores.ngrams.ngram_store import ASIDE
 from localspec.stores.stored_turns import Citation
 
 _logger = logging.getLogger(__name__)
 
+_NOT_ASIDE = f"CASE WHEN fingerprint LIKE '{ASIDE}%' THEN 0 ELSE length END"
 Standing: TypeAlias = Literal["", "changed", "removed"]
 """What became of a document since a passage of it was cited; "" where its text is as it was, or not read now."""
 
@@ -26,7 +28,7 @@ class LibraryOverview:
 
     name: str
     bytes: int  # Of everything in its folder.
-    documents: int
+    documents: int  # That could be read, or wait for it.
     tokens: int  # Of its n-grams, under all tokenizers together.
     replies: int  # Learnt from chats, or by the command that learns.
     passages: int = 0
@@ -41,7 +43,8 @@ def overview(folder: Path) -> LibraryOverview:
 
         def number(table: str, figure: str) -> int:
             """A figure of a table, which an older version may not have."""
-            return int(connection.execute(f"SELECT {figure} FROM {table}").fetchone()[0]) if table in tables else 0
+            is_there = table.split()[0] in tables
+            return int(connection.execute(f"SELECT {figure} FROM {table}").fetchone()[0]) if is_there else 0
 
         states: dict[str, int] = {}
         if "state_targets" in tables:
@@ -51,8 +54,8 @@ def overview(folder: Path) -> LibraryOverview:
         return LibraryOverview(
             folder.name,
             folder_bytes(folder),
-            number("documents", "count(*)"),
-            number("ngram_documents", "coalesce(sum(length), 0)"),
+            number("documents", "coalesce(sum(stage != 'failed'), 0)"),
+            number("ngram_documents JOIN ngram_runs ON run = id", f"coalesce(sum({_NOT_ASIDE}), 0)"),
             number("replies", "count(*)"),
             number("passages", "count(*)"),
             states,

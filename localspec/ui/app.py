@@ -32,12 +32,12 @@ DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
     *("look", "calm", "changes", "page", "views", "entry", "quit", "copy", "menus", "focus", "announcing", "keys"),
-    *("libraries", "citing", "copying", "picker", "radios"),
+    *("libraries", "citing", "copying", "picker", "radios", "attachments", "reading"),
 )
 """In this order, all of them before Gradio's; the first before anything is painted"""
 STYLES = (
-    *("base", "layout", "chat", "answers", "chats", "panel", "figures", "documents", "models", "picker", "settings"),
-    *("look", "dialogs", "menus", "narrow"),
+    *("base", "layout", "chat", "answers", "chats", "panel", "figures", "documents", "attachments", "models", "picker"),
+    *("settings", "look", "dialogs", "menus", "narrow"),
 )
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"

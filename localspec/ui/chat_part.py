@@ -12,6 +12,7 @@ import gradio as gr
 
 from localspec import texts
 from localspec.application.asking import Asked
+from localspec.application.attached_files import Attachment, attached, usable
 from localspec.application.chats import Chat
 from localspec.application.conversation import Conversation
 from localspec.application.replying import ReplyTask
@@ -94,11 +95,17 @@ class ChatPart(Part):
     # -- what people do -----------------------------------------------------------------------------------------
 
     def reply(self, request: gr.Request, entry: dict[str, Any], *settings: Any) -> Updates:  # noqa: ANN401
-        """Answer what was sent; files join the library. Whatever goes wrong, what was typed stays."""
+        """Answer what was sent, with the files that were dropped. Whatever goes wrong, what was typed stays."""
         conversation = self.conversation(request)
-        files = tuple(Path(path) for path in entry.get("files") or [])
-        asked = Asked((entry.get("text") or "").strip(), files, conversation.editing, typed=True)
+        sent = self._attached(conversation, entry)
+        asked = Asked((entry.get("text") or "").strip(), sent, conversation.editing, typed=True)
         return self._answer(conversation, asked, settings)
+
+    def _attached(self, conversation: Conversation, entry: dict[str, Any]) -> tuple[Attachment, ...]:
+        """The files that go with what is sent. Those in the entry itself did not come by the page's own scripts."""
+        name = conversation.library
+        conversation.attached += attached([(Path(path), Path(path).name) for path in entry.get("files") or []], name)
+        return usable(conversation.attached, self.application.libraries.opened(name), name)
 
     def retry(self, request: gr.Request, *settings: Any) -> Updates:  # noqa: ANN401
         """Ask the last question again. Its answer goes once there is a word of the new one."""
@@ -176,10 +183,10 @@ class ChatPart(Part):
         return self.updates.all(conversation, REPLY_PARTS, entry=entry if asked.typed else gr.skip())
 
     def _begin(self, conversation: Conversation, asked: Asked, settings: Sequence[Any]) -> None:
-        if not asked.question and not asked.files and not asked.goes_on:
+        if not asked.question and not asked.goes_on:
             raise SettingsError(texts.NOTHING_SENT)
         options = with_seed(reply_options(*settings, library=conversation.library))
-        if (asked.files or asked.names) and options.documents == "auto":
+        if (asked.attached or asked.names) and options.documents == "auto":
             options = replace(options, documents="always")  # a question with files is about them
         with self._beginning:  # tabs may show the same chat
             chat = _idle(conversation)
@@ -188,6 +195,8 @@ class ChatPart(Part):
             conversation.without_documents = chat.without_documents = options.documents == "none"
             reply = chat.reply = ReplyTask(self.application, conversation, asked, options)
             self.application.chats.hold(chat)
+            if asked.typed:  # the chips of unreadable files have said why
+                conversation.attached = [one for one in conversation.attached if one.library != conversation.library]
             reply.start()
 
     def _cut(self, chat: Chat, exchanges: int) -> None:

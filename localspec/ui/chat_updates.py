@@ -12,12 +12,13 @@ from localspec.application.state import Application
 from localspec.chat.turn import Turn
 from localspec.speculation.totals import Totals, totals
 from localspec.ui import chat_list, comparison_markup, panel, tab_markup
+from localspec.ui.attachment_markup import drawn as attached
 from localspec.ui.chat_listing import ChatListing
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.messages import messages
 from localspec.ui.part import Tick, Update, Updates, mark, only, remember
 
-CHAT_PARTS = ("below", "chats", "measured", "system")
+CHAT_PARTS = ("below", "chats", "measured", "system", "attachments")
 """What stands beside the chat and is refreshed regularly."""
 REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
 LOOKED_PARTS = (*REPLY_PARTS, "address", "typed", "notices")
@@ -75,7 +76,7 @@ class ChatUpdates:
         tick.tell("notices", tab_markup.notices(conversation.notices), first="")
         for name, part in self.beside(tick.conversation).items():
             # The system prompt is empty at first, and somebody may be typing it already.
-            tick.tell(name, part, first="" if name == "system" else None)
+            tick.tell(name, part, first="" if name in ("system", "attachments") else None)
 
     def beside(self, conversation: Conversation) -> dict[str, str]:
         """What stands beside the chat now, as `CHAT_PARTS` names it."""
@@ -88,6 +89,7 @@ class ChatUpdates:
             "chats": self._listing.drawn(conversation),
             "measured": _measured(chat),
             "system": chat.system,
+            "attachments": attached(self.application, conversation),
         }
 
 

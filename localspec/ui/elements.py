@@ -132,11 +132,14 @@ def of_library(library: str) -> str:
     return f' data-library="{literal(library)}"'
 
 
-def library_button(name: str, label: str, kind: str = "quiet", about: int | None = None, title: str = "") -> str:
-    """A button that sends its name and what it is `about`. It stands inside an element that names the library."""
+def library_button(
+    name: str, label: str, kind: str = "quiet", about: int | None = None, title: str = "", more: str = ""
+) -> str:
+    """A button that sends its name and what it is `about`. It stands inside an element that names the library. `more`
+    are attributes."""
     which = f' data-about="{about}"' if about is not None else ""
     told = f' title="{literal(title)}" aria-label="{literal(title)}"' if title else ""
-    return button("shelf", name, label, kind, which + told)
+    return button("shelf", name, label, kind, which + told + more)
 
 
 def library_icon(name: str, sign: str, about: int, title: str, label: str) -> str:

@@ -12,8 +12,9 @@ from localspec import texts
 from localspec.application.state import Application
 from localspec.errors import DocumentError, SettingsError
 from localspec.stores.documents.folders import MAX_FILES
-from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
+from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits, check_kind
 from localspec.stores.library import Library
+from localspec.stores.naming import library_title
 from localspec.ui import elements, library_markup
 from localspec.ui.library_updates import LibraryUpdates
 from localspec.ui.part import QUICK, Part, Update, Updates, closed, html, inform, warn
@@ -58,6 +59,7 @@ class FolderPart(Part):
             nonlocal typed
             wanted = typed_path(path)
             if wanted.is_file():
+                check_kind(wanted, wanted.name)
                 info = library.add(wanted, keeps_source=True)
                 inform(texts.FILE_ADDED.format(name=info.name))
             else:
@@ -92,7 +94,7 @@ class FolderPart(Part):
                 except DocumentError as error:
                     failures.append(str(error))
             sent = texts.FOLDER_SENT if not added & before else texts.FOLDER_SENT_KNOWN
-            said = sent.format(documents=texts.counted(len(added), "document"), library=library.name)
+            said = sent.format(documents=texts.counted(len(added), "document"), library=library_title(library.name))
             inform(f"{said} {left}".strip())
 
         self.updates.change(name, change)
@@ -140,6 +142,7 @@ def _rules() -> str:
             ("reading", texts.FOLDER_READING),
             ("uploading", texts.FOLDER_UPLOADING),
             ("failed", texts.FOLDER_NOT_SENT),
+            ("sending", texts.ATTACHED_SENDING),
         )
     )
     return (

@@ -10,6 +10,7 @@ from localspec import texts
 from localspec.application.list_states import DocumentListState
 from localspec.models.embedder_catalogue import EmbedderEntry
 from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
+from localspec.stores.naming import library_title
 from localspec.ui import elements
 from localspec.ui.elements import embedder_button, library_button, library_icon, lines, literal, of_library
 
@@ -35,32 +36,11 @@ class DocumentParts:
     """Positions with a state, by document; None where the model gives none"""
 
 
-def active(name: str, names: Sequence[str], documents: int | None) -> str:
-    """The library that the next question uses, with the others to switch to; `documents` None: not known yet."""
-    count = f'<span class="quiet">· {texts.counted(documents, "document")}</span>' if documents is not None else ""
-    others = "".join(
-        f'<button type="button" class="press quiet" data-shelf="use" data-text="{literal(other)}">{literal(other)}'
-        "</button>"
-        for other in names
-        if other != name
-    )
-    new = library_button("ask-new", texts.LIBRARY_NEW)
-    label = texts.LIBRARY_SWITCH_NAME
-    switch = (
-        f'<details class="switch"><summary aria-label="{label}" title="{label}">'
-        f'{texts.LIBRARY_SWITCH}</summary><div class="choices">{others}{new}</div></details>'
-    )
-    return (
-        f'<div class="active-library"{of_library(name)}><span>{texts.LIBRARY} <b>{literal(name)}</b> {count}'
-        f"</span>{switch}</div>"
-    )
-
-
 def manage(name: str, asking: str, documents: int, answers: int, usage: Usage | None) -> str:
     """What can be done with the library, or what is asked before it is done; and what it takes."""
     if asking in ("new", "rename"):
         label = texts.LIBRARY_NEW_NAME if asking == "new" else texts.LIBRARY_RENAME_NAME
-        value = name if asking == "rename" else ""
+        value = library_title(name) if asking == "rename" else ""
         go = texts.LIBRARY_BEGIN if asking == "new" else texts.SAVE
         inside = (
             f'<input type="text" class="title" data-shelf-text="{asking}" value="{literal(value)}" maxlength="64"'
@@ -69,7 +49,7 @@ def manage(name: str, asking: str, documents: int, answers: int, usage: Usage | 
         )
     elif asking in ("delete", "again"):
         if asking == "delete":
-            said = texts.delete_sure(name, documents, answers)
+            said = texts.delete_sure(library_title(name), documents, answers)
             no, yes = texts.LIBRARY_DELETE_NOT, texts.LIBRARY_DELETE_NOW
         else:
             said = texts.INDEX_ALL_SURE.format(documents=texts.counted(documents, "document"))
@@ -184,7 +164,7 @@ def documents(
     elif not found:
         rest = f'<p class="quiet">{texts.NO_DOCUMENT_FOUND}</p>'
     failed = sum(info.status == "failed" for info in infos)
-    head = texts.counted(len(infos), "document")
+    head = texts.counted(len(infos) - failed, "document")
     if len(found) < len(infos):
         head = texts.DOCUMENTS_FOUND.format(found=f"{len(found):,}", documents=head)
     buttons = library_button("ask-again", texts.INDEX_ALL_AGAIN)
@@ -218,7 +198,8 @@ def _document(info: DocumentInfo, parts: DocumentParts) -> str:
     again = texts.INDEX_AGAIN_ONE.format(name=info.name)
     if failed:
         # The reason begins with the file's own name, which stands above it.
-        said, below = info.reason.removeprefix(f"{info.name.rsplit('/', 1)[-1]}: "), ""
+        reason = info.reason.removeprefix(f"{info.name.rsplit('/', 1)[-1]}: ")
+        said, below = texts.NOT_READABLE.format(reason=reason), ""
     else:
         facts = [*_size(info), texts.STATUS.get(info.status, info.status)]
         if parts.states is not None and _states(info, parts.states) == texts.STEP_DONE:

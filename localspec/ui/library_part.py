@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
@@ -15,6 +15,7 @@ from localspec.application.state import Application
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.library import Library, library_name
+from localspec.stores.naming import library_title
 from localspec.ui.folder_part import FolderPart
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates, box
 from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Updates, hidden, html, inform, mark, only, warned
@@ -41,7 +42,7 @@ class LibraryPart(Part):
     def build(self) -> None:
         """Documents and folders."""
         self.library = self.named["library"] = gr.Dropdown(
-            [DEFAULT_LIBRARY],
+            [(library_title(DEFAULT_LIBRARY), DEFAULT_LIBRARY)],
             value=DEFAULT_LIBRARY,
             allow_custom_value=True,
             label=texts.LIBRARY,
@@ -89,10 +90,11 @@ class LibraryPart(Part):
         """The tab's library, and which others there are."""
         self.updates.tell(tick)
         conversation, names = tick.conversation, self.application.libraries.names()
-        tick.tell("library", "\n".join(names), gr.update(choices=names))
+        listed = [(library_title(one), one) for one in names]
+        tick.tell("library", "\n".join(names), gr.update(choices=listed))
         if conversation.switched:
             conversation.switched = False
-            tick.updates["library"] = gr.update(choices=names, value=conversation.library)
+            tick.updates["library"] = gr.update(choices=listed, value=conversation.library)
 
     # -- the library --------------------------------------------------------------------------------------------
 
@@ -136,20 +138,26 @@ class LibraryPart(Part):
         elif do == "use":
             self._use(conversation, text, is_asked=not action.get("quiet"))
         elif do == "new":
-            wanted = _kept(conversation, asked, lambda: library_name(text))
-            if wanted in self.application.libraries.names():
-                inform(texts.LIBRARY_IS_THERE.format(name=wanted))
-            conversation.use_library(wanted)
+            new = _kept(conversation, asked, lambda: library_name(text))
+            if new in self.application.libraries.names():
+                inform(texts.LIBRARY_IS_THERE.format(name=library_title(new)))
+            conversation.use_library(new)
         elif do == "rename":
             _kept(conversation, asked, lambda: self.application.rename_library(name, text))
         elif do == "delete" and asked == "delete":
             self.application.delete_library(name)
-            inform(texts.LIBRARY_DELETED.format(name=name))
+            inform(texts.LIBRARY_DELETED.format(name=library_title(name)))
         elif do == "dropped":
             own = str(action.get("library", ""))
             self.folders.add_dropped(own if own in self.application.libraries.names() else name, action)
         elif do == "again" and about is None and asked == "again":
             self.updates.change(name, lambda library: library.index_again())
+        elif do == "remove-failed":
+            self.updates.change(name, lambda library: _remove(conversation, library, library.failed()))
+        elif do == "bring-back":
+            wanted = [about] if about is not None else conversation.documents.removed
+            conversation.documents.removed = ()
+            self.updates.change(name, lambda library: library.removed.bring_back(wanted))
         elif do in _CHANGES:
             self.updates.change(name, lambda library: _CHANGES[do](library, about))
 
@@ -158,7 +166,7 @@ class LibraryPart(Part):
         if name in self.application.libraries.names():
             conversation.use_library(name)
         elif is_asked:
-            raise SettingsError(texts.LIBRARY_GONE.format(name=name))
+            raise SettingsError(texts.LIBRARY_GONE.format(name=library_title(name)))
 
     def find(self, text: str, method: str, request: gr.Request) -> Updates:
         """Show the documents whose names hold these words."""
@@ -175,7 +183,7 @@ class LibraryPart(Part):
         number, own = pressed(wanted)
         if not number.isdecimal() or own != conversation.library:
             return only(LIBRARY_PARTS, {})
-        return self.updates.changed(conversation, method, lambda library: library.remove(int(number)))
+        return self.updates.changed(conversation, method, lambda library: _remove(conversation, library, [int(number)]))
 
     def answer_press(self, name: str, own: str, method: str, conversation: Conversation) -> Updates:
         """One of the buttons about drafts by meaning and learnt answers; `own` is the library it was made for."""
@@ -207,7 +215,7 @@ _CHANGES: dict[str, Callable[[Library, int | None], object]] = {
     "resume": lambda library, _: library.pause(False),
     "again": lambda library, about: library.index_again(about) if about is not None else None,
     "read-better": lambda library, _: library.renewal.want(),
-    "remove-failed": lambda library, _: library.remove_failed(),
+    "delete-removed": lambda library, about: library.removed.delete([about] if about is not None else None),
     "watch": lambda library, about: library.watching.watch(about or 0, True),
     "unwatch": lambda library, about: library.watching.watch(about or 0, False),
     "look": lambda library, about: library.watching.again(about or 0),
@@ -218,6 +226,11 @@ _CHANGES: dict[str, Callable[[Library, int | None], object]] = {
     "vanished-remove": lambda library, about: library.watching.settle_vanished(about or 0, remove=True),
 }
 """What the buttons about documents and folders do; their ids are never 0."""
+
+
+def _remove(conversation: Conversation, library: Library, documents: Sequence[int]) -> None:
+    """Remove documents such that this tab can take it back."""
+    conversation.documents.removed = tuple(library.removed.put(documents))
 
 
 def pressed(wanted: str) -> tuple[str, str]:

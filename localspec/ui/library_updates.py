@@ -12,13 +12,15 @@ from localspec.application.list_states import DocumentListState
 from localspec.application.state import Application
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
+from localspec.chat.prompt_builder import whole_room
 from localspec.errors import EmbedderError, LocalSpecError
 from localspec.models.embedder_catalogue import multilingual
 from localspec.models.llama import MAX_ROWS
 from localspec.stores.library import Library
-from localspec.ui import elements, library_markup
+from localspec.ui import elements, library_markup, reading_markup, removed_markup
 from localspec.ui.library_markup import DocumentParts, Usage
 from localspec.ui.part import Tick, Updates, only, warned
+from localspec.ui.reading_markup import ReadingChoice
 
 LIBRARY_PARTS = ("indexing", "meaning", "documents", "learnt", "active", "shelf", "folders")
 """The parts of the page that tell of the library. The box "learning" is apart: its person may just be ticking it."""
@@ -35,9 +37,10 @@ class _Shown:
 
     library: Library
     changes: int = -1
-    count: int = 0
-    documents: dict[tuple[str, int], str] = field(default_factory=dict)
-    """The lists that tabs show, by what they look for and how many"""
+    count: int = 0  # without those that could not be read
+    documents: dict[tuple[str, int, tuple[int, ...]], str] = field(default_factory=dict)
+    """The lists that tabs show, by what they look for, how many, and what was just removed"""
+    reading: list[ReadingChoice] = field(default_factory=list)
     usage: Usage | None = None
     measured: float = 0.0
 
@@ -79,7 +82,8 @@ class LibraryUpdates:
         """What there is to see of the tab's library, as `LIBRARY_PARTS` names it, and "learning"."""
         models, name = self.application.models, conversation.library
         names = self.application.libraries.names()
-        first = {"active": library_markup.active(name, names, None)}
+        picked = conversation.read
+        first = {"active": reading_markup.menu(name, names, None, picked, reading_markup.choices(name, (), 0))}
         if models.loading or not models.is_ready:
             return first
         try:
@@ -106,7 +110,7 @@ class LibraryUpdates:
             "meaning": _meaning(library, engine) if METHODS[method].uses_states else "",
             "documents": self._documents(shown, listed),
             "learnt": library_markup.learnt(name, replies, tokens, learns=library.replies.learns, asking=asking),
-            "active": library_markup.active(name, names, shown.count),
+            "active": reading_markup.menu(name, names, shown.count, conversation.read, shown.reading),
             "shelf": library_markup.manage(name, conversation.asking, shown.count, replies, shown.usage),
             "folders": library_markup.folders(name, library.watching.folders(), paused=progress.paused),
             "learning": box(library.replies.learns),
@@ -121,7 +125,10 @@ class LibraryUpdates:
         changes = library.changes
         if shown.changes != changes:
             shown.documents = {}
-            shown.count, shown.changes = len(library.documents()), changes
+            shown.changes = changes
+            infos = library.documents()
+            shown.count = sum(info.status != "failed" for info in infos)
+            shown.reading = reading_markup.choices(library.name, infos, whole_room(engine.model.context_size))
         now = time.monotonic()
         if shown.usage is None or (now - shown.measured > USAGE_SECONDS and not engine.busy):
             shown.usage, shown.measured = Usage(library.disk_bytes(), library.memory_bytes()), now
@@ -130,7 +137,7 @@ class LibraryUpdates:
     def _documents(self, shown: _Shown, listed: DocumentListState) -> str:
         """The documents that a tab lists, drawn anew only where something has changed."""
         library, lists = shown.library, shown.documents
-        key = listed.query, listed.limit
+        key = listed.query, listed.limit, listed.removed
         if key not in lists:
             infos = library.documents()
             found = library_markup.matching(infos, listed.query)[: listed.limit]
@@ -140,6 +147,7 @@ class LibraryUpdates:
                 embedded = {}
             states = library.states.positions() if library.states is not None else None
             drawn = library_markup.documents(library.name, infos, DocumentParts(embedded, states), listed)
+            drawn += removed_markup.removed(library.name, library.removed.all(), listed.removed)
             drawn += library_markup.foreign(
                 library.passages.foreign_documents(), library.passages.embedder_languages, multilingual()
             )

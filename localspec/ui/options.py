@@ -11,6 +11,7 @@ from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import SettingsError
 from localspec.models.llama import LoadSettings
 from localspec.models.llama.sampling import RANDOM_SEED, SamplingSettings
+from localspec.stores.naming import library_title
 
 Number = float | int | None
 """What a number field gives: None when it is empty."""
@@ -93,7 +94,7 @@ def chosen_documents(value: str | None, library: str) -> tuple[int, ...] | None:
         return ()
     identity, _, own = value.partition(" ")
     if not identity.isdecimal() or len(identity) > 18 or own != library:
-        raise SettingsError(texts.READ_ELSEWHERE.format(library=library), texts.READ_ELSEWHERE_ADVICE)
+        raise SettingsError(texts.READ_ELSEWHERE.format(library=library_title(library)), texts.READ_ELSEWHERE_ADVICE)
     return (int(identity),)
 
 

@@ -15,6 +15,7 @@ from localspec.application.state import Application
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
 from localspec.ui import dialogs, elements, endpoint_part, page_markup
+from localspec.ui.attachments_part import AttachmentsPart
 from localspec.ui.chat_list_part import ChatListPart
 from localspec.ui.chat_part import ChatPart
 from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS, ChatUpdates
@@ -38,6 +39,7 @@ class Page:
         chat_updates = ChatUpdates(application)
         self.chat_list = ChatListPart(application, chat_updates)
         self.chat = ChatPart(application, chat_updates)
+        self.attachments = AttachmentsPart(application)
         self.citing = CitingPart(application)
         self.reading = ReadingPart(application)
         self.method = MethodPart(application)
@@ -63,6 +65,7 @@ class Page:
     def parts(self) -> list[Part]:
         """All of them."""
         return [
+            self.attachments,
             *(self.chat_list, self.chat, self.citing, self.reading, self.method, self.comparison, self.library),
             *(self.embedders, self.models, self.models.picker, self.models.catalogue, self.system),
             *(self.system.prompts, self.sampling, self.endpoint, self.look),
@@ -98,6 +101,7 @@ class Page:
         self.models.catalogue.build_card()
         self.chat.build_messages()
         self.chat.build_below()
+        self.attachments.build()
         self.chat.build_entry()
         with gr.Row(elem_id="asking"):
             self.library.build_active()
@@ -130,6 +134,7 @@ class Page:
         self.library.connect(method)
         self.embedders.connect(self.library.press)
         self.citing.connect()
+        self.attachments.connect()
         self.reading.connect()
         self.sampling.connect()
         self.method.connect()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from typing import Any
 
 import gradio as gr
 
@@ -12,23 +12,22 @@ from localspec.application.conversation import Conversation
 from localspec.application.state import Application
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, listed
+from localspec.chat.prompt_builder import whole_room
 from localspec.chat.sampling_presets import RECOMMENDED, SETTINGS
 from localspec.chat.system_prompts import PROMPT_CHARACTERS
 from localspec.chat.turn import ReplyOptions
 from localspec.errors import LocalSpecError
 from localspec.models.llama import MAX_ROWS
 from localspec.models.llama.sampling import SamplingSettings
-from localspec.stores.library import DocumentInfo
 from localspec.ui import elements
 from localspec.ui.kept_fields import KeptFields, follow, now_shown, watch_typing
 from localspec.ui.model_markup import alone
-from localspec.ui.options import ALL, NONE, PASSAGES, is_without
-from localspec.ui.part import QUICK, Part, Props, Tick, Update, html, mark, remember, warned
+from localspec.ui.options import NONE, PASSAGES, is_without
+from localspec.ui.part import LATEST, QUICK, Part, Props, Tick, Update, hidden, html, mark, remember, warned
 from localspec.ui.preset_part import PresetPart
 from localspec.ui.prompt_part import PromptPart
+from localspec.ui.reading_markup import choices
 
-_MOST = 200
-_READ = ("ngrams", "ready")
 _KEPT = ("preset", "rows", "max_tokens", "seed", "thinking", "grammar")
 """Fields of sampling that no sampling preset sets, and that are kept each for itself"""
 
@@ -84,69 +83,63 @@ def explain(method: str) -> str:
 
 
 class ReadingPart(Part):
-    """The picker by the entry."""
+    """What the next question is read with; the menu by the entry, which is drawn with the library, writes into it."""
 
     told = ("read",)
     opened = ("read",)
 
     def build(self) -> None:
-        """The picker."""
-        self.read = self.named["read"] = gr.Dropdown(
-            choices("", ()),
-            value=PASSAGES,
-            label=texts.READ,
-            show_label=False,
-            container=False,
-            allow_custom_value=True,
-            scale=0,
-            min_width=190,
-            elem_id="read",
-        )
+        """The field."""
+        self.read = self.named["read"] = hidden("read")
 
     def connect(self) -> None:
         """Tie the handler."""
-        self.read.input(self.set_read, self.read, None, **QUICK)
+        self.read.change(self.set_read, self.read, None, **LATEST)
 
     def set_read(self, value: str | None, request: gr.Request) -> None:
-        """Keep what is read for the chats that begin from now on, and with the chat whether it goes without
+        """Keep what was picked for the chats that begin from now on, and with the chat whether it goes without
         documents."""
         conversation = self.conversation(request)
+        conversation.read = value or PASSAGES
         conversation.without_documents = conversation.chat.without_documents = is_without(value)
         with warned():
             self.application.preferences.update(read=NONE if is_without(value) else value or PASSAGES)
-        conversation.usual = self._usual(conversation, self._choices(conversation) or choices("", ()))
+        conversation.usual = self._usual(self._readable(conversation) or ())
 
     def opening(self, conversation: Conversation) -> dict[str, Props]:
         """What is read unless the person says otherwise; what of a library, as far as that is open."""
-        listed = self._choices(conversation)
-        if listed is None:
+        readable = self._readable(conversation)
+        if readable is None:
             return {}
         self._begin(conversation)
-        return {"read": {"value": self._value(conversation, listed), "choices": listed}}
+        conversation.read = self._value(conversation, readable)
+        return {"read": {"value": conversation.read}}
 
     def tell(self, tick: Tick) -> None:
-        """What can be read whole, where that has changed. A choice made for another library goes; "no documents" is the
-        chat's own, and comes and goes with it."""
+        """What is read, where the tab did not say so itself. A choice made for another library goes, and one of a
+        document that cannot be read whole any more; "no documents" is the chat's own, and comes and goes with it."""
         conversation, name = tick.conversation, tick.conversation.library
-        listed = self._choices(conversation)
-        if listed is None:
+        readable = self._readable(conversation)
+        if readable is None:
             return
         self._begin(conversation)
-        without, usual = conversation.chat.without_documents, self._usual(conversation, listed)
+        without, usual = conversation.chat.without_documents, self._usual(readable)
         kept = (conversation.reading, conversation.without_documents, conversation.usual) == (name, without, usual)
-        value: dict[str, Any] = {} if kept else {"value": NONE if without else usual}
-        tick.tell("read", f"{listed!r} {without} {usual}", gr.update(choices=listed, **value))
-        if "read" in tick.updates:
-            conversation.reading, conversation.without_documents, conversation.usual = name, without, usual
+        if kept and conversation.read in readable:
+            return
+        conversation.read = tick.updates["read"] = NONE if without else usual
+        conversation.reading, conversation.without_documents, conversation.usual = name, without, usual
 
-    def _choices(self, conversation: Conversation) -> list[tuple[str, str]] | None:
-        """What can be picked; None where that cannot be known."""
-        name = conversation.library
+    def _readable(self, conversation: Conversation) -> list[str] | None:
+        """What can be picked, as values; None where that cannot be known."""
+        name, engine = conversation.library, self.application.models.engine
         library = self.application.libraries.opened(name)
+        room = whole_room(engine.model.context_size) if engine is not None else sys.maxsize
         try:
-            return choices(name, library.documents() if library is not None else ())
+            listed = choices(name, library.documents() if library is not None else (), room)
         except LocalSpecError:  # told beside the documents
             return None
+        return [one.value for one in listed if not one.reason]
 
     def _begin(self, conversation: Conversation) -> None:
         """A chat in which nothing was asked yet goes without documents where that was chosen last."""
@@ -156,27 +149,13 @@ class ReadingPart(Part):
         chat.without_documents = kind == NONE
         conversation.begun = chat, kind
 
-    def _usual(self, conversation: Conversation, listed: Sequence[tuple[str, str]]) -> str:
+    def _usual(self, readable: Sequence[str]) -> str:
         """What is read where documents are wanted: what was chosen last, if it is there."""
         read = self.application.preferences.chosen.read
-        return read if read != NONE and read in [value for _, value in listed] else PASSAGES
+        return read if read != NONE and read in readable else PASSAGES
 
-    def _value(self, conversation: Conversation, listed: Sequence[tuple[str, str]]) -> str:
-        return NONE if conversation.chat.without_documents else self._usual(conversation, listed)
-
-
-def choices(library: str, infos: Sequence[DocumentInfo]) -> list[tuple[str, str]]:
-    """What can be picked, as label and value; the newest documents first."""
-    ready = [info for info in infos if info.status in _READ and info.tokens > 0]
-    listed = [(texts.READ_PASSAGES, PASSAGES), (texts.READ_NONE, NONE)]
-    if not ready:
-        return listed
-    everything = texts.READ_ALL.format(tokens=f"{sum(info.tokens for info in ready):,}")
-    single = [
-        (texts.READ_ONE.format(name=info.name, tokens=f"{info.tokens:,}"), f"{info.id} {library}")
-        for info in reversed(ready)
-    ]
-    return [*listed, (everything, ALL), *single[:_MOST]]
+    def _value(self, conversation: Conversation, readable: Sequence[str]) -> str:
+        return NONE if conversation.chat.without_documents else self._usual(readable)
 
 
 class SystemPart(Part):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from localspec.application.asking import AnswerPlace, Asked
+from localspec.application.attached_files import Attachment
 from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.turn import Turn
 
@@ -16,7 +17,7 @@ def chat_of(*questions: str) -> Chat:
 
 def test_a_question_stands_behind_the_others() -> None:
     chat = chat_of("A")
-    place = AnswerPlace.of(chat, Asked("B", (Path("/tmp/guide.pdf"),)))
+    place = AnswerPlace.of(chat, Asked("B", (Attachment("guide.pdf", Path("upload"), "work"),)))
     assert [(one.question, one.files) for one in chat.exchanges] == [("A", ()), ("B", ("guide.pdf",))]
     assert chat.exchanges[1] is place.exchange
     assert (place.view, place.turn) == (None, None)

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from localspec import texts
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import ingest
-from localspec.chat.material import PASSAGE_TOKENS, PASSAGES, Given, Material, compose
+from localspec.chat.material import PASSAGE_TOKENS, PASSAGES, Given, Material, compose, wanted_whole
 from localspec.chat.turn import Turn
+from localspec.errors import SettingsError
 from localspec.models.embedder import Embedder
 from localspec.stores.library import Library
 from tests.builders import make_epub, make_pdf
@@ -55,7 +56,7 @@ def test_without_documents_the_question_goes_alone(engine: Engine, embedder: Emb
         library.close()
 
 
-def test_documents_that_could_not_be_read_are_spoken_of(
+def test_documents_that_could_not_be_read_are_not_spoken_of_again(
     engine: Engine, embedder: Embedder, tmp_path: Path, count
 ) -> None:
     broken = tmp_path / "broken.pdf"
@@ -66,7 +67,15 @@ def test_documents_that_could_not_be_read_are_spoken_of(
         assert message.startswith("broken.pdf: ")
         material = compose("Why?", library, Given(), ROOM, count)
         assert material.content == "Why?"
-        assert "None of the documents could be read" in material.notices[0]
+        assert material.notices == ()
+        with pytest.raises(SettingsError, match="no document to read whole"):
+            wanted_whole(library, ())
+        good = tmp_path / "good.txt"
+        good.write_text("The wren is small.")
+        ingest(library, [good], lambda text: None)
+        documents, said = wanted_whole(library, ())
+        assert [info.name for info in documents] == ["good.txt"]
+        assert said == []
     finally:
         library.close()
 

@@ -10,7 +10,8 @@ import pytest
 
 from localspec.chat.context_usage import ContextUsage
 from localspec.chat.engine import Engine
-from localspec.chat.material import DOCUMENT_SYSTEM
+from localspec.chat.material import DOCUMENT_SYSTEM, FRAME
+from localspec.chat.prompt_builder import PromptBuilder, whole_room
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn
 from localspec.errors import ContextTooLongError, SettingsError
@@ -197,3 +198,21 @@ def test_a_window_is_kept_and_read_again() -> None:
     for wrong in ({"size": -1}, {"size": "2"}, {"documents": 1.5}, {"forgotten": True}, {"size": 10**12}):
         with pytest.raises(ValueError, match="whole number"):
             ContextUsage.of_record(wrong)
+
+
+def test_what_is_offered_to_be_read_whole_fits(small_engine: Engine, make_library: MakeLibrary, tmp_path: Path) -> None:
+    size = small_engine.model.context_size
+    room = whole_room(size) - FRAME
+    words = ["tide"]
+    while len(small_engine.tokenize(" ".join([*words, "tide"]))) <= room:
+        words.append("tide")
+    path = tmp_path / "longest.txt"
+    path.write_text(" ".join(words))
+    library = make_library([path])
+    (info,) = library.documents()
+    assert room - 4 <= info.tokens <= room
+    question = "When is the tide of which this document tells the highest, and who says so?"
+    builder = PromptBuilder(small_engine, library, "", [])
+    turn, prompt = builder.compose(question, ReplyOptions(max_tokens=4096, whole=(info.id,)))
+    assert turn.documents == (info.id,)
+    assert len(prompt) <= size - max(64, size // 8)

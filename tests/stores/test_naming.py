@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
 from localspec.stores.library import library_name, list_libraries
-from localspec.stores.naming import delete_library, rename_library, sweep_deleted
+from localspec.stores.naming import delete_library, library_title, rename_library, sweep_deleted
 from tests.builders import make_pdf
 from tests.stores.libraries import contents, long_text, open_library, statuses
 
@@ -122,3 +122,17 @@ def test_a_closed_library_of_another_name_gives_an_error_and_no_new_folder(tmp_p
     with pytest.raises(StoreError):
         library.documents()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_default_library_has_a_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
+    assert library_title("documents") == "My documents"
+    assert library_title("work") == "work"
+    assert [library_name(text) for text in ("My documents", "my Documents ", "documents", "work")] == [
+        *("documents", "documents", "documents", "work")
+    ]
+    # One that has the title as its name keeps it.
+    (tmp_path / "stores" / "My documents").mkdir(parents=True)
+    assert library_title("documents") == "documents"
+    assert library_title("My documents") == "My documents"
+    assert [library_name(text) for text in ("My documents", "documents")] == ["My documents", "documents"]

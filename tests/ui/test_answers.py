@@ -62,7 +62,10 @@ class AnswerVisit(Visit):
 
     def read(self, label: str) -> None:
         """Choose what the next question is read with."""
-        self.pick("#read", label)
+        menu = self.page.locator("#active-library details")
+        menu.locator("summary").click()
+        menu.get_by_role("button", name=label).first.click()
+        expect(menu.locator(".picked")).to_contain_text(label)
         self.settings.pop("read", None)
 
     def part(self, name: str) -> None:
@@ -208,20 +211,19 @@ def test_a_document_is_read_whole_or_it_is_said_why_not(visit: AnswerVisit, app:
     long = tmp_path / "ledger.txt"
     long.write_text("\n".join(f"Entry {number}: {number * 7919 % 10007} crates of tea." for number in range(900)))
     visit.drop(make_pdf(tmp_path / "lighthouse.pdf", LIGHTHOUSE), long)
-    visit.ask("")
+    visit.taken()
     visit.longest(8)
-    visit.read("Whole: lighthouse.pdf")
+    visit.read("lighthouse.pdf (whole, ")
     visit.ask("Who built it?")
     assert 100 < visit.window()["documents"] < 400
 
-    visit.read("Whole: ledger.txt")
-    visit.send("What is entry 5?")
-    problem = visit.answers.last.locator(".problem")
-    expect(problem).to_contain_text(re.compile(r"ledger\.txt needs [\d,]+ tokens, and there is room for [\d,]+"))
-    expect(problem).to_contain_text("best passages")
-    expect(visit.entry).to_have_value("What is entry 5?")
-
-    # As it says: with the best passages it works.
+    # What cannot fit is not to be picked, and says why.
+    visit.page.locator("#active-library summary").click()
+    for name in ("ledger.txt (whole, ", "All documents ("):
+        choice = visit.page.locator("#active-library").get_by_role("button", name=name)
+        expect(choice).to_be_disabled()
+        expect(choice).to_contain_text(re.compile(r"too long: there is room for [\d,]+ tokens"))
+    visit.page.keyboard.press("Escape")
     visit.read(texts.READ_PASSAGES)
     expect(visit.ask("What is entry 5?")).not_to_contain_text("No answer")
     visit.assert_quiet()
@@ -230,19 +232,19 @@ def test_a_document_is_read_whole_or_it_is_said_why_not(visit: AnswerVisit, app:
 def test_no_documents_is_a_choice_that_stays_with_its_chat(visit: AnswerVisit, app: RunningApp, tmp_path: Path) -> None:
     visit.pick_library("without", app.home)
     visit.drop(make_pdf(tmp_path / "lighthouse.pdf", LIGHTHOUSE))
-    visit.ask("")
+    visit.taken()
     visit.longest(8)
     visit.read(texts.READ_NONE)
     expect(visit.ask("Who built the lighthouse of Velm?").locator(".citations")).to_have_count(0)
     assert "documents" not in visit.window()
 
-    field = visit.page.locator("#read input")
+    field = visit.page.locator("#active-library .picked")
     visit.page.locator("#new-chat").click()
-    expect(field).to_have_value(texts.READ_PASSAGES)
+    expect(field).to_have_text(texts.READ_PASSAGES)
     visit.ask("How tall is the lighthouse of Velm?")
     assert visit.window()["documents"] > 100
     visit.open("Who built the lighthouse of Velm?")
-    expect(field).to_have_value(texts.READ_NONE)
+    expect(field).to_have_text(texts.READ_NONE)
     visit.assert_quiet()
 
 

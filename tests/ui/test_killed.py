@@ -73,7 +73,6 @@ def test_a_kill_while_documents_are_indexed_loses_nothing(browser: Browser, tmp_
         told = tab.text_of(tab.ask("Who built the lighthouse?"))
         expect(tab.page.locator("#documents .document.ready")).to_have_count(1)
         tab.drop(large)
-        tab.send("")
         reached = [kill_at(app, ("queued", "parsed", "passages", "ngrams"), large.name)]
         check(tmp_path)
         tab.page.context.close()

@@ -89,11 +89,11 @@ def old(path: Path) -> Path:
 
 
 def test_libraries_are_begun_switched_renamed_and_deleted(browser: Browser, visit: ShelfVisit, app: RunningApp) -> None:
-    visit.uses("documents")
+    visit.uses("My documents")
     visit.begin("Recipes")
     visit.longest(8)
     visit.ask("Name a vegetable.")
-    visit.switch("documents")
+    visit.switch("My documents")
     visit.begin("Travel")
     visit.page.locator("#new-chat").click()
     expect(visit.answers).to_have_count(0)
@@ -135,8 +135,8 @@ def test_libraries_are_begun_switched_renamed_and_deleted(browser: Browser, visi
     expect(visit.shelf).not_to_contain_text("for good")
     visit.press("Delete", "#shelf")
     visit.press("Yes, delete the library")
-    visit.uses("documents")
-    other.uses("documents")
+    visit.uses("My documents")
+    other.uses("My documents")
     assert not (app.home / "stores" / "Cooking").exists()
     visit.line.locator("summary").click()
     expect(visit.line.locator(".choices .press")).to_have_text(["Travel", "New library"])
@@ -258,7 +258,7 @@ def test_indexing_is_paused_survives_a_kill_and_goes_on(browser: Browser, tmp_pa
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         visit = ShelfVisit(context, app)
         visit.drop(long)
-        visit.ask("")
+        visit.taken()
         visit.press("Pause")
         paused = visit.page.locator("#indexing .paused")
         expect(paused).to_be_visible()

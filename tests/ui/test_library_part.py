@@ -20,12 +20,14 @@ from localspec.application.conversation import Conversation
 from localspec.application.list_states import DocumentListState
 from localspec.application.state import Application
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
-from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
+from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress, RemovedDocument
 from localspec.ui import library_markup
 from localspec.ui.folder_part import dropped_files, typed_path
 from localspec.ui.library_markup import DocumentParts, Usage, documents, manage
 from localspec.ui.library_part import LibraryPart
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
+from localspec.ui.reading_markup import choices, menu
+from localspec.ui.removed_markup import removed
 from tests.ui.test_panel import HOSTILE, Tags
 
 
@@ -92,7 +94,7 @@ def test_what_failed_says_why_once() -> None:
     assert "is empty (0 bytes). Check" in text
     assert "a.pdf: is empty" not in text
     assert "Page 2 is a picture." in text
-    assert "2 documents · 1 not readable" in text
+    assert "1 document · 1 not readable" in text
     assert re.findall(r'data-shelf="([^"]+)"', shown) == ["ask-again", "remove-failed", "again", "again"]
     assert "remove-failed" not in documents("x", infos[1:], DocumentParts())
     many = [document(number, "ready") for number in range(1, 251)]
@@ -117,7 +119,7 @@ def test_documents_are_found_by_words_of_their_names_and_shown_in_parts() -> Non
     assert listed(infos, "reiher") == ["451"], "another place of the same content"
     assert listed(infos, "papers reiher") == [], "words of one name"
     shown = documents("x", infos, DocumentParts(), DocumentListState("note 45"))
-    assert "6 of 452 documents · 1 not readable" in Tags(shown).text
+    assert "6 of 451 documents · 1 not readable" in Tags(shown).text
     assert "more-documents" not in shown
     assert (
         "No document's name holds these words."
@@ -129,7 +131,8 @@ def test_documents_are_found_by_words_of_their_names_and_shown_in_parts() -> Non
 def test_hostile_names_do_nothing() -> None:
     bad = folder(path=HOSTILE, failures=(f"{HOSTILE}: bad",), problem=HOSTILE, counts={"hidden": 2, "truncated": 1})
     parts = [
-        library_markup.active(HOSTILE, [HOSTILE, f"{HOSTILE}2"], 3),
+        menu(HOSTILE, [HOSTILE, f"{HOSTILE}2"], 3, "", choices(HOSTILE, [document(1, "ready", name=HOSTILE)], 9)),
+        removed(HOSTILE, [RemovedDocument(1, HOSTILE, "2026-01-01", 5)], [1]),
         *(manage(HOSTILE, asking, 3, 2, Usage(5, 6)) for asking in ("", "new", "rename", "delete", "again")),
         library_markup.indexing(HOSTILE, IngestionProgress(0, 1, HOSTILE, "reading", 0.5)),
         library_markup.indexing(HOSTILE, IngestionProgress(paused=True, problem=HOSTILE)),
@@ -147,11 +150,48 @@ def test_hostile_names_do_nothing() -> None:
         assert html.unescape(named.group(1)) == HOSTILE
 
 
+def test_what_is_just_removed_can_be_undone() -> None:
+    kept = [RemovedDocument(number, f"{number}.pdf", "2026-01-01", 2_000_000) for number in (3, 2, 1)]
+    one, many, none = removed("x", kept, [3]), removed("x", kept, [3, 2]), removed("x", kept, [])
+    assert "3.pdf was removed. Undo" in Tags(one).text
+    assert "2 documents were removed. Undo" in Tags(many).text
+    assert "Undo" not in Tags(none).text
+    assert "Removed: 3 documents · 6.0 MB" in Tags(none).text
+    assert "30 days" in Tags(none).text
+    assert re.findall(r'data-shelf="([^"]+)" data-about="([^"]+)"', none)[:2] == [
+        ("bring-back", "3"),
+        ("delete-removed", "3"),
+    ]
+    assert removed("x", [], [3]) == ""
+
+
+def test_what_does_not_fit_cannot_be_picked() -> None:
+    infos = [document(1, "ready", name="guide.pdf", tokens=3200), document(2, "ngrams", name="long.pdf", tokens=9000)]
+    infos += [document(3, "failed", name="broken.pdf"), document(4, "queued", name="new.pdf", tokens=0)]
+    found = choices("work", infos, 4000)
+    assert [(one.label, one.value, bool(one.reason)) for one in found] == [
+        ("No documents", "none", False),
+        ("Best passages", "", False),
+        ("long.pdf (whole, 9,000 tokens)", "2 work", True),
+        ("guide.pdf (whole, 3,200 tokens)", "1 work", False),
+        ("All documents (12,200 tokens)", "all", True),
+    ]
+    assert found[2].reason == "too long: there is room for 4,000 tokens"
+    drawn = menu("work", ["work"], 2, "1 work", found)
+    assert 'data-read="1 work" aria-pressed="true"' in html.unescape(drawn)
+    assert drawn.count("disabled") == 2
+    assert "guide.pdf (whole, 3,200 tokens) · work" in Tags(drawn).text
+    # What was picked before and fits no more is not said to be read.
+    assert "Best passages · work" in Tags(menu("work", ["work"], 2, "2 work", found)).text
+    assert all(not one.reason for one in choices("work", infos, 20_000))
+
+
 def test_the_library_by_the_entry_and_what_can_be_done_with_it() -> None:
-    line = library_markup.active("work", ["documents", "work", "old"], 1)
-    assert "Library work · 1 document" in Tags(line).text
+    line = menu("work", ["documents", "work", "old"], 1, "", choices("work", (), 0))
+    assert "Best passages · work · 1 document" in Tags(line).text
+    assert "My documents" in Tags(line).text
     assert re.findall(r'data-text="([^"]+)"', line) == ["documents", "old"]
-    assert "document" not in Tags(library_markup.active("work", ["work"], None)).text
+    assert "document" not in Tags(menu("work", ["work"], None, "", ())).text.replace("No documents", "")
     plain = Tags(manage("work", "", 2, 0, Usage(2_500_000, 0))).text
     assert "2.5 MB on disk" in plain
     assert "memory" not in plain

@@ -39,7 +39,7 @@ def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) ->
     document = tmp_path / "keeper.md"
     document.write_text("\n\n".join(LIGHTHOUSE), encoding="utf-8")
     tab.drop(document)
-    tab.ask("")
+    tab.taken()
     notice = part(tab, "meaning").locator("[data-meaning=missing]")
     expect(notice).to_have_count(0)  # the method that was chosen at first needs none of it
 

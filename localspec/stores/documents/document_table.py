@@ -129,6 +129,8 @@ class DocumentTable:
         self._forget = forget
         self._erase = erase
         self._on_change = on_change
+        self.bring_back: Callable[[str], bool] = lambda sha256: False
+        """Brings the document with this content back if the person has removed it; whether there was one"""
         self._known: tuple[int, list[DocumentInfo]] | None = None
         """The number of commits, and all documents then"""
         self._enter_missing_sizes()
@@ -167,12 +169,6 @@ class DocumentTable:
             self._database.reclaim()
             self._on_change()  # the worker writes the vectors' file anew
         return removed
-
-    def remove_failed(self) -> int:
-        """Remove all documents that failed; how many."""
-        failed = [info.id for info in self.all() if info.status == "failed"]
-        self.remove(*failed)
-        return len(failed)
 
     def again(self, document: int | None) -> None:
         """Read a document again, or all of them: the file, where it is known to lie and has changed, else the copy. An
@@ -214,6 +210,13 @@ class DocumentTable:
         if source != _printable(source):
             source = ""
         known = self._by_hash(sha256)
+        if known is None and self.bring_back(sha256):
+            with self._database.write() as database:  # as if it came for the first time
+                database.execute("UPDATE documents SET name = ?, source = ? WHERE sha256 = ?", [name, source, sha256])
+                database.execute(
+                    "DELETE FROM document_places WHERE document = (SELECT id FROM documents WHERE sha256 = ?)", [sha256]
+                )
+            known = self._by_hash(sha256)
         if known is not None and known.status != "failed":
             self._enter_place(known, name, source)
             if replaced is not None and replaced != known.id:

@@ -39,7 +39,7 @@ from localspec.stores.documents.readers.content import (
 )
 
 __all__ = ["READER", "SUPPORTED_SUFFIXES", "Block", "ParseLimits", "ParsedDocument"]
-__all__ += ["ReadingStopped", "content_hash", "parse"]
+__all__ += ["ReadingStopped", "check_kind", "content_hash", "parse"]
 
 _logger = logging.getLogger(__name__)
 
@@ -85,6 +85,23 @@ def content_hash(path: Path | str) -> str:
     except OSError as error:
         raise _file_error(path, error) from error
     return digest.hexdigest()
+
+
+def check_kind(path: Path, name: str) -> None:
+    """Raise DocumentError for a file that is called `name` and is of a kind that cannot be read: so that one whose name
+    is not a document's is refused before it is copied. What is named like a document is told of once it is read."""
+    if Path(name).suffix.lower() in SUPPORTED_SUFFIXES:
+        return
+    _check_file(path, None)
+    try:
+        with path.open("rb") as file:
+            head = file.read(HEAD_BYTES)
+            if true_kind(Path(name), head, file) in ("text", "code"):
+                encodings.decode(head)
+    except UnreadableError as error:
+        raise DocumentError(name, error.reason, error.advice) from error
+    except OSError as error:
+        raise _file_error(path, error) from error
 
 
 def parse(

@@ -24,11 +24,13 @@ from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.runs import NGRAM_MIGRATIONS, Run, documents_of, insert_run, merged, read_run, without
 from localspec.stores.ngrams.suffixes import MAX_N, STORED, SuffixIndex, backward_window, join, search, sort_places
 
-__all__ = ["NGRAM_MIGRATIONS", "RUN_TOKENS", "NgramStore", "SuffixMatches", "token_ids"]
+__all__ = ["ASIDE", "NGRAM_MIGRATIONS", "RUN_TOKENS", "NgramStore", "SuffixMatches", "token_ids"]
 
 RUN_TOKENS = 2**21 - 1
 """Runs are not merged beyond this: up to here two ranks and a place fit into 63 bits and sort twice as fast, removal
 rewrites at most 16 MB, and blobs stay far below SQLite's limit of 1 GB. A longer document is a run of its own."""
+ASIDE = "aside "
+"""Stands before the fingerprint of runs that nothing finds or counts for now."""
 _MERGED_AT_ONCE = 4
 _MAX_DOCUMENT_TOKENS = 200_000_000  # 800 MB of SQLite's 1 GB per blob
 
@@ -77,6 +79,29 @@ class NgramStore:
         goes back to the disk with `StoreDatabase.reclaim`. An unknown document is no error."""
         with self._change() as connection:
             self._remove(connection, documents, None)
+            self._merge(connection, self._like_sized)
+
+    def set_aside(self, *documents: int) -> None:
+        """Keep documents, of whatever tokenizer, where nothing finds or counts them, until `bring_back` or `remove`.
+        One transaction. An unknown document is no error."""
+        with self._change() as connection:
+            for document in documents:
+                for run, owner in self._runs_with(connection, [document]):
+                    if not owner.startswith(ASIDE):
+                        held = {one for one, _, _ in documents_of(connection, run)}
+                        insert_run(connection, without(read_run(connection, run), held - {document}), ASIDE + owner)
+                        self._take_out(connection, run, owner, {document})
+            self._merge(connection, self._like_sized)
+
+    def bring_back(self, *documents: int) -> None:
+        """Undo `set_aside`. One transaction."""
+        with self._change() as connection:
+            for run, owner in self._runs_with(connection, documents):
+                if owner.startswith(ASIDE):
+                    # Under a new id: those that are known never change.
+                    kept = read_run(connection, run)
+                    connection.execute("DELETE FROM ngram_runs WHERE id = ?", [run])
+                    insert_run(connection, kept, owner.removeprefix(ASIDE))
             self._merge(connection, self._like_sized)
 
     def documents(self) -> set[int]:
@@ -198,17 +223,25 @@ class NgramStore:
 
     def _remove(self, connection: Database, documents: Collection[int], fingerprint: str | None) -> None:
         """Replace each run that holds any of the documents, of one tokenizer or of all, by one without them."""
-        held = connection.execute(
+        for run, owner in self._runs_with(connection, documents):
+            if fingerprint in (None, owner):
+                self._take_out(connection, run, owner, set(documents))
+
+    @staticmethod
+    def _runs_with(connection: Database, documents: Collection[int]) -> list[tuple[int, str]]:
+        """The runs that hold any of the documents, with the fingerprints they have."""
+        return connection.execute(
             "SELECT DISTINCT id, fingerprint FROM ngram_documents JOIN ngram_runs ON run = id"
-            " WHERE document IN (SELECT value FROM json_each(:documents))"
-            " AND fingerprint = coalesce(:fingerprint, fingerprint)",
-            {"documents": json.dumps([*documents]), "fingerprint": fingerprint},
+            " WHERE document IN (SELECT value FROM json_each(?))",
+            [json.dumps([*documents])],
         ).fetchall()
-        removed = set(documents)
-        for run, owner in held:
-            if not removed.issuperset(document for document, _, _ in documents_of(connection, run)):
-                insert_run(connection, without(read_run(connection, run), removed), owner)
-            connection.execute("DELETE FROM ngram_runs WHERE id = ?", [run])
+
+    @staticmethod
+    def _take_out(connection: Database, run: int, owner: str, removed: Collection[int]) -> None:
+        """Replace a run by one without these documents."""
+        if any(document not in removed for document, _, _ in documents_of(connection, run)):
+            insert_run(connection, without(read_run(connection, run), removed), owner)
+        connection.execute("DELETE FROM ngram_runs WHERE id = ?", [run])
 
     def _merge(self, connection: Database, choose: Callable[[list[tuple[int, int]]], list[int]]) -> None:
         """Merge the runs that `choose` picks from (id, size), ascending by size, until it picks fewer than two."""

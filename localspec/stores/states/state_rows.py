@@ -185,9 +185,21 @@ class StateRows:
     def tokens(
         self, connection: sqlite3.Connection, target: StateTarget
     ) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
-        """Base, count and tokens [count to count + 20] of every chunk."""
+        """Base, count and tokens [count to count + 20] of every chunk that is not set aside."""
+        yield from self._tokens(connection, target, "document NOT IN (SELECT document FROM states_aside)", [])
+
+    def tokens_of(
+        self, connection: sqlite3.Connection, target: StateTarget, document: int
+    ) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
+        """The same of one document, also while it is set aside."""
+        yield from self._tokens(connection, target, "document = ?", [document])
+
+    def _tokens(
+        self, connection: sqlite3.Connection, target: StateTarget, which: str, values: list[int]
+    ) -> Iterator[tuple[int, int, NDArray[np.int32]]]:
         rows = connection.execute(
-            f"SELECT base, count, {_blob('tokens')} FROM state_chunks WHERE target = ?", [target.id]
+            f"SELECT base, count, {_blob('tokens')} FROM state_chunks WHERE target = ? AND {which}",
+            [target.id, *values],
         )
         for base, count, stored in rows:
             self._check_place(target, base, count)
@@ -295,7 +307,8 @@ class StateRows:
                 database.execute("UPDATE state_targets SET reduced = 0 WHERE id = ?", [number])
             removed.append((target._replace(states=left), np.array(rows, np.int64).reshape(-1, 2)))
         database.execute("DELETE FROM state_chunks WHERE document = ?", [document])
-        database.execute("DELETE FROM state_samples WHERE document = ?", [document])
+        for table in ("state_samples", "states_aside"):
+            database.execute(f"DELETE FROM {table} WHERE document = ?", [document])
         return removed
 
     def drop(self, database: Database) -> None:

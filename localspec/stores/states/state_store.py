@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -132,6 +132,28 @@ class StateStore:
             # Before the commit, for a kill after it; and after it, for a file that is being saved now.
             self._forget(caches)
             self._database.after_commit(lambda: self._removed(places, caches, empty=empty))
+
+    def set_aside(self, document: int, on: bool = True) -> None:
+        """Keep a document's states, of whatever target, where no search finds them, until that is taken back (`on`
+        False) or they are removed. One transaction; nests in an outer one."""
+        change = "INSERT OR IGNORE INTO states_aside (document) VALUES (?)"
+        with self._database.write() as database:
+            database.execute(change if on else "DELETE FROM states_aside WHERE document = ?", [document])
+            try:
+                target = self._rows.target(database.conn)
+                chunks = [*self._rows.tokens_of(database.conn, target, document)] if target is not None else []
+            except DamagedStatesError:  # told when they are used
+                return
+            self._database.after_commit(lambda: self._show(chunks, not on))
+
+    def _show(self, chunks: Sequence[tuple[int, int, NDArray[np.int32]]], on: bool) -> None:
+        """Have searches find these chunks, or leave them out."""
+        tokens = self._tokens
+        for base, count, ids in chunks:
+            if tokens is not None and on:
+                tokens.put(base, count, ids)
+            elif tokens is not None:
+                tokens.wipe(base, count)
 
     def drop(self) -> None:
         """Delete everything of this target, damaged or not. One transaction; nests in an outer one."""

@@ -65,7 +65,7 @@
     const tab = target.closest("#settings [role=tab]");
     if (tab) pick(tab.dataset.tab, true);
     else if (view && view.dataset.view === "panel") showPanel(!root.classList.contains("with-panel"));
-    else if (view && view.dataset.view === "settings") open();
+    else if (view && view.dataset.view === "settings") open(view.dataset.of);
     else if (view && view.dataset.view === "close-settings") close();
     else if (target.id === "settings" || target === document.body) close();
     else if (target.closest("#chat button[name^='figures']")) showPanel(true);

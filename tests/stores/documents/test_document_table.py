@@ -142,7 +142,8 @@ def test_indexing_again_makes_everything_anew(tmp_path: Path) -> None:
     library.ingest()
     assert contents(library) == before
     library.index_again(12345)  # unknown: no error
-    assert library.remove_failed() == 1
+    library.removed.put(library.failed())
+    library.removed.delete()
     assert statuses(library) == {"birds.pdf": "ready"}
     assert [path.suffix for path in (library.folder / "files").iterdir()] == [".pdf"]
     library.close()

@@ -645,3 +645,33 @@ def test_searches_need_no_new_file_for_few_new_states(tmp_path: Path) -> None:
     store.prepare()
     assert cache.stat().st_mtime_ns != before
     database.close()
+
+
+def test_what_is_set_aside_is_not_found_until_it_is_back(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    store = open_store(database)
+    add(store, 1, 60)
+    add(store, 2, 90)
+    store.prepare()
+    tokens, _ = document(1, 60)
+
+    def found() -> bool:
+        neighbours = store.search(np.ones(WIDTH, np.float32), EVERYTHING)
+        return bool(np.isin(neighbours.continuations[:, 0], tokens).any())
+
+    assert found()
+    store.set_aside(1)
+    assert not found()
+    database.close()
+    database = open_database(tmp_path)
+    store = open_store(database)
+    store.prepare()
+    assert len(store.search(np.ones(WIDTH, np.float32), EVERYTHING).similarities) == 90
+    assert not found()
+    store.set_aside(1, False)
+    holds_exactly(store, {1: 60, 2: 90})
+    store.set_aside(1)
+    store.remove(1)
+    add(store, 1, 60)
+    holds_exactly(store, {1: 60, 2: 90})
+    database.close()
