@@ -127,7 +127,8 @@ class ReadingPart(Part):
         kept = (conversation.reading, conversation.without_documents, conversation.usual) == (name, without, usual)
         if kept and conversation.read in readable:
             return
-        conversation.read = tick.updates["read"] = NONE if without else usual
+        conversation.read = NONE if without else usual
+        tick.updates["read"] = gr.update(value=conversation.read)
         conversation.reading, conversation.without_documents, conversation.usual = name, without, usual
 
     def _readable(self, conversation: Conversation) -> list[str] | None:
