@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import is_
 from time import monotonic
 
 from localspec import texts
@@ -14,7 +15,7 @@ from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made,
 from localspec.chat.engine import Engine
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn, Update
-from localspec.errors import LocalSpecError
+from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.library import Library
 
 LONGEST = 256
@@ -49,7 +50,8 @@ class Measurement(AnswerWorker):
         self._library_name = library
         self.turn: Turn | None = None if question else self._chat.turns[-1]
         """the answer that is measured again"""
-        self._turns = [replace(turn) for turn in self._chat.turns]
+        self._originals = list(self._chat.turns)
+        self._turns = [replace(turn) for turn in self._originals]
         asked = question or self._chat.turns[-1].question
         self.measured = Measured(kind, asked, activity=texts.MEASURE_WAITING)
         """what is known now; replaced, never changed"""
@@ -91,6 +93,8 @@ class Measurement(AnswerWorker):
 
     def _beside_plain(self, engine: Engine, library: Library) -> None:
         turn = self._turns[-1]
+        if turn.edited:
+            raise SettingsError(texts.EDITED_NOT_MEASURED, texts.EDITED_NOT_MEASURED_ADVICE)
         options, known = as_made(turn, engine, self._options)
         given = ComparisonRun.of(turn)
         self._show(
@@ -130,9 +134,13 @@ class Measurement(AnswerWorker):
     def _session(self, engine: Engine, library: Library) -> Session:
         """The chat's, where it is over this model and library, else one like it."""
         own = self._chat.session
-        if own is not None and own.engine is engine and own.library is library and len(own.turns) == len(self._turns):
+        if own is not None and own.engine is engine and own.library is library and self._is_same(own.turns):
             return own
         return Session(engine, library, turns=self._turns)
+
+    def _is_same(self, turns: Sequence[Turn]) -> bool:
+        """Whether these are the turns that were shown when it began: another branch may be by now."""
+        return len(turns) == len(self._originals) and all(map(is_, turns, self._originals))
 
     def _try(self, comparison: Comparison, options: ReplyOptions, place: int) -> ComparisonRun | None:
         """One method; None when it was stopped before its end."""

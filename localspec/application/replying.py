@@ -44,7 +44,8 @@ class ReplyTask(AnswerWorker):
         instead_of: int | None = None,
         goes_on: bool = False,
     ) -> None:
-        """`instead_of` is the turn whose place it takes; one that `goes_on` writes on at the last answer."""
+        """`instead_of` is the position of the turn in whose place it is shown, as a sibling; one that `goes_on` writes
+        on at the last answer."""
         super().__init__(application.models.use, "reply")
         self._application = application
         self.conversation = conversation
@@ -62,7 +63,8 @@ class ReplyTask(AnswerWorker):
         """whoever follows the views has the last one, or follows no more"""
         self._condition = threading.Condition()
         self._version = 0
-        last = self._chat.turns[-1] if goes_on else None
+        last = self._chat.turns[-1] if goes_on and self._chat.turns else None
+        self._length = len(last.reply_tokens) if last is not None else 0
         self._view = View(text=last.reply, thinking=last.thinking) if last is not None else View()
         self._problems: list[str] = []
         self._notices: list[str] = []
@@ -198,7 +200,7 @@ class ReplyTask(AnswerWorker):
         )
         chat = self._chat
         recording = Recording(
-            *(self._application.history, chat.identity, self._library_name, chat.turns),
+            *(self._application.history, chat.identity, self._library_name, chat.tree),
             instead_of=self._instead_of,
             goes_on=self._goes_on,
             system=chat.system,
@@ -221,6 +223,8 @@ class ReplyTask(AnswerWorker):
         if turn is not None:
             written = bool(turn.reply_tokens)
             self._notices, self._problems = turn.notices, turn.problems
+            if self._goes_on and len(turn.reply_tokens) == self._length and not self.is_stopping:
+                self._notices = [*self._notices, texts.NOTHING_ADDED]
             self._publish(
                 state=turn.state,
                 text=turn.reply,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
+from localspec.application.branching import take_back
 from localspec.application.chats import Chat, Exchange, View
 from localspec.application.replying import ReplyTask
 from localspec.application.state import Application, Conversation
@@ -60,7 +60,6 @@ class ChatPart(Part):
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
         self.updates = updates
-        self._beginning = threading.Lock()
 
     def build_new(self) -> None:
         """The button in the heading."""
@@ -140,12 +139,12 @@ class ChatPart(Part):
         """Take the last question back, with its answer: it stands in the entry again."""
         conversation = self.conversation(request)
         try:
-            with self._beginning:
+            with conversation.chat.lock:
                 chat = _idle(conversation)
                 if not chat.exchanges:
                     raise SettingsError(texts.NOTHING_TO_UNDO)
                 question = chat.exchanges[-1].question
-                self._cut(chat, len(chat.exchanges) - 1)
+                take_back(self.application, chat, len(chat.exchanges) - 1)
         except LocalSpecError as error:
             gr.Warning(elements.lines(str(error)))
             return only(REPLY_PARTS, {})
@@ -232,7 +231,7 @@ class ChatPart(Part):
         options = with_seed(reply_options(*settings, library=conversation.library))
         if (wanted.files or wanted.names) and options.documents == "auto":
             options = replace(options, documents="always")  # a question with files is about them
-        with self._beginning:  # tabs may show the same chat
+        with conversation.chat.lock:  # tabs may show the same chat
             chat = _idle(conversation)
             if not wanted.goes_on and options.system is not None:
                 chat.system = options.system
@@ -240,7 +239,7 @@ class ChatPart(Part):
             position = None
             if wanted.instead_of is not None:
                 replaced = [one.turn for one in chat.exchanges[wanted.instead_of :] if one.turn is not None]
-                position = chat.turns.index(replaced[0]) if replaced else None
+                position = chat.position(wanted.instead_of) if replaced else None
             reply = chat.reply = ReplyTask(
                 *(self.application, conversation, wanted.question, wanted.files, options),
                 instead_of=position,
@@ -248,21 +247,12 @@ class ChatPart(Part):
             )
             return reply
 
-    def _cut(self, chat: Chat, exchanges: int) -> None:
-        """Take back all but the first exchanges, on disk as well. Raises StoreError, and then nothing is changed."""
-        turns = sum(exchange.turn is not None for exchange in chat.exchanges[:exchanges])
-        if chat.identity and turns < len(chat.turns):
-            self.application.history.store.cut(chat.identity, turns)
-            if turns == 0:
-                self.application.forget(chat)
-        chat.cut(exchanges)
-
 
 def _placed(chat: Chat, wanted: _Wanted) -> tuple[Exchange, _Before]:
     """The exchange that an answer is written into, and what was there before."""
     exchanges = list(chat.exchanges)
     kept = [one.turn for one in exchanges[: wanted.instead_of] if one.turn is not None]
-    earlier = totals(turn.metrics for turn in kept if not turn.looped)
+    earlier = totals(turn.metrics for turn in kept if turn.is_measure)
     if wanted.goes_on:
         return exchanges[-1], _Before(exchanges, exchanges[-1].view, exchanges[-1].turn, earlier)
     del chat.exchanges[len(chat.exchanges) if wanted.instead_of is None else wanted.instead_of :]
@@ -295,7 +285,5 @@ def _put_back(conversation: Conversation, wanted: _Wanted, exchange: Exchange, b
 def _idle(conversation: Conversation) -> Chat:
     """The chat of a tab, when no answer is being made in it. Raises SettingsError, StoreError."""
     chat = conversation.chat
-    chat.settle()
-    if not chat.is_idle:
-        raise SettingsError(texts.BUSY, texts.BUSY_ADVICE)
+    chat.check_idle()
     return chat

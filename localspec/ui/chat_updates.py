@@ -131,8 +131,8 @@ def _measured(chat: Chat) -> str:
 
 
 def totals_of(chat: Chat) -> Totals:
-    """Of all answers of a chat that has none at work. How fast one ran in circles is no merit, and left out."""
-    return totals(turn.metrics for turn in chat.turns if not turn.looped)
+    """Of all answers of a chat that has none at work. Those that are no measure are left out."""
+    return totals(turn.metrics for turn in chat.turns if turn.is_measure)
 
 
 def live_panel(view: View, before: Update, chat: Totals) -> Update:
