@@ -240,13 +240,13 @@ class Chat:
     def _follow(self, position: int) -> None:
         """Turns and exchanges from this position on are those of the tree."""
         turns = self.tree.turns[position:]
-        same = [at for at, one in enumerate(self.exchanges) if any(one.turn is turn for turn in self.turns[position:])]
         if self.session is not None:
             self.session.show(position, turns)
         else:
             self.turns[position:] = turns
-        if turns or same:
-            self.exchanges[same[0] if same else len(self.exchanges) :] = _exchanges(turns)
+        kept = {id(turn) for turn in self.turns[:position]}
+        others = (at for at, one in enumerate(self.exchanges) if one.turn is not None and id(one.turn) not in kept)
+        self.exchanges[next(others, len(self.exchanges)) :] = _exchanges(turns)
 
 
 def _exchanges(turns: Sequence[Turn]) -> Iterator[Exchange]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -46,6 +46,8 @@ class ConversationInfo:
     changed: str
     snippet: str = ""
     """of a search: where the words stand, between `MARK` and `UNMARK`; empty where they stand in the title alone"""
+    turn: int = -1
+    """of a search: number of the turn in which they stand, which may be hidden; -1 where they stand in the title"""
 
 
 class Conversations:
@@ -120,14 +122,13 @@ class Conversations:
             ]
             result = []
             for info in hits[:limit]:
-                excerpt = ""
                 if info.id in found:
                     row = connection.execute(
-                        "SELECT question || char(10) || reply FROM turns WHERE id = ?", [found[info.id]]
+                        "SELECT question || char(10) || reply, number FROM turns WHERE id = ?", [found[info.id]]
                     ).fetchone()
                     where = snippet if by_words else _excerpt
-                    excerpt = where(row[0], wanted) if row else ""
-                result.append(ConversationInfo(info.id, info.title, info.library, info.created, info.changed, excerpt))
+                    info = replace(info, snippet=where(row[0], wanted), turn=row[1]) if row else info
+                result.append(info)
         return result
 
     def numbers(self, conversation: int) -> set[int]:
