@@ -125,7 +125,7 @@ class ReplyTask(AnswerWorker):
                 self._tell(library, added)
             if self.is_stopping:
                 self._publish(state="stopped")
-            elif self._question:
+            elif self._question or self._goes_on:
                 self._ask(engine, library)
             else:
                 self._publish(state="done")
@@ -135,7 +135,7 @@ class ReplyTask(AnswerWorker):
         try:
             return self._application.libraries.get(self._library_name, engine)
         except LocalSpecError as error:
-            if self._files or not self._question:
+            if self._files or not (self._question or self._goes_on):
                 raise
             self._problems.append(texts.LIBRARY_NOT_USED.format(error=error))
             return None
