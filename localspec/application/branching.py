@@ -45,6 +45,14 @@ def show_turn(application: Application, chat: Chat, number: int) -> None:
                 _show(application, chat, node)
 
 
+def show_found(application: Application, chat: Chat, text: str) -> None:
+    """Show the branch in which a search finds this, the newest, unless what is shown holds it. Raises as
+    `show_sibling`."""
+    numbers = application.history.store.found(chat.identity, text)
+    if numbers and not any(node.number in numbers for node in chat.tree.path):
+        show_turn(application, chat, numbers[0])
+
+
 def edit_answer(application: Application, chat: Chat, position: int, text: str) -> None:
     """Show `text` as the answer at this position, in a new sibling: the answer from before, and what followed it, stay
     with the old one. Raises SettingsError while an answer is written and for an empty text, StoreError, after which all

@@ -46,8 +46,6 @@ class ConversationInfo:
     changed: str
     snippet: str = ""
     """of a search: where the words stand, between `MARK` and `UNMARK`; empty where they stand in the title alone"""
-    turn: int = -1
-    """of a search: number of the turn in which they stand, which may be hidden; -1 where they stand in the title"""
 
 
 class Conversations:
@@ -100,7 +98,7 @@ class Conversations:
         """Those that hold every word of `text` in their title, or in one question with its answer: titles first, then
         the one that changed last. The last word may only have begun; what is no word is looked for as it stands. There
         are at most `limit`, those with the newest questions. No text raises anything."""
-        wanted = writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
+        wanted = _wanted(text)
         if not wanted:
             return self.newest(limit)
         words = normalized(wanted).split()
@@ -124,12 +122,23 @@ class Conversations:
             for info in hits[:limit]:
                 if info.id in found:
                     row = connection.execute(
-                        "SELECT question || char(10) || reply, number FROM turns WHERE id = ?", [found[info.id]]
+                        "SELECT question || char(10) || reply FROM turns WHERE id = ?", [found[info.id]]
                     ).fetchone()
                     where = snippet if by_words else _excerpt
-                    info = replace(info, snippet=where(row[0], wanted), turn=row[1]) if row else info
+                    info = replace(info, snippet=where(row[0], wanted)) if row else info
                 result.append(info)
         return result
+
+    def found(self, conversation: int, text: str) -> list[int]:
+        """Numbers of its turns in which `search` finds this, hidden ones too, the newest first."""
+        wanted = _wanted(text)
+        if not wanted:
+            return []
+        store_chat_words(self._database)
+        query = beginning_query(wanted)
+        rows = self._database.rows(_MATCHING_IN, [query, conversation]) if query else []
+        rows = rows or self._database.rows(_CONTAINING_IN, [wanted, wanted, conversation])
+        return [row[0] for row in rows]
 
     def numbers(self, conversation: int) -> set[int]:
         """Those of its turns, of those too that are being written `together` with others."""
@@ -271,6 +280,18 @@ _MATCHING = (
 _CONTAINING = (
     "SELECT conversation, max(id) FROM turns WHERE instr(question, ?) OR instr(reply, ?) GROUP BY conversation"
 )
+_MATCHING_IN = (
+    "SELECT number FROM words JOIN turns ON turns.id = words.rowid WHERE words MATCH ? AND conversation = ?"
+    " ORDER BY words.rowid DESC"
+)
+_CONTAINING_IN = (
+    "SELECT number FROM turns WHERE (instr(question, ?) OR instr(reply, ?)) AND conversation = ? ORDER BY id DESC"
+)
+
+
+def _wanted(text: str) -> str:
+    """What is looked for."""
+    return writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
 
 
 def one_line(text: str) -> str:

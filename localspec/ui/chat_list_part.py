@@ -8,6 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from localspec import texts
+from localspec.application.branching import show_found
 from localspec.application.state import CHATS_LISTED, Application, Conversation
 from localspec.chat.transfer import read_json
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
@@ -79,6 +80,8 @@ class ChatListPart(Part):
     def open(self, conversation: Conversation, about: str) -> Updates:
         """Show a chat, with its library."""
         chat = self.application.chat(identity(about))
+        if conversation.listed.query and chat.is_idle:
+            show_found(self.application, chat, conversation.listed.query)
         conversation.listed.settle()
         edited = conversation.editing is not None
         conversation.show(chat)

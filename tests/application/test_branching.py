@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localspec import texts
-from localspec.application.branching import edit_answer, show_sibling, show_turn, take_back
+from localspec.application.branching import edit_answer, show_found, show_sibling, show_turn, take_back
 from localspec.application.chats import Chat, Exchange, View
 from localspec.application.replying import ReplyTask
 from localspec.application.state import Application, Conversation
@@ -254,7 +254,11 @@ def test_a_search_finds_hidden_branches_and_a_turn_can_be_shown(application: App
     assert [turn.reply for turn in talk.chat.turns] == ["A3."]
     (info,) = store.search("A2")
     assert info.id == talk.chat.identity
-    show_turn(application, talk.chat, info.turn)
+    assert store.found(info.id, "A") == store.found(info.id, "?") == [2, 1, 0]
+    assert store.found(info.id, " ") == store.found(info.id, "A7") == []
+    show_found(application, talk.chat, "A")
+    assert [turn.reply for turn in talk.chat.turns] == ["A3."], "it is there already"
+    show_found(application, talk.chat, "A2")
     assert [turn.reply for turn in talk.chat.turns] == ["A1.", "A2."]
     assert [turn.reply for turn in store.load(info.id).turns] == ["A1.", "A2."]
     show_turn(application, talk.chat, 99)

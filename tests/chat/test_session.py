@@ -396,6 +396,21 @@ def test_an_answer_that_was_ended_goes_on_where_its_text_ends(engine: Engine) ->
     assert not engine.busy
 
 
+def test_what_is_shown_instead_is_what_is_asked_behind(engine: Engine, harbour: Library) -> None:
+    """Also what was sent with it: a document that only the hidden branch was sent is sent again, with its numbers."""
+    session = Session(engine, harbour)
+    first = last(session.ask("Say hello.", SHORT))
+    second = last(session.ask(WHEN, SHORT))
+    assert second.given
+    session.show(1, [])
+    third = last(session.ask(TIDE, SHORT))
+    assert third.given == second.given
+    assert "Ada Torrent" in third.content
+    session.show(1, [second])
+    assert session.turns == [first, second]
+    assert last(session.ask(TIDE, SHORT)).content == TIDE, "the document was sent already"
+
+
 def test_an_answer_that_ran_in_circles_is_not_gone_on_with(engine: Engine) -> None:
     session = Session(engine, turns=[Turn("Q", "Q", reply="a a a", finish="loop")])
     with pytest.raises(SettingsError, match="no answer"):
