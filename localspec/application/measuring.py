@@ -50,6 +50,7 @@ class Measurement(AnswerWorker):
         self._library_name = library
         self.turn: Turn | None = None if question else self._chat.turns[-1]
         """the answer that is measured again"""
+        self._system = self._chat.system
         self._originals = list(self._chat.turns)
         self._turns = [replace(turn) for turn in self._originals]
         asked = question or self._chat.turns[-1].question
@@ -136,7 +137,7 @@ class Measurement(AnswerWorker):
         own = self._chat.session
         if own is not None and own.engine is engine and own.library is library and self._is_same(own.turns):
             return own
-        return Session(engine, library, turns=self._turns)
+        return Session(engine, library, self._system, turns=self._turns)
 
     def _is_same(self, turns: Sequence[Turn]) -> bool:
         """Whether these are the turns that were shown when it began: another branch may be by now."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from localspec import texts
-from localspec.application.branching import edit_answer, show_sibling
+from localspec.application.branching import edit_answer, edited, show_sibling
 from localspec.application.chats import Chat, View
 from localspec.application.measuring import Measurement
 from localspec.application.replying import ReplyTask
@@ -147,8 +147,23 @@ def test_the_model_goes_on_from_an_edited_answer(application: Application) -> No
 
 
 @pytest.mark.slow
+def test_what_was_thought_stays_before_an_edited_answer(application: Application) -> None:
+    with application.models.use() as engine:
+        assert engine is not None
+        said = engine.tokenize("Mine.").tolist()
+        own = engine.tokenizer_fingerprint
+        turn = Turn("Q", "Q", "Its.", [1, 2, 3], own, finish="end", thinking="Hm.", thinking_tokens=2)
+        mine = edited(turn, "Mine.", engine)
+        assert (mine.reply_tokens, mine.thinking_tokens, mine.thinking) == ([1, 2, *said], 2, "Hm.")
+        other = edited(replace(turn, tokenizer="another"), "Mine.", engine)
+        assert (other.reply_tokens, other.thinking_tokens, other.tokenizer) == (said, 0, own)
+    later = edited(turn, "Mine.", None)
+    assert (later.reply_tokens, later.thinking_tokens, later.tokenizer) == ([], 0, "")
+
+
+@pytest.mark.slow
 def test_what_is_measured_is_what_was_shown_when_it_began(application: Application) -> None:
-    tab = Conversation(chat=Chat())
+    tab = Conversation(chat=Chat(system="Answer with three words."))
     answer(application, tab, "Name a colour.")
     answer(application, tab, "Name a tree.", instead_of=0)
     measurement = tab.chat.measurement = Measurement(application, tab, OPTIONS, kind=PLAIN, library="documents")

@@ -265,6 +265,24 @@ def test_a_search_finds_hidden_branches_and_a_turn_can_be_shown(application: App
     assert [turn.reply for turn in talk.chat.turns] == ["A1.", "A2."]
 
 
+def test_without_a_store_branches_are_there_until_the_end(application: Application) -> None:
+    assert application.history.is_open
+    second = Application()  # as a second window has it
+    try:
+        assert not second.history.is_open
+        talk = Talk(second)
+        steps = (("ask", 0, 0), ("ask", 0, 0), ("retry", 0, 0), ("edit answer", 0, 0), ("switch", 0, 0))
+        for step in steps:
+            talk.do(*step)
+        assert [turn.reply for turn in talk.chat.turns] == ["A1.", "A2."]
+        assert talk.chat.siblings(0) == (0, 3)
+        talk.do("take back", 1, 0)
+        assert [turn.reply for turn in talk.chat.turns] == ["A1."]
+        assert talk.chat.identity == 0
+    finally:
+        second.close()
+
+
 def test_nothing_is_changed_while_an_answer_is_written(application: Application) -> None:
     talk = Talk(application)
     talk.do("ask", 0, 0)
