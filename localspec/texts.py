@@ -955,7 +955,7 @@ def outgrown(questions: int) -> str:
 def editing(later: int) -> str:
     """What is said while a question is edited that `later` others follow."""
     also = f", and {counted(later, 'question')} after it," if later else ""
-    return f"You are editing a question: its answer{also} will be replaced when you send it."
+    return f"You are editing a question: its answer{also} will be kept as a branch of its own."
 
 
 def reading(tokens: int, seconds: float) -> str:

@@ -5,7 +5,7 @@ model.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -289,12 +289,13 @@ def test_nothing_is_changed_while_an_answer_is_written(application: Application)
     talk.do("retry", 0, 0)
     chat = talk.chat
     chat.reply = ReplyTask(application, Conversation(chat=chat), "Another?", (), ReplyOptions())
-    for attempt in (
+    attempts: list[Callable[[], object]] = [
         lambda: show_sibling(application, chat, 0, 0),
         lambda: show_turn(application, chat, 0),
         lambda: edit_answer(application, chat, 0, "Mine."),
         lambda: take_back(application, chat, 0),
-    ):
+    ]
+    for attempt in attempts:
         with pytest.raises(SettingsError, match=texts.BUSY):
             attempt()
     chat.reply = None
