@@ -94,6 +94,7 @@ def _run(arguments: argparse.Namespace, instance: Instance, stopped: threading.E
     instance.withdraw()
     # While the page is still served, so that it shows how they ended.
     application.end_replies()
+    application.changes.close()
     page.close(verbose=False)
     application.close()
 

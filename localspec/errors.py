@@ -52,6 +52,13 @@ class ContextTooLongError(ModelError):
     """The prompt does not fit into the model's context."""
 
 
+class StoppedError(LocalSpecError):
+    """Work ended because the person wanted it to: nothing to be shown, and what was written before stays."""
+
+    def __init__(self) -> None:
+        super().__init__("This was stopped.")
+
+
 class DownloadError(LocalSpecError):
     """A model cannot be downloaded; what has arrived of it is kept where it can be of use."""
 

@@ -86,12 +86,21 @@ QUIT_SURE = "Quit LocalSpec?"
 QUIT_WHAT = (
     "An answer that is being written ends where it is. Documents that are not indexed yet go on at the next start."
 )
+STOPPING = "Stopping …"
 QUITTING = "LocalSpec is stopping …"
 QUIT_DONE = "LocalSpec has stopped"
 QUIT_DONE_ADVICE = "You can close this window. Start LocalSpec again to go on."
 
-KEYS = "Keys"
-KEYS_NAME = "Keys of the keyboard"
+SETTINGS = "Settings"
+SETTINGS_TABS = {"model": "Model", "sampling": "Answers", "documents": "Documents", "endpoint": "Other programs"}
+PANEL = "Speed"
+PANEL_SHOWN = "Show or hide the speed panel"
+PANEL_CLOSE = "Close the speed panel"
+CHATS_SHOWN = "Show or hide the chats"
+MORE_NAME = "More"
+
+KEYS = "Keyboard shortcuts"
+KEYS_NAME = "Keyboard shortcuts"
 KEYS_LIST = (
     ("Enter", "send"),
     ("Shift + Enter", "begin a new line"),
@@ -100,6 +109,8 @@ KEYS_LIST = (
     ("Ctrl + Shift + O", "new chat"),
     ("Ctrl + K", "search the chats"),
     ("Ctrl + B", "show or hide the chats"),
+    ("Ctrl + .", "show or hide the speed panel"),
+    ("Ctrl + ,", "settings"),
     ("?", "show these keys"),
 )
 KEYS_MAC = "On a Mac, ⌘ stands for Ctrl."
@@ -144,6 +155,7 @@ DELETE_SURE = "Delete “{title}” for good?"
 DELETE_NOW = "Yes, delete it"
 DELETE_NOT = "Keep it"
 EXPORT_MARKDOWN = "Export as Markdown"
+COPY_MARKDOWN = "Copy as Markdown"
 EXPORT_JSON = "Export as JSON"
 EXPORT_ALL = "Export all:"
 ALL_CHATS = "LocalSpec chats"
@@ -167,9 +179,10 @@ EDIT = "Edit"
 EDIT_THIS = "Edit this question"
 KEPT_BEFORE = "The answer from before stays."
 SAME_AGAIN = (
-    "The same answer came again: at temperature 0 the likeliest word is always taken. Raise the temperature under"
-    " “Advanced” for another one."
+    "The same answer came again: at temperature 0 the likeliest word is always taken. Raise the temperature for another"
+    " one."
 )
+SAME_SEED = "The same answer came again: the seed is fixed. Empty the field “Seed” for another one."
 METHOD = "Drafts"
 LIBRARY = "Library"
 LIBRARY_INFO = "Dropped documents join this library."

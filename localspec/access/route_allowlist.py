@@ -16,7 +16,7 @@ LARGEST_REQUEST = 16 * 2**20
 UPLOAD = "/gradio_api/upload"
 _FILE = "/gradio_api/file="
 _API = re.compile(
-    r"/gradio_api/(queue/(join|data)|upload|upload_progress|heartbeat/[\w-]+|cancel|reset|app_id|info|startup-events"
+    r"/gradio_api/(run/predict|queue/(join|data)|upload|upload_progress|heartbeat/[\w-]+|cancel|reset|app_id|info|startup-events"
     r"|file=.+)/?"
 )
 _GONE = re.compile(r"/(gradio_api|monitoring|dev|custom_component|login|logout)\b.*")

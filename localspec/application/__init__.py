@@ -6,11 +6,12 @@ the tabs that show them, `branching` shows and edits their branches, `replying` 
 model would take, `remembered` and `starting` know what is loaded first. What there is to see is said by values (`View`,
 `Measured`): data alone, no markup and no gradio.
 
-A reply is decoded in a thread of its own; tabs that show a chat share one `Chat`, and a tab that goes stops its reply.
-A reply in another's place (retry, edit) becomes its sibling, in memory and on disk, with its first word; without one,
-all is as it was. What followed stays with the old sibling. Renaming or deleting a library closes it first, after the
-step at work, and is refused while an answer is written. What the page shows of documents is made anew only after a
-commit (`Library.changes`).
+A reply is decoded in a thread of its own and belongs to its chat: tabs that show it share one `Chat`, and it goes on
+when none does. Where it stands, and what was there before, is said by `asking`. A reply in another's place (retry,
+edit) becomes its sibling, in memory and on disk, with its first word; without one, all is as it was. What followed
+stays with the old sibling. That something has changed is told to whoever shows it by `changes`. Renaming or deleting a
+library closes it first, after the step at work, and is refused while an answer is written. What the page shows of
+documents is made anew only after a commit (`Library.changes`).
 
 What is on disk is a download's whole state, so that cancel, kill and restart all go on there. The search for a weight
 format runs in a process that is halted (not asked to wait) while a reply is written, documents are indexed or a model

@@ -27,7 +27,7 @@ from localspec.stores.stored_turns import writable
 def show_sibling(application: Application, chat: Chat, position: int, index: int) -> None:
     """Show another sibling of the turn at this position, with what followed it. Raises SettingsError while an answer is
     written and where there is none of this index, StoreError."""
-    with _idle(chat):
+    with _changing(application, chat):
         if not 0 <= position < len(chat.turns):
             raise SettingsError(texts.TURN_GONE)
         try:
@@ -39,7 +39,7 @@ def show_sibling(application: Application, chat: Chat, position: int, index: int
 
 def show_turn(application: Application, chat: Chat, number: int) -> None:
     """Show the turn of this number in its branch; nothing where it is gone. Raises as `show_sibling`."""
-    with _idle(chat):
+    with _changing(application, chat):
         for node in chat.tree.nodes:
             if node.number == number:
                 _show(application, chat, node)
@@ -58,7 +58,7 @@ def edit_answer(application: Application, chat: Chat, position: int, text: str) 
     with the old one. Raises SettingsError while an answer is written and for an empty text, StoreError, after which all
     is as it was."""
     text = writable(text).replace("\r\n", "\n").replace("\r", "\n")
-    with _idle(chat):
+    with _changing(application, chat):
         if not 0 <= position < len(chat.turns):
             raise SettingsError(texts.TURN_GONE)
         if not text.strip():
@@ -80,7 +80,7 @@ def edit_answer(application: Application, chat: Chat, position: int, text: str) 
 def take_back(application: Application, chat: Chat, exchanges: int) -> None:
     """Take back all but the first exchanges, with the siblings of the turns and what followed them. Raises as
     `show_sibling`, and then nothing is changed."""
-    with _idle(chat):
+    with _changing(application, chat):
         position = chat.position(exchanges)
         if chat.identity and position < len(chat.turns):
             application.history.store.remove(chat.identity, chat.tree.below(position))
@@ -119,8 +119,10 @@ def _show(application: Application, chat: Chat, node: TurnNode) -> None:
 
 
 @contextmanager
-def _idle(chat: Chat) -> Iterator[None]:
-    """Nobody else changes the chat, and no answer is written in it. Raises SettingsError, StoreError."""
+def _changing(application: Application, chat: Chat) -> Iterator[None]:
+    """Nobody else changes the chat, and no answer is written in it; who shows it hears of it. Raises SettingsError,
+    StoreError."""
     with chat.lock:
         chat.check_idle()
         yield
+    application.changes.tell()

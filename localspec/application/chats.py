@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from secrets import token_urlsafe
 from typing import Protocol
 
 from localspec import config, texts
@@ -29,6 +30,7 @@ class View:
 
     state: str = "waiting"
     """"waiting", "reading", "writing", "done", "looped", "stopped", "interrupted" (with the application), "failed\""""
+    stopping: bool = False  # It was told to end, and is not over
     activity: str = texts.WAITING_MODEL  # What goes on while there is no text yet
     fraction: float | None = None  # How much of that is done
     text: str = ""
@@ -122,9 +124,6 @@ class RunningReply(Running, Protocol):
     def wait(self, seconds: float) -> bool:
         """Until all is over and kept; False when that takes longer."""
 
-    def wait_told(self) -> None:
-        """Until its page was given the end, or takes too long for it."""
-
 
 class RunningMeasurement(Running, Protocol):
     """What is measured besides; `measuring.Measurement` does it."""
@@ -148,9 +147,10 @@ class Exchange:
 
 @dataclass(slots=True, eq=False)
 class Chat:
-    """One chat; tabs that show it share it."""
+    """One chat; tabs that show it share it, and its answer goes on being written when none does."""
 
     identity: int = 0  # its id among those that are kept; 0 while it is not
+    token: str = field(default_factory=lambda: token_urlsafe(9))  # names it in addresses while it has no id
     library: str = config.DEFAULT_LIBRARY  # name of the library it was last held over
     turns: list[Turn] = field(default_factory=list)
     exchanges: list[Exchange] = field(default_factory=list)
@@ -171,11 +171,19 @@ class Chat:
     def restored(cls, identity: int, kept: StoredConversation) -> Chat:
         """A chat as it was kept."""
         tree = TurnTree.of_stored(kept)
-        chat = cls(identity, kept.library, tree.turns, system=kept.system)
+        chat = cls(identity, library=kept.library, turns=tree.turns, system=kept.system)
         chat.tree = tree
         chat.without_documents = bool(chat.turns) and chat.turns[-1].document_use == "none"
         chat.exchanges += _exchanges(chat.turns)
         return chat
+
+    @property
+    def address(self) -> str:
+        """How the address of a page names it: by its id, or by its token while it has none; "" where nothing was asked
+        in it."""
+        if self.identity:
+            return str(self.identity)
+        return self.token if self.exchanges else ""
 
     @property
     def is_idle(self) -> bool:

@@ -146,7 +146,7 @@ class Measurement(AnswerWorker):
     def _try(self, comparison: Comparison, options: ReplyOptions, place: int) -> ComparisonRun | None:
         """One method; None when it was stopped before its end."""
         turn: Turn | None = None
-        with self.follow(comparison.run(options)) as updates:
+        with self.follow(comparison.run(options, self.signal)) as updates:
             for update in updates:
                 turn = update.turn
                 self._note(place, update)

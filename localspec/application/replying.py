@@ -1,15 +1,16 @@
-"""One question on its way to an answer, in a thread of its own: the page can never slow decoding down."""
+"""One question on its way to an answer, in a thread of its own: no page can slow decoding down, nor does the answer end
+when the page that asked is closed."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from pathlib import Path
 from time import monotonic
 
 from localspec import texts
+from localspec.application.asking import AnswerPlace, Asked
+from localspec.application.changes import ALL, ANSWER
 from localspec.application.chats import View
 from localspec.application.open_libraries import is_unsearchable
 from localspec.application.state import Application, Conversation
@@ -17,64 +18,60 @@ from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.engine import Engine
 from localspec.chat.history import Recording
 from localspec.chat.methods import has_states
+from localspec.chat.report import same_again
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
 UPDATE_SECONDS = 0.3
-"""The page is sent at most 3 updates per second: on a small computer the browser that draws them takes its time from
-the model (docs/log.md)."""
+"""What is shown changes at most so often: on a small computer the browser that draws it takes its time from the model
+(docs/log.md)."""
 _POLL_SECONDS = 0.05
-_TOLD_SECONDS = 1.0
-"""A page that takes longer is not waited for: nothing of the reply depends on it."""
 
 
 class ReplyTask(AnswerWorker):
-    """Adds the files, waits until they can be searched, asks, and keeps the latest view."""
+    """Adds the files, waits until they can be searched, asks, and writes what there is to see into the chat."""
 
     def __init__(
-        self,
-        application: Application,
-        conversation: Conversation,
-        question: str,
-        files: Sequence[Path],
-        options: ReplyOptions,
-        *,
-        instead_of: int | None = None,
-        goes_on: bool = False,
+        self, application: Application, conversation: Conversation, asked: Asked, options: ReplyOptions
     ) -> None:
-        """`instead_of` is the position of the turn in whose place it is shown, as a sibling; one that `goes_on` writes
-        on at the last answer."""
+        """The answer has its place in the tab's chat at once."""
         super().__init__(application.models.use, "reply")
         self._application = application
         self.conversation = conversation
         """the tab that asked"""
         self._chat = conversation.chat
-        self._instead_of = instead_of
-        self._goes_on = goes_on
+        self._asked = asked
+        replaced = [one.turn for one in self._chat.exchanges[asked.instead_of :] if one.turn is not None]
+        self._instead_of = self._chat.position(asked.instead_of) if asked.instead_of is not None and replaced else None
+        """position of the turn in whose place it is shown, as a sibling"""
+        self._place = AnswerPlace.of(self._chat, asked)
         self.turn: Turn | None = None
         """the answer in the chat, once it is over and a word was written"""
         self._library_name = conversation.library
-        self._question = question
-        self._files = list(files)
         self._options = options
-        self._told = threading.Event()
-        """whoever follows the views has the last one, or follows no more"""
-        self._condition = threading.Condition()
-        self._version = 0
-        last = self._chat.turns[-1] if goes_on and self._chat.turns else None
+        last = self._chat.turns[-1] if asked.goes_on and self._chat.turns else None
         self._length = len(last.reply_tokens) if last is not None else 0
-        self._view = View(text=last.reply, thinking=last.thinking) if last is not None else View()
+        self._place.exchange.view = View(text=last.reply, thinking=last.thinking) if last is not None else View()
         self._problems: list[str] = []
         self._notices: list[str] = []
         self._published = 0.0
+        self._publishing = threading.Lock()
         self.discarded = False
+        self._is_over = False
 
     def start(self) -> None:
         """Begin."""
         self._publish(activity=texts.WAITING_MODEL)
         super().start()
+
+    def stop(self) -> None:
+        """End, and say at once that it ends."""
+        super().stop()
+        with self._publishing:
+            if not self._view.is_final:
+                self._show_view(self._view)
 
     def discard(self) -> None:
         """Stop, and show nothing more."""
@@ -84,25 +81,12 @@ class ReplyTask(AnswerWorker):
     @property
     def is_over(self) -> bool:
         """True when nothing follows."""
-        return self._view.is_final
+        return self._is_over
 
-    def wait_told(self) -> None:
-        """Until its page was given the end, or takes too long for it."""
-        self._told.wait(_TOLD_SECONDS)
-
-    def views(self) -> Iterator[View]:
-        """The latest view whenever there is a newer one, a few per second; the final one always."""
-        seen = 0
-        try:
-            while True:
-                with self._condition:
-                    self._condition.wait_for(lambda seen=seen: self._version > seen)  # type: ignore[misc]
-                    seen, view = self._version, self._view
-                yield view
-                if view.is_final:
-                    return
-        finally:
-            self._told.set()
+    @property
+    def _view(self) -> View:
+        """What there is to see of the answer now."""
+        return self._place.exchange.view or View()
 
     # -- in the thread ------------------------------------------------------------------------------------------
 
@@ -114,18 +98,42 @@ class ReplyTask(AnswerWorker):
         """The page says why."""
         self._publish(state="failed", error=error)
 
+    def over(self) -> None:
+        """What comes of the answer is in the chat, or what was there before it is again."""
+        before, now, asked = self._place.turn, self.turn, self._asked
+        is_retry = asked.instead_of is not None and not asked.typed
+        is_lost = not self.discarded and self._put_back(self._view)
+        if is_retry and not is_lost and before is not None and now is not None and (said := same_again(before, now)):
+            self.conversation.inform(said)
+        self._is_over = True
+        self._application.changes.tell()
+
+    def _put_back(self, view: View) -> bool:
+        """Where nothing came of an answer that was to take another one's place, or to go on with it: what was there
+        stays, and why is said beside it. What was typed for one that failed comes back."""
+        asked, failed = self._asked, view.error is not None
+        if failed and asked.typed:
+            self.conversation.put_into_entry(asked.question)
+        is_lost = (asked.goes_on and failed) or (asked.instead_of is not None and self._place.exchange.turn is None)
+        if is_lost:
+            said = str(view.error) if failed else texts.STOPPED_EARLY
+            self.conversation.warn(f"{said} {texts.KEPT_BEFORE}", topic="answer")
+            self._place.put_back(self._chat)
+            self.conversation.editing = asked.instead_of if asked.typed and failed else None
+        return is_lost
+
     def work(self, engine: Engine) -> None:
         """Add the files, wait for the documents, and ask."""
         with self._application.libraries.question(self._library_name):
             library = self._open(engine)
-            added = self._add(library) if library is not None and self._files else []
+            added = self._add(library) if library is not None and self._asked.files else []
             if library is not None:
                 self._wait(library)
             if library is not None and added:
                 self._tell(library, added)
             if self.is_stopping:
                 self._publish(state="stopped")
-            elif self._question or self._goes_on:
+            elif self._asked.question or self._asked.goes_on:
                 self._ask(engine, library)
             else:
                 self._publish(state="done")
@@ -135,7 +143,7 @@ class ReplyTask(AnswerWorker):
         try:
             return self._application.libraries.get(self._library_name, engine)
         except LocalSpecError as error:
-            if self._files or not (self._question or self._goes_on):
+            if self._asked.files or not (self._asked.question or self._asked.goes_on):
                 raise
             self._problems.append(texts.LIBRARY_NOT_USED.format(error=error))
             return None
@@ -143,8 +151,10 @@ class ReplyTask(AnswerWorker):
     def _add(self, library: Library) -> list[int]:
         """Queue the files; one that cannot be read keeps no other from being added."""
         added = []
-        for number, path in enumerate(self._files):
-            self._publish(activity=texts.WAITING_DOCUMENTS, fraction=number / len(self._files))
+        for number, path in enumerate(self._asked.files):
+            if self.is_stopping:
+                break
+            self._publish(activity=texts.WAITING_DOCUMENTS, fraction=number / len(self._asked.files))
             try:
                 added.append(library.add(path).id)
             except LocalSpecError as error:
@@ -153,7 +163,7 @@ class ReplyTask(AnswerWorker):
 
     def _wait(self, library: Library) -> None:
         """Until every document can be searched (vectors come later), or failed, or is not to be read now."""
-        while not self._stopping.wait(0):
+        while not self.is_stopping:
             documents = library.documents()
             waiting = [info for info in documents if is_unsearchable(info.status)]
             if not waiting or library.progress.problem or library.paused:
@@ -163,7 +173,7 @@ class ReplyTask(AnswerWorker):
             stage = texts.STAGES.get(progress.stage, texts.STATUS["queued"])
             ready = 1 - len(waiting) / max(1, len(documents))
             self._publish(activity=f"{texts.WAITING_DOCUMENTS} {name}: {stage}", fraction=ready)
-            self._stopping.wait(_POLL_SECONDS)
+            self.signal.wait(_POLL_SECONDS)
 
     def _tell(self, library: Library, added: list[int]) -> None:
         """What became of the files, in words."""
@@ -202,28 +212,31 @@ class ReplyTask(AnswerWorker):
         recording = Recording(
             *(self._application.history, chat.identity, self._library_name, chat.tree),
             instead_of=self._instead_of,
-            goes_on=self._goes_on,
+            goes_on=self._asked.goes_on,
             system=chat.system,
         )
-        if self._goes_on:
-            answer = session.go_on(self._options)
+        if self._asked.goes_on:
+            answer = session.go_on(self._options, stop=self.signal)
         else:
-            answer = session.ask(self._question, self._options, instead_of=self._instead_of)
+            question = self._asked.question
+            answer = session.ask(question, self._options, instead_of=self._instead_of, stop=self.signal)
         turn: Turn | None = None
         try:
             with self.follow(answer) as updates:
                 for update in updates:
                     turn = update.turn
-                    turn.files = turn.files or tuple(path.name for path in self._files)
+                    turn.files = turn.files or self._place.exchange.files
                     recording.note(turn)
                     self._identify(recording)
                     self._show(update)
         finally:
             self._keep(recording, turn)
-        if turn is not None:
+        if turn is None:  # stopped before it was its turn
+            self._publish(state="stopped")
+        else:
             written = bool(turn.reply_tokens)
             self._notices, self._problems = turn.notices, turn.problems
-            if self._goes_on and len(turn.reply_tokens) == self._length and not self.is_stopping:
+            if self._asked.goes_on and len(turn.reply_tokens) == self._length and not self.is_stopping:
                 self._notices = [*self._notices, texts.NOTHING_ADDED]
             self._publish(
                 state=turn.state,
@@ -250,6 +263,7 @@ class ReplyTask(AnswerWorker):
             turn.notices = [*self._notices, *turn.notices]
             turn.problems = list(dict.fromkeys([*turn.problems, *self._problems]))
         self.turn = turn if turn is not None and any(turn is one for one in self._chat.turns) else None
+        self._place.exchange.turn = self.turn or self._place.exchange.turn
         problem = recording.end(self.turn)
         self._identify(recording)
         if problem and turn is not None:
@@ -274,10 +288,18 @@ class ReplyTask(AnswerWorker):
     def _publish(self, **changes: object) -> None:
         said = {"problems": tuple(self._problems), "notices": tuple(self._notices)}
         self._published = monotonic()
-        with self._condition:
-            self._view = replace(self._view, **said, **changes)  # type: ignore[arg-type]
-            self._version += 1
-            self._condition.notify_all()
+        with self._publishing:
+            self._show_view(replace(self._view, **said, **changes))  # type: ignore[arg-type]
+
+    def _show_view(self, view: View) -> None:
+        """Inside the lock. Whatever is at work after a stop, the page says that it ends."""
+        if self.is_stopping and not view.is_final:
+            view = replace(view, stopping=True, activity=texts.STOPPING, fraction=None)
+        else:
+            view = replace(view, stopping=False)
+        before, self._place.exchange.view = self._view, view
+        is_more = view.state == before.state == "writing" and view.stopping == before.stopping
+        self._application.changes.tell(ANSWER if is_more else ALL)
 
 
 def _copy(metrics: ReplyMetrics) -> ReplyMetrics:

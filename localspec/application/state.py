@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from localspec import config
+from localspec.application.changes import LOOK_SECONDS, Changes
 from localspec.application.chats import Chat
 from localspec.application.downloads import Downloads
 from localspec.application.model_manager import ModelManager
@@ -16,6 +18,7 @@ from localspec.application.tuning import Tuner
 from localspec.chat.history import History
 from localspec.chat.sampling_presets import Presets
 from localspec.endpoint.service import Service
+from localspec.errors import LocalSpecError
 
 CHATS_LISTED = 100
 """Chats are shown so many at a time."""
@@ -23,8 +26,15 @@ DOCUMENTS_LISTED = 200
 """The same of documents"""
 END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
-_SENDING_SECONDS = 0.3
-"""What a page is given goes out at its server's next look."""
+_SENDING_SECONDS = 0.6
+"""Pages that hear of a change ask what it is: in this time those on this computer do."""
+_DIGITS = 18
+"""of an id"""
+_CHATS_HELD = 50
+"""Chats that no tab shows stay in memory up to so many, those that have no id among them."""
+_NOTICES = 5
+_RETURN_SECONDS = 15.0
+_ACTING_SECONDS = 2.0
 
 
 @dataclass(slots=True)
@@ -47,6 +57,16 @@ class DocumentListState:
 
     query: str = ""
     limit: int = DOCUMENTS_LISTED
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a tab is told beside what it shows, until it is closed or its cause is gone."""
+
+    number: int
+    kind: str  # "problem" or "info"
+    text: str
+    topic: str = ""  # a later one about the same takes its place
 
 
 @dataclass(eq=False)
@@ -75,6 +95,39 @@ class Conversation:
     own_sampling: bool = False  # Whether the person has chosen how words are drawn; else it follows the model
     seen: dict[str, int] = field(default_factory=dict)
     """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
+    opened: bool = False
+    """Whether it was looked which chat the tab's address names"""
+    notices: tuple[Notice, ...] = ()
+    entry: tuple[int, str, bool] = (0, "", False)
+    """What is to be put into the entry: a count, the text, and whether it takes the place of what is typed there"""
+
+    def warn(self, text: str, topic: str = "") -> None:
+        """Tell the person what went wrong; about a topic, the newest counts."""
+        self._note("problem", text, topic)
+
+    def inform(self, text: str, topic: str = "") -> None:
+        """Tell the person something that goes away by itself."""
+        self._note("info", text, topic)
+
+    def settle(self, topic: str) -> None:
+        """The cause of what was told about a topic is gone."""
+        self.notices = tuple(one for one in self.notices if one.topic != topic)
+
+    def dismiss(self, number: int) -> None:
+        """The person has closed a notice."""
+        self.notices = tuple(one for one in self.notices if one.number != number)
+
+    def put_into_entry(self, text: str, *, replaces: bool = False) -> None:
+        """Have the page put a text into the entry; what the person has typed meanwhile stays, unless it `replaces`."""
+        self.entry = (self.entry[0] + 1, text, replaces)
+
+    def _note(self, kind: str, text: str, topic: str) -> None:
+        others = [one for one in self.notices if one.text != text and (not topic or one.topic != topic)]
+        number = max((one.number for one in self.notices), default=self._last_notice) + 1
+        self._last_notice = number
+        self.notices = (*others, Notice(number, kind, text, topic))[-_NOTICES:]
+
+    _last_notice: int = 0
 
     def use_library(self, name: str) -> None:
         """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
@@ -85,17 +138,12 @@ class Conversation:
         self.seen = {}
 
     def show(self, chat: Chat) -> None:
-        """Show another chat. A reply that this tab began in the one before is stopped, and its end is not shown."""
+        """Show another chat. An answer that is written in the one before goes on."""
         if chat is self.chat:
             return
-        reply = self.chat.reply
-        if reply is not None and reply.conversation is self:
-            reply.discard()
-        measurement = self.chat.measurement
-        if measurement is not None and measurement.conversation is self:
-            measurement.stop()
         self.chat = chat
         self.editing = None
+        self.settle("answer")
 
 
 class Application:
@@ -108,9 +156,14 @@ class Application:
         self.endpoint = Service(self.models.use, self.libraries.get, self.libraries.embedder)
         self.downloads = Downloads()
         self.models.has_embedder = lambda: self.libraries.has_embedder
+        self.changes = Changes(self._fingerprint)
+        """who waits for changes, and who tells of them"""
+        self._acted = 0.0
         self._lock = threading.RLock()
         self._conversations: dict[str, Conversation] = {}
         self._chats: dict[int, Chat] = {}
+        self._begun: dict[str, Chat] = {}
+        """chats by their token, as long as they may have no id"""
         self._history: History | None = None
         self._presets: Presets | None = None
 
@@ -127,7 +180,9 @@ class Application:
             return False
         with self._lock:
             conversations = list(self._conversations.values())
-        return all(one.chat.session is None and one.chat.reply is None for one in conversations)
+            begun = list(self._begun.values())
+        chats = [*begun, *(one.chat for one in conversations)]
+        return all(chat.session is None and chat.reply is None for chat in chats)
 
     @property
     def history(self) -> History:
@@ -158,6 +213,32 @@ class Application:
         with self._lock:
             return self._chats.setdefault(identity, chat)
 
+    def addressed(self, address: str) -> Chat | None:
+        """The chat that the address of a page names (`Chat.address`); None where there is none any more."""
+        with self._lock:
+            begun = self._begun.get(address)
+        if begun is not None:
+            return begun
+        try:
+            return self.chat(int(address)) if address.isdecimal() and len(address) <= _DIGITS else None
+        except LocalSpecError:
+            return None
+
+    def hold(self, chat: Chat) -> None:
+        """A chat in which something is asked: it can be found by its token from now on, whoever shows it."""
+        with self._lock:
+            self._begun[chat.token] = chat
+            shown = [one.chat for one in self._conversations.values()]
+            idle = [key for key, one in self._begun.items() if one.is_idle and one not in shown and one is not chat]
+            for key in idle[:-_CHATS_HELD]:
+                del self._begun[key]
+
+    def writing(self) -> list[Chat]:
+        """The chats in which an answer is being written."""
+        with self._lock:
+            chats = {*self._begun.values(), *self._chats.values()}
+        return [chat for chat in chats if not chat.is_idle]
+
     def keep(self, chat: Chat) -> None:
         """Let tabs that open this chat from now on share it: it has an id now."""
         with self._lock:
@@ -182,17 +263,30 @@ class Application:
         for conversation in showing:
             conversation.show(Chat())
 
-    def conversation(self, key: str) -> Conversation:
-        """The conversation of a tab."""
+    def conversation(self, key: str, *, looks: bool = False) -> Conversation:
+        """The conversation of a tab. Unless it only `looks`, something is done for it, which other tabs may show."""
+        if not looks:
+            self._acted = time.monotonic()
         with self._lock:
             return self._conversations.setdefault(key, Conversation())
 
     def leave(self, key: str) -> None:
-        """The tab is gone: nobody waits for its reply any more; what is written of it is kept."""
+        """The tab is gone. Its answer goes on being written; what it measures ends, unless another tab shows it soon,
+        as one does that was loaded again."""
         with self._lock:
             conversation = self._conversations.pop(key, None)
-        if conversation is not None:
-            conversation.show(Chat())
+        measurement = conversation.chat.measurement if conversation is not None else None
+        if conversation is not None and measurement is not None and not measurement.is_over:
+            timer = threading.Timer(_RETURN_SECONDS, self._end_unseen, [conversation.chat])
+            timer.daemon = True
+            timer.start()
+
+    def _end_unseen(self, chat: Chat) -> None:
+        """End what is measured in a chat that nobody looks at."""
+        with self._lock:
+            is_shown = any(one.chat is chat for one in self._conversations.values())
+        if chat.measurement is not None and not is_shown:
+            chat.measurement.stop()
 
     def rename_library(self, name: str, wanted: str) -> str:
         """Rename a library; its chats and the tabs that show it follow. Raises StoreError, SettingsError."""
@@ -218,6 +312,24 @@ class Application:
         self.libraries.use_embedder(name, self._is_answering)
         self.endpoint.use_embedder(self.libraries.embedder)
 
+    def _fingerprint(self) -> Hashable:
+        """Another value once something has changed that pages show and nobody tells of."""
+        libraries = [library for name in self.libraries.names() if (library := self.libraries.opened(name)) is not None]
+        with self._lock:
+            history = self._history
+        models, endpoint = self.models, self.endpoint
+        return (
+            history.store.version if history is not None and history.is_open else 0,
+            tuple(self.libraries.names()),
+            tuple((library.name, library.changes, str(library.progress)) for library in libraries),
+            (id(models.engine), models.loading, models.unloading, str(models.error), models.notice),
+            tuple(self.downloads.states()),
+            (endpoint.is_on, endpoint.token),
+            self.tuner.at,
+            # What a page has asked for may take a moment: they look again a few times.
+            int(min(time.monotonic() - self._acted, _ACTING_SECONDS) / LOOK_SECONDS),
+        )
+
     def _is_answering(self) -> bool:
         engine = self.models.engine
         return engine is not None and engine.busy
@@ -232,17 +344,15 @@ class Application:
 
     def end_replies(self, limit: float = END_SECONDS) -> None:
         """End the replies being written, as Stop does, and wait about `limit` seconds at most until they are kept."""
-        with self._lock:
-            replies = {one.chat.reply for one in self._conversations.values()}
-        running = [reply for reply in replies if reply is not None and not reply.is_over]
+        running = [chat.reply for chat in self.writing() if chat.reply is not None]
         for reply in running:
             reply.stop()
         end = time.monotonic() + limit
         for reply in running:
             reply.wait(max(0.0, end - time.monotonic()))
-            reply.wait_told()
         self.endpoint.close(max(0.0, end - time.monotonic()))
         if running:
+            self.changes.tell()
             time.sleep(_SENDING_SECONDS)
 
     def unload(self) -> None:
@@ -254,11 +364,14 @@ class Application:
         """Stop replies and background work and close everything."""
         self.tuner.close()
         self.downloads.close()
+        self.changes.close()
         with self._lock:
-            conversations = list(self._conversations.values())
+            shown = [one.chat for one in self._conversations.values()]
             history = self._history
-        for conversation in conversations:
-            conversation.show(Chat())
+        for chat in {*shown, *self.writing()}:
+            for work in (chat.reply, chat.measurement):
+                if work is not None:
+                    work.stop()
         self.endpoint.close(END_SECONDS)
         self.models.close()  # waits for the replies
         if history is not None:

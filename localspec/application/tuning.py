@@ -135,6 +135,13 @@ class Tuner:
         self._closing.set()
         self.stop()
 
+    @property
+    def at(self) -> tuple[object, ...]:
+        """Another value whenever the search has come further, or was ended: cheap to ask for."""
+        run = self._run
+        progress = (run.done, run.format, run.halted) if run is not None and run.running else ()
+        return (id(self._known), self._problem, *progress)
+
     def state(self) -> TuningState | None:
         """None while no model is loaded."""
         engine = self._models.engine

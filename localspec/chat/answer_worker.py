@@ -14,7 +14,8 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from localspec import texts
 from localspec.chat.engine import Engine
 from localspec.chat.turn import Update
-from localspec.errors import LocalSpecError
+from localspec.errors import LocalSpecError, StoppedError
+from localspec.models.llama import StopSignal
 
 _logger = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ class AnswerWorker(ABC):
     def __init__(self, use: UseEngine, name: str) -> None:
         """`use` gives the engine, `name` is the thread's."""
         self._use = use
-        self._stopping = threading.Event()
+        self.signal = StopSignal()
+        """what the answers that it follows are to heed"""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -46,13 +48,13 @@ class AnswerWorker(ABC):
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the step at work; what was written stays. One that waits for its turn gives it up when it comes."""
-        self._stopping.set()
+        """End at once, in the middle of what is computed or waited for; what was written stays."""
+        self.signal.set()
 
     @property
     def is_stopping(self) -> bool:
-        """True when it is to end after the step at work."""
-        return self._stopping.is_set()
+        """True when it is to end."""
+        return self.signal.is_set
 
     def wait(self, seconds: float) -> bool:
         """Until all is over; False when that takes longer than `seconds`."""
@@ -63,7 +65,7 @@ class AnswerWorker(ABC):
 
     @contextmanager
     def follow(self, answer: Generator[Update, None, None]) -> Iterator[Iterator[Update]]:
-        """The updates of an answer until its end, or up to the one after which this is to stop."""
+        """The updates of an answer until its end, or until this is to stop."""
         with closing(answer):
             yield self._until_stopped(answer)
 
@@ -83,18 +85,23 @@ class AnswerWorker(ABC):
         """Nothing follows."""
 
     def _until_stopped(self, answer: Iterator[Update]) -> Iterator[Update]:
-        for update in answer:
-            yield update
-            if self.is_stopping:
-                return
+        try:
+            for update in answer:
+                yield update
+                if self.is_stopping:
+                    return
+        except StoppedError:
+            return
 
     def _run(self) -> None:
         try:
-            with self._use(self._stopping.is_set) as engine:
+            with self._use(lambda: self.signal.is_set) as engine:
                 if engine is not None:
                     self.work(engine)
                 else:
                     self.stopped()
+        except StoppedError:
+            self.stopped()
         except LocalSpecError as error:
             self.failed(error)
         except Exception as error:  # whoever asked must hear of it, and the application go on

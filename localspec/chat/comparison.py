@@ -24,6 +24,7 @@ from localspec.chat.report import UNKNOWN_DRAFT
 from localspec.chat.session import Session, settled
 from localspec.chat.turn import ReplyOptions, Turn, Update
 from localspec.errors import SettingsError
+from localspec.models.llama import StopSignal
 from localspec.models.llama.sampling import RANDOM_SEED
 from localspec.speculation.interface import Drafter, need_states
 from localspec.speculation.metrics import ReplyMetrics
@@ -72,10 +73,10 @@ class Comparison:
         self._sources: Sources | None = None
         self._with_states: bool | None = None
 
-    def run(self, options: ReplyOptions) -> Generator[Update, None, None]:
+    def run(self, options: ReplyOptions, stop: StopSignal | None = None) -> Generator[Update, None, None]:
         """One answer, as `Session.ask` gives it: waits for its turn, and the iterator may be closed early."""
         options = settled(options, self._engine, self._question)
-        with self._engine.turn() as model:
+        with self._engine.turn(stop) as model:
             prompt = self._prompt(options)
             planned = self._plan(options)
             with_states = self._needs_states(options) or need_states(planned[0])

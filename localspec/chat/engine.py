@@ -23,12 +23,15 @@ from localspec.models.draft import DraftModel
 from localspec.models.files import catalogue
 from localspec.models.files.catalogue import AUTOMATIC, ModelEntry
 from localspec.models.files.check import Verdict, check
-from localspec.models.llama import LlamaModel, LoadSettings, StateReader, gpu_offload_available
+from localspec.models.llama import LlamaModel, LoadSettings, StateReader, StopSignal, gpu_offload_available
 from localspec.models.quantization.tuned import Tuning, read
 from localspec.speculation.acceptance import Acceptance
 from localspec.speculation.cost import ThroughputAverage
 from localspec.speculation.drafters.auto import Gates, new_gates
 from localspec.speculation.drafters.recycling import RecycledTokens
+
+_LOOK_SECONDS = 0.05
+"""How often a request that waits for its turn looks whether it was stopped."""
 
 
 class EngineStates:
@@ -176,16 +179,29 @@ class Engine:
         return self._wanted > 0
 
     @contextmanager
-    def turn(self) -> Iterator[LlamaModel]:
-        """The model, for one request at a time."""
+    def turn(self, stop: StopSignal | None = None) -> Iterator[LlamaModel]:
+        """The model, for one request at a time. Waiting for it, and what the models compute inside, end by StoppedError
+        soon after `stop` is set."""
         with self._count_lock:
             self._wanted += 1
         try:
-            with self._lock:
+            while not self._lock.acquire(timeout=_LOOK_SECONDS if stop is not None else -1):
+                if stop is not None:
+                    stop.check()
+            try:
+                self._heed(stop)
                 yield self.model
+            finally:
+                self._heed(None)
+                self._lock.release()
         finally:
             with self._count_lock:
                 self._wanted -= 1
+
+    def _heed(self, stop: StopSignal | None) -> None:
+        self.model.stopping.heed(stop)
+        if self._loaded_draft is not None:
+            self._loaded_draft.heed(stop)
 
     def tokenize(self, text: str) -> NDArray[np.int32]:
         """Ids of what people or documents say; needs no turn."""

@@ -1,8 +1,10 @@
-"""What a reply's figures mean, in words."""
+"""What a reply's figures mean, in words; and why it is the one from before."""
 
 from __future__ import annotations
 
+from localspec import texts
 from localspec.chat.methods import METHODS
+from localspec.chat.turn import Turn
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.texts import counted
 
@@ -48,6 +50,19 @@ def _left_out(metrics: ReplyMetrics) -> bool:
 def _accepted(metrics: ReplyMetrics) -> str:
     were = "was" if metrics.accepted == 1 else "were"
     return f"{metrics.accepted} of {counted(metrics.drafted, 'draft')} {were} accepted"
+
+
+def same_again(before: Turn, now: Turn) -> str:
+    """Why the answer to a question that was asked again is the one from before. Empty where it is another one, none was
+    made, or chance gave the same."""
+    if now is before or now.reply != before.reply or now.made_with is None:
+        return ""
+    sampling = now.made_with.options.sampling
+    if sampling.temperature == 0:
+        return texts.SAME_AGAIN
+    # A fresh seed is another one each time.
+    is_fixed = before.made_with is not None and before.made_with.options.sampling.seed == sampling.seed
+    return texts.SAME_SEED if is_fixed else ""
 
 
 def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_draft: bool) -> str:

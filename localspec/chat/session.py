@@ -19,6 +19,7 @@ from localspec.chat.template import Message
 from localspec.chat.token_probabilities import ProbabilityRecorder
 from localspec.chat.turn import CUT, EDITED, MadeWith, ReplyOptions, Turn, Update
 from localspec.errors import ContextTooLongError, SettingsError
+from localspec.models.llama import StopSignal
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
@@ -56,9 +57,15 @@ class Session:
         return self.prompts.system
 
     def ask(
-        self, question: str, options: ReplyOptions | None = None, *, instead_of: int | None = None
+        self,
+        question: str,
+        options: ReplyOptions | None = None,
+        *,
+        instead_of: int | None = None,
+        stop: StopSignal | None = None,
     ) -> Generator[Update, None, None]:
-        """Answer `question`. Closing the iterator early keeps the text so far, with `finish` "stopped".
+        """Answer `question`. Closing the iterator early keeps the text so far, with `finish` "stopped"; so does `stop`,
+        at once, which ends it by StoppedError.
 
         It takes the place of the turn at `instead_of` and of all after it, where that is given: one that ran in circles
         is drawn otherwise when it is asked for again. Raises LocalSpecError.
@@ -67,7 +74,7 @@ class Session:
         options = options or ReplyOptions()
         turns, selection = list(self.turns), self.prompts.selection.copy()
         turn: Turn | None = None
-        with self.engine.turn():
+        with self.engine.turn(stop):
             try:
                 options = settled(options, self.engine, question)
                 if instead_of is not None:
@@ -81,8 +88,10 @@ class Session:
                 if turn is None or not (turn.finish or turn.reply_tokens):
                     self.turns[:], self.prompts.selection = turns, selection
 
-    def go_on(self, options: ReplyOptions | None = None) -> Generator[Update, None, None]:
-        """Write on where the last answer ends. Closing the iterator early keeps the text so far.
+    def go_on(
+        self, options: ReplyOptions | None = None, *, stop: StopSignal | None = None
+    ) -> Generator[Update, None, None]:
+        """Write on where the last answer ends. Closing the iterator early keeps the text so far; so does `stop`.
 
         The figures are those of the new part until it is done, then those of the whole answer. Raises LocalSpecError,
         SettingsError when there is no answer that can be gone on with. Without another word, the answer then is as it
@@ -97,7 +106,7 @@ class Session:
         before = turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with, turn.window, turn.citations
         earlier = ReplyMetrics(plain_seconds=turn.metrics.plain_seconds)
         earlier.merge(turn.metrics)
-        with self.engine.turn():
+        with self.engine.turn(stop):
             try:
                 prompt = self.prompts.compose_on(options)
                 turn.notices = [notice for notice in turn.notices if notice != ending(turn)]
@@ -172,10 +181,10 @@ class SingleReply:
             )
 
     def write(
-        self, options: ReplyOptions, recorder: ProbabilityRecorder | None = None
+        self, options: ReplyOptions, recorder: ProbabilityRecorder | None = None, stop: StopSignal | None = None
     ) -> Generator[Update, None, None]:
         """The reply, as `Session.ask` gives it."""
-        with self._engine.turn():
+        with self._engine.turn(stop):
             planned = plan(sources_of(self._engine, self._library), options.method, options.sizing, options.rows)
             turn = Turn("", "", method=options.method)
             options = settled(options, self._engine, self._question)

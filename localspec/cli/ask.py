@@ -21,8 +21,10 @@ from localspec.chat.report import verdict
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn
 from localspec.cli import shared_options as shared
-from localspec.errors import EmbedderError, LocalSpecError
+from localspec.cli.interrupts import stop_at_interrupt
+from localspec.errors import EmbedderError, LocalSpecError, StoppedError
 from localspec.models.embedder import Embedder
+from localspec.models.llama import StopSignal
 from localspec.stores.library import Library
 
 
@@ -155,8 +157,8 @@ def _written(session: Session, question: str, options: ReplyOptions, *, instead_
     """The answer, to stdout."""
     turn: Turn | None = None
     thought = False  # and nothing said since
-    with shared.errors.status(texts.FINDING) as status:
-        for update in session.ask(question, options, instead_of=instead_of):
+    with shared.errors.status(texts.FINDING) as status, _stoppable() as stop:
+        for update in session.ask(question, options, instead_of=instead_of, stop=stop):
             turn = update.turn
             if update.stage == "reading":
                 said = texts.reading(turn.metrics.unread_tokens, update.seconds_left)
@@ -175,6 +177,16 @@ def _written(session: Session, question: str, options: ReplyOptions, *, instead_
     assert turn is not None  # ask() yields at least once or raises
     sys.stdout.flush()
     return turn
+
+
+@contextmanager
+def _stoppable() -> Iterator[StopSignal]:
+    """What Ctrl-C sets; raises KeyboardInterrupt once the answer has ended by it."""
+    with stop_at_interrupt() as stop:
+        try:
+            yield stop
+        except StoppedError as stopped:
+            raise KeyboardInterrupt from stopped
 
 
 def _say_below(session: Session, turn: Turn) -> None:

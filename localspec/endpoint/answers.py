@@ -161,7 +161,7 @@ class Answer(AnswerWorker):
         pieces = ReplyPieces(prompt.piece, request.stop, prompt.calls, prompt.texts)
         turn: Turn | None = None
         seen = 0
-        with self.follow(reply.write(options, recorder)) as updates:
+        with self.follow(reply.write(options, recorder, self.signal)) as updates:
             for update in updates:
                 if turn is None:
                     self._tell(Begun(engine.name, engine.weights_fingerprint, prompt.before))

@@ -16,7 +16,7 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.errors import ModelError, OutOfMemoryError
-from localspec.models.llama import MAX_BRANCHES, BranchingContext, Weights
+from localspec.models.llama import MAX_BRANCHES, BranchingContext, StopSignal, Weights
 from localspec.models.pairing import pair
 
 WIDTH = 8
@@ -172,6 +172,11 @@ class DraftModel:
     def work_alone(self, alone: bool) -> None:
         """Whether nothing else computes while it does: it then takes all the threads that make it faster."""
         self._live.work_alone(alone)
+
+    def heed(self, signal: StopSignal | None) -> None:
+        """Raise StoppedError once this is set; None: no longer."""
+        if self._context is not None:
+            self._context.heed(signal)
 
     def forget(self) -> None:
         """Empty the KV cache."""

@@ -1,19 +1,23 @@
 """The page, and the only room that imports Gradio.
 
 `page.Page` places the parts (`…_part.py`): each makes its components in `build`, ties its handlers to them in
-`connect`, and says at every tick in `tell` what there is to see (`part.py`). The page connects parts: buttons inside
-markup, and the tick. `chat_updates` and `library_updates` are what several parts send alike. Modules that draw are pure
-functions from values to markup: `…_markup.py`, `panel`, `chat_list`, `messages`, `maths`, and `elements`, which
-escapes; `dialogs` are those of the heading. Scripts and styles lie in `scripts/` and `styles/`. `app` serves all of it behind `access`;
-`exports` answers downloads. `environment` settles what Gradio reads there, before it is imported.
+`connect`, and says at every look in `tell` what there is to see (`part.py`). The page connects parts: buttons inside
+markup, and looks. A page hears of changes by server-sent events (`change_events`, `scripts/changes.js`) and then looks:
+it is given what has changed since it was last told. `chat_updates` and `library_updates` are what several parts send
+alike. Modules that draw are pure functions from values to markup: `…_markup.py`, `panel`, `chat_list`, `messages`,
+`maths`, and `elements`, which escapes; `page_markup` and `dialogs` are what stands around the parts, `tab_markup` what
+scripts read. Scripts, which `page_scripts` puts before Gradio's, and styles lie in `scripts/` and `styles/`. `app`
+serves all of it behind `access`; `exports` answers downloads. `environment` settles what Gradio reads there, before it
+is imported.
 
 A new setting of an answer: a field in `settings_part`, its name in `options.SAMPLING_ORDER`. A new figure: `panel`.
 
 Markup that people, documents or models control is escaped (`elements`); the policy of `access.guard` is for what slips
 through: no remote picture, script, frame, form or connection. Uploads are served as bytes, never as pages or scripts.
-Formulas stand between marks that nobody writes, and Gradio's KaTeX knows these marks alone; `copying.js` gives the
-clipboard what was written instead of that markup. A component that needs another route of Gradio's is let through in
-`access.route_allowlist`.
+The model's Markdown is parsed here (`answer_markup`), and Gradio's parser is handed blocks of HTML and fences of code.
+Formulas stand between marks that nobody writes, and Gradio's KaTeX knows these marks alone; `scripts/copying.js` gives
+the clipboard what was written instead of that markup. A component that needs another route of Gradio's is let through
+in `access.route_allowlist`.
 
 Imports `application`, `access`, `desktop` and what lies below. Only `app.py` imports it.
 """

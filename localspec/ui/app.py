@@ -22,17 +22,23 @@ from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.desktop import menu
 from localspec.errors import SettingsError
+from localspec.ui import change_events
 from localspec.ui.environment import uploads_folder
 from localspec.ui.exports import Exports
 from localspec.ui.page import Page
+from localspec.ui.page_scripts import PageScripts
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = ("page.js", "quit.js", "copy.js", "keys.js", "libraries.js", "citing.js", "copying.js", "watch.js")
-STYLES = ("base", "chat", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow")
+SCRIPTS = tuple(["calm", "changes", "page", "views", "entry", "quit", "copy", "keys", "libraries", "citing", "copying"])
+"""In this order, all of them before Gradio's"""
+STYLES = tuple(
+    ["base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow"]
+)
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
 _STARTS_TRIED = 4
+_QUEUE_SECONDS = 1.0
 _HERE = Path(__file__).parent
 
 
@@ -60,16 +66,21 @@ def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
         page = Page(application)
         page.build(choice)
         page.connect(blocks)
-    blocks.queue(max_size=64, default_concurrency_limit=1)
+    blocks.queue(max_size=64)
+    # No handler goes by the queue (`part.QUICK`): it need not look a thousand times a second whether one does.
+    blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = _QUEUE_SECONDS
     return blocks
 
 
-def _theme() -> gr.themes.Default:
+def _theme() -> gr.themes.Base:
     # Gradio's half-bold file of this font holds only a few characters, so bold stands in for it.
     own_font = gr.themes.LocalFont("Source Sans Pro", weights=(400, 700))
     return gr.themes.Default(
         primary_hue="teal", neutral_hue="slate", radius_size="md",
         font=[own_font, "ui-sans-serif", "system-ui", "sans-serif"],
+    ).set(
+        block_info_text_size="14px", block_label_text_size="14px", button_small_text_size="14px",
+        checkbox_label_text_size="14px", input_text_size="15px",
     )  # fmt: skip
 
 
@@ -113,7 +124,7 @@ def _launch(
     bind: BindAddress,
 ) -> gr.Blocks:
     blocks = build(application, choice)
-    script = "\n".join((_HERE / "scripts" / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    script = "\n".join((_HERE / "scripts" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
         server_name=f"[{bind.host}]" if ":" in bind.host else bind.host,
         server_port=port,
@@ -133,20 +144,20 @@ def _launch(
         app_kwargs={
             # The first stands before the others.
             "middleware": [
-                Middleware(Guard, scripts=[script], bind=bind),
+                Middleware(Guard, bind=bind),
                 Middleware(SignInPage, auth=auth),
                 Middleware(RouteAllowlist, uploads=uploads_folder()),
                 Middleware(Uploads, folder=uploads_folder()),
                 Middleware(Exports, application=application),
+                Middleware(PageScripts, script=script),
             ],
-            "routes": [*routes, *application.endpoint.routes()],
+            "routes": [*routes, *change_events.routes(application), *application.endpoint.routes()],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,
         },
         theme=_theme(),
         css_paths=[_HERE / "styles" / f"{name}.css" for name in STYLES],
-        head=f"<script>{script}</script>",
         favicon_path=menu.ICON,
     )
     return blocks

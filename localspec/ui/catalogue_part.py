@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 
+import gradio as gr
+
 from localspec import texts
 from localspec.application.downloads import UNDER_WAY, DownloadState, arrived
 from localspec.application.state import Application, Conversation
@@ -24,7 +26,7 @@ from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import draft_of, footprint
 from localspec.ui import catalogue_markup
 from localspec.ui.catalogue_markup import BetterModel, DownloadQuestion, EntryState
-from localspec.ui.part import Part, Tick, closed, html
+from localspec.ui.part import Part, Tick, html
 
 LOOK_SECONDS = 4.0
 """The folder and the free memory are looked at so often."""
@@ -74,7 +76,7 @@ class CataloguePart(Part):
     def build(self) -> None:
         """The downloads, and the list, closed at first."""
         self.named["downloads"] = html("downloads")
-        with closed(texts.GET_MODELS, "offers-part"):
+        with gr.Column(elem_id="offers-part"):
             self.named["offers"] = html("offers")
 
     def tell(self, tick: Tick) -> None:

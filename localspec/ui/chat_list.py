@@ -59,11 +59,15 @@ def _menu(info: ConversationInfo) -> str:
         f'<a href="/export/{info.id}.{kind}" download>{label}</a>'
         for kind, label in (("md", texts.EXPORT_MARKDOWN), ("json", texts.EXPORT_JSON))
     )
+    copy = (
+        f'<button type="button" class="press quiet" data-copy-from="/export/{info.id}.md"'
+        f' data-copied="{texts.COPIED}">{texts.COPY_MARKDOWN}</button>'
+    )
     label = elements.literal(texts.CHAT_MENU.format(title=info.title))
     rename, delete = act(f"rename {info.id}", texts.RENAME), act(f"ask {info.id}", texts.DELETE, "warm")
     return (
         f'<details class="menu"><summary aria-label="{label}" title="{label}">⋯</summary><div class="choices">'
-        f"{rename}{links}{delete}</div></details>"
+        f"{rename}{copy}{links}{delete}</div></details>"
     )
 
 

@@ -13,7 +13,7 @@ from localspec.application.state import CHATS_LISTED, Application, Conversation
 from localspec.chat.transfer import read_json
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.library_updates import LIBRARY_PARTS
-from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity, warned
+from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity, inform, warned
 
 
 class ChatListPart(Part):
@@ -72,7 +72,7 @@ class ChatListPart(Part):
         """Add the chats of an exported file, all or none."""
         with warned():
             number = self.application.history.store.add(read_json(Path(path or "")))
-            gr.Info(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
+            inform(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
         return self.updates.one(self.conversation(request), "chats")
 
     # -- buttons inside the list: what they are about is a chat's id --------------------------------------------
@@ -83,14 +83,15 @@ class ChatListPart(Part):
         if conversation.listed.query and chat.is_idle:
             show_found(self.application, chat, conversation.listed.query)
         conversation.listed.settle()
-        edited = conversation.editing is not None
+        if conversation.editing is not None:
+            conversation.put_into_entry("", replaces=True)
         conversation.show(chat)
         switched: dict[str, Update] = {}
         # One that is not there, as after an import, is not begun for it.
         if chat.library != conversation.library and chat.library in self.application.libraries.names():
             conversation.use_library(chat.library)
             switched = {"library": chat.library, **dict.fromkeys(LIBRARY_PARTS, "")}
-        return self.updates.all(conversation, ALL_PARTS, empties=edited, **switched)
+        return self.updates.all(conversation, ALL_PARTS, **switched)
 
     def ask_title(self, conversation: Conversation, about: str) -> Updates:
         """Have a title typed in place of the one before."""

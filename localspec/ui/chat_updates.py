@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import gradio as gr
 
-from localspec.application.chats import Chat, View
+from localspec.application.chats import Chat
 from localspec.application.state import Application, Conversation
+from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError
 from localspec.speculation.totals import Totals, totals
-from localspec.ui import chat_list, comparison_markup, panel
+from localspec.ui import chat_list, comparison_markup, panel, tab_markup
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.messages import messages
 from localspec.ui.part import Tick, Update, Updates, mark, only, remember
@@ -21,6 +21,10 @@ from localspec.ui.part import Tick, Update, Updates, mark, only, remember
 CHAT_PARTS = ("below", "chats", "measured", "system")
 """What stands beside the chat and is refreshed regularly."""
 REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
+LOOKED_PARTS = (*REPLY_PARTS, "address", "typed", "notices")
+"""What looks tell of a chat"""
+ANSWER_PARTS = ("chat", "panel", "below")
+"""What changes while an answer is written"""
 ALL_PARTS = (*REPLY_PARTS, "library", *LIBRARY_PARTS)
 
 
@@ -40,29 +44,14 @@ class ChatUpdates:
         self.application = application
         self._lists: WeakKeyDictionary[Conversation, _List] = WeakKeyDictionary()
 
-    def all(
-        self,
-        conversation: Conversation,
-        names: Sequence[str],
-        question: str = "",
-        *,
-        empties: bool = False,
-        **switched: Update,
-    ) -> Updates:
-        """Everything about the chat that the tab shows now, with `question` in the entry. What is being typed there
-        stays, unless there is such a question, or it `empties` the entry."""
+    def all(self, conversation: Conversation, names: Sequence[str], **others: Update) -> Updates:
+        """Everything about the chat that the tab shows now, and `others`. What is being typed stays."""
         chat = conversation.chat
-        value: Any = {"value": {"text": question, "files": []} if question else None} if question or empties else {}
-        idle = chat.is_idle
+        drawn = messages(chat, conversation.coloured)
+        remember(conversation, {"panel": panel_of(chat), "chat": _key(drawn), "entry": str(chat.is_idle)})
         return only(
             names,
-            {
-                "chat": messages(chat, conversation.coloured),
-                "panel": last_panel(chat),
-                "entry": gr.MultimodalTextbox(**value, submit_btn=idle, stop_btn=not idle),
-                **self.parts(conversation),
-                **switched,
-            },
+            {"chat": drawn, "panel": panel_of(chat), "entry": _buttons(chat), **self.parts(conversation), **others},
         )
 
     def parts(self, conversation: Conversation) -> dict[str, Update]:
@@ -84,7 +73,16 @@ class ChatUpdates:
         return part
 
     def tell(self, tick: Tick) -> None:
-        """All of `CHAT_PARTS`."""
+        """All of `LOOKED_PARTS`."""
+        conversation = tick.conversation
+        chat = conversation.chat
+        drawn = messages(chat, conversation.coloured)
+        tick.tell("chat", _key(drawn), drawn, first=_key([]))
+        tick.tell("panel", panel_of(chat))
+        tick.tell("entry", str(chat.is_idle), _buttons(chat), first="True")
+        tick.tell("address", tab_markup.address(chat.address, tick.session))
+        tick.tell("typed", tab_markup.typed(*conversation.entry), first=tab_markup.typed(0, "", False))
+        tick.tell("notices", tab_markup.notices(conversation.notices), first="")
         for name, part in self.beside(tick.conversation).items():
             # The system prompt is empty at first, and somebody may be typing it already.
             tick.tell(name, part, first="" if name == "system" else None)
@@ -130,31 +128,41 @@ def _measured(chat: Chat) -> str:
     return comparison_markup.shown(measurement.measured)
 
 
-def totals_of(chat: Chat) -> Totals:
-    """Of all answers of a chat that has none at work. Those that are no measure are left out."""
-    return totals(turn.metrics for turn in chat.turns if turn.is_measure)
+def totals_of(turns: Sequence[Turn]) -> Totals:
+    """Of these answers. Those that are no measure are left out."""
+    return totals(turn.metrics for turn in turns if turn.is_measure)
 
 
-def live_panel(view: View, before: Update, chat: Totals) -> Update:
-    """The figures of an answer that is being made; `before` while there are none."""
-    if view.metrics is None or not view.method:
-        return before
-    return panel.panel(
-        view.metrics,
-        view.method,
-        has_documents=view.has_documents,
-        state=view.state,
-        has_states=view.has_states,
-        has_draft=view.has_draft,
-        chat=chat,
-    )
-
-
-def last_panel(chat: Chat) -> str:
-    """The figures of the last answer, which may have been written long ago."""
+def panel_of(chat: Chat) -> str:
+    """The figures of the last answer: of the one that is being made, or of one that was written long ago."""
+    view = chat.exchanges[-1].view if chat.exchanges else None
     turn = chat.turns[-1] if chat.turns else None
+    if view is not None and view.metrics is not None and view.method:
+        earlier = [one for one in chat.turns if view.is_final or one is not turn]
+        whole = totals_of(earlier)
+        if not view.is_final:
+            whole = whole.plus(view.metrics, replies=1)
+        return panel.panel(
+            view.metrics,
+            view.method,
+            has_documents=view.has_documents,
+            state=view.state,
+            has_states=view.has_states,
+            has_draft=view.has_draft,
+            chat=whole,
+        )
     if turn is None or not turn.metrics.steps:
-        return panel.empty(totals_of(chat))
+        return panel.empty(totals_of(chat.turns))
     return panel.panel(
-        turn.metrics, turn.method, has_documents=bool(turn.given), state=turn.state, chat=totals_of(chat)
+        turn.metrics, turn.method, has_documents=bool(turn.given), state=turn.state, chat=totals_of(chat.turns)
     )
+
+
+def _buttons(chat: Chat) -> Update:
+    """The entry's button: Send, or Stop while an answer is written."""
+    return gr.MultimodalTextbox(submit_btn=chat.is_idle, stop_btn=not chat.is_idle)
+
+
+def _key(drawn: Sequence[dict[str, str]]) -> str:
+    """What tells messages from others."""
+    return str(hash(tuple(message["content"] for message in drawn)))

@@ -18,7 +18,7 @@ from localspec.ui import comparison_markup, panel
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
-from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, only, warned
+from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, inform, only, warned
 
 
 class ComparisonPart(Part):
@@ -66,7 +66,7 @@ class ComparisonPart(Part):
         """Answer what stands in the entry, or else the last question, with every method."""
         question = ((entry or {}).get("text") or "").strip()
         if question and (entry or {}).get("files"):
-            gr.Info(texts.COMPARE_NO_FILES)
+            inform(texts.COMPARE_NO_FILES)
         return self._begin(self.conversation(request), settings, "compare", question)
 
     def halt(self, conversation: Conversation, about: str) -> Updates:

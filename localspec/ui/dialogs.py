@@ -7,16 +7,14 @@ from localspec.ui.elements import literal
 
 
 def quitting() -> str:
-    """The button that ends LocalSpec, and the dialog that `quit.js` takes from step to step."""
+    """The dialog that `quit.js` takes from step to step until LocalSpec has ended."""
     said = f"<h2>{texts.QUIT_SURE}</h2><p>{texts.QUIT_WHAT}</p>"
     buttons = (
         f'<button type="button" class="press warm" data-quit="now">{texts.QUIT}</button>'
         f'<button type="button" class="press quiet" data-quit="not" autofocus>{texts.CANCEL}</button>'
     )
-    first = f'<button type="button" class="press quiet" data-quit="ask" aria-label="{texts.QUIT_NAME}">'
     return (
-        f"<div>{first}{texts.QUIT}</button>"
-        f'<dialog data-step="ask" aria-label="{texts.QUIT_NAME}"><div class="ask">{said}{buttons}</div>'
+        f'<div><dialog data-step="ask" aria-label="{texts.QUIT_NAME}"><div class="ask">{said}{buttons}</div>'
         f'<div class="stopping" role="status"><p class="activity">{texts.QUITTING}</p></div>'
         f'<div class="stopped" role="status"><h2>{texts.QUIT_DONE}</h2><p>{texts.QUIT_DONE_ADVICE}</p></div>'
         "</dialog></div>"
@@ -24,12 +22,10 @@ def quitting() -> str:
 
 
 def keys() -> str:
-    """The button that shows what the keyboard can do, and the dialog that `keys.js` opens."""
+    """What the keyboard can do: the dialog that `keys.js` opens."""
     rows = "".join(f"<dt><kbd>{literal(key)}</kbd></dt><dd>{literal(does)}</dd>" for key, does in texts.KEYS_LIST)
-    first = f'<button type="button" class="press quiet" data-keys="show" aria-label="{texts.KEYS_NAME}">'
     return (
-        f"<div>{first}{texts.KEYS}</button>"
-        f'<dialog aria-label="{texts.KEYS_NAME}"><h2>{texts.KEYS}</h2><dl>{rows}</dl><p>{texts.KEYS_MAC}</p>'
+        f'<div><dialog aria-label="{texts.KEYS_NAME}"><h2>{texts.KEYS}</h2><dl>{rows}</dl><p>{texts.KEYS_MAC}</p>'
         f'<button type="button" class="press quiet" data-keys="close" autofocus>{texts.CLOSE}</button>'
         "</dialog></div>"
     )

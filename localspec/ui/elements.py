@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote, unquote
 
 from localspec import texts
@@ -11,14 +12,8 @@ from localspec.chat.citations import Citation
 from localspec.ui import maths
 
 _MEANING = re.compile(r"""[&<>"'\\`*_{}\[\]()#+\-.!|~$:]""")
-_CODE = re.compile(
-    r"(?P<fence>^ {0,3}(?P<mark>`{3,}|~{3,})[^\n]*(?:\n.*?)??(?:\n {0,3}(?P=mark)[`~]*[ \t]*$|\Z))"
-    r"|(?P<span>(?<![\\`])(?P<ticks>`{1,2})(?!`)[^`\n]+(?P=ticks)(?!`))",
-    re.DOTALL | re.MULTILINE,
-)
-_FENCE_LANGUAGE = re.compile(r"\A( {0,3}(?:`{3,}|~{3,}))[^\n]*")
-_MARKER = re.compile(r"(?<![\\!])\[(\d{1,3}(?:\s?[,;]\s?\d{1,3}){0,9})\](?!\()")
-"""Numbers of passages as models write them: [1], or [1, 2]."""
+_KEPT = {ord(character): f"&#{ord(character)};" for character in "-!$\n\r\t"}
+"""What could end a comment, be changed in it, or be taken for more."""
 
 
 def literal(text: str) -> str:
@@ -36,42 +31,9 @@ def some(names: Sequence[str]) -> str:
     return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")
 
 
-def answer(text: str, numbers: Collection[int] = ()) -> str:
-    """The model's Markdown with its tags shown instead of run, its pictures as text, and its formulas marked.
-
-    A document can make a model write anything: a picture from another computer would tell that computer what was
-    read. Code stays as it is (the page escapes it), but without a language that would be drawn as a diagram. Where one
-    of the `numbers` stands in brackets, it becomes a button that opens the passage.
-    """
-    parts: list[str] = []
-    end = 0
-    text = maths.unmarked(text)
-    for found in _CODE.finditer(text):
-        parts.append(_prose(text[end : found.start()], numbers))
-        code = found.group()
-        if found.group("fence") and "mermaid" in code.split("\n", 1)[0].casefold():
-            code = _FENCE_LANGUAGE.sub(r"\1", code, count=1)
-        parts.append(code)
-        end = found.end()
-    parts.append(_prose(text[end:], numbers))
-    return "".join(parts)
-
-
-def _prose(text: str, numbers: Collection[int]) -> str:
-    return "".join(maths.marked(part) if part.is_formula else _words(part.text, numbers) for part in maths.parts(text))
-
-
-def _words(text: str, numbers: Collection[int]) -> str:
-    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace("![", "!&#91;")
-    return _MARKER.sub(lambda found: _markers(found, numbers), safe) if numbers else safe
-
-
-def _markers(found: re.Match[str], numbers: Collection[int]) -> str:
-    """Numbers in brackets as buttons, if there is a passage for each of them."""
-    named = [int(number) for number in re.findall(r"\d+", found.group(1))]
-    if not all(number in numbers for number in named):
-        return found.group()
-    return "".join(cite(number, str(number), "marker") for number in named)
+def written(text: str) -> str:
+    """What a message says as it was written, for those who copy it (`copying.js`): a comment in one line of markup."""
+    return f"<!--written:{maths.unmarked(html.escape(text).translate(_KEPT))}-->"
 
 
 def cite(number: int, label: str, kind: str) -> str:
@@ -79,16 +41,6 @@ def cite(number: int, label: str, kind: str) -> str:
     # By name and not as data, because the chat's own cleaning keeps only attributes that it knows.
     title = texts.OPEN_PASSAGE.format(number=number)
     return f'<button type="button" class="cite {kind}" name="cite {number}" title="{title}">{label}</button>'
-
-
-def closed(text: str) -> str:
-    """Markdown that code may end in the middle of, so that what follows is no part of it."""
-    fences = [found for found in _CODE.finditer(text) if found.group("fence")]
-    if not fences or fences[-1].end() < len(text):
-        return text
-    mark = fences[-1].group("mark")
-    is_closed = re.search(rf"\n {{0,3}}{re.escape(mark)}[`~]*[ \t]*\Z", fences[-1].group())
-    return text if is_closed else f"{text}\n{mark}"
 
 
 def note(text: str, kind: str = "note") -> str:
@@ -121,7 +73,7 @@ def question(text: str, files: Sequence[str], number: int | None = None) -> str:
     if number is not None and text:
         # By name, as in `cite`.
         edit = f'<button type="button" class="act" name="edit {number}" title="{texts.EDIT_THIS}">{texts.EDIT}</button>'
-    return shown + (f'<div class="question">{lines(text)}{edit}</div>' if text else "")
+    return shown + (f'<div class="question">{lines(text)}{edit}</div>{written(text)}' if text else "")
 
 
 def meter(label: str, fraction: float) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gradio as gr
+
 from localspec import texts
 from localspec.endpoint.service import Service
 from localspec.ui import elements
-from localspec.ui.part import Part, Tick, closed, html
+from localspec.ui.part import Part, Tick, html
 
 ON, OFF, RENEW = "endpoint-on", "endpoint-off", "endpoint-token"
 PRESSES = (ON, OFF, RENEW)
@@ -19,7 +21,7 @@ class EndpointPart(Part):
 
     def build(self) -> None:
         """The switch, closed at first."""
-        with closed(texts.ENDPOINT, "endpoint-part"):
+        with gr.Column(elem_id="endpoint-part"):
             self.named["endpoint"] = html("endpoint")
 
     def tell(self, tick: Tick) -> None:

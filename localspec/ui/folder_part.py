@@ -16,7 +16,7 @@ from localspec.stores.documents.parse import SUPPORTED_SUFFIXES, ParseLimits
 from localspec.stores.library import Library
 from localspec.ui import elements, library_markup
 from localspec.ui.library_updates import LibraryUpdates
-from localspec.ui.part import QUICK, Part, Update, Updates, closed, html
+from localspec.ui.part import QUICK, Part, Update, Updates, closed, html, inform, warn
 
 
 class FolderPart(Part):
@@ -44,7 +44,7 @@ class FolderPart(Part):
             gr.Markdown(_rules(), sanitize_html=False)
         self.named["folders"] = html("folders")
 
-    def connect(self, method: gr.Radio, shown: list[gr.components.Component]) -> None:
+    def connect(self, method: gr.Dropdown, shown: list[gr.components.Component]) -> None:
         """`shown` as `LIBRARY_PARTS` says."""
         fields: list[gr.components.Component] = [self.path, self.watched, self.removes]
         gr.on([self.add.click, self.path.submit], self.add_folder, [*fields, method], [*fields, *shown], **QUICK)
@@ -59,7 +59,7 @@ class FolderPart(Part):
             wanted = typed_path(path)
             if wanted.is_file():
                 info = library.add(wanted, keeps_source=True)
-                gr.Info(elements.lines(texts.FILE_ADDED.format(name=info.name)))
+                inform(texts.FILE_ADDED.format(name=info.name))
             else:
                 library.watching.add(wanted, watched=watched, removes=removes)
             typed = ["", False, False]
@@ -72,14 +72,14 @@ class FolderPart(Part):
         `name`. Raises LocalSpecError."""
         problem = action.get("problem")
         if problem:
-            gr.Warning(elements.lines(texts.FOLDER_NOT_SENT.format(problem=str(problem))))
+            warn(texts.FOLDER_NOT_SENT.format(problem=str(problem)))
             return
         files = dropped_files(action.get("files"))
         counts = action.get("counts")
         counts = counts if isinstance(counts, dict) else {}
         left = texts.left_out({key: number for key, number in counts.items() if isinstance(number, int)})
         if not files:
-            gr.Warning(elements.lines(f"{texts.FOLDER_SENT_NONE} {left}".strip()))
+            warn(f"{texts.FOLDER_SENT_NONE} {left}".strip())
             return
         failures: list[str] = []
 
@@ -93,13 +93,13 @@ class FolderPart(Part):
                     failures.append(str(error))
             sent = texts.FOLDER_SENT if not added & before else texts.FOLDER_SENT_KNOWN
             said = sent.format(documents=texts.counted(len(added), "document"), library=library.name)
-            gr.Info(elements.lines(f"{said} {left}".strip()))
+            inform(f"{said} {left}".strip())
 
         self.updates.change(name, change)
         if failures:
             told = failures[: library_markup.SHOWN_FAILURES]
             more = len(failures) - len(told)
-            gr.Warning(elements.lines("\n".join([*told, *([texts.MORE.format(number=more)] if more else [])])))
+            warn("\n".join([*told, *([texts.MORE.format(number=more)] if more else [])]))
 
 
 def typed_path(text: str) -> Path:

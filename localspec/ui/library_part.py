@@ -13,10 +13,9 @@ from localspec.application.state import DOCUMENTS_LISTED, Application, Conversat
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.library import Library, library_name
-from localspec.ui import elements
 from localspec.ui.folder_part import FolderPart
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates, box
-from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Updates, hidden, html, mark, only, warned
+from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Updates, hidden, html, inform, mark, only, warned
 
 _ASKED = ("new", "rename", "delete", "again")
 _LONGEST_ACTION = 4_000_000
@@ -68,7 +67,7 @@ class LibraryPart(Part):
         self.named["learnt"] = html("learnt")
         self.press = hidden("press")
 
-    def connect(self, method: gr.Radio) -> None:
+    def connect(self, method: gr.Dropdown) -> None:
         """What is shown of a library depends on the `method` that is chosen."""
         parts = self.outputs
         shown = [self.library, *parts]
@@ -135,13 +134,13 @@ class LibraryPart(Part):
         elif do == "new":
             wanted = _kept(conversation, asked, lambda: library_name(text))
             if wanted in self.application.libraries.names():
-                gr.Info(elements.lines(texts.LIBRARY_IS_THERE.format(name=wanted)))
+                inform(texts.LIBRARY_IS_THERE.format(name=wanted))
             conversation.use_library(wanted)
         elif do == "rename":
             _kept(conversation, asked, lambda: self.application.rename_library(name, text))
         elif do == "delete" and asked == "delete":
             self.application.delete_library(name)
-            gr.Info(elements.lines(texts.LIBRARY_DELETED.format(name=name)))
+            inform(texts.LIBRARY_DELETED.format(name=name))
         elif do == "dropped":
             own = str(action.get("library", ""))
             self.folders.add_dropped(own if own in self.application.libraries.names() else name, action)

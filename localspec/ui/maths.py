@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 _INLINE = ("\u2061\u2062", "\u2062\u2061")
@@ -26,7 +25,7 @@ LONGEST = 4_000
 _LONGEST_INLINE = 400
 _DEEPEST = 30
 """Braces in braces: the page draws them by recursion."""
-_OPENING = re.compile(r"\\\\|\\\$|\$\$|\$|\\\[|\\\(")
+_OPENING = re.compile(r"\$\$|\$|\\\[|\\\(")
 _CLOSING = {"$$": "$$", "\\[": "\\]", "\\(": "\\)", "$": "$"}
 _EMPTY_LINE = re.compile(r"\n[ \t]*\n")
 _UNTAMED = re.compile(
@@ -41,12 +40,11 @@ _ORDINAL = re.compile(r"(?:th|st|nd|rd|s)(?![A-Za-z])")
 _NAMES = frozenset(("mod", "log", "ln", "exp", "sin", "cos", "tan", "max", "min", "lim", "det", "gcd", "lcm", "deg"))
 
 
-class Piece(NamedTuple):
-    """A piece of an answer: text, or the inside of a formula."""
+class Formula(NamedTuple):
+    """The inside of a formula, and whether it has a line for itself."""
 
     text: str
-    is_formula: bool = False
-    is_display: bool = False
+    is_display: bool
 
 
 def unmarked(text: str) -> str:
@@ -54,34 +52,26 @@ def unmarked(text: str) -> str:
     return text.translate(_MARKS)
 
 
-def parts(text: str) -> Iterator[Piece]:
-    """The pieces of `text`, which is no code: formulas and what stands between them. A formula that is not closed yet,
-    or that only looks like one, is text."""
-    start = position = 0
-    while opening := _OPENING.search(text, position):
-        mark, inside = opening.group(), opening.end()
-        position = inside
-        if mark not in _CLOSING:
-            continue
-        end = _end(text, mark, inside)
-        if end < 0:
-            continue
-        formula = text[inside:end]
-        after = end + len(_CLOSING[mark])
-        if not _is_formula(formula, mark, text[max(0, opening.start() - 1) : opening.start()], text[after:][:3]):
-            continue
-        if opening.start() > start:
-            yield Piece(text[start : opening.start()])
-        yield Piece(formula.strip(), True, mark in ("$$", "\\["))
-        start = position = after
-    if start < len(text):
-        yield Piece(text[start:])
+def formula_at(text: str, position: int) -> tuple[Formula, int] | None:
+    """The formula that begins at a position of `text`, which is no code, and where it ends. None where there is none;
+    one that is not closed yet, or that only looks like one, is text."""
+    opening = _OPENING.match(text, position)
+    if opening is None:
+        return None
+    mark, inside = opening.group(), opening.end()
+    end = _end(text, mark, inside)
+    if end < 0:
+        return None
+    formula, after = text[inside:end], end + len(_CLOSING[mark])
+    if not _is_formula(formula, mark, text[max(0, position - 1) : position], text[after:][:3]):
+        return None
+    return Formula(formula.strip(), mark in ("$$", "\\[")), after
 
 
-def marked(part: Piece) -> str:
+def marked(formula: Formula) -> str:
     """A formula as the page is to draw it."""
-    left, right = _DISPLAY if part.is_display else _INLINE
-    return f"{left}{html.escape(part.text)}{right}"
+    left, right = _DISPLAY if formula.is_display else _INLINE
+    return f"{left}{html.escape(formula.text)}{right}"
 
 
 def _end(text: str, mark: str, inside: int) -> int:

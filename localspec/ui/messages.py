@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from weakref import WeakKeyDictionary
@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from localspec import texts
 from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.origins import UNKNOWN, Origins, names
-from localspec.ui import elements
+from localspec.ui import answer_markup, elements
 from localspec.ui.panel import names_to_class
 
 _BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -56,13 +56,13 @@ def message(exchange: Exchange, coloured: bool = False) -> str:
         return drawing.plain
     if drawing.coloured is None:
         words = coloured_answer(turn.reply, turn.origins)
-        drawing.coloured = _joined([_thought(view, words), *_below(view)])
+        drawing.coloured = _joined(view, words)
     return drawing.coloured
 
 
 def answer(view: View) -> str:
-    """The assistant's message at this moment: Markdown that is safe to render."""
-    return _joined([_thought(view, elements.answer(view.text, view.given)), *_below(view)])
+    """The assistant's message at this moment, as the page is to be handed it."""
+    return _joined(view, answer_markup.answer(view.text, view.given))
 
 
 def _thought(view: View, said: str) -> str:
@@ -80,7 +80,7 @@ def _thought(view: View, said: str) -> str:
 def _below(view: View) -> list[str]:
     """What stands under the text, or instead of it."""
     parts = []
-    if not view.is_final and not view.text and not view.thinking:
+    if view.stopping or not (view.is_final or view.text or view.thinking):
         if view.fraction is None:
             parts.append(elements.note(view.activity, "activity"))
         else:
@@ -98,10 +98,10 @@ def _below(view: View) -> list[str]:
     return parts
 
 
-def _joined(parts: Sequence[str]) -> str:
-    # Blank lines end Markdown's paragraphs and lists, so that what follows is markup of its own.
-    text, *told = [part for part in parts if part] or [""]
-    return "\n\n".join([elements.closed(text) if told else text, *told])
+def _joined(view: View, said: str) -> str:
+    # Blank lines end blocks of HTML, so that what follows is markup of its own. What is copied is at the end.
+    parts = [_thought(view, said), *_below(view), elements.written(view.text) if view.text else ""]
+    return "\n\n".join(part for part in parts if part)
 
 
 def coloured_answer(text: str, origins: Origins) -> str:
@@ -114,7 +114,7 @@ def coloured_answer(text: str, origins: Origins) -> str:
     if not text:
         return ""
     if not origins:
-        return elements.answer(text) + "\n\n" + elements.note(texts.ORIGINS_UNKNOWN)
+        return answer_markup.answer(text) + "\n\n" + elements.note(texts.ORIGINS_UNKNOWN)
     runs = []
     for source, tokens in groupby(_whole(origins.pieces(text)), key=lambda piece: piece[1]):
         inside = "".join(f"<span>{_piece(piece)}</span>" for piece, _ in tokens)

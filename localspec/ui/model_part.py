@@ -33,7 +33,7 @@ from localspec.ui import elements, model_markup
 from localspec.ui.catalogue_part import LOOK_SECONDS, CataloguePart, ModelFolder
 from localspec.ui.model_markup import draft_status, status
 from localspec.ui.options import Number, load_settings
-from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, closed, html, remember, warned
+from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, html, remember, warn, warned
 
 LOADED_PARTS = ("status", "draft-status", "formats")
 """What tells of the loaded models."""
@@ -58,7 +58,7 @@ class ModelPart(Part):
 
     def build(self, choice: Choice) -> None:
         """All fields, closed at first; `choice` is what is loaded first."""
-        with closed(texts.MODEL, "model-part"):
+        with gr.Column(elem_id="model-part"):
             names = [entry.name for entry in available()]
             model, file, draft, context, layers, threads = fields_of(choice, names)
             self.model = self.named["models"] = gr.Dropdown(
@@ -115,7 +115,7 @@ class ModelPart(Part):
 
     def connect_opening(self, blocks: gr.Blocks) -> None:
         """What a tab is told when it is opened."""
-        blocks.load(self.open, self.fields, self.fields, show_progress="hidden", api_visibility="private")
+        blocks.load(self.open, self.fields, self.fields, **QUICK)
 
     def tell(self, tick: Tick) -> None:
         """What is loaded, what could be, and whether what is picked fits."""
@@ -222,7 +222,7 @@ class ModelPart(Part):
                     raise OutOfMemoryError(fit_sentence(found), advice)
                 models.load(choice.model, choice.settings, choice.draft, keep=True)
         except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
+            warn(str(error))
             return gr.skip(), gr.skip(), shown
         self._tell_again(request)
         return status(self.application), draft_status(models.draft), gr.skip()

@@ -1,18 +1,19 @@
-"""The page: which parts there are, where they stand, and what connects them: buttons inside markup, and the tick."""
+"""The page: which parts there are, where they stand, and what connects them: buttons inside markup, and looks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import gradio as gr
 
 from localspec import texts
+from localspec.application.changes import ANSWER
 from localspec.application.remembered import Choice
-from localspec.application.state import Application
+from localspec.application.state import Application, Conversation
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
-from localspec.ui import dialogs, elements, endpoint_part
+from localspec.ui import dialogs, elements, endpoint_part, page_markup
 from localspec.ui.chat_list_part import ChatListPart
 from localspec.ui.chat_part import ChatPart
 from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS, ChatUpdates
@@ -23,10 +24,8 @@ from localspec.ui.library_part import LibraryPart, pressed
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
 from localspec.ui.model_part import ModelPart
 from localspec.ui.options import SAMPLING_ORDER
-from localspec.ui.part import EACH, QUICK, Part, Tick, Updates, html, only, warned
+from localspec.ui.part import EACH, QUICK, Part, Tick, Updates, hidden, html, identity, only, tab, warned
 from localspec.ui.settings_part import MethodPart, ReadingPart, SamplingPart, SystemPart
-
-TICK_SECONDS = 1.5
 
 
 class Page:
@@ -47,7 +46,8 @@ class Page:
         self.system = SystemPart(application)
         self.sampling = SamplingPart(application)
         self.endpoint = endpoint_part.EndpointPart(application)
-        self._actions = {
+        self._actions: dict[str, Callable[[Conversation, str], Updates]] = {
+            "dismiss": self.dismiss,
             **self.chat_list.actions,
             **self.comparison.actions,
             "edit": self.chat.edit,
@@ -65,40 +65,54 @@ class Page:
 
     def build(self, choice: Choice | None = None) -> None:
         """Make the components inside the current Blocks. `choice` is what is loaded first."""
+        self.chat.build_told()
         with gr.Row(elem_id="columns"):
-            with gr.Column(scale=0, min_width=200, elem_id="chats-column"):
+            with gr.Column(scale=0, min_width=0, elem_id="chats-column"):
+                with gr.Row(elem_id="chats-head"):
+                    html("title", f"<h1>{texts.TITLE}</h1>")
+                    self.chat.build_new()
                 self.chat_list.build()
-            with gr.Column(scale=7, min_width=320, elem_id="chat-column"):
+            with gr.Column(scale=1, min_width=0, elem_id="chat-column"):
                 self._build_chat()
-            with gr.Column(scale=4, min_width=300, elem_id="side-column"):
-                self.method.build()
+            with gr.Column(scale=0, min_width=0, elem_id="panel-column"):
+                html("panel-head", page_markup.panel_head())
+                self.method.build_explained()
                 self.comparison.build()
-                with gr.Accordion(texts.DOCUMENTS, open=True, elem_id="documents-part"):
-                    self.library.build()
-                    self.embedders.build()
-                self.models.build(choice or Choice())
-                self.models.catalogue.build()
-                self.system.build()
-                self.sampling.build()
-                self.endpoint.build()
+        with gr.Column(elem_id="settings"):
+            self._build_settings(choice or Choice())
+        self.citing.build()
+        for name, drawn in (("keys", dialogs.keys()), ("quit", dialogs.quitting()), ("watch", dialogs.watching())):
+            html(name, drawn)
+        self.look = hidden("look")
 
     def _build_chat(self) -> None:
         with gr.Row(elem_id="heading"):
-            gr.Button(texts.CHATS, size="sm", scale=0, min_width=70, elem_id="toggle-chats")
-            html("title", f"<h1>{texts.TITLE}</h1>")
+            html("chats-button", page_markup.chats_button())
             self.models.build_status()
-            self.chat.build_new()
-            html("keys", dialogs.keys())
-            html("quit", dialogs.quitting())
-            html("watch", dialogs.watching())
+            html("heading-buttons", page_markup.heading_buttons())
         self.models.catalogue.build_card()
         self.chat.build_messages()
-        self.citing.build()
         self.chat.build_below()
+        self.chat.build_entry()
         with gr.Row(elem_id="asking"):
             self.library.build_active()
             self.reading.build()
-        self.chat.build_entry()
+            self.method.build()
+
+    def _build_settings(self, choice: Choice) -> None:
+        """A dialog with tabs (`settings.js`); all of its fields are in the page from the start."""
+        html("settings-head", page_markup.settings_head())
+        with tab("model"):
+            self.models.build(choice)
+            self.models.catalogue.build()
+        with tab("sampling"):
+            self.system.build()
+            self.sampling.build()
+        with tab("documents"):
+            self.library.build()
+            self.embedders.build()
+        with tab("endpoint"):
+            self.endpoint.build()
 
     def connect(self, blocks: gr.Blocks) -> None:
         """Tie the handlers to the components, inside the `blocks` that hold them."""
@@ -118,9 +132,8 @@ class Page:
         # Not "always_last": one action may be an answer that goes on for minutes.
         act.change(self.act, [act, *settings], self.named(ALL_PARTS), **EACH)
         press.change(self.press, [press, method], self.library.outputs, **QUICK)
-        gr.Timer(TICK_SECONDS).tick(self.refresh, method, self.named(self._told), **QUICK)
+        self.look.change(self.refresh, [self.look, method], self.named(self._told), **QUICK)
         self.models.connect_opening(blocks)
-        blocks.unload(self.leave)
 
     @property
     def settings(self) -> list[gr.components.Component]:
@@ -136,22 +149,26 @@ class Page:
 
     # -- what concerns several parts ------------------------------------------------------------------------------
 
-    def act(self, request: gr.Request, wanted: str, *settings: Any) -> Iterator[Updates]:  # noqa: ANN401
+    def act(self, request: gr.Request, wanted: str, *settings: Any) -> Updates:  # noqa: ANN401
         """One of the buttons inside markup that are about chats. `page.js` writes a count, the button's name, and what
         it is about."""
         conversation = self.chat.conversation(request)
         name, _, about = wanted.partition(" ")[2].partition(" ")
         if name == "continue":
-            for updates in self.chat.go_on(conversation, settings):
-                yield (*updates, *(gr.skip() for _ in ALL_PARTS[len(REPLY_PARTS) :]))
-            return
+            updates = self.chat.go_on(conversation, settings)
+            return (*updates, *(gr.skip() for _ in ALL_PARTS[len(REPLY_PARTS) :]))
         action = self._actions.get(name)
         try:
-            yield action(conversation, about) if action is not None else only(ALL_PARTS, {})
+            return action(conversation, about) if action is not None else only(ALL_PARTS, {})
         except LocalSpecError as error:
-            gr.Warning(elements.lines(str(error)))
+            conversation.warn(str(error), "action")
             conversation.listed.settle()
-            yield self.chat.updates.beside_only(conversation)
+            return self.chat.updates.beside_only(conversation)
+
+    def dismiss(self, conversation: Conversation, about: str) -> Updates:
+        """Close a notice."""
+        conversation.dismiss(identity(about))
+        return only(ALL_PARTS, {})
 
     def press(self, wanted: str, method: str, request: gr.Request) -> Updates:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
@@ -165,14 +182,27 @@ class Page:
             return self.library.answer_press(name, own, method, self.library.conversation(request))
         return only(LIBRARY_PARTS, {})
 
-    def refresh(self, method: str, request: gr.Request) -> Updates:
-        """What changes by itself; only what has changed since this tab was last told."""
-        tick = Tick(self.chat.conversation(request), method)
-        for part in self.parts:
+    def refresh(self, wanted: str, method: str, request: gr.Request) -> Updates:
+        """What has changed since this tab was last told. `changes.js` writes the kind of the change, a count, and the
+        chat that the page's address names."""
+        kind, _, rest = wanted.partition(" ")
+        session = str(request.session_hash)
+        conversation = self.application.conversation(session, looks=True)
+        if not conversation.opened:
+            conversation.opened = True
+            self._open(conversation, rest.partition(" ")[2])
+        tick = Tick(conversation, method, session)
+        for part in (self.chat,) if kind == ANSWER else self.parts:
             part.tell(tick)
         tick.end()
         return only(self._told, tick.updates)
 
-    def leave(self, request: gr.Request) -> None:
-        """The tab was closed."""
-        self.application.leave(str(request.session_hash))
+    def _open(self, conversation: Conversation, address: str) -> None:
+        """Show the chat that an address names, with its library, if there is such a one."""
+        chat = self.application.addressed(address)
+        if chat is None or conversation.chat.exchanges:
+            return
+        conversation.show(chat)
+        if chat.library != conversation.library and chat.library in self.application.libraries.names():
+            conversation.use_library(chat.library)
+            conversation.switched = True

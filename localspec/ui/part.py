@@ -5,20 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import gradio as gr
 
 from localspec.application.state import Application, Conversation
 from localspec.errors import LocalSpecError
-from localspec.ui import elements
 
 Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
 Updates = tuple[Update, ...]
 
-QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "concurrency_limit": None}
-"""The options of every handler. One limit per handler: what happens beside a running reply never waits for it."""
+QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
+"""The options of every handler. None goes by Gradio's queue, which wakes a thousand times a second while it is empty,
+and lets a page wait for answers; so none may give more than one, and what is to be said goes by `warn` and `inform`."""
 LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 EACH: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
@@ -33,6 +34,11 @@ def hidden(name: str) -> gr.Textbox:
     return gr.Textbox(visible="hidden", elem_id=name)
 
 
+def tab(name: str) -> gr.Column:
+    """A tab of the settings, which `settings.js` shows and hides."""
+    return gr.Column(elem_id=f"tab-{name}", elem_classes="settings-tab")
+
+
 def closed(label: str, name: str) -> gr.Accordion:
     """A closed accordion whose fields are in the page from the start.
 
@@ -43,13 +49,31 @@ def closed(label: str, name: str) -> gr.Accordion:
     return gr.Accordion(label, open=is_open, elem_id=name)
 
 
+_CALLER: ContextVar[Conversation | None] = ContextVar("caller", default=None)
+"""The tab whose request is being handled"""
+
+
+def warn(text: str, topic: str = "") -> None:
+    """Tell the person at the tab at work what went wrong; about a topic, the newest counts."""
+    conversation = _CALLER.get()
+    if conversation is not None:
+        conversation.warn(text, topic)
+
+
+def inform(text: str, topic: str = "") -> None:
+    """Tell the person at the tab at work something that goes away by itself."""
+    conversation = _CALLER.get()
+    if conversation is not None:
+        conversation.inform(text, topic)
+
+
 @contextmanager
-def warned() -> Iterator[None]:
+def warned(topic: str = "") -> Iterator[None]:
     """What goes wrong inside is said to the person, and nothing more is done inside."""
     try:
         yield
     except LocalSpecError as error:
-        gr.Warning(elements.lines(str(error)))
+        warn(str(error), topic)
 
 
 class Part:
@@ -67,17 +91,21 @@ class Part:
         """What there is to see in a tab now."""
 
     def conversation(self, request: gr.Request) -> Conversation:
-        """The tab that a request comes from."""
-        return self.application.conversation(str(request.session_hash))
+        """The tab that a request comes from. Whatever is done for it may be seen in others: they are told."""
+        conversation = self.application.conversation(str(request.session_hash))
+        _CALLER.set(conversation)
+        return conversation
 
 
 class Tick:
     """What a tab is told now: of each part of the page, only what has changed since it was last told."""
 
-    def __init__(self, conversation: Conversation, method: str) -> None:
+    def __init__(self, conversation: Conversation, method: str, session: str = "") -> None:
         self.conversation = conversation
         self.method = method
         """the method that is chosen in the tab"""
+        self.session = session
+        """Gradio's name of the tab"""
         self.updates: dict[str, Update] = {}
         """what to send, by the name of the component"""
         self._seen = conversation.seen  # another library begins a new one

@@ -17,9 +17,10 @@ from localspec.errors import LocalSpecError
 from localspec.models.llama import MAX_ROWS
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import DocumentInfo
+from localspec.ui import elements
 from localspec.ui.model_markup import alone
 from localspec.ui.options import ALL, NONE, PASSAGES, is_without
-from localspec.ui.part import QUICK, Part, Tick, Update, closed, html, remember, warned
+from localspec.ui.part import QUICK, Part, Tick, html, remember, warned
 from localspec.ui.preset_part import PresetPart
 
 _MOST = 200
@@ -33,27 +34,35 @@ class MethodPart(Part):
 
     def build(self) -> None:
         """The switch."""
-        self.method = gr.Radio(
+        self.method = gr.Dropdown(
             [(METHODS[name].label, name) for name in listed()],
             value=DEFAULT_METHOD,
             label=texts.METHOD,
-            info=METHODS[DEFAULT_METHOD].explanation,
+            show_label=False,
+            container=False,
+            filterable=False,
+            scale=0,
+            min_width=130,
             elem_id="method",
         )
+
+    def build_explained(self) -> None:
+        """What the chosen method does, and why it goes without what it needs."""
+        self.explained = html("method-explained", elements.paragraph(METHODS[DEFAULT_METHOD].explanation, "quiet"))
         self.named["alone"] = html("alone")
 
     def connect(self) -> None:
         """Tie the handler."""
-        self.method.change(explain, self.method, self.method, **QUICK)
+        self.method.change(explain, self.method, self.explained, **QUICK)
 
     def tell(self, tick: Tick) -> None:
         """Whether it goes without a draft model."""
         tick.tell("alone", alone(self.application.models.draft, tick.method))
 
 
-def explain(method: str) -> Update:
-    """What the chosen method does, beside the switch."""
-    return gr.Radio(info=METHODS[method].explanation)
+def explain(method: str) -> str:
+    """What the chosen method does."""
+    return elements.paragraph(METHODS[method].explanation, "quiet")
 
 
 class ReadingPart(Part):
@@ -120,7 +129,7 @@ class SystemPart(Part):
 
     def build(self) -> None:
         """The field, closed at first."""
-        with closed(texts.SYSTEM, "system-part"):
+        with gr.Column(elem_id="system-part"):
             self.field = self.named["system"] = gr.Textbox(
                 label=texts.SYSTEM,
                 show_label=False,
@@ -161,7 +170,7 @@ class SamplingPart(Part):
 
     def build(self) -> None:
         """All of it, closed at first."""
-        with closed(texts.ADVANCED, "advanced-part"):
+        with gr.Column(elem_id="advanced-part"):
             self.presets.build()
             self.named["sampling"] = self.presets.choice
             self._build_sampling()

@@ -106,7 +106,7 @@ def test_what_documents_and_their_names_say_does_nothing(
     visit.pick_library("![x](x.png) & [a](b) $e$ `c`", running.home)
     visit.page.locator("#library input").fill('<img src=x onerror="window.hit=20">')
     visit.page.locator("#library input").press("Enter")
-    expect(visit.page.locator(".toast-body")).to_contain_text("<img src=x onerror=")
+    expect(visit.page.locator(".notice")).to_contain_text("<img src=x onerror=")
     document = tmp_path / f"<img src=x onerror=window.hit=21> ![x](http:127.0.0.1:{attacker.port}) heron.md"
     document.write_text(
         "# The heron\n\nThe heron stands still.\n\n" + "\n\n".join(pictures(attacker)), encoding="utf-8"
@@ -193,7 +193,7 @@ def test_imported_chats_do_nothing(visit: ChatVisit, attacker: Evil, tmp_path: P
     file = tmp_path / "chats.json"
     file.write_text("".join(as_json(chats)), encoding="utf-8")
     visit.page.locator("#chats-column input[type=file]").set_input_files(file)
-    expect(visit.page.locator(".toast-body")).to_contain_text("1 chat imported.")
+    expect(visit.page.locator(".notice")).to_contain_text("1 chat imported.")
     expect(visit.row("cormorant")).to_be_visible()
     visit.open("cormorant")
     expect(visit.answers).to_have_count(len(turns))

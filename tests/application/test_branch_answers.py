@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from localspec import texts
+from localspec.application.asking import Asked
 from localspec.application.branching import edit_answer, edited, show_sibling
 from localspec.application.chats import Chat, View
 from localspec.application.measuring import Measurement
@@ -40,13 +42,15 @@ def application(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applicatio
 
 
 def answer(
-    application: Application, tab: Conversation, question: str = "", options: ReplyOptions = OPTIONS, **more: object
-) -> View:
-    """The last view of an answer, as the page has it."""
-    tab.chat.reply = task = ReplyTask(application, tab, question, (), options, **more)  # type: ignore[arg-type]
+    application: Application, tab: Conversation, question: str = "", options: ReplyOptions = OPTIONS, **more: Any
+) -> View:  # fmt: skip
+    """The last view of an answer, as the page has it. `instead_of` is an exchange."""
+    tab.chat.reply = task = ReplyTask(application, tab, Asked(question, **more), options)
     task.start()
-    *_, view = task.views()
-    assert task.wait(20)
+    assert task.wait(60)
+    view = tab.chat.exchanges[-1].view
+    assert view is not None
+    assert view.is_final
     assert view.error is None
     return view
 

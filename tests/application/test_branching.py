@@ -15,7 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localspec import texts
+from localspec.application.asking import Asked
 from localspec.application.branching import edit_answer, show_found, show_sibling, show_turn, take_back
+from localspec.application.changes import ALL
 from localspec.application.chats import Chat, Exchange, View
 from localspec.application.replying import ReplyTask
 from localspec.application.state import Application, Conversation
@@ -288,7 +290,7 @@ def test_nothing_is_changed_while_an_answer_is_written(application: Application)
     talk.do("ask", 0, 0)
     talk.do("retry", 0, 0)
     chat = talk.chat
-    chat.reply = ReplyTask(application, Conversation(chat=chat), "Another?", (), ReplyOptions())
+    chat.reply = ReplyTask(application, Conversation(chat=chat), Asked("Another?"), ReplyOptions())
     attempts: list[Callable[[], object]] = [
         lambda: show_sibling(application, chat, 0, 0),
         lambda: show_turn(application, chat, 0),
@@ -299,7 +301,21 @@ def test_nothing_is_changed_while_an_answer_is_written(application: Application)
         with pytest.raises(SettingsError, match=texts.BUSY):
             attempt()
     chat.reply = None
+    del chat.exchanges[1:]  # the one that was asked has its place at once
     talk.check()
+
+
+def test_tabs_that_show_the_chat_hear_of_it(application: Application) -> None:
+    talk = Talk(application)
+    talk.do("ask", 0, 0)
+    talk.do("retry", 0, 0)
+    heard: list[str] = []
+    end = application.changes.listen(heard.append)
+    for kind in ("switch", "edit answer", "take back"):
+        heard.clear()
+        talk.do(kind, 0, 0)
+        assert ALL in heard
+    end()
 
 
 def test_what_is_not_there_is_refused(application: Application) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from localspec import texts
 from localspec.chat.methods import METHODS
-from localspec.chat.report import DRAFT_LEFT_OUT, LONG_IDLE, NO_STATES, SEARCHES_ALONE, verdict
+from localspec.chat.report import DRAFT_LEFT_OUT, LONG_IDLE, NO_STATES, SEARCHES_ALONE, same_again, verdict
+from localspec.chat.turn import MadeWith, ReplyOptions, Turn
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.speculation.metrics import ReplyMetrics
 
 
@@ -113,3 +116,25 @@ def test_auto_says_when_it_left_the_draft_model_out() -> None:
     made.drafted_by_source = {}
     made.tokens = LONG_IDLE - 1
     assert DRAFT_LEFT_OUT not in verdict(made, "auto", has_documents=True), "too early to tell"
+
+
+def turn(reply: str, temperature: float, seed: int, *, is_known: bool = True) -> Turn:
+    made = MadeWith(ReplyOptions(sampling=SamplingSettings(temperature=temperature, seed=seed)), "weights")
+    return Turn("Q", "Q", reply=reply, finish="end", made_with=made if is_known else None)
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (turn("a", 0.7, 5), turn("a", 0.0, 6), texts.SAME_AGAIN),
+        (turn("a", 0.0, 5, is_known=False), turn("a", 0.0, 6), texts.SAME_AGAIN),
+        (turn("a", 0.7, 5), turn("a", 0.7, 5), texts.SAME_SEED),
+        (turn("a", 0.7, 5), turn("a", 0.7, 6), ""),
+        (turn("a", 0.7, 5, is_known=False), turn("a", 0.7, 5), ""),
+        (turn("a", 0.0, 5), turn("b", 0.0, 5), ""),
+        (turn("a", 0.0, 5), turn("a", 0.0, 5, is_known=False), ""),
+    ],
+)
+def test_why_an_answer_is_the_same_again_is_said_where_it_is_known(before: Turn, now: Turn, said: str) -> None:
+    assert same_again(before, now) == said
+    assert same_again(now, now) == "", "nothing new was made"

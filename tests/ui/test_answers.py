@@ -277,6 +277,7 @@ def test_presets_set_the_fields_and_a_broken_file_breaks_nothing(visit: AnswerVi
     visit.pick("#sampling-preset", "Creative")
     expect(temperature).to_have_value("1.1")
     # What the model is recommended does not come back by itself, and an empty seed stays empty.
+    expect(page.locator("#seed input, #seed textarea")).to_have_value("")
     visit.settings |= {"temperature": 1.1, "top_k": 0, "repeat_penalty": 1.05, "seed": "", "sampling": "Creative"}
     visit.longest(4)
     visit.ask("Say hello.")

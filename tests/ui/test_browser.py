@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -111,24 +112,40 @@ class Visit:
         """Wait for the last figures of the question that was sent last."""
         expect(self.page.locator(f"#panel section[data-state={state}]:not([data-old])")).to_be_attached()
 
+    @contextmanager
+    def settings_tab(self, name: str) -> Iterator[Locator]:
+        """Inside, this tab of the settings is open; they are closed behind it, unless they were open before."""
+        tab = self.page.locator(f"#tab-{name}")
+        was_open = self.page.locator("#settings").is_visible()
+        if not was_open:
+            self.page.locator("[data-view=settings]").click()
+        if not tab.is_visible():
+            self.page.locator(f"#to-{name}").click()
+        expect(tab).to_be_visible()
+        yield tab
+        if not was_open:
+            self.page.locator("[data-view=close-settings]").click()
+            expect(self.page.locator("#settings")).to_be_hidden()
+
     def choose(self, method: str) -> None:
-        self.page.locator("#method").get_by_label(method, exact=True).check()
+        self.page.locator("#method input").click()
+        self.page.get_by_role("option", name=method, exact=True).click()
+        expect(self.page.locator("#method input")).to_have_value(method)
         self.settings["method"] = next(name for name, known in METHODS.items() if known.label == method)
 
     def size_trees(self, preset: str) -> None:
-        """By what rows cost on this `device`, or as in the `paper`. The part with the choice is open."""
-        self.page.locator("#advanced-part").get_by_label(preset, exact=True).check()
+        """By what rows cost on this `device`, or as in the `paper`."""
+        with self.settings_tab("sampling") as tab:
+            tab.get_by_label(preset, exact=True).check()
         self.settings["preset"] = preset
 
     def advanced(self, name: str, field: Locator, value: str | int | None) -> None:
-        """Set a field of the part that is closed at first; None empties it."""
-        if not field.is_visible():
-            self.page.locator("#advanced-part > button").click()
+        """Set a field of the settings; None empties it."""
+        with self.settings_tab("sampling"):
+            field.fill("" if value is None else str(value))
+            field.blur()
             self.settle()
-        field.fill("" if value is None else str(value))
-        field.blur()
-        self.settle()
-        expect(field).to_have_value("" if value is None else str(value))
+            expect(field).to_have_value("" if value is None else str(value))
         self.settings[name] = value
 
     def settle(self) -> None:
@@ -164,10 +181,11 @@ class Visit:
 
     def pick_library(self, name: str, home: Path) -> None:
         """Begin a library, and wait until the server has switched this tab to it."""
-        field = self.page.locator("#library input")
-        field.fill(name)
-        field.press("Enter")
-        field.blur()
+        with self.settings_tab("documents"):
+            field = self.page.locator("#library input")
+            field.fill(name)
+            field.press("Enter")
+            field.blur()
         limit = time.monotonic() + LONG / 1000
         while not (home / "stores" / name).exists():
             assert time.monotonic() < limit, f"The server did not switch to {name}"
@@ -191,8 +209,8 @@ class Visit:
 
 
 def _is_question(request: Request) -> bool:
-    """Whether this is what the entry sends, not the timer or another component."""
-    if not request.url.endswith("/queue/join") and "/queue/join?" not in request.url:
+    """Whether this is what the entry sends, not a look or another component."""
+    if "/run/predict" not in request.url:
         return False
     data = json.loads(request.post_data or "{}").get("data")
     return bool(data) and isinstance(data[0], dict) and "text" in data[0]
@@ -209,7 +227,7 @@ def visit(browser: Browser, running: RunningApp, request: pytest.FixtureRequest)
     context.close()
 
 
-def test_what_is_typed_as_the_advanced_part_opens_stays(browser: Browser, running: RunningApp) -> None:
+def test_what_is_typed_as_the_settings_open_stays(browser: Browser, running: RunningApp) -> None:
     context = browser.new_context()
     visited = Visit(context, running)
     field = visited.page.locator("#max-tokens input")
@@ -218,7 +236,8 @@ def test_what_is_typed_as_the_advanced_part_opens_stays(browser: Browser, runnin
     # Faster than any person: no frame is drawn between the opening and the input.
     kept = visited.page.evaluate(
         """async () => {
-          document.querySelector("#advanced-part > button").click();
+          document.querySelector("[data-view=settings]").click();
+          document.querySelector("#to-sampling").click();
           const field = document.querySelector("#max-tokens input");
           field.value = "7";
           field.dispatchEvent(new Event("input", {bubbles: true}));
@@ -228,6 +247,8 @@ def test_what_is_typed_as_the_advanced_part_opens_stays(browser: Browser, runnin
     )
     assert kept == "7"
     expect(field).to_be_visible()
+    visited.page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
     visited.settings["max_tokens"] = 7
     visited.ask("Count to one hundred.")
     assert 0 < int(visited.figure("tokens")) <= 7
@@ -294,8 +315,9 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.page.locator("#new-chat").click()
     expect(visit.answers).to_have_count(0)
     expect(visit.panel).to_have_attribute("data-state", "empty")
-    visit.page.get_by_role("button", name="Remove lighthouse.pdf").click()
-    expect(visit.page.locator("#documents")).to_contain_text("No documents")
+    with visit.settings_tab("documents"):
+        visit.page.get_by_role("button", name="Remove lighthouse.pdf").click()
+        expect(visit.page.locator("#documents")).to_contain_text("No documents")
     visit.assert_quiet()
 
 
@@ -337,7 +359,7 @@ def test_errors_are_said_and_nothing_typed_is_lost(visit: Visit) -> None:
     # A field that is empty is named; what was typed stays in the entry.
     visit.longest(None)
     visit.send("What is left of this?")
-    expect(visit.page.locator(".toast-body")).to_contain_text("longest answer is empty")
+    expect(visit.page.locator(".notice")).to_contain_text("longest answer is empty")
     expect(visit.entry).to_have_value("What is left of this?")
 
     # An error inside the reply stands in the chat, and the question comes back.
@@ -355,9 +377,9 @@ def test_errors_are_said_and_nothing_typed_is_lost(visit: Visit) -> None:
 def test_model_that_cannot_be_loaded_leaves_the_one_before(visit: Visit, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(64))
-    visit.page.locator("#model-part > button").click()
-    visit.page.locator("#model-file textarea, #model-file input").fill(str(broken))
-    visit.page.locator("#load").click()
+    with visit.settings_tab("model"):
+        visit.page.locator("#model-file textarea, #model-file input").fill(str(broken))
+        visit.page.locator("#load").click()
     expect(visit.page.locator("#status .problem")).to_contain_text("broken.gguf")
     expect(visit.page.locator("#status [data-model=ready]")).to_be_visible(timeout=LONG)
     expect(visit.ask("Say hello.")).not_to_contain_text("No answer")

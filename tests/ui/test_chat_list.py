@@ -198,19 +198,3 @@ def test_what_is_not_in_the_chat_is_taken_back_alone() -> None:
     chat.cut(0)
     assert chat.turns == []
     assert messages(chat) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("```py\ncode", "```py\ncode\n```"),
-        ("```py\ncode\n```", "```py\ncode\n```"),
-        ("```py\ncode\n```\nmore", "```py\ncode\n```\nmore"),
-        ("~~~~\ncode\n~~~", "~~~~\ncode\n~~~\n~~~~"),
-        ("```\na\n```\n```\nb", "```\na\n```\n```\nb\n```"),
-        ("`a", "`a"),
-        ("", ""),
-    ],
-)
-def test_code_that_an_answer_ends_in_holds_nothing_that_is_said_below(text: str, shown: str) -> None:
-    assert elements.closed(text) == shown

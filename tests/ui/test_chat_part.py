@@ -304,7 +304,7 @@ def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) ->
     # Retry: the last answer anew; with the same settings it is the same, and that is said.
     before = visit.text_of(visit.answers.last)
     visit.page.get_by_role("button", name="Retry").click()
-    expect(visit.page.locator(".toast-body")).to_contain_text("The same answer came again")
+    expect(visit.page.locator(".notice")).to_contain_text("The same answer came again")
     visit.wait()
     expect(visit.questions).to_have_count(3)
     assert visit.text_of(visit.answers.last) == before
@@ -334,7 +334,7 @@ def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) ->
     expect(visit.entry).to_have_value("Name a colour.")
     visit.grammar("root ::= (")
     visit.send("Name a number.")
-    expect(visit.page.locator(".toast-body").last).to_contain_text(texts.KEPT_BEFORE)
+    expect(visit.page.locator(".notice").last).to_contain_text(texts.KEPT_BEFORE)
     expect(visit.entry).to_have_value("Name a number.")
     expect(visit.questions).to_have_count(2)
     assert visit.text_of(visit.answers.first) == first
@@ -389,7 +389,7 @@ def test_chats_are_exported_and_imported(visit: ChatVisit, tmp_path: Path) -> No
     edited = tmp_path / "edited.json"
     edited.write_text(json.dumps({**json.loads(one.read_text()), "conversations": [conversation]}))
     bring(edited)
-    expect(visit.page.locator(".toast-body")).to_contain_text("1 chat imported.")
+    expect(visit.page.locator(".notice")).to_contain_text("1 chat imported.")
     expect(visit.rows).to_have_count(number + 1)
     visit.open("Brought from elsewhere")
     expect(visit.questions).to_contain_text("Export this, please.")
@@ -400,7 +400,7 @@ def test_chats_are_exported_and_imported(visit: ChatVisit, tmp_path: Path) -> No
     conversation["turns"][0]["reply"] = 5
     broken.write_text(json.dumps({**json.loads(one.read_text()), "conversations": [conversation]}))
     bring(broken)
-    expect(visit.page.locator(".toast-body").last).to_contain_text("question 1: “reply” must be a text")
+    expect(visit.page.locator(".notice").last).to_contain_text("question 1: “reply” must be a text")
     expect(visit.rows).to_have_count(number + 1)
     visit.assert_quiet()
 

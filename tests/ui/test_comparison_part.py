@@ -129,7 +129,7 @@ def test_an_answer_that_came_from_elsewhere_is_not_marked_and_says_so(visit: Mea
 
 def test_an_answer_is_measured_beside_plain_decoding(visit: Measuring, app: RunningApp) -> None:
     visit.page.locator("#measure-plain").click()
-    expect(visit.page.locator(".toast-body")).to_contain_text(texts.MEASURE_NOTHING.rstrip("."))
+    expect(visit.page.locator(".notice")).to_contain_text(texts.MEASURE_NOTHING.rstrip("."))
 
     visit.ask("When was the first lighthouse built?")
     visit.ask(REPEAT)
@@ -163,7 +163,7 @@ def test_an_answer_is_measured_beside_plain_decoding(visit: Measuring, app: Runn
 
 def test_methods_are_compared_on_what_is_typed_and_the_chat_stays(visit: Measuring, app: RunningApp) -> None:
     visit.page.locator("#compare-methods").click()
-    expect(visit.page.locator(".toast-body")).to_contain_text(texts.COMPARE_NOTHING.rstrip("."))
+    expect(visit.page.locator(".notice")).to_contain_text(texts.COMPARE_NOTHING.rstrip("."))
     visit.entry.fill(REPEAT)
     visit.page.locator("#compare-methods").click()
     expect(visit.measured).to_contain_text(REPEAT)
@@ -186,7 +186,7 @@ def test_methods_are_compared_on_what_is_typed_and_the_chat_stays(visit: Measuri
     visit.page.locator("#compare-methods").click()
     expect(visit.line("plain").locator("[data-figure=tokens]")).to_be_visible()
     visit.page.locator("#measure-plain").click()
-    expect(visit.page.locator(".toast-body").last).to_contain_text(re.compile("measured already|no answer"))
+    expect(visit.page.locator(".notice").last).to_contain_text(re.compile("measured already|no answer"))
     visit.measured.locator("[data-act=halt]").click()
     visit.ended("stopped")
     expect(visit.measured).to_contain_text(texts.MEASURE_BROKEN_OFF)

@@ -216,12 +216,14 @@ class Page:
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("LOCALSPEC_HOME", str(home))
-        self.said: list[str] = []
-        for kind in ("Warning", "Info"):
-            monkeypatch.setattr(gr, kind, lambda text, **_: self.said.append(html.unescape(text)))
         self.application = Application()
         self.libraries = LibraryPart(self.application, LibraryUpdates(self.application))
         self.conversation = self.application.conversation("tab")
+
+    @property
+    def said(self) -> list[str]:
+        """What the person was told, the newest last."""
+        return [notice.text for notice in self.conversation.notices]
 
     def act(self, **action: object) -> tuple[Any, ...]:
         action = {"count": 1, "library": self.conversation.library, "about": "", "text": "", **action}

@@ -102,8 +102,8 @@ def test_figures_follow_the_choice_and_what_does_not_fit_is_refused(browser: Bro
     context.fill("9000")
     expect(fit(tab, "unknown")).to_contain_text("trained for 8,192 tokens")
     tab.page.locator("#load").click()
-    expect(tab.page.locator(".toast-body")).to_contain_text("a longer context is not possible")
-    tab.page.locator(".toast-close").click()
+    expect(tab.page.locator(".notice")).to_contain_text("a longer context is not possible")
+    tab.page.locator(".notice .close").click()
 
     # A cache of 4 MiB for each of 4 million tokens.
     width = read_header(app.home / "models" / "wide.gguf").kv_bytes_per_token
@@ -114,7 +114,7 @@ def test_figures_follow_the_choice_and_what_does_not_fit_is_refused(browser: Bro
     expect(fit(tab, "not")).to_contain_text("This computer has")
     expect(fit(tab, "not").get_by_role("button", name=DEFAULT_MODEL)).to_be_visible()
     tab.page.locator("#load").click()
-    expect(tab.page.locator(".toast-body")).to_contain_text("wide does not fit")
+    expect(tab.page.locator(".notice")).to_contain_text("wide does not fit")
     expect(tab.page.locator("#status [data-model=ready]")).to_contain_text(DEFAULT_MODEL)
     fit(tab, "not").get_by_role("button", name=re.compile(r"Context [\d,]+")).click()
     expect(fit(tab, "fits")).to_contain_text("wide")
@@ -154,8 +154,8 @@ def test_a_model_is_unloaded_and_loaded_again(browser: Browser, app: RunningApp)
     expect(tab.answers.last).to_contain_text("No answer: No model is loaded. Pick one in the part “Model”")
     expect(tab.entry).to_have_value("Is anybody there?")
     tab.page.locator("#unload").click()
-    expect(tab.page.locator(".toast-body")).to_contain_text("No model is loaded.")
-    tab.page.locator(".toast-close").click()
+    expect(tab.page.locator(".notice")).to_contain_text("No model is loaded.")
+    tab.page.locator(".notice .close").click()
 
     # What is picked is told as before, and one press brings it back.
     expect(fit(tab, "fits")).to_contain_text(DEFAULT_MODEL)

@@ -265,28 +265,6 @@ def test_hostile_names_and_passages_are_shown_not_run() -> None:
         assert "<img src=http://evil.example/a" in tags.text
 
 
-def test_answers_keep_their_markdown_and_lose_tags_and_pictures() -> None:
-    shown = elements.answer(
-        "**bold** <b>x</b> ![a](http://evil.example/a.png) ![b][c]\n\n[c]: http://evil.example/b.png"
-    )
-    assert "**bold**" in shown
-    assert "<" not in shown
-    assert "![" not in shown
-
-
-def test_answers_keep_code_as_it_was_written() -> None:
-    code = "Use `<div>`:\n\n```html\n<img src=x>\n```\nor <img src=y>"
-    shown = elements.answer(code)
-    assert "`<div>`" in shown
-    assert "```html\n<img src=x>\n```" in shown
-    assert "<img src=y>" not in shown
-    assert elements.answer("```html\n<b>") == "```html\n<b>"  # still being written
-
-
-def test_diagrams_stay_code() -> None:
-    assert elements.answer("```mermaid\ngraph TD\n```") == "```\ngraph TD\n```"
-
-
 def test_progress_says_document_share_and_time_left() -> None:
     shown = Tags(progress_line(IngestionProgress(1, 3, "a.pdf", "vectors", 0.42, 12.0))).text
     assert shown == "search by meaning: a.pdf · 42% · 1 of 3 documents · about 12.0 s left"
@@ -440,7 +418,7 @@ def test_what_a_draft_file_says_is_shown_not_run() -> None:
 def test_methods_are_explained_and_those_for_measuring_not_offered() -> None:
     assert [METHODS[name].label for name in listed()] == ["Auto", "Plain", "REST", "DReSD", "Draft model", "RASD"]
     for name in listed():
-        assert explain(name).info == METHODS[name].explanation
+        assert Tags(explain(name)).text == METHODS[name].explanation
 
 
 def test_every_draft_can_be_picked_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import contextvars
 from types import SimpleNamespace
 from typing import cast
 
 import gradio as gr
 import pytest
 
-from localspec.application.chats import Chat, Exchange, View
+from localspec.application.chats import View
 from localspec.application.state import Application, Conversation
 from localspec.chat.turn import Turn
 from localspec.errors import ModelError
-from localspec.ui import chat_part
 from localspec.ui.page import Page
-from localspec.ui.part import Tick, identity, only, remember, warned
+from localspec.ui.part import Part, Tick, identity, inform, only, remember, warned
 
 
 def told(conversation: Conversation, **parts: str) -> dict[str, object]:
@@ -65,18 +65,42 @@ def test_numbers_that_the_page_sends(sent: str, number: int) -> None:
     assert identity(sent) == number
 
 
-def test_what_goes_wrong_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr(gr, "Warning", said.append)
+def test_what_goes_wrong_is_said_to_the_tab_that_asked() -> None:
+    application = Application()
+    part, tab = Part(application), application.conversation("tab")
 
     def fail() -> None:
         raise ModelError("It is no model.", "Choose another.")
 
-    with warned():
-        fail()
-    assert len(said) == 1
-    with pytest.raises(ZeroDivisionError), warned():
-        divmod(1, len(said) - 1)
+    def handle() -> None:
+        part.conversation(cast("gr.Request", SimpleNamespace(session_hash="tab")))
+        with warned("model"):
+            fail()
+        with warned("model"):
+            fail()
+        inform("Done.")
+        with pytest.raises(ZeroDivisionError), warned():
+            divmod(1, 0)
+
+    contextvars.copy_context().run(handle)
+    assert [(one.kind, one.text) for one in tab.notices] == [
+        ("problem", "It is no model. Choose another."),
+        ("info", "Done."),
+    ], "what is said of a topic takes the place of what was said before"
+    assert not application.conversation("other").notices
+
+
+def test_notices_go_when_they_are_closed_or_their_cause_is_gone() -> None:
+    tab = Conversation()
+    tab.warn("No memory.", "model")
+    tab.inform("Added.")
+    tab.warn("No answer.", "answer")
+    tab.settle("model")
+    assert [one.text for one in tab.notices] == ["Added.", "No answer."]
+    tab.dismiss(tab.notices[0].number)
+    assert [one.text for one in tab.notices] == ["No answer."]
+    tab.inform("Again.")
+    assert len({one.number for one in tab.notices}) == 2
 
 
 def test_every_part_is_told_under_a_name_of_its_own() -> None:
@@ -89,20 +113,6 @@ def test_every_part_is_told_under_a_name_of_its_own() -> None:
     assert len({id(component) for component in page.named(names)}) == len(names)
     places = [component.elem_id for component in page.named(names) if component.elem_id]
     assert len(places) == len(set(places))
-
-
-def test_an_answer_that_cannot_go_on_stays_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gr, "Warning", lambda *_, **__: None)
-    turn, view = Turn("Q", "Q", reply="One", finish="length"), View("done", text="One")
-    exchange = Exchange("Q", view=view, turn=turn)
-    tab = Conversation(chat=Chat(turns=[turn], exchanges=[exchange]))
-    wanted = chat_part._Wanted("Q", goes_on=True)
-    written, before = chat_part._placed(tab.chat, wanted)
-    assert written is exchange
-    failed = View("failed", text="One", error=ModelError("The model is gone."))
-    written.view, written.turn = failed, None
-    chat_part._put_back(tab, wanted, written, before, failed)
-    assert (exchange.view, exchange.turn, tab.chat.exchanges) == (view, turn, [exchange])
 
 
 def test_a_kept_answer_is_seen_as_it_ended() -> None:

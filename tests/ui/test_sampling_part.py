@@ -49,6 +49,16 @@ def test_a_new_page_asks_for_what_is_recommended_with_a_fresh_seed(page: Page) -
     assert options.sampling.seed == RANDOM_SEED
 
 
+def test_no_number_field_is_empty_at_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
+    with gr.Blocks() as blocks:
+        Page(Application()).build()
+    values = [block.value for block in blocks.blocks.values() if isinstance(block, gr.Number)]
+    assert len(values) > 8
+    # Gradio would turn it into 0 as the page opens: what may be empty is a text field, like the seed.
+    assert None not in values
+
+
 def test_fields_follow_the_model_until_the_person_chooses(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
     conversation = Conversation()
     assert told(page, conversation) == {}, "no model is loaded"

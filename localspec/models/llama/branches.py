@@ -9,9 +9,10 @@ import llama_cpp
 import numpy as np
 from numpy.typing import NDArray
 
-from localspec.errors import ContextTooLongError, ModelError
+from localspec.errors import ContextTooLongError, ModelError, StoppedError
 from localspec.models.llama.backend import recent_log, view
 from localspec.models.llama.batch import SharedTrunk, WeightsContext
+from localspec.models.llama.stopping import ABORTED, Portions, Stopping, StopSignal
 from localspec.models.llama.weights import MIN_CELLS, Weights
 
 MAX_BRANCHES = 64
@@ -37,6 +38,8 @@ class BranchingContext(WeightsContext):
         self._branches = 0
         self._grown = 0
         self._trunk = SharedTrunk(self._memory, MAX_BRANCHES + 1)
+        self._stopping = Stopping(self._context, weights)
+        self._portions = Portions(_PREFILL_ROWS, sized=not self._stopping.ends_batches)
         self._choose_threads(threads)
 
     @property
@@ -61,15 +64,17 @@ class BranchingContext(WeightsContext):
             shared = 0
         self._cached = self._cached[:shared]
         self.followed = len(tokens) - shared
-        for start in range(shared, len(tokens), _PREFILL_ROWS):
-            part = tokens[start : start + _PREFILL_ROWS]
+        start = shared
+        while start < len(tokens):
+            part = tokens[start : start + self._portions.rows(_PREFILL_ROWS)]
             rows = self._batch.fill(part, np.arange(start, start + len(part)), outputs=False)
             is_last = start + rows == len(tokens)
             self._batch.outputs[rows - 1] = is_last
             if is_last and meanwhile is not None:
                 meanwhile()
-            self._decode(rows)
-            self._cached = tokens[: start + rows].copy()
+            self._portions.read(rows, self._decode)
+            start += rows
+            self._cached = tokens[:start].copy()
         logits = view(llama_cpp.llama_get_logits_ith(self._context, -1), 1, self._weights.vocabulary_size)
         return logits.reshape(-1)
 
@@ -107,6 +112,11 @@ class BranchingContext(WeightsContext):
             self._branches = 0
         self._grown = 0
 
+    def heed(self, signal: StopSignal | None) -> None:
+        """Raise StoppedError out of `follow` and `grow` once this is set; None: no longer. The cache then holds what it
+        was told to follow, as far as that was read."""
+        self._stopping.heed(signal)
+
     def forget(self) -> None:
         """Empty the KV cache."""
         llama_cpp.llama_memory_clear(self._memory, True)
@@ -115,7 +125,13 @@ class BranchingContext(WeightsContext):
         self._branches = self._grown = 0
 
     def _decode(self, rows: int) -> None:
+        self._stopping.check()
         code = self._decoded(rows)
+        if code == ABORTED:
+            self._branches = self._grown = 0
+            if not self._trunk.cut(len(self._cached)):
+                self.forget()
+            raise StoppedError
         if code != 0:
             self.forget()
             raise ModelError(

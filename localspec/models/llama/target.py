@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -20,12 +19,13 @@ import psutil
 from numpy.typing import NDArray
 
 from localspec.config import default_threads
-from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError
+from localspec.errors import ContextTooLongError, ModelError, OutOfMemoryError, SettingsError, StoppedError
 from localspec.models.llama.backend import halves, logits_address, recent_log, row_at, view
 from localspec.models.llama.batch import BatchArrays, SharedTrunk, decode, free_context, native_batch
 from localspec.models.llama.sampling import LlamaSampler, SamplingSettings, likeliest_of
+from localspec.models.llama.stopping import ABORTED, Portions, Stopping
 from localspec.models.llama.threads import ThreadChoice
-from localspec.models.llama.weights import MIN_CELLS, Weights
+from localspec.models.llama.weights import MIN_CELLS, LoadSettings, Weights
 from localspec.native import graphs, steps
 
 MAX_ROWS = 65
@@ -39,22 +39,11 @@ _MOVING = MAX_LEAVES
 DEFAULT_CONTEXT = 8192
 """Tokens of context that a model gets where the person names none, if it was trained for so many."""
 PREFILL_ROWS = 512
-"""Rows of one prefill batch (llama.cpp's default n_ubatch)."""
+"""Rows of the largest batch (llama.cpp's default n_ubatch)."""
+_READING_ROWS = 256
+"""Rows of one prefill batch on a processor: as fast as more (docs/log.md), and a stop gives up less."""
 STATE_ROWS = 256
 """Rows of one prefill batch with hidden states on: every row then has logits too, a fifth of a megabyte each."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadSettings:
-    """How a model is loaded. `context` 0 = the model's own length, at most 8,192; `gpu_layers` -1 = all of them;
-    `original` = the file as it is, though another weight format was chosen for this computer."""
-
-    context: int = 0
-    threads: int = 0
-    gpu_layers: int = -1
-    original: bool = False
-    attention: str = ""
-    """name of the way to attend, see `attention.py`; "" = the one that is likely to be fast"""
 
 
 class LlamaModel(Weights):
@@ -80,6 +69,9 @@ class LlamaModel(Weights):
             self.close()
             raise
         self._memory = llama_cpp.llama_get_memory(self._context)
+        self.stopping = Stopping(self._context, self)
+        """raises StoppedError out of `prefill` and `decode`; the cache keeps what was committed before"""
+        self._portions = Portions(PREFILL_ROWS, sized=not self.stopping.ends_batches)
         self._trunk = SharedTrunk(self._memory, MAX_LEAVES)
         self._batch = BatchArrays(PREFILL_ROWS, MAX_LEAVES)
         self._native_batch = native_batch(self._batch)
@@ -173,7 +165,7 @@ class LlamaModel(Weights):
         """Make the KV cache hold `tokens[:-1]` (`tokens` [n], the last is the first root), reusing the common prefix.
 
         Yields (positions done, positions to do) after each batch; closed earlier, the cache stays usable and the next
-        request takes over what is there. Raises ContextTooLongError.
+        request takes over what is there. Raises ContextTooLongError, StoppedError.
         """
         total = len(tokens) - 1
         if total < 0:
@@ -188,15 +180,17 @@ class LlamaModel(Weights):
         if not self._truncate(shared):
             shared = 0
         self.use_states(states)
-        most = STATE_ROWS if states else PREFILL_ROWS
-        for start in range(shared, total, most):
-            part = tokens[start : min(start + most, total)]
+        most = STATE_ROWS if states else _READING_ROWS if self.gpu_layers == 0 else PREFILL_ROWS
+        start = shared
+        while start < total:
+            part = tokens[start : min(start + self._portions.rows(most), total)]
             rows = self._batch.fill(part, np.arange(start, start + len(part)), outputs=states)
-            self._run(rows)
+            self._portions.read(rows, self._run)
             self._cached.extend(part.tolist())
             if states:
                 self._keep_states(start, self.states(rows))
-            yield start + rows - shared, total - shared
+            start += rows
+            yield start - shared, total - shared
 
     def use_states(self, on: bool) -> None:
         """Ask for the last layer's hidden states beside the logits; while on, every row is an output row."""
@@ -210,7 +204,7 @@ class LlamaModel(Weights):
         `tokens` [n] are draft tokens, `parents` [n] their parents' indices (-1 = the root), parents first. Afterwards
         row 0 belongs to the root and row i + 1 to node i, until the next `decode` or `begin`. Rows that nobody reads
         fill the batch up to `rows`: llama.cpp uses its graph again after a batch of the same size.
-        Raises ContextTooLongError when the KV cache has no room for the rows.
+        Raises ContextTooLongError when the KV cache has no room for the rows, StoppedError.
         """
         self.discard()
         past = len(self._cached)
@@ -379,15 +373,18 @@ class LlamaModel(Weights):
         return self.thread_choice.disturbed
 
     def _run(self, rows: int) -> None:
+        self.stopping.check()
         self._logits = 0
         started, computed = perf_counter(), process_time()
         code = decode(self._context, self._native_batch, rows, undo=lambda: self._trunk.cut(len(self._cached)))
-        if self.gpu_layers == 0 and rows <= MAX_ROWS:
+        if self.gpu_layers == 0 and rows <= MAX_ROWS and code != ABORTED:
             self._choose_threads(rows, started, computed)
         if code == 0:
             return
         if not self._trunk.cut(len(self._cached)):
             self.forget()
+        if code == ABORTED:
+            raise StoppedError
         if code == 1:
             raise ContextTooLongError(
                 f"The context of {self.path.name} is full ({self.context_size} tokens).",

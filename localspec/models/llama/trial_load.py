@@ -19,7 +19,8 @@ import psutil
 from localspec.errors import ModelError, ModelFileError, OutOfMemoryError, SettingsError
 from localspec.models.files.header import parts_of
 from localspec.models.llama.backend import recent_log, tells_of_short_memory
-from localspec.models.llama.target import LlamaModel, LoadSettings
+from localspec.models.llama.target import LlamaModel
+from localspec.models.llama.weights import LoadSettings
 
 CONTEXT = 128
 """Positions to decode in: the least memory that proves the model works."""

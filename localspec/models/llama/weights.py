@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,19 @@ _SAME_FOR_ANY_ROWS = frozenset({"Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"})
 """Types whose products have the same bits for every number of rows in llama.cpp's own code. (Q4_K differs from 4 rows
 on, other K types from 8, 16-bit ones from 2.)"""
 _NUMBERS = {name: number for number, name in TYPE_NAMES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSettings:
+    """How a model is loaded. `context` 0 = the model's own length, at most 8,192; `gpu_layers` -1 = all of them;
+    `original` = the file as it is, though another weight format was chosen for this computer."""
+
+    context: int = 0
+    threads: int = 0
+    gpu_layers: int = -1
+    original: bool = False
+    attention: str = ""
+    """name of the way to attend, see `attention.py`; "" = the one that is likely to be fast"""
 
 
 class Weights:

@@ -22,6 +22,7 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented || one("dialog[open]")) return;
+    if (document.documentElement.classList.contains("with-settings")) return;
     const key = event.key.toLowerCase();
     if (command(event) && event.shiftKey && key === "o") press("#new-chat");
     else if (command(event) && !event.shiftKey && key === "k") search();

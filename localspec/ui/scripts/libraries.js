@@ -71,12 +71,16 @@
   };
   const follow = () => {
     let last = "";
-    setInterval(() => {
+    const keep = () => {
       const name = shown();
       if (!name || name === last) return;
       last = name;
       for (const store of stores()) { try { store.setItem("library", name); } catch { /* it is not remembered */ } }
-    }, 1000);
+    };
+    const line = document.querySelector("#active-library");
+    if (!line) { setTimeout(follow, 100); return; }
+    keep();
+    new MutationObserver(keep).observe(line, { childList: true, subtree: true });
   };
   const goOn = (tries = 300) => {
     const name = remembered();

@@ -136,10 +136,10 @@ def test_a_reused_prefix_gives_the_same_logits(model, length, shared):
 def test_a_prefill_that_is_stopped_can_go_on(model):
     tokens = random_text(1100)
     prefill = model.prefill(tokens)
-    assert next(prefill) == (512, 1099)
+    assert next(prefill) == (256, 1099)
     prefill.close()
-    assert model.cached == 512
-    assert list(model.prefill(tokens)) == [(512, 587), (587, 587)]
+    assert model.cached == 256
+    assert list(model.prefill(tokens)) == [(256, 843), (512, 843), (768, 843), (843, 843)]
     assert model.cached == 1099
     assert list(model.prefill(tokens)) == []
 

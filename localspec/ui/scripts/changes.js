@@ -1,0 +1,166 @@
+// Keeps the page as the server has it: hears that something has changed, and asks what. Says when the server is silent, or
+// another one than this page came from. Runs as it stands, with no library.
+(() => {
+  "use strict";
+  const LEAST = 250;  // milliseconds between two looks
+  const SHARE = 4;  // and so many times what the last one took: drawing must not take its time from the model
+  const HIDDEN = 3000;  // a window that nobody sees looks seldom
+  const PATIENCE = 15000;  // a look that nothing came of is given up
+  const order = { answer: 1, all: 2 };
+  let wanted = "";
+  let asked = 0;
+  let sent = "";
+  let began = 0;  // of the look under way; 0 when there is none
+  let earliest = 0;
+  let timer = 0;
+
+  // The address names the chat, so that a page that is loaded again shows it.
+  const address = () => new URLSearchParams(location.hash.slice(1)).get("chat") || "";
+  const follow = () => {
+    const line = document.querySelector("#address [data-chat]");
+    const chat = line ? line.dataset.chat : null;
+    if (chat === null || chat === address()) return;
+    history.replaceState(null, "", chat ? `#chat=${chat}` : location.pathname + location.search);
+  };
+  // What the page is told beside what it shows lies in one element.
+  const observe = () => {
+    const told = document.querySelector("#told");
+    if (!told) { setTimeout(observe, 50); return; }
+    const tell = () => { follow(); document.dispatchEvent(new Event("localspec-told")); };
+    new MutationObserver(tell).observe(told, { subtree: true, childList: true, attributes: true, characterData: true });
+    tell();
+  };
+  observe();
+
+  const field = () => document.querySelector("#look textarea, #look input");
+  const look = () => {
+    timer = 0;
+    const into = field();
+    if (!into || !wanted) return;
+    const now = performance.now();
+    if (began && now - began < PATIENCE) return;  // its end looks again
+    began = now;
+    asked += 1;
+    sent = `${wanted} ${asked} ${address()}`;
+    into.value = sent;
+    wanted = "";
+    into.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const soon = (kind) => {
+    if (!order[kind]) return;
+    if (!wanted || order[kind] > order[wanted]) wanted = kind;
+    if (timer || began) return;
+    const pause = document.hidden ? HIDDEN : 0;
+    timer = setTimeout(look, Math.max(pause, earliest - performance.now(), 0));
+  };
+  // Once the page has what it asked for, and has drawn it.
+  const looked = () => {
+    const took = began ? performance.now() - began : 0;
+    began = 0;
+    earliest = performance.now() + Math.max(LEAST, Math.min(2000, SHARE * took));
+    if (wanted) soon(wanted);
+  };
+  const drawn = (then) => {
+    if (document.hidden) setTimeout(then, 100);
+    else requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(then, 0)));
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden || !wanted) return;
+    clearTimeout(timer);
+    timer = 0;
+    soon(wanted);
+  });
+
+  // What a page does can change other things than those that its handler speaks of.
+  const fetched = window.fetch.bind(window);
+  window.fetch = async (...given) => {
+    const target = String(given[0] && given[0].url ? given[0].url : given[0]);
+    const runs = target.includes("/run/predict");
+    const own = runs && given[1] && String(given[1].body || "").includes(JSON.stringify(sent));
+    try {
+      return await fetched(...given);
+    } finally {
+      if (own) drawn(looked);
+      else if (runs) setTimeout(() => soon("all"), 30);
+    }
+  };
+
+  // One tab of a browser listens for all of them: a browser opens six connections to a server, not one more.
+  const channel = new BroadcastChannel("localspec-changes");
+  let known = "";
+  const instance = async () => {
+    try {
+      const reply = await fetched("/localspec/instance", { cache: "no-store", signal: AbortSignal.timeout(10000) });
+      if (reply.status === 401) return "refused";
+      return reply.ok ? (await reply.json()).instance : "";
+    } catch {
+      return "";
+    }
+  };
+  const dialog = () => document.querySelector("#watch dialog");
+  // Whoever quits is told by another dialog.
+  const quits = () => {
+    const box = document.querySelector("#quit dialog");
+    return box && box.open && box.dataset.step !== "ask";
+  };
+  const show = (step) => {
+    const box = dialog();
+    if (!box || quits()) return;
+    box.dataset.step = step;
+    if (!box.open) box.showModal();
+  };
+  let meeting = false;
+  const meet = async (tries = 0) => {
+    if (meeting && !tries) return;
+    meeting = true;
+    const now = await instance();
+    if (!now) {
+      if (tries >= 1) show("silent");
+      setTimeout(() => meet(tries + 1), 3000);
+      return;
+    }
+    meeting = false;
+    if (now !== "refused" && !known) known = now;
+    if (now !== known) { show("again"); return; }
+    if (dialog() && dialog().open) dialog().close();
+    soon("all");
+  };
+  const hear = (kind) => {
+    if (kind === "hello" || kind === "lost") meet();
+    else soon(kind);
+  };
+  channel.addEventListener("message", (event) => hear(event.data));
+  const listen = () => new Promise(() => {  // until the tab is gone
+    const source = new EventSource("/localspec/changes");
+    const tell = (kind) => { channel.postMessage(kind); hear(kind); };
+    source.addEventListener("hello", () => tell("hello"));
+    source.addEventListener("message", (event) => tell(event.data));
+    let again = 0;
+    source.addEventListener("error", () => {
+      tell("lost");
+      // A server that refuses ends it; one that is silent is asked again by the browser.
+      if (source.readyState === EventSource.CLOSED && !again) again = setTimeout(() => { again = 0; listen(); }, 3000);
+    });
+  });
+  if (navigator.locks) navigator.locks.request("localspec-changes", listen);
+  else listen();
+  meet();
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest ? event.target.closest("[data-watch]") : null;
+    if (button) location.assign("/");
+  });
+  // Nothing here can be gone on with: neither dialog is closed by the Escape key.
+  document.addEventListener("cancel", (event) => {
+    if (event.target === dialog()) event.preventDefault();
+  }, true);
+
+  // A page that may come back from the browser's memory is still one.
+  window.addEventListener("pagehide", (event) => {
+    const line = document.querySelector("#address [data-session]");
+    if (line && !event.persisted) navigator.sendBeacon("/localspec/leave", line.dataset.session);
+  });
+  window.addEventListener("pageshow", (event) => { if (event.persisted) meet(); });
+
+  window.localspec = Object.assign(window.localspec || {}, { address });
+})();
