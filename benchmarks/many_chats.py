@@ -20,16 +20,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
 
 from benchmarks.machine import machine
 from localspec.access.session_auth import cookie
-from localspec.application.state import CHATS_LISTED, ListState
+from localspec.application.list_states import ListState
 from localspec.stores.conversations import Conversations
 from localspec.stores.stored_turns import StoredConversation, StoredTurn
-from localspec.ui import chat_list
+from localspec.ui import chat_list, chat_listing
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 WORDS = (
@@ -81,8 +82,7 @@ def milliseconds(work: Callable[[], object], rounds: int) -> tuple[float, float]
 def shown(store: Conversations, query: str) -> str:
     """What the page is sent for a search; all chats for none."""
     state = ListState(query=query)
-    infos = store.search(query, CHATS_LISTED + 1)
-    return chat_list.chats(infos[:CHATS_LISTED], state, 0, "", len(infos) > CHATS_LISTED)
+    return chat_list.chats(chat_listing.read(store, state), state, 0, "", datetime.now().astimezone())
 
 
 def seconds_to_start(home: Path) -> float:

@@ -92,7 +92,13 @@ QUIT_DONE = "LocalSpec has stopped"
 QUIT_DONE_ADVICE = "You can close this window. Start LocalSpec again to go on."
 
 SETTINGS = "Settings"
-SETTINGS_TABS = {"model": "Model", "sampling": "Answers", "documents": "Documents", "endpoint": "Other programs"}
+SETTINGS_TABS = {
+    "models": "Models",
+    "sampling": "Answers",
+    "documents": "Documents",
+    "endpoint": "Other programs",
+    "look": "Look",
+}
 PANEL = "Speed"
 PANEL_SHOWN = "Show or hide the speed panel"
 PANEL_CLOSE = "Close the speed panel"
@@ -144,20 +150,42 @@ SEARCH_CHATS = "Search chats"
 NO_CHATS = "No chats yet. They are kept on this computer only."
 NOTHING_FOUND = "No chat holds these words."
 MORE_CHATS = "Show more"
-CHANGED = "{date}, library {library}"
+PINNED = "Pinned"
+TODAY = "Today"
+YESTERDAY = "Yesterday"
+PREVIOUS_WEEK = "Previous 7 days"
+OLDER = "Older"
+CHATS_MENU = "Export and import chats"
+FOLDER_MENU = "More about the folder {name}"
+PIN = "Pin"
+UNPIN = "Unpin"
+FILE = "Move to folder"
+UNFILE = "Remove from folder"
+FOLDER_NAME = "Folder name"
+NEW_FOLDER_NAME = "New name of the folder"
+FOLDER_DELETE = "Delete folder, keep chats"
+WAS_DELETED = {"chat": "“{title}” was deleted.", "folder": "Folder “{title}” was deleted; its chats are kept."}
+UNDO = "Undo"
+DISMISS = "Dismiss"
+RECENTLY_DELETED = "Recently deleted"
+RECENTLY_DELETED_INFO = "Kept for {days} days"
+RESTORE = "Restore"
+RESTORE_THIS = "Restore “{title}”"
+PURGE = "Delete for good"
+PURGE_THIS = "Delete “{title}” for good"
+CHANGED = "{title} · {date}, library {library}"
 CHAT_MENU = "More about {title}"
 RENAME = "Rename"
 NEW_TITLE = "New title"
 SAVE = "Save"
 CANCEL = "Cancel"
 DELETE = "Delete"
-DELETE_SURE = "Delete “{title}” for good?"
-DELETE_NOW = "Yes, delete it"
-DELETE_NOT = "Keep it"
 EXPORT_MARKDOWN = "Export as Markdown"
 COPY_MARKDOWN = "Copy as Markdown"
 EXPORT_JSON = "Export as JSON"
-EXPORT_ALL = "Export all:"
+EXPORT_ALL_MARKDOWN = "Export all as Markdown"
+EXPORT_ALL_JSON = "Export all as JSON"
+IMPORT_CHATS = "Import chats"
 ALL_CHATS = "LocalSpec chats"
 IMPORT = "Import"
 IMPORTED = "{chats} imported."
@@ -260,6 +288,7 @@ FORMAT_SIZE = "size"
 FORMAT_DIVERGENCE = "KL"
 FORMAT_AGREEMENT = "same word"
 FORMAT_SPEED = "tokens/s"
+FORMAT_GAIN = "× original"
 FORMAT_WHY = (
     "How fast this model answers depends on how its numbers are stored, and computers differ in what suits them."
     " Trying it out takes {time} and up to {disk} GB of disk; you can go on chatting: answers come first. The model is"
@@ -270,16 +299,26 @@ FORMAT_LONG = "a quarter of an hour or more"
 FORMAT_RUNNING = "Looking for the form of this model that suits this computer best. Answers come first."
 FORMAT_TRYING = "Trying {format}"
 FORMAT_HALTED = "Waiting while something else is done"
-FORMAT_USED = "This model is used in the form {format}, expected {speedup} times as fast here as the original."
-FORMAT_OFFERED = (
-    "The form {format} is expected to be {speedup} times as fast here. The original is in use: nothing changes unless"
-    " you want it."
-)
+FORMAT_FASTER = "{spread} times as fast here as the original, measured in turn"
+FORMAT_USED = "This model is used in the form {format}: {faster}."
+FORMAT_OFFERED = "The form {format} is {faster}. The original is in use: nothing changes unless you want it."
 FORMAT_NEXT = (
-    "The form {format} is expected to be {speedup} times as fast here. It is used from the next start on, so that your"
-    " chat need not be read again now."
+    "The form {format} is {faster}. It is used from the next start on, so that your chat need not be read again now."
+)
+FORMAT_USED_OLD = "This model is used in the form {format}. How much faster that is here is not known: measure again."
+FORMAT_OFFERED_OLD = (
+    "An older version found the form {format} faster. The original is in use. How much faster it is here is not known:"
+    " measure again."
 )
 FORMAT_ORIGINAL_BEST = "Tried: no other form that says nearly the same is faster here. The original is in use."
+FORMAT_UNTOLD = (
+    "Tried, but whether {format} is faster here cannot be told: {why}. The original is in use. Measure again while"
+    " nothing else runs."
+)
+FORMAT_WHY_UNTOLD = {
+    "cannot be told: the computer was busy": "other programs kept this computer busy",
+    "cannot be told: within the spread": "the difference is smaller than that between two measurements",
+}
 FORMAT_STALE = (
     "Drafts by meaning belong to the form they were read in: {libraries} would have to be read again for the other one."
     " What was read stays, for the original."
@@ -291,6 +330,7 @@ FORMAT_TABLE = "Figures"
 FORMAT_LEGEND = (
     "T(k): milliseconds to compute k tokens at once. KL: how far the probabilities are from the original's (at most"
     " 0.01 is allowed). Same word: how often the likeliest token is the same. Tokens/s: expected with drafts."
+    " × original: times as fast, measured in turn with it; in brackets the least and the most of several pairs."
 )
 LOAD = "Load this model"
 UNLOAD = "Unload"
@@ -594,6 +634,23 @@ MY_PRESETS = "LocalSpec presets"
 PRESETS_EXPORT = "Export my presets"
 PRESETS_IMPORTED = "{presets} imported."
 
+SAVED_PROMPT = "Saved system prompts"
+SAVED_PROMPT_INFO = "Picking one makes it this chat's."
+PROMPT_OWN = "As written below"
+PROMPT_BUILT_IN = "Built-in"
+PROMPT_NAME = "Name of a system prompt"
+PROMPT_DELETED = "“{name}” is deleted. Its text is still in the field: “Save” brings it back."
+MY_PROMPTS = "LocalSpec system prompts"
+PROMPTS_EXPORT = "Export my system prompts"
+
+THEME = "Theme"
+THEME_CHOICES = {"system": "System", "light": "Light", "dark": "Dark"}
+NO_PREFERENCE = "The setting {name} cannot be {value}."
+PREFERENCES_UNREADABLE = "Your settings in {name} cannot be read ({why})."
+PREFERENCES_USUAL = "the usual settings hold"
+PREFERENCES_UNWRITTEN = "Your settings were not kept: {path} could not be written ({why})."
+PREFERENCES_UNWRITTEN_ADVICE = "Free some space, or make the folder writable."
+
 NO_DOCUMENTS = "No documents in this library yet."
 SEARCH_DOCUMENTS = "Search documents by name"
 NO_DOCUMENT_FOUND = "No document's name holds these words."
@@ -630,7 +687,33 @@ NOT_LEARNING = "New answers are not kept."
 FORGET = "Forget them"
 FORGET_NOW = "Yes, forget them"
 FORGET_NOT = "Keep them"
-LOADING = "Loading the model {name} …"
+LOADING = "Loading {name}"
+LOADING_STAGES = {
+    "": "…",
+    "closing": "· closing the one before",
+    "checking": "· checking the file",
+    "reading": "· reading the file",
+    "measuring": "· measuring its speed",
+    "draft": "· adding the draft model",
+}
+"""What is done while a model is loaded"""
+PICKER_NAME = "Models"
+PICKER_NONE = "Pick a model"
+PICKER_FAILED = "{name} is not loaded"
+PICKER_HERE = "On this computer"
+PICKER_EMPTY = "There is no model on this computer yet."
+PICKER_LOADED = "loaded"
+PICKER_LOADING = "loading"
+PICKER_FITS_NOT = "does not fit: {needed} of {free} GiB"
+PICKER_WAYS = "What would fit …"
+PICKER_FILE = "Choose a file …"
+PICKER_GET = "Get models …"
+PICKER_SETTINGS = "Model settings …"
+PICKER_PATH = "Path of a GGUF file"
+PICKER_FOLDER = "GGUF files in the folder {folder} are listed by themselves."
+PICKER_LOAD = "Load"
+DOWNLOADING = "Downloading {percent}%"
+DOWNLOAD_WAITS = "Download waits"
 NO_MODEL = "No model is loaded"
 DEFAULT_MODEL = "that comes with LocalSpec"
 WAITING_MODEL = "Loading the model …"
@@ -925,6 +1008,11 @@ def size(number: int) -> str:
             break
     value = number / factor
     return f"{value:.1f} {unit}" if value < 9.95 and unit != "KB" else f"{value:.0f} {unit}"
+
+
+def weights(count: int) -> str:
+    """Weights of a model as its name has them: 135M, 1.5B."""
+    return f"{count / 1e9:.1f}B" if count >= 999.5e6 else f"{count / 1e6:.0f}M"
 
 
 def gib(count: int) -> str:

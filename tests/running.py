@@ -39,6 +39,10 @@ BROWSER_FLAGS = (
 Result = TypeVar("Result")
 
 
+_open: set[RunningApp] = set()
+"""Those that were not closed yet"""
+
+
 class RunningApp:
     """`app.py` as people start it, with its output in a file."""
 
@@ -63,6 +67,7 @@ class RunningApp:
         environment |= extra or {}
         quiet = [] if extra else ["--no-browser"]
         self.started = time.perf_counter()
+        _open.add(self)
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, str(REPOSITORY / "app.py"), *quiet, "--port", str(self.port), *arguments],
@@ -128,7 +133,12 @@ class RunningApp:
         connection.endheaders(body)
         return connection.getresponse()
 
+    def forget_choices(self) -> None:
+        """What was chosen on the page is the usual again in tabs that are opened from now on."""
+        (self.home / "stores" / "preferences.json").unlink(missing_ok=True)
+
     def close(self) -> None:
+        _open.discard(self)
         self.process.terminate()
         try:
             self.process.wait(60)
@@ -162,6 +172,13 @@ def foreign_draft(path: Path) -> Path:
     assert data.count(written + longest) == 1
     path.write_bytes(data.replace(written + longest, written + hostile))
     return path
+
+
+@pytest.fixture(autouse=True)
+def usual_choices() -> None:
+    """What one test chooses on the page is nothing that the next one finds."""
+    for app in _open:
+        app.forget_choices()
 
 
 @pytest.fixture(scope="session")

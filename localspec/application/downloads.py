@@ -28,6 +28,8 @@ STOPPED, FAILED, DONE = "stopped", "failed", "done"
 UNDER_WAY = (WAITING, RUNNING, CHECKING, STOPPING)
 _RATE_SECONDS = 8.0
 """The speed that is shown is that of the last so many seconds."""
+_TELL_SECONDS = 0.5
+"""Bytes arrive many times a second; that more are there is told so often."""
 _CLOSE_SECONDS = 3.0
 """A server that is silent can delay the end; what has arrived is on disk whenever the process ends."""
 
@@ -66,6 +68,10 @@ class Downloads:
         self._wanted: dict[str, _Wanted] = {}
         self._thread: threading.Thread | None = None
         self._closed = False
+        self._told = 0.0  # when, by `time.monotonic`, that more bytes are there
+        self.changed: Callable[[], None] = lambda: None
+        """Called in any thread, with nothing locked, when `states` says something else; of bytes that arrive a few
+        times a second."""
 
     def begin(self, entries: Sequence[Entry]) -> None:
         """Download these after those that wait already. Raises DownloadError while the application ends."""
@@ -81,6 +87,7 @@ class Downloads:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="downloads", daemon=True)
                 self._thread.start()
+        self.changed()
 
     def stop(self, name: str) -> None:
         """End a download; what has arrived stays for the next time."""
@@ -91,6 +98,7 @@ class Downloads:
             wanted.stopping.set()
             waits = wanted.state.state == WAITING
             wanted.state = replace(wanted.state, state=STOPPED if waits else STOPPING)
+        self.changed()
 
     def dismiss(self, name: str) -> None:
         """Show one that is over no more."""
@@ -98,6 +106,7 @@ class Downloads:
             wanted = self._wanted.get(name)
             if wanted is not None and wanted.state.state not in UNDER_WAY:
                 del self._wanted[name]
+        self.changed()
 
     def states(self) -> list[DownloadState]:
         """All that are under way or were not dismissed."""
@@ -143,11 +152,13 @@ class Downloads:
                 self._thread = None
                 return None
             found.state = replace(found.state, state=RUNNING)
-            return found
+        self.changed()
+        return found
 
     def _heard(self, wanted: _Wanted, said: str) -> None:
         with self._condition:
             wanted.state = replace(wanted.state, notice=said)
+        self.changed()
 
     def _arrived(self, wanted: _Wanted, done: int, total: int) -> None:
         now = time.monotonic()
@@ -157,15 +168,21 @@ class Downloads:
                 wanted.arrived.popleft()
             began, before = wanted.arrived[0]
             rate = (done - before) / (now - began) if now - began > 0.5 and done > before else wanted.state.rate
-            state = wanted.state.state
+            before_state = state = wanted.state.state
             if state in (RUNNING, CHECKING):  # another source goes on where a check has failed
                 state = CHECKING if total and done >= total else RUNNING
             wanted.state = replace(wanted.state, state=state, done=done, total=total, rate=rate)
+            is_news = state != before_state or now - self._told >= _TELL_SECONDS
+            if is_news:
+                self._told = now
+        if is_news:
+            self.changed()
 
     def _over(self, wanted: _Wanted, state: str, problem: str = "", size: int = 0) -> None:
         with self._condition:
             there = size or arrived(wanted.state.entry)
             wanted.state = replace(wanted.state, state=state, problem=problem, notice="", done=there, rate=0.0)
+        self.changed()
 
 
 def arrived(entry: Entry) -> int:

@@ -9,7 +9,8 @@ from time import monotonic
 
 from localspec import texts
 from localspec.application.chats import Measured, Row
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
 from localspec.chat.engine import Engine

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from localspec import texts
 from localspec.application import remembered
@@ -36,6 +37,17 @@ class DraftState:
     possible: bool = True  # False for a target that can take no drafts back
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """What there is to say about the loaded model, found out once."""
+
+    name: str
+    path: Path  # of the file as it is listed
+    parameters: int  # weights
+    bytes: int  # of its file or files, in the format that is in use
+    description: str  # all in a line: architecture, format, context, threads
+
+
 class ModelManager:
     """The one engine of the process: loaded in the background, never taken away while someone uses it."""
 
@@ -47,12 +59,20 @@ class ModelManager:
         self._used_with: tuple[str, LoadSettings | None, str] = ("", None, AUTOMATIC)
         self._users = 0
         self._closing = False
+        self.changed: Callable[[], None] = lambda: None
+        """Called in any thread, with nothing locked, whenever anything below, `loaded`, `used` or `draft` has
+        changed."""
         self.loading = ""
         """Name of the model being loaded, or ""."""
+        self.stage = ""
+        """What is done while one is loaded: a key of `texts.LOADING_STAGES`, or ""."""
         self.unloading = False
         """True until what was unloaded has given its memory back."""
         self.error: LocalSpecError | None = None
-        """Why the last load failed."""
+        """Why the last load failed, or was refused."""
+        self.failed = ""
+        """The model, as it was asked for, that `error` is about"""
+        self._loaded: LoadedModel | None = None
         self.notice = ""
         """What is to be said about the loaded model: why it is not the one that was wanted."""
         self.has_embedder: Callable[[], bool] = lambda: False
@@ -83,8 +103,9 @@ class ModelManager:
         with self._condition:
             if self.loading or self.unloading or self._closing:
                 raise SettingsError(texts.ALREADY_LOADING, texts.ALREADY_LOADING_ADVICE)
-            self.loading = model or texts.DEFAULT_MODEL
-            self.error, self.notice = None, notice
+            self.loading, self.stage = model or texts.DEFAULT_MODEL, ""
+            self.error, self.notice, self.failed = None, notice, model
+        self.changed()
         threading.Thread(
             target=self._load, args=[model, settings, draft, keep, or_default], name="load", daemon=True
         ).start()
@@ -100,12 +121,25 @@ class ModelManager:
             if self._engine is None:
                 raise SettingsError(texts.NOTHING_TO_UNLOAD)
             self.unloading = True
-            self.error, self.notice = None, ""
+            self.error, self.notice, self.failed = None, "", ""
+        self.changed()
         threading.Thread(target=self._unload, name="unload", daemon=True).start()
 
-    def refuse(self, error: LocalSpecError) -> None:
-        """Say why what was wanted is not loaded; what is loaded stays."""
-        self.error = error
+    def refuse(self, error: LocalSpecError, model: str) -> None:
+        """Say why `model` is not loaded; what is loaded stays."""
+        self.error, self.failed = error, model
+        self.changed()
+
+    def dismiss(self) -> None:
+        """The person has read what is said about the last load."""
+        self.error, self.notice, self.offload_notice, self.failed = None, "", "", ""
+        self.changed()
+
+    def wanted(self, model: str) -> None:
+        """The person thinks of `model` now: why another one was not loaded is said no more."""
+        if self.error is not None and not self.loading and model != self.failed:
+            self.error, self.failed = None, ""
+            self.changed()
 
     def room(self) -> Room:
         """The memory that is free for the next model: with what closing the loaded one gives back."""
@@ -164,16 +198,16 @@ class ModelManager:
         self.load(*self._used_with)
 
     @property
+    def loaded(self) -> LoadedModel | None:
+        """The loaded model; None where there is none, or one is being loaded."""
+        with self._condition:
+            return None if self._engine is None or self.loading else self._loaded
+
+    @property
     def description(self) -> str:
         """The loaded model in a line; empty when there is none."""
-        with self._condition:
-            engine = self._engine
-            if engine is None or self.loading:
-                return ""
-            model = engine.model
-            threads = f"{model.threads} thread{'s' if model.threads != 1 else ''}"
-            tuned = f" · {texts.TUNED.format(format=engine.format_name)}" if engine.format_name else ""
-            return f"{engine.name} · {model.description}{tuned} · context {model.context_size:,} · {threads}"
+        loaded = self.loaded
+        return loaded.description if loaded is not None else ""
 
     @property
     def draft(self) -> DraftState | None:
@@ -207,6 +241,7 @@ class ModelManager:
             with self._condition:
                 self.unloading = False
                 self._condition.notify_all()
+            self.changed()
 
     def _load(self, model: str, settings: LoadSettings | None, draft: str, keep: bool, or_default: bool) -> None:
         previous = self._used_with if self._engine is not None else None
@@ -230,8 +265,13 @@ class ModelManager:
             raise
         finally:
             with self._condition:
-                self.loading = ""
+                self.loading = self.stage = ""
                 self._condition.notify_all()
+            self.changed()
+
+    def _reached(self, stage: str) -> None:
+        self.stage = stage
+        self.changed()
 
     def _open(self, model: str, settings: LoadSettings | None, draft: str) -> None:
         before = measure_room()
@@ -240,12 +280,12 @@ class ModelManager:
         crowds = fitted is not None and bool(fitted.gave_way)
         beside = NO_DRAFT if crowds else draft
         tried = proven(model, beside, chosen, automatic=asked.gpu_layers < 0, room=measure_room)
-        engine = Engine(model, tried.settings, beside)
+        engine = Engine(model, tried.settings, beside, self._reached)
         if fitted is not None and crowds:
             engine.draft_problem = texts.DRAFT_GAVE_WAY.format(draft=fitted.gave_way, context=f"{fitted.context:,}")
         after = measure_room()
         with self._condition:
-            self._engine = engine
+            self._engine, self._loaded = engine, _describe(engine)
             self._used_with = (model, settings, draft)
             self.offload_notice = tried.notice
             if fitted is not None:  # other programs take and give memory meanwhile
@@ -273,11 +313,13 @@ class ModelManager:
             return
         if self.error is not None:
             self.error = ModelError(texts.MODEL_KEPT.format(error=self.error))
+        self.changed()
 
     def _default(self) -> str:
         """The name of the model where none was named."""
         found = default_model(measure_room, embedder=not self.has_embedder())
         self.loading, self.notice = found.name, f"{self.notice} {found.notice}".strip()
+        self.changed()
         return found.name
 
     def _open_default(self, said: str) -> None:
@@ -292,11 +334,24 @@ class ModelManager:
         """Close the engine, first: two models at once may not fit into memory."""
         with self._condition:
             engine, self._engine = self._engine, None
+            self._loaded = None
+            self.stage = "closing" if engine is not None and self.loading else self.stage
+        self.changed()
+        with self._condition:
             self._condition.wait_for(lambda: self._users == 0)
         self._released()
         if engine is not None:
             engine.close()
         self._taken, self.offload_notice = (0, ()), ""
+
+
+def _describe(engine: Engine) -> LoadedModel:
+    model = engine.model
+    threads = texts.counted(model.threads, "thread")
+    tuned = f" · {texts.TUNED.format(format=engine.format_name)}" if engine.format_name else ""
+    said = f"{engine.name} · {model.description}{tuned} · context {model.context_size:,} · {threads}"
+    size = engine.tuning.file_bytes if engine.tuning is not None else engine.entry.bytes
+    return LoadedModel(engine.name, engine.entry.path, model.parameters, size, said)
 
 
 def fit_sentence(found: Fit) -> str:

@@ -12,8 +12,9 @@ from localspec import texts
 from localspec.application.asking import AnswerPlace, Asked
 from localspec.application.changes import ALL, ANSWER
 from localspec.application.chats import View
+from localspec.application.conversation import Conversation
 from localspec.application.open_libraries import is_unsearchable
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.answer_worker import AnswerWorker
 from localspec.chat.engine import Engine
 from localspec.chat.history import Recording

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 
 from localspec import config
 from localspec.application.changes import LOOK_SECONDS, Changes
 from localspec.application.chats import Chat
+from localspec.application.conversation import Conversation
 from localspec.application.downloads import Downloads
 from localspec.application.model_manager import ModelManager
 from localspec.application.open_libraries import OpenLibraries
-from localspec.application.remembered import Choice
+from localspec.application.preferences import Preferences
 from localspec.application.tuning import Tuner
 from localspec.chat.history import History
 from localspec.chat.sampling_presets import Presets
+from localspec.chat.system_prompts import SystemPrompts
 from localspec.endpoint.service import Service
-from localspec.errors import LocalSpecError
+from localspec.errors import LocalSpecError, StoreError
 
-CHATS_LISTED = 100
-"""Chats are shown so many at a time."""
-DOCUMENTS_LISTED = 200
-"""The same of documents"""
+_logger = logging.getLogger(__name__)
+
 END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
 _SENDING_SECONDS = 0.6
@@ -32,118 +32,8 @@ _DIGITS = 18
 """of an id"""
 _CHATS_HELD = 50
 """Chats that no tab shows stay in memory up to so many, those that have no id among them."""
-_NOTICES = 5
 _RETURN_SECONDS = 15.0
 _ACTING_SECONDS = 2.0
-
-
-@dataclass(slots=True)
-class ListState:
-    """What a tab shows of the list of chats."""
-
-    query: str = ""
-    limit: int = CHATS_LISTED
-    renaming: int = 0  # id of the chat whose title is being changed; 0 for none
-    deleting: int = 0  # id of the chat of which the person is asked whether it may go; 0 for none
-
-    def settle(self) -> None:
-        """No chat is being renamed, nor asked about."""
-        self.renaming = self.deleting = 0
-
-
-@dataclass(slots=True)
-class DocumentListState:
-    """What a tab shows of a library's documents."""
-
-    query: str = ""
-    limit: int = DOCUMENTS_LISTED
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something that a tab is told beside what it shows, until it is closed or its cause is gone."""
-
-    number: int
-    kind: str  # "problem" or "info"
-    text: str
-    topic: str = ""  # a later one about the same takes its place
-
-
-@dataclass(eq=False)
-class Conversation:
-    """One tab: the chat it shows, and what else it shows beside."""
-
-    library: str = config.DEFAULT_LIBRARY
-    chat: Chat = field(default_factory=Chat)
-    listed: ListState = field(default_factory=ListState)
-    documents: DocumentListState = field(default_factory=DocumentListState)
-    coloured: bool = False  # Whether the words of its answers are marked by where they came from
-    reading: str = ""  # The library whose documents can be picked to be read whole
-    without_documents: bool = False  # Whether its picker says that no documents are wanted
-    editing: int | None = None  # The question that is in the entry to be sent anew, counted from 0
-    forgetting: str = ""
-    """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
-    asking: str = ""
-    """What the person is asked about the library: "new", "rename", "delete" or "again"; "" for nothing."""
-    switched: bool = False  # The tab was given another library: its picker is to be told.
-    picked: Choice | None = None
-    """The model and settings that stand in the tab's fields; None until it has said so"""
-    download_asked: str = ""
-    """The model of the catalogue of which the person is asked whether it is to be downloaded; "" when none is"""
-    embedder_asked: tuple[str, str] = ("", "")
-    """What the person is asked about an embedding model, "get" or "use", and its name"""
-    own_sampling: bool = False  # Whether the person has chosen how words are drawn; else it follows the model
-    seen: dict[str, int] = field(default_factory=dict)
-    """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
-    opened: bool = False
-    """Whether it was looked which chat the tab's address names"""
-    notices: tuple[Notice, ...] = ()
-    entry: tuple[int, str, bool] = (0, "", False)
-    """What is to be put into the entry: a count, the text, and whether it takes the place of what is typed there"""
-
-    def warn(self, text: str, topic: str = "") -> None:
-        """Tell the person what went wrong; about a topic, the newest counts."""
-        self._note("problem", text, topic)
-
-    def inform(self, text: str, topic: str = "") -> None:
-        """Tell the person something that goes away by itself."""
-        self._note("info", text, topic)
-
-    def settle(self, topic: str) -> None:
-        """The cause of what was told about a topic is gone."""
-        self.notices = tuple(one for one in self.notices if one.topic != topic)
-
-    def dismiss(self, number: int) -> None:
-        """The person has closed a notice."""
-        self.notices = tuple(one for one in self.notices if one.number != number)
-
-    def put_into_entry(self, text: str, *, replaces: bool = False) -> None:
-        """Have the page put a text into the entry; what the person has typed meanwhile stays, unless it `replaces`."""
-        self.entry = (self.entry[0] + 1, text, replaces)
-
-    def _note(self, kind: str, text: str, topic: str) -> None:
-        others = [one for one in self.notices if one.text != text and (not topic or one.topic != topic)]
-        number = max((one.number for one in self.notices), default=self._last_notice) + 1
-        self._last_notice = number
-        self.notices = (*others, Notice(number, kind, text, topic))[-_NOTICES:]
-
-    _last_notice: int = 0
-
-    def use_library(self, name: str) -> None:
-        """Switch to a library. What is shown of the one before goes; the next tick shows this one."""
-        self.library = name
-        self.documents.limit = DOCUMENTS_LISTED
-        self.forgetting = self.asking = ""
-        # A new one: a tick under way still writes what it sent of the library before into the old one.
-        self.seen = {}
-
-    def show(self, chat: Chat) -> None:
-        """Show another chat. An answer that is written in the one before goes on."""
-        if chat is self.chat:
-            return
-        self.chat = chat
-        self.editing = None
-        self.settle("answer")
 
 
 class Application:
@@ -166,6 +56,8 @@ class Application:
         """chats by their token, as long as they may have no id"""
         self._history: History | None = None
         self._presets: Presets | None = None
+        self._prompts: SystemPrompts | None = None
+        self._preferences: Preferences | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -199,6 +91,22 @@ class Application:
             if self._presets is None:
                 self._presets = Presets(config.stores_folder())
             return self._presets
+
+    @property
+    def prompts(self) -> SystemPrompts:
+        """System prompts under a name, read when first asked for."""
+        with self._lock:
+            if self._prompts is None:
+                self._prompts = SystemPrompts(config.stores_folder())
+            return self._prompts
+
+    @property
+    def preferences(self) -> Preferences:
+        """What the person has chosen on the page, read when first asked for."""
+        with self._lock:
+            if self._preferences is None:
+                self._preferences = Preferences(config.stores_folder())
+            return self._preferences
 
     def chat(self, identity: int) -> Chat:
         """The kept chat of this id; tabs that show it share it. Raises StoreError when it cannot be read."""
@@ -251,24 +159,56 @@ class Application:
         chat.identity = 0
 
     def delete_chat(self, identity: int) -> None:
-        """Delete a chat for good; tabs that show it begin a new one. Raises StoreError."""
+        """Delete a chat, so that it can be taken back; tabs that show it begin a new one. An answer that is being
+        written ends first. Raises StoreError."""
         with self._lock:
             chat = self._chats.pop(identity, None)
+            if chat is not None:
+                self._begun.pop(chat.token, None)
             showing = [one for one in self._conversations.values() if chat is not None and one.chat is chat]
         if chat is not None:
             if chat.reply is not None:
                 chat.reply.discard()
             chat.settle()
-        self.history.delete(identity)
+        self.history.store.bin.put("chat", identity)
         for conversation in showing:
             conversation.show(Chat())
+            conversation.deleted = identity
+
+    def restore_chat(self, identity: int) -> None:
+        """Take a deleted chat back; tabs that showed it, and nothing since, show it again. Raises StoreError."""
+        self.history.store.bin.restore("chat", identity)
+        with self._lock:
+            waiting = [one for one in self._conversations.values() if one.deleted == identity]
+        for conversation in waiting:
+            if not conversation.chat.identity and not conversation.chat.exchanges and conversation.chat.is_idle:
+                conversation.show(self.chat(identity))
 
     def conversation(self, key: str, *, looks: bool = False) -> Conversation:
         """The conversation of a tab. Unless it only `looks`, something is done for it, which other tabs may show."""
         if not looks:
             self._acted = time.monotonic()
         with self._lock:
-            return self._conversations.setdefault(key, Conversation())
+            conversation = self._conversations.get(key)
+        if conversation is not None:
+            return conversation
+        new = self.new_conversation()
+        with self._lock:
+            return self._conversations.setdefault(key, new)
+
+    def new_conversation(self) -> Conversation:
+        """That of a tab which is opened now: over the library used last."""
+        new, last = Conversation(keep_library=self._keep_library), self.preferences.chosen.library
+        if last and last != new.library and last in self.libraries.names():
+            new.library, new.switched = last, True
+        return new
+
+    def _keep_library(self, name: str) -> None:
+        """The next tab, and the next start, go on with it."""
+        try:
+            self.preferences.update(library=name)
+        except StoreError as error:  # the tab uses it all the same
+            _logger.warning("%s", error)
 
     def leave(self, key: str) -> None:
         """The tab is gone. Its answer goes on being written; what it measures ends, unless another tab shows it soon,
@@ -298,6 +238,8 @@ class Application:
                 if chat.library == name:
                     chat.library = new
             self._switch(name, new)
+            if self.preferences.chosen.library == name:
+                self._keep_library(new)
             if self.history.is_open:
                 self.history.store.rename_library(name, new)
         return new

@@ -76,6 +76,8 @@ class Tuner:
         self._known: _Known | None = None
         self._problem = ""
         self._closing = threading.Event()
+        self.changed: Callable[[], None] = lambda: None
+        """Called in any thread whenever `state` may say something else."""
 
     def begin_by_itself(self) -> None:
         """Once the default model is loaded: try formats, unless that was done before. In the background."""
@@ -103,9 +105,12 @@ class Tuner:
             self._problem = ""
             self._known = None
             self._run = TuningRun(
-                TUNING_CHILD, entry.name, settings, self._busy, lambda run: self._settle(run, entry, asked), again=again
+                *(TUNING_CHILD, entry.name, settings, self._busy, lambda run: self._settle(run, entry, asked)),
+                again=again,
+                changed=lambda: self.changed(),
             )
             self._run.start()
+        self.changed()
 
     def stop(self) -> None:
         """Give the running search up."""
@@ -113,6 +118,7 @@ class Tuner:
             run, self._run = self._run, None
         if run is not None:
             run.stop()
+            self.changed()
 
     def go_back(self) -> None:
         """Use the file as it is, and give the disk space of the other form back. Raises ModelError."""
@@ -124,6 +130,7 @@ class Tuner:
             return
         undone = tuned.use(found, False)
         self._known = None
+        self.changed()
         if in_use:
             self._models.reload()
             with self._models.use():
@@ -191,17 +198,24 @@ class Tuner:
                 self._problem = str(run.error)
                 return
             with self._models.use(self._closing.is_set) as engine:
-                found = self._tuning_of(engine) if engine is not None and engine.entry == entry else None
+                same = engine is not None and engine.entry == entry
+                found = self._tuning_of(engine) if engine is not None and same else None
+                in_use = engine is not None and engine.tuning is not None
             self._known = None
-            if found is None or not found.file:
+            if found is None:
                 return
-            if asked:
+            if not found.file:
+                if in_use:  # measured again, and no longer the best: its file is gone
+                    self._models.reload()
+            elif asked:
                 tuned.use(found, True)
                 self._models.reload()
             else:
                 self._decide(found)
         except LocalSpecError as error:
             self._problem = str(error)
+        finally:
+            self.changed()
 
     def _decide(self, found: Tuning) -> None:
         """Of a format that nobody asked for: it is used from the next start on, or now if nobody has asked anything

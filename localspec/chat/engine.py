@@ -18,7 +18,7 @@ from localspec.chat.sampling_defaults import METADATA, recommend
 from localspec.chat.template import template_of
 from localspec.config import cache_folder
 from localspec.errors import LocalSpecError, ModelError, ModelFileError
-from localspec.models.decode_times import decode_times, fastest_attention, remember
+from localspec.models.decode_times import MeasuredDecodeTimes, decode_times, fastest_attention, remember
 from localspec.models.draft import DraftModel
 from localspec.models.files import catalogue
 from localspec.models.files.catalogue import AUTOMATIC, ModelEntry
@@ -70,9 +70,17 @@ class Engine:
     then, and `draft_problem` says why.
     """
 
-    def __init__(self, model: str = "", settings: LoadSettings | None = None, draft: str = AUTOMATIC) -> None:
-        """`draft`: name or file of the model that drafts for it, "auto" for the one that belongs to it, or "none"."""
+    def __init__(
+        self,
+        model: str = "",
+        settings: LoadSettings | None = None,
+        draft: str = AUTOMATIC,
+        report: Callable[[str], None] = lambda stage: None,
+    ) -> None:
+        """`draft`: name or file of the model that drafts for it, "auto" for the one that belongs to it, or "none".
+        `report` is told what is being done, a key of `texts.LOADING_STAGES`."""
         entry = catalogue.resolve(model)
+        report("checking")
         verdict = check(entry.path, cache_folder())
         self.name = entry.name
         self.entry = entry
@@ -88,19 +96,12 @@ class Engine:
         """False where a file was named, which is meant as it is"""
         as_chosen = self.listed and not self.settings.original
         chosen = read(verdict.weights_fingerprint, self.settings) if as_chosen else None
+        report("reading")
         verdict, self.model = self._load_weights(entry, verdict, chosen, self.settings)
         self.tokenizer_fingerprint = verdict.tokenizer_fingerprint
         self.weights_fingerprint = verdict.weights_fingerprint
-        try:
-            if not self.model.has_tokenizer:
-                raise ModelFileError(
-                    f"{entry.path.name} is a draft model: it guesses ahead for another model and cannot chat itself.",
-                    "Pick a chat model, and this one as its draft.",
-                )
-            self.times = decode_times(self.model, cache_folder())
-        except BaseException:
-            self.model.close()
-            raise
+        report("measuring")
+        self.times = self._measured()
         names = f"{self.model.names} {entry.name} {entry.path.stem}"
         self.recommended = recommend(
             names, self.model.parameters, self.model.sampling_metadata(METADATA), catalogue.sampling_of(entry)
@@ -110,6 +111,7 @@ class Engine:
         self.draft_name = ""
         self.draft_problem = ""
         self._loaded_draft: DraftModel | None = None
+        report("draft")
         self._load_draft(draft, entry, self.settings)
         self.template = template_of(self.model)
         self.marks = Marks(self.model, self.model.chat_template)
@@ -142,6 +144,20 @@ class Engine:
                 self.tuning = chosen
                 return other, model
         return verdict, _load(entry.path, settings)
+
+    def _measured(self) -> MeasuredDecodeTimes:
+        """Its decode times; where that fails, or it cannot chat, it is freed again."""
+        try:
+            if not self.model.has_tokenizer:
+                raise ModelFileError(
+                    f"{self.entry.path.name} is a draft model: it guesses ahead for another model and cannot chat"
+                    " itself.",
+                    "Pick a chat model, and this one as its draft.",
+                )
+            return decode_times(self.model, cache_folder())
+        except BaseException:
+            self.model.close()
+            raise
 
     def _load_draft(self, wanted: str, target: ModelEntry, settings: LoadSettings) -> None:
         if wanted == catalogue.NO_DRAFT:
@@ -209,8 +225,12 @@ class Engine:
 
     @property
     def format_name(self) -> str:
-        """The weight format in use in place of the file's own, with what it brings; "" where there is none."""
-        return f"{self.tuning.chosen}, {self.tuning.speedup:.2f}×" if self.tuning is not None else ""
+        """The weight format in use in place of the file's own, with what it brings as far as that was measured; ""
+        where there is none."""
+        if self.tuning is None:
+            return ""
+        gain = self.tuning.speedup
+        return f"{self.tuning.chosen}, {gain:.2f}×" if gain > 0 else self.tuning.chosen
 
     @property
     def decode_seconds(self) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from localspec.chat.turn import Turn
 from localspec.chat.turn_tree import TurnNode, TurnTree
 from localspec.errors import LocalSpecError, StoreError
 from localspec.stores.conversations import Conversations
+from localspec.stores.deleted_chats import Kind
 from localspec.stores.stored_turns import NO_PARENT, PlainTurn, StoredTurn
 
 _logger = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ SAVE_SECONDS = 1.0
 """What a kill can take of a reply."""
 TITLE_CHARACTERS = 60
 """Of a title that is made from the first question."""
+PURGE_SECONDS = 6 * 3600.0
+"""Deleted chats whose time is over go so often, and at each start."""
 
 
 class History:
@@ -72,9 +75,9 @@ class History:
             raise StoreError(self.problem)
         return self._store
 
-    def delete(self, conversation: int) -> None:
-        """Delete a conversation for good; its traces on disk go in the background. Raises StoreError."""
-        self.store.delete(conversation)
+    def purge(self, kind: Kind, number: int) -> None:
+        """Delete for good what was deleted; its traces on disk go in the background. Raises StoreError."""
+        self.store.bin.purge(kind, number)
         threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
 
     def put(
@@ -149,17 +152,28 @@ class History:
         return self._failing
 
     def _write(self) -> None:
+        self._purge()
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._pending or self._closing)
-                if not self._pending:
+                is_due = not self._condition.wait_for(lambda: self._pending or self._closing, PURGE_SECONDS)
+                if not self._pending and not is_due:
                     return
+            if is_due:
+                self._purge()
+                continue
             # Held from before it is taken until it is written, so that `now` comes wholly before or wholly after.
             with self._writing:
                 with self._condition:
                     write = self._pending.pop(next(iter(self._pending))) if self._pending else None
                 if write is not None:
                     self._do(write)
+
+    def _purge(self) -> None:
+        try:
+            if self.store.bin.purge_old():
+                self.store.tidy()
+        except LocalSpecError as error:
+            _logger.info("Deleted chats are kept for now: %s", error)
 
     def _tidy(self) -> None:
         try:

@@ -100,6 +100,8 @@ def _conversation(kept: StoredConversation) -> dict[str, Any]:
         "title": kept.title,
         "library": kept.library,
         **({"system": kept.system} if kept.system else {}),
+        **({"pinned": True} if kept.pinned else {}),
+        **({"folder": kept.folder} if kept.folder else {}),
         "created": kept.created,
         "changed": kept.changed,
         "turns": [_turn(turn) for turn in kept.turns],
@@ -214,6 +216,8 @@ def _read(entry: object, where: str) -> StoredConversation:
         _date(entry, "created", where),
         _date(entry, "changed", where),
         _text(entry, "system", where, LONGEST_TEXT, optional=True),
+        _flag(entry, "pinned", where),
+        _text(entry, "folder", where, _SHORT, optional=True),
     )
 
 

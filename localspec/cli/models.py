@@ -159,7 +159,7 @@ def tune_command(
     if as_json:
         sys.stdout.write(json.dumps(tuning_figures(found), ensure_ascii=False) + "\n")
     else:
-        Console(width=120, highlight=False).print(_tuning_table(found))
+        Console(width=150, highlight=False).print(_tuning_table(found))
     errors.print(escape(tuning_sentence(found)), soft_wrap=True)
     other = found.fingerprint if found.in_use else ""
     if other and (libraries := states_of(other)):
@@ -182,9 +182,13 @@ def _undo(entry: ModelEntry, settings: LoadSettings) -> tuned.Tuning:
 
 def tuning_sentence(found: tuned.Tuning) -> str:
     """What was chosen, in words."""
+    if (untold := found.untold) is not None:
+        why = texts.FORMAT_WHY_UNTOLD[untold.note]
+        return f"{found.model} stays as it is: whether {untold.format} is faster here cannot be told, for {why}."
     if not found.file:
         return f"{found.model} stays as it is: no other format that stays near it answers faster here."
-    chosen = f"{found.chosen}, expected {found.speedup:.2f} times as fast as the file's own {found.original.format}"
+    spread = texts.FORMAT_FASTER.format(spread=found.spread) if found.spread else "measured by an older version"
+    chosen = f"{found.chosen} ({spread})"
     if not found.in_use:
         return f"{found.model} is used as it is. The best format here was {chosen}: models tune uses it again."
     return f"{found.model} is used in {chosen}, from the next start on. Back to the file as it is: models tune --undo"
@@ -192,7 +196,7 @@ def tuning_sentence(found: tuned.Tuning) -> str:
 
 def tuning_figures(found: tuned.Tuning) -> dict[str, Any]:
     """The figures as JSON has them."""
-    keys = ("mean_divergence", "agreement", "positions", "tokens_per_second", "note")
+    keys = ("mean_divergence", "agreement", "positions", "tokens_per_second", "gain", "least_gain", "most_gain", "note")
     return {
         "model": found.model,
         "chosen": found.chosen or found.original.format,
@@ -209,7 +213,9 @@ def tuning_figures(found: tuned.Tuning) -> dict[str, Any]:
 
 
 def _tuning_table(found: tuned.Tuning) -> Table:
-    shown = Table("format", "size", *(f"T({rows})" for rows in SHOWN_ROWS), "KL", "same word", "tokens/s", "")
+    shown = Table(
+        "format", "size", *(f"T({rows})" for rows in SHOWN_ROWS), "KL", "same word", "tokens/s", "× original", ""
+    )
     for one in found.figures:
         times = [f"{one.seconds[rows] * 1000:.1f}" if rows in one.seconds else "–" for rows in SHOWN_ROWS]
         shown.add_row(
@@ -219,6 +225,7 @@ def _tuning_table(found: tuned.Tuning) -> Table:
             "–" if one.mean_divergence is None else f"{one.mean_divergence:.4f}",
             "–" if one.agreement is None else f"{one.agreement:.1%}",
             f"{one.tokens_per_second:.0f}" if one.tokens_per_second else "–",
+            one.times_as_fast or "–",
             escape(one.note),
         )
     return shown

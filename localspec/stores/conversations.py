@@ -18,8 +18,10 @@ from sqlite_utils import Database
 from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
 from localspec.locks import try_lock
 from localspec.stores import stored_turns, turn_rows
+from localspec.stores.chat_folders import CHAT_FOLDER_MIGRATIONS, ChatFolders, folder_name, folder_of
 from localspec.stores.chat_words import CHAT_WORD_MIGRATIONS, MARK, UNMARK, beginning_query, snippet, store_chat_words
 from localspec.stores.database import StoreDatabase, mapped_errors
+from localspec.stores.deleted_chats import DeletedChats
 from localspec.stores.stored_turns import StoredConversation, StoredTurn, utc_now, writable
 from localspec.stores.words import normalized
 
@@ -44,6 +46,8 @@ class ConversationInfo:
     library: str
     created: str
     changed: str
+    pinned: bool = False
+    folder: int = 0  # id of the folder it lies in; 0 for none
     snippet: str = ""
     """of a search: where the words stand, between `MARK` and `UNMARK`; empty where they stand in the title alone"""
 
@@ -79,20 +83,24 @@ class Conversations:
         except BaseException:
             self._lock.release()
             raise
+        self.folders = ChatFolders(self._database, self._changing)
+        self.bin = DeletedChats(self._database, self._changing)
+        """what was deleted and can be taken back: nothing else here sees it, but what is written into it arrives"""
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     def count(self) -> int:
         """How many there are."""
-        return int(self._database.row("SELECT count(*) FROM conversations")[0])
+        return int(self._database.row("SELECT count(*) FROM conversations WHERE deleted IS NULL")[0])
 
-    def newest(self, limit: int = -1) -> list[ConversationInfo]:
-        """The conversations, the one that changed last first; at most `limit` of them unless that is negative."""
-        rows = self._database.rows(
-            "SELECT id, title, library, created, changed FROM conversations ORDER BY changed DESC, id DESC LIMIT ?",
-            [limit],
-        )
-        return [ConversationInfo(*row) for row in rows]
+    def newest(self, limit: int = -1, *, filed: bool | None = None) -> list[ConversationInfo]:
+        """The conversations, the one that changed last first; at most `limit` of them unless that is negative. `filed`:
+        those that are pinned or in a folder (True), the others (False), all (None)."""
+        rows = self._database.rows(_LISTED, [filed, filed, limit])
+        return [
+            ConversationInfo(number, title, library, created, changed, bool(pinned), folder)
+            for number, title, library, created, changed, pinned, folder in rows
+        ]
 
     def search(self, text: str, limit: int = 100) -> list[ConversationInfo]:
         """Those that hold every word of `text` in their title, or in one question with its answer: titles first, then
@@ -153,7 +161,9 @@ class Conversations:
             connection.execute("BEGIN")
             try:
                 head = connection.execute(
-                    "SELECT title, library, created, changed, system FROM conversations WHERE id = ?", [conversation]
+                    "SELECT title, library, created, changed, system, pinned, coalesce(name, '') FROM conversations"
+                    f" {_IN_FOLDERS} WHERE conversations.id = ? AND conversations.deleted IS NULL",
+                    [conversation],
                 ).fetchone()
                 if head is None:
                     raise _gone()
@@ -162,8 +172,8 @@ class Conversations:
                 raise DamagedStoreError(f"The chat “{head[0]}” is damaged ({error}).", "Delete it.") from error
             finally:
                 connection.execute("COMMIT")
-        title, library, created, changed, system = head
-        return StoredConversation.of_nodes(title, library, nodes, created, changed, system)
+        title, library, created, changed, system, pinned, folder = head
+        return StoredConversation.of_nodes(title, library, nodes, created, changed, system, bool(pinned), folder)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -232,8 +242,13 @@ class Conversations:
         """Give it another system prompt; "" for none of its own. It does not become the newest by that."""
         self._database.change("UPDATE conversations SET system = ? WHERE id = ?", [writable(system), conversation])
 
+    def pin(self, conversation: int, pinned: bool) -> None:
+        """Keep it on top of lists, or not."""
+        with self._changing() as database:
+            database.execute("UPDATE conversations SET pinned = ? WHERE id = ?", [int(pinned), conversation])
+
     def delete(self, conversation: int) -> None:
-        """Delete it for good."""
+        """Delete it for good; `bin` deletes what can be taken back."""
         with self._changing() as database:
             database.execute("DELETE FROM conversations WHERE id = ?", [conversation])
 
@@ -273,12 +288,20 @@ class Conversations:
             yield database
 
 
+_IN_FOLDERS = "LEFT JOIN folders ON folders.id = conversations.folder AND folders.deleted IS NULL"
+_LISTED = (
+    "SELECT conversations.id, title, library, created, changed, pinned, coalesce(folders.id, 0) FROM conversations"
+    f" {_IN_FOLDERS} WHERE conversations.deleted IS NULL AND (? IS NULL OR (pinned OR folders.id IS NOT NULL) = ?)"
+    " ORDER BY changed DESC, conversations.id DESC LIMIT ?"
+)
+_GONE = "(SELECT id FROM conversations WHERE deleted IS NOT NULL)"
 _MATCHING = (
     "SELECT turns.id, turns.conversation FROM words JOIN turns ON turns.id = words.rowid WHERE words MATCH ?"
-    " ORDER BY words.rowid DESC"
+    f" AND turns.conversation NOT IN {_GONE} ORDER BY words.rowid DESC"
 )
 _CONTAINING = (
-    "SELECT conversation, max(id) FROM turns WHERE instr(question, ?) OR instr(reply, ?) GROUP BY conversation"
+    "SELECT conversation, max(id) FROM turns WHERE (instr(question, ?) OR instr(reply, ?))"
+    f" AND conversation NOT IN {_GONE} GROUP BY conversation"
 )
 _MATCHING_IN = (
     "SELECT number FROM words JOIN turns ON turns.id = words.rowid WHERE words MATCH ? AND conversation = ?"
@@ -301,7 +324,8 @@ def one_line(text: str) -> str:
 
 
 def _open(path: Path) -> StoreDatabase:
-    migrations = (*stored_turns.CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS, *turn_rows.BRANCH_MIGRATIONS)
+    chats = (*stored_turns.CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS)
+    migrations = (*chats, *CHAT_FOLDER_MIGRATIONS, *turn_rows.BRANCH_MIGRATIONS)
     return StoreDatabase(path, migrations, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
 
 
@@ -319,11 +343,13 @@ def _set_aside(path: Path) -> Path:
 
 def _begin(database: Database, kept: StoredConversation) -> int:
     now = utc_now()
+    folder = folder_name(kept.folder)
     identity = database.execute(
-        "INSERT INTO conversations (title, library, created, changed, system) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO conversations (title, library, created, changed, system, pinned, folder)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [
             *(one_line(kept.title) or "…", writable(kept.library), kept.created or now, kept.changed or now),
-            writable(kept.system),
+            *(writable(kept.system), int(kept.pinned), folder_of(database, folder) if folder else 0),
         ],
     ).lastrowid
     assert identity is not None

@@ -196,6 +196,8 @@ class StoredConversation:
     created: str = ""
     changed: str = ""  # ISO 8601, UTC
     system: str = ""  # the person's own system prompt; "" where there is none
+    pinned: bool = False
+    folder: str = ""  # name of the folder it lies in; "" for none
     nodes: tuple[StoredNode, ...] = ()
     """all turns by number, hidden ones too; () where `turns` are all, numbered from 0"""
 
@@ -208,12 +210,14 @@ class StoredConversation:
         created: str = "",
         changed: str = "",
         system: str = "",
+        pinned: bool = False,
+        folder: str = "",
     ) -> StoredConversation:
         """The conversation that has these turns, by number."""
         path = shown_path(nodes)
         is_line = [node.number for node in path] == list(range(len(nodes)))
-        turns = tuple(node.turn for node in path)
-        return cls(title, library, turns, created, changed, system, () if is_line else tuple(nodes))
+        turns, tree = tuple(node.turn for node in path), () if is_line else tuple(nodes)
+        return cls(title, library, turns, created, changed, system, pinned, folder, tree)
 
     @property
     def tree(self) -> tuple[StoredNode, ...]:

@@ -25,15 +25,19 @@ from localspec.errors import SettingsError
 from localspec.ui import change_events
 from localspec.ui.environment import uploads_folder
 from localspec.ui.exports import Exports
+from localspec.ui.first_page import FirstPage
 from localspec.ui.page import Page
-from localspec.ui.page_scripts import PageScripts
 
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
-SCRIPTS = tuple(["calm", "changes", "page", "views", "entry", "quit", "copy", "keys", "libraries", "citing", "copying"])
-"""In this order, all of them before Gradio's"""
-STYLES = tuple(
-    ["base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "settings", "dialogs", "narrow"]
+SCRIPTS = (
+    *("look", "calm", "changes", "page", "views", "entry", "quit", "copy", "menus", "focus", "announcing", "keys"),
+    *("libraries", "citing", "copying", "picker", "radios"),
+)
+"""In this order, all of them before Gradio's; the first before anything is painted"""
+STYLES = (
+    *("base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "picker", "settings", "look"),
+    *("dialogs", "menus", "narrow"),
 )
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"
@@ -57,8 +61,8 @@ def free_port(first: int = DEFAULT_PORT, host: str = LOOPBACK) -> int:
     raise SettingsError(texts.NO_PORT.format(first=first, last=last))
 
 
-def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
-    """The page with its events."""
+def build(application: Application, choice: Choice | None = None) -> tuple[gr.Blocks, Page]:
+    """The page with its events, as Gradio has it and as its parts."""
     with gr.Blocks(
         title=texts.TITLE, analytics_enabled=False, fill_height=True, fill_width=True, delete_cache=(3600, 3600)
     ) as made:
@@ -69,7 +73,7 @@ def build(application: Application, choice: Choice | None = None) -> gr.Blocks:
     blocks.queue(max_size=64)
     # No handler goes by the queue (`part.QUICK`): it need not look a thousand times a second whether one does.
     blocks._queue.sleep_when_free = blocks._queue.progress_update_sleep_when_free = _QUEUE_SECONDS
-    return blocks
+    return blocks, page
 
 
 def _theme() -> gr.themes.Base:
@@ -123,7 +127,7 @@ def _launch(
     auth: SessionAuth,
     bind: BindAddress,
 ) -> gr.Blocks:
-    blocks = build(application, choice)
+    blocks, page = build(application, choice)
     script = "\n".join((_HERE / "scripts" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
     blocks.launch(
         server_name=f"[{bind.host}]" if ":" in bind.host else bind.host,
@@ -149,7 +153,7 @@ def _launch(
                 Middleware(RouteAllowlist, uploads=uploads_folder()),
                 Middleware(Uploads, folder=uploads_folder()),
                 Middleware(Exports, application=application),
-                Middleware(PageScripts, script=script),
+                Middleware(FirstPage, page=page, blocks=blocks, script=script),
             ],
             "routes": [*routes, *change_events.routes(application), *application.endpoint.routes()],
             "docs_url": None,

@@ -31,7 +31,7 @@ class EntryState:
     fits: str  # A key of `texts.ENTRY_FITS`
     here: bool  # It is on this computer
     arrived: int  # Bytes that an earlier download has left
-    under_way: bool
+    download: DownloadState | None = None  # The one of this entry, under way or over
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +86,14 @@ def _entry(state: EntryState, question: DownloadQuestion | None) -> str:
     said = f'<div class="name">{literal(entry.title)}</div>'
     said += paragraph(entry.about) if entry.about else ""
     said += paragraph(" · ".join(facts), "quiet")
-    if state.here:
-        action = f'<p class="quiet">{literal(texts.ENTRY_HERE)}</p>'
+    here = f'<p class="quiet">{literal(texts.ENTRY_HERE)}</p>' if state.here else ""
+    if state.download is not None:
+        # Told where it was pressed.
+        said, action = said + _download(state.download, model_button, texts.DOWNLOAD_USE), here
+    elif state.here:
+        action = here
     elif question is not None and question.entry == entry:
         said, action = said + _question(question), ""
-    elif state.under_way:
-        action = ""
     else:
         label = texts.DOWNLOAD_GO_ON if state.arrived else texts.DOWNLOAD
         action = model_button("ask", entry.name, label)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 
 import gradio as gr
 
 from localspec import texts
-from localspec.application.downloads import UNDER_WAY, DownloadState, arrived
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.downloads import DownloadState, arrived
+from localspec.application.state import Application
 from localspec.config import models_folder
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.models.choice import fit_of_entry, fits_well
@@ -48,6 +51,10 @@ class ModelFolder:
             self.looked = time.monotonic()
         return self._inventory
 
+    def known(self) -> ModelInventory:
+        """What lay in it when it was looked at last; it is looked at only the first time."""
+        return self._inventory if self._inventory is not None else self.inventory()
+
     def look_again(self) -> None:
         """Something may have arrived just now."""
         self.looked = 0.0
@@ -60,12 +67,12 @@ class ModelFolder:
 class CataloguePart(Part):
     """Nothing is downloaded before the person was asked."""
 
-    told = ("downloads", "offers", "better")
+    told = ("offers", "better")
 
     def __init__(self, application: Application, folder: ModelFolder) -> None:
         super().__init__(application)
         self.folder = folder
-        self._drawn: tuple[tuple[object, ...], str] = ((), "")
+        self._states: tuple[tuple[object, ...], list[EntryState]] = ((), [])
         self._declined: set[str] = set()  # models that the start page offers no more until the next start
         self._fitting: tuple[tuple[object, ...], bool] = ((), False)
 
@@ -74,8 +81,7 @@ class CataloguePart(Part):
         self.named["better"] = html("better")
 
     def build(self) -> None:
-        """The downloads, and the list, closed at first."""
-        self.named["downloads"] = html("downloads")
+        """The list; what is being downloaded is told in its entry."""
         with gr.Column(elem_id="offers-part"):
             self.named["offers"] = html("offers")
 
@@ -87,7 +93,6 @@ class CataloguePart(Part):
     def parts(self, conversation: Conversation) -> dict[str, str]:
         """What there is to see now, as `told` names it."""
         return {
-            "downloads": catalogue_markup.downloads(self._downloads()),
             "offers": self._catalogue(conversation.download_asked),
             "better": catalogue_markup.better(self._better(conversation)),
         }
@@ -159,36 +164,40 @@ class CataloguePart(Part):
         return self._fitting[1]
 
     def _catalogue(self, asked: str) -> str:
-        """The list; drawn anew where something of it has changed."""
+        """The list; what is on disk is looked at where something of it has changed."""
         downloads = self._downloads()
-        under_way = tuple(state.entry.name for state in downloads if state.state in UNDER_WAY)
         inventory = self.folder.inventory()
-        known = (asked, under_way, tuple(state.state for state in downloads), inventory, int(self.folder.looked / 30))
-        before, drawn = self._drawn  # one tab may replace them while another looks
-        if before == known:
-            return drawn
-        room = self.application.models.room()
-        here = {entry.path for entry in (*inventory.models, *inventory.drafts)}
-        states = [
-            EntryState(
-                entry,
-                (found := fit_into(footprint(entry), draft_of(entry, catalogue_entries()), room)).report.needed,
-                "fits" if found.fits else "close" if found.could_ever_fit else "never",
-                entry.path(models_folder()) in here,
-                arrived(entry),
-                entry.name in under_way,
-            )
-            for entry in catalogue_entries()
-        ]
+        known = (asked, tuple(state.state for state in downloads), inventory, int(self.folder.looked / 30))
+        if self._states[0] != known:
+            self._states = (known, self._looked_at())
+        states = [replace(one, download=_state_of(one.entry, downloads)) for one in self._states[1]]
         question, problem = None, ""
         if asked:
             try:
                 question = _question(find_entry(asked))
             except LocalSpecError as error:
                 problem = str(error)
-        drawn = catalogue_markup.catalogue(states, question, problem)
-        self._drawn = (known, drawn)
-        return drawn
+        return catalogue_markup.catalogue(states, question, problem)
+
+    def _looked_at(self) -> list[EntryState]:
+        """What the list says about each entry, but for its download."""
+        inventory = self.folder.inventory()
+        room = self.application.models.room()
+        here = {entry.path for entry in (*inventory.models, *inventory.drafts)}
+        return [
+            EntryState(
+                entry,
+                (found := fit_into(footprint(entry), draft_of(entry, catalogue_entries()), room)).report.needed,
+                "fits" if found.fits else "close" if found.could_ever_fit else "never",
+                entry.path(models_folder()) in here,
+                arrived(entry),
+            )
+            for entry in catalogue_entries()
+        ]
+
+
+def _state_of(entry: CatalogueEntry, downloads: Sequence[DownloadState]) -> DownloadState | None:
+    return next((one for one in downloads if one.entry.name == entry.name), None)
 
 
 def _draft_name(name: str) -> str:

@@ -1,16 +1,24 @@
-"""The list of kept chats: searching, opening, renaming, deleting, exporting and importing."""
+"""The list of kept chats: searching, opening, renaming, pinning, filing, deleting, exporting and importing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import gradio as gr
 
 from localspec import texts
 from localspec.application.branching import show_found
-from localspec.application.state import CHATS_LISTED, Application, Conversation
+from localspec.application.chats import Chat
+from localspec.application.conversation import Conversation
+from localspec.application.list_states import CHATS_LISTED, DELETED_LISTED
+from localspec.application.state import Application
 from localspec.chat.transfer import read_json
+from localspec.stores.conversations import Conversations
+from localspec.stores.deleted_chats import Kind
+from localspec.ui import chat_list
+from localspec.ui.chat_filing import ChatFiling
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.part import QUICK, Part, Update, Updates, hidden, html, identity, inform, warned
@@ -23,37 +31,37 @@ class ChatListPart(Part):
         super().__init__(application)
         self.updates = updates
         self.actions: dict[str, Callable[[Conversation, str], Updates]] = {
+            **ChatFiling(application, updates).actions,
             "open": self.open,
             "rename": self.ask_title,
             "title": self.rename,
-            "ask": self.ask_deletion,
+            "delete-folder": self.delete_folder,
             "delete": self.delete,
+            "restore": self.restore,
+            "purge": self.purge,
+            "dismiss-undo": self.dismiss,
             "keep": self.keep,
             "more": self.more,
+            "more-deleted": self.more_deleted,
         }
         """what the buttons inside the list do"""
 
     def build(self) -> None:
         """The column."""
-        self.search = gr.Textbox(
-            label=texts.SEARCH_CHATS,
-            show_label=False,
-            placeholder=texts.SEARCH_CHATS,
-            container=False,
-            max_lines=1,
-            elem_id="search-chats",
-        )
+        with gr.Row(elem_id="chats-search"):
+            self.search = gr.Textbox(
+                label=texts.SEARCH_CHATS,
+                show_label=False,
+                placeholder=texts.SEARCH_CHATS,
+                container=False,
+                max_lines=1,
+                elem_id="search-chats",
+            )
+            html("chats-menu", chat_list.head_menu())
         self.named["chats"] = html("chats")
         self.act = hidden("act")
-        with gr.Row(elem_id="chats-foot"):
-            gr.Markdown(
-                f'<div class="exports">{texts.EXPORT_ALL} <a href="/export/all.md" download>Markdown</a>'
-                ' <a href="/export/all.json" download>JSON</a></div>',
-                sanitize_html=False,
-            )
-            self.importing = gr.UploadButton(
-                texts.IMPORT, file_types=[".json"], size="sm", scale=0, min_width=70, elem_id="import-chats"
-            )
+        # Its button is in the menu.
+        self.importing = gr.UploadButton(texts.IMPORT_CHATS, file_types=[".json"], elem_id="import-chats")
 
     def connect(self) -> None:
         """Tie the handlers; those of buttons inside the list are tied with all that `act` hears of."""
@@ -102,23 +110,46 @@ class ChatListPart(Part):
     def rename(self, conversation: Conversation, about: str) -> Updates:
         """Take the title that was typed after the id."""
         which, _, title = about.partition(" ")
-        self.application.history.store.rename(identity(which), title)
+        self._store.rename(identity(which), title)
         return self.keep(conversation)
 
-    def ask_deletion(self, conversation: Conversation, about: str) -> Updates:
-        """Ask whether a chat may go."""
-        conversation.listed.settle()
-        conversation.listed.deleting = identity(about)
-        return self.updates.beside_only(conversation)
-
     def delete(self, conversation: Conversation, about: str) -> Updates:
-        """Delete the chat of which that was asked."""
+        """Delete a chat; that can be undone."""
         number, shown = identity(about), conversation.chat
-        if not number or conversation.listed.deleting != number:
-            return self.keep(conversation)
         self.application.delete_chat(number)
-        conversation.listed.settle()
-        return self.keep(conversation) if conversation.chat is shown else self.updates.all(conversation, ALL_PARTS)
+        conversation.listed.deleted = ("chat", number)
+        return self._shown(conversation, shown)
+
+    def delete_folder(self, conversation: Conversation, about: str) -> Updates:
+        """Delete a folder; its chats stay, and that can be undone."""
+        number = identity(about)
+        self._store.bin.put("folder", number)
+        conversation.listed.deleted = ("folder", number)
+        return self.keep(conversation)
+
+    # -- about what was deleted: "chat" or "folder", and its id -------------------------------------------------
+
+    def restore(self, conversation: Conversation, about: str) -> Updates:
+        """Take it back."""
+        kind, _, which = about.partition(" ")
+        shown = conversation.chat
+        if kind == "chat":
+            self.application.restore_chat(identity(which))
+        elif kind == "folder":
+            self._store.bin.restore("folder", identity(which))
+        return self._shown(conversation, shown)
+
+    def purge(self, conversation: Conversation, about: str) -> Updates:
+        """Delete it for good."""
+        kind, _, which = about.partition(" ")
+        if kind in ("chat", "folder"):
+            self.application.history.purge(cast("Kind", kind), identity(which))
+        return self.keep(conversation)
+
+    def dismiss(self, conversation: Conversation, about: str) -> Updates:
+        """What was deleted last is not spoken of any more."""
+        conversation.listed.deleted = ("", 0)
+        return self.keep(conversation)
 
     def keep(self, conversation: Conversation, about: str = "") -> Updates:
         """Leave the list as it is."""
@@ -129,3 +160,20 @@ class ChatListPart(Part):
         """List more chats."""
         conversation.listed.limit += CHATS_LISTED
         return self.updates.beside_only(conversation)
+
+    def more_deleted(self, conversation: Conversation, about: str) -> Updates:
+        """List more of what was deleted."""
+        conversation.listed.deleted_limit += DELETED_LISTED
+        return self.updates.beside_only(conversation)
+
+    @property
+    def _store(self) -> Conversations:
+        """Raises StoreError where chats are not kept."""
+        return self.application.history.store
+
+    def _shown(self, conversation: Conversation, before: Chat) -> Updates:
+        """The list, and the chat where the tab does not show the one `before` any more."""
+        conversation.listed.settle()
+        if conversation.chat is before:
+            return self.updates.beside_only(conversation)
+        return self.updates.all(conversation, ALL_PARTS)

@@ -13,8 +13,9 @@ from localspec import texts
 from localspec.application.asking import Asked
 from localspec.application.branching import take_back
 from localspec.application.chats import Chat
+from localspec.application.conversation import Conversation
 from localspec.application.replying import ReplyTask
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.comparison import with_seed
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES

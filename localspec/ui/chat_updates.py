@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import gradio as gr
 
 from localspec.application.chats import Chat
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.chat.turn import Turn
-from localspec.errors import LocalSpecError
 from localspec.speculation.totals import Totals, totals
 from localspec.ui import chat_list, comparison_markup, panel, tab_markup
+from localspec.ui.chat_listing import ChatListing
 from localspec.ui.library_updates import LIBRARY_PARTS
 from localspec.ui.messages import messages
 from localspec.ui.part import Tick, Update, Updates, mark, only, remember
@@ -28,21 +27,12 @@ ANSWER_PARTS = ("chat", "panel", "below")
 ALL_PARTS = (*REPLY_PARTS, "library", *LIBRARY_PARTS)
 
 
-@dataclass(frozen=True, slots=True)
-class _List:
-    """A tab's list as it was drawn; of what, and of which version of the store."""
-
-    version: int
-    known: tuple[object, ...]
-    drawn: str
-
-
 class ChatUpdates:
     """Draws chats for the parts of the page that are about them."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
-        self._lists: WeakKeyDictionary[Conversation, _List] = WeakKeyDictionary()
+        self._listing = ChatListing(application)
 
     def all(self, conversation: Conversation, names: Sequence[str], **others: Update) -> Updates:
         """Everything about the chat that the tab shows now, and `others`. What is being typed stays."""
@@ -95,29 +85,10 @@ class ChatUpdates:
         return {
             "below": chat_list.below(conversation.editing, len(chat.exchanges), can_go_on)
             + chat_list.context_meter(chat.turns[-1] if chat.turns else None),
-            "chats": self._listed(conversation),
+            "chats": self._listing.drawn(conversation),
             "measured": _measured(chat),
             "system": chat.system,
         }
-
-    def _listed(self, conversation: Conversation) -> str:
-        """The list; drawn anew only where something has changed, and not under a title that is being typed."""
-        history, state = self.application.history, conversation.listed
-        version = history.store.version if history.is_open else 0
-        known = (state.query, state.limit, state.renaming, state.deleting, conversation.chat.identity, history.problem)
-        made = self._lists.get(conversation)
-        if made is not None and made.known == known and (made.version == version or state.renaming):
-            return made.drawn
-        problem = history.problem
-        try:
-            # One more than is shown, to know whether there are more.
-            infos = history.store.search(state.query, state.limit + 1) if history.is_open else []
-        except LocalSpecError as error:
-            infos, problem = [], str(error)
-        more = len(infos) > state.limit
-        drawn = chat_list.chats(infos[: state.limit], state, conversation.chat.identity, problem, more)
-        self._lists[conversation] = _List(version, known, drawn)
-        return drawn
 
 
 def _measured(chat: Chat) -> str:

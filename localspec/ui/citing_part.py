@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import gradio as gr
 
 from localspec import config, texts
-from localspec.application.state import Conversation
+from localspec.application.conversation import Conversation
 from localspec.chat.citations import Citation
 from localspec.chat.turn import Turn
 from localspec.errors import LocalSpecError

@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.measuring import Measurement
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.comparison import PLAIN
 from localspec.chat.turn import ReplyOptions
 from localspec.errors import SettingsError

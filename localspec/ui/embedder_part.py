@@ -7,9 +7,9 @@ import shutil
 import gradio as gr
 
 from localspec import config
+from localspec.application.conversation import Conversation
 from localspec.application.downloads import UNDER_WAY, DownloadState, arrived
 from localspec.application.embedding_anew import work_of
-from localspec.application.state import Conversation
 from localspec.models.embedder_catalogue import EmbedderEntry, available, embedder_entry
 from localspec.ui import elements, embedder_markup
 from localspec.ui.embedder_markup import EmbedderQuestion, EmbedderState

@@ -19,7 +19,7 @@ from localspec.errors import LocalSpecError
 from localspec.stores.conversations import Conversations
 from localspec.stores.stored_turns import StoredConversation
 
-_PATH = re.compile(r"/export/(all|\d{1,18})\.(md|json)|/export/(presets)\.(json)")
+_PATH = re.compile(r"/export/(all|\d{1,18})\.(md|json)|/export/(presets|prompts)\.(json)")
 _KINDS = {"md": "text/markdown; charset=utf-8", "json": "application/json"}
 _NAME_CHARACTERS = 60
 
@@ -44,6 +44,8 @@ class Exports:
     def _respond(self, which: str, kind: str) -> Response:
         if which == "presets":
             return _file([self._application.presets.exported()], texts.MY_PRESETS, kind)
+        if which == "prompts":
+            return _file([self._application.prompts.exported()], texts.MY_PROMPTS, kind)
         try:
             store = self._application.history.store
             if which == "all":

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from localspec import texts
-from localspec.application.state import DocumentListState
+from localspec.application.list_states import DocumentListState
 from localspec.models.embedder_catalogue import EmbedderEntry
 from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
 from localspec.ui import elements

@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.application.state import DOCUMENTS_LISTED, Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.list_states import DOCUMENTS_LISTED
+from localspec.application.state import Application
 from localspec.config import DEFAULT_LIBRARY
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.library import Library, library_name
@@ -100,6 +102,8 @@ class LibraryPart(Part):
         wanted = conversation.library
         with warned():
             wanted = library_name(name or "")
+        if wanted == conversation.library:  # the field was only left
+            return conversation.library, *(gr.skip() for _ in LIBRARY_PARTS)
         conversation.use_library(wanted)
         return conversation.library, *("" for _ in LIBRARY_PARTS)
 

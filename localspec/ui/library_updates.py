@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from localspec.application.state import Application, Conversation, DocumentListState
+from localspec.application.conversation import Conversation
+from localspec.application.list_states import DocumentListState
+from localspec.application.state import Application
 from localspec.chat.engine import Engine
 from localspec.chat.methods import METHODS
 from localspec.errors import EmbedderError, LocalSpecError

@@ -1,4 +1,4 @@
-"""What is loaded, in which weight format, and whether a choice fits, as markup. Pure functions."""
+"""The draft model, the weight format, and whether a choice fits, as markup. Pure functions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from localspec import texts
 from localspec.application.model_manager import DraftState, fit_sentence
-from localspec.application.state import Application
 from localspec.application.tuning import MEASURE_AGAIN, STOP, TUNE, USE_CHOSEN, USE_ORIGINAL, TuningState
 from localspec.chat.methods import METHODS
 from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
@@ -19,23 +18,6 @@ from localspec.ui import elements
 from localspec.ui.elements import model_button, paragraph
 
 _SHOWN_UNUSABLE = 20
-
-
-def status(application: Application) -> str:
-    """The line about the model."""
-    models = application.models
-    # While the model from before is loaded again, it is told already why the other one cannot be.
-    problem = elements.note(str(models.error), "problem") if models.error is not None else ""
-    if models.loading:
-        said = texts.LOADING.format(name=models.loading)
-        return f'<span data-model="loading">{elements.literal(said)}</span>{problem}'
-    described = models.description
-    notices = (models.notice, models.offload_notice)
-    notice = "".join(elements.note(said, "problem") for said in notices if said)
-    if not described:
-        said = texts.UNLOADING if models.unloading else texts.NO_MODEL
-        return f'<span data-model="none">{elements.literal(said)}</span>{problem}'
-    return f'<span data-model="ready">{elements.literal(described)}</span>{problem}{notice}'
 
 
 def draft_status(draft: DraftState | None) -> str:
@@ -224,28 +206,32 @@ def formats(state: TuningState | None) -> str:
 def _measured_formats(state: TuningState, tuning: Tuning, problem: str) -> str:
     buttons = [elements.press(MEASURE_AGAIN, texts.TUNE_AGAIN)]
     stale = ""
-    if state.in_use:
-        said = texts.FORMAT_USED.format(format=tuning.chosen, speedup=f"{tuning.speedup:.2f}")
+    faster = texts.FORMAT_FASTER.format(spread=tuning.spread)
+    if state.in_use and tuning.chosen:
+        known = texts.FORMAT_USED if tuning.spread else texts.FORMAT_USED_OLD
+        said = known.format(format=tuning.chosen, faster=faster)
         buttons.insert(0, elements.press(USE_ORIGINAL, texts.USE_ORIGINAL))
         kind = "used"
     elif state.waits:
-        said = (texts.FORMAT_NEXT if tuning.in_use else texts.FORMAT_OFFERED).format(
-            format=tuning.chosen, speedup=f"{tuning.speedup:.2f}"
-        )
+        known = texts.FORMAT_NEXT if tuning.in_use else texts.FORMAT_OFFERED
+        said = (known if tuning.spread else texts.FORMAT_OFFERED_OLD).format(format=tuning.chosen, faster=faster)
         buttons.insert(0, elements.press(USE_CHOSEN, texts.USE_CHOSEN.format(format=tuning.chosen)))
         if tuning.in_use:
             buttons.insert(1, elements.press(USE_ORIGINAL, texts.KEEP_ORIGINAL))
         kind = "offered"
+    elif (untold := tuning.untold) is not None:
+        why = texts.FORMAT_WHY_UNTOLD[untold.note]
+        said, kind = texts.FORMAT_UNTOLD.format(format=untold.format, why=why), "untold"
     else:
         said, kind = texts.FORMAT_ORIGINAL_BEST, "original"
-    if state.stale and kind != "original":
+    if state.stale and kind in ("used", "offered"):
         stale = elements.note(texts.FORMAT_STALE.format(libraries=", ".join(state.stale)))
     return _format_part(kind, said, stale, problem, *buttons, _format_table(tuning))
 
 
 def _format_table(tuning: Tuning) -> str:
     heads = [texts.FORMAT, texts.FORMAT_SIZE, *(f"T({rows})" for rows in SHOWN_ROWS)]
-    heads += [texts.FORMAT_DIVERGENCE, texts.FORMAT_AGREEMENT, texts.FORMAT_SPEED, ""]
+    heads += [texts.FORMAT_DIVERGENCE, texts.FORMAT_AGREEMENT, texts.FORMAT_SPEED, texts.FORMAT_GAIN, ""]
     rows = [f"<tr>{''.join(f'<th>{elements.literal(head)}</th>' for head in heads)}</tr>"]
     for one in tuning.figures:
         cells = "".join(f"<td>{elements.literal(text)}</td>" for text in _format_cells(one))
@@ -267,6 +253,7 @@ def _format_cells(one: Figures) -> list[str]:
         "–" if one.mean_divergence is None else f"{one.mean_divergence:.4f}",
         "–" if one.agreement is None else f"{one.agreement:.1%}",
         f"{one.tokens_per_second:.0f}" if one.tokens_per_second else "–",
+        one.times_as_fast or "–",
         one.note,
     ]
 

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import gradio as gr
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.model_manager import fit_sentence
 from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.errors import LocalSpecError, ModelFileError, OutOfMemoryError, SettingsError
-from localspec.models.files.catalogue import (
-    AUTOMATIC,
-    DEFAULT_MODEL,
-    NO_DRAFT,
-    ModelEntry,
-    available,
-    drafts,
-    resolve,
-    resolve_draft,
-)
+from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT, available, resolve, resolve_draft
 from localspec.models.fit.fitting import Fit, ways
 from localspec.models.fit.fitting import fit as fit_into
 from localspec.models.fit.memory import footprint
@@ -31,41 +21,54 @@ from localspec.models.llama import graphics, kernels
 from localspec.models.pairing import compare_files
 from localspec.ui import elements, model_markup
 from localspec.ui.catalogue_part import LOOK_SECONDS, CataloguePart, ModelFolder
-from localspec.ui.model_markup import draft_status, status
-from localspec.ui.options import Number, load_settings
-from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, html, remember, warn, warned
+from localspec.ui.model_fields import (
+    FIELDS,
+    as_picked,
+    check_context,
+    chosen,
+    draft_choices,
+    fields_of,
+    mean_the_same,
+    number_of,
+    typed,
+)
+from localspec.ui.model_markup import draft_status
+from localspec.ui.part import EACH, LATEST, QUICK, Part, Tick, Update, Updates, html, only, remember, warned
+from localspec.ui.picker_part import PickerPart
 
-LOADED_PARTS = ("status", "draft-status", "formats")
+LOADED_PARTS = ("status", "picker", "draft-status", "formats")
 """What tells of the loaded models."""
 _OTHERS = 2
 """Models that are named in place of one that does not fit."""
 
 
 class ModelPart(Part):
-    """The fields about models, the line in the heading, and what is said between them."""
+    """The fields about models, with the picker of the heading, and what is said between them."""
 
-    told = (*LOADED_PARTS, "fit", "unusable", "models", "drafts")
+    told = (*FIELDS, "draft-status", "formats", "fit", "unusable")
 
     def __init__(self, application: Application) -> None:
         super().__init__(application)
         self.folder = ModelFolder()
         self.catalogue = CataloguePart(application, self.folder)
+        self.picker = PickerPart(application, self.folder)
         self._fits: dict[Choice, tuple[tuple[object, ...], str]] = {}
+        self._verdicts: dict[tuple[object, ...], str] = {}
+        self._answered = (*FIELDS, *PickerPart.told, "draft-status", "fit", *self.catalogue.told)
+        """what buttons inside markup may change"""
 
     def build_status(self) -> None:
-        """In the heading: the loaded model."""
-        self.named["status"] = html("status")
+        """In the heading: the loaded model, and the menu that picks another one."""
+        self.picker.build()
 
     def build(self, choice: Choice) -> None:
         """All fields, closed at first; `choice` is what is loaded first."""
         with gr.Column(elem_id="model-part"):
             names = [entry.name for entry in available()]
             model, file, draft, context, layers, threads = fields_of(choice, names)
-            self.model = self.named["models"] = gr.Dropdown(
-                names, value=model, allow_custom_value=True, label=texts.MODEL, elem_id="model"
-            )
+            self.model = gr.Dropdown(names, value=model, allow_custom_value=True, label=texts.MODEL, elem_id="model")
             self.model_file = gr.Textbox(file, label=texts.MODEL_FILE, placeholder="model.gguf", elem_id="model-file")
-            self.draft = self.named["drafts"] = gr.Dropdown(
+            self.draft = gr.Dropdown(
                 draft_choices(),
                 value=draft,
                 allow_custom_value=True,
@@ -93,25 +96,27 @@ class ModelPart(Part):
                 self.load_button = gr.Button(texts.LOAD, elem_id="load", min_width=90)
                 self.unload_button = gr.Button(texts.UNLOAD, elem_id="unload", scale=0, min_width=90)
             self.named["unusable"] = html("unusable")
+        self.named |= dict(zip(FIELDS, self.fields, strict=True))
 
     @property
     def fields(self) -> list[gr.components.Component]:
-        """What a load is told, in the order that handlers take."""
+        """What a load is told, in the order of `FIELDS`."""
         return [self.model, self.model_file, self.draft, self.context, self.gpu_layers, self.threads]
 
     def connect(self, press: gr.Textbox) -> None:
         """`press` names the button that was pressed, of those inside markup."""
-        fields, named = self.fields, self.named
-        told = [named["status"], named["draft-status"], named["fit"]]
-        self.load_button.click(self.load, fields, told, **QUICK)
-        self.unload_button.click(self.unload, None, named["status"], **QUICK)
-        self.draft.input(self.look_at_draft, fields[:3], named["draft-status"], **QUICK)
-        # Whoever picks from the list means that, and not the path that was typed before.
-        self.model.input(self.pick, fields, [self.model_file, named["fit"]], **LATEST)
-        for field in (self.model_file, self.draft, self.context, self.gpu_layers, self.threads):
-            field.input(self.look, fields, named["fit"], **LATEST)
-        downloads = [self.catalogue.named[name] for name in self.catalogue.told]
-        press.change(self.press, [press, *fields], [*fields, *told, *downloads], **EACH)
+        fields = self.fields
+        named = {**self.named, **self.picker.named, **self.catalogue.named}
+        answered = [named[name] for name in self._answered]
+        verdicts = [named["draft-status"], named["fit"]]
+        self.load_button.click(self.load, fields, answered, **QUICK)
+        self.unload_button.click(self.unload, None, answered, **QUICK)
+        # One of the two names the model: whichever was changed last.
+        self.model.input(self.pick, fields, [self.model_file, *verdicts], **LATEST)
+        self.model_file.input(self.type_path, fields, [self.model, *verdicts], **LATEST)
+        for field in (self.draft, self.context, self.gpu_layers, self.threads):
+            field.input(self.look, fields, verdicts, **LATEST)
+        press.change(self.press, [press, *fields], answered, **EACH)
 
     def connect_opening(self, blocks: gr.Blocks) -> None:
         """What a tab is told when it is opened."""
@@ -119,133 +124,188 @@ class ModelPart(Part):
 
     def tell(self, tick: Tick) -> None:
         """What is loaded, what could be, and whether what is picked fits."""
-        picked = tick.conversation.picked
         inventory = self.folder.inventory()
-        tick.tell("status", status(self.application))
-        tick.tell("draft-status", draft_status(self.application.models.draft))
+        listed: dict[str, list[tuple[str, str]]] = {
+            "models": [(entry.name, entry.name) for entry in inventory.models],
+            "drafts": draft_choices(inventory.drafts),
+        }
+        for name, choices in listed.items():
+            tick.tell(name, str(choices), gr.update(choices=choices))
+        for name, value in self._following(tick.conversation).items():
+            tick.updates[name] = {**tick.updates.get(name, {}), **gr.update(value=value)}
+        picked = tick.conversation.models.picked
+        tick.tell("draft-status", self._draft(picked))
         tick.tell("formats", model_markup.formats(self.application.tuner.state()))
         tick.tell("fit", self._fit(picked) if picked is not None else "")
         tick.tell("unusable", model_markup.unusable(inventory.unusable))
-        for name, listed in (
-            ("models", [(entry.name, entry.name) for entry in inventory.models]),
-            ("drafts", draft_choices(inventory.drafts)),
-        ):
-            tick.tell(name, str(listed), gr.update(choices=listed))
 
     # -- choosing -----------------------------------------------------------------------------------------------
 
     def open(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
         """A tab was opened: its fields say what is loaded, if they do not already."""
-        used = self.application.models.used
+        used, shown = self.application.models.used, self.conversation(request).models
         wanted = fields_of(used, self.folder.names()) if used is not None else fields
-        self.conversation(request).picked = used or _picked(*wanted)
-        return tuple(
-            gr.skip() if now == before else gr.update(value=now) for now, before in zip(wanted, fields, strict=True)
-        )
+        shown.picked = shown.followed = used or as_picked(*wanted)
+        shown.listed = wanted[0] or ""
+        return _changes(wanted, fields)
 
-    def pick(self, request: gr.Request, *fields: Any) -> tuple[Update, Update]:  # noqa: ANN401
-        """A model of the list was picked."""
-        return "", self.look(request, fields[0], "", *fields[2:])
+    def pick(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
+        """A model of the list was picked, and not the path that was typed before; or the list was only clicked."""
+        shown = self.conversation(request).models
+        name, file, *rest = fields
+        if (name or "") in ("", shown.listed):
+            return (gr.skip(), *self.look(request, *fields))
+        shown.listed = name
+        return ("" if file else gr.skip(), *self.look(request, name, "", *rest))
 
-    def look(self, request: gr.Request, *fields: Any) -> str:  # noqa: ANN401
-        """Whether what stands in the fields fits."""
+    def type_path(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
+        """The path of a file was typed or pasted: it is meant, and no model of the list."""
+        name, file, *rest = fields
+        if not typed(file):
+            return (gr.skip(), *self.look(request, *fields))
+        self.conversation(request).models.listed = ""
+        return (gr.update(value=None) if name else gr.skip(), *self.look(request, None, file, *rest))
+
+    def look(self, request: gr.Request, *fields: Any) -> tuple[str, str]:  # noqa: ANN401
+        """What is to be said of what stands in the fields: about the draft model, and whether it fits."""
         try:
             choice = chosen(*fields)
         except SettingsError as error:
-            return model_markup.fit_problem(str(error))
-        self.conversation(request).picked = choice
-        return self._fit(choice)
-
-    def look_at_draft(self, name: str | None, file: str, draft: str | None) -> str:
-        """Whether the draft that was picked fits the target that is picked, as far as their files tell."""
-        wanted, loaded = _typed(draft) or AUTOMATIC, self.application.models.draft
-        if loaded is not None and loaded.wanted == wanted:
-            return draft_status(loaded)
-        if wanted in (AUTOMATIC, NO_DRAFT):
-            return model_markup.draft_line("pending", texts.DRAFT_PENDING.format(load=texts.LOAD))
-        try:
-            target, entry = resolve(_typed(file) or name or ""), resolve_draft(wanted)
-            compare_files(target.path, entry.path)
-        except LocalSpecError as error:
-            return model_markup.draft_line("unfit", texts.DRAFT_UNFIT.format(problem=error), problem=True)
-        said = texts.DRAFT_FITS.format(name=entry.name, target=target.name, load=texts.LOAD)
-        return model_markup.draft_line("pending", said)
+            return self._draft(as_picked(*fields[:3], 0, -1, 0)), model_markup.fit_problem(str(error))
+        conversation = self.conversation(request)
+        conversation.models.picked = choice
+        self.application.models.wanted(choice.model)
+        said = self._draft(choice), self._fit(choice)
+        remember(conversation, dict(zip(("draft-status", "fit"), said, strict=True)))
+        return said
 
     def load(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
         """Load what stands in the fields, with the draft model beside it, unless there is no memory for it."""
-        return self._load(request, fields, anyway=False)
+        with warned():
+            self._load(fields, anyway=False)
+        return self._answer(request, fields, fields)
 
-    def unload(self, request: gr.Request) -> Update:
+    def unload(self, request: gr.Request) -> Updates:
         """Give the model's memory back."""
         with warned():
             self.application.unload()
-        self._tell_again(request)
-        return status(self.application)
+        return self._answer(request)
 
     def press(self, request: gr.Request, wanted: str, *fields: Any) -> Updates:  # noqa: ANN401
         """One of the buttons of this part; those of others are left alone."""
         pressed = elements.read_model_button(wanted.partition(" ")[0])
-        same: list[Update] = [gr.skip() for _ in fields]
         if pressed is None:
-            return (*same, *(gr.skip() for _ in range(3 + len(self.catalogue.told))))
+            return only(self._answered, {})
         action, what = pressed
-        conversation = self.conversation(request)
-        told: Updates = (gr.skip(), gr.skip(), gr.skip())
+        conversation, now = self.conversation(request), fields
         with warned():
             now = self._changed(action, what, fields)
-            if now is not None:
-                same = [gr.skip() if new == old else gr.update(value=new) for new, old in zip(now, fields, strict=True)]
-                told = (gr.skip(), gr.skip(), self.look(request, *now))
-            if action in ("use", "anyway"):
-                told = self._load(request, now or fields, anyway=action == "anyway")
+            if action in ("use", "anyway", "file"):
+                conversation.models.menu_open = False
+                self._load(now, anyway=action == "anyway")
+            elif action == "unload":
+                conversation.models.menu_open = False
+                self.application.unload()
+            elif action == "menu":
+                self.picker.open(conversation, what == "open")
+            elif action == "dismiss":
+                self.application.models.dismiss()
             self.catalogue.act(conversation, action, what)
-        parts = self.catalogue.parts(conversation)
-        remember(conversation, parts)
-        return (*same, *told, *(parts[name] for name in self.catalogue.told))
+        return self._answer(request, now, fields)
 
     # -- helpers ------------------------------------------------------------------------------------------------
 
-    def _load(self, request: gr.Request, fields: tuple[Any, ...], *, anyway: bool) -> tuple[Update, Update, Update]:
-        models = self.application.models
-        shown: Update = gr.skip()
-        try:
-            choice = chosen(*fields)
-            try:
-                found = models.fit(choice)
-            except ModelFileError as error:
-                models.refuse(error)  # what is loaded stays
-            else:
-                _check(found, choice)
-                if not found.fits and not (anyway and found.could_be_tried):
-                    shown = self._fit(choice)
-                    advice = texts.FIT_REFUSED_ADVICE.format(model=texts.MODEL)
-                    raise OutOfMemoryError(fit_sentence(found), advice)
-                models.load(choice.model, choice.settings, choice.draft, keep=True)
-        except LocalSpecError as error:
-            warn(str(error))
-            return gr.skip(), gr.skip(), shown
-        self._tell_again(request)
-        return status(self.application), draft_status(models.draft), gr.skip()
-
-    def _tell_again(self, request: gr.Request) -> None:
-        """A load that fails at once may be over, and told by a tick, before what a handler gives arrives: the next tick
-        tells it again."""
+    def _answer(self, request: gr.Request, now: tuple[Any, ...] = (), before: tuple[Any, ...] = ()) -> Updates:
+        """All that a button may have changed; `now` is what is to stand in the fields."""
+        conversation = self.conversation(request)
+        updates: dict[str, Update] = {}
+        if now != before:
+            conversation.models.listed = now[0] or ""
+            updates |= dict(zip(FIELDS, _changes(now, before), strict=True))
+            updates["draft-status"], updates["fit"] = self.look(request, *now)
+        told = {"status": self.picker.status(), "picker": self.picker.menu(conversation)}
+        told |= self.catalogue.parts(conversation)
+        # A load that fails at once may be over, and told by a tick, before this arrives: the next tick tells it again.
         for part in (*LOADED_PARTS, "alone", "fit"):
-            self.conversation(request).seen.pop(part, None)
+            conversation.seen.pop(part, None)
+        remember(conversation, {name: told[name] for name in self.catalogue.told})
+        return only(self._answered, updates | told)
 
-    def _changed(self, action: str, what: str, fields: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """The fields after a button that changes one of them; None for other buttons. Raises ModelFileError."""
+    def _load(self, fields: tuple[Any, ...], *, anyway: bool) -> None:
+        """Raises LocalSpecError where that cannot be begun."""
+        models = self.application.models
+        choice = chosen(*fields)
+        try:
+            found = models.fit(choice)
+        except ModelFileError as error:
+            models.refuse(error, choice.model)  # what is loaded stays
+            return
+        check_context(found, choice)
+        if not found.fits and not (anyway and found.could_be_tried):
+            advice = texts.FIT_REFUSED_ADVICE.format(model=texts.MODEL)
+            raise OutOfMemoryError(fit_sentence(found), advice)
+        models.load(choice.model, choice.settings, choice.draft, keep=True)
+
+    def _following(self, conversation: Conversation) -> dict[str, Any]:
+        """What the fields are to hold because another model is loaded than they say; empty where they stay. What the
+        person has changed in them stays, but for a model of the list that could not be loaded."""
+        models, shown = self.application.models, conversation.models
+        used, picked = models.used, shown.picked
+        if used is None or models.loading or picked == used:
+            shown.followed = used or shown.followed
+            return {}
+        is_failed = models.error is not None and picked is not None and picked.model == models.failed != used.model
+        is_kept = picked not in (None, shown.followed) or used == shown.followed
+        if is_kept and not (is_failed and shown.listed):
+            return {}
+        values: dict[str, Any] = dict(zip(FIELDS, fields_of(used, self.folder.names()), strict=True))
+        shown.picked = shown.followed = used
+        shown.listed = values["models"] or ""
+        return values
+
+    def _changed(self, action: str, what: str, fields: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The fields after a button; the same for one that changes none of them. Raises ModelFileError."""
         model, file, draft, context, gpu_layers, threads = fields
         if action == "context":
-            return model, file, draft, _number(what), gpu_layers, threads
+            return model, file, draft, number_of(what), gpu_layers, threads
         if action == "layers":
-            return model, file, draft, context, _number(what), threads
+            return model, file, draft, context, number_of(what), threads
         if action == "draft":
             return model, file, NO_DRAFT, context, gpu_layers, threads
         if action in ("model", "use"):
             self.folder.look_again()
             return fields_of(Choice(resolve(what).name, threads=int(threads or 0)), self.folder.names())
-        return None
+        if action == "file":
+            return fields_of(Choice(typed(what), threads=int(threads or 0)), ())
+        return fields
+
+    def _draft(self, picked: Choice | None) -> str:
+        """The line about the draft model that is picked, beside the model that is picked."""
+        models = self.application.models
+        loaded, used = models.draft, models.used
+        if picked is None or loaded is None or used is None:
+            # Nothing is loaded: only a draft that was named can be told anything about.
+            if picked is None or picked.draft in (AUTOMATIC, NO_DRAFT) or models.loading:
+                return draft_status(loaded)
+        elif mean_the_same(Choice(picked.model, picked.draft), Choice(used.model, used.draft)):
+            return draft_status(loaded)
+        if picked.draft in (AUTOMATIC, NO_DRAFT):
+            return model_markup.draft_line("pending", texts.DRAFT_PENDING.format(load=texts.LOAD))
+        try:
+            target, entry = resolve(picked.model), resolve_draft(picked.draft)
+            stamps = [(one.path, one.path.stat().st_mtime_ns) for one in (target, entry)]
+        except (LocalSpecError, OSError) as error:
+            return model_markup.draft_line("unfit", texts.DRAFT_UNFIT.format(problem=error), problem=True)
+        key: tuple[object, ...] = (target.name, entry.name, *stamps)
+        if key not in self._verdicts:  # comparing two vocabularies takes a while
+            try:
+                compare_files(target.path, entry.path)
+                said = texts.DRAFT_FITS.format(name=entry.name, target=target.name, load=texts.LOAD)
+                self._verdicts[key] = model_markup.draft_line("pending", said)
+            except LocalSpecError as error:
+                said = texts.DRAFT_UNFIT.format(problem=error)
+                self._verdicts[key] = model_markup.draft_line("unfit", said, problem=True)
+        return self._verdicts[key]
 
     def _fit(self, choice: Choice) -> str:
         """The part about a choice; made anew every few seconds, for other programs take and give memory."""
@@ -264,11 +324,11 @@ class ModelPart(Part):
             return ""
         try:
             found = models.fit(choice)
-            _check(found, choice)
+            check_context(found, choice)
         except (LocalSpecError, OSError) as error:
             return model_markup.fit_problem(str(error))
         loaded, used = models.engine, models.used
-        same = loaded is not None and used is not None and _means_the_same(choice, used)
+        same = loaded is not None and used is not None and mean_the_same(choice, used)
         possible, others = None, []
         if not found.fits:
             possible, others = ways(found), self._others(found)
@@ -287,54 +347,6 @@ class ModelPart(Part):
         return [name for _, name in sorted(fitting, reverse=True)[:_OTHERS]]
 
 
-def fields_of(choice: Choice, names: Sequence[str]) -> tuple[str | None, str, str, int, int, int]:
-    """What the fields hold for a choice: model of the list, path, draft, context, GPU layers, threads."""
-    model = choice.model or DEFAULT_MODEL
-    listed = model in names
-    model_fields = (model, "") if listed else (None, choice.model)
-    return *model_fields, choice.draft, choice.context, choice.gpu_layers, choice.threads
-
-
-def draft_choices(entries: Sequence[ModelEntry] | None = None) -> list[tuple[str, str]]:
-    """What can be picked as a draft: label and value; `entries` are all draft models where they are not given."""
-    special = [(texts.DRAFT_AUTOMATIC, AUTOMATIC), (texts.DRAFT_NONE, NO_DRAFT)]
-    names = dict.fromkeys(entry.name for entry in (drafts() if entries is None else entries))
-    return special + [(name, name) for name in names if name not in (AUTOMATIC, NO_DRAFT)]
-
-
-def chosen(
-    name: str | None, file: str | None, draft: str | None, context: Number, gpu_layers: Number, threads: Number
-) -> Choice:
-    """What the fields stand for. Raises SettingsError that names the field."""
-    settings = load_settings(context, gpu_layers, threads)
-    wanted, with_draft = _typed(file) or name or "", _typed(draft) or AUTOMATIC
-    return Choice(wanted, with_draft, settings.context, settings.gpu_layers, settings.threads)
-
-
-def _picked(*fields: Any) -> Choice | None:  # noqa: ANN401
-    try:
-        return chosen(*fields)
-    except SettingsError:
-        return None
-
-
-def _check(found: Fit, choice: Choice) -> None:
-    """Raises SettingsError for a context that the model cannot have."""
-    trained = found.target.context
-    if trained and choice.context > trained:
-        raise SettingsError(texts.FIT_CONTEXT_LONG.format(name=found.target.name, trained=f"{trained:,}"))
-
-
-def _means_the_same(choice: Choice, used: Choice) -> bool:
-    first, second = (replace(one, model=one.model or DEFAULT_MODEL) for one in (choice, used))
-    return first == second
-
-
-def _typed(path: str | None) -> str:
-    """A path or name as typed; people paste paths in quotes."""
-    return (path or "").strip().strip('"')
-
-
-def _number(text: str) -> int:
-    """A number that the page sent; 0 for anything else."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+def _changes(now: tuple[Any, ...], before: tuple[Any, ...]) -> Updates:
+    """What tells the fields to hold `now` where they do not already."""
+    return tuple(gr.skip() if new == old else gr.update(value=new) for new, old in zip(now, before, strict=True))

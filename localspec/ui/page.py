@@ -9,8 +9,9 @@ import gradio as gr
 
 from localspec import texts
 from localspec.application.changes import ANSWER
+from localspec.application.conversation import Conversation
 from localspec.application.remembered import Choice
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
 from localspec.ui import dialogs, elements, endpoint_part, page_markup
@@ -22,9 +23,10 @@ from localspec.ui.comparison_part import ComparisonPart
 from localspec.ui.embedder_part import EmbedderPart
 from localspec.ui.library_part import LibraryPart, pressed
 from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
+from localspec.ui.look_part import LookPart
 from localspec.ui.model_part import ModelPart
 from localspec.ui.options import SAMPLING_ORDER
-from localspec.ui.part import EACH, QUICK, Part, Tick, Updates, hidden, html, identity, only, tab, warned
+from localspec.ui.part import EACH, QUICK, Part, Props, Tick, Updates, hidden, html, identity, only, tab, warned
 from localspec.ui.settings_part import MethodPart, ReadingPart, SamplingPart, SystemPart
 
 
@@ -46,6 +48,7 @@ class Page:
         self.system = SystemPart(application)
         self.sampling = SamplingPart(application)
         self.endpoint = endpoint_part.EndpointPart(application)
+        self.look = LookPart(application)
         self._actions: dict[str, Callable[[Conversation, str], Updates]] = {
             "dismiss": self.dismiss,
             **self.chat_list.actions,
@@ -54,13 +57,15 @@ class Page:
             "unedit": self.chat.unedit,
         }
         self._told = tuple(name for part in self.parts for name in part.told)
+        self._opened = tuple(name for part in self.parts for name in part.opened)
 
     @property
     def parts(self) -> list[Part]:
         """All of them."""
         return [
             *(self.chat_list, self.chat, self.citing, self.reading, self.method, self.comparison, self.library),
-            *(self.embedders, self.models, self.models.catalogue, self.system, self.sampling, self.endpoint),
+            *(self.embedders, self.models, self.models.picker, self.models.catalogue, self.system),
+            *(self.system.prompts, self.sampling, self.endpoint, self.look),
         ]
 
     def build(self, choice: Choice | None = None) -> None:
@@ -83,7 +88,7 @@ class Page:
         self.citing.build()
         for name, drawn in (("keys", dialogs.keys()), ("quit", dialogs.quitting()), ("watch", dialogs.watching())):
             html(name, drawn)
-        self.look = hidden("look")
+        self.changed = hidden("changed")
 
     def _build_chat(self) -> None:
         with gr.Row(elem_id="heading"):
@@ -102,7 +107,7 @@ class Page:
     def _build_settings(self, choice: Choice) -> None:
         """A dialog with tabs (`settings.js`); all of its fields are in the page from the start."""
         html("settings-head", page_markup.settings_head())
-        with tab("model"):
+        with tab("models"):
             self.models.build(choice)
             self.models.catalogue.build()
         with tab("sampling"):
@@ -113,6 +118,8 @@ class Page:
             self.embedders.build()
         with tab("endpoint"):
             self.endpoint.build()
+        with tab("look"):
+            self.look.build()
 
     def connect(self, blocks: gr.Blocks) -> None:
         """Tie the handlers to the components, inside the `blocks` that hold them."""
@@ -128,12 +135,15 @@ class Page:
         self.method.connect()
         self.system.connect()
         self.models.connect(self.library.press)
+        self.look.connect()
         act, press = self.chat_list.act, self.library.press
         # Not "always_last": one action may be an answer that goes on for minutes.
         act.change(self.act, [act, *settings], self.named(ALL_PARTS), **EACH)
         press.change(self.press, [press, method], self.library.outputs, **QUICK)
-        self.look.change(self.refresh, [self.look, method], self.named(self._told), **QUICK)
+        self.changed.change(self.refresh, [self.changed, method], self.named(self._told), **QUICK)
         self.models.connect_opening(blocks)
+        opened = self.named(self._opened)
+        blocks.load(self.open, opened, opened, **QUICK)
 
     @property
     def settings(self) -> list[gr.components.Component]:
@@ -190,14 +200,14 @@ class Page:
         conversation = self.application.conversation(session, looks=True)
         if not conversation.opened:
             conversation.opened = True
-            self._open(conversation, rest.partition(" ")[2])
+            self._show_addressed(conversation, rest.partition(" ")[2])
         tick = Tick(conversation, method, session)
         for part in (self.chat,) if kind == ANSWER else self.parts:
             part.tell(tick)
         tick.end()
         return only(self._told, tick.updates)
 
-    def _open(self, conversation: Conversation, address: str) -> None:
+    def _show_addressed(self, conversation: Conversation, address: str) -> None:
         """Show the chat that an address names, with its library, if there is such a one."""
         chat = self.application.addressed(address)
         if chat is None or conversation.chat.exchanges:
@@ -206,3 +216,14 @@ class Page:
         if chat.library != conversation.library and chat.library in self.application.libraries.names():
             conversation.use_library(chat.library)
             conversation.switched = True
+
+    def opening(self, conversation: Conversation) -> dict[str, Props]:
+        """What components hold in a tab that is opened now, by name."""
+        return {name: props for part in self.parts for name, props in part.opening(conversation).items()}
+
+    def open(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
+        """A tab was opened: its fields say what they should, if they do not already, as where the browser kept them."""
+        wanted = self.opening(self.chat.conversation(request))
+        before = dict(zip(self._opened, fields, strict=True))
+        changed = {name: gr.update(**props) for name, props in wanted.items() if props["value"] != before[name]}
+        return only(self._opened, changed)

@@ -10,12 +10,15 @@ from typing import Any
 
 import gradio as gr
 
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.errors import LocalSpecError
 
 Update = Any
 """A component's new value, or what `gr.update` makes; Gradio types neither."""
 Updates = tuple[Update, ...]
+Props = dict[str, Any]
+"""What a component has, by Gradio's names: its value, choices, info"""
 
 QUICK: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "queue": False}
 """The options of every handler. None goes by Gradio's queue, which wakes a thousand times a second while it is empty,
@@ -81,11 +84,17 @@ class Part:
     its handlers to them, and `tell` says at every tick what there is to see."""
 
     told: tuple[str, ...] = ()  # names of the components that `tell` speaks of
+    opened: tuple[str, ...] = ()  # names of the components that `opening` fills
 
     def __init__(self, application: Application) -> None:
         self.application = application
         self.named: dict[str, gr.components.Component] = {}
         """what this part or others write into, by name; there once it is built"""
+
+    def opening(self, conversation: Conversation) -> dict[str, Props]:
+        """What components hold in a tab that is opened now, by name, with a "value" each; others are as they were
+        built. It is asked when the page is served, for a tab that is not there yet, and again once it is."""
+        return {}
 
     def tell(self, tick: Tick) -> None:
         """What there is to see in a tab now."""

@@ -8,33 +8,44 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.state import Application
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, listed
-from localspec.chat.sampling_presets import SETTINGS
+from localspec.chat.sampling_presets import RECOMMENDED, SETTINGS
+from localspec.chat.system_prompts import PROMPT_CHARACTERS
 from localspec.chat.turn import ReplyOptions
 from localspec.errors import LocalSpecError
 from localspec.models.llama import MAX_ROWS
 from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import DocumentInfo
 from localspec.ui import elements
+from localspec.ui.kept_fields import KeptFields, follow, now_shown, watch_typing
 from localspec.ui.model_markup import alone
 from localspec.ui.options import ALL, NONE, PASSAGES, is_without
-from localspec.ui.part import QUICK, Part, Tick, html, remember, warned
+from localspec.ui.part import QUICK, Part, Props, Tick, Update, html, mark, remember, warned
 from localspec.ui.preset_part import PresetPart
+from localspec.ui.prompt_part import PromptPart
 
 _MOST = 200
 _READ = ("ngrams", "ready")
+_KEPT = ("preset", "rows", "max_tokens", "seed", "thinking", "grammar")
+"""Fields of sampling that no sampling preset sets, and that are kept each for itself"""
 
 
 class MethodPart(Part):
     """The methods, what the chosen one does, and why it goes without the draft model that it needs."""
 
-    told = ("alone",)
+    told = ("alone", "method")
+    opened = ("method", "method-explained")
+
+    def __init__(self, application: Application) -> None:
+        super().__init__(application)
+        self._kept = KeptFields(self, ("method",))
 
     def build(self) -> None:
         """The switch."""
-        self.method = gr.Dropdown(
+        self.method = self.named["method"] = gr.Dropdown(
             [(METHODS[name].label, name) for name in listed()],
             value=DEFAULT_METHOD,
             label=texts.METHOD,
@@ -48,16 +59,23 @@ class MethodPart(Part):
 
     def build_explained(self) -> None:
         """What the chosen method does, and why it goes without what it needs."""
-        self.explained = html("method-explained", elements.paragraph(METHODS[DEFAULT_METHOD].explanation, "quiet"))
+        self.named["method-explained"] = html("method-explained", explain(DEFAULT_METHOD))
         self.named["alone"] = html("alone")
 
     def connect(self) -> None:
         """Tie the handler."""
-        self.method.change(explain, self.method, self.explained, **QUICK)
+        self.method.change(explain, self.method, self.named["method-explained"], **QUICK)
+        self._kept.connect()
+
+    def opening(self, conversation: Conversation) -> dict[str, Props]:
+        """The method that was chosen last, with what it does."""
+        props = self._kept.opening(conversation)
+        return {**props, "method-explained": {"value": explain(props["method"]["value"])}}
 
     def tell(self, tick: Tick) -> None:
-        """Whether it goes without a draft model."""
+        """Whether it goes without a draft model; what another tab has chosen."""
         tick.tell("alone", alone(self.application.models.draft, tick.method))
+        self._kept.tell(tick)
 
 
 def explain(method: str) -> str:
@@ -69,6 +87,7 @@ class ReadingPart(Part):
     """The picker by the entry."""
 
     told = ("read",)
+    opened = ("read",)
 
     def build(self) -> None:
         """The picker."""
@@ -89,25 +108,61 @@ class ReadingPart(Part):
         self.read.input(self.set_read, self.read, None, **QUICK)
 
     def set_read(self, value: str | None, request: gr.Request) -> None:
-        """Keep with the chat whether it goes without documents."""
+        """Keep what is read for the chats that begin from now on, and with the chat whether it goes without
+        documents."""
         conversation = self.conversation(request)
         conversation.without_documents = conversation.chat.without_documents = is_without(value)
+        with warned():
+            self.application.preferences.update(read=NONE if is_without(value) else value or PASSAGES)
+        conversation.usual = self._usual(conversation, self._choices(conversation) or choices("", ()))
+
+    def opening(self, conversation: Conversation) -> dict[str, Props]:
+        """What is read unless the person says otherwise; what of a library, as far as that is open."""
+        listed = self._choices(conversation)
+        if listed is None:
+            return {}
+        self._begin(conversation)
+        return {"read": {"value": self._value(conversation, listed), "choices": listed}}
 
     def tell(self, tick: Tick) -> None:
         """What can be read whole, where that has changed. A choice made for another library goes; "no documents" is the
         chat's own, and comes and goes with it."""
         conversation, name = tick.conversation, tick.conversation.library
+        listed = self._choices(conversation)
+        if listed is None:
+            return
+        self._begin(conversation)
+        without, usual = conversation.chat.without_documents, self._usual(conversation, listed)
+        kept = (conversation.reading, conversation.without_documents, conversation.usual) == (name, without, usual)
+        value: dict[str, Any] = {} if kept else {"value": NONE if without else usual}
+        tick.tell("read", f"{listed!r} {without} {usual}", gr.update(choices=listed, **value))
+        if "read" in tick.updates:
+            conversation.reading, conversation.without_documents, conversation.usual = name, without, usual
+
+    def _choices(self, conversation: Conversation) -> list[tuple[str, str]] | None:
+        """What can be picked; None where that cannot be known."""
+        name = conversation.library
         library = self.application.libraries.opened(name)
         try:
-            listed = choices(name, library.documents() if library is not None else ())
+            return choices(name, library.documents() if library is not None else ())
         except LocalSpecError:  # told beside the documents
+            return None
+
+    def _begin(self, conversation: Conversation) -> None:
+        """A chat in which nothing was asked yet goes without documents where that was chosen last."""
+        chat, kind = conversation.chat, self.application.preferences.chosen.read
+        if chat.identity or chat.exchanges or conversation.begun == (chat, kind):
             return
-        without = conversation.chat.without_documents
-        kept = conversation.reading == name and conversation.without_documents == without
-        value: dict[str, Any] = {} if kept else {"value": NONE if without else PASSAGES}
-        tick.tell("read", f"{listed!r} {without}", gr.update(choices=listed, **value))
-        if "read" in tick.updates:
-            conversation.reading, conversation.without_documents = name, without
+        chat.without_documents = kind == NONE
+        conversation.begun = chat, kind
+
+    def _usual(self, conversation: Conversation, listed: Sequence[tuple[str, str]]) -> str:
+        """What is read where documents are wanted: what was chosen last, if it is there."""
+        read = self.application.preferences.chosen.read
+        return read if read != NONE and read in [value for _, value in listed] else PASSAGES
+
+    def _value(self, conversation: Conversation, listed: Sequence[tuple[str, str]]) -> str:
+        return NONE if conversation.chat.without_documents else self._usual(conversation, listed)
 
 
 def choices(library: str, infos: Sequence[DocumentInfo]) -> list[tuple[str, str]]:
@@ -125,11 +180,16 @@ def choices(library: str, infos: Sequence[DocumentInfo]) -> list[tuple[str, str]
 
 
 class SystemPart(Part):
-    """It belongs to the chat; what it is now is told beside it."""
+    """It belongs to the chat; what it is now is told beside it. Those that are saved by name can be picked."""
+
+    def __init__(self, application: Application) -> None:
+        super().__init__(application)
+        self.prompts = PromptPart(application, self._use)
 
     def build(self) -> None:
-        """The field, closed at first."""
+        """The list and the field."""
         with gr.Column(elem_id="system-part"):
+            self.prompts.build_choice()
             self.field = self.named["system"] = gr.Textbox(
                 label=texts.SYSTEM,
                 show_label=False,
@@ -137,18 +197,30 @@ class SystemPart(Part):
                 placeholder=PLAIN_SYSTEM,
                 lines=3,
                 max_lines=12,
-                max_length=8000,
+                max_length=PROMPT_CHARACTERS,
                 elem_id="system",
             )
+            self.prompts.build_buttons()
 
     def connect(self) -> None:
-        """Tie the handler."""
-        self.field.blur(self.set_system, self.field, None, **QUICK)
+        """Tie the handlers."""
+        self.field.blur(self.set_system, self.field, self.prompts.choice, **QUICK)
+        self.prompts.connect([self.field])
 
-    def set_system(self, text: str, request: gr.Request) -> None:
-        """Keep the system prompt that was typed with the chat; the next question is asked with it."""
+    def set_system(self, text: str, request: gr.Request) -> Update:
+        """Keep the system prompt that was typed with the chat; the next question is asked with it. Its name, if it is
+        saved under one."""
         conversation = self.conversation(request)
-        chat, system = conversation.chat, (text or "").strip()
+        system = (text or "").strip()
+        if system == conversation.chat.system:
+            remember(conversation, {"system": system})
+            return gr.skip()
+        self._use(conversation, system)
+        return self.prompts.named_now(conversation)
+
+    def _use(self, conversation: Conversation, system: str) -> None:
+        """Make it the chat's."""
+        chat = conversation.chat
         remember(conversation, {"system": system})
         if system == chat.system:
             return
@@ -162,11 +234,12 @@ class SamplingPart(Part):
     """The fields, and the presets that fill some of them. While none was chosen, they show what is recommended for the
     model that is loaded."""
 
-    told = SETTINGS
+    told = opened = (*_KEPT, "sampling", *SETTINGS)
 
     def __init__(self, application: Application) -> None:
         super().__init__(application)
         self.presets = PresetPart(application)
+        self._kept = KeptFields(self, _KEPT)
 
     def build(self) -> None:
         """All of it, closed at first."""
@@ -222,11 +295,36 @@ class SamplingPart(Part):
     def connect(self) -> None:
         """The presets fill the fields of `SETTINGS`."""
         self.presets.connect([self.named[name] for name in SETTINGS])
+        self._kept.connect()
+        watch_typing(self, ("sampling", *SETTINGS))
+
+    def opening(self, conversation: Conversation) -> dict[str, Props]:
+        """What was chosen last, or what is recommended for the model that is loaded."""
+        chosen, engine = self.application.preferences.chosen, self.application.models.engine
+        conversation.own_sampling = chosen.sampling != RECOMMENDED
+        props = self._kept.opening(conversation)
+        props["sampling"] = {"value": chosen.sampling, "choices": self.presets.choices()}
+        if conversation.own_sampling:
+            props |= {name: {"value": getattr(chosen, name)} for name in SETTINGS}
+            now_shown(conversation, chosen, SETTINGS)
+        elif engine is not None:
+            props |= {name: {"value": getattr(engine.recommended.sampling, name)} for name in SETTINGS}
+        now_shown(conversation, chosen, ("sampling",))
+        return props
 
     def tell(self, tick: Tick) -> None:
-        """What is recommended for the model, where the person has chosen nothing else."""
+        """What another tab has chosen; what is recommended for the model, where nothing else was chosen."""
+        conversation, chosen = tick.conversation, self.application.preferences.chosen
+        self._kept.tell(tick)
+        if conversation.seen.get("sampling") != mark(repr(chosen.sampling)):
+            conversation.own_sampling = chosen.sampling != RECOMMENDED
+        picked = gr.update(value=chosen.sampling, choices=self.presets.choices())
+        tick.tell("sampling", repr(chosen.sampling), picked)
+        if conversation.own_sampling:
+            follow(tick, chosen, SETTINGS)
+            return
         engine = self.application.models.engine
-        if engine is None or tick.conversation.own_sampling:
+        if engine is None:
             return
         for name in SETTINGS:
             value = getattr(engine.recommended.sampling, name)

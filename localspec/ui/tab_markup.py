@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from localspec import texts
-from localspec.application.state import Notice
+from localspec.application.conversation import Notice
 from localspec.ui.elements import lines, literal
 
 

@@ -13,9 +13,10 @@ from localspec import texts
 from localspec.application.asking import Asked
 from localspec.application.branching import edit_answer, edited, show_sibling
 from localspec.application.chats import Chat, View
+from localspec.application.conversation import Conversation
 from localspec.application.measuring import Measurement
 from localspec.application.replying import ReplyTask
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.comparison import PLAIN
 from localspec.chat.session import Session
 from localspec.chat.turn import EDITED, ReplyOptions, Turn

@@ -19,8 +19,9 @@ from localspec.application.asking import Asked
 from localspec.application.branching import edit_answer, show_found, show_sibling, show_turn, take_back
 from localspec.application.changes import ALL
 from localspec.application.chats import Chat, Exchange, View
+from localspec.application.conversation import Conversation
 from localspec.application.replying import ReplyTask
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.history import Recording
 from localspec.chat.transfer import as_json, as_markdown, read_json
 from localspec.chat.turn import EDITED, ReplyOptions, Turn

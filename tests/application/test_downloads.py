@@ -62,6 +62,23 @@ def path_of(offer: CatalogueEntry, home: Path) -> Path:
     return offer.path(home / "models")
 
 
+def test_every_change_is_told_and_bytes_now_and_then(hub: Hub, downloads: Downloads) -> None:
+    told: list[tuple[str, int]] = []
+
+    def changed() -> None:
+        told.extend((one.state, one.done) for one in downloads.states())  # nothing is locked
+
+    downloads.changed = changed
+    downloads.begin([entry_of(hub)])
+    until(lambda: of(downloads).state == DONE)
+    until(lambda: told[-1] == (DONE, len(CONTENT)))
+    assert {state for state, _ in told} >= {RUNNING, DONE}
+    number = len(told)
+    assert number < 30
+    downloads.dismiss("tiny")
+    assert (downloads.states(), len(told)) == ([], number)
+
+
 def test_one_runs_to_its_end(hub: Hub, downloads: Downloads, tmp_path: Path) -> None:
     offer = entry_of(hub)
     hub.hold_after = 100_000

@@ -11,12 +11,11 @@ import pytest
 from localspec.application import model_manager
 from localspec.application.model_manager import ModelManager, fit_sentence
 from localspec.application.remembered import Choice, recall
-from localspec.application.state import Application
 from localspec.models.files.catalogue import DEFAULT_MODEL, NO_DRAFT
 from localspec.models.fit.fitting import fit
 from localspec.models.fit.memory import Room
 from localspec.models.llama import LoadSettings
-from localspec.ui import model_markup
+from localspec.ui import picker_markup
 from tests.measurements import measurements
 from tests.models.files.recommended import recommend
 from tests.models.fit.test_fitting import DRAFT, TARGET, computer
@@ -54,9 +53,7 @@ def settle(models: ModelManager) -> None:
 
 
 def status(models: ModelManager) -> str:
-    application = Application.__new__(Application)
-    application.models = models
-    return Tags(model_markup.status(application)).text
+    return Tags(picker_markup.status(models)).text
 
 
 def problem(models: ModelManager) -> str:

@@ -12,8 +12,9 @@ import pytest
 from localspec import texts
 from localspec.application.asking import Asked
 from localspec.application.chats import Exchange, View
+from localspec.application.conversation import Conversation
 from localspec.application.replying import ReplyTask
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.engine import Engine
 from localspec.chat.turn import ReplyOptions, Turn
 from localspec.errors import ModelError

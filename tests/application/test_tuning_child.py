@@ -24,10 +24,12 @@ from localspec.errors import ModelError
 from localspec.models.files.catalogue import SHIPPED_DRAFT, resolve
 from localspec.models.llama import LoadSettings
 from localspec.models.quantization import format_search, formats, needs, tuned
-from localspec.models.quantization.format_search import CHOSEN, ORIGINAL, SHOWN_ROWS, TOO_FAR, TuningProgress
+from localspec.models.quantization.format_search import ORIGINAL, SHOWN_ROWS, TOO_FAR, TuningProgress
 from localspec.models.quantization.quality import held_texts
 from localspec.models.quantization.tuned import Tuning
 from localspec.models.quantization.tuning_run import TuningRun
+from localspec.models.quantization.turn_taking import CHOSEN
+from tests.models.quantization.forced import each_faster_than_the_one_before
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
@@ -60,13 +62,9 @@ def chosen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Tun
         patch.setattr(formats, "TRIED", ("BF16", "Q4_0"))
         patch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
         # Which of the two is faster is the machine's business; here BF16 has to be chosen.
-        patch.setattr(format_search, "MIN_GAIN", 0.0)
-        patch.setattr(tuning_child, "expected_tokens_per_second", lambda seconds: 100.0 + next(_RISING))
+        each_faster_than_the_one_before(patch)
         found = tune(resolve(""), SETTINGS, thorough=True, report=told.append)
     yield home, found, told
-
-
-_RISING = iter(range(10_000))
 
 
 def test_what_was_measured(chosen: tuple[Path, Tuning, list[TuningProgress]]) -> None:
@@ -88,6 +86,12 @@ def test_what_was_measured(chosen: tuple[Path, Tuning, list[TuningProgress]]) ->
     assert far.mean_divergence > 0.05
     assert far.note == TOO_FAR
     assert [one.note for one in found.figures].count(CHOSEN) == 1
+    # What is said of the speed is what the table shows.
+    assert original.gain == 1.0
+    for one in found.figures:
+        assert one.least_gain <= one.gain <= one.most_gain
+        assert one.tokens_per_second == pytest.approx(one.gain * original.tokens_per_second)
+    assert found.speedup == found.best.gain > 1.0
     assert told[0].format == ORIGINAL
     assert all(0 <= one.done <= one.total for one in told)
     folder = tuned.folder_of(found.fingerprint).name

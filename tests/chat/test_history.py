@@ -218,8 +218,10 @@ def test_an_answer_is_hidden_with_the_first_word_of_the_one_in_its_place(engine:
 def test_undo_and_delete_reach_the_disk(engine: Engine, history: History, tmp_path: Path) -> None:
     session = Session(engine)
     identity = talk(history, session, ("Say hello to Xyzzy.",))
-    history.delete(identity)
+    history.store.bin.put("chat", identity)
     assert history.store.newest() == []
+    assert any(b"Xyzzy" in file.read_bytes() for file in tmp_path.glob(f"{DATABASE}*")), "it can be taken back"
+    history.purge("chat", identity)
     limit = time.monotonic() + 20
     while any(b"Xyzzy" in file.read_bytes() for file in tmp_path.glob(f"{DATABASE}*")):
         assert time.monotonic() < limit, "it is still in the file"

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from localspec.chat.sampling_presets import BUILT_IN, FILE, MOST, Preset, Presets, read
+from localspec.chat.named_file import MOST
+from localspec.chat.sampling_presets import BUILT_IN, FILE, PRESETS, Preset, Presets
 from localspec.errors import SettingsError, StoreError
 from localspec.models.llama.sampling import SamplingSettings
 
@@ -92,7 +93,7 @@ def test_a_name_that_is_taken_is_kept(tmp_path: Path) -> None:
 def test_a_broken_file_is_set_aside_and_nothing_breaks(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE).write_bytes(content)
     with pytest.raises(SettingsError, match=r"presets\.json"):
-        read(tmp_path / FILE)
+        PRESETS.read(tmp_path / FILE)
     presets = Presets(tmp_path)
     assert names(presets) == ["Precise", "Balanced", "Creative"]
     assert "presets.json" in presets.problem
@@ -113,7 +114,7 @@ def test_an_exported_file_is_imported_whole_or_not_at_all(tmp_path: Path) -> Non
     file = tmp_path / "exported.json"
     file.write_text(first.exported(), encoding="utf-8")
     second.save(Preset("B", **{**VALUES, "top_k": 1}))
-    assert second.add(read(file)) == 2
+    assert second.add(PRESETS.read(file)) == 2
     assert second.get("B").top_k == 20
     many = [Preset(f"C{number}", **VALUES) for number in range(MOST)]
     with pytest.raises(SettingsError):
@@ -137,5 +138,5 @@ def test_files_from_before_dry_are_read(tmp_path: Path) -> None:
     old = {name: value for name, value in VALUES.items() if name != "dry_multiplier"}
     content = {"format": "localspec-presets", "version": 1, "presets": [{"name": "Old", **old}]}
     (tmp_path / "old.json").write_text(json.dumps(content), encoding="utf-8")
-    (preset,) = read(tmp_path / "old.json")
+    (preset,) = PRESETS.read(tmp_path / "old.json")
     assert preset.values == {**old, "dry_multiplier": 0.0}

@@ -155,6 +155,12 @@ def test_a_real_answer_is_exported_with_its_timings(engine: Engine, harbour: Lib
         assert part in text
 
 
+def test_pin_and_folder_go_along_and_are_left_out_where_there_are_none(tmp_path: Path) -> None:
+    filed = replace(LAMP, pinned=True, folder="Work & <home>")
+    assert read_json(file_of(tmp_path, exported(filed, LAMP))) == [filed, LAMP]
+    assert not {"pinned", "folder"} & exported(LAMP)["conversations"][0].keys()
+
+
 def test_a_system_prompt_and_what_filled_the_context_go_along(tmp_path: Path) -> None:
     window = {**ContextUsage(4096, 40, 900).record()}
     turns = tuple(replace(turn, window=window) for turn in LAMP.turns)
@@ -212,6 +218,8 @@ FIRST: list[str | int] = [*CHAT, "turns", 0]
         ([*CHAT, "title"], "x" * 2000, "longer than 1,000"),
         ([*CHAT, "turns"], None, "“turns” must be a list"),
         ([*CHAT, "created"], "yesterday", "“created” must be a time"),
+        ([*CHAT, "pinned"], "yes", "“pinned” must be true or false"),
+        ([*CHAT, "folder"], 7, "“folder” must be a text"),
         (FIRST, "text", "question 1 is no object"),
         ([*FIRST, "question"], ..., "question 1: “question” must be a text"),
         ([*FIRST, "reply"], None, "“reply” must be a text"),

@@ -229,7 +229,6 @@ def test_tune_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One other type and two pieces of text; whichever is faster here, the commands tell the same figures."""
     monkeypatch.setattr(formats, "TRIED", ("Q8_0",))
     monkeypatch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
-    monkeypatch.setattr(format_search, "MIN_GAIN", 0.0)
     monkeypatch.setattr(format_search, "_MIXED_TYPES", 0)
     nothing = run("tune", "--undo", "--threads", "1")
     assert isinstance(nothing.exception, ModelError)
@@ -245,6 +244,9 @@ def test_tune_and_back(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0 < other["mean_divergence"] < 0.02
     assert {"1", "2", "4", "8", "16"} <= set(other["milliseconds"])
     assert found["in_use"] == bool(found["file"])
+    for one in found["formats"]:
+        assert one["least_gain"] <= one["gain"] <= one["most_gain"]
+        assert one["tokens_per_second"] == pytest.approx(one["gain"] * original["tokens_per_second"])
 
     again = run("tune", "--threads", "1")
     assert again.exit_code == 0, again.output

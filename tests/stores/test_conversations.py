@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from localspec.errors import DiskFullError, LibraryInUseError, StoreError
 from localspec.stores import stored_turns
+from localspec.stores.chat_folders import CHAT_FOLDER_MIGRATIONS
 from localspec.stores.chat_words import CHAT_WORD_MIGRATIONS
 from localspec.stores.conversations import DATABASE, MARK, TITLE_CHARACTERS, UNMARK, Conversations, one_line
 from localspec.stores.database import Migration, StoreDatabase
@@ -119,8 +120,13 @@ def old_chats(folder: Path, migrations: Sequence[Migration]) -> int:
 
 @pytest.mark.parametrize(
     "migrations",
-    [CONVERSATION_MIGRATIONS[:1], CONVERSATION_MIGRATIONS, (*CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS)],
-    ids=["the first", "before words", "before branches"],
+    [
+        CONVERSATION_MIGRATIONS[:1],
+        CONVERSATION_MIGRATIONS,
+        (*CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS),
+        (*CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS, *CHAT_FOLDER_MIGRATIONS),
+    ],
+    ids=["the first", "before words", "before folders", "before branches"],
 )
 def test_chats_of_earlier_versions_are_taken_over(tmp_path: Path, migrations: Sequence[Migration]) -> None:
     identity = old_chats(tmp_path, migrations)

@@ -377,7 +377,7 @@ def test_errors_are_said_and_nothing_typed_is_lost(visit: Visit) -> None:
 def test_model_that_cannot_be_loaded_leaves_the_one_before(visit: Visit, tmp_path: Path) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(b"GGUF" + bytes(64))
-    with visit.settings_tab("model"):
+    with visit.settings_tab("models"):
         visit.page.locator("#model-file textarea, #model-file input").fill(str(broken))
         visit.page.locator("#load").click()
     expect(visit.page.locator("#status .problem")).to_contain_text("broken.gguf")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from localspec.application.chats import Exchange
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.models.files import download as downloads
 from localspec.models.files import package_index
 from localspec.models.files.catalogue import find_entry

@@ -228,7 +228,7 @@ def test_chats_are_listed_found_renamed_and_deleted(visit: ChatVisit) -> None:
     menu = visit.row("zebra").get_by_label("More about")
     menu.focus()
     menu.press("Enter")
-    visit.page.keyboard.press("Tab")
+    expect(visit.row("zebra").get_by_text(texts.RENAME, exact=True)).to_be_focused()
     visit.page.keyboard.press("Enter")
     title = visit.page.get_by_label(texts.NEW_TITLE)
     expect(title).to_be_focused()
@@ -247,16 +247,18 @@ def test_chats_are_listed_found_renamed_and_deleted(visit: ChatVisit) -> None:
     visit.open("Only stripes")
     expect(visit.questions).to_have_text(re.compile("What is a zebra"))
 
-    # It is asked before a chat goes; the open one leaves an empty page.
+    # A deleted chat goes at once; the open one leaves an empty page, and comes back to it.
     number = visit.rows.count()
     visit.choose_action("Only stripes", texts.DELETE)
-    visit.page.get_by_role("button", name=texts.DELETE_NOT).click()
-    expect(visit.row("Only stripes")).to_be_visible()
-    visit.choose_action("Only stripes", texts.DELETE)
-    visit.page.get_by_role("button", name=texts.DELETE_NOW).click()
     expect(visit.rows).to_have_count(number - 1)
     expect(visit.answers).to_have_count(0)
     expect(visit.row("Only stripes")).to_have_count(0)
+    visit.page.locator("#chats .undo").get_by_role("button", name=texts.UNDO).click()
+    expect(visit.rows).to_have_count(number)
+    expect(visit.questions).to_have_text(re.compile("What is a zebra"))
+    visit.choose_action("Only stripes", texts.DELETE)
+    expect(visit.answers).to_have_count(0)
+    expect(visit.rows).to_have_count(number - 1)
     visit.ask("A new one begins.")
     expect(visit.rows).to_have_count(number)
     expect(visit.page.locator("#chats img, #chats script, #chats b")).to_have_count(0)
@@ -371,18 +373,27 @@ def test_chats_are_exported_and_imported(visit: ChatVisit, tmp_path: Path) -> No
     row = visit.row("Export this, please.")
     row.get_by_label("More about").click()
     text = download(row.get_by_text(texts.EXPORT_MARKDOWN))
+    row.get_by_label("More about").click()  # what was chosen has closed it
     one = download(row.get_by_text(texts.EXPORT_JSON))
     assert text.name == "Export-this-please.md"
     assert "## Question 1\n\nExport this, please.\n\n### Answer\n\n" in text.read_text()
     assert "tokens/s" in text.read_text()
     (conversation,) = json.loads(one.read_text())["conversations"]
     assert conversation["turns"][0]["figures"]["tokens_per_second"] > 0
-    everything = download(visit.page.locator(".exports a", has_text="JSON"))
+
+    def all_as(label: str) -> Locator:
+        visit.page.get_by_label(texts.CHATS_MENU).click()
+        return visit.page.get_by_text(label, exact=True)
+
+    everything = download(all_as(texts.EXPORT_ALL_JSON))
     assert len(json.loads(everything.read_text())["conversations"]) == visit.rows.count()
-    assert "# Export this, please." in download(visit.page.locator(".exports a", has_text="Markdown")).read_text()
+    assert "# Export this, please." in download(all_as(texts.EXPORT_ALL_MARKDOWN)).read_text()
 
     def bring(path: Path) -> None:
-        visit.page.locator("#chats-column input[type=file]").set_input_files(path)
+        visit.page.get_by_label(texts.CHATS_MENU).click()
+        with visit.page.expect_file_chooser() as chooser:
+            visit.page.get_by_text(texts.IMPORT_CHATS, exact=True).locator("visible=true").click()
+        chooser.value.set_files(path)
 
     number = visit.rows.count()
     conversation["title"] = "Brought from elsewhere"

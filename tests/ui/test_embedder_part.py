@@ -12,7 +12,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 
 from localspec import config
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.errors import LibraryInUseError, SettingsError
 from localspec.models.embedder_catalogue import built_in, chosen, embedder_entry, multilingual
 from localspec.models.files import package_index

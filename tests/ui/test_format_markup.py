@@ -16,13 +16,25 @@ from localspec.models.llama import LoadSettings
 from localspec.models.quantization import tuned
 from localspec.models.quantization.needs import Needs
 from localspec.models.quantization.tuned import Figures, Tuning
+from localspec.models.quantization.turn_taking import DISTURBED, WITHIN_SPREAD
 from localspec.ui.model_markup import formats
+from tests.ui.test_panel import Tags
 
 OWN = Figures("Q4_1, head Q8_0", 98_000_000, {1: 0.0069, 2: 0.0137, 4: 0.02, 8: 0.0277, 16: 0.0475}, 165.0, 0.0, 1.0,
               note="original")  # fmt: skip
-WIDE = Figures("BF16", 271_000_000, {1: 0.0076, 2: 0.0107}, 180.0, 0.0035, 0.966, 3500, "chosen")
+WIDE = Figures(
+    "BF16", 271_000_000, {1: 0.0076, 2: 0.0107}, 180.0, 0.0035, 0.966, 3500, "chosen", 1.09, 1.05, 1.12
+)  # fmt: skip
+OLD = replace(WIDE, gain=0.0, least_gain=0.0, most_gain=0.0)
 FAILED = Figures("F16", 271_000_000, {}, 0.0, None, None, note="<b>no</b> room")
 TUNING = Tuning("some", "ab" * 32, "device", (OWN, WIDE, FAILED), "BF16", "BF16-BF16-BF16.gguf", 271_000_000, True)
+
+
+def untold(note: str) -> Tuning:
+    """One whose best format could not be told from the original."""
+    return replace(TUNING, figures=(OWN, replace(WIDE, note=note), FAILED), chosen="", file="", in_use=False)
+
+
 NEEDS = Needs(552_000_000, 10**9, 10**11, 10**11)
 STATE = TuningState("some", True, False, NEEDS, False, False, 0.0, "", None, False, False, (), "")
 
@@ -35,7 +47,13 @@ STATE = TuningState("some", True, False, NEEDS, False, False, 0.0, "", None, Fal
         ({"needs": None}, "impossible", "No other form", []),
         ({"running": True, "format": "F16", "fraction": 0.5}, "running", "Trying F16", ["untune"]),
         ({"running": True, "halted": True}, "running", texts.FORMAT_HALTED, ["untune"]),
-        ({"tuning": TUNING, "in_use": True}, "used", "1.09 times as fast", ["use-original", "retune"]),
+        ({"tuning": TUNING, "in_use": True}, "used", "1.05 to 1.12 times as fast", ["use-original", "retune"]),
+        ({"tuning": replace(TUNING, figures=(OWN, OLD)), "in_use": True}, "used", "is not known",
+         ["use-original", "retune"]),
+        ({"tuning": replace(TUNING, figures=(OWN, OLD)), "waits": True}, "offered", "is not known",
+         ["use-tuned", "use-original", "retune"]),
+        ({"tuning": untold(DISTURBED)}, "untold", "other programs kept this computer busy", ["retune"]),
+        ({"tuning": untold(WITHIN_SPREAD)}, "untold", "smaller than that between two measurements", ["retune"]),
         ({"tuning": TUNING, "waits": True}, "offered", "next start", ["use-tuned", "use-original", "retune"]),
         ({"tuning": replace(TUNING, in_use=False), "waits": True}, "offered", "original is in use",
          ["use-tuned", "retune"]),
@@ -63,6 +81,20 @@ def test_the_table_shows_what_was_measured_and_runs_nothing() -> None:
     for figure in ("47&#46;5", "0&#46;0035", "96&#46;6", "180", "–"):
         assert figure in shown
     assert "<b>" not in shown
+
+
+@pytest.mark.parametrize("tuning", [untold(DISTURBED), untold(WITHIN_SPREAD), replace(TUNING, figures=(OWN, OLD))])
+def test_what_was_not_measured_in_turn_promises_nothing(tuning: Tuning) -> None:
+    shown = Tags(formats(replace(STATE, tuning=tuning, waits=bool(tuning.file)))).text
+    assert "times as fast here" not in shown
+    assert tuning.spread == ""
+
+
+def test_the_sentence_says_what_the_table_shows() -> None:
+    page = formats(replace(STATE, tuning=TUNING, in_use=True))
+    shown = Tags(page).text
+    assert "1.09 (1.05–1.12)" in shown
+    assert "1.05 to 1.12 times as fast here as the original, measured in turn" in shown
 
 
 def test_without_a_model_there_is_nothing_to_say() -> None:

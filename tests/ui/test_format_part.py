@@ -15,6 +15,7 @@ from localspec.models.llama import LoadSettings
 from localspec.models.quantization import format_search, formats, tuned
 from localspec.models.quantization.quality import held_texts
 from localspec.models.quantization.tuned import Tuning
+from tests.models.quantization.forced import each_faster_than_the_one_before
 from tests.running import RunningApp
 from tests.ui.test_browser import ENDLESS, LONG, Visit
 
@@ -46,9 +47,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, T
         patch.setattr(format_search, "_MIXED_TYPES", 0)
         patch.setattr(formats, "TRIED", ("BF16",))
         patch.setattr(tuning_child, "held_texts", lambda: held_texts()[:2])
-        patch.setattr(format_search, "MIN_GAIN", 0.0)
-        rising = iter(range(100, 1000))
-        patch.setattr(tuning_child, "expected_tokens_per_second", lambda seconds: float(next(rising)))
+        each_faster_than_the_one_before(patch)
         found = tuned.use(tuning_child.tune(resolve(""), LoadSettings()), False)
     yield home, found
 
@@ -101,31 +100,37 @@ def test_the_chosen_format_is_used_and_taken_back(
         tab = opened(browser, app)
         status = tab.page.locator("#status [data-model=ready]")
         expect(part(tab, "offered")).to_contain_text("The original is in use")
-        expect(status).not_to_contain_text("tuned")
+        tuned_now = re.compile(re.escape(f"tuned: {found.chosen}"))
+        expect(status).not_to_have_attribute("title", tuned_now)
         tab.page.locator("#formats summary").click()
         rows = tab.page.locator("#formats tr[data-format]")
         expect(rows).to_have_count(len(found.figures))
         expect(rows.first).to_contain_text("original")
         expect(rows.first).to_contain_text(re.compile(r"\d+\.\d"))
-        expect(tab.page.locator("#formats tr.chosen")).to_contain_text("chosen")
+        chosen = tab.page.locator("#formats tr.chosen")
+        expect(chosen).to_contain_text("chosen")
+        # The sentence promises what the table shows.
+        expect(chosen).to_contain_text(found.best.times_as_fast)
+        expect(part(tab, "offered").locator("p").first).to_contain_text(f"{found.spread} times as fast")
         first = tab.ask("Name three colours.")
 
         press(tab, f"Use {found.chosen} now")
-        expect(status).to_contain_text(f"tuned: {found.chosen}", timeout=2 * LONG)
+        expect(status).to_have_attribute("title", tuned_now, timeout=2 * LONG)
         expect(part(tab, "used")).to_contain_text("times as fast")
         # The chat goes on with it.
         tab.ask("Name three more.")
         expect(first).to_be_visible()
 
         press(tab, "Use the original")
-        expect(status).not_to_contain_text("tuned", timeout=2 * LONG)
+        expect(status).to_be_visible(timeout=2 * LONG)
+        expect(status).not_to_have_attribute("title", tuned_now)
         expect(part(tab, "offered")).to_be_visible()
         tab.ask("And three animals?")
         tab.assert_quiet()
         # The disk space is given back; the file is made again when it is wanted again.
         assert not (tuned.folder_of(found.fingerprint) / found.file).exists()
         press(tab, f"Use {found.chosen} now")
-        expect(status).to_contain_text(f"tuned: {found.chosen}", timeout=2 * LONG)
+        expect(status).to_have_attribute("title", tuned_now, timeout=2 * LONG)
         assert (tuned.folder_of(found.fingerprint) / found.file).is_file()
         tab.page.context.close()
     finally:

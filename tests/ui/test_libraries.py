@@ -111,7 +111,7 @@ def test_libraries_are_begun_switched_renamed_and_deleted(browser: Browser, visi
     # Another window that shows it follows when it is renamed.
     context = browser.new_context()
     other = ShelfVisit(context, app)
-    other.switch("Recipes")
+    other.uses("Recipes")  # it goes on with the library used last
     visit.press("Rename")
     field = visit.shelf.get_by_label("New name of the library")
     expect(field).to_have_value("Recipes")

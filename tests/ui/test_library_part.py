@@ -16,7 +16,9 @@ from gradio.utils import get_upload_folder
 
 from localspec import config, texts
 from localspec.application.chats import Chat
-from localspec.application.state import Application, Conversation, DocumentListState
+from localspec.application.conversation import Conversation
+from localspec.application.list_states import DocumentListState
+from localspec.application.state import Application
 from localspec.errors import LibraryInUseError, SettingsError, StoreError
 from localspec.stores.library import DocumentInfo, FolderInfo, IngestionProgress
 from localspec.ui import library_markup

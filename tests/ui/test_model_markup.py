@@ -117,7 +117,7 @@ def test_without_an_idle_card_there_is_one_quiet_line() -> None:
 
 
 def test_every_offer_of_the_catalogue_can_be_shown() -> None:
-    states = [EntryState(offer, 3 * GIB, "fits", False, 0, False) for offer in catalogue_entries()]
+    states = [EntryState(offer, 3 * GIB, "fits", False, 0) for offer in catalogue_entries()]
     tags = Tags(catalogue_markup.catalogue(states, None))
     for offer in catalogue_entries():
         assert offer.title in tags.text
@@ -128,7 +128,7 @@ def test_every_offer_of_the_catalogue_can_be_shown() -> None:
 
 def test_a_download_is_asked_for_first() -> None:
     question = DownloadQuestion(ENTRY, ENTRY, "hub.example", 4 * 10**8, 10**8, 9 * 10**9, True, True)
-    state = EntryState(ENTRY, GIB, "fits", False, 10**8, False)
+    state = EntryState(ENTRY, GIB, "fits", False, 10**8)
     before = Tags(catalogue_markup.catalogue([state], None)).text
     assert "100 MB of it are here already" in before
     assert texts.DOWNLOAD_GO_ON in before
@@ -141,7 +141,7 @@ def test_a_download_is_asked_for_first() -> None:
     refused = catalogue_markup.catalogue([state], full)
     assert "free some space first" in Tags(refused).text
     assert "model:get=" not in refused
-    here = catalogue_markup.catalogue([EntryState(ENTRY, GIB, "fits", True, 0, False)], None)
+    here = catalogue_markup.catalogue([EntryState(ENTRY, GIB, "fits", True, 0)], None)
     assert "data-press" not in here
 
 
@@ -201,9 +201,9 @@ def test_what_files_and_drivers_say_is_shown_not_run() -> None:
         model_markup.fit(found, Ways(512, 1, True), [HOSTILE], loaded=False, counts_loaded=True),
         model_markup.fit_problem(HOSTILE),
         model_markup.unusable([Unusable(HOSTILE, HOSTILE)] * 30),
-        catalogue_markup.catalogue([EntryState(own, 1, "never", False, 0, False)], None, HOSTILE),
+        catalogue_markup.catalogue([EntryState(own, 1, "never", False, 0)], None, HOSTILE),
         catalogue_markup.catalogue(
-            [EntryState(own, 1, "never", False, 0, False)], DownloadQuestion(own, own, HOSTILE, 1, 1, 10**9, True, True)
+            [EntryState(own, 1, "never", False, 0)], DownloadQuestion(own, own, HOSTILE, 1, 1, 10**9, True, True)
         ),
         catalogue_markup.downloads([DownloadState(own, FAILED, problem=HOSTILE)]),
         catalogue_markup.downloads([DownloadState(own, RUNNING, notice=HOSTILE)]),

@@ -221,7 +221,10 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
         download = tab.page.locator(f"[data-download={NAME}]")
         expect(download.locator(".meter")).to_have_attribute("data-percent", "50")
         expect(download).to_contain_text(f"of {size}")
-        expect(offer.get_by_role("button")).to_have_count(0)
+        # It is told where it was asked for, and with a word in the heading.
+        expect(offer.locator(".meter")).to_have_attribute("data-percent", "50")
+        expect(offer.get_by_role("button")).to_have_text(["Cancel"])
+        expect(tab.page.locator("#status .downloading")).to_have_text("Downloading 50%")
         tab.assert_quiet()
         tab.page.context.close()
         app.process.kill()

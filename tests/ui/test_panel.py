@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import re
 from html.parser import HTMLParser
-from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -16,29 +15,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localspec import texts
+from localspec.application.conversation import Conversation
 from localspec.application.model_manager import DraftState, ModelManager
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.citations import Citation
 from localspec.chat.methods import METHODS, listed
 from localspec.chat.report import NO_STATES, SEARCHES_ALONE
 from localspec.chat.turn import ReplyOptions
-from localspec.errors import ModelError, SettingsError
-from localspec.models.files.catalogue import AUTOMATIC, DEFAULT_MODEL, NO_DRAFT, SHIPPED_DRAFT, ModelEntry
+from localspec.errors import SettingsError
+from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
 from localspec.models.llama.sampling import RANDOM_SEED
 from localspec.speculation.interface import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, IngestionProgress
-from localspec.ui import elements, model_part, panel
+from localspec.ui import elements, panel
 from localspec.ui.library_markup import DocumentParts, documents, learnt, meaning, progress_line
 from localspec.ui.library_part import pressed
 from localspec.ui.library_updates import LIBRARY_PARTS
-from localspec.ui.model_markup import alone, draft_status, status
-from localspec.ui.model_part import ModelPart, draft_choices
+from localspec.ui.model_markup import alone, draft_status
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import Page
 from localspec.ui.settings_part import explain
-from tests.running import foreign_draft
 
 HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`"
 
@@ -419,35 +417,6 @@ def test_methods_are_explained_and_those_for_measuring_not_offered() -> None:
     assert [METHODS[name].label for name in listed()] == ["Auto", "Plain", "REST", "DReSD", "Draft model", "RASD"]
     for name in listed():
         assert Tags(explain(name)).text == METHODS[name].explanation
-
-
-def test_every_draft_can_be_picked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = [ModelEntry(name, Path(f"{name}.gguf")) for name in ("own", "auto", "big", "own")]
-    monkeypatch.setattr(model_part, "drafts", lambda: found)
-    assert draft_choices() == [("Automatic", "auto"), ("None", "none"), ("own", "own"), ("big", "big")]
-
-
-def test_a_draft_is_looked_at_before_it_is_loaded(tmp_path: Path) -> None:
-    used = DraftState(DEFAULT_MODEL, AUTOMATIC, SHIPPED_DRAFT, 16_384, 49_152)
-    events = ModelPart(cast("Application", SimpleNamespace(models=SimpleNamespace(draft=used))))
-    assert events.look_at_draft(DEFAULT_MODEL, "", AUTOMATIC) == draft_status(used)
-    for wanted in (NO_DRAFT, SHIPPED_DRAFT):
-        assert 'data-draft="pending"' in events.look_at_draft(DEFAULT_MODEL, "", wanted)
-    noise = tmp_path / "noise.gguf"
-    noise.write_bytes(np.random.default_rng(1).bytes(4000))
-    other = foreign_draft(tmp_path / "other.gguf")
-    for wanted, words in ((str(noise), "noise.gguf"), (f'"{other}"', "cannot draft for"), ("no such", "no such")):
-        shown = events.look_at_draft(DEFAULT_MODEL, "", wanted)
-        assert 'data-draft="unfit"' in shown
-        assert words in Tags(shown).text
-        assert "<b>" not in shown
-
-
-def test_why_a_model_failed_is_said_while_the_one_before_comes_back() -> None:
-    models = SimpleNamespace(loading="broken.gguf", error=ModelError("It is no model."), description="")
-    shown = status(cast("Application", SimpleNamespace(models=models)))
-    assert 'data-model="loading"' in shown
-    assert "It is no model." in Tags(shown).text
 
 
 def test_a_load_that_began_just_now_keeps_no_tick_waiting() -> None:

@@ -10,7 +10,8 @@ import gradio as gr
 import pytest
 
 from localspec.application.chats import View
-from localspec.application.state import Application, Conversation
+from localspec.application.conversation import Conversation
+from localspec.application.state import Application
 from localspec.chat.turn import Turn
 from localspec.errors import ModelError
 from localspec.ui.page import Page

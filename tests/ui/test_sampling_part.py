@@ -9,8 +9,9 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from localspec.application.conversation import Conversation
 from localspec.application.model_manager import ModelManager
-from localspec.application.state import Application, Conversation
+from localspec.application.state import Application
 from localspec.chat.sampling_defaults import recommend
 from localspec.chat.sampling_presets import SETTINGS
 from localspec.models.llama.sampling import RANDOM_SEED
@@ -33,6 +34,13 @@ def page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Page:
 def use(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     engine = SimpleNamespace(name=name, recommended=SMALL if name == "small" else LARGE)
     monkeypatch.setattr(ModelManager, "engine", property(lambda manager: engine))
+
+
+def opened(page: Page) -> Conversation:
+    """A tab whose fields say what they should."""
+    conversation = page.application.new_conversation()
+    page.opening(conversation)
+    return conversation
 
 
 def told(page: Page, conversation: Conversation) -> dict[str, object]:
@@ -60,14 +68,14 @@ def test_no_number_field_is_empty_at_first(monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_fields_follow_the_model_until_the_person_chooses(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
-    conversation = Conversation()
+    conversation = opened(page)
     assert told(page, conversation) == {}, "no model is loaded"
     use(monkeypatch, "small")
     assert told(page, conversation) == {name: getattr(SMALL.sampling, name) for name in SETTINGS}
     assert told(page, conversation) == {}, "once"
     use(monkeypatch, "large")
     assert told(page, conversation) == {name: getattr(LARGE.sampling, name) for name in SETTINGS}
-    conversation.own_sampling = True
+    page.sampling.presets.take(conversation, "", [0.3, 40, 0.95, 0.05, 1.0, 0.0])
     use(monkeypatch, "small")
     assert told(page, conversation) == {}
 

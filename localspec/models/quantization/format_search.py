@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
 
 from localspec.config import cache_folder, default_threads
 from localspec.errors import ModelError, ModelFileError
-from localspec.models.decode_times import interpolate, measure
+from localspec.models.decode_times import interpolate, measure_all
 from localspec.models.files.catalogue import ModelEntry
 from localspec.models.files.check import check
 from localspec.models.files.header import read_header
@@ -28,23 +29,31 @@ from localspec.models.quantization.needs import make_sure_of_memory, make_sure_o
 from localspec.models.quantization.quality import GIVE_UP_FACTOR, Quality, Reference, compare
 from localspec.models.quantization.tuned import Figures, Tuning
 from localspec.models.quantization.tuning_run import Interruptions
+from localspec.models.quantization.turn_taking import (
+    CHOSEN,
+    SLOWER,
+    MeasuredRound,
+    TurnComparison,
+    middle_times,
+    take_turns,
+)
 
 MAX_DIVERGENCE = 0.01
 """Largest mean KL divergence from the original, in nats: about what 8-bit weights cost (docs/log.md)."""
-MIN_GAIN = 1.03
-"""Times as fast that another format must be: below, the noise of measuring would decide."""
 SHOWN_ROWS = (1, 2, 4, 8, 16)
 """Row counts whose times people are shown."""
-ORIGINAL, CHOSEN, SLOWER, TOO_FAR = "original", "chosen", "slower", "loses too much"
-NO_GAIN = "gains too little"
+ORIGINAL, TOO_FAR, NOT_FASTEST = "original", "loses too much", "not the fastest"
 _CONTEXT = 1024
-"""Positions of the contexts that are measured in: enough for `measure`, with little memory."""
+"""Positions of the contexts that are measured in: enough for decode times, with little memory."""
 _MAX_TEXT_TOKENS = 100
 """Tokens of each piece of held text that are compared: about 3,000 in all."""
 _PATIENCE_SECONDS = 24 * 3600.0
 """For the check of the chosen file: this process may be halted meanwhile."""
-_REMEASURED = 2
-"""Further measurements of the original and of the best, in turn, before they are compared."""
+_LOOKS, _LOOKS_TRIED = 1, 2
+"""Pairs of the original and a format that say whether it is looked at further, and how many are tried for them."""
+_PAIRS, _PAIRS_TRIED = 5, 10
+"""Pairs of the original and the best format that decide, and how many are tried for them. They are new ones: the best
+of many looks is the luckiest, too."""
 _MIXED_TYPES = 3
 """Types, the fastest first, that are tried for one class of the best format."""
 
@@ -130,9 +139,11 @@ class _Search:
         self.settings = replace(self.settings, context=0, threads=self._threads, original=True)
         self._source = layout(self.entry.path)
         self._figures: dict[Format, Figures] = {}
+        self._rounds: list[MeasuredRound] = []
+        """of the original"""
         self._best = Format()
         self._best_file: Path | None = None
-        self._original: Weights | None = None
+        self._original: LlamaModel | None = None
         self._reference: Reference | None = None
         self._texts: list[NDArray[np.int32]] = []
         self._total = 1
@@ -150,7 +161,7 @@ class _Search:
         for name in (ATTENTION, FEED_FORWARD):
             for kind in self._fastest_types(name):
                 self._consider(self._basis().with_type(name, kind))
-        self._measure_again()
+        self._decide()
         return self._result()
 
     def close(self) -> None:
@@ -163,11 +174,20 @@ class _Search:
 
     def _measure_original(self) -> None:
         self.report(TuningProgress(0, self._total, ORIGINAL))
-        seconds = self._times(self.entry.path)
+        # It stays loaded: every other format is measured in turn with it.
+        self._original = self._open(self.entry.path)
+        if not self._original.has_tokenizer:
+            raise ModelFileError(f"{self.entry.path.name} is a draft model: it cannot chat.", "Tune a chat model.")
+        self._texts = [
+            tokens[: min(_MAX_TEXT_TOKENS, self._original.context_size)]
+            for tokens in self.judgement.held_tokens(self._original)
+        ]
+        self._rounds.append(self._round(self._original))
         self._figures[Format()] = Figures(
             self._source.format.name if self._source.uniform else f"{self._source.format.name} (mixed)",
-            self.entry.bytes, seconds, self._speed(seconds), 0.0, 1.0, note=ORIGINAL,
-        )  # fmt: skip
+            *(self.entry.bytes, self._rounds[0].seconds, self._rounds[0].speed, 0.0, 1.0),
+            *(0, ORIGINAL, 1.0, 1.0, 1.0),
+        )
 
     def _consider(self, wanted: Format) -> None:
         """Make and measure a format; when it is faster than the best one and near the original, it is the best one."""
@@ -189,10 +209,10 @@ class _Search:
                 path.unlink(missing_ok=True)
 
     def _judged(self, wanted: Format, path: Path) -> Figures:
-        seconds = self._times(path)
-        speed = self._speed(seconds)
-        found = Figures(wanted.name, path.stat().st_size, seconds, speed, None, None, note=SLOWER)
-        faster = speed > self._figures[self._best].tokens_per_second
+        shown = self._in_turn(path, _LOOKS, _LOOKS_TRIED)
+        note = NOT_FASTEST if shown.gain > 1.0 else SLOWER
+        found = replace(self._figures_of(wanted.name, path, shown), note=note)
+        faster = shown.gain > self._figures[self._best].gain
         if not faster and not self.thorough:
             return found
         quality = self._quality(path)
@@ -201,7 +221,7 @@ class _Search:
             mean_divergence=quality.mean_divergence,
             agreement=quality.agreement,
             positions=quality.positions,
-            note=TOO_FAR if quality.mean_divergence > MAX_DIVERGENCE else SLOWER,
+            note=TOO_FAR if quality.mean_divergence > MAX_DIVERGENCE else note,
         )
         if faster and found.note != TOO_FAR:
             if self._best_file is not None:
@@ -209,26 +229,38 @@ class _Search:
             self._best, self._best_file = wanted, path
         return found
 
-    def _times(self, path: Path) -> dict[int, float]:
-        """T(k), measured without an interruption, by the smallest of what each count showed."""
+    def _open(self, path: Path) -> LlamaModel:
         context = min(_CONTEXT, read_header(path).context or _CONTEXT)
-        with closing(LlamaModel(path, replace(self.settings, context=context))) as model:
-            if not model.has_tokenizer:
-                raise ModelFileError(f"{path.name} is a draft model: it cannot chat.", "Tune a chat model.")
-            if not self._texts:
-                self._texts = [
-                    tokens[: min(_MAX_TEXT_TOKENS, model.context_size)] for tokens in self.judgement.held_tokens(model)
-                ]
-            return self.interruptions.undisturbed(lambda: measure(model))
+        return LlamaModel(path, replace(self.settings, context=context))
 
-    def _speed(self, seconds: dict[int, float]) -> float:
-        return self.judgement.expected_tokens_per_second(interpolate(seconds))
+    def _round(self, model: LlamaModel) -> MeasuredRound:
+        """T(k), measured without an interruption, by the smallest of what each count showed."""
+        found = self.interruptions.undisturbed(lambda: measure_all(model, longer=()))
+        seconds = next(iter(found.measured.values()))
+        return MeasuredRound(seconds, self.judgement.expected_tokens_per_second(interpolate(seconds)), found.calm)
+
+    def _in_turn(self, path: Path, wanted: int, tries: int) -> TurnComparison:
+        """The original and the file at `path`, measured in turn."""
+        assert self._original is not None  # the first thing that is measured
+        original = self._original
+        with closing(self._open(path)) as other:
+            found = take_turns(lambda: self._round(original), lambda: self._round(other), wanted, tries)
+        self._rounds += [first for first, _ in found.pairs]
+        return found
+
+    def _figures_of(self, name: str, path: Path, shown: TurnComparison) -> Figures:
+        """Its tokens per second are what the original has, times its gain: what is said agrees with the table."""
+        ratios = shown.ratios or [0.0]
+        seconds = middle_times([other for _, other in shown.pairs])
+        speed = self._figures[Format()].tokens_per_second * shown.gain
+        return Figures(
+            *(name, path.stat().st_size, seconds, speed, None, None),
+            gain=shown.gain, least_gain=min(ratios), most_gain=max(ratios),
+        )  # fmt: skip
 
     def _quality(self, path: Path) -> Quality:
-        size = path.stat().st_size
-        make_sure_of_memory(path.name, size + (self.entry.bytes if self._original is None else 0))
-        if self._original is None:
-            self._original = Weights(self.entry.path, self.settings.gpu_layers)
+        assert self._original is not None  # it is measured first
+        make_sure_of_memory(path.name, path.stat().st_size)
         if self._reference is None:
             self._reference = Reference(self._original, self._texts, self._threads)
         with closing(Weights(path, self.settings.gpu_layers)) as candidate:
@@ -239,9 +271,9 @@ class _Search:
         that are so far from the original that a part of them is, too."""
         named = self._source.format if self._source.uniform else Format()
         measured = {
-            wanted.of(name) or named.of(name): found.tokens_per_second
+            wanted.of(name) or named.of(name): found.gain
             for wanted, found in self._figures.items()
-            if found.tokens_per_second > 0
+            if found.gain > 0
             and wanted.attention == wanted.feed_forward
             and (found.mean_divergence or 0.0) <= GIVE_UP_FACTOR * MAX_DIVERGENCE
         }
@@ -254,28 +286,34 @@ class _Search:
             return self._source.format
         return self._best
 
-    def _measure_again(self) -> None:
-        """Measure the original and the best in turn: a machine that slowed down in between must not decide."""
-        if self._best_file is None:
-            return
-        for _ in range(_REMEASURED):
-            for wanted, path in ((Format(), self.entry.path), (self._best, self._best_file)):
-                found = self._figures[wanted]
-                times = self._times(path)
-                seconds = {rows: min(value, times.get(rows, value)) for rows, value in found.seconds.items()}
-                self._figures[wanted] = replace(found, seconds=seconds, tokens_per_second=self._speed(seconds))
+    def _decide(self) -> None:
+        """Measure the original and the best in turn once more, and say what that tells. The figures of all are held
+        against what the original showed over the whole time."""
+        if self._best_file is not None:
+            self.report(TuningProgress(len(self._figures), self._total, self._best.name))
+            shown = self._in_turn(self._best_file, _PAIRS, _PAIRS_TRIED)
+            before = self._figures[self._best]
+            self._figures[self._best] = replace(
+                self._figures_of(before.format, self._best_file, shown),
+                mean_divergence=before.mean_divergence,
+                agreement=before.agreement,
+                positions=before.positions,
+                note=shown.verdict,
+            )
+        seconds = middle_times(self._rounds)
+        speed = median(one.speed for one in self._rounds)
+        self._figures[Format()] = replace(self._figures[Format()], seconds=seconds, tokens_per_second=speed)
+        for wanted, one in self._figures.items():
+            self._figures[wanted] = replace(one, tokens_per_second=speed * one.gain)
 
     def _result(self) -> Tuning:
-        best, original = self._figures[self._best], self._figures[Format()]
+        best = self._figures[self._best]
         file, file_bytes, chosen = "", 0, ""
-        if self._best_file is not None and best.tokens_per_second >= MIN_GAIN * original.tokens_per_second:
+        if self._best_file is not None and best.note == CHOSEN:
             destination = tuned.folder_of(self.fingerprint) / self._best.file_name
             with tuned.writing(destination):
                 self._best_file.replace(destination)
             check(destination, cache_folder(), seconds=_PATIENCE_SECONDS)
             file, file_bytes, chosen = destination.name, destination.stat().st_size, best.format
-            self._figures[self._best] = replace(best, note=CHOSEN)
-        elif self._best_file is not None:
-            self._figures[self._best] = replace(best, note=NO_GAIN)
         device, figures = tuned.device_key(self.settings), tuple(self._figures.values())
         return Tuning(self.entry.name, self.fingerprint, device, figures, chosen, file, file_bytes)

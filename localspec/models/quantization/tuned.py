@@ -21,6 +21,7 @@ from localspec.config import default_threads, models_folder
 from localspec.errors import ModelError
 from localspec.locks import try_lock
 from localspec.models.llama import LoadSettings, gpu_names, gpu_offload_available, library_version, system_info
+from localspec.models.quantization.turn_taking import UNTOLD
 
 FOLDER = ".tuned"
 _VERSION = 1
@@ -34,14 +35,26 @@ class Figures:
     format: str
     bytes: int  # of the file
     seconds: dict[int, float]  # T(k) by rows; empty where it was not measured
-    tokens_per_second: float  # expected; 0 where T(k) was not measured
+    tokens_per_second: float  # expected: what the original has, times the gain; 0 where T(k) was not measured
     mean_divergence: float | None
     """mean KL divergence from the original, nats; None where it was not measured"""
     agreement: float | None
     """share of positions with the original's likeliest token; None where it was not measured"""
     positions: int = 0  # compared
     note: str = ""
-    """"original", "chosen", "slower", "loses too much", "gains too little", or why it was not tried"""
+    """"original", "loses too much", a verdict of `turn_taking`, or why it was not tried"""
+    gain: float = 0.0
+    """times as fast as the original, measured in turn with it: the median of the pairs; 0 = not measured so"""
+    least_gain: float = 0.0  # of the pairs
+    most_gain: float = 0.0
+
+    @property
+    def times_as_fast(self) -> str:
+        """The gain with its spread, as tables show it, such as "1.38 (1.31–1.44)"; "" where it was not measured."""
+        if self.gain <= 0:
+            return ""
+        least, most = f"{self.least_gain:.2f}", f"{self.most_gain:.2f}"
+        return f"{self.gain:.2f}" if least == most else f"{self.gain:.2f} ({least}–{most})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +95,23 @@ class Tuning:
 
     @property
     def speedup(self) -> float:
-        """Expected tokens per second of the chosen format against the original."""
-        base = self.original.tokens_per_second
-        return self.best.tokens_per_second / base if base > 0 else 1.0
+        """How many times as fast as the original the chosen format is; 1 for the original, and 0 where that was not
+        measured in turn, as older versions did: then nothing is promised."""
+        return self.best.gain if self.chosen else 1.0
+
+    @property
+    def spread(self) -> str:
+        """The least and the most of that, as people read it, such as "1.31 to 1.44"; "" where nothing is promised."""
+        best = self.best
+        if not self.chosen or best.gain <= 0:
+            return ""
+        least, most = f"{best.least_gain:.2f}", f"{best.most_gain:.2f}"
+        return least if least == most else f"{least} to {most}"
+
+    @property
+    def untold(self) -> Figures | None:
+        """The format that might be faster where the measurements could not tell; None where they could."""
+        return None if self.chosen else next((one for one in self.figures if one.note in UNTOLD), None)
 
 
 def device_key(settings: LoadSettings) -> str:

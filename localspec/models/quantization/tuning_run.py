@@ -52,9 +52,10 @@ class TuningRun:
         finished: Callable[[TuningRun], None],
         *,
         again: bool = False,
+        changed: Callable[[], None] = lambda: None,
     ) -> None:
         """`program` is the name of the module that searches (it may be of a room above this one). `finished` is called
-        once at the end, from the run's thread, unless the run was stopped."""
+        once at the end, from the run's thread, unless the run was stopped; `changed` whenever its figures change."""
         self.format = ""
         """what is being tried"""
         self.done, self.total = 0, 0
@@ -70,6 +71,7 @@ class TuningRun:
         ]
         self._busy = busy
         self._finished = finished
+        self._changed = changed
         self._stopping = threading.Event()
         self._over = threading.Event()
         self._report: dict[str, object] = {}
@@ -153,6 +155,7 @@ class TuningRun:
                 orders.flush()
                 process.resume()
             self.halted = busy
+            self._changed()
 
     def _read(self, output: IO[str]) -> None:
         for line in output:
@@ -162,6 +165,7 @@ class TuningRun:
                 continue  # a library's own words
             if "format" in said:
                 self.done, self.total, self.format = int(said["done"]), int(said["total"]), str(said["format"])
+                self._changed()
             else:
                 self._report = said
 

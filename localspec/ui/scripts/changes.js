@@ -32,7 +32,7 @@
   };
   observe();
 
-  const field = () => document.querySelector("#look textarea, #look input");
+  const field = () => document.querySelector("#changed textarea, #changed input");
   const look = () => {
     timer = 0;
     const into = field();

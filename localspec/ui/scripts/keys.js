@@ -27,7 +27,7 @@
     if (command(event) && event.shiftKey && key === "o") press("#new-chat");
     else if (command(event) && !event.shiftKey && key === "k") search();
     else if (command(event) && !event.shiftKey && key === "b") press("#toggle-chats");
-    else if (event.key === "Escape" && !event.target.closest("[data-title]")) {
+    else if (event.key === "Escape" && !event.target.closest("[data-typed]")) {
       // What is being written ends; else the hands come back to the entry.
       if (one("#entry .stop-button")) press("#entry .stop-button");
       else if (entry()) entry().focus();

@@ -33,49 +33,35 @@
       about: button.dataset.about || "",
       text: typed ? typed.value : button.dataset.text || "",
     });
-    const menu = button.closest("details.switch");
-    if (menu) menu.open = false;
     if (name === "ask-new" || name === "ask-rename") focusSoon(`#shelf input[data-shelf-text="${name.slice(4)}"]`);
   };
   document.addEventListener("click", (event) => {
     const target = event.target.closest ? event.target : null;
     const button = target && target.closest("[data-shelf]");
     if (button) press(button);
-    for (const menu of document.querySelectorAll("details.switch[open]")) {
-      if (!target || !menu.contains(target)) menu.open = false;
-    }
   });
   document.addEventListener("keydown", (event) => {
     const input = event.target;
     if (event.isComposing) return;
-    if (event.key === "Escape") {
-      for (const menu of document.querySelectorAll("details.switch[open]")) menu.open = false;
-    }
     const name = input.dataset ? input.dataset.shelfText : undefined;
     if (name === undefined) return;
     if (event.key === "Enter") send({ do: name, library: libraryOf(input), about: "", text: input.value });
     if (event.key === "Escape") send({ do: "keep", library: libraryOf(input), about: "", text: "" });
   });
 
-  // A window goes on with the library that it, or the last one before it, used.
-  const stores = () => { try { return [sessionStorage, localStorage]; } catch { return []; } };
+  // A window that is loaded again goes on with its library; the server knows which one was used last.
   const shown = () => {
     const line = document.querySelector("#active-library [data-library]");
     return line ? line.dataset.library : "";
   };
-  const remembered = () => {
-    for (const store of stores()) {
-      try { const name = store.getItem("library"); if (name) return name; } catch { /* it is not remembered */ }
-    }
-    return "";
-  };
+  const remembered = () => { try { return sessionStorage.getItem("library") || ""; } catch { return ""; } };
   const follow = () => {
     let last = "";
     const keep = () => {
       const name = shown();
       if (!name || name === last) return;
       last = name;
-      for (const store of stores()) { try { store.setItem("library", name); } catch { /* it is not remembered */ } }
+      try { sessionStorage.setItem("library", name); } catch { /* it is not remembered */ }
     };
     const line = document.querySelector("#active-library");
     if (!line) { setTimeout(follow, 100); return; }

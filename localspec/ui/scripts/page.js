@@ -41,21 +41,26 @@
     const button = event.target.closest ? event.target.closest("[data-act], #chat button.act") : null;
     if (!button) return;
     const wanted = button.dataset.act || button.getAttribute("name") || "";
-    const [name, about] = wanted.split(" ");
-    const title = name === "title" ? document.querySelector(`input[data-title="${about}"]`) : null;
-    act(title ? `${wanted} ${title.value}` : wanted);
-    if (name === "rename") focusSoon(`input[data-title="${about}"]`);
-    if (name === "edit") focusSoon("#entry textarea");
+    // What was typed for it goes with it.
+    const field = document.querySelector(`input[data-typed="${CSS.escape(wanted)}"]`);
+    act(field ? `${wanted} ${field.value}` : wanted);
+    if (button.dataset.asks) focusSoon(`input[data-typed="${CSS.escape(button.dataset.asks)}"]`);
+    if (wanted.startsWith("edit ")) focusSoon("#entry textarea");
   });
   document.addEventListener("keydown", (event) => {
-    const title = event.target.dataset ? event.target.dataset.title : undefined;
-    if (title === undefined || event.isComposing) return;
-    if (event.key === "Enter") act(`title ${title} ${event.target.value}`);
+    const name = event.target.dataset ? event.target.dataset.typed : undefined;
+    if (name === undefined || event.isComposing) return;
+    if (event.key === "Enter") act(`${name} ${event.target.value}`);
     if (event.key === "Escape") act("keep");
+  });
+  // A button inside markup that stands for another one, such as a field for files.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest ? event.target.closest("[data-opens]") : null;
+    const other = button && document.querySelector(button.dataset.opens);
+    if (other) other.click();
   });
 
   // The list of chats is shown where there is room, unless the person has said otherwise.
-  const remembered = () => { try { return localStorage.getItem("chats"); } catch { return null; } };
   const tellChats = () => {
     const button = document.querySelector("#toggle-chats");
     const on = !document.documentElement.classList.contains("no-chats");
@@ -66,12 +71,12 @@
     document.documentElement.classList.toggle("no-chats", !on);
     tellChats();
   };
-  showChats(window.innerWidth > 1000 && remembered() !== "closed");
+  showChats(window.innerWidth > 1000 && document.documentElement.dataset.chats !== "closed");
   document.addEventListener("click", (event) => {
     if (!event.target.closest || !event.target.closest("#toggle-chats")) return;
     const on = document.documentElement.classList.contains("no-chats");
     showChats(on);
-    try { localStorage.setItem("chats", on ? "open" : "closed"); } catch { /* it is not remembered */ }
+    document.dispatchEvent(new CustomEvent("localspec:keep", { detail: { chats: on } }));
   });
 
   // Files dropped anywhere on the page go where files dropped on the entry go.

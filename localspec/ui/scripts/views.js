@@ -3,8 +3,7 @@
   "use strict";
   const root = document.documentElement;
   const one = (selector) => document.querySelector(selector);
-  const kept = (name) => { try { return localStorage.getItem(name); } catch { return null; } };
-  const keep = (name, value) => { try { localStorage.setItem(name, value); } catch { /* it is not remembered */ } };
+  const keep = (detail) => document.dispatchEvent(new CustomEvent("localspec:keep", { detail }));
 
   // -- the panel ------------------------------------------------------------------------------------------------------
   const tellPanel = () => {
@@ -14,10 +13,10 @@
   };
   const showPanel = (on) => {
     root.classList.toggle("with-panel", on);
-    keep("panel", on ? "open" : "closed");
+    keep({ panel: on });
     tellPanel();
   };
-  root.classList.toggle("with-panel", kept("panel") === "open" && window.innerWidth > 1000);
+  root.classList.toggle("with-panel", root.dataset.panel === "open" && window.innerWidth > 1000);
 
   // -- the settings ---------------------------------------------------------------------------------------------------
   let opener = null;
@@ -37,7 +36,8 @@
       }
       if (on && focus) tab.focus();
     }
-    keep("settings", known);
+    if (known !== root.dataset.tab) keep({ tab: known });
+    root.dataset.tab = known;
   };
   const open = (name) => {
     const box = one("#settings");
@@ -48,7 +48,7 @@
     box.setAttribute("aria-labelledby", "settings-title");
     root.classList.add("with-settings");
     one("#columns").inert = true;
-    pick(name || kept("settings") || "", true);
+    pick(name || root.dataset.tab || "", true);
   };
   const close = () => {
     if (!isOpen()) return;
@@ -63,9 +63,7 @@
     if (!target) return;
     const view = target.closest("[data-view]");
     const tab = target.closest("#settings [role=tab]");
-    const setting = target.closest("[data-settings]");
     if (tab) pick(tab.dataset.tab, true);
-    else if (setting) open(setting.dataset.settings);
     else if (view && view.dataset.view === "panel") showPanel(!root.classList.contains("with-panel"));
     else if (view && view.dataset.view === "settings") open();
     else if (view && view.dataset.view === "close-settings") close();

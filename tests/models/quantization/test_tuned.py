@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,12 @@ from localspec.errors import ModelError
 from localspec.models.llama import LoadSettings
 from localspec.models.quantization import tuned
 from localspec.models.quantization.tuned import Figures, Tuning
+from localspec.models.quantization.turn_taking import DISTURBED
 
 FINGERPRINT = "ab" * 32
 SETTINGS = LoadSettings(threads=2, gpu_layers=0)
 OWN = Figures("Q4_1", 1000, {1: 0.007, 2: 0.014}, 140.0, 0.0, 1.0, note="original")
-WIDE = Figures("BF16", 3000, {1: 0.008, 2: 0.011}, 182.0, 0.0035, 0.966, 3500, "chosen")
+WIDE = Figures("BF16", 3000, {1: 0.008, 2: 0.011}, 182.0, 0.0035, 0.966, 3500, "chosen", 1.3, 1.25, 1.34)
 
 
 @pytest.fixture(autouse=True)
@@ -44,8 +46,31 @@ def test_a_note_comes_back_for_its_device_and_file_only() -> None:
     assert tuned.read(FINGERPRINT, LoadSettings(threads=1, gpu_layers=0)) is None
     assert (found.original, found.best) == (OWN, WIDE)
     assert found.speedup == pytest.approx(1.3)
+    assert found.spread == "1.25 to 1.34"
     assert found.path is not None
     assert found.path.stat().st_size == 3000
+
+
+def test_a_note_of_an_older_version_is_used_and_promises_nothing() -> None:
+    """It has no figures that were measured in turn."""
+    tuned.write(made())
+    (note,) = tuned.folder_of(FINGERPRINT).glob("*.json")
+    stored = json.loads(note.read_text(encoding="utf-8"))
+    for one in stored["figures"]:
+        for name in ("gain", "least_gain", "most_gain"):
+            del one[name]
+    note.write_text(json.dumps(stored), encoding="utf-8")
+    found = tuned.read(FINGERPRINT, SETTINGS)
+    assert found is not None
+    assert (found.in_use, found.chosen, found.path is not None) == (True, "BF16", True)
+    assert (found.speedup, found.spread, found.best.times_as_fast, found.untold) == (0.0, "", "", None)
+
+
+def test_what_could_not_be_told_is_no_choice() -> None:
+    found = made(figures=(OWN, replace(WIDE, note=DISTURBED)), chosen="", file="")
+    assert found.untold is not None
+    assert found.untold.format == "BF16"
+    assert (found.speedup, found.spread) == (1.0, "")
 
 
 def test_use_and_back() -> None:
