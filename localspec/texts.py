@@ -766,6 +766,7 @@ SOURCES = {
     "target": "the model itself",
     "prompt": "this chat and its passages",
     "REST": "your documents",
+    "learnt": "learnt answers",
     "DReSD": "documents, by meaning",
     "draft": "draft model",
     "recycled": "the model's earlier choices",
@@ -796,8 +797,11 @@ ACCEPTED_LENGTH = "accepted per step"
 TOKENS_PER_STEP = "tokens per step"
 TOKENS = "tokens"
 BASELINE = "Plain decoding on this computer: {rate} tokens per second ({source})."
-BASELINE_OWN = "the mean of this reply's undrafted steps"
-BASELINE_LOADED = "measured when the model was loaded"
+BASELINE_SOURCES = {
+    "paired": "measured in turns with this answer",
+    "own": "the mean of this answer's plain steps",
+    "before": "by all decodes before this answer",
+}
 TOKENS_CAME_FROM = "Where the tokens came from"
 TOKENS_BY_SOURCE = "Tokens by source"
 SOURCE_DRAFTED = "drafted"
@@ -807,8 +811,8 @@ NEIGHBOURS = "Similar moments found: {found} per search, on average {alike} alik
 PLOT = "Accepted tokens per step"
 PLOT_EXTENT = "last {steps}, at most {highest}"
 TIME_WENT = "Where the time went"
-TIME_DRAFTING = "drafting"
-TIME_DRAFTING_IS = "the draft model at work"
+TIME_DRAFTING = "draft model"
+TIME_DRAFTING_IS = "the draft model at work, whether its guesses were worth checking or not"
 TIME_RETRIEVAL = "searching"
 TIME_RETRIEVAL_IS = "documents, states and this chat searched for drafts"
 TIME_VERIFICATION = "verifying"
@@ -819,6 +823,27 @@ TIME_OVERLAPPED = "{time} of searching ran while the draft model was at work."
 TIME_READING = "reading first"
 TIME_DRAFT_READING = "draft model, too"
 TOKENS_READ = "{tokens}, {reused} kept from before"
+
+LINE_RATE = "{rate} tok/s"
+LINE_FACTOR = "{factor} ×"
+LINE_ACCEPTED = "{share} accepted"
+LINE_LOOPED = "looped"
+LINE_LENGTH = "stopped at the {limit}-token limit"
+LINE_CONTEXT = "context full"
+LINE_OPENS = "Show the figures of this answer"
+NOTHING_WORTH_DRAFTING = (
+    "{label} looked for drafts and found none worth checking: {what} continues these words likely enough to pay for"
+    " itself. Looking took {share} of the time."
+)
+NOTHING_WORTH_GUESSING = (
+    "{label} guessed ahead, and no guess was likely enough to be worth checking. Guessing took {share} of the time."
+)
+SPEED_UNTOLD = {
+    "few": "{accepted}. The answer is too short to tell its speed against plain decoding.",
+    "disturbed": "{accepted}. Other programs held this computer meanwhile, so the speed against plain decoding cannot"
+    " be told. “Measure plain” compares both in turns.",
+    "": "{accepted}. What plain decoding takes here is not known.",
+}
 
 PLOT_RATE = "Speed over the answer"
 PLOT_RATE_EXTENT = "{least}–{most} tokens/s"
@@ -839,8 +864,9 @@ ORIGIN_ALSO = ", also: "
 MEASURE_PLAIN = "Measure plain"
 COMPARE = "Compare methods"
 MEASURE_HINT = (
-    "“Measure plain” writes the last answer once more without drafts, and shows both speeds. “Compare methods” answers"
-    " the last question, or what you have typed, with every method. The chat stays as it is."
+    "“Measure plain” writes the last answer again, by its method and without drafts, in turns of a second each, and"
+    " shows both speeds. “Compare methods” does so with every method, for the last question or for what you have typed."
+    " The chat stays as it is."
 )
 MEASURED_PLAIN = "Beside plain decoding"
 COMPARED = "Methods compared"
@@ -860,21 +886,18 @@ MEASURE_NOTHING_ADVICE = "Ask something first."
 COMPARE_NOTHING = "There is nothing to compare the methods on yet."
 COMPARE_NOTHING_ADVICE = "Ask something, or type a question and leave it unsent."
 COMPARE_NO_FILES = "Files are not part of a comparison: send them with a question first."
-MEASURE_NO_FIGURES = "The figures of this answer were not kept, so there is only the speed of plain decoding."
 MEASURE_SETTINGS = (
     "The settings and the model that wrote this answer are not known any more, so the present ones are used."
 )
-COMPARE_LEARNT = (
-    "This library has learnt answers, perhaps this very one: methods that draft from it can look faster here than they"
-    " are for a new question."
-)
-MEASURE_LOAD = (
-    "This computer was {word} when the answer was written: plain decoding ran at about {then} tokens/s, now at {now}."
-    " Ask again for figures of one moment."
-)
-MEASURE_WAS_SLOWER = "slower"
-MEASURE_WAS_FASTER = "faster"
-PLAIN_FACTOR = "{method} wrote this answer {factor} as fast as plain decoding."
+PLAIN_FACTOR = "{method} writes this answer {factor} as fast as plain decoding {spread}."
+PLAIN_ITSELF = "This answer is plain decoding itself: 1.0×."
+PAIRED_SPREAD = "({low}–{high}×)"
+PAIRED_NOTHING = "{method} drafts nothing for this answer, so it is plain decoding, too: {factor}."
+PAIRED_TOO_FEW = "The answer is too short to tell how fast {method} is beside plain decoding."
+PAIRED_FEW_SHORT = "too short to tell"
+PAIRED_DISTURBED = "Other programs held this computer meanwhile: the speeds cannot be told apart. Measure again later."
+PAIRED_DISTURBED_SHORT = "cannot be told"
+PLAIN_SAME_PART = "Plain decoding wrote the same text, token for token, as far as it was measured: {tokens} tokens."
 PLAIN_SAME = "Plain decoding wrote the same text, token for token."
 PLAIN_OTHER = "Plain decoding wrote another text, which must not be: please report it."
 PLAIN_OTHER_UNSURE = "Plain decoding wrote another text: the settings or the model are not those of the answer."

@@ -1,10 +1,10 @@
 """What runs beside the page: one model, open libraries, tabs with their chats, and threads that work for them.
 
 `state.Application` holds all of it; `model_manager` loads and unloads, `open_libraries` opens, `chats` are shared by
-the tabs that show them, `branching` shows and edits their branches, `replying` and `measuring` work in threads,
-`downloads` and `tuning` (by its program `tuning_child`) in the background, `embedding_anew` says what another embedding
-model would take, `remembered` and `starting` know what is loaded first, `preferences` what was chosen on the page,
-`conversation` is a tab, `list_states` what it shows of lists. What there is to see is said by values (`View`,
+the tabs that show them (`open_chats`), `branching` shows and edits their branches, `replying` and `measuring` work in
+threads, `downloads` and `tuning` (by its program `tuning_child`) in the background, `embedding_anew` says what another
+embedding model would take, `remembered` and `starting` know what is loaded first, `preferences` what was chosen on the
+page, `conversation` is a tab, `list_states` what it shows of lists. What there is to see is said by values (`View`,
 `Measured`): data alone, no markup and no gradio.
 
 A reply is decoded in a thread of its own and belongs to its chat: tabs that show it share one `Chat`, and it goes on

@@ -73,7 +73,7 @@ def edit_answer(application: Application, chat: Chat, position: int, text: str) 
             number = history.put(chat.identity, chat.library, chat.tree, node, turn.stored(), chat.system)
             if number != chat.identity:
                 chat.identity = number
-                application.keep(chat)
+                application.chats.keep(chat)
         chat.add(turn, position)
 
 
@@ -85,7 +85,7 @@ def take_back(application: Application, chat: Chat, exchanges: int) -> None:
         if chat.identity and position < len(chat.turns):
             application.history.store.remove(chat.identity, chat.tree.below(position))
             if position == 0:
-                application.forget(chat)
+                application.chats.forget(chat)
         chat.cut(exchanges)
 
 

@@ -17,6 +17,7 @@ from localspec.chat.turn import Turn
 from localspec.chat.turn_tree import TurnNode, TurnTree
 from localspec.errors import LocalSpecError, SettingsError, StoreError
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.paired import PairedSpeed
 from localspec.stores.library import Library
 from localspec.stores.stored_turns import StoredConversation
 
@@ -75,6 +76,8 @@ class Row:
     """"waiting", "reading", "writing", "done", "stopped", "given" (an answer of the chat) or "left out\""""
     fraction: float = 0.0  # of the prompt that is read
     metrics: ReplyMetrics | None = None
+    speed: PairedSpeed | None = None
+    """beside plain decoding, once it is through; that of plain decoding itself is 1"""
     same: bool | None = None
     """whether it wrote the same as the one it is compared with; None while that is not known"""
     why: str = ""  # it is left out
@@ -92,6 +95,7 @@ class Measured:
     notes: tuple[str, ...] = ()
     problem: str = ""
     longest: int = 0
+    is_part: bool = False  # not all of the text was decoded: it would have taken too long
 
     def row(self, method: str) -> Row | None:
         """The row of a method that was tried here."""

@@ -1,4 +1,4 @@
-"""One prompt with several methods, one after the other, in a thread of its own; the page looks at it when it likes."""
+"""One prompt with several methods in turns, in a thread of its own; the page looks at it when it likes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,32 @@ from localspec.application.chats import Measured, Row
 from localspec.application.conversation import Conversation
 from localspec.application.state import Application
 from localspec.chat.answer_worker import AnswerWorker
-from localspec.chat.comparison import PLAIN, Comparison, ComparisonRun, as_made, compared_methods, with_seed
+from localspec.chat.comparison import (
+    PLAIN,
+    Comparison,
+    Progress,
+    agree,
+    as_made,
+    compared_methods,
+    same_text,
+    with_seed,
+)
 from localspec.chat.engine import Engine
 from localspec.chat.session import Session
-from localspec.chat.turn import ReplyOptions, Turn, Update
+from localspec.chat.turn import ReplyOptions, Turn
 from localspec.errors import LocalSpecError, SettingsError
+from localspec.speculation.alternation import Way
+from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
 LONGEST = 256
 """Tokens of each answer of a comparison: enough to tell methods apart, soon enough to wait for."""
-_NOTED_SECONDS = 0.3
+LONGEST_BESIDE = 512
+"""Tokens of an answer that are decoded beside plain decoding."""
+MOST_SECONDS, MOST_SECONDS_BESIDE = 180.0, 90.0
+"""Of decoding, in a comparison and beside plain decoding: on a slow computer fewer tokens must do."""
+_NOTED_SECONDS = 1.0
+"""Pages are told so often meanwhile: what they draw takes its time from what is measured."""
 
 
 class Measurement(AnswerWorker):
@@ -94,44 +110,48 @@ class Measurement(AnswerWorker):
         self._show(state="failed", activity="", problem=str(error))
 
     def _beside_plain(self, engine: Engine, library: Library) -> None:
+        """Decode the last answer again by its method and by plain decoding, in turns."""
         turn = self._turns[-1]
         if turn.edited:
             raise SettingsError(texts.EDITED_NOT_MEASURED, texts.EDITED_NOT_MEASURED_ADVICE)
         options, known = as_made(turn, engine, self._options)
-        given = ComparisonRun.of(turn)
-        self._show(
-            rows=(Row(turn.method, "given", metrics=turn.metrics), Row(PLAIN)),
-            notes=() if known else (texts.MEASURE_SETTINGS,),
-        )
-        comparison = Comparison(self._session(engine, library), methods=(PLAIN,))
-        made = self._try(comparison, replace(options, method=PLAIN), 1)
-        if made is not None:
-            self._show_row(1, same=made.equals(given))
+        whole = options.max_tokens
+        options = replace(options, max_tokens=min(whole, LONGEST_BESIDE))
+        drafts = turn.method != PLAIN and engine.model.can_rewind
+        rows = (Row(turn.method, "given"), Row(PLAIN)) if drafts else (Row(PLAIN),)
+        self._show(rows=rows, notes=() if known else (texts.MEASURE_SETTINGS,))
+        comparison = Comparison(self._session(engine, library), methods=(turn.method,) if drafts else ())
+        progress = self._follow(comparison, options, MOST_SECONDS_BESIDE)
+        if progress is None:
+            return
+        plain = progress.ways[0]
+        is_part = whole > len(plain.tokens) and plain.finish in ("", "length")
+        same = all(same_text(way, turn.reply_tokens, ended=turn.finish == "end") for way in progress.ways)
+        self._show_done(progress, {PLAIN: same})
+        self._show(is_part=is_part)
+        speed = progress.speed(progress.ways[-1])
+        if same and known and speed is not None and speed.is_told and self.turn is not None:
+            # From now on panel and line tell what was measured, and no longer an estimate.
+            self.turn.metrics.paired = speed
 
     def _compare(self, engine: Engine, library: Library) -> None:
+        """Answer with every method, all in turns."""
         methods, left_out = compared_methods(engine)
-        notes = []
+        notes: tuple[str, ...] = ()
         if self.turn is None:
             options = with_seed(self._options)
         else:
             options, known = as_made(self.turn, engine, self._options)
-            notes += [] if known else [texts.MEASURE_SETTINGS]
-            if library.replies.learns and library.replies.count()[0]:
-                notes.append(texts.COMPARE_LEARNT)
+            notes = () if known else (texts.MEASURE_SETTINGS,)
         options = replace(options, max_tokens=min(options.max_tokens, LONGEST))
         rows = [Row(method) for method in methods]
         rows += [Row(method, "left out", why=why) for method, why in left_out.items()]
-        self._show(rows=tuple(rows), notes=tuple(notes), longest=options.max_tokens)
+        self._show(rows=tuple(rows), notes=notes, longest=options.max_tokens)
         comparison = Comparison(self._session(engine, library), self._question, methods)
-        plain: ComparisonRun | None = None
-        for place, method in enumerate(methods):
-            made = self._try(comparison, replace(options, method=method), place)
-            if made is None:
-                return
-            if plain is None:
-                plain = made
-            else:
-                self._show_row(place, same=made.equals(plain))
+        progress = self._follow(comparison, options, MOST_SECONDS)
+        if progress is not None:
+            plain, *others = progress.ways
+            self._show_done(progress, {way.name: agree(way, plain) for way in others})
 
     def _session(self, engine: Engine, library: Library) -> Session:
         """The chat's, where it is over this model and library, else one like it."""
@@ -144,36 +164,56 @@ class Measurement(AnswerWorker):
         """Whether these are the turns that were shown when it began: another branch may be by now."""
         return len(turns) == len(self._originals) and all(map(is_, turns, self._originals))
 
-    def _try(self, comparison: Comparison, options: ReplyOptions, place: int) -> ComparisonRun | None:
-        """One method; None when it was stopped before its end."""
-        turn: Turn | None = None
-        with self.follow(comparison.run(options, self.signal)) as updates:
-            for update in updates:
-                turn = update.turn
-                self._note(place, update)
-        if turn is None or self.is_stopping:
-            self._show_row(place, state="stopped", metrics=turn.metrics if turn and turn.metrics.steps else None)
-            return None
-        self._show_row(place, state="done", metrics=turn.metrics)
-        return ComparisonRun.of(turn)
+    def _follow(self, comparison: Comparison, options: ReplyOptions, most_seconds: float) -> Progress | None:
+        """How it ended; None when it was stopped before."""
+        progress: Progress | None = None
+        with self.follow(comparison.run(options, self.signal, most_seconds=most_seconds)) as told:
+            for progress in told:
+                self._note(progress)
+        if progress is not None and not self.is_stopping:
+            return progress
+        ways = progress.ways if progress is not None else ()
+        self._show_rows({way.name: {"state": "stopped", "metrics": _counts(way)} for way in ways})
+        return None
 
-    def _note(self, place: int, update: Update) -> None:
+    def _note(self, progress: Progress) -> None:
         now = monotonic()
-        stage = update.stage if update.stage == "reading" else "writing"
-        row = self.measured.rows[place]
-        if row.state == stage and now - self._noted < _NOTED_SECONDS:
+        if self._stage == progress.stage and now - self._noted < _NOTED_SECONDS:
             return
-        self._noted = now
-        # Counts and seconds alone: lists that the next step makes longer are not shown meanwhile.
-        counts = replace(update.turn.metrics) if update.turn.metrics.steps else None
-        self._show_row(place, state=stage, fraction=update.progress, metrics=counts)
+        self._noted, self._stage = now, progress.stage
+        changes = {"state": progress.stage, "fraction": progress.fraction}
+        self._show_rows({way.name: {**changes, "metrics": _counts(way)} for way in progress.ways})
 
-    _noted = 0.0
+    _noted, _stage = 0.0, ""
 
-    def _show_row(self, place: int, **changes: object) -> None:
+    def _show_done(self, progress: Progress, same: dict[str, bool]) -> None:
+        self._show_rows(
+            {
+                way.name: {
+                    "state": "done",
+                    "metrics": way.metrics,
+                    "speed": progress.speed(way),
+                    "same": same.get(way.name),
+                }
+                for way in progress.ways
+            }
+        )
+
+    def _show_rows(self, changes: dict[str, dict[str, object]]) -> None:
+        """Change the rows of these methods; the one of the chat's answer stays marked as such."""
         rows: Sequence[Row] = self.measured.rows
-        row = replace(rows[place], **changes)  # type: ignore[arg-type]
-        self._show(activity="", rows=(*rows[:place], row, *rows[place + 1 :]))
+        made = [replace(row, **_kept(row, changes.get(row.method, {}))) for row in rows]  # type: ignore[arg-type]
+        self._show(activity="", rows=tuple(made))
 
     def _show(self, **changes: object) -> None:
         self.measured = replace(self.measured, **changes)  # type: ignore[arg-type]
+        self._application.changes.tell()
+
+
+def _kept(row: Row, changes: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in changes.items() if name != "state" or row.state != "given"}
+
+
+def _counts(way: Way) -> ReplyMetrics | None:
+    """Counts and seconds alone: lists that the next step makes longer are not shown meanwhile."""
+    return replace(way.metrics) if way.metrics.steps else None

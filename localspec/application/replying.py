@@ -256,7 +256,7 @@ class ReplyTask(AnswerWorker):
         if recording.conversation != self._chat.identity:
             self._chat.identity = recording.conversation
             if recording.conversation:
-                self._application.keep(self._chat)
+                self._application.chats.keep(self._chat)
 
     def _keep(self, recording: Recording, turn: Turn | None) -> None:
         """What is said under the answer belongs to it; all of it is kept, if there was a word."""

@@ -13,6 +13,7 @@ from localspec.application.chats import Chat
 from localspec.application.conversation import Conversation
 from localspec.application.downloads import Downloads
 from localspec.application.model_manager import ModelManager
+from localspec.application.open_chats import OpenChats
 from localspec.application.open_libraries import OpenLibraries
 from localspec.application.preferences import Preferences
 from localspec.application.tuning import Tuner
@@ -20,7 +21,7 @@ from localspec.chat.history import History
 from localspec.chat.sampling_presets import Presets
 from localspec.chat.system_prompts import SystemPrompts
 from localspec.endpoint.service import Service
-from localspec.errors import LocalSpecError, StoreError
+from localspec.errors import StoreError
 
 _logger = logging.getLogger(__name__)
 
@@ -28,10 +29,6 @@ END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
 _SENDING_SECONDS = 0.6
 """Pages that hear of a change ask what it is: in this time those on this computer do."""
-_DIGITS = 18
-"""of an id"""
-_CHATS_HELD = 50
-"""Chats that no tab shows stay in memory up to so many, those that have no id among them."""
 _RETURN_SECONDS = 15.0
 _ACTING_SECONDS = 2.0
 
@@ -51,9 +48,7 @@ class Application:
         self._acted = 0.0
         self._lock = threading.RLock()
         self._conversations: dict[str, Conversation] = {}
-        self._chats: dict[int, Chat] = {}
-        self._begun: dict[str, Chat] = {}
-        """chats by their token, as long as they may have no id"""
+        self.chats = OpenChats(lambda: self.history, self._tabs)
         self._history: History | None = None
         self._presets: Presets | None = None
         self._prompts: SystemPrompts | None = None
@@ -70,11 +65,7 @@ class Application:
         """True while nothing was asked in any open tab, nor by another program."""
         if self.endpoint.was_asked:
             return False
-        with self._lock:
-            conversations = list(self._conversations.values())
-            begun = list(self._begun.values())
-        chats = [*begun, *(one.chat for one in conversations)]
-        return all(chat.session is None and chat.reply is None for chat in chats)
+        return all(chat.session is None and chat.reply is None for chat in self.chats.all())
 
     @property
     def history(self) -> History:
@@ -108,81 +99,9 @@ class Application:
                 self._preferences = Preferences(config.stores_folder())
             return self._preferences
 
-    def chat(self, identity: int) -> Chat:
-        """The kept chat of this id; tabs that show it share it. Raises StoreError when it cannot be read."""
+    def _tabs(self) -> list[Conversation]:
         with self._lock:
-            # Those that no tab shows are read again when they are wanted.
-            shown = [one.chat for one in self._conversations.values()]
-            self._chats = {key: one for key, one in self._chats.items() if one in shown or not one.is_idle}
-            chat = self._chats.get(identity)
-        if chat is None:
-            chat = Chat.restored(identity, self.history.store.load(identity))
-        chat.settle()
-        with self._lock:
-            return self._chats.setdefault(identity, chat)
-
-    def addressed(self, address: str) -> Chat | None:
-        """The chat that the address of a page names (`Chat.address`); None where there is none any more."""
-        with self._lock:
-            begun = self._begun.get(address)
-        if begun is not None:
-            return begun
-        try:
-            return self.chat(int(address)) if address.isdecimal() and len(address) <= _DIGITS else None
-        except LocalSpecError:
-            return None
-
-    def hold(self, chat: Chat) -> None:
-        """A chat in which something is asked: it can be found by its token from now on, whoever shows it."""
-        with self._lock:
-            self._begun[chat.token] = chat
-            shown = [one.chat for one in self._conversations.values()]
-            idle = [key for key, one in self._begun.items() if one.is_idle and one not in shown and one is not chat]
-            for key in idle[:-_CHATS_HELD]:
-                del self._begun[key]
-
-    def writing(self) -> list[Chat]:
-        """The chats in which an answer is being written."""
-        with self._lock:
-            chats = {*self._begun.values(), *self._chats.values()}
-        return [chat for chat in chats if not chat.is_idle]
-
-    def keep(self, chat: Chat) -> None:
-        """Let tabs that open this chat from now on share it: it has an id now."""
-        with self._lock:
-            self._chats[chat.identity] = chat
-
-    def forget(self, chat: Chat) -> None:
-        """It is kept no longer: what is asked in it next begins a new one."""
-        with self._lock:
-            self._chats.pop(chat.identity, None)
-        chat.identity = 0
-
-    def delete_chat(self, identity: int) -> None:
-        """Delete a chat, so that it can be taken back; tabs that show it begin a new one. An answer that is being
-        written ends first. Raises StoreError."""
-        with self._lock:
-            chat = self._chats.pop(identity, None)
-            if chat is not None:
-                self._begun.pop(chat.token, None)
-            showing = [one for one in self._conversations.values() if chat is not None and one.chat is chat]
-        if chat is not None:
-            if chat.reply is not None:
-                chat.reply.discard()
-            chat.settle()
-        self.history.store.bin.put("chat", identity)
-        for conversation in showing:
-            conversation.show(Chat())
-            conversation.deleted = identity
-
-    def restore_chat(self, identity: int) -> None:
-        """Take a deleted chat back; tabs that showed it, and nothing since, show it again. Raises StoreError."""
-        self.history.store.bin.restore("chat", identity)
-        with self._lock:
-            waiting = [one for one in self._conversations.values() if one.deleted == identity]
-        for conversation in waiting:
-            if not conversation.chat.identity and not conversation.chat.exchanges and conversation.chat.is_idle:
-                conversation.show(self.chat(identity))
+            return list(self._conversations.values())
 
     def conversation(self, key: str, *, looks: bool = False) -> Conversation:
         """The conversation of a tab. Unless it only `looks`, something is done for it, which other tabs may show."""
@@ -223,18 +142,14 @@ class Application:
 
     def _end_unseen(self, chat: Chat) -> None:
         """End what is measured in a chat that nobody looks at."""
-        with self._lock:
-            is_shown = any(one.chat is chat for one in self._conversations.values())
-        if chat.measurement is not None and not is_shown:
+        if chat.measurement is not None and all(one.chat is not chat for one in self._tabs()):
             chat.measurement.stop()
 
     def rename_library(self, name: str, wanted: str) -> str:
         """Rename a library; its chats and the tabs that show it follow. Raises StoreError, SettingsError."""
         new = self.libraries.rename(name, wanted, self._is_answering)
         if new != name:
-            with self._lock:
-                chats = {*self._chats.values(), *(one.chat for one in self._conversations.values())}
-            for chat in chats:
+            for chat in self.chats.all():
                 if chat.library == name:
                     chat.library = new
             self._switch(name, new)
@@ -286,7 +201,7 @@ class Application:
 
     def end_replies(self, limit: float = END_SECONDS) -> None:
         """End the replies being written, as Stop does, and wait about `limit` seconds at most until they are kept."""
-        running = [chat.reply for chat in self.writing() if chat.reply is not None]
+        running = [chat.reply for chat in self.chats.writing() if chat.reply is not None]
         for reply in running:
             reply.stop()
         end = time.monotonic() + limit
@@ -308,9 +223,8 @@ class Application:
         self.downloads.close()
         self.changes.close()
         with self._lock:
-            shown = [one.chat for one in self._conversations.values()]
             history = self._history
-        for chat in {*shown, *self.writing()}:
+        for chat in self.chats.all():
             for work in (chat.reply, chat.measurement):
                 if work is not None:
                     work.stop()

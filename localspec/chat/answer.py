@@ -60,7 +60,7 @@ def answer(
         keeps = learner is not None
         drawing = sampler if recorder is None else recorder.watching(model, sampler)
         steps = generate(model, drawing, drafters, prompt, budget, options.max_tokens, keep_states=keeps)
-        loops = _loops(model, turn, options)
+        loops = loop_detector(model, options, turn.reply_tokens)
         before = [] if _has_no_thought(options) else prompt[: len(prompt) - shown].tolist()
         stream = ReplyStream(engine.marks, before, turn.reply_tokens, turn.thinking, turn.reply)
         rest = yield from _write(stream, steps, drafters, turn, written, loops)
@@ -92,11 +92,12 @@ def ending(turn: Turn) -> str:
     return texts.LOOPED if turn.looped else ""
 
 
-def _loops(model: LlamaModel, turn: Turn, options: ReplyOptions) -> LoopDetector | None:
-    """What notices that the answer repeats itself; None where that is not for us to judge: a grammar may want it."""
+def loop_detector(model: LlamaModel, options: ReplyOptions, written: Sequence[int] = ()) -> LoopDetector | None:
+    """What notices that an answer repeats itself, of which so much is `written`; None where that is not for us to
+    judge: a grammar may want it."""
     if not options.ends_loops or options.sampling.grammar or options.sampling.json_schema:
         return None
-    return LoopDetector(model.piece, turn.reply_tokens)
+    return LoopDetector(model.piece, written)
 
 
 def _has_no_thought(options: ReplyOptions) -> bool:

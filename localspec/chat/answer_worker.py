@@ -10,14 +10,15 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from typing import Any, TypeVar
 
 from localspec import texts
 from localspec.chat.engine import Engine
-from localspec.chat.turn import Update
 from localspec.errors import LocalSpecError, StoppedError
 from localspec.models.llama import StopSignal
 
 _logger = logging.getLogger(__name__)
+_Told = TypeVar("_Told")
 
 UseEngine = Callable[[Callable[[], bool]], AbstractContextManager[Engine | None]]
 """The loaded engine, waited for and kept open; None once the function that is given is true"""
@@ -64,8 +65,8 @@ class AnswerWorker(ABC):
         return not self._thread.is_alive()
 
     @contextmanager
-    def follow(self, answer: Generator[Update, None, None]) -> Iterator[Iterator[Update]]:
-        """The updates of an answer until its end, or until this is to stop."""
+    def follow(self, answer: Generator[_Told, None, Any]) -> Iterator[Iterator[_Told]]:
+        """What an answer tells until its end, or until this is to stop."""
         with closing(answer):
             yield self._until_stopped(answer)
 
@@ -84,7 +85,7 @@ class AnswerWorker(ABC):
     def over(self) -> None:  # noqa: B027 - not everybody has something to do then
         """Nothing follows."""
 
-    def _until_stopped(self, answer: Iterator[Update]) -> Iterator[Update]:
+    def _until_stopped(self, answer: Iterator[_Told]) -> Iterator[_Told]:
         try:
             for update in answer:
                 yield update

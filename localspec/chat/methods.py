@@ -38,6 +38,8 @@ class Sources:
     """what sizes the trees; methods that ask their sources by cost take it into account"""
     acceptance: Acceptance | None = None  # in the place of what the engine has learnt
     gates: Gates | None = None  # beside `acceptance`: what its sources bring and cost
+    without: tuple[int, ...] = ()
+    """numbers of documents, or of learnt answers, that are not to be drafted from"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +61,18 @@ class Method:
 def _rest(sources: Sources, paper: bool) -> list[Drafter]:
     drafters: list[Drafter] = []
     if sources.ngrams is not None and sources.ngrams.count() > 0:
-        drafters.append(RestDrafter(sources.ngrams, paper=paper))
+        drafters.append(RestDrafter(sources.ngrams, paper=paper, without=sources.without))
     if not paper:
         drafters.append(PromptDrafter())
     return drafters
 
 
+def _dense(sources: Sources, paper: bool) -> DresdDrafter:
+    return DresdDrafter(sources.states, paper=paper, without=sources.without)
+
+
 def _dresd(sources: Sources, paper: bool) -> list[Drafter]:
-    dense = DresdDrafter(sources.states, paper=paper)
+    dense = _dense(sources, paper)
     return [dense] if paper else [HybridDrafter(_rest(sources, paper), dense)]
 
 
@@ -105,7 +111,7 @@ def _rasd_with(searching: Callable[[Sources, bool], list[Drafter]]) -> Callable[
 
 def _all_retrieval(sources: Sources, paper: bool) -> list[Drafter]:
     exact = [*_rest(sources, paper), *([PromptDrafter()] if paper else [])]
-    return [HybridDrafter(exact, DresdDrafter(sources.states, paper=paper))]
+    return [HybridDrafter(exact, _dense(sources, paper))]
 
 
 def _auto(sources: Sources, paper: bool) -> list[Drafter]:
@@ -116,8 +122,8 @@ def _auto(sources: Sources, paper: bool) -> list[Drafter]:
     return [
         AutoDrafter(
             sources.budget or budget_of(engine, sizing, acceptance=sources.acceptance, method="auto"),
-            rest=RestDrafter(ngrams) if ngrams is not None and ngrams.count() > 0 else None,
-            dense=DresdDrafter(states) if states is not None and states.count() > 0 else None,
+            rest=RestDrafter(ngrams, without=sources.without) if ngrams is not None and ngrams.count() > 0 else None,
+            dense=_dense(sources, False) if states is not None and states.count() > 0 else None,
             draft=_model_drafter(sources, paper),
             recycled=engine.recycled if of_engine else RecycledTokens(engine.model.likeliest),
             gates=engine.gates if of_engine else sources.gates,

@@ -5,12 +5,15 @@ from __future__ import annotations
 from localspec import texts
 from localspec.chat.methods import METHODS
 from localspec.chat.turn import Turn
-from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.metrics import ReplyMetrics, proposing_share
 from localspec.texts import counted
 
 FASTER = 1.02
 SLOWER = 0.98
 """Within these bounds of plain speed a reply counts as neither faster nor slower: timing noise."""
+
+LOOKED = 1.0 - SLOWER
+"""From this part of the time on it is said that looking for drafts took time, though none came of it."""
 
 UNKNOWN_DRAFT = "no small model of its kind is known here."
 NO_STATES = "No library here has states of this model yet: drafts by meaning come from the chat alone."
@@ -40,6 +43,16 @@ def verdict(
         elif known.sized_by_itself and has_draft and _left_out(metrics):
             said.append(DRAFT_LEFT_OUT)
     return " ".join(said)
+
+
+def told_factor(metrics: ReplyMetrics, digits: int = 2) -> str:
+    """Speed against plain decoding as a number, "" where it cannot be told. Where nothing was drafted it is 1.0: plain
+    decoding against itself, but for what looking for drafts took."""
+    if not metrics.steps or not metrics.speedup:
+        return ""
+    if not metrics.drafted and proposing_share(metrics) < LOOKED:
+        return "1.0"
+    return f"{metrics.speedup:.{digits}f}"
 
 
 def _left_out(metrics: ReplyMetrics) -> bool:
@@ -77,12 +90,20 @@ def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_dra
         label = "The draft model"
     if metrics.steps == 0:
         return f"{label}: waiting for the first token."
+    looked = proposing_share(metrics) >= LOOKED
+    share = f"{proposing_share(metrics):.0%}"
     if metrics.drafted == 0 and method == DRAFT_ALONE:
+        if looked:
+            return texts.NOTHING_WORTH_GUESSING.format(label=label, share=share)
         return f"{label} drafted nothing: no guess was likely enough to pay for itself."
     if metrics.drafted == 0:
         where = "your documents or this chat" if has_documents else "this chat (no documents are indexed)"
         what = f"neither the draft model nor anything in {where}" if with_draft else f"nothing in {where}"
+        if looked:
+            return texts.NOTHING_WORTH_DRAFTING.format(label=label, what=what, share=share)
         return f"{label} drafted nothing: {what} continues these words likely enough to pay for itself."
+    if not metrics.speedup:
+        return f"{label}: {texts.SPEED_UNTOLD[metrics.untold].format(accepted=_accepted(metrics))}"
     if metrics.speedup >= FASTER:
         return f"{label} made this reply {metrics.speedup:.2f}× as fast as plain decoding on this computer."
     if metrics.speedup <= SLOWER:

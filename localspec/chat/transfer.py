@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 from localspec.chat.context_usage import ContextUsage
 from localspec.chat.methods import METHODS
 from localspec.chat.origins import Origins
+from localspec.chat.report import told_factor
 from localspec.chat.standing import told
 from localspec.chat.turn import CUT, EDITED, LOOP
 from localspec.errors import ChatFileError
@@ -189,10 +190,11 @@ def _timings(turn: StoredTurn) -> str:
     if not metrics.steps or turn.finish == LOOP or turn.edited:
         return ""
     label = METHODS[turn.method].label if turn.method in METHODS else turn.method
+    factor = told_factor(metrics)
     said = [
         f"{metrics.tokens} tokens in {metrics.seconds:.1f} s",
         f"{metrics.tokens_per_second:.1f} tokens/s",
-        *([f"{metrics.speedup:.2f}× plain"] if metrics.speedup else []),
+        *([f"{factor}× plain"] if factor else []),
         *([f"{metrics.acceptance_rate:.0%} of {metrics.drafted} drafts accepted"] if metrics.drafted else []),
         f"read {metrics.prompt_tokens} tokens in {metrics.prefill_seconds:.1f} s",
         label,

@@ -17,7 +17,7 @@ from localspec import texts
 from localspec.chat.engine import Engine
 from localspec.chat.library_setup import collect_files, library_of_files, open_library
 from localspec.chat.methods import DEFAULT_METHOD, has_states
-from localspec.chat.report import verdict
+from localspec.chat.report import told_factor, verdict
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn
 from localspec.cli import shared_options as shared
@@ -25,6 +25,7 @@ from localspec.cli.interrupts import stop_at_interrupt
 from localspec.errors import EmbedderError, LocalSpecError, StoppedError
 from localspec.models.embedder import Embedder
 from localspec.models.llama import StopSignal
+from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
 
@@ -200,7 +201,7 @@ def _say_below(session: Session, turn: Turn) -> None:
         shared.errors.print(texts.LOOPED_SPEED, style="dim", soft_wrap=True)
         return
     shared.errors.print(
-        f"{metrics.tokens} tokens, {metrics.tokens_per_second:.1f} tokens/s, {metrics.speedup:.2f}× plain, "
+        f"{metrics.tokens} tokens, {metrics.tokens_per_second:.1f} tokens/s, {_against_plain(metrics)}"
         f"acceptance {metrics.acceptance_rate:.0%}, {metrics.tokens_per_step:.2f} tokens per step",
         style="dim",
     )
@@ -212,6 +213,11 @@ def _say_below(session: Session, turn: Turn) -> None:
         has_draft=session.engine.draft is not None,
     )
     shared.errors.print(said, style="dim", soft_wrap=True)
+
+
+def _against_plain(metrics: ReplyMetrics) -> str:
+    factor = told_factor(metrics)
+    return f"{factor}× plain, " if factor else ""
 
 
 def answer_figures(turn: Turn) -> dict[str, Any]:

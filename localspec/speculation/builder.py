@@ -85,7 +85,12 @@ def build_tree(
     if not steps.available():
         chance = estimate.chance() if estimate is not None else None
         return build_reference(inputs, limit, chance, min_probability, max_depth, decay)
-    groups = [(m.text, m.places, m.ends, m.lengths, m.similarity, m.votes, m.source) for m in inputs.matches if len(m)]
+    groups = [
+        (m.text, m.places, m.ends, m.lengths, m.similarity, m.votes, m.source)
+        for found in inputs.matches
+        if len(found)
+        for m in found.by_source()
+    ]
     built = steps.build(
         int(inputs.context[-1]),
         groups,

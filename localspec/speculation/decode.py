@@ -12,7 +12,7 @@ from localspec.speculation.cost import StepCost
 from localspec.speculation.fusion import fuse
 from localspec.speculation.interface import Context, Drafter, Sampler, Step, Target, need_states
 from localspec.speculation.policy import Budget
-from localspec.speculation.tree import DraftTree
+from localspec.speculation.tree import DraftTree, credited
 from localspec.speculation.verify import walk
 
 
@@ -57,13 +57,13 @@ def generate(
         finish = _finish(target, int(emitted[-1]), left)
         source = np.zeros(len(emitted), np.uint8)  # SOURCE_TARGET
         if len(path):
-            source[: len(path)] = tree.source[path]
-        cost = StepCost(cached, max(rows, 1), sampled - proposed, sampled - started, target.disturbed)
+            source[: len(path)] = credited(tree.source[path])
+        disturbed = target.disturbed
+        cost = StepCost(cached, max(rows, 1), sampled - proposed, sampled - started, disturbed)
         budget.observe(tree, path, cost)
         rest = clock() - sampled
-        step = Step(
-            emitted, source, tree, path, proposed - started, decoded - proposed, sampled - decoded, rest, finish
-        )
+        seconds = proposed - started, decoded - proposed, sampled - decoded, rest
+        step = Step(emitted, source, tree, path, *seconds, finish, disturbed)
         if drafters:
             learning = clock()
             for drafter in drafters:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -103,6 +103,8 @@ class Step:
     rest_seconds: float
     finish: str
     """why the reply ends here: "end" (the model ended it), "length", "context" (full), or "" (it goes on)"""
+    disturbed: bool = False
+    """other programs held the processor"""
 
     @property
     def accepted(self) -> int:
@@ -165,7 +167,7 @@ class Match(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Matches:
-    """Matches of one source, the best first, as arrays: what `Match` tells of each."""
+    """Matches of one kind, the best first, as arrays: what `Match` tells of each."""
 
     text: NDArray[np.int32]  # [t], one or more texts behind one another
     places: NDArray[np.int64]  # [m]
@@ -174,16 +176,30 @@ class Matches:
     similarity: NDArray[np.float64]  # [m]
     votes: NDArray[np.float64]  # [m]
     source: int
+    sources: NDArray[np.uint8] | None = None  # [m] of each, where they differ; `source` then is what all have in common
 
     def __len__(self) -> int:
         return len(self.places)
 
+    def by_source(self) -> list[Matches]:
+        """The same in groups of one source each, over one text."""
+        if self.sources is None:
+            return [self]
+        groups = []
+        for source in np.unique(self.sources).tolist():
+            at = self.sources == source
+            own = replace(self, source=source, sources=None, places=self.places[at], ends=self.ends[at])
+            votes = {"similarity": self.similarity[at], "votes": self.votes[at]}
+            groups.append(replace(own, lengths=self.lengths[at], **votes))
+        return groups
+
     def __iter__(self) -> Iterator[Match]:
-        """One by one, each with its own text up to its end."""
-        columns = (self.places, self.ends, self.lengths, self.similarity, self.votes)
+        """One by one, source by source, each with its own text up to its end."""
         text = self.text.tolist()
-        for place, end, length, similarity, votes in zip(*(column.tolist() for column in columns), strict=True):
-            yield Match(text[:end], place, length, similarity, votes, self.source)
+        for group in self.by_source():
+            columns = (group.places, group.ends, group.lengths, group.similarity, group.votes)
+            for place, end, length, similarity, votes in zip(*(column.tolist() for column in columns), strict=True):
+                yield Match(text[:end], place, length, similarity, votes, group.source)
 
     @staticmethod
     def of_rows(
@@ -193,6 +209,7 @@ class Matches:
         *,
         lengths: NDArray[np.int32] | None = None,
         similarity: NDArray[np.float32] | None = None,
+        sources: NDArray[np.uint8] | None = None,
     ) -> Matches:
         """Matches that bring what follows them [m, c], padded with negative ids."""
         count, width = continuations.shape
@@ -205,6 +222,7 @@ class Matches:
             np.zeros(count) if similarity is None else similarity.astype(np.float64),
             np.ascontiguousarray(votes, np.float64),
             source,
+            sources,
         )
 
 

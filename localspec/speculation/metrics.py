@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import inf
-from statistics import fmean, median
+from math import inf, sqrt
+from statistics import fmean, median, stdev
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from localspec.speculation.interface import Drafter, DraftTimes, Retrieval, Step, retrieval_of
-from localspec.speculation.tree import SOURCE_NAMES, source_names
+from localspec.speculation.paired import PairedSpeed
+from localspec.speculation.tree import SOURCE_NAMES, credited, source_names
 
 _BINS = 10
 ENOUGH_PLAIN_STEPS = 5
 """From so many undrafted steps on, a reply's own plain step time is trusted more than the table's."""
 _OUTLIER = 3.0
 """An undrafted step counts as at most so many medians of them: one held up by another program is no measure."""
+FEW_TOKENS = 16
+"""Of a reply with drafts: so few tell nothing about its speed."""
+MOST_ERROR = 0.1
+"""Standard error of a reply's own plain step time, as a part of it, beyond which no speedup can be told."""
+FEW, DISTURBED = "few", "disturbed"
+"""Why a speedup cannot be told: too few tokens; other programs held the computer"""
 
 
 @dataclass(slots=True)
@@ -43,6 +50,9 @@ class ReplyMetrics:
     accepted_per_step: list[int] = field(default_factory=list)
     step_seconds: list[float] = field(default_factory=list)
     """of the same steps; none where an earlier version kept the reply"""
+    disturbed_steps: int = 0  # while other programs held the processor
+    paired: PairedSpeed | None = None
+    """the reply decoded again in turns with plain decoding, where that was measured and could be told"""
     idle_tokens: int = 0  # tokens since the last step with a draft
     retrieval: Retrieval | None = None  # of dense retrieval, where the method makes use of it
     times: DraftTimes | None = None  # of proposing, where a draft model takes part in it
@@ -64,13 +74,15 @@ class ReplyMetrics:
         self.decode_seconds += step.decode_seconds
         self.sample_seconds += step.sample_seconds
         self.rest_seconds += step.rest_seconds
+        self.disturbed_steps += step.disturbed
         self.accepted_per_step.append(step.accepted)
         self.step_seconds.append(step.seconds)
         for bits in step.source.tolist():
             for name in source_names(bits)[:1]:
                 self.by_source[name] = self.by_source.get(name, 0) + 1
-        _count(self.drafted_by_source, step.tree.source)
-        _count(self.accepted_by_source, step.tree.source[step.path])
+        sources = credited(step.tree.source)
+        _count(self.drafted_by_source, sources)
+        _count(self.accepted_by_source, sources[step.path])
         self.idle_tokens = 0 if len(step.tree) else self.idle_tokens + len(step.emitted)
         if len(step.tree):
             self._calibrate(step)
@@ -108,6 +120,7 @@ class ReplyMetrics:
         if other.retrieval is not None:
             self.retrieval = _sum(self.retrieval or Retrieval(), other.retrieval)
         self.tried = self.tried + other.tried
+        self.paired = None  # of another text
         self._plain_steps += other._plain_steps
 
     @property
@@ -169,23 +182,57 @@ class ReplyMetrics:
         return self.tokens / self.steps if self.steps else 0.0
 
     @property
+    def _has_own_baseline(self) -> bool:
+        """Its own undrafted steps tell what plain decoding takes; where nothing was drafted they are plain decoding."""
+        return len(self._plain_steps) >= ENOUGH_PLAIN_STEPS or bool(self._plain_steps and not self.drafted_steps)
+
+    @property
+    def baseline_kind(self) -> str:
+        """What `baseline_seconds` is: "paired" (measured in turns on this text), "own" (of its undrafted steps),
+        "before" (T(1) at its length, by all decodes before it) or "" where it is not known."""
+        if self.paired is not None:
+            return "paired"
+        return "own" if self._has_own_baseline else "before" if self.plain_seconds > 0 else ""
+
+    @property
     def baseline_seconds(self) -> float:
-        """Seconds per token of plain decoding here: the mean of this reply's own undrafted steps when there are
-        enough of them (same context length, same load of the machine), else the measured T(1).
+        """Seconds per token of plain decoding here: by a measurement in turns; else the mean of this reply's own
+        undrafted steps when there are enough of them (same context length, same load of the machine); else T(1).
 
         The mean, because a load of the machine that comes and goes lengthens drafted and plain steps alike: against
         their median Plain itself would be slower than plain. Steps that were held up count whole where nothing was
-        drafted: the reply itself is plain decoding then.
+        drafted: the reply itself is plain decoding then, whatever its length.
         """
-        if len(self._plain_steps) < ENOUGH_PLAIN_STEPS:
-            return self.plain_seconds
+        if self.paired is not None and self.tokens:
+            return self.paired.factor * self.seconds / self.tokens
+        return fmean(self._capped_plain_steps()) if self._has_own_baseline else self.plain_seconds
+
+    def _capped_plain_steps(self) -> list[float]:
         most = _OUTLIER * median(self._plain_steps) if self.drafted_steps else inf
-        return fmean(min(seconds, most) for seconds in self._plain_steps)
+        return [min(seconds, most) for seconds in self._plain_steps]
+
+    @property
+    def _baseline_error(self) -> float:
+        """Standard error of its own plain step time, as a part of it."""
+        steps = self._capped_plain_steps()
+        return stdev(steps) / sqrt(len(steps)) / fmean(steps) if len(steps) > 1 and fmean(steps) > 0 else 0.0
+
+    @property
+    def untold(self) -> str:
+        """Why its speed against plain decoding cannot be told: `FEW`, `DISTURBED`; "" where it can."""
+        if self.paired is not None or not self.drafted_steps:
+            return ""
+        if self.tokens < FEW_TOKENS:
+            return FEW
+        if self._has_own_baseline:
+            return DISTURBED if self._baseline_error > MOST_ERROR else ""
+        return DISTURBED if 2 * self.disturbed_steps > self.steps else ""
 
     @property
     def speedup(self) -> float:
-        """Speed against plain decoding on this device; 0 while there is no baseline."""
-        return self.tokens_per_second * self.baseline_seconds
+        """Speed against plain decoding on this device; 0 where that cannot be told, or there is no baseline. Without a
+        draft it is 1 but for what looking for drafts took."""
+        return self.tokens_per_second * self.baseline_seconds if not self.untold else 0.0
 
     def figures(self) -> dict[str, float | int]:
         """The figures under the names that the command line's JSON uses."""
@@ -202,10 +249,12 @@ class ReplyMetrics:
 
     def record(self) -> dict[str, Any]:
         """All that is needed to show the figures again, as JSON holds it; `of_record` reads it."""
-        own = self.baseline_seconds if len(self._plain_steps) >= ENOUGH_PLAIN_STEPS else 0.0
+        own = self._has_own_baseline
         return {
             **{name: getattr(self, name) for name in (*_ADDED, "plain_seconds", "idle_tokens")},
-            "own_plain_seconds": own,
+            "own_plain_seconds": fmean(self._capped_plain_steps()) if own else 0.0,
+            "own_plain_error": self._baseline_error if own else 0.0,
+            "paired": self.paired.record() if self.paired is not None else None,
             **{name: dict(getattr(self, name)) for name in _BY_SOURCE},
             "accepted_per_step": list(self.accepted_per_step),
             "step_times": [round(seconds / _TICK) for seconds in self.step_seconds],
@@ -222,7 +271,10 @@ class ReplyMetrics:
             like = getattr(made, name)
             setattr(made, name, type(like)(_quantity(record.get(name, 0), name, whole=isinstance(like, int))))
         own = float(_quantity(record.get("own_plain_seconds", 0), "own_plain_seconds"))
-        made._plain_steps = [own] * ENOUGH_PLAIN_STEPS if own else []
+        error = float(_quantity(record.get("own_plain_error", 0), "own_plain_error"))
+        made._plain_steps = _steps_like(own, error) if own else []
+        if record.get("paired") is not None:
+            made.paired = PairedSpeed.of_record(_mapping(record["paired"], "paired"))
         for name in _BY_SOURCE:
             counts = _mapping(record.get(name, {}), name)
             known = [source for source in SOURCE_NAMES.values() if source in counts]
@@ -254,7 +306,7 @@ class ReplyMetrics:
 
 _ADDED = (
     "tokens", "steps", "drafted_steps", "drafted", "accepted", "propose_seconds", "decode_seconds", "sample_seconds",
-    "rest_seconds", "prefill_seconds", "prompt_tokens", "reused_tokens",
+    "rest_seconds", "prefill_seconds", "prompt_tokens", "reused_tokens", "disturbed_steps",
 )  # fmt: skip
 _FIGURES = (
     "tokens", "seconds", "tokens_per_second", "steps", "tokens_per_step", "drafted", "accepted", "acceptance_rate",
@@ -271,6 +323,18 @@ _Summed = TypeVar("_Summed", Retrieval, DraftTimes)
 
 def _sum(one: _Summed, other: _Summed) -> _Summed:
     return type(one)(*(getattr(one, each.name) + getattr(other, each.name) for each in fields(one)))
+
+
+def proposing_share(metrics: ReplyMetrics) -> float:
+    """Part of a reply's time that went into looking for drafts."""
+    return metrics.propose_seconds / metrics.seconds if metrics.seconds > 0 else 0.0
+
+
+def _steps_like(mean: float, error: float) -> list[float]:
+    """Plain step times of this mean, and of this standard error as a part of it (up to 0.44: then one is 0)."""
+    # Three times m - d and m + d have the sample variance 6/5 d², so the error of their mean is d / √5.
+    distance = mean * min(1.0, sqrt(5.0) * error)
+    return [mean - distance, mean + distance] * 3
 
 
 def _quantity(value: object, name: str, *, whole: bool = False, signed: bool = False) -> float | int:

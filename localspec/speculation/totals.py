@@ -24,15 +24,15 @@ class Totals:
         """With one more reply, or with more of the last one (`replies` 0)."""
         if not metrics.steps:
             return self
-        baseline = metrics.baseline_seconds
+        known = metrics.speedup > 0
         return Totals(
             self.replies + replies,
             self.tokens + metrics.tokens,
             self.seconds + metrics.seconds,
             self.drafted + metrics.drafted,
             self.accepted + metrics.accepted,
-            self.compared_seconds + (metrics.seconds if baseline > 0 else 0.0),
-            self.plain_seconds + metrics.tokens * baseline,
+            self.compared_seconds + (metrics.seconds if known else 0.0),
+            self.plain_seconds + (metrics.tokens * metrics.baseline_seconds if known else 0.0),
         )
 
     @property

@@ -17,15 +17,21 @@ SOURCE_REST = 2
 SOURCE_DRESD = 4
 SOURCE_DRAFT = 8
 SOURCE_RECYCLED = 16
+SOURCE_LEARNT = 32
+IN_DOCUMENT = 64
+"""Beside SOURCE_REST, SOURCE_LEARNT says that it was found in learnt answers, and this one, that in documents too;
+SOURCE_REST alone is from documents. `credited` makes sources of them; a match in either is a match of REST."""
 SOURCE_NAMES = {
     SOURCE_TARGET: "target",
     SOURCE_PROMPT: "prompt",
     SOURCE_REST: "REST",
+    SOURCE_LEARNT: "learnt",
     SOURCE_DRESD: "DReSD",
     SOURCE_DRAFT: "draft",
     SOURCE_RECYCLED: "recycled",
 }
-"""Bits of `DraftTree.source`; 0 marks tokens that the target gave without a draft."""
+"""Bits of `DraftTree.source`, in the order in which a token counts for them; 0 marks tokens that the target gave
+without a draft."""
 SOURCES_NGRAM = SOURCE_PROMPT | SOURCE_REST
 """Those that search for the same tokens; SOURCE_DRESD is dense retrieval."""
 
@@ -38,6 +44,15 @@ REJECTED = -1.0
 
 PADDING = -1
 """Marks the end of a continuation that is shorter than its array."""
+
+
+def credited(source: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Sources [n] as people are told of them: what was found in learnt answers alone is not from a document."""
+    marks = source & (SOURCE_LEARNT | IN_DOCUMENT)
+    if not marks.any():
+        return source
+    # 0xFF - bit leaves all others.
+    return source & np.where(marks == SOURCE_LEARNT, 0xFF - SOURCE_REST, 0xFF - IN_DOCUMENT).astype(np.uint8)
 
 
 def source_names(bits: int) -> list[str]:

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal, TypeAlias
@@ -28,6 +28,9 @@ _logger = logging.getLogger(__name__)
 
 MAX_WAITING = 64
 """Replies that wait to be stored, at most; the oldest are dropped. 512 tokens of a 7B model have 4 MB of states."""
+
+_NEWEST = 16
+"""Replies among which one is looked for that was written just now, in a few parts at most."""
 
 Origin: TypeAlias = Literal["chat", "learn"]
 """Who had the target write a reply: a person in a chat, or the command that lets it write for the store."""
@@ -153,6 +156,23 @@ class LearntReplies:
         """(replies, tokens) stored, whatever tokenizer they were written with."""
         row = self._database.row("SELECT count(*), coalesce(sum(tokens), 0) FROM replies")
         return int(row[0]), int(row[1])
+
+    def within(self, tokens: Sequence[int]) -> tuple[int, ...]:
+        """The document numbers of the newest learnt replies that lie whole in this text [n], but for the token before
+        them and the one that ended them: whoever writes the text again would draft from itself."""
+        text = np.array(tokens, np.int32)
+        with self._database.read() as connection:
+            newest = connection.execute(
+                "SELECT id FROM replies WHERE tokens BETWEEN 3 AND ? ORDER BY id DESC LIMIT ?", [len(text) + 2, _NEWEST]
+            ).fetchall()
+        found = []
+        for (identity,) in newest:
+            own = self._ngrams.tokens(-identity)[1:-1]
+            if 0 < len(own) <= len(text):
+                windows = np.lib.stride_tricks.sliding_window_view(text, len(own))
+                if bool((windows == own).all(axis=1).any()):
+                    found.append(-identity)
+        return tuple(found)
 
     def forget(self) -> None:
         """Delete all replies with their n-grams and states, and those that wait. One transaction."""

@@ -36,8 +36,8 @@ SCRIPTS = (
 )
 """In this order, all of them before Gradio's; the first before anything is painted"""
 STYLES = (
-    *("base", "layout", "chat", "answers", "chats", "panel", "documents", "models", "picker", "settings", "look"),
-    *("dialogs", "menus", "narrow"),
+    *("base", "layout", "chat", "answers", "chats", "panel", "figures", "documents", "models", "picker", "settings"),
+    *("look", "dialogs", "menus", "narrow"),
 )
 """In this order, for later ones override"""
 LARGEST_UPLOAD = "512mb"

@@ -87,7 +87,7 @@ class ChatListPart(Part):
 
     def open(self, conversation: Conversation, about: str) -> Updates:
         """Show a chat, with its library."""
-        chat = self.application.chat(identity(about))
+        chat = self.application.chats.get(identity(about))
         if conversation.listed.query and chat.is_idle:
             show_found(self.application, chat, conversation.listed.query)
         conversation.listed.settle()
@@ -116,7 +116,7 @@ class ChatListPart(Part):
     def delete(self, conversation: Conversation, about: str) -> Updates:
         """Delete a chat; that can be undone."""
         number, shown = identity(about), conversation.chat
-        self.application.delete_chat(number)
+        self.application.chats.delete(number)
         conversation.listed.deleted = ("chat", number)
         return self._shown(conversation, shown)
 
@@ -134,7 +134,7 @@ class ChatListPart(Part):
         kind, _, which = about.partition(" ")
         shown = conversation.chat
         if kind == "chat":
-            self.application.restore_chat(identity(which))
+            self.application.chats.restore(identity(which))
         elif kind == "folder":
             self._store.bin.restore("folder", identity(which))
         return self._shown(conversation, shown)

@@ -186,7 +186,7 @@ class ChatPart(Part):
                 chat.system = options.system
             conversation.without_documents = chat.without_documents = options.documents == "none"
             reply = chat.reply = ReplyTask(self.application, conversation, asked, options)
-            self.application.hold(chat)
+            self.application.chats.hold(chat)
             reply.start()
 
 

@@ -1,4 +1,7 @@
-"""What is measured besides the chat, as markup: an answer beside plain decoding, and bars of every method. Pure."""
+"""What is measured besides the chat, as markup: an answer beside plain decoding, and bars of every method. Pure.
+
+Speeds are those of stretches written in turns (`speculation.paired`); while that goes on they are what was counted.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,10 @@ from localspec.chat.comparison import PLAIN
 from localspec.chat.methods import METHODS
 from localspec.chat.report import SLOWER
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.paired import PairedSpeed
 from localspec.ui import elements
 
 _QUESTION_CHARACTERS = 140
-_OTHER_LOAD = 1.25
-"""Plain decoding that ran so much faster or slower then is a sign that other programs were at work."""
 
 
 def hint() -> str:
@@ -25,7 +27,7 @@ def shown(measured: Measured) -> str:
     running = measured.state == "running"
     title = texts.MEASURED_PLAIN if measured.kind == PLAIN else texts.COMPARED
     button = elements.act("halt", texts.STOP) if running else elements.act("unmeasure", texts.CLOSE)
-    top = max((row.metrics.tokens_per_second for row in measured.rows if row.metrics is not None), default=0.0)
+    top = max(map(_rate, measured.rows), default=0.0)
     base = _base(measured)
     rows = "".join(_row(row, measured, top, base) for row in measured.rows)
     return (
@@ -56,40 +58,70 @@ def _said(measured: Measured) -> str:
         return f'<p class="note">{texts.MEASURE_STOPPED}</p>'
     if measured.kind != PLAIN or measured.state != "done":
         return ""
-    given, plain = measured.rows
-    said = [_verdict(given, plain)] if given.metrics is not None and given.metrics.steps else [texts.MEASURE_NO_FIGURES]
+    *given, plain = measured.rows
+    said = [_verdict(given[0]) if given else texts.PLAIN_ITSELF]
     if plain.same is not None:
-        unsure = texts.PLAIN_OTHER_UNSURE if measured.notes else texts.PLAIN_OTHER
-        said.append(texts.PLAIN_SAME if plain.same else unsure)
-    said += _load(given, plain)
+        said.append(_sameness(plain.same, is_part=measured.is_part, unsure=bool(measured.notes), row=plain))
     same = {True: "yes", False: "no", None: ""}[plain.same]
     return f'<p class="verdict" data-same="{same}" role="status">{elements.literal(" ".join(said))}</p>'
 
 
-def _verdict(given: Row, plain: Row) -> str:
-    if given.metrics is None or plain.metrics is None or not plain.metrics.tokens_per_second:
-        return ""
-    factor = given.metrics.tokens_per_second / plain.metrics.tokens_per_second
-    return texts.PLAIN_FACTOR.format(method=_label(given.method), factor=f"{factor:.2f}×")
+def _verdict(given: Row) -> str:
+    """How fast the answer's method is beside plain decoding, or why that cannot be told."""
+    speed, method = given.speed, _label(given.method)
+    if speed is None or speed.is_of_few:
+        return texts.PAIRED_TOO_FEW.format(method=method)
+    if given.metrics is not None and not given.metrics.drafted:
+        return texts.PAIRED_NOTHING.format(method=method, factor=f"{_nothing(speed)}×")
+    if not speed.is_told:
+        return texts.PAIRED_DISTURBED
+    return texts.PLAIN_FACTOR.format(method=method, factor=f"{speed.factor:.2f}×", spread=_spread(speed))
 
 
-def _load(given: Row, plain: Row) -> list[str]:
-    """That the two were not measured alike, if they were not."""
-    if given.metrics is None or plain.metrics is None or given.metrics.baseline_seconds <= 0:
-        return []
-    then, now = 1 / given.metrics.baseline_seconds, plain.metrics.tokens_per_second
-    if not now or 1 / _OTHER_LOAD <= then / now <= _OTHER_LOAD:
-        return []
-    word = texts.MEASURE_WAS_SLOWER if then < now else texts.MEASURE_WAS_FASTER
-    return [texts.MEASURE_LOAD.format(word=word, then=f"{then:.1f}", now=f"{now:.1f}")]
+def _sameness(same: bool, *, is_part: bool, unsure: bool, row: Row) -> str:
+    if not same:
+        return texts.PLAIN_OTHER_UNSURE if unsure else texts.PLAIN_OTHER
+    tokens = row.metrics.tokens if row.metrics is not None else 0
+    return texts.PLAIN_SAME_PART.format(tokens=f"{tokens:,}") if is_part else texts.PLAIN_SAME
+
+
+def _nothing(speed: PairedSpeed) -> str:
+    """The factor of a method that drafted nothing: 1.0, but for what looking for drafts took."""
+    return "1.0" if speed.factor >= SLOWER else f"{speed.factor:.2f}"
+
+
+def _spread(speed: PairedSpeed) -> str:
+    return texts.PAIRED_SPREAD.format(low=f"{speed.low:.2f}", high=f"{speed.high:.2f}")
+
+
+def _rate(row: Row) -> float:
+    """Tokens per second, in turns with the others where that was measured."""
+    if row.speed is not None:
+        return row.speed.tokens_per_second
+    return row.metrics.tokens_per_second if row.metrics is not None else 0.0
 
 
 def _base(measured: Measured) -> float:
     """Tokens per second of plain decoding, once that was measured; else 0."""
     row = measured.row(PLAIN)
-    if row is None or row.metrics is None or row.state != "done":
-        return 0.0
-    return row.metrics.tokens_per_second
+    return _rate(row) if row is not None and row.state == "done" else 0.0
+
+
+def _factor(row: Row) -> str:
+    """A row's speed beside plain decoding; "" while that is not measured."""
+    speed = row.speed
+    if speed is None:
+        return ""
+    spread = ""
+    if row.metrics is not None and not row.metrics.drafted:
+        factor = f"{_nothing(speed)}×"
+    elif not speed.is_told:
+        said = texts.PAIRED_FEW_SHORT if speed.is_of_few else texts.PAIRED_DISTURBED_SHORT
+        return f'<span class="factor"><span class="quiet" data-figure="speedup">{said}</span></span>'
+    else:
+        factor, spread = f"{speed.factor:.2f}×", f' <span class="quiet" data-figure="spread">{_spread(speed)}</span>'
+    slow = " slower" if speed.factor < SLOWER else ""
+    return f'<span class="factor{slow}"><span data-figure="speedup">{factor}</span>{spread}</span>'
 
 
 def _row(row: Row, measured: Measured, top: float, base: float) -> str:
@@ -101,12 +133,9 @@ def _row(row: Row, measured: Measured, top: float, base: float) -> str:
         return f'<li data-method="{row.method}" data-state="{row.state}"><b>{label}</b>{inside}</li>'
     speed, factor, bars = "–", "", ""
     if metrics is not None and metrics.steps:
-        rate = metrics.tokens_per_second
-        speed = texts.RATE.format(rate=f'<span data-figure="tokens-per-second">{rate:.1f}</span>')
-        if base > 0:
-            slow = " slower" if rate / base < SLOWER else ""
-            factor = f'<span class="factor{slow}" data-figure="speedup">{rate / base:.2f}×</span>'
-        bars = _bars(metrics, top, base)
+        speed = texts.RATE.format(rate=f'<span data-figure="tokens-per-second">{_rate(row):.1f}</span>')
+        factor = _factor(row)
+        bars = _bars(row, metrics, top, base)
     return (
         f'<li data-method="{row.method}" data-state="{row.state}"><div class="name"><b>{label}</b>'
         f"<span>{speed}{factor}</span></div>{bars}"
@@ -114,11 +143,11 @@ def _row(row: Row, measured: Measured, top: float, base: float) -> str:
     )
 
 
-def _bars(metrics: ReplyMetrics, top: float, base: float) -> str:
+def _bars(row: Row, metrics: ReplyMetrics, top: float, base: float) -> str:
     """Speed against the fastest, with a mark where plain decoding stands, and the share of drafts accepted."""
-    share = 100 * metrics.tokens_per_second / top if top > 0 else 0.0
+    share = 100 * _rate(row) / top if top > 0 else 0.0
     mark = f'<i style="left:{min(100.0, 100 * base / top):.1f}%"></i>' if 0 < base <= top else ""
-    slow = " slower" if base > 0 and metrics.tokens_per_second / base < SLOWER else ""
+    slow = " slower" if row.speed is not None and row.speed.is_told and row.speed.factor < SLOWER else ""
     speed = f'<div class="track speed"><div class="fill{slow}" style="width:{share:.1f}%"></div>{mark}</div>'
     if not metrics.drafted:
         return speed

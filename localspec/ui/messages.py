@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from localspec import texts
 from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.origins import UNKNOWN, Origins, names
-from localspec.ui import answer_markup, elements
+from localspec.ui import answer_line, answer_markup, elements
 from localspec.ui.panel import names_to_class
 
 _BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -26,6 +26,7 @@ class _Drawing:
     """An answer as it was drawn; true while its view is `view`."""
 
     view: View
+    line: str
     plain: str
     coloured: str | None = None
 
@@ -39,30 +40,35 @@ def messages(chat: Chat, coloured: bool = False) -> list[dict[str, str]]:
     shown = []
     for number, exchange in enumerate(chat.exchanges):
         asked = elements.question(exchange.question, exchange.files, number)
-        shown += [{"role": "user", "content": asked}, {"role": "assistant", "content": message(exchange, coloured)}]
+        shown += [
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": message(exchange, coloured, number)},
+        ]
     return shown
 
 
-def message(exchange: Exchange, coloured: bool = False) -> str:
-    """The answer of an exchange, `coloured` with its words marked once it is complete."""
+def message(exchange: Exchange, coloured: bool = False, number: int | None = None) -> str:
+    """The answer of an exchange, `coloured` with its words marked once it is complete, and with the line of its figures
+    where it has a `number` in its chat."""
     view, turn = exchange.view, exchange.turn
     if view is None:
         return ""
+    line = answer_line.line(turn, number) if turn is not None and number is not None and view.is_final else ""
     drawing = _DRAWINGS.get(exchange)
-    if drawing is None or drawing.view is not view:
-        drawing = _DRAWINGS[exchange] = _Drawing(view, answer(view))
+    if drawing is None or drawing.view is not view or drawing.line != line:
+        drawing = _DRAWINGS[exchange] = _Drawing(view, line, answer(view, line))
     # While it is not the whole answer yet that is shown, it is not marked.
     if not coloured or turn is None or not turn.finish or view.text != turn.reply:
         return drawing.plain
     if drawing.coloured is None:
         words = coloured_answer(turn.reply, turn.origins)
-        drawing.coloured = _joined(view, words)
+        drawing.coloured = _joined(view, words, line)
     return drawing.coloured
 
 
-def answer(view: View) -> str:
-    """The assistant's message at this moment, as the page is to be handed it."""
-    return _joined(view, answer_markup.answer(view.text, view.given))
+def answer(view: View, line: str = "") -> str:
+    """The assistant's message at this moment, as the page is to be handed it; `line` is the markup of its figures."""
+    return _joined(view, answer_markup.answer(view.text, view.given), line)
 
 
 def _thought(view: View, said: str) -> str:
@@ -77,9 +83,9 @@ def _thought(view: View, said: str) -> str:
     )
 
 
-def _below(view: View) -> list[str]:
+def _below(view: View, line: str) -> list[str]:
     """What stands under the text, or instead of it."""
-    parts = []
+    parts = [line]
     if view.stopping or not (view.is_final or view.text or view.thinking):
         if view.fraction is None:
             parts.append(elements.note(view.activity, "activity"))
@@ -98,9 +104,9 @@ def _below(view: View) -> list[str]:
     return parts
 
 
-def _joined(view: View, said: str) -> str:
+def _joined(view: View, said: str, line: str) -> str:
     # Blank lines end blocks of HTML, so that what follows is markup of its own. What is copied is at the end.
-    parts = [_thought(view, said), *_below(view), elements.written(view.text) if view.text else ""]
+    parts = [_thought(view, said), *_below(view, line), elements.written(view.text) if view.text else ""]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -209,7 +209,7 @@ class Page:
 
     def _show_addressed(self, conversation: Conversation, address: str) -> None:
         """Show the chat that an address names, with its library, if there is such a one."""
-        chat = self.application.addressed(address)
+        chat = self.application.chats.addressed(address)
         if chat is None or conversation.chat.exchanges:
             return
         conversation.show(chat)

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 
 from localspec import texts
-from localspec.chat.report import SLOWER, verdict
+from localspec.chat.report import SLOWER, told_factor, verdict
 from localspec.speculation.interface import Retrieval
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.totals import Totals
@@ -59,15 +59,16 @@ def panel(
 def _figures(metrics: ReplyMetrics, *, praised: bool = True) -> str:
     started = metrics.steps > 0 and praised
     drafted = metrics.drafted > 0 and praised
+    factor = told_factor(metrics) if started else ""
     figures = (
-        ("speedup", texts.SPEEDUP, f"{metrics.speedup:.2f}×" if started and metrics.speedup else "–"),
+        ("speedup", texts.SPEEDUP, f"{factor}×" if factor else "–"),
         ("tokens-per-second", texts.TOKENS_PER_SECOND, f"{metrics.tokens_per_second:.1f}" if started else "–"),
         ("acceptance", texts.ACCEPTANCE, f"{metrics.acceptance_rate:.0%}" if drafted else "–"),
         ("accepted-length", texts.ACCEPTED_LENGTH, f"{metrics.accepted_length:.2f}" if started else "–"),
         ("tokens-per-step", texts.TOKENS_PER_STEP, f"{metrics.tokens_per_step:.2f}" if started else "–"),
         ("tokens", texts.TOKENS, f"{metrics.tokens}"),
     )
-    return f'<div class="figures">{_cells("figure", figures, started and 0 < metrics.speedup < SLOWER)}</div>'
+    return f'<div class="figures">{_cells("figure", figures, bool(factor) and float(factor) < SLOWER)}</div>'
 
 
 def _cells(attribute: str, figures: Sequence[tuple[str, str, str]], is_slower: bool) -> str:
@@ -84,9 +85,8 @@ def _baseline(metrics: ReplyMetrics) -> str:
     seconds = metrics.baseline_seconds
     if seconds <= 0:
         return ""
-    own = seconds != metrics.plain_seconds
     rate = f'<span data-figure="baseline">{1 / seconds:.1f}</span>'
-    said = texts.BASELINE.format(rate=rate, source=texts.BASELINE_OWN if own else texts.BASELINE_LOADED)
+    said = texts.BASELINE.format(rate=rate, source=texts.BASELINE_SOURCES[metrics.baseline_kind])
     return f'<p class="quiet">{said}</p>'
 
 

@@ -111,7 +111,7 @@ def keep(application: Application, chat: Chat, recording: Recording) -> None:
     if recording.conversation != chat.identity:
         chat.identity = recording.conversation
         if chat.identity:
-            application.keep(chat)
+            application.chats.keep(chat)
 
 
 class Talk:
@@ -164,16 +164,16 @@ class Talk:
         elif kind == "reopen":
             application.close()
             self.application = Application()
-            self.chat = self.application.chat(chat.identity)
+            self.chat = self.application.chats.get(chat.identity)
         elif kind == "import":
             file = application.history.store.load(chat.identity)
             path_of_file = Path(application.history.store._database.path).with_name("chats.json")
             path_of_file.write_text("".join(as_json([file])), encoding="utf-8")
             application.history.store.add(read_json(path_of_file))
             chat.identity = max(info.id for info in application.history.store.newest())
-            self.chat = application.chat(chat.identity)
+            self.chat = application.chats.get(chat.identity)
         elif kind == "delete":
-            application.delete_chat(chat.identity)
+            application.chats.delete(chat.identity)
             self.chat, self.model = Chat(), Model()
 
     def check(self) -> None:

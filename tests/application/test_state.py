@@ -24,34 +24,34 @@ def test_a_chat_is_found_by_its_token_until_it_has_an_id(application: Applicatio
     chat = Chat()
     assert chat.address == "", "nothing was asked in it"
     chat.exchanges.append(Exchange("Why?"))
-    application.hold(chat)
-    assert application.addressed(chat.address) is chat
+    application.chats.hold(chat)
+    assert application.chats.addressed(chat.address) is chat
     for unknown in ("", "x", "-1", "9" * 30, "12", "../../etc", "²"):
-        assert application.addressed(unknown) is None
+        assert application.chats.addressed(unknown) is None
 
 
 def test_a_tab_that_goes_ends_no_answer(application: Application) -> None:
     tab = application.conversation("tab")
     reply = tab.chat.reply = ReplyTask(application, tab, Asked("Why?"), ReplyOptions())
-    application.hold(tab.chat)
+    application.chats.hold(tab.chat)
     chat = tab.chat
     application.leave("tab")
     assert not reply.is_stopping
-    assert application.addressed(chat.address) is chat
-    assert application.writing() == [chat]
+    assert application.chats.addressed(chat.address) is chat
+    assert application.chats.writing() == [chat]
     application.conversation("tab").show(Chat())
     assert not reply.is_stopping
 
 
 def test_chats_that_nobody_shows_are_held_only_so_long(application: Application) -> None:
     shown = application.conversation("tab").chat
-    application.hold(shown)
+    application.chats.hold(shown)
     begun = [Chat() for _ in range(80)]
     for chat in begun:
-        application.hold(chat)
-    assert application.addressed(begun[-1].token) is begun[-1]
-    assert application.addressed(begun[0].token) is None
-    assert application.addressed(shown.token) is shown
+        application.chats.hold(chat)
+    assert application.chats.addressed(begun[-1].token) is begun[-1]
+    assert application.chats.addressed(begun[0].token) is None
+    assert application.chats.addressed(shown.token) is shown
 
 
 def test_the_fingerprint_follows_what_pages_show(application: Application) -> None:

@@ -75,9 +75,8 @@ def test_a_grammar_may_want_it(engine: Engine) -> None:
 
 
 def test_who_asks_may_want_it(engine: Engine) -> None:
-    turn = Turn("", "")
-    assert answer._loops(engine.model, turn, ReplyOptions()) is not None
-    assert answer._loops(engine.model, turn, ReplyOptions(ends_loops=False)) is None
+    assert answer.loop_detector(engine.model, ReplyOptions()) is not None
+    assert answer.loop_detector(engine.model, ReplyOptions(ends_loops=False)) is None
 
 
 @pytest.mark.usefixtures("judged")

@@ -62,8 +62,9 @@ class ScriptedTarget:
         self._known_from = 0
         self._expected_root: int | None = None
 
-    def begin(self, prompt: Sequence[int] | NDArray[np.int32]) -> None:
+    def begin(self, prompt: Sequence[int] | NDArray[np.int32], *, states: bool = False) -> None:
         """Hold the prompt but for the root, as `LlamaModel.begin` does."""
+        self.use_states(states)
         tokens = [int(token) for token in prompt]
         assert tokens, "a request needs at least one token"
         assert len(tokens) < self.context_size, "the request does not fit"

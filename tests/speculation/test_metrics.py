@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,17 @@ from localspec.speculation.drafters.model import ModelDrafter
 from localspec.speculation.drafters.prompt import PromptDrafter
 from localspec.speculation.drafters.rasd import RasdDrafter
 from localspec.speculation.interface import Context, Drafter, DraftTimes, Retrieval, Step
-from localspec.speculation.metrics import ENOUGH_PLAIN_STEPS, ReplyMetrics
-from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_DRESD, SOURCE_PROMPT, SOURCE_REST
+from localspec.speculation.metrics import DISTURBED, ENOUGH_PLAIN_STEPS, FEW, FEW_TOKENS, ReplyMetrics
+from localspec.speculation.paired import PairedSpeed
+from localspec.speculation.tree import (
+    IN_DOCUMENT,
+    SOURCE_DRAFT,
+    SOURCE_DRESD,
+    SOURCE_LEARNT,
+    SOURCE_PROMPT,
+    SOURCE_REST,
+    credited,
+)
 from tests.speculation.scripted import ScriptedDraft, ScriptedTarget, calibration_error, make_tree
 from tests.speculation.strategies import draft_trees
 
@@ -77,14 +87,87 @@ def test_figures():
 
 
 def test_speedup_is_speed_against_the_measured_plain_step():
-    metrics = ReplyMetrics(plain_seconds=0.5)
-    metrics.add(step(8, [SOURCE_REST] * 3))
+    metrics, unmeasured = ReplyMetrics(plain_seconds=0.5), ReplyMetrics()
+    for _ in range(FEW_TOKENS // 4):
+        metrics.add(step(8, [SOURCE_REST] * 3))
+        unmeasured.add(step(8, [SOURCE_REST] * 3))
     # four tokens in one second, against two tokens a second without drafts
     assert metrics.baseline_seconds == 0.5
+    assert metrics.baseline_kind == "before"
     assert metrics.speedup == pytest.approx(2.0)
-    unmeasured = ReplyMetrics()
-    unmeasured.add(step(8, [SOURCE_REST] * 3))
     assert unmeasured.speedup == 0
+    assert unmeasured.baseline_kind == unmeasured.untold == ""
+
+
+def test_few_tokens_tell_nothing_where_something_was_drafted():
+    metrics = ReplyMetrics(plain_seconds=0.5)
+    while metrics.tokens + 4 < FEW_TOKENS:
+        metrics.add(step(8, [SOURCE_REST] * 3))
+    assert metrics.untold == FEW
+    assert metrics.speedup == 0
+    assert metrics.tokens_per_second > 0
+    metrics.add(step(8, [SOURCE_REST] * 3))
+    assert metrics.untold == ""
+    assert metrics.speedup > 0
+
+
+@pytest.mark.parametrize("tokens", [1, 2, 5, 40])
+def test_plain_decoding_is_as_fast_as_itself_however_short_the_reply(tokens: int) -> None:
+    """T(1) was measured at another moment: against it, luck would be told as a speedup."""
+    metrics = ReplyMetrics(plain_seconds=0.9)
+    for number in range(tokens):
+        metrics.add(step(seconds=(0.0, 0.7 + 0.05 * (number % 3), 0.0, 0.0)))
+    assert metrics.speedup == pytest.approx(1.0)
+    assert metrics.baseline_kind == "own"
+    looked = ReplyMetrics(plain_seconds=0.9)
+    for _ in range(tokens):
+        looked.add(step(seconds=(0.25, 0.75, 0.0, 0.0)))
+    assert looked.speedup == pytest.approx(0.75), "looking for drafts took a quarter"
+
+
+def test_on_a_disturbed_computer_a_measurement_of_another_moment_tells_nothing():
+    metrics = ReplyMetrics(plain_seconds=0.5)
+    for number in range(10):
+        metrics.add(replace(step(8, [SOURCE_REST] * 3), disturbed=number < 5))
+    assert metrics.untold == ""
+    metrics.add(replace(step(8, [SOURCE_REST] * 3), disturbed=True))
+    assert metrics.untold == DISTURBED
+    assert metrics.speedup == 0
+    # Its own plain steps were of the same moments.
+    for _ in range(ENOUGH_PLAIN_STEPS):
+        metrics.add(replace(step(), disturbed=True))
+    assert metrics.untold == ""
+
+
+def test_own_plain_steps_that_are_all_different_tell_nothing():
+    metrics = ReplyMetrics(plain_seconds=0.5)
+    for _ in range(10):
+        metrics.add(step(8, [SOURCE_REST] * 3))
+    for seconds in (0.2, 0.9, 0.3, 0.8, 0.25):
+        metrics.add(step(seconds=(0.0, seconds, 0.0, 0.0)))
+    assert metrics.untold == DISTURBED
+    read = ReplyMetrics.of_record(json.loads(json.dumps(metrics.record())))
+    assert read.untold == DISTURBED
+    assert read.baseline_seconds == pytest.approx(metrics.baseline_seconds)
+    for _ in range(100):
+        metrics.add(step(seconds=(0.0, 0.5, 0.0, 0.0)))
+    assert metrics.untold == ""
+
+
+def test_what_was_measured_in_turns_takes_the_place_of_an_estimate():
+    metrics = ReplyMetrics(plain_seconds=0.5)
+    metrics.add(step(8, [SOURCE_REST] * 3))
+    assert metrics.untold == FEW
+    metrics.paired = PairedSpeed(1.25, 1.2, 1.3, 8, 0.3)
+    assert metrics.untold == ""
+    assert metrics.speedup == pytest.approx(1.25)
+    assert metrics.baseline_kind == "paired"
+    assert metrics.tokens_per_second * metrics.baseline_seconds == pytest.approx(1.25), "the figures agree"
+    read = ReplyMetrics.of_record(json.loads(json.dumps(metrics.record())))
+    assert read.paired == metrics.paired
+    assert read.record() == metrics.record()
+    metrics.merge(full_metrics(1))
+    assert metrics.paired is None, "it was of another text"
 
 
 def test_enough_plain_steps_of_the_reply_outvote_the_table():
@@ -92,12 +175,14 @@ def test_enough_plain_steps_of_the_reply_outvote_the_table():
     times = [0.7, 0.8, 5.0, 0.9, 0.6]
     assert len(times) == ENOUGH_PLAIN_STEPS
     for count, seconds in enumerate(times):
+        if count == 0:
+            metrics.add(step(8, [SOURCE_REST] * 3))
         assert metrics.baseline_seconds == 0.5, f"{count} steps are too few"
         metrics.add(step(seconds=(0.25, seconds, 0.0, 0.0)))
-    assert metrics.baseline_seconds == pytest.approx(sum(times) / 5), "without the time spent proposing"
-    metrics.add(step(8, [SOURCE_REST] * 3, seconds=(0.0, 99.0, 0.0, 0.0)))
     mean = (0.7 + 0.8 + 3 * 0.8 + 0.9 + 0.6) / 5
-    assert metrics.baseline_seconds == pytest.approx(mean), "an outlier bounded, and drafted steps are no baseline"
+    assert metrics.baseline_seconds == pytest.approx(mean), "without the time spent proposing, an outlier bounded"
+    metrics.add(step(8, [SOURCE_REST] * 3, seconds=(0.0, 99.0, 0.0, 0.0)))
+    assert metrics.baseline_seconds == pytest.approx(mean), "drafted steps are no baseline"
 
 
 def test_a_load_that_comes_and_goes_makes_no_plain_reply_slow():
@@ -119,6 +204,18 @@ def test_a_plain_reply_has_a_speedup_of_one():
     for _ in range(10):
         metrics.add(step(seconds=(0.0, 0.25, 0.125, 0.125)))
     assert metrics.speedup == pytest.approx(1.0)
+
+
+def test_learnt_answers_and_documents_are_two_sources():
+    metrics = ReplyMetrics()
+    learnt = SOURCE_REST | SOURCE_LEARNT
+    both = learnt | IN_DOCUMENT
+    source = credited(np.array([learnt, both, SOURCE_REST, 0], np.uint8))
+    metrics.add(replace(step(6, [learnt, both, SOURCE_REST], rejected=learnt), source=source))
+    assert metrics.by_source == {"learnt": 1, "REST": 2, "target": 1}
+    assert metrics.drafted_by_source == {"learnt": 5, "REST": 2}
+    assert metrics.accepted_by_source == {"learnt": 2, "REST": 2}
+    assert ReplyMetrics.of_record(metrics.record()).drafted_by_source == metrics.drafted_by_source
 
 
 def test_tokens_are_counted_once_under_one_source():
@@ -293,12 +390,13 @@ def test_a_record_gives_the_same_figures_again(plain_steps: int) -> None:
         ("tokens", "many"), ("tokens", 1.5), ("tokens", -1), ("tokens", True), ("tokens", 10**30),
         ("decode_seconds", float("nan")), ("decode_seconds", float("inf")), ("decode_seconds", None),
         ("by_source", []), ("by_source", {"REST": "x"}), ("accepted_per_step", "123"), ("accepted_per_step", [None]),
+        ("paired", 3), ("paired", {"factor": 0}), ("own_plain_error", -1),
         ("retrieval", 3), ("retrieval", {"searches": 0.5}), ("times", {"drafting": "x"}), ("own_plain_seconds", "x"),
         ("tried", [[1, 2]]), ("tried", [["a", "b"]] * 10), ("tried", 5),
     ],
 )  # fmt: skip
 def test_a_record_that_cannot_be_is_refused(name: str, value: object) -> None:
-    with pytest.raises(ValueError, match=r"must be|out of range"):
+    with pytest.raises(ValueError, match=r"must be|out of range|measured speed"):
         ReplyMetrics.of_record({**full_metrics(1).record(), name: value})
 
 

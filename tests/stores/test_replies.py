@@ -359,3 +359,19 @@ def test_a_full_disk_loses_only_the_reply_that_did_not_fit(tmp_path: Path) -> No
     assert library.states is not None
     assert library.states.positions() == {-1: 199}
     library.close()
+
+
+def test_replies_that_lie_in_a_text_are_found(library: Library) -> None:
+    """As a chat learns them: with the token before the answer, and the one that ended it; in parts, where it was
+    stopped and gone on with."""
+    answer = reply("hello", 60)
+    before, ended = np.array([250], np.int32), np.array([251], np.int32)
+    parts = [answer[:30], np.concatenate([answer[29:], ended])]
+    for tokens in ([before, *parts[:1]], parts[1:], [before, reply("other", 60), ended], [answer[:2]]):
+        assert library.replies.add(np.concatenate(tokens), None, origin="chat")
+    assert set(library.replies.within(answer.tolist())) == {-1, -2}
+    assert library.replies.within(reply("other", 60).tolist()) == (-3,)
+    assert library.replies.within(answer[5:].tolist()) == (-2,)
+    assert library.replies.within([]) == ()
+    library.replies.forget()
+    assert library.replies.within(answer.tolist()) == ()

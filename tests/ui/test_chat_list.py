@@ -237,11 +237,11 @@ def test_tabs_share_a_chat_and_one_that_is_deleted_leaves_both(application: Appl
     assert one.chat is two.chat
     assert [exchange.question for exchange in one.chat.exchanges] == ["First?", "Second?"]
     assert texts.STOPPED.split(".")[0] in html.unescape(message(one.chat.exchanges[1]))
-    application.delete_chat(1)
+    application.chats.delete(1)
     assert one.chat.identity == two.chat.identity == 0
     assert one.chat is not two.chat
     with pytest.raises(StoreError, match="not there"):
-        application.chat(1)
+        application.chats.get(1)
 
 
 def test_a_chat_that_is_taken_back_is_shown_where_it_was_and_nothing_else_is(application: Application) -> None:

@@ -10,6 +10,7 @@ import pytest
 from localspec import texts
 from localspec.application.chats import Measured, Row
 from localspec.speculation.metrics import ReplyMetrics
+from localspec.speculation.paired import PairedSpeed
 from localspec.speculation.totals import Totals
 from localspec.ui import comparison_markup, panel
 from tests.ui.test_panel import HOSTILE, Tags, figure, metrics_of, step
@@ -22,20 +23,28 @@ def run(tokens: int, seconds: float, drafted: int = 0, accepted: int = 0, plain:
     )  # fmt: skip
 
 
-PLAIN = Row("plain", "done", metrics=run(100, 4.0))
+def beside(factor: float, spread: float = 0.03, rounds: int = 8) -> PairedSpeed:
+    """Beside plain decoding at 25 tokens a second."""
+    return PairedSpeed(factor, factor * (1 - spread), factor * (1 + spread), rounds, 0.04)
+
+
+PLAIN = Row("plain", "done", metrics=run(100, 4.0), speed=beside(1.0, 0.0))
 COMPARED = Measured(
     "compare", "How is the lamp cleaned?", "done",
     rows=(
         PLAIN,
-        Row("rest", "done", metrics=run(100, 2.0, 80, 40), same=True),
-        Row("dresd", "done", metrics=run(100, 5.0, 80, 4), same=False),
+        Row("rest", "done", metrics=run(100, 2.0, 80, 40), speed=beside(2.0), same=True),
+        Row("dresd", "done", metrics=run(100, 5.0, 80, 4), speed=beside(0.8), same=False),
         Row("rasd", "left out", why="No draft model is loaded: it is gone."),
     ),
     longest=128,
 )  # fmt: skip
 BESIDE = Measured(
     "plain", "How is the lamp cleaned?", "done",
-    rows=(Row("auto", "given", metrics=run(100, 2.0, 80, 40, plain=0.04)), replace(PLAIN, same=True)),
+    rows=(
+        Row("auto", "given", metrics=run(100, 2.0, 80, 40, plain=0.04), speed=beside(2.0)),
+        replace(PLAIN, same=True),
+    ),
 )  # fmt: skip
 
 
@@ -55,7 +64,8 @@ def test_bars_show_speed_speedup_acceptance_and_whether_the_text_is_the_same() -
     assert 'class="factor slower"' in dresd
     assert texts.OTHER_THAN_PLAIN in dresd
     assert "No draft model is loaded" in html.unescape(row_of(page, "rasd"))
-    assert figure(row_of(page, "plain"), "speedup") == "1.00×"
+    assert figure(rest, "spread") == "(1.94–2.06×)"
+    assert figure(row_of(page, "plain"), "speedup") == "1.0×"
     assert 'data-act="unmeasure"' in page
     assert not Tags(page).open
 
@@ -91,20 +101,43 @@ def test_an_answer_stands_beside_plain_decoding(same: bool, notes: tuple[str, ..
     shown = html.unescape(page)
     assert said in shown
     assert f'data-same="{"yes" if same else "no"}"' in page
-    assert texts.PLAIN_FACTOR.format(method="Auto", factor="2.00×") in shown
+    assert texts.PLAIN_FACTOR.format(method="Auto", factor="2.00×", spread="(1.94–2.06×)") in shown
     assert texts.MEASURED_ANSWER.format(method="Auto") in shown
     assert figure(row_of(page, "auto"), "speedup") == "2.00×"
-    assert "tokens/s, now at" not in shown
+    assert f'data-figure="tokens-per-second">{50.0}<' in row_of(page, "auto"), "both speeds are of the same turns"
 
 
-def test_an_answer_that_was_written_under_another_load_is_told_apart() -> None:
+def beside_page(speed: PairedSpeed | None, drafted: int = 80, **changes: object) -> str:
     given, plain = BESIDE.rows
-    slower = replace(given, metrics=run(100, 6.0, plain=0.09))
-    page = html.unescape(comparison_markup.shown(replace(BESIDE, rows=(slower, plain))))
-    assert "slower when the answer was written" in page
-    assert "about 11.1 tokens/s, now at 25.0" in page
-    unknown = replace(given, metrics=ReplyMetrics())
-    assert texts.MEASURE_NO_FIGURES in html.unescape(comparison_markup.shown(replace(BESIDE, rows=(unknown, plain))))
+    given = replace(given, metrics=run(100, 2.0, drafted, drafted // 2), speed=speed)
+    return html.unescape(comparison_markup.shown(replace(BESIDE, rows=(given, plain), **changes)))  # type: ignore[arg-type]
+
+
+def test_what_cannot_be_told_is_no_figure() -> None:
+    few = beside_page(beside(2.0, rounds=2))
+    assert texts.PAIRED_TOO_FEW.format(method="Auto") in few
+    assert figure(row_of(few, "auto"), "speedup") == texts.PAIRED_FEW_SHORT
+    disturbed = beside_page(beside(2.0, spread=0.3))
+    assert texts.PAIRED_DISTURBED in disturbed
+    assert figure(row_of(disturbed, "auto"), "speedup") == texts.PAIRED_DISTURBED_SHORT
+    assert "2.00×" not in few + disturbed
+    assert texts.PAIRED_TOO_FEW.format(method="Auto") in beside_page(None)
+
+
+def test_a_method_with_nothing_to_draft_from_is_plain_decoding() -> None:
+    nothing = beside_page(beside(0.995, 0.0), drafted=0)
+    assert texts.PAIRED_NOTHING.format(method="Auto", factor="1.0×") in nothing
+    assert figure(row_of(nothing, "auto"), "speedup") == "1.0×"
+    looked = beside_page(beside(0.74, 0.0), drafted=0)
+    assert texts.PAIRED_NOTHING.format(method="Auto", factor="0.74×") in looked
+    alone = comparison_markup.shown(replace(BESIDE, rows=(replace(PLAIN, same=True),)))
+    assert texts.PLAIN_ITSELF in html.unescape(alone)
+    assert texts.PLAIN_SAME in html.unescape(alone)
+
+
+def test_a_long_answer_says_how_much_of_it_was_measured() -> None:
+    assert texts.PLAIN_SAME_PART.format(tokens="100") in beside_page(beside(2.0), is_part=True)
+    assert texts.PLAIN_SAME_PART.format(tokens="100") not in beside_page(beside(2.0))
 
 
 def test_hostile_questions_notes_and_errors_are_only_text() -> None:

@@ -14,13 +14,13 @@ from localspec.application.chats import Chat, Exchange
 from localspec.application.conversation import Conversation
 from localspec.application.preferences import NAMES, Chosen
 from localspec.application.state import Application
-from localspec.chat.methods import METHODS
 from localspec.stores.library import DocumentInfo
 from localspec.ui import settings_part
 from localspec.ui.first_page import with_look
 from localspec.ui.options import ALL, NONE, PASSAGES
 from localspec.ui.page import Page
 from localspec.ui.part import Tick
+from localspec.ui.settings_part import explain
 
 
 @pytest.fixture
@@ -57,11 +57,12 @@ def keep(page: Page, name: str, value: object, key: str) -> None:
 def test_every_preference_has_a_field_or_a_script(page: Page) -> None:
     page.application.preferences.update(method="plain", sampling="", read="none", theme="dark", rows=2)
     wanted = page.opening(page.application.new_conversation())
+    explained = wanted.pop("method-explained")["value"]
     assert {*NAMES} - {"chats", "panel", "library", "tab"} == {*wanted}
-    assert {*page._opened} == {*wanted}
+    assert {*page._opened} == {*wanted, "method-explained"}
     values = {name: props["value"] for name, props in wanted.items()}
     assert Chosen(**values) == page.application.preferences.chosen
-    assert wanted["method"]["info"] == METHODS["plain"].explanation
+    assert explained == explain("plain")
 
 
 def test_other_tabs_follow_once(page: Page) -> None:
@@ -154,6 +155,8 @@ def test_what_scripts_keep_is_checked(page: Page) -> None:
 
 def test_the_page_begins_with_its_look() -> None:
     page = with_look(b'<!doctype html><html\n lang="en"><head><title>', "go()", Chosen(theme="dark", chats=False))
-    found = re.search(r'<html data-theme="dark" data-chats="closed" data-panel="closed"\n lang="en">', page.decode())
+    found = re.search(
+        r'<html data-theme="dark" data-chats="closed" data-panel="closed" data-tab=""\n lang="en">', page.decode()
+    )
     assert found
     assert b"<script>go()</script><title>" in page

@@ -315,8 +315,8 @@ def test_chats_follow_a_renamed_library(page: Page) -> None:
     kept = history.store.begin("A chat", "old")
     elsewhere = history.store.begin("Another", "documents")
     page.application.rename_library("old", "new")
-    assert page.application.chat(kept).library == "new"
-    assert page.application.chat(elsewhere).library == "documents"
+    assert page.application.chats.get(kept).library == "new"
+    assert page.application.chats.get(elsewhere).library == "documents"
     history.close()
 
 

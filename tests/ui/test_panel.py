@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -27,9 +29,10 @@ from localspec.models.files.catalogue import AUTOMATIC, NO_DRAFT
 from localspec.models.llama.sampling import RANDOM_SEED
 from localspec.speculation.interface import DraftTimes, Retrieval, Step
 from localspec.speculation.metrics import ReplyMetrics
-from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_REST, SOURCE_TARGET, DraftTree
+from localspec.speculation.paired import PairedSpeed
+from localspec.speculation.tree import EVIDENCE, SOURCE_DRAFT, SOURCE_LEARNT, SOURCE_REST, SOURCE_TARGET, DraftTree
 from localspec.stores.library import DocumentInfo, IngestionProgress
-from localspec.ui import elements, panel
+from localspec.ui import app, elements, panel
 from localspec.ui.library_markup import DocumentParts, documents, learnt, meaning, progress_line
 from localspec.ui.library_part import pressed
 from localspec.ui.library_updates import LIBRARY_PARTS
@@ -37,6 +40,8 @@ from localspec.ui.model_markup import alone, draft_status
 from localspec.ui.options import load_settings, reply_options
 from localspec.ui.page import Page
 from localspec.ui.settings_part import explain
+
+STYLES = Path(app.__file__).parent / "styles"
 
 HOSTILE = "<img src=http://evil.example/a onerror=alert(1)>![x](http://evil.example/b) $$x$$ `c`"
 
@@ -107,23 +112,23 @@ class Tags(HTMLParser):
 
 
 def test_figures_are_those_of_the_metrics() -> None:
-    metrics = metrics_of(step(3, 4), step(1, 4), step(0, 0))
+    metrics = metrics_of(*[step(3, 4), step(1, 4), step(0, 0)] * 3)
     page = panel.panel(metrics, "rest", has_documents=True, state="writing")
-    assert figure(page, "tokens") == "7"
+    assert figure(page, "tokens") == "21"
     assert figure(page, "acceptance") == "50%"
     assert figure(page, "accepted-length") == "1.33"
     assert figure(page, "tokens-per-step") == "2.33"
     assert figure(page, "tokens-per-second") == f"{metrics.tokens_per_second:.1f}"
     assert figure(page, "speedup") == f"{metrics.speedup:.2f}×"
     assert figure(page, "baseline") == "50.0"
-    assert "measured when the model was loaded" in page
+    assert texts.BASELINE_SOURCES["before"] in page
     assert "× as fast as plain decoding" in figure(page, "verdict")
     assert figure(page, "reused") == "120"
-    assert 'data-source="REST">4<' in page
-    assert 'data-source="target">3<' in page
+    assert 'data-source="REST">12<' in page
+    assert 'data-source="target">9<' in page
     assert re.findall(r'data-time="(\w+)"', page) == ["drafting", "retrieval", "verification", "rest", "prefill"]
-    assert shown_in(page, "drafted", "REST") == "8"
-    assert shown_in(page, "accepted", "REST") == "4"
+    assert shown_in(page, "drafted", "REST") == "24"
+    assert shown_in(page, "accepted", "REST") == "12"
     assert shown_in(page, "rate", "REST") == "50%"
     assert texts.SOURCE_SHARED not in page
     tags = Tags(page)
@@ -133,9 +138,78 @@ def test_figures_are_those_of_the_metrics() -> None:
 
 def test_baseline_from_the_reply_itself_is_said() -> None:
     page = panel.panel(metrics_of(*[step(0, 0)] * 6), "rest", has_documents=False, state="done")
-    assert "undrafted steps" in page
-    assert "drafted nothing" in figure(page, "verdict")
+    assert texts.BASELINE_SOURCES["own"] in page
     assert figure(page, "acceptance") == "–"
+
+
+def test_what_was_measured_before_an_answer_is_one_figure_for_all_of_it() -> None:
+    """It was said to be of the load, and followed every decode since."""
+    seen = set()
+    metrics = ReplyMetrics(plain_seconds=0.02)
+    for _ in range(30):
+        metrics.add(step(3, 4))
+        page = panel.panel(metrics, "rest", has_documents=True, state="writing")
+        assert texts.BASELINE_SOURCES["before"] in page
+        seen.add(figure(page, "baseline"))
+    assert seen == {"50.0"}
+
+
+@pytest.mark.parametrize("tokens", [1, 3, 40])
+def test_a_plain_answer_is_as_fast_as_itself(tokens: int) -> None:
+    metrics = metrics_of(*[replace(step(0, 0, 0.017), propose_seconds=0.0)] * tokens)
+    page = panel.panel(metrics, "plain", has_documents=True, state="done")
+    assert figure(page, "speedup") == "1.0×"
+
+
+def test_drafting_that_came_to_nothing_is_one_story() -> None:
+    """It said that nothing was drafted beside a quarter of the time in drafting."""
+    metrics = metrics_of(*[replace(step(0, 0), propose_seconds=0.0074)] * 20)
+    page = panel.panel(metrics, "auto", has_documents=True, state="done")
+    said = html.unescape(figure(page, "verdict"))
+    assert "drafted nothing" not in said
+    assert "looked for drafts and found none worth checking" in said
+    assert "Looking took 26% of the time" in said
+    assert figure(page, "speedup") == "0.74×"
+    assert 'class="slower" data-figure="speedup"' in page
+    assert texts.TIME_DRAFTING == "draft model", "a row names who worked, not what came of it"
+    quick = metrics_of(*[replace(step(0, 0), propose_seconds=0.0002)] * 20)
+    page = panel.panel(quick, "auto", has_documents=True, state="done")
+    assert "drafted nothing" in figure(page, "verdict")
+    assert figure(page, "speedup") == "1.0×"
+
+
+def test_what_cannot_be_told_says_so() -> None:
+    few = panel.panel(metrics_of(step(3, 4), step(3, 4)), "rest", has_documents=True, state="done")
+    assert figure(few, "speedup") == "–"
+    assert "too short to tell" in figure(few, "verdict")
+    disturbed = metrics_of(*[replace(step(3, 4), disturbed=True)] * 10)
+    page = panel.panel(disturbed, "rest", has_documents=True, state="done")
+    assert figure(page, "speedup") == "–"
+    assert "Other programs held this computer" in figure(page, "verdict")
+    assert figure(page, "tokens-per-second") != "–", "how fast it came is known"
+
+
+def test_a_measurement_in_turns_is_what_the_panel_tells() -> None:
+    metrics = metrics_of(step(3, 4), step(3, 4))
+    metrics.paired = PairedSpeed(1.31, 1.27, 1.35, 8, 0.02)
+    page = panel.panel(metrics, "rest", has_documents=True, state="done")
+    assert figure(page, "speedup") == "1.31×"
+    assert texts.BASELINE_SOURCES["paired"] in page
+    assert "1.31× as fast" in figure(page, "verdict")
+
+
+def test_learnt_answers_have_a_row_of_their_own() -> None:
+    metrics = metrics_of(step(2, 3, source=SOURCE_LEARNT), step(1, 2))
+    page = panel.panel(metrics, "rest", has_documents=True, state="done")
+    assert shown_in(page, "source", "learnt") == "2"
+    assert shown_in(page, "source", "REST") == "1"
+    assert texts.SOURCES["learnt"] in page
+    styles = "".join((STYLES / f"{name}.css").read_text() for name in app.STYLES)
+    for name in texts.SOURCES:
+        kind = panel.names_to_class(name)
+        assert f".source-{kind} " in styles
+        assert kind == "target" or f".from-{kind} " in styles
+        assert styles.count(f"--source-{kind}:") == 2, "light and dark"
 
 
 def test_plain_says_that_speculation_is_off() -> None:
@@ -217,7 +291,7 @@ def test_a_library_without_states_is_said_where_they_are_used() -> None:
 
 
 def test_slower_than_plain_is_marked() -> None:
-    slow = panel.panel(metrics_of(step(1, 4, 0.2)), "rest", has_documents=True, state="done")
+    slow = panel.panel(metrics_of(*[step(1, 4, 0.2)] * 10), "rest", has_documents=True, state="done")
     assert 'class="slower" data-figure="speedup"' in slow
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,9 @@ class DresdDrafter(MatchingDrafter):
     needs_states = True
     retrieval: Retrieval
 
-    def __init__(self, store: StateStore | None, *, paper: bool = False) -> None:
+    def __init__(self, store: StateStore | None, *, paper: bool = False, without: Collection[int] = ()) -> None:
+        """`without`: numbers of documents, or of learnt answers, that are not to be drafted from."""
+        self._left_out = store.labels(without) if store is not None and without else np.empty(0, np.int64)
         self._length = PAPER_CONTINUATION if paper else CONTINUATION
         super().__init__(self._length, 0.0 if paper else MIN_SHARE, PAPER_DECAY if paper else 1.0)
         self._store = store
@@ -85,6 +87,8 @@ class DresdDrafter(MatchingDrafter):
             return self._nothing
         found = self._store.search(state.astype(np.float32), NEIGHBOURS)
         kept = np.flatnonzero(found.continuations[:, 0] == root)
+        if len(self._left_out):
+            kept = kept[~np.isin(found.labels[kept], self._left_out)]
         if self._paper:
             kept = kept[:PAPER_DRAFTS]
         return found.continuations[kept, 1 : self._length + 1], found.similarities[kept]

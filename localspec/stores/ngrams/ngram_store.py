@@ -40,6 +40,7 @@ class SuffixMatches:
     continuations: NDArray[np.int32]
     """[m, c] token ids, padded with -1 where the document ends; the first column never is -1."""
     lengths: NDArray[np.int16]  # [m] tokens of the context that matched, descending.
+    documents: NDArray[np.int64]  # [m] what they lie in; learnt replies have negative numbers.
 
 
 class NgramStore:
@@ -160,12 +161,17 @@ class NgramStore:
         """The committed runs by id; `known` ones are taken over, for runs never change and ids are never reused."""
         # One statement sees one state of the database, whatever is written meanwhile.
         rows = self._database.rows(
-            "SELECT id, CASE WHEN id > :newest THEN tokens END, CASE WHEN id > :newest THEN places END"
+            "SELECT id, CASE WHEN id > :newest THEN tokens END, CASE WHEN id > :newest THEN places END,"
+            " CASE WHEN id > :newest THEN"
+            " (SELECT json_group_array(json_array(start, document)) FROM ngram_documents WHERE run = id) END"
             " FROM ngram_runs WHERE fingerprint = :fingerprint ORDER BY id",
             {"newest": max(known, default=0), "fingerprint": self._fingerprint},
         )
         try:
-            return {run: known[run] if tokens is None else SuffixIndex(tokens, places) for run, tokens, places in rows}
+            return {
+                run: known[run] if tokens is None else SuffixIndex(tokens, places, json.loads(documents))
+                for run, tokens, places, documents in rows
+            }
         except ValueError as error:
             raise self._damaged(error) from error
 

@@ -116,11 +116,16 @@ def backward_window(context: NDArray[np.int32]) -> bytes:
 class SuffixIndex:
     """The joined tokens of some documents with their sorted places, ready to be searched. Never changes. `tokens` holds
     STORED ids [n] as `join` makes them, `places` PLACE [m] as `sort_places` does. Both are kept without a copy: 8 bytes
-    per token, and 0.4 for the fences. Raises ValueError when the two cannot belong together."""
+    per token, and 0.4 for the fences. `documents` are pairs of the index at which one's tokens start and its number.
+    Raises ValueError when these cannot belong together."""
 
-    __slots__ = ("_fences", "_ids", "_places", "_tokens", "_view")
+    __slots__ = ("_documents", "_fences", "_ids", "_places", "_starts", "_tokens", "_view")
 
-    def __init__(self, tokens: bytes, places: bytes) -> None:
+    def __init__(self, tokens: bytes, places: bytes, documents: Sequence[Sequence[int]]) -> None:
+        if not documents:
+            raise ValueError("nobody knows whose tokens these are")
+        pairs = np.array(sorted(map(tuple, documents)), np.int64)
+        self._starts, self._documents = pairs[:, 0], pairs[:, 1]
         self._tokens = tokens
         self._ids: NDArray[np.int32] = np.frombuffer(tokens, STORED)
         self._places: NDArray[np.int32] = np.frombuffer(places, PLACE).astype(np.int32, copy=False)
@@ -133,9 +138,10 @@ class SuffixIndex:
 
     @property
     def memory_bytes(self) -> int:
-        """Memory held: 4 bytes per token, 4 per place, and the fences, each a `bytes` object (33 + its window) and the
-        pointer to it."""
-        return len(self._tokens) + self._places.nbytes + len(self._fences) * (_WINDOW + 33 + 8)
+        """Memory held: 4 bytes per token, 4 per place, 16 per document, and the fences, each a `bytes` object (33 + its
+        window) and the pointer to it."""
+        documents = self._starts.nbytes + self._documents.nbytes
+        return len(self._tokens) + self._places.nbytes + len(self._fences) * (_WINDOW + 33 + 8) + documents
 
     def first(self, target: bytes, low: int, high: int) -> int:
         """Index in [low, high) of the first sorted place whose window is not below `target`; else `high`."""
@@ -164,11 +170,18 @@ class SuffixIndex:
     def __len__(self) -> int:
         return len(self._view)
 
-    def following(self, indices: NDArray[np.int64], steps: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Stored ids that lie `steps` (1, 2, ..., c) after the sorted places with the given indices [k]: [k, c]. They
-        may run on into the next document, behind a separator."""
+    def following(
+        self, indices: NDArray[np.int64], steps: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Stored ids that lie `steps` (1, 2, ..., c) after the sorted places with the given indices [k]: [k, c], which
+        may run on into the next document, behind a separator; and the documents [k] of the places."""
+        places = self._places.take(indices)
+        if len(self._starts) == 1:
+            documents = self._documents.repeat(len(places))
+        else:
+            documents = self._documents.take(self._starts.searchsorted(places, "right") - 1)
         # Before the first separator lies nothing; clipping repeats it.
-        return self._ids.take(self._places.take(indices)[:, None] - steps, mode="clip")
+        return self._ids.take(places[:, None] - steps, mode="clip"), documents
 
 
 class _Hit:
@@ -202,11 +215,11 @@ class _Hit:
 
 def search(
     indexes: Iterable[SuffixIndex], window: bytes, min_n: int, room: int, count: int, *, all_lengths: bool
-) -> tuple[NDArray[np.int32], NDArray[np.int16]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int16], NDArray[np.int64]]:
     """What follows up to `room` places that match the longest start of `window` that occurs, of at least `min_n`. With
     `all_lengths` shorter matches follow while there is room; each place comes once, with its own longest length. Of
-    more places than there is room for, an even sample is taken. Returns int32 [m, count], padded with -1, and the
-    matched lengths, int16 [m], descending."""
+    more places than there is room for, an even sample is taken. Returns int32 [m, count], padded with -1, the matched
+    lengths, int16 [m], descending, and the documents, int64 [m]."""
     hits = [_Hit(index, window) for index in indexes]
     hits = [hit for hit in hits if max(hit.below, hit.above) >= min_n]
     found: dict[SuffixIndex, list[tuple[NDArray[np.int64], int]]] = {}
@@ -218,20 +231,20 @@ def search(
             room -= len(indices)
         length = max(max(hit.below, hit.above) for hit in hits) if all_lengths else 0
     if not found:
-        return np.empty((0, count), np.int32), np.empty(0, np.int16)
+        return np.empty((0, count), np.int32), np.empty(0, np.int16), np.empty(0, np.int64)
     steps = np.arange(1, count + 1, dtype=np.int32)
-    tokens = np.concatenate(
-        [index.following(np.concatenate([indices for indices, _ in parts]), steps) for index, parts in found.items()],
-        dtype=np.int32,
-        casting="equiv",
-    )
+    following = [
+        index.following(np.concatenate([indices for indices, _ in parts]), steps) for index, parts in found.items()
+    ]
+    tokens = np.concatenate([rows for rows, _ in following], dtype=np.int32, casting="equiv")
+    documents = np.concatenate([numbers for _, numbers in following])
     tokens[np.logical_or.accumulate(tokens == SEPARATOR, axis=1)] = SEPARATOR
     pieces = [piece for parts in found.values() for piece in parts]
     lengths = np.repeat([length for _, length in pieces], [len(indices) for indices, _ in pieces]).astype(np.int16)
     if all_lengths:
         order = np.argsort(-lengths, kind="stable")
-        tokens, lengths = tokens[order], lengths[order]
-    return tokens, lengths
+        tokens, lengths, documents = tokens[order], lengths[order], documents[order]
+    return tokens, lengths, documents
 
 
 def _even_sample(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -170,6 +171,15 @@ class StateRows:
             free = base + count + CONTINUATION
         if sum(count for _, count in rows) != target.states:
             raise self.damaged(f"not {target.states} states")
+        return np.array(rows, np.int64).reshape(-1, 2)
+
+    def places_of(self, connection: sqlite3.Connection, documents: Collection[int]) -> NDArray[np.int64]:
+        """Base and count of every chunk of these documents, [n, 2]."""
+        rows = connection.execute(
+            "SELECT base, count FROM state_chunks JOIN state_targets ON target = state_targets.id"
+            " WHERE fingerprint = ? AND dimension = ? AND document IN (SELECT value FROM json_each(?))",
+            [self._fingerprint, self._dimension, json.dumps([*documents])],
+        ).fetchall()
         return np.array(rows, np.int64).reshape(-1, 2)
 
     def tokens(

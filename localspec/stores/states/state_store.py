@@ -16,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +49,10 @@ class Neighbours:
     similarities: NDArray[np.float32]  # [n] inner products of unit vectors, descending.
     continuations: NDArray[np.int32]
     """[n, 20] token ids: column 0 is the token right after the neighbour's position; -1 where the document ends."""
+    labels: NDArray[np.int64]  # [n] of the states; `StateStore.labels` tells those of a document.
 
 
-_NONE = Neighbours(np.empty(0, np.float32), np.empty((0, CONTINUATION), np.int32))
+_NONE = Neighbours(np.empty(0, np.float32), np.empty((0, CONTINUATION), np.int32), np.empty(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +154,12 @@ class StateStore:
         with self._database.read() as connection:
             return self._rows.positions(connection)
 
+    def labels(self, documents: Collection[int]) -> NDArray[np.int64]:
+        """The labels [n] of all states of these documents under this target, as `Neighbours` has them."""
+        with self._database.read() as connection:
+            places = self._rows.places_of(connection, documents)
+        return labels_of(places[:, 0], places[:, 1])
+
     def targets(self) -> dict[str, int]:
         """How many states are stored (committed), by the fingerprint of their target."""
         rows = self._database.rows(
@@ -186,8 +193,8 @@ class StateStore:
         continuations = snapshot.tokens.take(labels[0])
         there = continuations[:, 0] != GAP
         if there.all():
-            return Neighbours(similarities[0], continuations)
-        return Neighbours(similarities[0][there], continuations[there])
+            return Neighbours(similarities[0], continuations, labels[0])
+        return Neighbours(similarities[0][there], continuations[there], labels[0][there])
 
     def project(self, states: ArrayLike) -> NDArray[np.float32] | None:
         """Unit vectors [m, 64] of raw states [m, d], as `search` compares them; None while there is no transform.

@@ -178,3 +178,13 @@ def test_a_long_exact_match_needs_no_search(store: StateStore) -> None:
     assert set(tree.source.tolist()) == {SOURCE_PROMPT}
     assert drafter.retrieval is not None
     assert drafter.retrieval.searches == 0
+
+
+@pytest.mark.parametrize("paper", [True, False])
+def test_documents_that_are_left_out_are_not_drafted_from(store: StateStore, paper: bool) -> None:
+    context = context_of([3, 5, 11], np.stack([state_of(400), state_of(1, 0.1)]))
+    assert store.labels([1]).size == 200
+    assert store.labels([2, 3]).size == len(SENTENCE) + 1
+    assert not set(store.labels([1]).tolist()) & set(store.labels([2]).tolist())
+    assert len(propose(DresdDrafter(store, paper=paper, without=[1]), context)) > 0
+    assert len(propose(DresdDrafter(store, paper=paper, without=[2]), context)) == 0

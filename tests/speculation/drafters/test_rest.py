@@ -11,10 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from localspec.native import steps as native_steps
 from localspec.speculation.drafters.matching import MIN_SHARE
 from localspec.speculation.drafters.rest import CONTINUATION, MAX_N, MIN_N, RestDrafter
 from localspec.speculation.interface import Context
-from localspec.speculation.tree import MATCH_LENGTH, SOURCE_REST, DraftTree
+from localspec.speculation.tree import IN_DOCUMENT, MATCH_LENGTH, SOURCE_LEARNT, SOURCE_REST, DraftTree, credited
 from localspec.stores.database import StoreDatabase
 from localspec.stores.ngrams.ngram_store import NGRAM_MIGRATIONS, NgramStore
 from tests.speculation.scripted import paths_of
@@ -28,6 +29,15 @@ def store(tmp_path: Path) -> Iterator[NgramStore]:
     database = StoreDatabase(tmp_path / "library.db", NGRAM_MIGRATIONS)
     yield NgramStore(database, "tokenizer")
     database.close()
+
+
+@pytest.fixture(params=["native", "python"])
+def code(request, monkeypatch):
+    """What builds the trees."""
+    if request.param == "native" and not native_steps.available():
+        pytest.skip("the native part of a step is not built")
+    if request.param == "python":
+        monkeypatch.setattr(native_steps, "available", lambda: False)
 
 
 def propose(store: NgramStore, tokens: list[int], limit: int = 64, *, paper: bool) -> DraftTree:
@@ -74,6 +84,39 @@ def test_ids_beyond_16_bits_are_kept(store):
     store.add(1, [70_001, 70_002, 65_541, 5])
     assert paths_of(propose(store, [70_001, 70_002], paper=True)) == [(65_541,), (65_541, 5)]
     assert len(propose(store, [70_001 - 65_536, 70_002 - 65_536], paper=True)) == 0
+
+
+def test_documents_and_learnt_answers_share_a_tree_and_are_told_apart(store, code):
+    store.add(1, [1, 2, 5, 6, 0])
+    document = dict.fromkeys(((5,), (5, 6), (5, 6, 0)), SOURCE_REST)
+    tree = propose(store, [7, 1, 2], paper=True)
+    assert dict(zip(paths_of(tree), tree.source.tolist(), strict=True)) == document
+    store.add(-1, [1, 2, 5, 8])
+    store.compact()
+    tree = propose(store, [7, 1, 2], paper=True)
+    both = SOURCE_REST | SOURCE_LEARNT | IN_DOCUMENT
+    bits = dict(zip(paths_of(tree), tree.source.tolist(), strict=True))
+    assert bits == {
+        (5,): both,
+        (5, 6): SOURCE_REST | IN_DOCUMENT,
+        (5, 6, 0): SOURCE_REST | IN_DOCUMENT,
+        (5, 8): SOURCE_REST | SOURCE_LEARNT,
+    }
+    told = dict(zip(paths_of(tree), credited(tree.source).tolist(), strict=True))
+    assert told == {**document, (5,): SOURCE_REST | SOURCE_LEARNT, (5, 8): SOURCE_LEARNT}
+    assert first_tokens(tree) == {5: 1.0}, "they vote together"
+    # One that is left out is as if it were not there.
+    for left_out, kept in ((-1, [6, 0]), (1, [8])):
+        drafter = RestDrafter(store, paper=True, without=[left_out])
+        assert drafter.propose(Context(np.array([7, 1, 2], np.int32), 4), 64).tokens.tolist() == [5, *kept]
+
+
+@pytest.mark.parametrize("paper", [True, False])
+def test_of_learnt_answers_alone_all_is_learnt(store, paper, code):
+    store.add(-1, [1, 2, 5, 6])
+    tree = propose(store, [7, 1, 2], paper=paper)
+    assert len(tree) == 2
+    assert set(credited(tree.source).tolist()) == {SOURCE_LEARNT}
 
 
 Texts = st.lists(st.integers(0, 2), min_size=1, max_size=40)

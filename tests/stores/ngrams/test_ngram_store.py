@@ -26,7 +26,7 @@ FINGERPRINT = "tokenizer-a"
 TINY_RUN = 120
 EVERYTHING = 1_000_000
 
-Found = Counter[tuple[int, tuple[int, ...]]]
+Found = Counter[tuple[int, tuple[int, ...], int]]
 
 
 def open_database(folder: Path) -> StoreDatabase:
@@ -49,19 +49,19 @@ def brute_force(
     continuation: int = 10,
     all_lengths: bool = False,
 ) -> Found:
-    """Every (length, continuation) by comparing the context with every place of every document."""
+    """Every (length, continuation, document) by comparing the context with every place of every document."""
     found: Found = Counter()
-    for tokens in documents.values():
+    for document, tokens in documents.items():
         for last in range(len(tokens) - 1):
             length = 0
             while length < min(max_n, len(context), last + 1) and tokens[last - length] == context[-1 - length]:
                 length += 1
             if length >= min_n:
                 after = list(tokens[last + 1 : last + 1 + continuation])
-                found[length, tuple(after + [-1] * (continuation - len(after)))] += 1
+                found[length, tuple(after + [-1] * (continuation - len(after))), document] += 1
     if all_lengths or not found:
         return found
-    top = max(length for length, _ in found)
+    top = max(length for length, _, _ in found)
     return Counter({key: times for key, times in found.items() if key[0] == top})
 
 
@@ -70,7 +70,7 @@ def as_found(matches: SuffixMatches) -> Found:
     assert matches.lengths.dtype == np.int16
     assert matches.lengths.tolist() == sorted(matches.lengths.tolist(), reverse=True)
     rows = [tuple(row) for row in matches.continuations.tolist()]
-    return Counter(zip(matches.lengths.tolist(), rows, strict=True))
+    return Counter(zip(matches.lengths.tolist(), rows, matches.documents.tolist(), strict=True))
 
 
 def random_documents(count: int, length: int, vocabulary: int, seed: int = 0) -> dict[int, list[int]]:
@@ -163,7 +163,7 @@ def test_a_sample_is_part_of_everything_and_prefers_long_matches(
         for all_lengths in (False, True):
             everything = brute_force(documents, context, all_lengths=all_lengths)
             sample = store.lookup(context, matches=room, all_lengths=all_lengths)
-            best = sorted((length for length, _ in everything.elements()), reverse=True)[:room]
+            best = sorted((length for length, _, _ in everything.elements()), reverse=True)[:room]
             assert sample.lengths.tolist() == best
             assert as_found(sample) <= everything
             again = store.lookup(context, matches=room, all_lengths=all_lengths)
@@ -344,7 +344,7 @@ def test_places_outside_the_tokens_are_reported(database: StoreDatabase) -> None
     with pytest.raises(StoreError, match="damaged"):
         NgramStore(database, FINGERPRINT).lookup([1, 2])
     with pytest.raises(ValueError, match="outside"):
-        SuffixIndex(join([np.array([1, 2], np.int32)])[0].astype(">i4").tobytes(), b"\xff\xff\xff\x7f")
+        SuffixIndex(join([np.array([1, 2], np.int32)])[0].astype(">i4").tobytes(), b"\xff\xff\xff\x7f", [(1, 7)])
 
 
 @pytest.mark.parametrize("damage", ["x'00000001'", "x'0000000100'", "x''", "CAST(tokens AS TEXT)"])
