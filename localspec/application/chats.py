@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from secrets import token_urlsafe
 from typing import Protocol
@@ -9,11 +11,11 @@ from typing import Protocol
 from localspec import config, texts
 from localspec.chat.citations import Citation
 from localspec.chat.engine import Engine
-from localspec.chat.history import restored
 from localspec.chat.session import Session
 from localspec.chat.standing import told
 from localspec.chat.turn import Turn
-from localspec.errors import LocalSpecError, StoreError
+from localspec.chat.turn_tree import TurnNode, TurnTree
+from localspec.errors import LocalSpecError, SettingsError, StoreError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.speculation.paired import PairedSpeed
 from localspec.stores.library import Library
@@ -161,16 +163,22 @@ class Chat:
     measurement: RunningMeasurement | None = None  # what was measured besides, the last time
     system: str = ""  # the person's own system prompt; "" where there is none
     without_documents: bool = False  # the person wants none, until they say otherwise
+    tree: TurnTree = field(init=False)
+    """`turns`, and their siblings with what followed those"""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    """held while an answer is begun, or anything else is changed"""
+
+    def __post_init__(self) -> None:
+        self.tree = TurnTree(self.turns)
 
     @classmethod
     def restored(cls, identity: int, kept: StoredConversation) -> Chat:
         """A chat as it was kept."""
-        chat = cls(identity, library=kept.library, turns=restored(kept), system=kept.system)
+        tree = TurnTree.of_stored(kept)
+        chat = cls(identity, library=kept.library, turns=tree.turns, system=kept.system)
+        chat.tree = tree
         chat.without_documents = bool(chat.turns) and chat.turns[-1].document_use == "none"
-        chat._show_turns()
-        for exchange, sentences in zip(chat.exchanges, told(chat.turns), strict=True):
-            if sentences and exchange.view is not None:
-                exchange.view = replace(exchange.view, notices=(*exchange.view.notices, *sentences))
+        chat.exchanges += _exchanges(chat.turns)
         return chat
 
     @property
@@ -190,6 +198,7 @@ class Chat:
         """The session over this model and library; another model or library takes the chat so far over."""
         if self.session is None or self.session.engine is not engine or self.session.library is not library:
             self.session = Session(engine, library, self.system, turns=self.turns)
+            self.session.adopt(node.turn for node in self.tree.nodes)
         return self.session
 
     def settle(self) -> None:
@@ -200,19 +209,61 @@ class Chat:
         if not reply.wait(_SETTLE_SECONDS):
             raise StoreError(texts.CHAT_BUSY, texts.CHAT_BUSY_ADVICE)
         self.reply = None
-        self._show_turns()
+        self.exchanges[:] = _exchanges(self.turns)
+
+    def check_idle(self) -> None:
+        """Raises SettingsError while an answer is being made, StoreError as `settle`."""
+        self.settle()
+        if not self.is_idle:
+            raise SettingsError(texts.BUSY, texts.BUSY_ADVICE)
+
+    # -- places: positions count turns from 0, exchanges those that are shown, which may have none ---------------
+
+    def position(self, exchange: int) -> int:
+        """Of the first turn at this exchange or behind it; that of the next turn where there is none."""
+        shown = [one.turn for one in self.exchanges[exchange:] if one.turn is not None]
+        return next((at for at, turn in enumerate(self.turns) if shown and turn is shown[0]), len(self.turns))
+
+    def siblings(self, position: int) -> tuple[int, int]:
+        """(index of the turn that is shown at this position, from 0; how many there are). (0, 1) before the first word
+        of an answer."""
+        path = self.tree.path
+        if position < min(len(path), len(self.turns)) and path[position].turn is self.turns[position]:
+            return self.tree.siblings(position)
+        return 0, 1
+
+    def show(self, node: TurnNode) -> None:
+        """Show a turn, with what was shown before and behind it."""
+        self._follow(self.tree.show(node))
+
+    def add(self, turn: Turn, position: int) -> None:
+        """Show a new sibling at this position."""
+        self.tree.add(turn, position)
+        self._follow(position)
 
     def cut(self, exchanges: int) -> None:
-        """Take back all but the first exchanges."""
-        gone = [exchange.turn for exchange in self.exchanges[exchanges:] if exchange.turn is not None]
+        """Take back all but the first exchanges, with siblings."""
+        position = self.position(exchanges)
         del self.exchanges[exchanges:]
-        if not gone:
-            return
-        position = self.turns.index(gone[0])
-        if self.session is not None:
-            self.session.cut(position)
-        else:
-            del self.turns[position:]
+        if position < len(self.turns):
+            self.tree.cut(position)
+            self._follow(position)
 
-    def _show_turns(self) -> None:
-        self.exchanges[:] = [Exchange(turn.question, turn.files, View.of(turn), turn) for turn in self.turns]
+    def _follow(self, position: int) -> None:
+        """Turns and exchanges from this position on are those of the tree."""
+        turns = self.tree.turns[position:]
+        if self.session is not None:
+            self.session.show(position, turns)
+        else:
+            self.turns[position:] = turns
+        kept = {id(turn) for turn in self.turns[:position]}
+        others = (at for at, one in enumerate(self.exchanges) if one.turn is not None and id(one.turn) not in kept)
+        self.exchanges[next(others, len(self.exchanges)) :] = _exchanges(turns)
+
+
+def _exchanges(turns: Sequence[Turn]) -> Iterator[Exchange]:
+    """What there is to see of turns that were written before."""
+    for turn, sentences in zip(turns, told(turns), strict=True):
+        view = View.of(turn)
+        view = replace(view, notices=(*view.notices, *sentences)) if sentences else view
+        yield Exchange(turn.question, turn.files, view, turn)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from operator import is_
 from time import monotonic
 
 from localspec import texts
@@ -24,7 +25,7 @@ from localspec.chat.comparison import (
 from localspec.chat.engine import Engine
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn
-from localspec.errors import LocalSpecError
+from localspec.errors import LocalSpecError, SettingsError
 from localspec.speculation.alternation import Way
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
@@ -66,7 +67,9 @@ class Measurement(AnswerWorker):
         self._library_name = library
         self.turn: Turn | None = None if question else self._chat.turns[-1]
         """the answer that is measured again"""
-        self._turns = [replace(turn) for turn in self._chat.turns]
+        self._system = self._chat.system
+        self._originals = list(self._chat.turns)
+        self._turns = [replace(turn) for turn in self._originals]
         asked = question or self._chat.turns[-1].question
         self.measured = Measured(kind, asked, activity=texts.MEASURE_WAITING)
         """what is known now; replaced, never changed"""
@@ -109,6 +112,8 @@ class Measurement(AnswerWorker):
     def _beside_plain(self, engine: Engine, library: Library) -> None:
         """Decode the last answer again by its method and by plain decoding, in turns."""
         turn = self._turns[-1]
+        if turn.edited:
+            raise SettingsError(texts.EDITED_NOT_MEASURED, texts.EDITED_NOT_MEASURED_ADVICE)
         options, known = as_made(turn, engine, self._options)
         whole = options.max_tokens
         options = replace(options, max_tokens=min(whole, LONGEST_BESIDE))
@@ -151,9 +156,13 @@ class Measurement(AnswerWorker):
     def _session(self, engine: Engine, library: Library) -> Session:
         """The chat's, where it is over this model and library, else one like it."""
         own = self._chat.session
-        if own is not None and own.engine is engine and own.library is library and len(own.turns) == len(self._turns):
+        if own is not None and own.engine is engine and own.library is library and self._is_same(own.turns):
             return own
-        return Session(engine, library, turns=self._turns)
+        return Session(engine, library, self._system, turns=self._turns)
+
+    def _is_same(self, turns: Sequence[Turn]) -> bool:
+        """Whether these are the turns that were shown when it began: another branch may be by now."""
+        return len(turns) == len(self._originals) and all(map(is_, turns, self._originals))
 
     def _follow(self, comparison: Comparison, options: ReplyOptions, most_seconds: float) -> Progress | None:
         """How it ended; None when it was stopped before."""

@@ -47,14 +47,15 @@ class ReplyTask(AnswerWorker):
         self._chat = conversation.chat
         self._asked = asked
         replaced = [one.turn for one in self._chat.exchanges[asked.instead_of :] if one.turn is not None]
-        self._instead_of = self._chat.turns.index(replaced[0]) if asked.instead_of is not None and replaced else None
-        """the turn whose place it takes"""
+        self._instead_of = self._chat.position(asked.instead_of) if asked.instead_of is not None and replaced else None
+        """position of the turn in whose place it is shown, as a sibling"""
         self._place = AnswerPlace.of(self._chat, asked)
         self.turn: Turn | None = None
         """the answer in the chat, once it is over and a word was written"""
         self._library_name = conversation.library
         self._options = options
-        last = self._chat.turns[-1] if asked.goes_on else None
+        last = self._chat.turns[-1] if asked.goes_on and self._chat.turns else None
+        self._length = len(last.reply_tokens) if last is not None else 0
         self._place.exchange.view = View(text=last.reply, thinking=last.thinking) if last is not None else View()
         self._problems: list[str] = []
         self._notices: list[str] = []
@@ -190,7 +191,7 @@ class ReplyTask(AnswerWorker):
         )
         chat = self._chat
         recording = Recording(
-            *(self._application.history, chat.identity, self._library_name, chat.turns),
+            *(self._application.history, chat.identity, self._library_name, chat.tree),
             instead_of=self._instead_of,
             goes_on=self._asked.goes_on,
             system=chat.system,
@@ -216,6 +217,8 @@ class ReplyTask(AnswerWorker):
         else:
             written = bool(turn.reply_tokens)
             self._notices, self._problems = turn.notices, turn.problems
+            if self._asked.goes_on and len(turn.reply_tokens) == self._length and not self.is_stopping:
+                self._notices = [*self._notices, texts.NOTHING_ADDED]
             self._publish(
                 state=turn.state,
                 text=turn.reply,

@@ -8,8 +8,9 @@ model's own template takes, run in `template_environment`; `reply_stream` tells 
 `token_probabilities` are those of tokens that are written. `context_usage` tells what fills the context. `comparison`
 answers one prompt with several methods. `answer_worker` is the thread that all of them run in, and stops them. `engine`
 is the loaded model, `methods` the choice of drafters, `library_setup` ties a library to both. `named_file` keeps
-sampling presets and `system_prompts` by name. `history` keeps chats while they are written, `transfer` exports and
-imports them, `standing` tells which cited documents are gone or changed.
+sampling presets and `system_prompts` by name. `turn_tree` is all turns of a chat, of which a path is shown. `history`
+keeps chats while they are written, `transfer` exports and imports them, `standing` tells which cited documents are gone
+or changed.
 
 Documents read whole stand in the message of the question that first wanted them. That turn is pinned: where the chat
 outgrows the context, the turns around it are left out and it stays, so that the prompt keeps its beginning and the

@@ -49,6 +49,11 @@ def citation(number: int, found: FoundPassage) -> Citation:
     return Citation(number, found.name, found.page, found.section, found.text, found.id, found.label)
 
 
+def marks(text: str) -> set[int]:
+    """The numbers that stand in brackets in a text, as marks of passages do."""
+    return {int(number) for number in _REFERENCE.findall(text)}
+
+
 def cited(answer: str, given: Sequence[Citation], question: str = "") -> list[Citation]:
     """The given passages that the answer's words rest on, best first, at most `MOST_CITATIONS`; none where it says
     something else, or that it does not know.
@@ -65,7 +70,7 @@ def cited(answer: str, given: Sequence[Citation], question: str = "") -> list[Ci
         sentences, asked = [[*asked]], {}
     passages = {candidate.number: _words(candidate.passage) for candidate in given}
     rarity = _rarity(passages.values())
-    named = {int(number) for number in _REFERENCE.findall(answer)}
+    named = marks(answer)
     runs = {run for sentence in sentences for run in _runs(sentence, asked)}
     supports: dict[int, float] = {}
     for number, held in passages.items():

@@ -13,10 +13,11 @@ from pathlib import Path
 from time import monotonic
 
 from localspec.chat.turn import Turn
+from localspec.chat.turn_tree import TurnNode, TurnTree
 from localspec.errors import LocalSpecError, StoreError
 from localspec.stores.conversations import Conversations
 from localspec.stores.deleted_chats import Kind
-from localspec.stores.stored_turns import PlainTurn, StoredConversation, StoredTurn
+from localspec.stores.stored_turns import NO_PARENT, PlainTurn, StoredTurn
 
 _logger = logging.getLogger(__name__)
 
@@ -78,6 +79,27 @@ class History:
         """Delete for good what was deleted; its traces on disk go in the background. Raises StoreError."""
         self.store.bin.purge(kind, number)
         threading.Thread(target=self._tidy, name="tidy", daemon=True).start()
+
+    def put(
+        self, conversation: int, library: str, tree: TurnTree, last: TurnNode, turn: StoredTurn, system: str
+    ) -> int:
+        """Write `turn` as that of the node `last`, which is shown now, and with it those of its tree that could not be
+        written when their time was, such as on a full disk. Conversation 0 is a new one. Returns its id. Raises
+        StoreError."""
+        store, others = self.store, [node for node in tree.nodes if node.number != last.number]
+        with store.together():
+            if not conversation:
+                first = tree.path[0].turn if tree.path and last.parent != NO_PARENT else turn
+                conversation = store.begin(title_of(first), library, system)
+            there = store.numbers(conversation)
+            missed = [node for node in others if node.number not in there or self.missed(node.turn)]
+            for node in missed:
+                store.put(conversation, node.number, node.turn.stored(), parent=node.parent)
+            store.put(conversation, last.number, turn, parent=last.parent, library=library)
+            if missed:  # each of them was new, but may have been hidden since
+                store.show(conversation, tree.shown(last))
+        self.catch_up(node.turn for node in missed)
+        return conversation
 
     def close(self) -> None:
         """Write what is pending, and close."""
@@ -161,46 +183,51 @@ class History:
 
 
 class Recording:
-    """One reply on its way into the store. No method raises: `History.problem` tells what could not be kept."""
+    """One reply on its way into its chat's tree and the store. No method raises: `History.problem` tells what could not
+    be kept."""
 
     def __init__(
         self,
         history: History,
         conversation: int,
         library: str,
-        turns: list[Turn],
+        tree: TurnTree,
         *,
         instead_of: int | None = None,
         goes_on: bool = False,
         system: str = "",
     ) -> None:
-        """Keeps the next reply of a conversation (0: it is not kept yet) that has these `turns` and this system prompt.
+        """Keeps the next reply of a conversation (0: it is not kept yet) that has this tree and this system prompt.
 
-        With its first word it takes the place of the turn at `instead_of` and of all after it; `goes_on`: of the last.
+        With its first word it becomes a sibling of the turn at `instead_of`, and is shown in its place; `goes_on`: it
+        is more of the last.
         """
         self.conversation = conversation
         """its id, 0 while there is none"""
         self._history = history
         self._library = library
         self._system = system
-        self._turns = turns
-        self._position = len(turns) - 1 if goes_on else len(turns) if instead_of is None else instead_of
+        self._tree = tree
+        self._position = len(tree.path) if instead_of is None else instead_of
         self._replaces = instead_of is not None
+        self._node = tree.path[-1] if goes_on else None
         self._begun = goes_on
         self._was_there = goes_on or self._replaces
         self._saved = -SAVE_SECONDS
 
     def note(self, turn: Turn) -> None:
         """The reply as far as it is. Cheap: most calls only look at the clock."""
+        if turn.reply_tokens:
+            self._place(turn)
         now = monotonic()
         if now - self._saved < SAVE_SECONDS or not self._history.is_open:
             return
         if self._begun:
             write = partial(self._write_on, turn.reply, list(turn.reply_tokens), turn.origins.pack())
             # What was thought lies among the details, which only a whole turn has.
-            self._history.later(self, partial(self._put, turn.stored()) if turn.thinking else write)
+            self._history.later(self, partial(self._put, turn, turn.stored()) if turn.thinking else write)
         elif not self._replaces or turn.reply_tokens:
-            write = partial(self._put, turn.stored())
+            write = partial(self._put, turn, turn.stored())
             # A question is on disk before the model reads it; nothing is decoded yet.
             if turn.reply_tokens:
                 self._history.later(self, write)
@@ -212,49 +239,39 @@ class Recording:
 
     def end(self, turn: Turn | None) -> str:
         """The whole turn, or None when not a word was written, which leaves no trace; returns why it failed, or ""."""
+        if turn is not None:
+            self._place(turn)
         if not self._history.is_open:
             return ""
         if turn is not None:
-            problem = self._history.now(self, partial(self._put, turn.stored()))
+            problem = self._history.now(self, partial(self._put, turn, turn.stored()))
             self._history.catch_up([turn])
             if problem:
                 self._history.miss(turn)
             return problem
         return self._history.now(self, self._take_back)
 
-    def _put(self, turn: StoredTurn) -> None:
-        store, conversation = self._history.store, self.conversation
-        with store.together():
-            if not conversation:
-                title = title_of(self._turns[0] if self._position else turn)
-                conversation = store.begin(title, self._library, self._system)
-            # Those that could not be written when their time was, such as on a full disk.
-            length = store.length(conversation)
-            missed = [
-                (position, earlier)
-                for position, earlier in enumerate(self._turns[: self._position])
-                if position >= length or self._history.missed(earlier)
-            ]
-            for position, earlier in missed:
-                store.put(conversation, position, earlier.stored())
-            store.put(conversation, self._position, turn, library=self._library, cut=True)
-        self.conversation = conversation
+    def _place(self, turn: Turn) -> TurnNode:
+        """Where it stands, from its first word on."""
+        if self._node is None:
+            self._node = self._tree.add(turn, self._position)
+        return self._node
+
+    def _put(self, turn: Turn, stored: StoredTurn) -> None:
+        node = self._node or self._tree.next(self._position, turn)
+        known = (self.conversation, self._library, self._tree, node)
+        self.conversation = self._history.put(*known, stored, self._system)
         self._begun = True
-        self._history.catch_up(earlier for _, earlier in missed)
 
     def _write_on(self, reply: str, tokens: Sequence[int], origins: bytes) -> None:
-        self._history.store.write_on(self.conversation, self._position, reply, tokens, origins)
+        if self._node is not None:
+            self._history.store.write_on(self.conversation, self._node.number, reply, tokens, origins)
 
     def _take_back(self) -> None:
         if self._begun and not self._was_there:
-            self._history.store.cut(self.conversation, self._position)
-            if self._position == 0:
+            self._history.store.remove(self.conversation, [self._tree.next_number])
+            if not self._tree.path:
                 self.conversation = 0
-
-
-def restored(conversation: StoredConversation) -> list[Turn]:
-    """The turns of a kept conversation, to go on with."""
-    return [Turn.of_stored(turn) for turn in conversation.turns]
 
 
 def title_of(turn: PlainTurn) -> str:

@@ -153,7 +153,7 @@ class PromptBuilder:
         return prompt
 
     def cut(self, turns: int) -> None:
-        """All but the first `turns` turns were taken back."""
+        """All but the first `turns` turns were taken back, or are others now."""
         if self.selection.forgotten >= turns:
             self.selection.forgotten = 0
         if self.selection.pinned >= turns:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from localspec import texts
 from localspec.chat.answer import answer, ending
 from localspec.chat.engine import Engine
 from localspec.chat.material import PLAIN_SYSTEM
@@ -16,7 +17,7 @@ from localspec.chat.prompt_builder import PromptBuilder
 from localspec.chat.sampling_defaults import against_loops
 from localspec.chat.template import Message
 from localspec.chat.token_probabilities import ProbabilityRecorder
-from localspec.chat.turn import MadeWith, ReplyOptions, Turn, Update
+from localspec.chat.turn import CUT, EDITED, MadeWith, ReplyOptions, Turn, Update
 from localspec.errors import ContextTooLongError, SettingsError
 from localspec.models.llama import StopSignal
 from localspec.speculation.metrics import ReplyMetrics
@@ -47,8 +48,7 @@ class Session:
         self.engine = engine
         self.library = library
         self.turns: list[Turn] = turns if turns is not None else []
-        for turn in self.turns:
-            _adopt(turn, engine)
+        self.adopt(self.turns)
         self.prompts = PromptBuilder(engine, library, system, self.turns)
 
     @property
@@ -91,18 +91,19 @@ class Session:
     def go_on(
         self, options: ReplyOptions | None = None, *, stop: StopSignal | None = None
     ) -> Generator[Update, None, None]:
-        """Write on at the last answer, which was cut. Closing the iterator early keeps the text so far; so does `stop`.
+        """Write on where the last answer ends. Closing the iterator early keeps the text so far; so does `stop`.
 
         The figures are those of the new part until it is done, then those of the whole answer. Raises LocalSpecError,
-        SettingsError when there is no answer that was cut. Without another word, the answer then is as it was.
+        SettingsError when there is no answer that can be gone on with. Without another word, the answer then is as it
+        was: the model may have nothing to add to one that it had ended.
         """
         options = options or ReplyOptions()
-        if not self.turns or not self.turns[-1].is_cut:
-            raise SettingsError("There is no answer that was cut short.", "Ask a question.")
+        if not self.turns or not self.turns[-1].can_go_on:
+            raise SettingsError(texts.NOTHING_TO_CONTINUE, texts.NOTHING_TO_CONTINUE_ADVICE)
         turn = self.turns[-1]
         options = settled(options, self.engine, turn.question)
         selection, count, begun = self.prompts.selection.copy(), len(turn.reply_tokens), False
-        before = turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with, turn.window
+        before = turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with, turn.window, turn.citations
         earlier = ReplyMetrics(plain_seconds=turn.metrics.plain_seconds)
         earlier.merge(turn.metrics)
         with self.engine.turn(stop):
@@ -110,25 +111,37 @@ class Session:
                 prompt = self.prompts.compose_on(options)
                 turn.notices = [notice for notice in turn.notices if notice != ending(turn)]
                 turn.finish, turn.method, begun = "", options.method, True
-                turn.made_with = self._made_on(turn.made_with, options)
+                turn.made_with = self._made_on(turn.made_with if before[0] in CUT else None, options)
                 turn.metrics = ReplyMetrics()
                 yield from self._answer(prompt, turn, options, earlier)
             finally:
-                if not (begun and turn.finish) and len(turn.reply_tokens) == count:
-                    turn.finish, turn.notices, turn.metrics, turn.method, turn.made_with, turn.window = before
+                ended_again = begun and turn.finish and before[0] not in ("end", EDITED)
+                if not ended_again and len(turn.reply_tokens) == count:
+                    turn.finish, turn.notices, turn.metrics, turn.method = before[:4]
+                    turn.made_with, turn.window, turn.citations = before[4:]
                     self.prompts.selection = selection
                 self.prompts.refresh()
 
     def cut(self, turns: int) -> None:
         """Take back all but the first `turns` turns."""
-        del self.turns[turns:]
-        self.prompts.cut(turns)
+        self.show(turns, ())
+
+    def show(self, position: int, turns: Sequence[Turn]) -> None:
+        """Go on from these turns, of this model, instead of those from this position on."""
+        self.turns[position:] = turns
+        self.prompts.cut(position)
+
+    def adopt(self, turns: Iterable[Turn]) -> None:
+        """Make turns of which `show` may be given some the model's."""
+        for turn in turns:
+            _adopt(turn, self.engine)
 
     def _answer(
         self, prompt: NDArray[np.int32], turn: Turn, options: ReplyOptions, earlier: ReplyMetrics | None = None
     ) -> Iterator[Update]:
         engine, library = self.engine, self.library
-        learner = library if self.learns and library is not None and library.replies.learns else None
+        learns = self.learns and not turn.edited
+        learner = library if learns and library is not None and library.replies.learns else None
         planned = plan(sources_of(engine, library), options.method, options.sizing, options.rows)
         return answer(engine, prompt, turn, options, planned, learner=learner, earlier=earlier)
 

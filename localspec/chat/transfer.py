@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,11 +18,21 @@ from localspec.chat.methods import METHODS
 from localspec.chat.origins import Origins
 from localspec.chat.report import told_factor
 from localspec.chat.standing import told
-from localspec.chat.turn import CUT, LOOP
+from localspec.chat.turn import CUT, EDITED, LOOP
 from localspec.errors import ChatFileError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores import stored_turns
-from localspec.stores.stored_turns import FIELDS, Citation, StoredConversation, StoredField, StoredTurn
+from localspec.stores.stored_turns import (
+    FIELDS,
+    NO_PARENT,
+    Citation,
+    StoredConversation,
+    StoredField,
+    StoredNode,
+    StoredTurn,
+    citations_of,
+    shown_path,
+)
 
 FORMAT = "localspec-chats"
 VERSION = 1
@@ -33,6 +44,7 @@ MOST_TURNS = 100_000
 LONGEST_TEXT = 4_000_000
 """characters"""
 _SHORT = 1_000
+_HIGHEST = 10**9  # number of a turn
 _MOST_ITEMS = 10_000
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(\+00:00|Z)")
 _ADVICE = "Choose a file that LocalSpec exported as JSON. Nothing was imported."
@@ -94,17 +106,33 @@ def _conversation(kept: StoredConversation) -> dict[str, Any]:
         "created": kept.created,
         "changed": kept.changed,
         "turns": [_turn(turn) for turn in kept.turns],
-        "citations": [
-            {
-                "number": one.number,
-                "file": one.file,
-                "page": one.page,
-                **({"label": one.label} if one.label else {}),
-                "section": one.section,
-                "passage": one.passage,
-            }
-            for one in kept.citations
-        ],
+        "citations": [_cited(one) for one in kept.citations],
+        **(_branches(kept) if kept.nodes else {}),
+    }
+
+
+def _branches(kept: StoredConversation) -> dict[str, Any]:
+    """The numbers of the turns that are shown, and the hidden ones, each with the passages that only it knows."""
+    path, common = shown_path(kept.nodes), kept.citations
+    numbers = [node.number for node in path]
+    hidden = []
+    for node in kept.nodes:
+        if node.number not in numbers:
+            own = [_cited(one) for one in citations_of([node.turn]) if one not in common]
+            place = {"number": node.number, "parent": node.parent, "shown": node.shown}
+            hidden.append({**place, **_turn(node.turn), **({"citations": own} if own else {})})
+    return {"numbers": numbers, "hidden": hidden}
+
+
+def _cited(one: Citation) -> dict[str, Any]:
+    label = {"label": one.label} if one.label else {}
+    return {
+        "number": one.number,
+        "file": one.file,
+        "page": one.page,
+        **label,
+        "section": one.section,
+        "passage": one.passage,
     }
 
 
@@ -112,7 +140,7 @@ def _turn(turn: StoredTurn) -> dict[str, object]:
     record = {each.label: _exported(each, turn) for each in FIELDS if each.exported}
     said_already = {"sent": turn.question, "thinking": ""}
     for each in FIELDS:
-        if each.optional and record[each.label] in (said_already.get(each.label), "", [], {}):
+        if each.optional and record[each.label] in (said_already.get(each.label), "", [], {}, False):
             del record[each.label]
     origins = {"origins": record.pop("origins")} if "origins" in record else {}
     return {**record, "figures": _figures(turn), **origins}
@@ -159,7 +187,7 @@ def _markdown(kept: StoredConversation) -> str:
 
 def _timings(turn: StoredTurn) -> str:
     metrics = _metrics(turn)
-    if not metrics.steps or turn.finish == LOOP:
+    if not metrics.steps or turn.finish == LOOP or turn.edited:
         return ""
     label = METHODS[turn.method].label if turn.method in METHODS else turn.method
     factor = told_factor(metrics)
@@ -180,7 +208,22 @@ def _timings(turn: StoredTurn) -> str:
 def _read(entry: object, where: str) -> StoredConversation:
     if not isinstance(entry, dict):
         _refuse(f"{where} is no object")
-    turns = _items(entry, "turns", where, MOST_TURNS)
+    listed = _items(entry, "turns", where, MOST_TURNS)
+    citations = _read_citations(entry, where)
+    turns = [_read_turn(one, f"{where}, question {number}", citations) for number, one in enumerate(listed, start=1)]
+    return StoredConversation.of_nodes(
+        _text(entry, "title", where, _SHORT),
+        _text(entry, "library", where, _SHORT, optional=True),
+        _read_nodes(entry, where, turns, citations),
+        _date(entry, "created", where),
+        _date(entry, "changed", where),
+        _text(entry, "system", where, LONGEST_TEXT, optional=True),
+        _flag(entry, "pinned", where),
+        _text(entry, "folder", where, _SHORT, optional=True),
+    )
+
+
+def _read_citations(entry: Mapping[str, Any], where: str) -> dict[int, Citation]:
     listed = _items(entry, "citations", where, _MOST_ITEMS, optional=True)
     citations: dict[int, Citation] = {}
     for number, one in enumerate(listed, start=1):
@@ -188,16 +231,46 @@ def _read(entry: object, where: str) -> StoredConversation:
         citations[citation.number] = citation
     if len(citations) < len(listed):
         _refuse(f"{where} has two citations of one number")
-    return StoredConversation(
-        _text(entry, "title", where, _SHORT),
-        _text(entry, "library", where, _SHORT, optional=True),
-        tuple(_read_turn(one, f"{where}, question {number}", citations) for number, one in enumerate(turns, start=1)),
-        _date(entry, "created", where),
-        _date(entry, "changed", where),
-        _text(entry, "system", where, LONGEST_TEXT, optional=True),
-        _flag(entry, "pinned", where),
-        _text(entry, "folder", where, _SHORT, optional=True),
-    )
+    return citations
+
+
+def _read_nodes(
+    entry: Mapping[str, Any], where: str, turns: Sequence[StoredTurn], citations: Mapping[int, Citation]
+) -> list[StoredNode]:
+    """The tree that the shown turns make with the hidden ones, whose parents have lower numbers."""
+    hidden = _items(entry, "hidden", where, MOST_TURNS, optional=True)
+    numbers = _items(entry, "numbers", where, MOST_TURNS, optional=True) or list(range(len(turns)))
+    if len(numbers) != len(turns) or not all(_is_whole(number, 0, _HIGHEST) for number in numbers):
+        _refuse(f"{where}: “numbers” must be one for each of “turns”")
+    parents = [NO_PARENT, *numbers]
+    nodes = [StoredNode(*place) for place in zip(numbers, parents, turns, strict=False)]
+    for count, one in enumerate(hidden, start=1):
+        named = f"{where}, hidden question {count}"
+        turn = _read_turn(one, named, {**citations, **_read_citations(one if isinstance(one, dict) else {}, named)})
+        number, parent, shown = one.get("number"), one.get("parent"), one.get("shown")
+        if not (_is_whole(number, 0, _HIGHEST) and _is_whole(parent, NO_PARENT, _HIGHEST) and isinstance(shown, bool)):
+            _refuse(f"{named} has no place")
+        nodes.append(StoredNode(number, parent, turn, shown))
+    return _ordered(nodes, parents[-1] if turns else NO_PARENT, where)
+
+
+def _ordered(nodes: list[StoredNode], last: int, where: str) -> list[StoredNode]:
+    """The nodes by number, one of each siblings shown. Refuses those that are no tree, or whose shown path does not end
+    with the node `last`."""
+    nodes = sorted(nodes, key=lambda node: node.number)
+    known = {NO_PARENT}
+    for node in nodes:
+        if node.number in known or node.parent not in known:
+            _refuse(f"{where}: the numbers of its questions make no tree")
+        known.add(node.number)
+    path = shown_path(nodes)
+    if (path[-1].number if path else NO_PARENT) != last:
+        _refuse(f"{where}: other questions are shown than those in “turns”")
+    chosen: dict[int, int] = {}
+    for node in nodes:
+        if node.shown or node.parent not in chosen:
+            chosen[node.parent] = node.number
+    return [replace(node, shown=chosen[node.parent] == node.number) for node in nodes]
 
 
 def _read_turn(entry: object, where: str, citations: Mapping[int, Citation]) -> StoredTurn:
@@ -211,7 +284,7 @@ def _read_turn(entry: object, where: str, citations: Mapping[int, Citation]) -> 
         _refuse(f"{where}: {error}")
     turn = StoredTurn(**values)
     turn.content = turn.content or turn.question
-    if turn.finish not in ("", "end", LOOP, *CUT):
+    if turn.finish not in ("", "end", LOOP, EDITED, *CUT):
         _refuse(f"{where}: “finish” says something unknown")
     return turn
 
@@ -228,6 +301,8 @@ def _read_field(entry: Mapping[str, Any], each: StoredField, where: str, citatio
         return each.many(_texts(entry, each.label, where))
     if each.kind is stored_turns.CITATIONS:
         return each.many(citations[number] for number in _numbers(entry, each.label, where, citations))
+    if each.kind is stored_turns.FLAG:
+        return _flag(entry, each.label, where)
     if each.kind is stored_turns.PACKED:
         return Origins.of_record(entry.get(each.label, [])).pack()
     return _read_record(entry, each.label, where)
@@ -265,6 +340,13 @@ def _text(entry: Mapping[str, Any], name: str, where: str, longest: int, *, opti
     return value
 
 
+def _flag(entry: Mapping[str, Any], name: str, where: str) -> bool:
+    value = entry.get(name, False)
+    if not isinstance(value, bool):
+        _refuse(f"{where}: “{name}” must be true or false")
+    return value
+
+
 def _texts(entry: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
     values = _items(entry, name, where, _MOST_ITEMS, optional=True)
     if not all(isinstance(value, str) and len(value) <= LONGEST_TEXT for value in values):
@@ -285,13 +367,6 @@ def _items(entry: Mapping[str, Any], name: str, where: str, most: int, *, option
         _refuse(f"{where}: “{name}” must be a list")
     if len(value) > most:
         _refuse(f"{where}: “{name}” has more than {most:,} entries")
-    return value
-
-
-def _flag(entry: Mapping[str, Any], name: str, where: str) -> bool:
-    value = entry.get(name, False)
-    if not isinstance(value, bool):
-        _refuse(f"{where}: “{name}” must be true or false")
     return value
 
 

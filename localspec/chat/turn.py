@@ -24,6 +24,8 @@ CUT = ("length", "context", "stopped", "interrupted")
 """How an answer ends that can be gone on with."""
 LOOP = "loop"
 """How an answer ends that began to repeat itself: it is not gone on with, not learnt from, and no measure of speed."""
+EDITED = "edited"
+"""How an answer ends that a person wrote, or rewrote."""
 
 DOCUMENT_USES = ("auto", "always", "none")
 """Whether a question is answered from documents; see `ReplyOptions.documents`."""
@@ -110,6 +112,17 @@ class Turn(PlainTurn):
         return self.finish in CUT
 
     @property
+    def can_go_on(self) -> bool:
+        """True when the model can write on where the answer ends: unless it is being written, or ran in circles."""
+        return self.is_cut or (self.finish in ("end", EDITED) and bool(self.reply))
+
+    @property
+    def is_measure(self) -> bool:
+        """True where its figures say how fast answers are: one that ran in circles is fast, and a person's is not the
+        model's."""
+        return not (self.looped or self.edited)
+
+    @property
     def looped(self) -> bool:
         """True when it was ended because it repeated itself."""
         return self.finish == LOOP
@@ -121,7 +134,7 @@ class Turn(PlainTurn):
     @property
     def state(self) -> str:
         """How it stands, for styles and words about it: "done", "looped" or "stopped"."""
-        return "looped" if self.looped else "done" if self.finish in ("end", "length", "context") else "stopped"
+        return "looped" if self.looped else "done" if self.finish in ("end", "length", "context", EDITED) else "stopped"
 
 
 @dataclass(frozen=True, slots=True)

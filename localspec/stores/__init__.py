@@ -5,8 +5,9 @@
 - `documents/` is what a person added, `ngrams/` and `states/` what drafts are looked up in, `ingestion/` the work that
   leads from one to the other.
 - `replies` are answers of the model that were learnt for drafts. `conversations` are the chats, with `stored_turns` (a
-  turn as it is kept, shown and exported, and the tables), `chat_words` (how they are searched), `chat_folders` and
-  `deleted_chats` (what can be taken back).
+  turn as it is kept, shown and exported, and the tables), `turn_rows` (turns as a tree: parents, siblings, which is
+  shown), `chat_words` (how they are searched, hidden branches too), `chat_folders` and `deleted_chats` (what can be
+  taken back).
 - `languages` tells the language of a text and has its stop words and stems, `words` what search takes for words.
 - `database` opens SQLite, `vectors` is the only importer of hnswlib, `background` a thread that works
   beside the page.

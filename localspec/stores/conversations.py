@@ -7,7 +7,7 @@ Texts are kept as they are, but for lone surrogates, which no file can hold.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,12 +17,12 @@ from sqlite_utils import Database
 
 from localspec.errors import DamagedStoreError, LibraryInUseError, StoreError
 from localspec.locks import try_lock
-from localspec.stores import stored_turns
+from localspec.stores import stored_turns, turn_rows
 from localspec.stores.chat_folders import CHAT_FOLDER_MIGRATIONS, ChatFolders, folder_name, folder_of
 from localspec.stores.chat_words import CHAT_WORD_MIGRATIONS, MARK, UNMARK, beginning_query, snippet, store_chat_words
 from localspec.stores.database import StoreDatabase, mapped_errors
 from localspec.stores.deleted_chats import DeletedChats
-from localspec.stores.stored_turns import Citation, StoredConversation, StoredTurn, utc_now, writable
+from localspec.stores.stored_turns import StoredConversation, StoredTurn, utc_now, writable
 from localspec.stores.words import normalized
 
 _logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class Conversations:
         """Those that hold every word of `text` in their title, or in one question with its answer: titles first, then
         the one that changed last. The last word may only have begun; what is no word is looked for as it stands. There
         are at most `limit`, those with the newest questions. No text raises anything."""
-        wanted = writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
+        wanted = _wanted(text)
         if not wanted:
             return self.newest(limit)
         words = normalized(wanted).split()
@@ -128,24 +128,34 @@ class Conversations:
             ]
             result = []
             for info in hits[:limit]:
-                excerpt = ""
                 if info.id in found:
                     row = connection.execute(
                         "SELECT question || char(10) || reply FROM turns WHERE id = ?", [found[info.id]]
                     ).fetchone()
                     where = snippet if by_words else _excerpt
-                    excerpt = where(row[0], wanted) if row else ""
-                result.append(replace(info, snippet=excerpt))
+                    info = replace(info, snippet=where(row[0], wanted)) if row else info
+                result.append(info)
         return result
 
-    def length(self, conversation: int) -> int:
-        """How many turns it has, those included that are being written `together` with others."""
+    def found(self, conversation: int, text: str) -> list[int]:
+        """Numbers of its turns in which `search` finds this, hidden ones too, the newest first."""
+        wanted = _wanted(text)
+        if not wanted:
+            return []
+        store_chat_words(self._database)
+        query = beginning_query(wanted)
+        rows = self._database.rows(_MATCHING_IN, [query, conversation]) if query else []
+        rows = rows or self._database.rows(_CONTAINING_IN, [wanted, wanted, conversation])
+        return [row[0] for row in rows]
+
+    def numbers(self, conversation: int) -> set[int]:
+        """Those of its turns, of those too that are being written `together` with others."""
         with self._database.write() as database:
-            row = database.execute("SELECT count(*) FROM turns WHERE conversation = ?", [conversation]).fetchone()
-        return int(row[0])
+            rows = database.execute("SELECT number FROM turns WHERE conversation = ?", [conversation]).fetchall()
+        return {row[0] for row in rows}
 
     def load(self, conversation: int) -> StoredConversation:
-        """A whole conversation. Raises StoreError when there is none of this id."""
+        """A whole conversation, with its hidden turns. Raises StoreError when there is none of this id."""
         with self._database.read() as connection:
             # One transaction, so that all of it is of the same moment.
             connection.execute("BEGIN")
@@ -155,26 +165,15 @@ class Conversations:
                     f" {_IN_FOLDERS} WHERE conversations.id = ? AND conversations.deleted IS NULL",
                     [conversation],
                 ).fetchone()
-                turns = connection.execute(
-                    f"SELECT {', '.join(stored_turns.COLUMNS)} FROM turns WHERE conversation = ? ORDER BY position",
-                    [conversation],
-                ).fetchall()
-                cited = connection.execute(
-                    "SELECT number, file, page, section, passage, source, label FROM citations WHERE conversation = ?"
-                    " ORDER BY number",
-                    [conversation],
-                ).fetchall()
+                if head is None:
+                    raise _gone()
+                nodes = turn_rows.read(connection, conversation)
+            except (ValueError, TypeError, KeyError) as error:
+                raise DamagedStoreError(f"The chat “{head[0]}” is damaged ({error}).", "Delete it.") from error
             finally:
                 connection.execute("COMMIT")
-        if head is None:
-            raise _gone()
         title, library, created, changed, system, pinned, folder = head
-        try:
-            citations = {row[0]: Citation(*row) for row in cited}
-            kept = tuple(stored_turns.of_row(row, citations) for row in turns)
-        except (ValueError, TypeError, KeyError) as error:
-            raise DamagedStoreError(f"The chat “{title}” is damaged ({error}).", "Delete it.") from error
-        return StoredConversation(title, library, kept, created, changed, system, bool(pinned), folder)
+        return StoredConversation.of_nodes(title, library, nodes, created, changed, system, bool(pinned), folder)
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -190,11 +189,11 @@ class Conversations:
             return _begin(database, StoredConversation(title, library, (), system=system))
 
     def put(
-        self, conversation: int, position: int, turn: StoredTurn, *, library: str | None = None, cut: bool = False
+        self, conversation: int, number: int, turn: StoredTurn, *, parent: int | None = None, library: str | None = None
     ) -> None:
-        """Write the turn at `position`, with the passages it was given; with `cut` those after it go. `library` is the
-        one that the conversation is held over from now on. Raises StoreError when the conversation is not there any
-        more."""
+        """Write the turn of this `number`, with the passages it was given. A new one is shown in its place, behind the
+        turn `parent` (None: the one numbered before it). `library` is the one that the conversation is held over from
+        now on. Raises StoreError when the conversation is not there any more."""
         with self._changing() as database:
             updated = database.execute(
                 "UPDATE conversations SET changed = ?, library = coalesce(?, library) WHERE id = ?",
@@ -202,27 +201,30 @@ class Conversations:
             ).rowcount
             if not updated:
                 raise _gone()
-            if cut:
-                _cut(database, conversation, position + 1)
-            _put(database, conversation, position, turn)
+            turn_rows.put(database, conversation, number, number - 1 if parent is None else parent, turn)
 
     def write_on(
-        self, conversation: int, position: int, reply: str, tokens: Sequence[int], origins: bytes | None = None
+        self, conversation: int, number: int, reply: str, tokens: Sequence[int], origins: bytes | None = None
     ) -> None:
-        """The answer at `position` as far as it is written; nothing where that turn is gone."""
+        """The answer of the turn `number` as far as it is written; nothing where that turn is gone."""
         self._database.change(
             "UPDATE turns SET reply = ?, tokens = ?, origins = coalesce(?, origins)"
-            " WHERE conversation = ? AND position = ?",
-            [stored_turns.TEXT.pack(reply), stored_turns.TOKENS.pack(tokens), origins, conversation, position],
+            " WHERE conversation = ? AND number = ?",
+            [stored_turns.TEXT.pack(reply), stored_turns.TOKENS.pack(tokens), origins, conversation, number],
         )
 
-    def cut(self, conversation: int, turns: int) -> None:
-        """Keep the first `turns` turns only; without any, the conversation goes."""
+    def show(self, conversation: int, numbers: Iterable[int]) -> None:
+        """Show these turns in place of their siblings. It does not become the newest by that."""
+        with self._database.write() as database:
+            turn_rows.show(database, conversation, numbers)
+
+    def remove(self, conversation: int, numbers: Collection[int]) -> None:
+        """Delete these turns, among which all must be that follow them; without any turn, the conversation goes."""
         with self._changing() as database:
-            if turns < 1:
-                database.execute("DELETE FROM conversations WHERE id = ?", [conversation])
-            else:
-                _cut(database, conversation, turns)
+            turn_rows.remove(database, conversation, numbers)
+            database.execute(
+                "DELETE FROM conversations WHERE id = ? AND id NOT IN (SELECT conversation FROM turns)", [conversation]
+            )
 
     def rename(self, conversation: int, title: str) -> None:
         """Give it another title, on one line; an empty one changes nothing."""
@@ -261,8 +263,9 @@ class Conversations:
         with self._changing() as database:
             for kept in conversations:
                 identity = _begin(database, kept)
-                for position, turn in enumerate(kept.turns):
-                    _put(database, identity, position, turn)
+                for node in kept.tree:
+                    turn_rows.put(database, identity, node.number, node.parent, node.turn)
+                turn_rows.show(database, identity, (node.number for node in kept.nodes if node.shown))
                 added += 1
         return added
 
@@ -300,6 +303,18 @@ _CONTAINING = (
     "SELECT conversation, max(id) FROM turns WHERE (instr(question, ?) OR instr(reply, ?))"
     f" AND conversation NOT IN {_GONE} GROUP BY conversation"
 )
+_MATCHING_IN = (
+    "SELECT number FROM words JOIN turns ON turns.id = words.rowid WHERE words MATCH ? AND conversation = ?"
+    " ORDER BY words.rowid DESC"
+)
+_CONTAINING_IN = (
+    "SELECT number FROM turns WHERE (instr(question, ?) OR instr(reply, ?)) AND conversation = ? ORDER BY id DESC"
+)
+
+
+def _wanted(text: str) -> str:
+    """What is looked for."""
+    return writable(text)[:QUERY_CHARACTERS].replace("\0", " ").strip()
 
 
 def one_line(text: str) -> str:
@@ -309,7 +324,8 @@ def one_line(text: str) -> str:
 
 
 def _open(path: Path) -> StoreDatabase:
-    migrations = (*stored_turns.CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS, *CHAT_FOLDER_MIGRATIONS)
+    chats = (*stored_turns.CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS)
+    migrations = (*chats, *CHAT_FOLDER_MIGRATIONS, *turn_rows.BRANCH_MIGRATIONS)
     return StoreDatabase(path, migrations, if_damaged=_IF_DAMAGED, if_newer=_IF_NEWER)
 
 
@@ -338,34 +354,6 @@ def _begin(database: Database, kept: StoredConversation) -> int:
     ).lastrowid
     assert identity is not None
     return identity
-
-
-def _put(database: Database, conversation: int, position: int, turn: StoredTurn) -> None:
-    names = ("conversation", "position", *stored_turns.COLUMNS)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in stored_turns.COLUMNS)
-    database.execute(
-        f"INSERT INTO turns ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-        f" ON CONFLICT (conversation, position) DO UPDATE SET {changes}",
-        [conversation, position, *stored_turns.as_row(turn)],
-    )
-    # A turn that took another's place was given other passages.
-    database.execute("DELETE FROM citations WHERE conversation = ? AND position = ?", [conversation, position])
-    for made in turn.given:
-        database.execute(
-            "INSERT OR IGNORE INTO citations"
-            " (conversation, number, position, source, file, page, section, passage, label)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                *(conversation, made.number, position, made.source),
-                *(writable(made.file), made.page, writable(made.section), writable(made.passage)),
-                writable(made.label),
-            ],
-        )
-
-
-def _cut(database: Database, conversation: int, turns: int) -> None:
-    for table in ("turns", "citations"):
-        database.execute(f"DELETE FROM {table} WHERE conversation = ? AND position >= ?", [conversation, turns])
 
 
 def _excerpt(text: str, wanted: str) -> str:

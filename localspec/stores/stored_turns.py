@@ -19,6 +19,8 @@ from localspec import texts
 from localspec.stores.database import Migration
 
 _TOKENS = np.dtype("<i4")
+NO_PARENT = -1
+"""In place of a parent's number, of a turn that begins its conversation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ TIME = Kind("time")  # ISO 8601, UTC
 TEXTS = Kind("texts", list)
 NUMBERS = Kind("numbers", list)
 NUMBER = Kind("number")
+FLAG = Kind("flag")  # true or false
 CITATIONS = Kind("citations", lambda cited: [one.number for one in cited])
 """By their numbers; the passages themselves lie in a table of their own."""
 TOKENS = Kind("tokens", _pack_tokens, _unpack_tokens)  # ids, int32 little-endian
@@ -119,8 +122,8 @@ class PlainTurn:
     asked: str = field(default="", metadata=_kept(TIME, "asked", "asked"))  # ISO 8601, UTC
     method: str = field(default="", metadata=_kept(NAME, "method", "method"))
     finish: str = field(default="", metadata=_kept(NAME, "finish", "finish"))
-    """"end", "length", "context", "loop" (it repeated itself), "stopped", "interrupted" (the program ended), or
-    "" while it is being written, and on disk for good when that was broken off"""
+    """"end", "length", "context", "loop" (it repeated itself), "stopped", "interrupted" (the program ended), "edited"
+    (a person wrote it), or "" while it is being written, and on disk for good when that was broken off"""
     files: tuple[str, ...] = field(default=(), metadata=_kept(TEXTS, "files"))
     """names of the documents that came with the question"""
     notices: list[str] = field(default_factory=list, metadata=_kept(TEXTS, "notices", many=list))
@@ -137,6 +140,8 @@ class PlainTurn:
     """what the model thought before the reply; no part of it"""
     thinking_tokens: int = field(default=0, metadata=_kept(NUMBER, "thinking_tokens", exported=False))
     """how many of the first `reply_tokens` are no part of the reply"""
+    edited: bool = field(default=False, metadata=_kept(FLAG, "edited", optional=True))
+    """whether a person wrote the reply, or its beginning"""
 
     @property
     def is_answered(self) -> bool:
@@ -172,23 +177,75 @@ COLUMNS: tuple[str, ...] = (*(each.column for each in FIELDS if each.column), "d
 
 
 @dataclass(frozen=True, slots=True)
+class StoredNode:
+    """A turn in the tree of its conversation."""
+
+    number: int  # its own in the conversation, from 0; higher than its parent's
+    parent: int  # number of the turn before it, `NO_PARENT` where it begins the conversation
+    turn: StoredTurn
+    shown: bool = True  # whether it is the one of its siblings that is shown
+
+
+@dataclass(frozen=True, slots=True)
 class StoredConversation:
     """A whole conversation."""
 
     title: str
     library: str  # name of the library it was held over
-    turns: tuple[StoredTurn, ...]
+    turns: tuple[StoredTurn, ...]  # those that are shown
     created: str = ""
     changed: str = ""  # ISO 8601, UTC
     system: str = ""  # the person's own system prompt; "" where there is none
     pinned: bool = False
     folder: str = ""  # name of the folder it lies in; "" for none
+    nodes: tuple[StoredNode, ...] = ()
+    """all turns by number, hidden ones too; () where `turns` are all, numbered from 0"""
+
+    @classmethod
+    def of_nodes(
+        cls,
+        title: str,
+        library: str,
+        nodes: Sequence[StoredNode],
+        created: str = "",
+        changed: str = "",
+        system: str = "",
+        pinned: bool = False,
+        folder: str = "",
+    ) -> StoredConversation:
+        """The conversation that has these turns, by number."""
+        path = shown_path(nodes)
+        is_line = [node.number for node in path] == list(range(len(nodes)))
+        turns, tree = tuple(node.turn for node in path), () if is_line else tuple(nodes)
+        return cls(title, library, turns, created, changed, system, pinned, folder, tree)
+
+    @property
+    def tree(self) -> tuple[StoredNode, ...]:
+        """All turns by number."""
+        return self.nodes or tuple(StoredNode(number, number - 1, turn) for number, turn in enumerate(self.turns))
 
     @property
     def citations(self) -> list[Citation]:
-        """All passages that its turns name, by number."""
-        named = {one.number: one for turn in self.turns for one in (*turn.citations, *turn.given)}
-        return [named[number] for number in sorted(named)]
+        """All passages that its shown turns name, by number."""
+        return citations_of(self.turns)
+
+
+def citations_of(turns: Iterable[PlainTurn]) -> list[Citation]:
+    """All passages that the turns of one path name, by number."""
+    named = {one.number: one for turn in turns for one in (*turn.citations, *turn.given)}
+    return [named[number] for number in sorted(named)]
+
+
+def shown_path(nodes: Iterable[StoredNode]) -> list[StoredNode]:
+    """The turns that are shown, from the first; where none of some siblings is marked as shown, the first of them."""
+    chosen: dict[int, StoredNode] = {}
+    for node in nodes:
+        if node.shown or node.parent not in chosen:
+            chosen[node.parent] = node
+    path: list[StoredNode] = []
+    while (number := path[-1].number if path else NO_PARENT) in chosen:
+        path.append(chosen[number])
+    return path
 
 
 def plain(turn: PlainTurn) -> dict[str, Any]:

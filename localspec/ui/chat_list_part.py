@@ -9,6 +9,7 @@ from typing import cast
 import gradio as gr
 
 from localspec import texts
+from localspec.application.branching import show_found
 from localspec.application.chats import Chat
 from localspec.application.conversation import Conversation
 from localspec.application.list_states import CHATS_LISTED, DELETED_LISTED
@@ -87,6 +88,8 @@ class ChatListPart(Part):
     def open(self, conversation: Conversation, about: str) -> Updates:
         """Show a chat, with its library."""
         chat = self.application.chats.get(identity(about))
+        if conversation.listed.query and chat.is_idle:
+            show_found(self.application, chat, conversation.listed.query)
         conversation.listed.settle()
         if conversation.editing is not None:
             conversation.put_into_entry("", replaces=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import gradio as gr
 from localspec import texts
 from localspec.application.asking import Asked
 from localspec.application.attached_files import Attachment, attached, usable
+from localspec.application.branching import take_back
 from localspec.application.chats import Chat
 from localspec.application.conversation import Conversation
 from localspec.application.replying import ReplyTask
@@ -34,7 +34,6 @@ class ChatPart(Part):
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
         self.updates = updates
-        self._beginning = threading.Lock()
 
     def build_new(self) -> None:
         """The button in the heading."""
@@ -122,12 +121,12 @@ class ChatPart(Part):
         """Take the last question back, with its answer: it stands in the entry again."""
         conversation = self.conversation(request)
         with warned("answer"):
-            with self._beginning:
+            with conversation.chat.lock:
                 chat = _idle(conversation)
                 if not chat.exchanges:
                     raise SettingsError(texts.NOTHING_TO_UNDO)
                 question = chat.exchanges[-1].question
-                self._cut(chat, len(chat.exchanges) - 1)
+                take_back(self.application, chat, len(chat.exchanges) - 1)
             conversation.editing = None
             conversation.put_into_entry(question, replaces=True)
         return self.updates.all(conversation, REPLY_PARTS)
@@ -188,7 +187,7 @@ class ChatPart(Part):
         options = with_seed(reply_options(*settings, library=conversation.library))
         if (asked.attached or asked.names) and options.documents == "auto":
             options = replace(options, documents="always")  # a question with files is about them
-        with self._beginning:  # tabs may show the same chat
+        with conversation.chat.lock:  # tabs may show the same chat
             chat = _idle(conversation)
             if not asked.goes_on and options.system is not None:
                 chat.system = options.system
@@ -199,20 +198,9 @@ class ChatPart(Part):
                 conversation.attached = [one for one in conversation.attached if one.library != conversation.library]
             reply.start()
 
-    def _cut(self, chat: Chat, exchanges: int) -> None:
-        """Take back all but the first exchanges, on disk as well. Raises StoreError, and then nothing is changed."""
-        turns = sum(exchange.turn is not None for exchange in chat.exchanges[:exchanges])
-        if chat.identity and turns < len(chat.turns):
-            self.application.history.store.cut(chat.identity, turns)
-            if turns == 0:
-                self.application.chats.forget(chat)
-        chat.cut(exchanges)
-
 
 def _idle(conversation: Conversation) -> Chat:
     """The chat of a tab, when no answer is being made in it. Raises SettingsError, StoreError."""
     chat = conversation.chat
-    chat.settle()
-    if not chat.is_idle:
-        raise SettingsError(texts.BUSY, texts.BUSY_ADVICE)
+    chat.check_idle()
     return chat

@@ -82,7 +82,7 @@ class ChatUpdates:
         """What stands beside the chat now, as `CHAT_PARTS` names it."""
         chat = conversation.chat
         last = chat.exchanges[-1].turn if chat.exchanges else None
-        can_go_on = chat.is_idle and last is not None and last.is_cut
+        can_go_on = chat.is_idle and last is not None and last.can_go_on
         return {
             "below": chat_list.below(conversation.editing, len(chat.exchanges), can_go_on)
             + chat_list.context_meter(chat.turns[-1] if chat.turns else None),
@@ -102,8 +102,8 @@ def _measured(chat: Chat) -> str:
 
 
 def totals_of(turns: Sequence[Turn]) -> Totals:
-    """Of these answers. How fast one ran in circles is no merit, and left out."""
-    return totals(turn.metrics for turn in turns if not turn.looped)
+    """Of these answers. Those that are no measure are left out."""
+    return totals(turn.metrics for turn in turns if turn.is_measure)
 
 
 def panel_of(chat: Chat) -> str:

@@ -12,13 +12,14 @@ from pathlib import Path
 import pytest
 
 from localspec.chat.engine import Engine
-from localspec.chat.history import SAVE_SECONDS, TITLE_CHARACTERS, History, Recording, restored, title_of
+from localspec.chat.history import SAVE_SECONDS, TITLE_CHARACTERS, History, Recording, title_of
 from localspec.chat.methods import DEFAULT_METHOD
 from localspec.chat.session import Session
 from localspec.chat.turn import ReplyOptions, Turn, Update
+from localspec.chat.turn_tree import TurnTree
 from localspec.stores.conversations import DATABASE
 from localspec.stores.library import Library
-from localspec.stores.stored_turns import StoredTurn
+from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from tests.chat.test_session import SHORT, TIDE, WHEN, fresh, last, until
 
 
@@ -28,6 +29,11 @@ def history(tmp_path: Path) -> Iterator[History]:
     assert opened.is_open
     yield opened
     opened.close()
+
+
+def restored(kept: StoredConversation) -> list[Turn]:
+    """The turns of a kept conversation that are shown, to go on with."""
+    return TurnTree.of_stored(kept).turns
 
 
 def record(recording: Recording, updates: Iterator[Update]) -> Turn:
@@ -55,7 +61,7 @@ def talk(history: History, session: Session, questions: tuple[str, ...], options
     """A conversation of these questions; returns its id."""
     identity = 0
     for question in questions:
-        recording = Recording(history, identity, "harbour", session.turns)
+        recording = Recording(history, identity, "harbour", TurnTree(session.turns))
         record(recording, session.ask(question, options))
         identity = recording.conversation
     return identity
@@ -74,7 +80,7 @@ def test_a_chat_goes_on_after_a_restart_as_if_nothing_had_been(
     history.close()
     assert_same(turns, session.turns)
     assert [turn.reply_tokens for turn in turns] == [turn.reply_tokens for turn in session.turns]
-    assert turns[0].metrics.figures() == pytest.approx(session.turns[0].metrics.figures())
+    assert turns[0].metrics.figures() == pytest.approx(session.turns[0].metrics.figures(), abs=1e-6)
     fresh(engine)
     here = last(session.ask("Who is the pilot?", SHORT))
     fresh(engine)
@@ -116,7 +122,7 @@ def test_the_question_is_there_before_the_answer_and_the_answer_while_it_is_writ
 ) -> None:
     monkeypatch.setattr("localspec.chat.history.SAVE_SECONDS", 0.02)
     session = Session(engine, harbour)
-    recording = Recording(history, 0, "harbour", session.turns)
+    recording = Recording(history, 0, "harbour", TurnTree(session.turns))
     updates = session.ask(WHEN, ReplyOptions("plain", max_tokens=60))
     recording.note(until(updates, "reading").turn)
     (turn,) = history.store.load(recording.conversation).turns
@@ -151,7 +157,7 @@ def test_a_reply_that_was_broken_off_goes_on(engine: Engine, harbour: Library, h
     history.store.put(identity, 0, partly.stored())
     updates.close()
     session = Session(engine, harbour, turns=restored(history.store.load(identity)))
-    recording = Recording(history, identity, "harbour", session.turns, goes_on=True)
+    recording = Recording(history, identity, "harbour", TurnTree(session.turns), goes_on=True)
     turn = record(recording, session.go_on(ReplyOptions("plain", max_tokens=23)))
     assert turn.reply_tokens == whole.reply_tokens
     assert_same(restored(history.store.load(identity)), [turn])
@@ -163,10 +169,10 @@ def test_nothing_is_written_more_than_once_a_second(engine: Engine, history: His
     plain = store.write_on
 
     def counted(
-        conversation: int, position: int, reply: str, tokens: Sequence[int], origins: bytes | None = None
+        conversation: int, number: int, reply: str, tokens: Sequence[int], origins: bytes | None = None
     ) -> None:
         writes.append(reply)
-        plain(conversation, position, reply, tokens, origins)
+        plain(conversation, number, reply, tokens, origins)
 
     store.write_on = counted  # type: ignore[method-assign]
     session = Session(engine)
@@ -180,7 +186,7 @@ def test_a_question_without_a_word_of_an_answer_leaves_no_trace(engine: Engine, 
     for questions in ((), ("Say hello.",)):
         identity = talk(history, session, questions)
         before = history.store.newest()
-        recording = Recording(history, identity, "harbour", session.turns)
+        recording = Recording(history, identity, "harbour", TurnTree(session.turns))
         updates = session.ask("Nothing comes of it.", SHORT)
         recording.note(until(updates, "reading").turn)
         assert history.store.load(recording.conversation).turns[-1].question == "Nothing comes of it."
@@ -190,22 +196,23 @@ def test_a_question_without_a_word_of_an_answer_leaves_no_trace(engine: Engine, 
         assert [info.id for info in history.store.newest()] == [info.id for info in before]
 
 
-def test_an_answer_goes_with_the_first_word_of_the_one_in_its_place(engine: Engine, history: History) -> None:
+def test_an_answer_is_hidden_with_the_first_word_of_the_one_in_its_place(engine: Engine, history: History) -> None:
     session = Session(engine)
     identity = talk(history, session, ("Say hello.", "Say goodbye."))
     before = history.store.load(identity)
     for words in (0, 1):
-        recording = Recording(history, identity, "harbour", session.turns, instead_of=0)
+        recording = Recording(history, identity, "harbour", TurnTree(session.turns), instead_of=0)
         updates = session.ask("Say hello again.", SHORT, instead_of=0)
         for _ in range(words + 1):
             recording.note(until(updates, "writing" if words else "reading").turn)
         updates.close()
         recording.end(session.turns[0] if words else None)
-        turns = history.store.load(identity).turns
+        kept = history.store.load(identity)
         if words:
-            assert [turn.question for turn in turns] == ["Say hello again."]
+            assert [turn.question for turn in kept.turns] == ["Say hello again."]
+            assert tuple(node.turn for node in kept.nodes[:2]) == before.turns
         else:
-            assert turns == before.turns
+            assert kept == before
 
 
 def test_undo_and_delete_reach_the_disk(engine: Engine, history: History, tmp_path: Path) -> None:
@@ -254,18 +261,19 @@ def test_a_newer_store_is_left_alone_and_chatting_goes_on(engine: Engine, tmp_pa
 
 
 def test_what_cannot_be_written_is_told_until_it_can(engine: Engine, history: History) -> None:
+    history.store.tidy()  # free pages would take some more
     connection = history.store._database._connection
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
     session = Session(engine)
-    recording = Recording(history, 0, "harbour", session.turns)
+    recording = Recording(history, 0, "harbour", TurnTree(session.turns))
     updates = session.ask("Say hello. " * 300, ReplyOptions(DEFAULT_METHOD, max_tokens=8))
     for update in updates:
         recording.note(update.turn)
     assert "disk is full" in recording.end(session.turns[0])
     assert "disk is full" in history.problem
     connection.execute("PRAGMA max_page_count = 1000000")
-    recording = Recording(history, recording.conversation, "harbour", session.turns)
+    recording = Recording(history, recording.conversation, "harbour", TurnTree(session.turns))
     record(recording, session.ask("Say goodbye.", SHORT))  # what could not be kept then is kept with it
     assert history.problem == ""
     assert history.store.newest()[0].title.startswith("Say hello.")

@@ -380,15 +380,41 @@ def test_an_answer_that_was_stopped_goes_on_and_can_be_stopped_again(engine: Eng
     assert last(session.ask(TIDE, SHORT)).content == TIDE
 
 
-def test_only_a_cut_answer_can_be_gone_on_with(engine: Engine) -> None:
+def test_an_answer_that_was_ended_goes_on_where_its_text_ends(engine: Engine) -> None:
+    ends, more = (SamplingSettings(grammar=f'root ::= "{text}"') for text in ("One.", "One. Two."))
     session = Session(engine)
     with pytest.raises(SettingsError, match="no answer"):
         last(session.go_on(SHORT))
-    turn = last(session.ask("Say hello.", ReplyOptions(max_tokens=200)))
-    assert turn.finish == "end"
+    turn = last(session.ask("Count.", ReplyOptions("plain", sampling=ends)))
+    before = snapshot(session)
+    assert (turn.finish, turn.reply) == ("end", "One.")
+    last(session.go_on(ReplyOptions("plain", sampling=ends)))
+    assert snapshot(session) == before, "there was nothing to add"
+    last(session.go_on(ReplyOptions("plain", sampling=more)))
+    assert (turn.finish, turn.reply) == ("end", "One. Two.")
+    assert session.turns == [turn]
+    assert not engine.busy
+
+
+def test_what_is_shown_instead_is_what_is_asked_behind(engine: Engine, harbour: Library) -> None:
+    """Also what was sent with it: a document that only the hidden branch was sent is sent again, with its numbers."""
+    session = Session(engine, harbour)
+    first = last(session.ask("Say hello.", SHORT))
+    second = last(session.ask(WHEN, SHORT))
+    assert second.given
+    session.show(1, [])
+    third = last(session.ask(TIDE, SHORT))
+    assert third.given == second.given
+    assert "Ada Torrent" in third.content
+    session.show(1, [second])
+    assert session.turns == [first, second]
+    assert last(session.ask(TIDE, SHORT)).content == TIDE, "the document was sent already"
+
+
+def test_an_answer_that_ran_in_circles_is_not_gone_on_with(engine: Engine) -> None:
+    session = Session(engine, turns=[Turn("Q", "Q", reply="a a a", finish="loop")])
     with pytest.raises(SettingsError, match="no answer"):
         last(session.go_on(SHORT))
-    assert not engine.busy
 
 
 def test_an_answer_that_filled_the_context_says_so_when_it_should_go_on(small_engine: Engine) -> None:

@@ -31,6 +31,7 @@ from localspec.stores.stored_turns import (
     Citation,
     StoredConversation,
     StoredField,
+    StoredNode,
     StoredTurn,
     stored_fields,
 )
@@ -66,6 +67,72 @@ def test_what_is_exported_is_imported(tmp_path: Path) -> None:
         text = "".join(as_json(conversations))
         assert read_json(file_of(tmp_path, text)) == conversations
         assert text.count("\n") == len(conversations) + 2
+
+
+BRANCHED = StoredConversation.of_nodes(
+    "The lamp",
+    "documents",
+    [
+        StoredNode(0, -1, TURN, shown=False),
+        StoredNode(1, 0, replace(TURN, question="And then?", given=(), citations=[])),
+        StoredNode(2, -1, replace(TURN, given=CITED[1:], citations=[])),
+        StoredNode(4, 2, replace(TURN, reply="Mine.", finish="edited", edited=True, given=(), citations=[])),
+        StoredNode(7, 0, replace(TURN, question="Why?", given=(), citations=[]), shown=False),
+        StoredNode(8, 2, replace(TURN, reply="Another."), shown=False),
+    ],
+    "2026-01-02T03:04:05+00:00",
+    "2026-01-02T04:04:05.123+00:00",
+)
+"""Shown are 2 and 4."""
+
+
+def test_branches_are_exported_and_imported(tmp_path: Path) -> None:
+    (read,) = read_json(file_of(tmp_path, "".join(as_json([BRANCHED]))))
+    assert read == BRANCHED
+    with closing(Conversations(tmp_path)) as store:
+        store.add([BRANCHED])
+        kept = store.load(1)
+    assert [(node.number, node.parent, node.shown, node.turn.reply) for node in kept.nodes] == [
+        (node.number, node.parent, node.shown, node.turn.reply) for node in BRANCHED.nodes
+    ]
+    assert [node.turn.given for node in kept.nodes] == [node.turn.given for node in BRANCHED.nodes]
+    (text,) = as_markdown([BRANCHED])
+    assert text.count("## Question") == 2
+    assert "Mine." in text
+    assert "And then?" not in text
+    data = exported(BRANCHED)
+    assert data["version"] == 1, "earlier versions read the shown path, and leave the rest out"
+    assert [turn["reply"] for turn in data["conversations"][0]["turns"]] == [TURN.reply, "Mine."]
+    assert "hidden" not in exported(LAMP)["conversations"][0]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        (["numbers"], [2], "one for each"),
+        (["numbers"], [2, "4"], "one for each"),
+        (["numbers"], [4, 2], "no tree"),
+        (["numbers"], [2, 2], "no tree"),
+        (["numbers"], ..., "no tree"),
+        (["hidden"], {}, "must be a list"),
+        (["hidden", 0], [], "hidden question 1 is no object"),
+        (["hidden", 0, "number"], 1, "no tree"),
+        (["hidden", 0, "number"], -1, "has no place"),
+        (["hidden", 0, "parent"], ..., "has no place"),
+        (["hidden", 1, "parent"], 1, "no tree"),
+        (["hidden", 1, "parent"], 9, "no tree"),
+        (["hidden", 0, "shown"], 1, "has no place"),
+        (["hidden", 3, "shown"], True, "other questions are shown"),
+        (["hidden", 0, "edited"], "yes", "true or false"),
+        (["hidden", 0, "citations"], [{"number": 1}], "must be a text"),
+        (["turns"], [], "one for each"),
+    ],
+)
+def test_branches_that_make_no_tree_are_refused(
+    tmp_path: Path, path: list[str | int], value: object, said: str
+) -> None:
+    with pytest.raises(ChatFileError, match=said):
+        read_json(file_of(tmp_path, changed([*CHAT, *path], value, BRANCHED)))
 
 
 def test_a_real_answer_is_exported_with_its_timings(engine: Engine, harbour: Library, tmp_path: Path) -> None:
@@ -120,9 +187,9 @@ def test_markdown_is_to_be_read() -> None:
     assert "Text.\n\n" not in text, "what was sent with a question is no part of what was said"
 
 
-def changed(path: list[str | int], value: object) -> dict[str, Any]:
-    """An export of LAMP with one thing changed; a value of `...` takes it away."""
-    data = copy.deepcopy(exported(LAMP))
+def changed(path: list[str | int], value: object, kept: StoredConversation = LAMP) -> dict[str, Any]:
+    """An export with one thing changed; a value of `...` takes it away."""
+    data = copy.deepcopy(exported(kept))
     place: Any = data
     for step in path[:-1]:
         place = place[step]
@@ -247,6 +314,13 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=8,
 )
+BRANCH_PLACES = st.sampled_from(
+    [
+        *([*CHAT, name] for name in ("numbers", "hidden", "turns")),
+        *([*CHAT, "hidden", 0], [*CHAT, "hidden", 1, "number"], [*CHAT, "hidden", 1, "parent"]),
+        *([*CHAT, "hidden", 2, "shown"], [*CHAT, "hidden", 0, "citations"], [*CHAT, "numbers", 0]),
+    ]
+)
 PLACES = st.sampled_from(
     [
         *(CHAT, FIRST, [*CHAT, "turns"], [*CHAT, "citations"], [*CHAT, "citations", 1], [*CHAT, "library"]),
@@ -257,10 +331,12 @@ PLACES = st.sampled_from(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=200)
-@given(PLACES, JSON)
-def test_anything_is_read_or_refused(tmp_path: Path, path: list[str | int], value: object) -> None:
+@given(st.tuples(PLACES, st.just(LAMP)) | st.tuples(BRANCH_PLACES, st.just(BRANCHED)), JSON | st.integers(-1, 9))
+def test_anything_is_read_or_refused(
+    tmp_path: Path, place: tuple[list[str | int], StoredConversation], value: object
+) -> None:
     try:
-        conversations = read_json(file_of(tmp_path, changed(path, value)))
+        conversations = read_json(file_of(tmp_path, changed(place[0], value, place[1])))
     except ChatFileError:
         return
     assert exported(*conversations)

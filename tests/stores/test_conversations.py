@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from localspec.errors import DiskFullError, LibraryInUseError, StoreError
+from localspec.stores import stored_turns
+from localspec.stores.chat_folders import CHAT_FOLDER_MIGRATIONS
+from localspec.stores.chat_words import CHAT_WORD_MIGRATIONS
 from localspec.stores.conversations import DATABASE, MARK, TITLE_CHARACTERS, UNMARK, Conversations, one_line
-from localspec.stores.stored_turns import Citation, StoredConversation, StoredTurn
+from localspec.stores.database import Migration, StoreDatabase
+from localspec.stores.stored_turns import CONVERSATION_MIGRATIONS, Citation, StoredConversation, StoredTurn
 
 CITED = [Citation(1, "a.pdf", 3, "", "Clean it with vinegar.", 41), Citation(2, "a.pdf", None, "Horn", "Loud.")]
 LAMP = StoredTurn(
@@ -84,51 +89,67 @@ def test_a_system_prompt_is_kept_with_its_chat(tmp_path: Path) -> None:
     store.close()
 
 
-FIRST_WORDS = """
-DROP TRIGGER turns_added; DROP TRIGGER turns_removed; DROP TRIGGER turns_changed; DROP TABLE words; DROP TABLE unworded;
-CREATE VIRTUAL TABLE words USING fts5(
-    question, reply, content = 'turns', content_rowid = 'id',
-    tokenize = 'unicode61 remove_diacritics 2', prefix = '1 2 3'
-);
-CREATE TRIGGER turns_added AFTER INSERT ON turns BEGIN
-    INSERT INTO words (rowid, question, reply) VALUES (new.id, new.question, new.reply);
-END;
-CREATE TRIGGER turns_removed AFTER DELETE ON turns BEGIN
-    INSERT INTO words (words, rowid, question, reply) VALUES ('delete', old.id, old.question, old.reply);
-END;
-CREATE TRIGGER turns_changed AFTER UPDATE OF question, reply ON turns BEGIN
-    INSERT INTO words (rowid, question, reply) VALUES (new.id, new.question, new.reply);
-END;
-INSERT INTO words (words) VALUES ('rebuild');
-"""
+OLD_TURNS = (LAMP, replace(LAMP, question="And then?", given=(), citations=[]), replace(LAMP, question="Why?"))
 
 
-def test_chats_of_the_first_version_are_taken_over(tmp_path: Path) -> None:
-    store = Conversations(tmp_path)
-    identity = begun(store, LAMP)
-    store.close()
-    with closing(sqlite3.connect(tmp_path / DATABASE)) as connection:  # as the first version had it
-        for column in ("system", "deleted", "pinned", "folder"):
-            connection.execute(f"ALTER TABLE conversations DROP COLUMN {column}")
-        connection.execute("DROP TABLE folders")
-        connection.execute("ALTER TABLE turns DROP COLUMN origins")
-        connection.execute("ALTER TABLE citations DROP COLUMN label")
-        connection.executescript(FIRST_WORDS)
-        connection.execute("DELETE FROM migrations WHERE name <> 'conversations-1-chats'")
-        connection.execute("UPDATE turns SET details = json_remove(details, '$.window')")
-        connection.commit()
+def old_chats(folder: Path, migrations: Sequence[Migration]) -> int:
+    """A chat as versions before branches kept it: turns in a line, each passage with the first that was given it."""
+    with closing(StoreDatabase(folder / DATABASE, migrations)) as file, file.write() as database:
+        database.execute(
+            "INSERT INTO conversations (title, library, created, changed) VALUES ('The lamp', 'documents', ?, ?)",
+            [LAMP.asked, LAMP.asked],
+        )
+        known = {row[1] for row in database.execute("PRAGMA table_info(turns)")}
+        for position, turn in enumerate(OLD_TURNS):
+            row = dict(zip(stored_turns.COLUMNS, stored_turns.as_row(turn), strict=True))
+            details = json.loads(str(row["details"]))
+            del details["edited"], details["window"]
+            row |= {"conversation": 1, "position": position, "details": json.dumps(details)}
+            row = {name: value for name, value in row.items() if name in known}
+            database.execute(
+                f"INSERT INTO turns ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", list(row.values())
+            )
+        for made in CITED:
+            database.execute(
+                "INSERT INTO citations (conversation, number, position, source, file, page, section, passage)"
+                " VALUES (1, ?, 0, ?, ?, ?, ?, ?)",
+                [made.number, made.source, made.file, made.page, made.section, made.passage],
+            )
+    return 1
+
+
+@pytest.mark.parametrize(
+    "migrations",
+    [
+        CONVERSATION_MIGRATIONS[:1],
+        CONVERSATION_MIGRATIONS,
+        (*CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS),
+        (*CONVERSATION_MIGRATIONS, *CHAT_WORD_MIGRATIONS, *CHAT_FOLDER_MIGRATIONS),
+    ],
+    ids=["the first", "before words", "before folders", "before branches"],
+)
+def test_chats_of_earlier_versions_are_taken_over(tmp_path: Path, migrations: Sequence[Migration]) -> None:
+    identity = old_chats(tmp_path, migrations)
     store = Conversations(tmp_path)
     kept = store.load(identity)
     assert kept.system == ""
-    assert kept.turns == (replace(LAMP, window={}),)
+    assert kept.turns == tuple(replace(turn, window={}) for turn in OLD_TURNS)
+    assert kept.nodes == (), "a line, numbered from 0"
+    assert kept.citations == CITED
     assert [info.id for info in store.search("vinegar")] == [identity]
     store.set_system(identity, "Be brief.")
-    store.put(identity, 1, replace(LAMP, origins=b"\1\0\1\4"))
-    store.write_on(identity, 1, "With vin", [2], b"\1\0\1\5")
-    assert [turn.origins for turn in store.load(identity).turns] == [b"", b"\1\0\1\5"]
-    store.write_on(identity, 1, "With vine", [2])
-    assert store.load(identity).turns[1].origins == b"\1\0\1\5"
-    assert store.load(identity).system == "Be brief."
+    store.put(identity, 3, replace(LAMP, origins=b"\1\0\1\4"))
+    store.write_on(identity, 3, "With vin", [2], b"\1\0\1\5")
+    assert [turn.origins for turn in store.load(identity).turns] == [b"", b"", b"", b"\1\0\1\5"]
+    store.write_on(identity, 3, "With vine", [2])
+    store.put(identity, 4, replace(LAMP, question="Which?"), parent=0)
+    store.close()
+    store = Conversations(tmp_path)
+    kept = store.load(identity)
+    assert [turn.question for turn in kept.turns] == [LAMP.question, "Which?"]
+    assert kept.nodes[3].turn.origins == b"\1\0\1\5"
+    assert [node.parent for node in kept.nodes] == [-1, 0, 1, 2, 0]
+    assert kept.system == "Be brief."
     store.close()
 
 
@@ -145,28 +166,34 @@ def test_a_reply_grows_where_it_stands(store: Conversations) -> None:
     assert len(store.load(identity).turns) == 2
 
 
-def test_a_turn_in_anothers_place_takes_what_followed_with_it(store: Conversations) -> None:
+def test_a_sibling_hides_the_other_with_what_followed_it(store: Conversations) -> None:
     identity = store.begin("Lamp", "documents")
     store.put(identity, 0, asked("First", "zebra", given=(CITED[0],)))
     store.put(identity, 1, asked("Second", "giraffe", given=tuple(CITED)))
     store.put(identity, 2, asked("Third", "okapi"))
     other = Citation(2, "new.pdf", 14, "", "Another.", 5, "xii")
-    store.put(identity, 1, asked("Edited", "tapir", given=(other,)), library="work", cut=True)
+    store.put(identity, 3, asked("Edited", "tapir", given=(other,)), parent=0, library="work")
     kept = store.load(identity)
     assert [turn.question for turn in kept.turns] == ["First", "Edited"]
     assert list(kept.citations) == [CITED[0], other]
     assert [made.source for made in kept.citations] == [41, 5]
     assert kept.library == "work"
-    assert store.search("giraffe") == store.search("okapi") == []
-    assert store.search("zebra")
-    assert store.search("tapir")
+    for word in ("giraffe", "okapi", "zebra", "tapir"):
+        assert [info.id for info in store.search(word)] == [identity], "hidden branches are searched, too"
+    store.show(identity, [1])
+    kept = store.load(identity)
+    assert [turn.question for turn in kept.turns] == ["First", "Second", "Third"]
+    assert list(kept.citations) == CITED
+    assert [(node.number, node.parent, node.shown) for node in kept.nodes] == [
+        *((0, -1, True), (1, 0, True), (2, 1, True), (3, 0, False))
+    ]
 
 
 def test_undo_to_the_first_question_deletes_the_conversation(store: Conversations) -> None:
     identity = begun(store, asked("One", "a"), asked("Two", "b"))
-    store.cut(identity, 1)
+    store.remove(identity, [1])
     assert [turn.question for turn in store.load(identity).turns] == ["One"]
-    store.cut(identity, 0)
+    store.remove(identity, [0])
     assert store.newest() == []
     with pytest.raises(StoreError, match="not there any more"):
         store.load(identity)

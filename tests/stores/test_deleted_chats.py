@@ -136,7 +136,7 @@ def test_only_what_was_deleted_can_be_purged(store: Conversations) -> None:
 
 def test_after_a_month_it_is_gone_from_the_file(store: Conversations, tmp_path: Path) -> None:
     store.rename(2, "Something else")
-    store.cut(2, 0)
+    store.remove(2, store.numbers(2))
     store.bin.put("chat", 1)
     store.bin.put("folder", 1)
     age(tmp_path, "conversations", 1, KEPT_DAYS - 0.01)

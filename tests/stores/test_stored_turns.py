@@ -12,6 +12,7 @@ from localspec.stores.conversations import Conversations
 from localspec.stores.stored_turns import (
     CITATIONS,
     FIELDS,
+    FLAG,
     NAME,
     NUMBER,
     NUMBERS,
@@ -35,6 +36,7 @@ SAMPLES: dict[str, Any] = {
     TEXTS.name: ["one", "two"],
     NUMBER.name: 5,
     NUMBERS.name: [3, 7],
+    FLAG.name: True,
     CITATIONS.name: [Citation(1, "a.pdf", 3, "", "Clean it."), Citation(2, "b.md", None, "Horn", "Loud.")],
     TOKENS.name: [1, 2, 151_000],
     RECORD.name: {"size": 4096, "question": 7},

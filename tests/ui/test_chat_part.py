@@ -316,10 +316,10 @@ def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) ->
     visit.wait()
     assert before.startswith(visit.text_of(visit.answers.last))
 
-    # Edit: the question is in the entry; what follows it goes when it is sent, and not before.
+    # Edit: the question is in the entry; what follows it is hidden when it is sent, and not before.
     visit.questions.nth(1).get_by_role("button", name=texts.EDIT).click()
     expect(visit.entry).to_have_value("Name an animal.")
-    expect(visit.page.locator("#below")).to_contain_text("its answer, and 1 question after it, will be replaced")
+    expect(visit.page.locator("#below")).to_contain_text("its answer, and 1 question after it, will be kept")
     visit.page.locator("#below").get_by_role("button", name=texts.CANCEL).click()
     expect(visit.entry).to_have_value("")
     expect(visit.questions).to_have_count(3)
