@@ -135,13 +135,11 @@ MENU_NOT_WRITTEN_ADVICE = "Free some space, or make the folder writable."
 
 PLACEHOLDER = """### Chat with your documents, faster
 
-<ol class="first-steps">
-<li><b>Drop documents</b> anywhere on this page: PDF, Word, slides, tables, books, notes or code.</li>
-<li><b>Ask a question.</b> The answer names file and page.</li>
-<li><b>Watch the panel.</b> It shows how much of the answer was guessed ahead, and what that brought.</li>
-</ol>
-
-Everything stays on this computer."""
+Drop documents anywhere on this page and ask about them: the answer names file and page. Everything stays on this
+computer."""
+EXAMPLES_LABEL = "Or try it with the guide that comes with LocalSpec:"
+EXAMPLES = ("Why do answers come faster?", "Where do the guesses come from?", "What happens to my documents?")
+GUIDE = "How LocalSpec works.pdf"
 
 ASK = "Ask something, or drop documents here"
 NEW_CHAT = "New chat"
@@ -205,6 +203,16 @@ EMPTY_ANSWER = "An answer cannot be empty."
 EMPTY_ANSWER_ADVICE = "Type some text, or leave the answer as it is."
 EDIT = "Edit"
 EDIT_THIS = "Edit this question"
+EDIT_ANSWER = "Edit this answer"
+RETRY = "Retry"
+RETRY_THIS = "Write this answer again; the one before stays"
+UNDO = "Undo"
+UNDO_THIS = "Take the question back into the entry"
+BRANCH_BEFORE = "Previous version"
+BRANCH_AFTER = "Next version"
+EDITING_ANSWER = "You are editing an answer. Send it to keep it; the one before stays."
+COLOURS_FIRST = "Each word has a source: the model itself, or a guess that it checked and kept."
+COLOURS_SHOW = "Show the colours"
 KEPT_BEFORE = "The answer from before stays."
 SAME_AGAIN = (
     "The same answer came again: at temperature 0 the likeliest word is always taken. Raise the temperature for another"

@@ -49,6 +49,7 @@ class Conversation:
     without_documents: bool = False  # Whether its picker says that no documents are wanted
     deleted: int = 0  # id of the chat that it showed when that was deleted, while it shows nothing else; 0 for none
     editing: int | None = None  # The question that is in the entry to be sent anew, counted from 0
+    rewriting: int | None = None  # The answer that is in the entry to be edited, counted from 0
     forgetting: str = ""
     """The library of which the person is asked whether its learnt answers may go; "" when there is no such question."""
     asking: str = ""
@@ -119,6 +120,6 @@ class Conversation:
         if chat is self.chat:
             return
         self.chat = chat
-        self.editing = None
+        self.editing = self.rewriting = None
         self.deleted = 0
         self.settle("answer")

@@ -241,8 +241,12 @@ def _plain(text: str) -> str:
     return elements.literal(spaced)
 
 
-def below(editing: int | None, questions: int, can_go_on: bool) -> str:
-    """What stands between the chat and the entry: that a question is being edited, or that its answer can go on."""
+def below(editing: int | None, questions: int, can_go_on: bool, *, rewriting: bool = False) -> str:
+    """What stands between the chat and the entry: that a question or an answer (`rewriting`) is being edited, or that
+    its answer can go on."""
+    if rewriting:
+        said = elements.lines(texts.EDITING_ANSWER)
+        return f'<div class="below"><span>{said}</span>{act("unedit", texts.CANCEL)}</div>'
     if editing is not None:
         later = questions - editing - 1
         said = texts.editing(later)

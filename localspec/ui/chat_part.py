@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import gradio as gr
 from localspec import texts
 from localspec.application.asking import Asked
 from localspec.application.attached_files import Attachment, attached, usable
-from localspec.application.branching import take_back
+from localspec.application.branching import edit_answer, show_sibling, take_back
 from localspec.application.chats import Chat
 from localspec.application.conversation import Conversation
 from localspec.application.replying import ReplyTask
@@ -20,10 +20,12 @@ from localspec.application.state import Application
 from localspec.chat.comparison import with_seed
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
-from localspec.ui import maths
-from localspec.ui.chat_updates import LOOKED_PARTS, REPLY_PARTS, ChatUpdates
+from localspec.ui import maths, message_actions
+from localspec.ui.chat_updates import ALL_PARTS, LOOKED_PARTS, REPLY_PARTS, ChatUpdates
 from localspec.ui.options import reply_options
 from localspec.ui.part import QUICK, Part, Tick, Update, Updates, html, identity, only, warn, warned
+
+GUIDE = Path(__file__).parents[1] / "guide" / texts.GUIDE
 
 
 class ChatPart(Part):
@@ -34,6 +36,21 @@ class ChatPart(Part):
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
         self.updates = updates
+        self.asks: dict[str, Callable[[Conversation, str, Sequence[Any]], Updates]] = {
+            "continue": self.go_on,
+            "retry": self.retry,
+            "example": self.example,
+        }
+        """what the buttons in the chat do that begin an answer"""
+        self.actions: dict[str, Callable[[Conversation, str], Updates]] = {
+            "edit": self.edit,
+            "rewrite": self.rewrite,
+            "unedit": self.unedit,
+            "undo": self.undo,
+            "branch": self.branch,
+            "origins": self.show_origins,
+        }
+        """what the others do"""
 
     def build_new(self) -> None:
         """The button in the heading."""
@@ -45,7 +62,7 @@ class ChatPart(Part):
             elem_id="chat",
             show_label=False,
             height="100%",
-            placeholder=texts.PLACEHOLDER,
+            placeholder=message_actions.start(),
             sanitize_html=True,
             allow_tags=False,
             feedback_options=None,
@@ -82,8 +99,6 @@ class ChatPart(Part):
         settings, shown = list(settings), list(outputs)
         self.entry.submit(self.reply, [self.entry, *settings], shown, **QUICK)
         self.entry.stop(self.stop, None, None, **QUICK)
-        self.chatbot.retry(self.retry, settings, shown, **QUICK)
-        self.chatbot.undo(self.undo, None, shown, **QUICK)
         self.new.click(self.new_chat, None, shown, **QUICK)
         self.chatbot.clear(self.new_chat, None, shown, **QUICK)
 
@@ -96,6 +111,8 @@ class ChatPart(Part):
     def reply(self, request: gr.Request, entry: dict[str, Any], *settings: Any) -> Updates:  # noqa: ANN401
         """Answer what was sent, with the files that were dropped. Whatever goes wrong, what was typed stays."""
         conversation = self.conversation(request)
+        if conversation.rewriting is not None:
+            return self._rewritten(conversation, entry.get("text") or "")
         sent = self._attached(conversation, entry)
         asked = Asked((entry.get("text") or "").strip(), sent, conversation.editing, typed=True)
         return self._answer(conversation, asked, settings)
@@ -106,20 +123,25 @@ class ChatPart(Part):
         conversation.attached += attached([(Path(path), Path(path).name) for path in entry.get("files") or []], name)
         return usable(conversation.attached, self.application.libraries.opened(name), name)
 
-    def retry(self, request: gr.Request, *settings: Any) -> Updates:  # noqa: ANN401
-        """Ask the last question again. Its answer goes once there is a word of the new one."""
-        conversation = self.conversation(request)
-        exchanges = conversation.chat.exchanges
-        if not exchanges or not exchanges[-1].question:
+    def retry(self, conversation: Conversation, about: str, settings: Sequence[Any]) -> Updates:
+        """Ask a question again. Its answer gives way once there is a word of the new one, and stays beside it."""
+        exchanges, number = conversation.chat.exchanges, identity(about)
+        if number >= len(exchanges) or not exchanges[number].question:
             warn(texts.NOTHING_TO_RETRY)
             return only(REPLY_PARTS, {})
-        last = exchanges[-1]
-        asked = Asked(last.question, instead_of=len(exchanges) - 1, names=last.files)
-        return self._answer(conversation, asked, settings)
+        again = exchanges[number]
+        return self._answer(conversation, Asked(again.question, instead_of=number, names=again.files), settings)
 
-    def undo(self, request: gr.Request) -> Updates:
+    def example(self, conversation: Conversation, about: str, settings: Sequence[Any]) -> Updates:
+        """Ask one of the questions to try, about the guide that comes with the application."""
+        number = identity(about)
+        if number >= len(texts.EXAMPLES):
+            return only(REPLY_PARTS, {})
+        guide = attached([(GUIDE, texts.GUIDE)], conversation.library)
+        return self._answer(conversation, Asked(texts.EXAMPLES[number], tuple(guide)), settings)
+
+    def undo(self, conversation: Conversation, about: str) -> Updates:
         """Take the last question back, with its answer: it stands in the entry again."""
-        conversation = self.conversation(request)
         with warned("answer"):
             with conversation.chat.lock:
                 chat = _idle(conversation)
@@ -127,9 +149,45 @@ class ChatPart(Part):
                     raise SettingsError(texts.NOTHING_TO_UNDO)
                 question = chat.exchanges[-1].question
                 take_back(self.application, chat, len(chat.exchanges) - 1)
-            conversation.editing = None
+            conversation.editing = conversation.rewriting = None
             conversation.put_into_entry(question, replaces=True)
-        return self.updates.all(conversation, REPLY_PARTS)
+        return self.updates.all(conversation, ALL_PARTS)
+
+    def branch(self, conversation: Conversation, about: str) -> Updates:
+        """Show another version of an answer, with what followed it."""
+        number, _, index = about.partition(" ")
+        chat = _idle(conversation)
+        conversation.editing = conversation.rewriting = None
+        show_sibling(self.application, chat, chat.position(identity(number)), identity(index))
+        return self.updates.all(conversation, ALL_PARTS)
+
+    def rewrite(self, conversation: Conversation, about: str) -> Updates:
+        """Put an answer into the entry, to be edited."""
+        chat, number = _idle(conversation), identity(about)
+        turn = chat.exchanges[number].turn if number < len(chat.exchanges) else None
+        if turn is None:
+            raise SettingsError(texts.NOTHING_TO_EDIT)
+        conversation.editing, conversation.rewriting = None, number
+        conversation.put_into_entry(turn.reply, replaces=True)
+        return self.updates.beside_only(conversation)
+
+    def _rewritten(self, conversation: Conversation, text: str) -> Updates:
+        """Keep an answer as it was edited."""
+        number, chat = conversation.rewriting or 0, conversation.chat
+        conversation.settle("answer")
+        try:
+            edit_answer(self.application, chat, chat.position(number), text)
+        except LocalSpecError as error:
+            conversation.warn(str(error), "answer")
+            return only(REPLY_PARTS, {})
+        conversation.rewriting = None
+        entry = gr.MultimodalTextbox(value=None, submit_btn=True, stop_btn=False)
+        return self.updates.all(conversation, REPLY_PARTS, entry=entry)
+
+    def show_origins(self, conversation: Conversation, about: str) -> Updates:
+        """Show the words of answers in the colours of where they came from."""
+        conversation.coloured = True
+        return self.updates.all(conversation, ALL_PARTS)
 
     def stop(self, request: gr.Request) -> None:
         """End the running reply; its text stays."""
@@ -140,7 +198,7 @@ class ChatPart(Part):
     def new_chat(self, request: gr.Request) -> Updates:
         """An empty conversation over the same library."""
         conversation = self.conversation(request)
-        if conversation.editing is not None:
+        if conversation.editing is not None or conversation.rewriting is not None:
             conversation.put_into_entry("", replaces=True)
         conversation.show(Chat())
         return self.updates.all(conversation, REPLY_PARTS)
@@ -150,17 +208,17 @@ class ChatPart(Part):
         chat, number = _idle(conversation), identity(about)
         if number >= len(chat.exchanges):
             raise SettingsError(texts.NOTHING_TO_EDIT)
-        conversation.editing = number
+        conversation.editing, conversation.rewriting = number, None
         conversation.put_into_entry(chat.exchanges[number].question, replaces=True)
         return self.updates.beside_only(conversation)
 
     def unedit(self, conversation: Conversation, about: str) -> Updates:
         """Leave it as it was."""
-        conversation.editing = None
+        conversation.editing = conversation.rewriting = None
         conversation.put_into_entry("", replaces=True)
         return self.updates.beside_only(conversation)
 
-    def go_on(self, conversation: Conversation, settings: Sequence[Any]) -> Updates:
+    def go_on(self, conversation: Conversation, about: str, settings: Sequence[Any]) -> Updates:
         """Write on at the last answer."""
         exchanges = conversation.chat.exchanges
         if not exchanges or exchanges[-1].turn is None:
@@ -178,8 +236,10 @@ class ChatPart(Part):
             conversation.warn(str(error), "answer")
             return only(REPLY_PARTS, {})
         conversation.editing = None
-        entry: Update = gr.MultimodalTextbox(value=None, submit_btn=False, stop_btn=True)
-        return self.updates.all(conversation, REPLY_PARTS, entry=entry if asked.typed else gr.skip())
+        sent: dict[str, Update] = {}
+        if asked.typed:
+            sent["entry"] = gr.MultimodalTextbox(value=None, submit_btn=False, stop_btn=True)
+        return self.updates.all(conversation, REPLY_PARTS, **sent)
 
     def _begin(self, conversation: Conversation, asked: Asked, settings: Sequence[Any]) -> None:
         if not asked.question and not asked.goes_on:

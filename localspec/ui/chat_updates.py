@@ -84,7 +84,9 @@ class ChatUpdates:
         last = chat.exchanges[-1].turn if chat.exchanges else None
         can_go_on = chat.is_idle and last is not None and last.can_go_on
         return {
-            "below": chat_list.below(conversation.editing, len(chat.exchanges), can_go_on)
+            "below": chat_list.below(
+                conversation.editing, len(chat.exchanges), can_go_on, rewriting=conversation.rewriting is not None
+            )
             + chat_list.context_meter(chat.turns[-1] if chat.turns else None),
             "chats": self._listing.drawn(conversation),
             "measured": _measured(chat),

@@ -19,11 +19,13 @@ from localspec.ui import comparison_markup, panel
 from localspec.ui.chat_updates import ALL_PARTS, ChatUpdates
 from localspec.ui.messages import messages
 from localspec.ui.options import reply_options
-from localspec.ui.part import LATEST, QUICK, Part, Update, Updates, html, inform, only, warned
+from localspec.ui.part import LATEST, QUICK, Part, Tick, Update, Updates, html, inform, only, warned
 
 
 class ComparisonPart(Part):
-    """What a measurement brings is shown by the page's regular refresh."""
+    """What a measurement brings is shown by looks."""
+
+    told = ("origins",)
 
     def __init__(self, application: Application, updates: ChatUpdates) -> None:
         super().__init__(application)
@@ -35,7 +37,9 @@ class ComparisonPart(Part):
     def build(self) -> None:
         """The panel and what stands below it."""
         self.named["panel"] = html("panel", panel.empty())
-        self.origins = gr.Checkbox(False, label=texts.SHOW_ORIGINS, container=False, elem_id="show-origins")
+        self.origins = self.named["origins"] = gr.Checkbox(
+            False, label=texts.SHOW_ORIGINS, container=False, elem_id="show-origins"
+        )
         with gr.Row(elem_id="measures"):
             self.measure_plain = gr.Button(texts.MEASURE_PLAIN, size="sm", min_width=110, elem_id="measure-plain")
             self.compare_methods = gr.Button(texts.COMPARE, size="sm", min_width=110, elem_id="compare-methods")
@@ -52,6 +56,11 @@ class ComparisonPart(Part):
         self.origins.input(self.show_origins, self.origins, chatbot, **LATEST)
         self.measure_plain.click(self.measure, settings, measured, **QUICK)
         self.compare_methods.click(self.compare, [entry, *settings], measured, **QUICK)
+
+    def tell(self, tick: Tick) -> None:
+        """Whether words are marked: a button in the chat does that, too."""
+        on = tick.conversation.coloured
+        tick.tell("origins", str(on), gr.update(value=on), first="False")
 
     def show_origins(self, on: bool, request: gr.Request) -> Update:
         """Mark the words of all answers of the chat by where they came from, or show them as usual."""

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from localspec import texts
 from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.origins import UNKNOWN, Origins, names
-from localspec.ui import answer_line, answer_markup, elements
+from localspec.ui import answer_line, answer_markup, elements, message_actions
 from localspec.ui.panel import names_to_class
 
 _BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -40,11 +40,20 @@ def messages(chat: Chat, coloured: bool = False) -> list[dict[str, str]]:
     shown = []
     for number, exchange in enumerate(chat.exchanges):
         asked = elements.question(exchange.question, exchange.files, number)
-        shown += [
-            {"role": "user", "content": asked},
-            {"role": "assistant", "content": message(exchange, coloured, number)},
-        ]
+        said = message(exchange, coloured, number)
+        below = [_first_colours(chat, exchange, coloured), message_actions.under(chat, number, exchange)]
+        answered = "\n\n".join(part for part in (said, *below) if part)
+        shown += [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]
     return shown
+
+
+def _first_colours(chat: Chat, exchange: Exchange, coloured: bool) -> str:
+    """What the colours mean, under the first answer of all, until they are shown."""
+    turn = exchange.turn
+    is_first = chat.identity == 1 and len(chat.exchanges) == 1
+    if coloured or not is_first or turn is None or not turn.finish or not turn.origins:
+        return ""
+    return message_actions.first_colours(_legend(turn.origins))
 
 
 def message(exchange: Exchange, coloured: bool = False, number: int | None = None) -> str:

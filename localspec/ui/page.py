@@ -55,8 +55,7 @@ class Page:
             "dismiss": self.dismiss,
             **self.chat_list.actions,
             **self.comparison.actions,
-            "edit": self.chat.edit,
-            "unedit": self.chat.unedit,
+            **self.chat.actions,
         }
         self._told = tuple(name for part in self.parts for name in part.told)
         self._opened = tuple(name for part in self.parts for name in part.opened)
@@ -169,8 +168,8 @@ class Page:
         it is about."""
         conversation = self.chat.conversation(request)
         name, _, about = wanted.partition(" ")[2].partition(" ")
-        if name == "continue":
-            updates = self.chat.go_on(conversation, settings)
+        if name in self.chat.asks:
+            updates = self.chat.asks[name](conversation, about, settings)
             return (*updates, *(gr.skip() for _ in ALL_PARTS[len(REPLY_PARTS) :]))
         action = self._actions.get(name)
         try:

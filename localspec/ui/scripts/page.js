@@ -45,7 +45,7 @@
     const field = document.querySelector(`input[data-typed="${CSS.escape(wanted)}"]`);
     act(field ? `${wanted} ${field.value}` : wanted);
     if (button.dataset.asks) focusSoon(`input[data-typed="${CSS.escape(button.dataset.asks)}"]`);
-    if (wanted.startsWith("edit ")) focusSoon("#entry textarea");
+    if (/^(edit|rewrite|undo)\b/.test(wanted)) focusSoon("#entry textarea");
   });
   document.addEventListener("keydown", (event) => {
     const name = event.target.dataset ? event.target.dataset.typed : undefined;
