@@ -138,7 +138,7 @@ PLACEHOLDER = """### Chat with your documents, faster
 Drop documents anywhere on this page and ask about them: the answer names file and page. Everything stays on this
 computer."""
 EXAMPLES_LABEL = "Or try it with the guide that comes with LocalSpec:"
-EXAMPLES = ("Why do answers come faster?", "Where do the guesses come from?", "What happens to my documents?")
+EXAMPLES = ("Why do answers come faster?", "Where do the guesses come from?", "What is a library?")
 GUIDE = "How LocalSpec works.pdf"
 
 ASK = "Ask something, or drop documents here"
