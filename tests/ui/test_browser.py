@@ -85,6 +85,7 @@ class Visit:
 
     def send(self, question: str) -> None:
         """Send a question, and check that the server is given it with the settings of this test."""
+        self.close_settings()
         # Figures of the answer before must not be taken for those of this one.
         self.page.evaluate("document.querySelector('#panel section').dataset.old = ''")
         self.entry.fill(question)
@@ -117,22 +118,32 @@ class Visit:
         """Wait for the last figures of the question that was sent last."""
         expect(self.page.locator(f"#panel section[data-state={state}]:not([data-old])")).to_be_attached()
 
-    @contextmanager
-    def settings_tab(self, name: str) -> Iterator[Locator]:
-        """Inside, this tab of the settings is open; they are closed behind it, unless they were open before."""
+    def open_settings(self, name: str) -> Locator:
+        """Open this tab of the settings, and leave it open."""
         tab = self.page.locator(f"#tab-{name}")
-        was_open = self.page.locator("#settings").is_visible()
-        if not was_open:
-            self.page.locator("[data-view=settings]").click()
+        if not self.page.locator("#settings").is_visible():
+            self.page.locator("#heading [data-view=settings]").click()
         if not tab.is_visible():
             self.page.locator(f"#to-{name}").click()
         expect(tab).to_be_visible()
-        yield tab
-        if not was_open:
+        return tab
+
+    def close_settings(self) -> None:
+        """Close them, if they are open: what lies behind them cannot be used."""
+        if self.page.locator("#settings").is_visible():
             self.page.locator("[data-view=close-settings]").click()
             expect(self.page.locator("#settings")).to_be_hidden()
 
+    @contextmanager
+    def settings_tab(self, name: str) -> Iterator[Locator]:
+        """Inside, this tab of the settings is open; they are closed behind it, unless they were open before."""
+        was_open = self.page.locator("#settings").is_visible()
+        yield self.open_settings(name)
+        if not was_open:
+            self.close_settings()
+
     def choose(self, method: str) -> None:
+        self.close_settings()
         self.page.locator("#method input").click()
         self.page.get_by_role("option", name=method, exact=True).click()
         expect(self.page.locator("#method input")).to_have_value(method)

@@ -26,7 +26,6 @@ def tab(browser: Browser, running: RunningApp, request: pytest.FixtureRequest) -
     visited.pick_library(request.node.name[5:40], running.home)
     visited.longest(24)
     visited.choose("RASD")
-    visited.page.locator("#model-part > button").click()
     yield visited
     context.close()
 
@@ -37,6 +36,7 @@ def line(tab: Visit, state: str) -> Locator:
 
 def pick(tab: Visit, draft: str) -> None:
     """Type a draft, as people do who paste a path."""
+    tab.open_settings("models")
     field = tab.page.locator("#draft input")
     field.fill(draft)
     field.press("Enter")
@@ -45,7 +45,7 @@ def pick(tab: Visit, draft: str) -> None:
 
 def test_rasd_shows_who_drafted_and_where_the_time_went(tab: Visit, tmp_path: Path) -> None:
     expect(line(tab, "used")).to_contain_text(re.compile(rf"{SHIPPED_DRAFT} drafts for .* [\d,]+ of its [\d,]+ tokens"))
-    expect(tab.page.locator("#method")).to_contain_text("The small model's guesses")
+    expect(tab.page.locator("#method-explained")).to_contain_text("The small model's guesses")
     expect(tab.page.locator("#alone .draft")).to_have_count(0)
     document = tmp_path / "keeper.md"
     document.write_text("\n\n".join(LIGHTHOUSE), encoding="utf-8")

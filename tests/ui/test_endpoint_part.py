@@ -45,7 +45,7 @@ def client(base_url: str, token: str) -> OpenAI:
 def test_switch_on_copy_use_and_switch_off(tab: Visit, running: RunningApp) -> None:
     part = tab.page.locator("#endpoint")
     assert running.request("GET", "/v1/models").status == 404
-    tab.page.locator("#endpoint-part > button").click()
+    tab.open_settings("endpoint")
     expect(part.locator("[data-endpoint=off]")).to_contain_text("speak OpenAI's protocol")
     expect(part.locator("code")).to_have_count(0)
 

@@ -26,7 +26,6 @@ def opened(browser: Browser, app: RunningApp) -> Visit:
     """A tab with short answers and the part about the model open."""
     visited = Visit(browser.new_context(viewport={"width": 1280, "height": 800}), app)
     visited.longest(16)
-    visited.page.locator("#model-part > button").click()
     return visited
 
 
@@ -35,7 +34,8 @@ def part(tab: Visit, kind: str) -> Locator:
 
 
 def press(tab: Visit, label: str) -> None:
-    tab.page.locator("#formats").get_by_role("button", name=label, exact=True).click()
+    with tab.settings_tab("models"):
+        tab.page.locator("#formats").get_by_role("button", name=label, exact=True).click()
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,13 @@ def part(tab: Visit, name: str) -> Locator:
 
 
 def press(tab: Visit, label: str) -> None:
-    tab.page.locator("#documents-part").get_by_role("button", name=label, exact=True).click()
+    with tab.settings_tab("documents") as documents:
+        documents.get_by_role("button", name=label, exact=True).click()
+
+
+def learn(tab: Visit, on: bool) -> None:
+    with tab.settings_tab("documents"):
+        tab.page.get_by_label("Learn from my chats").set_checked(on)
 
 
 def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) -> None:
@@ -57,9 +63,9 @@ def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) ->
     expect(reading).to_contain_text("still to be read")
     expect(notice).to_have_count(0)
     press(tab, "Stop reading")
-    expect(notice).to_be_visible()
+    expect(notice).to_be_attached()
     press(tab, "Build drafts by meaning")
-    expect(reading).to_be_visible()
+    expect(reading).to_be_attached()
     tab.page.locator("#entry .stop-button").click()
     tab.wait()
     expect(part(tab, "documents")).to_contain_text("drafts by meaning", timeout=2 * LONG)
@@ -95,7 +101,7 @@ def test_an_empty_library_says_where_drafts_come_from(tab: Visit) -> None:
 
 
 def test_answers_are_learnt_and_forgotten_as_the_library_says(tab: Visit, running: RunningApp) -> None:
-    box = tab.page.get_by_label("Learn from my chats")
+    box = tab.page.locator("#learning input")
     learnt = part(tab, "learnt")
     expect(box).to_be_checked()
     expect(learnt).to_contain_text("No answers learnt yet.")
@@ -112,19 +118,19 @@ def test_answers_are_learnt_and_forgotten_as_the_library_says(tab: Visit, runnin
     expect(learnt).to_contain_text("No answers learnt yet.")
 
     # Answers are stored in the order they were given: when the second is there, the first was left out.
-    box.uncheck()
-    expect(learnt.locator("[data-learns=off]")).to_be_visible()
+    learn(tab, False)
+    expect(learnt.locator("[data-learns=off]")).to_be_attached()
     tab.ask("Name the days of the week.")
     expect(box).not_to_be_checked()
-    box.check()
-    expect(learnt.locator("[data-learns=on]")).to_be_visible()
+    learn(tab, True)
+    expect(learnt.locator("[data-learns=on]")).to_be_attached()
     tab.ask("Name the months of the year.")
     expect(learnt).to_contain_text("1 answer learnt")
 
     # Every library has its own setting and its own answers.
     expect(box).to_be_checked()
-    box.uncheck()
-    expect(learnt.locator("[data-learns=off]")).to_be_visible()
+    learn(tab, False)
+    expect(learnt.locator("[data-learns=off]")).to_be_attached()
     own = part(tab, "library").locator("input").input_value()
     tab.pick_library("another_that_learns", running.home)
     expect(learnt.locator("[data-learns=on]")).to_contain_text("No answers learnt yet.")
