@@ -56,7 +56,7 @@ class StoppedError(LocalSpecError):
     """Work ended because the person wanted it to: nothing to be shown, and what was written before stays."""
 
     def __init__(self) -> None:
-        super().__init__("This was stopped.")
+        super().__init__("Stopped.")
 
 
 class DownloadError(LocalSpecError):

@@ -42,7 +42,7 @@ class RouteAllowlist:
             return
         path = str(scope["path"])
         if (_GONE.fullmatch(path) and not _API.fullmatch(path)) or not self._may_be_served(path):
-            await plain(send, 404, "There is nothing here.")
+            await plain(send, 404, "Not found.")
         elif path.rstrip("/") != UPLOAD and not _is_small(scope):
             await plain(send, 413, f"A request may have {LARGEST_REQUEST // 2**20} MiB at most.")
         elif path.startswith(_FILE):

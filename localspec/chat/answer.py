@@ -84,11 +84,11 @@ def answer(
 def ending(turn: Turn) -> str:
     """What is said about how an answer ends; "" where nothing is."""
     if turn.finish == "context":
-        return "The answer stopped because the model's context is full. Start a new chat to go on."
+        return "Stopped because the model's context is full. Start a new chat to go on."
     if turn.finish == "length" and turn.thinking and not turn.reply:
         return texts.THOUGHT_TO_THE_LIMIT.format(tokens=turn.metrics.tokens)
     if turn.finish == "length":
-        return f"The answer stopped at {turn.metrics.tokens} tokens, the most that was asked for."
+        return f"Stopped at the {turn.metrics.tokens}-token limit."
     return texts.LOOPED if turn.looped else ""
 
 

@@ -150,9 +150,8 @@ class Engine:
         try:
             if not self.model.has_tokenizer:
                 raise ModelFileError(
-                    f"{self.entry.path.name} is a draft model: it guesses ahead for another model and cannot chat"
-                    " itself.",
-                    "Pick a chat model, and this one as its draft.",
+                    f"{self.entry.path.name} is a draft model and cannot chat.",
+                    "Choose a chat model, with this one as its draft model.",
                 )
             return decode_times(self.model, cache_folder())
         except BaseException:

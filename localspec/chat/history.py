@@ -53,7 +53,7 @@ class History:
         if self._store.set_aside is not None:
             self._notice = (
                 f"The chats kept so far cannot be read: their file is damaged. It was set aside as"
-                f" {self._store.set_aside.name}, and a new one was begun."
+                f" {self._store.set_aside.name}, and a new one was started."
             )
         self._thread = threading.Thread(target=self._write, name="chats", daemon=True)
         self._thread.start()

@@ -29,7 +29,7 @@ def open_library(engine: Engine, name: str, *, create: bool = True, embedder: Em
     if not create and safe not in list_libraries(stores):
         names = ", ".join(list_libraries(stores)) or "none"
         raise SettingsError(
-            f"There is no library called {name!r} (libraries: {names}).", "Make it with: index FILE … --library NAME"
+            f"There is no library called {name!r} (libraries: {names}).", "Create it with: index FILE … --library NAME"
         )
     return Library(
         stores / safe,

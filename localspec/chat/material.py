@@ -337,7 +337,7 @@ def wanted_whole(library: Library | None, ids: Sequence[int]) -> tuple[list[Docu
         ready = [info for info in documents if _is_read(info)]
         if not ready:
             waiting = any(info.status not in (*_READ, "failed") for info in documents)
-            said = "The documents are still being read." if waiting else "There is no document to read whole."
+            said = "The documents are still being indexed." if waiting else "There is no document to read whole."
             raise SettingsError(said, "Try again in a moment." if waiting else "Add one, or ask without.")
         left_out = [info for info in documents if not _is_read(info) and info.status != "failed"]
         return ready, [f"Not in this answer: {_why(info)}" for info in left_out]
@@ -347,10 +347,10 @@ def wanted_whole(library: Library | None, ids: Sequence[int]) -> tuple[list[Docu
         info = known.get(identity)
         if info is None:
             raise SettingsError(
-                "The document to read whole is not in this library any more.", "Choose another, or the best passages."
+                "The chosen document is no longer in this library.", "Choose another one, or “Best passages”."
             )
         if not _is_read(info):
-            raise SettingsError(_why(info), "Choose another document, or the best passages.")
+            raise SettingsError(_why(info), "Choose another one, or “Best passages”.")
         found.append(info)
     return found, []
 
@@ -367,20 +367,18 @@ def too_long(documents: Sequence[DocumentInfo], needs: int, room: int, size: int
     if len(documents) > _NAMED:
         names = f"{names} and {len(documents) - _NAMED:,} more"
     verb = "needs" if len(documents) == 1 else "need"
-    whole = "whole document" if len(documents) == 1 else "whole documents"
     least = -(-(needs + size - max(0, room)) // _ROUND) * _ROUND
     ways = []
     if least <= longest:
         ways.append(f"load the model with a context length of {least:,} or more")
     if len(documents) > 1:
         ways.append("choose a single document")
-    ways.append("ask with the best passages instead")
-    limit = f" This model reads {longest:,} tokens at most." if least > longest else ""
+    ways.append("use “Best passages”")
+    limit = f" The model's longest context is {longest:,} tokens." if least > longest else ""
     advice = f"{', or '.join([', '.join(ways[:-1]), ways[-1]]) if len(ways) > 1 else ways[0]}."
     return ContextTooLongError(
-        f"Too long to be read whole: {names} {verb} {needs:,} tokens, and there is room for {max(0, room):,} of the"
-        f" context's {size:,}; the rest is for the question, its answer and the instructions. Nothing of the {whole}"
-        f" was sent.{limit}",
+        f"Too long to be read whole: {names} {verb} {needs:,} tokens, but only {max(0, room):,} of the context's"
+        f" {size:,} are free.{limit}",
         advice[0].upper() + advice[1:],
     )
 
@@ -395,4 +393,4 @@ def _why(info: DocumentInfo) -> str:
         return info.reason or f"{info.name} could not be read."
     if info.status in _READ:
         return f"{info.name} holds no text."
-    return f"{info.name} is still being read."
+    return f"{info.name} is still being indexed."

@@ -134,39 +134,26 @@ def _auto(sources: Sources, paper: bool) -> list[Drafter]:
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
-        Method(
-            "auto",
-            "Auto",
-            "Everything that may help, each at the moments when it pays on this computer; the fastest exact reply.",
-            _auto,
-            sized_by_itself=True,
-        ),
-        Method("plain", "Plain", "The model alone, one token at a time.", lambda sources, paper: []),
-        Method("rest", "REST", "Drafts from your documents and this chat: what followed the same words there.", _rest),
+        Method("auto", "Auto", "Uses whatever is fastest on this computer.", _auto, sized_by_itself=True),
+        Method("plain", "Plain", "No drafts: one token at a time.", lambda sources, paper: []),
+        Method("rest", "REST", "Drafts from your documents and this chat, by the same words.", _rest),
         Method(
             "dresd",
             "DReSD",
-            "Drafts by meaning: what followed where the model was in a similar state, beside what followed the same"
-            " words.",
+            "Drafts from your documents and this chat, by meaning and by the same words.",
             _dresd,
             uses_states=True,
         ),
-        Method(
-            "draft",
-            "Draft model",
-            "A small model guesses ahead, and the model checks its guesses.",
-            _draft,
-            needs_draft=True,
-        ),
+        Method("draft", "Draft model", "A small model drafts, the model checks.", _draft, needs_draft=True),
         Method(
             "rasd",
             "RASD",
-            "The small model's guesses and what your documents, this chat and similar states suggest, in one draft.",
+            "The draft model together with drafts from your documents and this chat.",
             _rasd_with(_all_retrieval),
             needs_draft=True,
             uses_states=True,
         ),
-        Method("prompt", "Prompt lookup", "Drafts from this chat alone.", _prompt, for_measuring=True),
+        Method("prompt", "Prompt lookup", "Drafts from this chat only.", _prompt, for_measuring=True),
         *(
             Method(
                 f"rasd-{name}",

@@ -65,19 +65,19 @@ class NamedKind(Generic[Entry]):
                 raise SettingsError(f"{cannot}: the file is too large.", _ADVICE)
             data = json.loads(path.read_bytes())
         except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-            raise SettingsError(f"{cannot}: it is no JSON ({error}).", _ADVICE) from error
+            raise SettingsError(f"{cannot}: it is not JSON ({error}).", _ADVICE) from error
         except OSError as error:
             raise SettingsError(f"{cannot} ({error.strerror or error}).", _ADVICE) from error
         if not isinstance(data, dict) or data.get("format") != self.format or data.get("version") != VERSION:
             raise SettingsError(f"The file {path.name} holds no {self.many} of this version of LocalSpec.", _ADVICE)
         listed = data.get(self._list)
         if not isinstance(listed, list) or len(listed) > MOST:
-            raise SettingsError(f"{cannot}: “{self._list}” is no list of them.", _ADVICE)
+            raise SettingsError(f"{cannot}: “{self._list}” is not a list.", _ADVICE)
         found: dict[str, Entry] = {}
         for number, entry in enumerate(listed, start=1):
             try:
                 if not isinstance(entry, dict):
-                    raise ValueError("It is no object.")
+                    raise ValueError("It is not an object.")
                 made = self.read_one(self.own_name(entry.get("name")), entry)
             except (SettingsError, ValueError, OverflowError) as error:
                 said = error.message if isinstance(error, SettingsError) else str(error)
@@ -217,8 +217,8 @@ def set_aside(path: Path, left: str) -> str:
     try:
         path.rename(aside)
     except OSError as error:
-        return f"It could not be set aside either ({error.strerror or error})."
-    return f"It was set aside as {aside.name}; {left}."
+        return f"It could not be renamed either ({error.strerror or error})."
+    return f"It was renamed to {aside.name}; {left}."
 
 
 def writable(text: str) -> str:

@@ -86,7 +86,7 @@ class PromptBuilder:
         Raises SettingsError, ContextTooLongError."""
         question = question.strip()
         if not question:
-            raise SettingsError("The question is empty.", "Type something to ask.")
+            raise SettingsError("The question is empty.", "Enter a question.")
         if options.system is not None:
             self.system = options.system
         self.thinking = options.thinking

@@ -15,13 +15,13 @@ SLOWER = 0.98
 LOOKED = 1.0 - SLOWER
 """From this part of the time on it is said that looking for drafts took time, though none came of it."""
 
-UNKNOWN_DRAFT = "no small model of its kind is known here."
-NO_STATES = "No library here has states of this model yet: drafts by meaning come from the chat alone."
-SEARCHES_ALONE = "No draft model is in use: drafts came from searches alone."
+UNKNOWN_DRAFT = "there is no matching draft model here."
+NO_STATES = "No library here was read by this model yet, so drafts by meaning only come from this chat."
+SEARCHES_ALONE = "No draft model is in use, so drafts only came from searches."
 LONG_IDLE = 48
 """Tokens without a draft after which a method that decides for itself says so."""
-IDLE = "Nothing was drafted for the last {tokens} tokens: nothing known continues them likely enough to pay for itself."
-DRAFT_LEFT_OUT = "The draft model was left out: asking it would take longer here than its guesses save."
+IDLE = "Nothing was drafted for the last {tokens} tokens: there was no likely continuation."
+DRAFT_LEFT_OUT = "The draft model was not used: on this computer it would take longer than it saves."
 DRAFT_ALONE = "draft"
 """Name of the method that has nothing but the draft model."""
 
@@ -83,10 +83,10 @@ def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_dra
     label = known.label if known is not None else method
     with_draft = has_draft and known is not None and (known.needs_draft or known.sized_by_itself)
     if method == "plain":
-        return "Speculation is off: the method is Plain, so every token is the model's own step."
+        return "Plain decoding: no drafts."
     if method == DRAFT_ALONE:
         if not has_draft and metrics.drafted == 0:
-            return "Speculation is off: no draft model is in use, so every token is the model's own step."
+            return "Plain decoding: no draft model is in use."
         label = "The draft model"
     if metrics.steps == 0:
         return f"{label}: waiting for the first token."
@@ -95,22 +95,21 @@ def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_dra
     if metrics.drafted == 0 and method == DRAFT_ALONE:
         if looked:
             return texts.NOTHING_WORTH_GUESSING.format(label=label, share=share)
-        return f"{label} drafted nothing: no guess was likely enough to pay for itself."
+        return f"{label} drafted nothing: no draft was likely enough."
     if metrics.drafted == 0:
         where = "your documents or this chat" if has_documents else "this chat (no documents are indexed)"
         what = f"neither the draft model nor anything in {where}" if with_draft else f"nothing in {where}"
         if looked:
             return texts.NOTHING_WORTH_DRAFTING.format(label=label, what=what, share=share)
-        return f"{label} drafted nothing: {what} continues these words likely enough to pay for itself."
+        return f"{label} drafted nothing: {what} offered a likely continuation."
     if not metrics.speedup:
         return f"{label}: {texts.SPEED_UNTOLD[metrics.untold].format(accepted=_accepted(metrics))}"
     if metrics.speedup >= FASTER:
-        return f"{label} made this reply {metrics.speedup:.2f}× as fast as plain decoding on this computer."
+        return f"{label} made this answer {metrics.speedup:.2f}× as fast as plain decoding on this computer."
     if metrics.speedup <= SLOWER:
         work = "making and checking" if with_draft else "checking"
         return (
             f"{label} was slower than plain decoding here ({metrics.speedup:.2f}×): {_accepted(metrics)}, "
-            f"but on this computer {work} them took longer than they saved. "
-            "Choose Plain if this goes on."
+            f"but {work} them took longer than they saved."
         )
-    return f"{label} ran at the speed of plain decoding ({metrics.speedup:.2f}×): few words could be guessed."
+    return f"{label} was about as fast as plain decoding ({metrics.speedup:.2f}×): few drafts were accepted."

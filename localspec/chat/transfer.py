@@ -77,7 +77,7 @@ def read_json(path: Path) -> list[StoredConversation]:
             _refuse(f"it is {size / 2**20:.0f} MB large, and {LARGEST_FILE // 2**20} MB is the most")
         data = json.loads(path.read_bytes(), parse_constant=_no_number)
     except (ValueError, RecursionError, MemoryError) as error:  # UnicodeDecodeError is a ValueError
-        raise ChatFileError(f"The file {path.name} holds no chats: it is no JSON ({error}).", _ADVICE) from error
+        raise ChatFileError(f"The file {path.name} holds no chats: it is not JSON ({error}).", _ADVICE) from error
     except OSError as error:
         raise ChatFileError(f"The file {path.name} cannot be read ({error.strerror or error}).", _ADVICE) from error
     if not isinstance(data, dict) or data.get("format") != FORMAT:
@@ -207,7 +207,7 @@ def _timings(turn: StoredTurn) -> str:
 
 def _read(entry: object, where: str) -> StoredConversation:
     if not isinstance(entry, dict):
-        _refuse(f"{where} is no object")
+        _refuse(f"{where} is not an object")
     listed = _items(entry, "turns", where, MOST_TURNS)
     citations = _read_citations(entry, where)
     turns = [_read_turn(one, f"{where}, question {number}", citations) for number, one in enumerate(listed, start=1)]
@@ -275,7 +275,7 @@ def _ordered(nodes: list[StoredNode], last: int, where: str) -> list[StoredNode]
 
 def _read_turn(entry: object, where: str, citations: Mapping[int, Citation]) -> StoredTurn:
     if not isinstance(entry, dict):
-        _refuse(f"{where} is no object")
+        _refuse(f"{where} is not an object")
     try:
         values: dict[str, Any] = {
             each.name: _read_field(entry, each, where, citations) for each in FIELDS if each.exported
@@ -311,7 +311,7 @@ def _read_field(entry: Mapping[str, Any], each: StoredField, where: str, citatio
 def _read_record(entry: Mapping[str, Any], label: str, where: str) -> dict[str, Any]:
     record = entry.get(label, {})
     if not isinstance(record, dict):
-        _refuse(f"{where}: “{label}” is no object")
+        _refuse(f"{where}: “{label}” is not an object")
     if not record:
         return {}
     return ReplyMetrics.of_record(record).record() if label == "metrics" else ContextUsage.of_record(record).record()
@@ -319,7 +319,7 @@ def _read_record(entry: Mapping[str, Any], label: str, where: str) -> dict[str, 
 
 def _read_citation(entry: object, where: str) -> Citation:
     if not isinstance(entry, dict):
-        _refuse(f"{where} is no object")
+        _refuse(f"{where} is not an object")
     number: Any = entry.get("number")
     page: Any = entry.get("page")
     if not _is_whole(number, 1, _MOST_ITEMS):
@@ -382,7 +382,7 @@ def _is_whole(value: object, least: int, most: int) -> bool:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number")
+    raise ValueError(f"{text} is not a number")
 
 
 def _refuse(why: str) -> NoReturn:

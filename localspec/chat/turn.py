@@ -61,7 +61,7 @@ class ReplyOptions:
                 f"There is no use of documents called {self.documents!r}.", f"Choose one of {', '.join(DOCUMENT_USES)}."
             )
         if self.max_tokens < 1:
-            raise SettingsError(f"An answer of {self.max_tokens} tokens is not possible.", "Choose 1 or more.")
+            raise SettingsError(f"The setting max tokens is {self.max_tokens}.", "Choose 1 or more.")
         if self.thinking not in THINKING:
             raise SettingsError(texts.NO_THINKING.format(wanted=self.thinking[:20]), texts.NO_THINKING_ADVICE)
 

@@ -140,10 +140,10 @@ def read_prompts(path: Path, limit_per_category: int = 0) -> list[Prompt]:
             record = json.loads(line)
             category, text = str(record["category"]), record["turns"][0]
             if not isinstance(record["turns"], list) or not isinstance(text, str):
-                raise TypeError("its turns are no texts")
+                raise TypeError("its turns are not texts")
         except (ValueError, KeyError, IndexError, TypeError) as error:
             raise SettingsError(
-                f"{path}, line {number} is no prompt ({error}).", 'Each line is {"category": …, "turns": ["…"]}.'
+                f"{path}, line {number} is not a prompt ({error}).", 'Each line is {"category": …, "turns": ["…"]}.'
             ) from error
         taken[category] = taken.get(category, 0) + 1
         if limit_per_category <= 0 or taken[category] <= limit_per_category:

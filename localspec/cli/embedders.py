@@ -20,7 +20,7 @@ from localspec.models.embedder_download import fetch_embedder
 embedders = typer.Typer(no_args_is_help=True, help="Which model finds passages by meaning: list, download, choose.")
 
 Name = Annotated[str, typer.Argument(help="Name of an embedding model, see embedders list.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on one line.")]
 
 
 @embedders.command(name="list")

@@ -26,10 +26,10 @@ def index(
     files: Annotated[list[Path], typer.Argument(help="Documents or folders of documents.")] = [],  # noqa: B006
     library: shared.LibraryName = config.DEFAULT_LIBRARY,
     states: Annotated[
-        bool, typer.Option("--states", help="Also read the library with this model, for drafts from its states.")
+        bool, typer.Option("--states", help="Also read the library with this model, for drafts by meaning.")
     ] = False,
     read_again: Annotated[
-        bool, typer.Option("--read-again", help="Also read documents again that an older version has read.")
+        bool, typer.Option("--read-again", help="Also reindex documents that an older version indexed.")
     ] = False,
     model: shared.Model = "",
     threads: shared.Threads = 0,
@@ -139,7 +139,7 @@ def libraries(as_json: shared.AsJson = False) -> None:
             f"{library.tokens} tokens\t{library.replies} learnt replies\t{states or 'no states'}\n"
         )
     if not found:
-        shared.errors.print("There is no library yet. Make one with: index FILE … --library NAME")
+        shared.errors.print("There is no library yet. Create one with: index FILE … --library NAME")
 
 
 def _tell_left_out(folder: Path, counts: dict[str, int]) -> None:

@@ -34,15 +34,15 @@ models = typer.Typer(no_args_is_help=True, help="List models, download them, che
 
 Name = Annotated[str, typer.Argument(help="Name of a model, see models list.")]
 NameOrFile = Annotated[str, typer.Argument(help="Name of a model on this computer, or a GGUF file.")]
-DraftName = Annotated[str, typer.Option("--draft", help="A model or file that is to draft for it.")]
-WithDraft = Annotated[bool, typer.Option("--with-draft/--no-draft", help="Also the model that drafts for it.")]
-DefaultName = Annotated[str, typer.Argument(help="Name of a model on this computer; none is the default model.")]
+DraftName = Annotated[str, typer.Option("--draft", help="Draft model: a name or a GGUF file.")]
+WithDraft = Annotated[bool, typer.Option("--with-draft/--no-draft", help="Also download its draft model.")]
+DefaultName = Annotated[str, typer.Argument(help="Name of a model on this computer; default: the default model.")]
 Undo = Annotated[bool, typer.Option("--undo", help="Go back to the file's own format.")]
-Again = Annotated[bool, typer.Option("--again", help="Measure anew what was measured before.")]
+Again = Annotated[bool, typer.Option("--again", help="Measure again.")]
 Thorough = Annotated[bool, typer.Option("--all", help="Compare the outputs of slow formats, too.")]
-Threads = Annotated[int, typer.Option(min=0, help="Processor threads to tune for; 0 = physical cores.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads to tune for; 0 = all physical cores.")]
 GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU to tune for; -1 = all, where the build has one.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one line of JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on one line.")]
 
 
 @models.command(name="list")
@@ -99,7 +99,7 @@ def download_command(name: Name, with_draft: WithDraft = True) -> None:
             _fetch(each)
     except (KeyboardInterrupt, DownloadStoppedError) as interrupt:
         command = f"./start.sh models download {name}{'' if with_draft else ' --no-draft'}"
-        errors.print(escape(f"Stopped. What has arrived is kept; go on with: {command}"), soft_wrap=True)
+        errors.print(escape(f"Stopped. Resume with: {command}"), soft_wrap=True)
         raise typer.Exit(130) from interrupt
     if entry.recommended:
         errors.print(texts.DEFAULT_NOW.format(model=entry.name), soft_wrap=True)
@@ -137,7 +137,7 @@ def tune_command(
     settings = LoadSettings(0, threads, gpu_layers)
     if all(entry.path != listed.path for listed in catalogue.available()):
         raise ModelError(
-            f"{entry.path} is no model of the list: a file that is named is always used as it is.",
+            f"{entry.path} is not in the list of models: a file chosen by its path is used as it is.",
             f"Put it into {config.models_folder()}, and name it as models list does.",
         )
     if undo:
@@ -149,7 +149,7 @@ def tune_command(
             f" {needs.memory / 2**30:.1f} GiB of memory ({needs.free_memory / 2**30:.1f} GiB free) are needed.",
             soft_wrap=True,
         )
-        with errors.status("Looking at the model …") as status:
+        with errors.status("Inspecting the model …") as status:
 
             def show(progress: TuningProgress) -> None:
                 status.update(escape(f"{progress.format} ({progress.done} of at most {progress.total}) …"))
@@ -184,9 +184,11 @@ def tuning_sentence(found: tuned.Tuning) -> str:
     """What was chosen, in words."""
     if (untold := found.untold) is not None:
         why = texts.FORMAT_WHY_UNTOLD[untold.note]
-        return f"{found.model} stays as it is: whether {untold.format} is faster here cannot be told, for {why}."
+        return (
+            f"{found.model} stays as it is: it could not be measured whether {untold.format} is faster here, for {why}."
+        )
     if not found.file:
-        return f"{found.model} stays as it is: no other format that stays near it answers faster here."
+        return f"{found.model} stays as it is: no other format is faster here at the same quality."
     spread = texts.FORMAT_FASTER.format(spread=found.spread) if found.spread else "measured by an older version"
     chosen = f"{found.chosen} ({spread})"
     if not found.in_use:

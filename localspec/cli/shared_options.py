@@ -30,7 +30,7 @@ errors = Console(stderr=True, highlight=False)
 
 Model = Annotated[str, typer.Option(help="Name of a model (see models list) or a GGUF file.")]
 Draft = Annotated[str, typer.Option(help="Draft model: a name, a GGUF file, auto, or none.")]
-Threads = Annotated[int, typer.Option(min=0, help="Processor threads; 0 = physical cores.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 = all physical cores.")]
 GpuLayers = Annotated[int, typer.Option(help="Layers on the GPU; -1 = as many as fit, 0 = none.")]
 WeightFormat = Annotated[
     str, typer.Option("--format", help="tuned: the format chosen for this computer. original: the file as it is.")
@@ -38,8 +38,8 @@ WeightFormat = Annotated[
 ContextSize = Annotated[
     int, typer.Option("--context", min=0, help="Tokens of context; 0 = up to 8192, as memory allows.")
 ]
-LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; made when missing.")]
-Documents = Annotated[list[Path], typer.Option("--doc", help="A document to ask about; repeatable.")]
+LibraryName = Annotated[str, typer.Option("--library", help="Library of documents to use; created if missing.")]
+Documents = Annotated[list[Path], typer.Option("--doc", help="Document to ask about; repeatable.")]
 UsesDocuments = Annotated[
     bool, typer.Option("--documents/--no-documents", help="Answer from documents where the question is about them.")
 ]
@@ -48,18 +48,18 @@ Sizing = Annotated[
     str, typer.Option("--sizing", "--preset", help="device: trees sized by measured cost. paper: as published.")
 ]
 Rows = Annotated[int, typer.Option(min=0, help="Most rows of a verification batch, root included; 0 = no cap.")]
-MaxTokens = Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")]
+MaxTokens = Annotated[int, typer.Option(min=1, help="Max tokens of an answer.")]
 Temperature = Annotated[float, typer.Option(min=0.0, help="0 = always the likeliest token.")]
 OwnTemperature = Annotated[
     float | None,
     typer.Option("--temperature", min=0.0, help="0 = the likeliest token. Without it, as recommended for the model."),
 ]
-Seed = Annotated[int, typer.Option(help="Seed of the random stream; -1 = a fresh one.")]
+Seed = Annotated[int, typer.Option(help="Random seed; -1 = a new one each time.")]
 Thinking = Annotated[
     str, typer.Option("--thinking", help="on, off, low, medium or high, for models that think before they answer.")
 ]
 Learns = Annotated[bool, typer.Option("--learn/--no-learn", help="Let the library learn from the answers.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as a last line of JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the figures as JSON on the last line.")]
 
 
 def load_engine(

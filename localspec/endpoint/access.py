@@ -37,16 +37,18 @@ class Access:
     def check(self, authorization: Sequence[bytes]) -> None:
         """Raises RequestError unless it is on and the one header among `authorization` carries the token."""
         if not self.is_on:
-            raise RequestError(
-                404, "LocalSpec answers no other programs. Switch that on in its window.", code="endpoint_off"
-            )
+            raise RequestError(404, "The API server is off. Turn it on in LocalSpec's settings.", code="endpoint_off")
         given = authorization[0] if len(authorization) == 1 else b""
         if not given[: len(_SCHEME)].lower() == _SCHEME:
             raise RequestError(
-                401, "Send the token that LocalSpec's window shows, as “Authorization: Bearer …”.", code="no_api_key"
+                401, "Send the token from LocalSpec's settings as “Authorization: Bearer …”.", code="no_api_key"
             )
         if not secrets.compare_digest(given[len(_SCHEME) :].strip(), self.token.encode()):
-            raise RequestError(401, "This is not the token that LocalSpec's window shows.", code="invalid_api_key")
+            raise RequestError(
+                401,
+                "This token is not valid. Use the one in LocalSpec's settings, under “API server”.",
+                code="invalid_api_key",
+            )
 
     def _drawn(self) -> str:
         token = f"sk-localspec-{secrets.token_urlsafe(32)}"

@@ -74,7 +74,10 @@ class Answers:
                 raise stopped()
             if len(self._running) >= MOST_REQUESTS:
                 raise RequestError(
-                    429, f"{MOST_REQUESTS} requests wait already.", code="too_many_requests", retry_after=RETRY_SECONDS
+                    429,
+                    f"{MOST_REQUESTS} requests are already waiting.",
+                    code="too_many_requests",
+                    retry_after=RETRY_SECONDS,
                 )
             self._running.add(answer)
             self.asked += 1

@@ -86,7 +86,7 @@ class _Endpoint:
             return
         except Exception as error:  # the client must hear of it
             _logger.exception("A request failed")
-            refusal = _refusal(RequestError(500, f"Something went wrong inside LocalSpec ({type(error).__name__})."))
+            refusal = _refusal(RequestError(500, f"Something went wrong in LocalSpec ({type(error).__name__})."))
         await refusal(scope, receive, send)
 
     async def _chat(self, request: Request) -> Response:
@@ -111,7 +111,7 @@ class _Endpoint:
     async def _embeddings(self, request: Request) -> Response:
         wanted = await run_in_threadpool(parse_embedding, await _body(request))
         if self._embedding >= MOST_EMBEDDING:
-            said = f"{MOST_EMBEDDING} requests for vectors wait already."
+            said = f"{MOST_EMBEDDING} embedding requests are already waiting."
             raise RequestError(429, said, code="too_many_requests", retry_after=RETRY_SECONDS)
         leaving = asyncio.ensure_future(_gone(request.receive))
         self._embedding += 1

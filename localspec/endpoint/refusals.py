@@ -56,7 +56,7 @@ def refusal(error: LocalSpecError, param: str | None = None, prompt: str = "mess
     if isinstance(error, RequestError):
         return error
     if isinstance(error, UnexpectedError):
-        return RequestError(500, f"Something went wrong inside LocalSpec ({error.kind}).")
+        return RequestError(500, f"Something went wrong in LocalSpec ({error.kind}).")
     if isinstance(error, ContextTooLongError):
         return RequestError(400, str(error), param=prompt, code="context_length_exceeded")
     if isinstance(error, SettingsError):

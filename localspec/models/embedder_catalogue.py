@@ -85,7 +85,7 @@ def _read(text: str) -> tuple[EmbedderEntry, ...]:
         if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", entry.name, re.ASCII):
             raise ValueError(f"{entry.name!r} cannot be a name")
         if entry.wheel and not re.fullmatch(r"[A-Za-z0-9][\w.-]*==[0-9][\w.+!]*", entry.wheel, re.ASCII):
-            raise ValueError(f"{entry.wheel!r} is no pinned wheel")
+            raise ValueError(f"{entry.wheel!r} is not a pinned wheel")
     return found
 
 

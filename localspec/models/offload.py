@@ -149,11 +149,11 @@ def _ask(trial: Trial, counted: Fit) -> _Outcome:
     except subprocess.TimeoutExpired:
         return _Outcome(FAILED, reason=texts.OFFLOAD_SLOW.format(seconds=limit))
     except OSError as error:
-        raise ModelError(f"{name} could not be loaded for trial: {error}.", "Start the program again.") from error
+        raise ModelError(f"{name} could not be loaded: {error}.", "Start LocalSpec again.") from error
     report = ended.report
     if ended.was_killed:
         raise OutOfMemoryError(
-            f"{name} could not be loaded: the system stopped it, most likely for lack of memory.",
+            f"{name} could not be loaded: most likely the system ran out of memory.",
             "Close other programs, or choose a smaller model or format.",
         )
     if "kind" in report:

@@ -125,7 +125,7 @@ def find_folder(database: Database, name: str) -> int:
 
 def _move(database: Database, conversation: int, folder: int) -> None:
     if not database.execute("UPDATE conversations SET folder = ? WHERE id = ?", [folder, conversation]).rowcount:
-        raise StoreError("This chat is not there any more.", "Begin a new one.")
+        raise StoreError("This chat no longer exists.", "Start a new one.")
 
 
 def _is_there(database: Database, folder: int) -> bool:
@@ -133,4 +133,4 @@ def _is_there(database: Database, folder: int) -> bool:
 
 
 def _no_folder() -> StoreError:
-    return StoreError("This folder is not there any more.", "Choose another one.")
+    return StoreError("This folder no longer exists.", "Choose another one.")

@@ -33,7 +33,7 @@ DATABASE = "conversations.db"
 TITLE_CHARACTERS = 120
 QUERY_CHARACTERS = 300  # of a search, what comes after is not looked at
 _SNIPPET_CHARACTERS = 40  # on each side of what was found, where it is no word
-_IF_DAMAGED = "Start LocalSpec again: it sets the file aside and begins a new one."
+_IF_DAMAGED = "Start LocalSpec again: it sets the file aside and starts a new one."
 _IF_NEWER = "Update LocalSpec. The file is left as it is, and this version keeps no chats meanwhile."
 
 
@@ -69,8 +69,8 @@ class Conversations:
             lock = try_lock(folder / ".conversations.lock")
         if lock is None:
             raise LibraryInUseError(
-                "The chats are open in another LocalSpec, so this one keeps none.",
-                "Close the other one and start this one again.",
+                "The chats are open in another LocalSpec, so this one saves none.",
+                "Close the other one and restart this one.",
             )
         self._lock = lock
         try:
@@ -369,4 +369,4 @@ def _excerpt(text: str, wanted: str) -> str:
 
 
 def _gone() -> StoreError:
-    return StoreError("This chat is not there any more.", "Begin a new one.")
+    return StoreError("This chat no longer exists.", "Start a new one.")

@@ -58,7 +58,7 @@ class DeletedChats:
             column = "name" if kind == "folder" else "title"
             row = database.execute(f"SELECT {column} FROM {_TABLES[kind]} WHERE id = ?", [number]).fetchone()
             if row is None:
-                raise StoreError("It was deleted for good meanwhile.", "Import it, if it was exported before.")
+                raise StoreError("It was permanently deleted.", "Import it, if it was exported before.")
             other = find_folder(database, row[0]) if kind == "folder" else 0
             if other and other != number:
                 merge(database, number, other)

@@ -51,7 +51,7 @@ def library_name(text: str) -> str:
         return config.DEFAULT_LIBRARY
     advice = "Choose a short name of letters, digits, spaces, hyphens or underscores."
     if not name:
-        raise SettingsError("The name of a library must not be empty.", advice)
+        raise SettingsError("The library name is empty.", advice)
     # Letters of some scripts are joined by format characters (Cf), of which these two are harmless.
     if any(
         character in _RESERVED_CHARACTERS
@@ -59,11 +59,11 @@ def library_name(text: str) -> str:
         or unicodedata.category(character) in ("Zl", "Zp")
         for character in name
     ):
-        raise SettingsError(f"The name {name!r} holds characters that a folder's name must not have.", advice)
+        raise SettingsError(f"The name {name!r} contains characters that are not allowed in folder names.", advice)
     if name.startswith(".") or name.endswith(".") or _RESERVED_NAMES.fullmatch(name.split(".")[0].strip()):
-        raise SettingsError(f"The name {name!r} means something else to the system.", advice)
+        raise SettingsError(f"The name {name!r} is reserved by the system.", advice)
     if len(name) > _NAME_CHARACTERS or len(name.encode()) > _FILE_NAME_BYTES:
-        raise SettingsError(f"The name of a library must not be longer than {_NAME_CHARACTERS} characters.", advice)
+        raise SettingsError(f"The library name is longer than {_NAME_CHARACTERS} characters.", advice)
     return name
 
 

@@ -53,7 +53,7 @@ def reply_options(
         seed=_seed(seed),
     )
     return ReplyOptions(
-        *(method, preset, _whole("rows", rows), _whole("longest answer", max_tokens), drawn),
+        *(method, preset, _whole("rows", rows), _whole("max tokens", max_tokens), drawn),
         whole=chosen_documents(read, library),
         documents="none" if is_without(read) else "auto",
         thinking=thinking or "",
@@ -102,7 +102,7 @@ def load_settings(context: Number, gpu_layers: Number, threads: Number) -> LoadS
     """How a model is loaded. Raises SettingsError that names the field."""
     count = _whole("threads", threads)
     if count < 0:
-        raise SettingsError(f"{count} threads are not possible.", "Choose 0 (every core) or more.")
+        raise SettingsError(f"{count} threads are not possible.", "Choose 0 (all cores) or more.")
     return LoadSettings(_whole("context length", context), count, _whole("GPU layers", gpu_layers))
 
 

@@ -232,7 +232,7 @@ class SamplingPart(Part):
                     list(SIZINGS), value=SIZINGS[0], label="Draft size", info=texts.PRESET_INFO
                 )
                 self.named["rows"] = gr.Number(
-                    0, label="Rows", info=texts.ROWS_INFO, precision=0, minimum=0, maximum=MAX_ROWS, min_width=100
+                    0, label="Max rows", info=texts.ROWS_INFO, precision=0, minimum=0, maximum=MAX_ROWS, min_width=100
                 )
 
     def _build_sampling(self) -> None:
@@ -243,8 +243,8 @@ class SamplingPart(Part):
             )
             fields["max_tokens"] = gr.Number(
                 ReplyOptions().max_tokens,
-                label="Longest answer",
-                info="In tokens.",
+                label="Max tokens",
+                info="Limit of an answer.",
                 precision=0,
                 min_width=120,
                 elem_id="max-tokens",

@@ -297,7 +297,7 @@ def _entry(table: dict[str, Any]) -> CatalogueEntry:
 def _pieces(name: str, tables: Any) -> tuple[WheelPiece, ...]:  # noqa: ANN401 - TOML
     """Raises TypeError where a field of one is missing."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise _damaged(f"{name}: pieces is no list of tables")
+        raise _damaged(f"{name}: pieces is not a list of tables")
     for table in tables:
         _hold_to_fields(f"{name}, pieces", table, WheelPiece, _PIECE_PATTERNS)
     return tuple(WheelPiece(**table) for table in tables)
@@ -310,7 +310,7 @@ def _hold_to_fields(
     known = {field.name: kinds[str(field.type)] for field in fields(kind) if str(field.type) in kinds}
     for key, value in table.items():
         if key not in known:
-            raise _damaged(f"{name}: {key!r} is no field")
+            raise _damaged(f"{name}: {key!r} is not a field")
         fitting = type(value) is known[key]  # not isinstance: true is no number here
         if not fitting:
             raise _damaged(f"{name}: {key} is not of the type {known[key].__name__}")
@@ -331,7 +331,7 @@ def _whole(entry: CatalogueEntry) -> CatalogueEntry:
 
 def _check_sampling(name: str, table: object) -> None:
     if not isinstance(table, dict):
-        raise _damaged(f"{name}: sampling is no table")
+        raise _damaged(f"{name}: sampling is not a table")
     for key, value in table.items():
         if key not in SAMPLING:
             raise _damaged(f"{name}: sampling has no field {key!r}")

@@ -29,7 +29,7 @@ from localspec.whole_file import write_whole
 CACHE_FILE = "model-checks.json"
 TRIAL = "localspec.models.llama.trial_load"
 """Name of the module that loads a file in a process of its own. It is started, not imported: nothing is loaded here."""
-DOWNLOAD_AGAIN = "Download it again, or pick another model."
+DOWNLOAD_AGAIN = "Download it again, or choose another model."
 _PATIENCE_SECONDS = 120.0
 _SLOWEST_BYTES_PER_SECOND = 10_000_000
 """A spinning disk under load."""
@@ -93,15 +93,15 @@ def refuse_incomplete(path: Path) -> None:
 
 def refuse_other_purpose(path: Path, header: Header) -> None:
     """Raises ModelFileError for a model that, by its own file, writes no text."""
-    pick = "Pick a chat model."
+    pick = "Choose a chat model."
     if header.purpose == EMBEDDING:
-        raise ModelFileError(f"{path.name} is an embedding model: it turns texts into vectors and writes none.", pick)
+        raise ModelFileError(f"{path.name} is an embedding model and cannot chat.", pick)
     if header.purpose == RERANKING:
-        raise ModelFileError(f"{path.name} is a reranker: it judges passages and writes no text.", pick)
+        raise ModelFileError(f"{path.name} is a reranker and cannot chat.", pick)
     if header.purpose or header.architecture in _SILENT:
         raise ModelFileError(
             f"{path.name} is not a model that writes text ({header.architecture}).",
-            "Pick a chat model; files named mmproj belong to another model.",
+            "Choose a chat model; files named mmproj belong to another model.",
         )
 
 
@@ -154,7 +154,7 @@ def status_of(path: Path) -> os.stat_result:
         return path.stat()
     except FileNotFoundError as error:
         raise ModelFileError(
-            f"The model file {path} does not exist.", "Check the path or pick another model."
+            f"The model file {path} does not exist.", "Check the path or choose another model."
         ) from error
     except (OSError, ValueError) as error:
         raise ModelFileError(f"The model file {path} cannot be read ({error}).", "Check the path.") from error
@@ -165,16 +165,16 @@ def look_at_header(path: Path) -> os.stat_result:
     ModelFileError for files that cannot be a model of this computer, with what they are instead."""
     status = status_of(path)
     if stat.S_ISDIR(status.st_mode):
-        raise ModelFileError(f"{path} is a folder, no model file.", "Pick a .gguf file inside it.")
+        raise ModelFileError(f"{path} is a folder, not a model file.", "Choose a .gguf file inside it.")
     if not stat.S_ISREG(status.st_mode):
-        raise ModelFileError(f"{path} is no ordinary file.", "Pick a .gguf file.")
+        raise ModelFileError(f"{path} is not a regular file.", "Choose a .gguf file.")
     if status.st_size == 0:
         raise ModelFileError(f"{path.name} is empty.", DOWNLOAD_AGAIN)
     try:
         with path.open("rb") as file:
             head = file.read(512)
     except PermissionError as error:
-        raise ModelFileError(f"{path.name} may not be read by this user.", "Change the file's permissions.") from error
+        raise ModelFileError(f"{path.name} is not readable by this user.", "Change the file's permissions.") from error
     except OSError as error:
         raise ModelFileError(f"{path.name} cannot be read ({error.strerror}).", "Check the disk.") from error
     piece = pieces_of(path)
@@ -182,7 +182,7 @@ def look_at_header(path: Path) -> os.stat_result:
         raise ModelFileError(*_piece(path, *piece))
     if head[:4] != b"GGUF":
         reason, advice = _what_else(head)
-        raise ModelFileError(f"{path.name} is no GGUF file: {reason}.", advice)
+        raise ModelFileError(f"{path.name} is not a GGUF file: {reason}.", advice)
     if len(head) < HEAD.size:
         raise ModelFileError(f"{path.name} is cut off after {len(head)} bytes.", DOWNLOAD_AGAIN)
     version = HEAD.unpack_from(head)[1]
@@ -192,7 +192,7 @@ def look_at_header(path: Path) -> os.stat_result:
             raise ModelFileError(f"{path.name} is a GGUF for big-endian machines.", "Get the little-endian file.")
         raise ModelFileError(
             f"{path.name} is a GGUF of version {version}; versions 2 and 3 can be read.",
-            "Pick a newer file of this model." if version < 2 else "Update LocalSpec, or pick another file.",
+            "Choose a newer file of this model." if version < 2 else "Update LocalSpec, or choose another file.",
         )
     return status
 
@@ -205,7 +205,7 @@ def _piece(path: Path, whole: str, number: int, count: int) -> tuple[str, str]:
         if (found := pieces_of(other)) is not None and found[0] == whole and found[2] == count
     }
     missing = [each for each in range(1, max(count, *known) + 1) if each not in known]
-    said = f"{path.name} is piece {number}{f' of {count}' if count else ''} of {whole}, no model of its own"
+    said = f"{path.name} is piece {number}{f' of {count}' if count else ''} of {whole}, not a complete model"
     if missing:
         listed = ", ".join(map(str, missing[:5]))
         return f"{said}, and piece {listed} is missing.", "Download it into the same folder, then join the pieces."
@@ -222,11 +222,11 @@ def _what_else(head: bytes) -> tuple[str, str]:
     convert = "Look for a GGUF version of this model; names often end in -GGUF."
     start = head.lstrip().lower()
     if head.startswith(b"version https://git-lfs"):
-        return "it is a git-lfs pointer, a note of where the model lies", "Run `git lfs pull`, or download the file."
+        return "it is a Git LFS pointer", "Run `git lfs pull`, or download the file."
     if start.startswith((b"<!doctype html", b"<html")):
         return "it is a web page, saved in place of the model", "Use the page's download link for the .gguf file."
     if head.startswith((b"lmgg", b"tjgg", b"fmgg", b"algg")):
-        return "it is of the older GGML format", convert
+        return "it is in the older GGML format", convert
     if len(head) > 9 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 2**30:
         return "it holds safetensors weights", convert
     if head.startswith(b"PK\x03\x04"):
@@ -236,8 +236,8 @@ def _what_else(head: bytes) -> tuple[str, str]:
     if head.startswith((b"\x1f\x8b", b"7z\xbc\xaf", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh", b"Rar!")):
         return "it is a compressed archive", "Unpack it first."
     if b"\0" not in head:
-        return "it is a text file", "Pick a .gguf file."
-    return "its first bytes are those of another format", convert
+        return "it is a text file", "Choose a .gguf file."
+    return "it is in another format", convert
 
 
 # -- the child process ------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def _ask_child(path: Path, limit: float) -> Verdict | ModelError:
             "Close other programs or move the file to a faster disk and try again; the file may also be damaged.",
         ) from error
     except OSError as error:
-        raise ModelError(f"{path.name} could not be checked: {error}.", "Start the program again.") from error
+        raise ModelError(f"{path.name} could not be checked: {error}.", "Start LocalSpec again.") from error
     verdict = _verdict(ended.report)
     return verdict if ended.code == 0 and verdict is not None else _failure(path, ended)
 
@@ -265,7 +265,7 @@ def _failure(path: Path, ended: ChildEnd) -> ModelError:
         return OutOfMemoryError(str(report.get("message", "")), str(report.get("advice", "")))
     if ended.was_killed:
         return OutOfMemoryError(
-            f"{path.name} could not be loaded: the system stopped it, most likely for lack of memory.",
+            f"{path.name} could not be loaded: most likely the system ran out of memory.",
             "Close other programs, or choose a smaller model or format.",
         )
     if report:
@@ -279,8 +279,8 @@ def _failure(path: Path, ended: ChildEnd) -> ModelError:
         )
     if not ended.crashed:
         return ModelError(
-            f"{path.name} could not be checked: the program that loads it for trial ended too early ({said}).",
-            "Start LocalSpec again; if that does not help, run ./start.sh --setup-only, or pick another model.",
+            f"{path.name} could not be checked: the trial load ended too early ({said}).",
+            "Start LocalSpec again; if that does not help, run ./start.sh --setup-only, or choose another model.",
         )
     return ModelFileError(
         f"{path.name} cannot be used: llama.cpp crashes on the processor while it loads it ({said}). The file is"
@@ -294,16 +294,19 @@ def _plain_words(log: str) -> tuple[str, str]:
     unknown = re.search(r"unknown model architecture: '([^']*)'", log)
     if unknown:
         name = shortened(unknown[1])
-        return f"this version of llama.cpp does not know the architecture {name}", "Update LocalSpec, or pick another."
+        return (
+            f"this version of llama.cpp does not know the architecture {name}",
+            "Update LocalSpec, or choose another.",
+        )
     if "no chat model" in log or "CLIP" in log or "mmproj" in log:
-        return "it is not a model that writes text", "Pick a chat model; files named mmproj belong to another model."
+        return "it is not a model that writes text", "Choose a chat model; files named mmproj belong to another model."
     if "not finite" in log:
-        return "it computes no usable numbers, so its weights are damaged", DOWNLOAD_AGAIN
+        return "its outputs are not finite, so its weights are damaged", DOWNLOAD_AGAIN
     cut_off = ("not within the file bounds", "end of file", "failed to read", "file too small")
     if any(words in log for words in cut_off):
         return "the file is cut off, or damaged inside", DOWNLOAD_AGAIN
     if log.startswith("A context of"):
-        return "the length of context it states is of no use", DOWNLOAD_AGAIN
+        return "its context length is invalid", DOWNLOAD_AGAIN
     if "split" in log and "missing" not in log:
         return "it is one part of a model that comes in several files", "Put all the parts into one folder."
     # Lines start with the name of a function; the last ones may say only that loading failed.

@@ -34,7 +34,7 @@ def endpoint() -> str:
     address = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or DEFAULT_ENDPOINT
     if not re.match(r"https?://[^/]", address):
         raise SettingsError(
-            f"HF_ENDPOINT is {address!r}, which is no web address.", f"Unset it, or set it to {DEFAULT_ENDPOINT}."
+            f"HF_ENDPOINT is {address!r}, which is not a web address.", f"Unset it, or set it to {DEFAULT_ENDPOINT}."
         )
     return address
 
@@ -43,7 +43,7 @@ def token() -> str:
     """The person's access token, HF_TOKEN, or "". Raises SettingsError, which does not show it."""
     token = os.environ.get("HF_TOKEN", "").strip()
     if not re.fullmatch(r"[!-~]*", token):
-        raise SettingsError("HF_TOKEN holds characters that no token has.", "Set it anew, or unset it.")
+        raise SettingsError("HF_TOKEN contains invalid characters.", "Correct it, or unset it.")
     return token
 
 
@@ -74,7 +74,7 @@ def refusal(entry: CatalogueEntry, status: int, headers: Mapping[str, str]) -> D
         )
     if status in (404, 410):
         return DownloadError(
-            f"{endpoint()} has no file {entry.file} in {name} any more (status {status}).",
+            f"{endpoint()} no longer has {entry.file} in {name} (status {status}).",
             "Pick another model, or put the GGUF file into the folder models/ by hand.",
         )
     return DownloadError(

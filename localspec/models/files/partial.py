@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 CHUNK = 2**20
 """Bytes that are read at once."""
-KEPT = "What has arrived is kept: downloading it again goes on from there."
+KEPT = "Download it again to resume."
 _SPARE_BYTES = 64 * 2**20
 """Space that stays free on the disk for everything else."""
 
@@ -39,7 +39,7 @@ class Partial:
         lock = try_lock(self.target.with_name(f".{self.target.name}.lock"))
         if lock is None:
             raise DownloadError(
-                f"{self.target.name} is being downloaded already.", "Wait for that download, or stop it first."
+                f"{self.target.name} is already being downloaded.", "Wait for that download, or stop it first."
             )
         try:
             yield

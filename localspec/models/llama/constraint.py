@@ -152,7 +152,7 @@ def schema_state(weights: Weights, schema: str) -> SchemaState:
     try:
         parsed = json.loads(schema)
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"The JSON schema is no JSON ({error}).", "Correct it.") from error
+        raise SettingsError(f"The JSON schema is not JSON ({error}).", "Correct it.") from error
     if parsed is True:
         parsed = {}  # anything
     if not isinstance(parsed, dict):

@@ -90,7 +90,7 @@ class Weights:
 
     def _load_model(self, plain_buffers: bool) -> None:
         if not self.path.is_file():
-            raise ModelFileError(f"The model file {self.path} does not exist.", "Check the path or pick another.")
+            raise ModelFileError(f"The model file {self.path} does not exist.", "Check the path or choose another.")
         size = sum(part.stat().st_size for part in parts_of(self.path) if part.is_file())
         available = psutil.virtual_memory().available
         if size > available and self.gpu_layers == 0:
@@ -108,16 +108,18 @@ class Weights:
         self._model = llama_cpp.llama_model_load_from_file(str(self.path).encode(), parameters)
         if not self._model and self.gpu_layers != 0 and tells_of_short_memory(recent_log()):
             raise OutOfMemoryError(
-                f"The graphics card has too little free memory for {self.path.name} ({recent_log()}).",
+                f"The GPU has too little free memory for {self.path.name} ({recent_log()}).",
                 "Choose fewer GPU layers, 0 for none, or a smaller model.",
             )
         if not self._model:
             raise ModelFileError(
                 f"{self.path.name} could not be loaded as a model ({recent_log() or 'no reason given'}).",
-                "The file may be damaged or of a kind this version does not know: download it again or pick another.",
+                "The file may be damaged or of a kind this version does not know: download it again or choose another.",
             )
         if llama_cpp.llama_model_has_encoder(self._model) or not llama_cpp.llama_model_has_decoder(self._model):
-            raise ModelFileError(f"{self.path.name} is no chat model: it does not write text.", "Pick another model.")
+            raise ModelFileError(
+                f"{self.path.name} is not a chat model: it does not write text.", "Choose another model."
+            )
         if llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._model)) == 0:
             raise ModelFileError(f"{self.path.name} has no vocabulary.", "Pick a file that carries its tokenizer.")
 

@@ -177,7 +177,7 @@ class _Search:
         # It stays loaded: every other format is measured in turn with it.
         self._original = self._open(self.entry.path)
         if not self._original.has_tokenizer:
-            raise ModelFileError(f"{self.entry.path.name} is a draft model: it cannot chat.", "Tune a chat model.")
+            raise ModelFileError(f"{self.entry.path.name} is a draft model and cannot chat.", "Tune a chat model.")
         self._texts = [
             tokens[: min(_MAX_TEXT_TOKENS, self._original.context_size)]
             for tokens in self.judgement.held_tokens(self._original)

@@ -198,7 +198,7 @@ def locked(fingerprint: str) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = try_lock(folder / ".lock")
     if lock is None:
-        raise ModelError("This model is being tuned already.", "Wait for that to finish, or stop it first.")
+        raise ModelError("This model is already being tuned.", "Wait for that to finish, or stop it first.")
     try:
         yield
     finally:

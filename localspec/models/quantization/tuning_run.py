@@ -95,7 +95,7 @@ class TuningRun:
         try:
             self._watch()
         except OSError as error:
-            self.error = ModelError(f"Formats could not be tried: {error}.", "Start the program again.")
+            self.error = ModelError(f"Formats could not be tried: {error}.", "Start LocalSpec again.")
         finally:
             self._over.set()
         if not self._stopping.is_set():

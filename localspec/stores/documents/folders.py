@@ -139,12 +139,16 @@ def _is_junction(entry: os.DirEntry[str]) -> bool:
 def _unreadable(folder: Path, error: OSError) -> DocumentError:
     if isinstance(error, FileNotFoundError):
         return DocumentError(
-            folder, f"The folder {folder} is not there now.", "Was it moved or renamed, or is its disk not connected?"
+            folder,
+            f"The folder {folder} is missing.",
+            "Check whether it was moved or renamed, and whether its disk is connected.",
         )
     if isinstance(error, NotADirectoryError):
-        return DocumentError(folder, f"{folder} is no folder.", "Name the folder that holds the documents.")
+        return DocumentError(folder, f"{folder} is not a folder.", "Name the folder that holds the documents.")
     if isinstance(error, PermissionError):
-        return DocumentError(folder, f"The folder {folder} may not be read.", "Allow your user to read it.")
+        return DocumentError(
+            folder, f"The folder {folder} cannot be read: permission denied.", "Allow your user to read it."
+        )
     return DocumentError(folder, f"The folder {folder} cannot be read ({error.strerror or error}).", "Check its disk.")
 
 

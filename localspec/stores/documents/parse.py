@@ -175,9 +175,11 @@ def _check_file(path: Path, limits: ParseLimits | None) -> None:
 
 def _file_error(path: Path, error: OSError | ValueError) -> DocumentError:
     if isinstance(error, PermissionError):
-        return DocumentError(path, "may not be read: no permission.", "Allow your user to read the file, or copy it.")
+        return DocumentError(
+            path, "cannot be read: permission denied.", "Allow your user to read the file, or copy it."
+        )
     if isinstance(error, FileNotFoundError):
-        return DocumentError(path, "does not exist any more.", "Check the name and the folder.")
+        return DocumentError(path, "no longer exists.", "Check the name and the folder.")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return DocumentError(path, f"cannot be read ({reason}).", "Check the disk and the file's name, or copy the file.")
 
@@ -223,11 +225,11 @@ def _parse_in_child(kind: str, path: Path, limits: ParseLimits, *interrupts: _Fl
     if status < 0 or status > 128:  # PDFium also ends like this when memory runs out
         raise UnreadableError(
             f"made its reader crash: it is damaged, or needs more than {_megabytes(limits.memory_bytes)} of memory.",
-            "Open it in its own program and save or print it anew, without what is very large.",
+            "Open it in its own program and save or print it again without very large parts.",
         )
     raise UnreadableError(
         "is damaged, or built in a way that cannot be read.",
-        "Get the file again, or open it in its own program and save it anew or as PDF.",
+        "Get the file again, or open it in its own program and save it again or as PDF.",
     )
 
 

@@ -48,10 +48,10 @@ OCR_BEGINS = b" "
 _LARGE_MEMBER_BYTES = 20 * 1024**2
 _ENCRYPTED_FLAG = 1
 _BOMB = "Open it in its own program if you trust it, and save a smaller copy."
-_DAMAGED = "Get the file again, or open it in its own program and save it anew."
+_DAMAGED = "Get the file again, or open it in its own program and save it again."
 _UNSAFE_XML = UnreadableError(
     "defines XML entities, which documents of this kind do not need and attacks use.",
-    "Open it in its own program if you trust it, and save it anew.",
+    "Open it in its own program if you trust it, and save it again.",
 )
 _OPEN_DOCUMENT_KINDS = {"text": "odt", "presentation": "odp", "graphics": "odp", "spreadsheet": "ods"}
 _EBCDIC_MARK = b"\x4c\x6f\xa7\x94"
@@ -184,7 +184,7 @@ def check_xml(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], *, docty
             except expat.ExpatError as error:
                 # E-books hold HTML that is no exact XML; the reader takes it as a browser does.
                 if not doctype:
-                    raise UnreadableError(f"is damaged: its part {member.filename!r} is no XML.", _DAMAGED) from error
+                    raise UnreadableError(f"is damaged: its part {member.filename!r} is not XML.", _DAMAGED) from error
             except (zipfile.BadZipFile, EOFError, OSError, zlib.error) as error:
                 raise UnreadableError("is damaged: its contents do not unpack.", _DAMAGED) from error
 

@@ -80,7 +80,7 @@ class Watching(BackgroundWorker):
         path = folder.expanduser()
         if not path.is_dir():
             contents(path)  # says why not
-            raise DocumentError(path, f"{path} is no folder.", "Name the folder that holds the documents.")
+            raise DocumentError(path, f"{path} is not a folder.", "Name the folder that holds the documents.")
         path = path.resolve()
         if any(path.is_relative_to(own.resolve()) for own in self._excluded):
             raise DocumentError(path, f"{path} is where LocalSpec keeps its own files.", "Name a folder of yours.")

@@ -27,7 +27,7 @@ def read_mail(data: bytes, limits: ParseLimits, read_file: ReadFile | None = Non
     message = parsed_message(data)
     writer = BlockWriter(limits)
     if not message.keys():
-        raise UnreadableError("is no message: it has no headers.", "If it is plain text, rename it to .txt.")
+        raise UnreadableError("is not an email: it has no headers.", "If it is plain text, rename it to .txt.")
     files = Attachments(writer, limits, read_file)
     _write_message(files, message, 0)
     return Content(_header(message, "Subject"), "mail", writer.blocks, None, files.warnings())

@@ -57,7 +57,7 @@ _PREFIXES = {
     "http://www.w3.org/XML/1998/namespace": "xml",
 }
 _PREFIXES[f"{_OASIS}drawing:1.0"] = "draw"
-_DAMAGED = "Get the file again, or open it in its own program and save it anew."
+_DAMAGED = "Get the file again, or open it in its own program and save it again."
 
 
 def parse_xml(data: bytes) -> Element:

@@ -27,7 +27,7 @@ def as_archive(path: Path) -> io.BytesIO:
     mime_type = _MIME_TYPE.search(root.group()) if root is not None else None
     body = data.find(b"<office:body")
     if root is None or mime_type is None or body < 0:
-        raise UnreadableError("is a damaged OpenDocument file.", "Save it anew in its program and add that.")
+        raise UnreadableError("is a damaged OpenDocument file.", "Save it again in its program and add that.")
     end = b"</%s:document>" % root[1]
     objects: list[bytes] = []
 

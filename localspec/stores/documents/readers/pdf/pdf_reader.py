@@ -52,7 +52,7 @@ def read_pdf(path: Path, limits: ParseLimits, begin_ocr: Callable[[], None] = la
                 "Open it in a PDF viewer, save or print it as a PDF without a password, and add that copy.",
             ) from error
         raise UnreadableError(
-            "is damaged or no real PDF.", "Get the file again, or open it in a viewer and print it to a new PDF."
+            "is damaged or not a PDF.", "Get the file again, or open it in a viewer and print it to a new PDF."
         ) from error
     form = pdf.formenv if pdf.get_formtype() and pdf.init_forms() else None
     pages: list[PdfPage] = []

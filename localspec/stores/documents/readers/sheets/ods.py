@@ -16,7 +16,7 @@ from localspec.stores.documents.readers.sheets.sheet_grid import MOST_COLUMNS, C
 from localspec.stores.documents.readers.sheets.sheet_tables import write_grid
 
 _DAMAGED = UnreadableError(
-    "is damaged: its content is missing.", "Get the file again, or open it in its own program and save it anew."
+    "is damaged: its content is missing.", "Get the file again, or open it in its own program and save it again."
 )
 _LOCKED = UnreadableError("is protected by a password.", "Save a copy without a password and add that.")
 _NUMERIC = frozenset({"float", "percentage", "currency", "date", "time", "boolean"})

@@ -20,7 +20,7 @@ from localspec.stores.documents.readers.office.office_xml import (
 )
 from localspec.stores.documents.readers.sheets.cell_formats import GENERAL, is_date
 
-_DAMAGED = "Get the file again, or open it in its own program and save it anew."
+_DAMAGED = "Get the file again, or open it in its own program and save it again."
 _DATE, _TIME = "yyyy-mm-dd", "h:mm:ss"
 _LOCAL_FORMATS = {
     # The computer's own language decides how these look, so they are written as in ISO 8601.
