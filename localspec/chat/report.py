@@ -110,6 +110,6 @@ def _verdict(metrics: ReplyMetrics, method: str, *, has_documents: bool, has_dra
         work = "making and checking" if with_draft else "checking"
         return (
             f"{label} was slower than plain decoding here ({metrics.speedup:.2f}×): {_accepted(metrics)}, "
-            f"but {work} them took longer than they saved."
+            f"but {work} them took longer than they saved. Choose Plain if this goes on."
         )
     return f"{label} was about as fast as plain decoding ({metrics.speedup:.2f}×): few drafts were accepted."

@@ -30,10 +30,10 @@ def test_this_computer_alone_unless_asked() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_other_computers_need_a_password(host: str) -> None:
-    with pytest.raises(SettingsError, match="must be a password") as caught:
+    with pytest.raises(SettingsError, match="password is required") as caught:
         decide(host, environment={})
     assert PASSWORD_VARIABLE in caught.value.advice
-    with pytest.raises(SettingsError, match="has 11 characters; the fewest are 12"):
+    with pytest.raises(SettingsError, match="has 11 characters; at least 12 are required"):
         decide(host, environment={PASSWORD_VARIABLE: "elevenchars"})
     environment = {PASSWORD_VARIABLE: PASSWORD, "OTHER": "1"}
     bind = decide(host, ["My-Computer.lan"], environment=environment)
@@ -72,7 +72,7 @@ def test_a_file_with_the_password_must_be_its_owners_alone(tmp_path: Path) -> No
     file = tmp_path / "password"
     file.write_text(f"{PASSWORD}\n")
     file.chmod(0o640)
-    with pytest.raises(SettingsError, match="Others on this computer"):
+    with pytest.raises(SettingsError, match="Other users of this computer"):
         decide("0.0.0.0", password_file=file, environment={})
     file.chmod(0o600)
     assert decide("0.0.0.0", password_file=file, environment={}).password == PASSWORD

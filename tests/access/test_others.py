@@ -123,7 +123,7 @@ def test_without_a_password_it_does_not_start_for_others(tmp_path: Path) -> None
     app = RunningApp(tmp_path, "--host", "0.0.0.0")
     assert app.process.wait(60) == 1
     said = app.log.read_text()
-    assert "there must be a password" in said
+    assert "a password is required" in said
     assert "LOCALSPEC_PASSWORD" in said
     assert "Traceback" not in said
 
@@ -141,7 +141,7 @@ def test_a_second_start_finds_one_at_another_address(tmp_path: Path) -> None:
             assert probe.connect_ex(("127.0.0.1", app.port)) != 0
         second = RunningApp(tmp_path, log="second.log", port=free_port())
         assert second.process.wait(60) == 0
-        assert second.log.read_text().startswith(f"LocalSpec is running already at http://{host}:{app.port}/?token=")
+        assert second.log.read_text().startswith(f"LocalSpec is already running at http://{host}:{app.port}/?token=")
         app.process.send_signal(signal.SIGTERM)
         assert app.process.wait(60) == 0
     finally:

@@ -169,7 +169,7 @@ def test_titles_questions_and_what_a_search_finds_do_nothing(visit: ChatVisit, a
     visit.find(f"<img src={attacker.address}/search onerror=window.hit=30>")
     expect(visit.page.locator("#chats")).to_contain_text(re.compile("pelican|No chat"))
     visit.find("")
-    visit.rows.first.get_by_label("More about").click()
+    visit.rows.first.get_by_label("More actions for").click()
     visit.rows.first.get_by_text(texts.RENAME, exact=True).click()
     visit.page.get_by_label(texts.NEW_TITLE).fill(f'"><img src={attacker.address}/title onerror=window.hit=31>')
     visit.page.get_by_label(texts.NEW_TITLE).press("Enter")

@@ -33,7 +33,7 @@ def said(attachments: list[Attachment], library: Library | None) -> list[tuple[s
 def test_a_file_is_read_step_by_step(library: Library, tmp_path: Path) -> None:
     files = attached([(written(tmp_path, "upload", MANUAL.encode()), "manual.md")], "work")
     assert files[0].bytes == len(MANUAL)
-    assert said(files, None) == [("waiting", "waits: no model is loaded")]
+    assert said(files, None) == [("waiting", "waiting: no model is loaded")]
     assert files[0].is_pending
     take_in(library, files)
     take_in(library, files)
@@ -51,7 +51,7 @@ def test_a_file_is_read_step_by_step(library: Library, tmp_path: Path) -> None:
     library.pause(True)
     assert said(files, library) == [("ready", "ready")]
     library.index_again(files[0].document)
-    assert said(files, library) == [("waiting", "waits: indexing is paused")]
+    assert said(files, library) == [("waiting", "waiting: indexing is paused")]
     library.remove(files[0].document)
     assert said(files, library)[0][0] == "waiting"
 

@@ -162,7 +162,7 @@ def test_a_wrong_checksum_and_no_network_are_told(
 
 def test_an_application_that_ends_takes_no_more(hub: Hub, downloads: Downloads) -> None:
     downloads.close()
-    with pytest.raises(DownloadError, match="just ending"):
+    with pytest.raises(DownloadError, match="shutting down"):
         downloads.begin([entry_of(hub)])
     assert hub.asked == []
 

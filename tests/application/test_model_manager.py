@@ -70,28 +70,28 @@ def test_a_card_that_is_full_or_crashes_costs_layers_only(models: ModelManager, 
     load(models, ANY)
     assert problem(models) == ""
     assert loaded(models) == LoadSettings(512, 1, 15)
-    assert "The graphics card (Card) is full: 15 of 30 layers lie there" in status(models)
+    assert "The GPU (Card) is full: 15 of 30 layers are on the GPU" in status(models)
     assert models.used is not None
     assert models.used.gpu_layers == -1, "the next start tries it again"
 
     load(models, LoadSettings(512, 1, 25))
-    assert "25 layers of smollm2-135m do not fit there. Choose 12 GPU layers" in problem(models)
+    assert "25 layers of smollm2-135m do not fit. Choose 12 GPU layers" in problem(models)
     assert loaded(models) == LoadSettings(512, 1, 15)
 
     card.end, card.most = "SIGSEGV", -1
     card.took = []
     load(models, LoadSettings(1024, 1))
     assert loaded(models) == LoadSettings(1024, 1, 0)
-    assert "llama.cpp crashed with layers of smollm2-135m on the graphics card (Card; SIGSEGV" in status(models)
+    assert "llama.cpp crashed with layers of smollm2-135m on the GPU (Card; SIGSEGV" in status(models)
 
     load(models, LoadSettings(512, 1, 0))
     assert models.offload_notice == ""
-    assert "graphics card" not in status(models)
+    assert "GPU" not in status(models)
 
 
 def test_the_card_that_lacks_most_is_named() -> None:
     found = fit(TARGET, DRAFT, computer(64, 7, 1.2), gpu_layers=40)
-    assert "needed on the GPU (Card 1.2), 1.2 GiB available there" in fit_sentence(found)
+    assert "on the GPU (Card 1.2), 1.2 GiB are available" in fit_sentence(found)
 
 
 # -- where no model is named ------------------------------------------------------------------------------------------

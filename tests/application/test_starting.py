@@ -71,7 +71,7 @@ def test_a_model_that_is_gone_gives_way_to_the_default_one(own: str, home: Path)
     (home / "models" / "own.gguf").unlink()
     start = Start()
     assert start.choice == Choice()
-    assert "own, used last time, is not used" in start.notice
+    assert "own, used last time, cannot be used" in start.notice
     assert "The default model is loaded instead." in start.notice
 
 
@@ -88,7 +88,7 @@ def test_one_that_does_not_fit_today_is_not_tried(own: str, monkeypatch: pytest.
     monkeypatch.setattr(starting, "measure_room", lambda: Room(2**20, 2**20))
     start = Start()
     assert start.choice == Choice()
-    assert "own does not fit: about" in start.notice
+    assert "own does not fit: it needs about" in start.notice
 
 
 def test_the_better_model_is_the_default_once_it_is_here(own: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,7 @@ def test_the_engine_loads_what_was_chosen(
     path.write_bytes(b"none" + content[4:])
     engine = Engine("", SETTINGS)
     assert engine.tuning is None
-    assert "no GGUF" in engine.format_problem
+    assert "not a GGUF" in engine.format_problem
     engine.close()
     path.write_bytes(content)
 

@@ -107,5 +107,5 @@ def test_its_errors_are_told(loaded: threading.Event, caplog: pytest.LogCaptureF
     assert over == "over"
     assert isinstance(error, UnexpectedError)
     assert error.kind == "KeyError"
-    assert str(error).startswith("Something went wrong inside LocalSpec (KeyError: 'x'). Ask again")
+    assert str(error).startswith("Something went wrong in LocalSpec (KeyError: 'x'). Try again")
     assert "A test failed" in caplog.text

@@ -168,7 +168,7 @@ def loaded_with(draft: str) -> Iterator[Engine]:
         ("none", "has no draft model here"),
         ("no such thing", "There is no model called"),
         ("gone.gguf", "does not exist"),
-        ("rubbish.gguf", "is no GGUF file"),
+        ("rubbish.gguf", "is not a GGUF file"),
         ("half.gguf", "cannot be used"),
         ("cousin.gguf", "in the target and"),
     ],
@@ -229,7 +229,7 @@ def test_a_draft_that_fails_in_the_middle_of_a_reply_is_given_up(
 
 
 def test_a_draft_model_cannot_chat() -> None:
-    with pytest.raises(ModelFileError, match="draft model: it guesses ahead"):
+    with pytest.raises(ModelFileError, match="draft model and cannot chat"):
         Engine(str(resolve_draft(SHIPPED_DRAFT).path))
 
 

@@ -51,7 +51,7 @@ def test_without_documents_the_question_goes_alone(engine: Engine, embedder: Emb
         library.add(make_pdf(tmp_path / "harbour.pdf", HARBOUR))
         waiting = compose("Why?", library, Given(), ROOM, count)
         assert waiting.content == "Why?"
-        assert "still being read" in waiting.notices[0]
+        assert "still being indexed" in waiting.notices[0]
     finally:
         library.close()
 

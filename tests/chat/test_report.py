@@ -21,7 +21,7 @@ def metrics(speedup: float, drafted: int = 10, accepted: int = 4) -> ReplyMetric
 
 
 def test_plain_says_that_it_is_off() -> None:
-    assert verdict(metrics(1.0, 0, 0), "plain", has_documents=True).startswith("Speculation is off")
+    assert verdict(metrics(1.0, 0, 0), "plain", has_documents=True).startswith("Plain decoding")
 
 
 def test_before_the_first_token() -> None:
@@ -44,7 +44,7 @@ def test_faster_slower_and_neither() -> None:
     assert "0 of 1 draft were accepted" in verdict(metrics(0.8, 1, 0), "rest", has_documents=True)
     assert "Choose Plain" in slower
     for neither in (0.985, 1.0, 1.015):
-        assert "at the speed of plain decoding" in verdict(metrics(neither), "rest", has_documents=True)
+        assert "about as fast as plain decoding" in verdict(metrics(neither), "rest", has_documents=True)
 
 
 def test_drafts_by_meaning_without_states_say_so() -> None:
@@ -52,7 +52,7 @@ def test_drafts_by_meaning_without_states_say_so() -> None:
         plain = verdict(metrics(speedup), "dresd", has_documents=True)
         said = verdict(metrics(speedup), "dresd", has_documents=True, has_states=False)
         assert said.startswith(plain)
-        assert "states of this model yet" in said
+        assert "read by this model yet" in said
         assert "by meaning" not in plain
     assert "by meaning" not in verdict(metrics(1.5), "rest", has_documents=True, has_states=False)
     assert "by meaning" not in verdict(ReplyMetrics(), "dresd", has_documents=True, has_states=False)
@@ -66,8 +66,8 @@ def test_every_method_that_searches_states_says_that_there_are_none(method: str)
 
 
 def test_the_draft_model_is_named_where_it_took_part() -> None:
-    assert verdict(metrics(1.5), "draft", has_documents=True).startswith("The draft model made this reply 1.50×")
-    assert "no guess was likely enough" in verdict(metrics(1.0, 0, 0), "draft", has_documents=False)
+    assert verdict(metrics(1.5), "draft", has_documents=True).startswith("The draft model made this answer 1.50×")
+    assert "no draft was likely enough" in verdict(metrics(1.0, 0, 0), "draft", has_documents=False)
     assert "neither the draft model nor anything in your documents" in verdict(
         metrics(1.0, 0, 0), "rasd", has_documents=True
     )
@@ -76,7 +76,7 @@ def test_the_draft_model_is_named_where_it_took_part() -> None:
 
 def test_a_missing_draft_model_is_said() -> None:
     alone = verdict(metrics(1.0, 0, 0), "draft", has_documents=True, has_draft=False)
-    assert alone == "Speculation is off: no draft model is in use, so every token is the model's own step."
+    assert alone == "Plain decoding: no draft model is in use."
     for speedup in (0.8, 1.0, 1.5):
         said = verdict(metrics(speedup), "rasd", has_documents=True, has_draft=False)
         assert said.startswith("RASD")
@@ -96,7 +96,7 @@ def test_auto_says_when_it_has_drafted_nothing_for_long() -> None:
     made = metrics(1.2)
     made.idle_tokens = LONG_IDLE
     said = verdict(made, "auto", has_documents=True)
-    assert said.startswith("Auto made this reply 1.20×")
+    assert said.startswith("Auto made this answer 1.20×")
     assert f"Nothing was drafted for the last {LONG_IDLE} tokens" in said
     assert "Nothing was drafted for" not in verdict(made, "rest", has_documents=True)
     made.idle_tokens = LONG_IDLE - 1

@@ -49,8 +49,8 @@ def test_old_chats_tell_of_documents_that_are_gone_or_changed(library: Library, 
     library._table.replace(boat, tmp_path / "boat.txt")
     library.ingest()
     (removed,), (changed,) = told(kept.turns)
-    assert removed == "lamp.txt was removed from the library: [2] is as it was when it was cited."
-    assert changed == "boat.txt has changed since: [2] is as it was when it was cited."
+    assert removed == "lamp.txt was removed from the library; [2] is as saved in the chat."
+    assert changed == "boat.txt has changed since; [2] is as saved in the chat."
     text = "".join(as_markdown([kept]))
     assert removed in text
     assert changed in text

@@ -95,7 +95,7 @@ def test_what_does_not_fit_is_told_with_figures_and_nothing_is_sent(engine: Engi
         advised = int(re.findall(r"context length of ([\d,]+)", said)[0].replace(",", ""))
         assert advised >= needs + size - room
         assert advised % 512 == 0
-        assert "best passages" in said
+        assert "Best passages" in said
         assert "single document" not in said
         assert len(session.turns) == turns
         last(session.ask("Say hello.", SHORT))
@@ -114,14 +114,14 @@ def test_what_cannot_be_read_is_told(engine: Engine, harbour: Library, make_libr
     for library in (None, make_library([])):
         with pytest.raises(SettingsError, match="no document to read whole"):
             last(Session(engine, library).ask("Summarise this.", WHOLE))
-    with pytest.raises(SettingsError, match="not in this library any more"):
+    with pytest.raises(SettingsError, match="no longer in this library"):
         last(Session(engine, harbour).ask(WHEN, ReplyOptions(whole=(9999,))))
     mixed = make_library([make_pdf(tmp_path / "harbour.pdf", HARBOUR)])
     waiting = mixed.add(make_pdf(tmp_path / "later.pdf", ["Not yet read."]))
-    with pytest.raises(SettingsError, match=r"later\.pdf is still being read"):
+    with pytest.raises(SettingsError, match=r"later\.pdf is still being indexed"):
         last(Session(engine, mixed).ask(WHEN, ReplyOptions(whole=(waiting.id,))))
     turn = last(Session(engine, mixed).ask(WHEN, WHOLE))
-    assert turn.notices[0] == "Not in this answer: later.pdf is still being read."
+    assert turn.notices[0] == "Not in this answer: later.pdf is still being indexed."
     assert "Ada Torrent" in turn.content
 
 
@@ -142,7 +142,7 @@ def test_a_document_stays_where_turns_are_forgotten(small_engine: Engine, harbou
     for turn in turns[1:]:
         adds_up(turn)
         assert turn.metrics.reused_tokens >= turns[0].metrics.prompt_tokens
-    assert any("outgrew" in notice for notice in turns[-1].notices)
+    assert any("is longer than" in notice for notice in turns[-1].notices)
     # Without the wish for it, and once nothing holds it any more, it is sent again.
     session.cut(0)
     again = last(session.ask(WHEN, options))

@@ -108,7 +108,7 @@ def test_prompts_are_read_in_their_order(tmp_path: Path) -> None:
     "bad",
     [
         "{",
-        "no JSON",
+        "not JSON",
         "[]",
         "7",
         "null",

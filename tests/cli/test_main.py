@@ -90,7 +90,7 @@ def test_a_question_without_documents(home: Path) -> None:
     assert done.stdout.strip()
     assert "tokens/s" not in done.stdout
     assert "tokens/s" in done.stderr
-    assert "Speculation is off" in done.stderr
+    assert "Plain decoding" in done.stderr
 
 
 def test_a_question_about_two_documents(home: Path) -> None:
@@ -263,12 +263,12 @@ def test_the_applications_menu(home: Path, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     file = tmp_path / "data" / "applications" / "localspec.desktop"
     done = command(home, "desktop", "install")
-    assert (done.returncode, done.stdout) == (0, f"LocalSpec is in your applications menu now: {file}\n")
+    assert (done.returncode, done.stdout) == (0, f"LocalSpec was added to the applications menu: {file}\n")
     assert f"LOCALSPEC_HOME={home}" in file.read_text()
     assert str(ROOT / "start.sh") in file.read_text()
     assert f"Removed: {file}\n" in command(home, "desktop", "remove").stdout
     assert not [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
-    assert command(home, "desktop", "remove").stdout == "LocalSpec was not in your applications menu.\n"
+    assert command(home, "desktop", "remove").stdout == "LocalSpec is not in the applications menu.\n"
 
 
 def test_a_talk(home: Path) -> None:

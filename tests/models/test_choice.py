@@ -73,7 +73,7 @@ def test_the_better_one_must_fit_with_its_usual_context(home: Path) -> None:
     assert default_model(lambda: Room(enough, 2**40)).name == entry.name, "a draft that is not here does not count"
     found = default_model(lambda: Room(enough - 2**20, 2**40))
     assert found.name == DEFAULT_MODEL
-    assert f"{entry.name} is on this computer, but does not fit" in found.notice
+    assert f"{entry.name} does not fit" in found.notice
     assert f"{DEFAULT_MODEL} is loaded instead" in found.notice
 
 

@@ -200,7 +200,7 @@ def test_one_at_a_time(entry: EmbedderEntry, index: Index) -> None:
         ]
     )
     assert index.held.wait(60)
-    with pytest.raises(DownloadError, match="being downloaded already"):
+    with pytest.raises(DownloadError, match="already being downloaded"):
         fetch_embedder(entry)
     index.go_on.set()
     assert child.wait(60) == 0

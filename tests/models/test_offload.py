@@ -167,7 +167,7 @@ def test_a_full_card_gets_fewer_layers(card: StandIn, end: str) -> None:
     found = load()
     assert card.layers == [-1, 15]
     assert found.settings == LoadSettings(1024, gpu_layers=15)
-    assert found.notice == "The graphics card (Card) is full: 15 of 30 layers lie there, the others on the processor."
+    assert found.notice == "The GPU (Card) is full: 15 of 30 layers are on the GPU, the others on the CPU."
 
 
 def test_the_fit_says_how_many_where_the_card_is_full_by_now(card: StandIn) -> None:
@@ -185,14 +185,14 @@ def test_a_card_that_takes_nothing_leaves_it_to_the_processor(card: StandIn) -> 
     found = load()
     assert card.layers == [-1, 15, 7, 3], "so many trials, no more"
     assert found.settings == LoadSettings(1024, gpu_layers=0)
-    assert found.notice == "The graphics card (Card) is full: smollm2-135m is loaded on the processor instead."
+    assert found.notice == "The GPU (Card) is full: smollm2-135m is loaded on the CPU instead."
 
 
 def test_too_many_layers_that_were_chosen_are_told(card: StandIn) -> None:
     card.most = 20
     with pytest.raises(OutOfMemoryError) as caught:
         load(LoadSettings(1024, gpu_layers=30))
-    assert "The graphics card (Card) is full: 30 layers of smollm2-135m do not fit there." in str(caught.value)
+    assert "The GPU (Card) is full: 30 layers of smollm2-135m do not fit." in str(caught.value)
     assert caught.value.advice == "Choose 15 GPU layers, or -1 for as many as fit."
     assert card.layers == [30], "nothing else is tried in place of what the person chose"
     with pytest.raises(OutOfMemoryError, match="Choose 0 GPU layers"):
@@ -210,8 +210,8 @@ def test_a_crash_leads_to_the_processor(card: StandIn, end: str) -> None:
     assert card.layers == [-1, 15]
     assert found.settings == LoadSettings(1024, gpu_layers=0)
     assert found.notice.startswith(
-        f"llama.cpp crashed with layers of smollm2-135m on the graphics card (Card; {end}: GGML_ASSERT(fine) failed): "
-        "it is loaded on the processor instead. GPU layers 0"
+        f"llama.cpp crashed with layers of smollm2-135m on the GPU (Card; {end}: GGML_ASSERT(fine) failed): "
+        "it is loaded on the CPU instead. GPU layers 0"
     )
     assert "LOCALSPEC_BACKEND=cpu ./start.sh" in found.notice
     assert "damaged" not in found.notice
@@ -224,7 +224,7 @@ def test_a_crash_that_fewer_layers_do_not_have(card: StandIn) -> None:
     found = load()
     assert found.settings.gpu_layers == 15
     assert "llama.cpp crashed" in found.notice
-    assert "15 of 30 layers lie there" in found.notice
+    assert "15 of 30 layers are on the GPU" in found.notice
 
 
 def test_a_crash_with_layers_that_were_chosen_is_told(card: StandIn) -> None:
@@ -241,7 +241,7 @@ def test_numbers_that_are_wrong_there_are_no_damaged_file(card: StandIn) -> None
     card.end, card.most = "failed", -1
     found = load()
     assert found.settings.gpu_layers == 0
-    assert "llama.cpp cannot compute smollm2-135m on the graphics card (Card; it cannot)" in found.notice
+    assert "llama.cpp cannot run smollm2-135m on the GPU (Card; it cannot)" in found.notice
 
 
 def test_settings_that_the_model_cannot_have_are_left_to_the_load(card: StandIn) -> None:
@@ -251,7 +251,7 @@ def test_settings_that_the_model_cannot_have_are_left_to_the_load(card: StandIn)
 
 def test_the_computer_running_out_of_memory_is_no_matter_of_layers(card: StandIn) -> None:
     card.end, card.most = "SIGKILL", -1
-    with pytest.raises(OutOfMemoryError, match="the system stopped it"):
+    with pytest.raises(OutOfMemoryError, match="the system ran out of memory"):
         load()
 
 
@@ -259,7 +259,7 @@ def test_a_trial_that_takes_too_long(card: StandIn, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(offload, "patience", lambda size: 0.01)
     found = load()
     assert found.settings.gpu_layers == 0
-    assert "it was not done after 0 seconds" in found.notice
+    assert "no result after 0 seconds" in found.notice
 
 
 def test_a_damaged_file_is_told_before_the_card_is_tried(card: StandIn, tmp_path: Path) -> None:

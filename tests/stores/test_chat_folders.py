@@ -52,9 +52,9 @@ def test_a_folder_is_made_by_its_name_and_found_by_it(store: Conversations) -> N
     store.folders.move(2, 0)
     assert inside(store, "Ärzte") == {1, 3}
     assert inside(store, "Work at home") == set()
-    with pytest.raises(StoreError, match="folder is not there"):
+    with pytest.raises(StoreError, match="folder no longer exists"):
         store.folders.move(1, 99)
-    with pytest.raises(StoreError, match="chat is not there"):
+    with pytest.raises(StoreError, match="chat no longer exists"):
         store.folders.move_to(99, "Nobody's")
     assert len(store.folders.all()) == 2
     assert inside(store, "Ärzte") == {1, 3}

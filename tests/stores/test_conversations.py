@@ -195,9 +195,9 @@ def test_undo_to_the_first_question_deletes_the_conversation(store: Conversation
     assert [turn.question for turn in store.load(identity).turns] == ["One"]
     store.remove(identity, [0])
     assert store.newest() == []
-    with pytest.raises(StoreError, match="not there any more"):
+    with pytest.raises(StoreError, match="no longer exists"):
         store.load(identity)
-    with pytest.raises(StoreError, match="not there any more"):
+    with pytest.raises(StoreError, match="no longer exists"):
         store.put(identity, 0, asked("One"))
 
 

@@ -52,7 +52,7 @@ def test_a_deleted_chat_is_seen_by_nothing_and_comes_back_whole(store: Conversat
     assert store.count() == 1
     for query in ("nobody", "One", "obod"):
         assert 1 not in {info.id for info in store.search(query)}
-    with pytest.raises(StoreError, match="not there"):
+    with pytest.raises(StoreError, match="no longer exists"):
         store.load(1)
     (item,) = store.bin.newest()
     assert (item.kind, item.id, item.title) == ("chat", 1, "One")
@@ -120,7 +120,7 @@ def test_a_chat_whose_folder_is_purged_comes_back_without(store: Conversations) 
     store.bin.restore("chat", 1)
     assert store.load(1).folder == ""
     assert store.newest(filed=True)[0].pinned
-    with pytest.raises(StoreError, match="for good"):
+    with pytest.raises(StoreError, match="permanently deleted"):
         store.bin.restore("folder", 1)
 
 
@@ -130,7 +130,7 @@ def test_only_what_was_deleted_can_be_purged(store: Conversations) -> None:
     assert store.load(1).folder == "Work"
     store.bin.put("chat", 1)
     store.bin.purge("chat", 1)
-    with pytest.raises(StoreError, match="for good"):
+    with pytest.raises(StoreError, match="permanently deleted"):
         store.bin.restore("chat", 1)
 
 

@@ -120,12 +120,12 @@ def test_formulas_of_a_kept_answer_are_drawn_and_nothing_else_is(visit: AnswerVi
 
     # What was left out, and what that means.
     assert visit.window() == {"system": 40, "documents": 1200, "earlier": 300, "question": 4, "free": 4096 - 1544}
-    expect(visit.page.locator(".window .forgotten")).to_contain_text("2 earlier questions forgotten")
+    expect(visit.page.locator(".window .forgotten")).to_contain_text("2 earlier questions were dropped")
 
     # A marker in the answer opens its passage; the chat's own text is shown where there is no other.
     answer.locator("button.marker").click()
     expect(visit.dialog.locator("h2")).to_have_text("[1] gone.pdf, page 7")
-    expect(visit.dialog.locator(".note")).to_contain_text("not here")
+    expect(visit.dialog.locator(".note")).to_contain_text("does not exist")
     expect(visit.dialog.locator("mark")).to_have_text(KEPT)
     visit.page.keyboard.press("Escape")
     expect(visit.dialog).to_have_count(0)
@@ -199,7 +199,7 @@ def test_a_citation_opens_the_passage_and_outlives_its_document(
     other = AnswerVisit(browser.new_context(), app)
     other.open("How is the lamp to be cleaned?")
     other.answers.first.locator("button.citation").first.click()
-    expect(other.dialog.locator(".note")).to_contain_text("lighthouse.pdf is not in the library any more")
+    expect(other.dialog.locator(".note")).to_contain_text("lighthouse.pdf was removed from the library")
     expect(other.dialog.locator("mark")).to_contain_text("soft cotton cloth")
     for one in (visit, other):
         one.assert_quiet()
@@ -222,7 +222,7 @@ def test_a_document_is_read_whole_or_it_is_said_why_not(visit: AnswerVisit, app:
     for name in ("ledger.txt (whole, ", "All documents ("):
         choice = visit.page.locator("#active-library").get_by_role("button", name=name)
         expect(choice).to_be_disabled()
-        expect(choice).to_contain_text(re.compile(r"too long: there is room for [\d,]+ tokens"))
+        expect(choice).to_contain_text(re.compile(r"too long: [\d,]+ tokens left"))
     visit.page.keyboard.press("Escape")
     visit.read(texts.READ_PASSAGES)
     expect(visit.ask("What is entry 5?")).not_to_contain_text("No answer")

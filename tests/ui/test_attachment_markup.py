@@ -46,7 +46,7 @@ def test_files_wait_for_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         return " ".join(Tags(part.do(json.dumps(action), request)).text.split())
 
     said = do(do="add", files=[{"path": str(upload / "guide.txt"), "name": "guide.txt"}])
-    assert said == "guide.txt 18 bytes waits: no model is loaded ×"
+    assert said == "guide.txt 18 bytes waiting: no model is loaded ×"
     part.tell(Tick(conversation, "auto"))
     (kept,) = conversation.attached
     assert kept.is_pending

@@ -116,7 +116,7 @@ def test_files_are_chips_from_the_drop_to_the_question(tab: Tab, tmp_path: Path)
 
     # An empty entry sends nothing.
     tab.entry.press("Enter")
-    expect(tab.page.locator("#notices")).to_contain_text("Type a question.")
+    expect(tab.page.locator("#notices")).to_contain_text("Enter a question.")
     expect(tab.chips).to_have_count(2)
 
     tab.entry.fill("How high is the lighthouse?")
@@ -222,7 +222,7 @@ def test_a_removed_document_comes_back(tab: Tab, tmp_path: Path) -> None:
     tab.press("#documents", "Remove failed")
     expect(rows).to_have_text(["letter.txt", "guide.pdf"])
     expect(tab.page.locator("#documents .just-removed")).to_contain_text("broken.pdf was removed.")
-    tab.press("#documents .removals", "Remove all for good")
+    tab.press("#documents .removals", "Delete all permanently")
     expect(tab.page.locator("#documents .removals")).to_have_count(0)
     expect(rows).to_have_text(["letter.txt", "guide.pdf"])
 
@@ -240,7 +240,7 @@ def test_what_is_read_and_the_library_are_picked_in_one_menu(tab: Tab, tmp_path:
     expect(menu.get_by_role("group").first.get_by_role("button")).to_have_count(5)
     too_long = menu.get_by_role("button", name="ledger.txt (whole, ")
     expect(too_long).to_be_disabled()
-    expect(too_long).to_contain_text(re.compile(r"too long: there is room for [\d,]+ tokens"))
+    expect(too_long).to_contain_text(re.compile(r"too long: [\d,]+ tokens left"))
     expect(menu.get_by_role("button", name="All documents (")).to_be_disabled()
     expect(menu.get_by_role("button", name="My documents", exact=True)).to_be_enabled()
     # By keyboard: the summary, then what can be picked.

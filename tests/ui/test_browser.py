@@ -314,7 +314,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     assert len({*seen}) >= 4
     visit.page.locator("#entry .stop-button").click()
     visit.wait()
-    expect(growing).to_contain_text("Stopped. You can go on chatting.")
+    expect(growing).to_contain_text("Stopped.")
     seen.append(visit.letters(growing))
     assert all(after.startswith(before) for before, after in pairwise(seen))
     visit.ends("stopped")
@@ -324,7 +324,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.longest(12)
     visit.choose("Plain")
     visit.ask("Who built it?")
-    assert "Speculation is off" in visit.figure("verdict")
+    assert "Plain decoding" in visit.figure("verdict")
     assert visit.figure("acceptance") == "–"
 
     # A new chat is empty; the documents stay until they are removed.
@@ -375,7 +375,7 @@ def test_errors_are_said_and_nothing_typed_is_lost(visit: Visit) -> None:
     # A field that is empty is named; what was typed stays in the entry.
     visit.longest(None)
     visit.send("What is left of this?")
-    expect(visit.page.locator(".notice")).to_contain_text("longest answer is empty")
+    expect(visit.page.locator(".notice")).to_contain_text("max tokens is empty")
     expect(visit.entry).to_have_value("What is left of this?")
 
     # An error inside the reply stands in the chat, and the question comes back.

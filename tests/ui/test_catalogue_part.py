@@ -104,7 +104,7 @@ def test_one_press_fetches_the_pair_whichever_source_answers(
 ) -> None:
     hub.statuses = [404] * 2
     card = Card(application)
-    assert "Better answers: 307 KB, fits this computer" in card.text
+    assert "Get better answers: 307 KB, fits this computer" in card.text
     assert "Download 614 KB" in card.text
     assert (hub.asked, index.fetched) == ([], []), "nothing is sent before the person says so"
     index.hold_at = "tiny-part2"

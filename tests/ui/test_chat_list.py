@@ -54,7 +54,7 @@ def test_a_chat_can_be_opened_renamed_pinned_filed_exported_and_deleted() -> Non
     for link in ("/export/3.md", "/export/3.json"):
         assert f'href="{link}"' in page
     assert page.count('aria-current="true"') == page.count('class="chat current"') == 1
-    assert page.count('<details class="menu"') == page.count('aria-label="More about The lamp"') == 2
+    assert page.count('<details class="menu"') == page.count('aria-label="More actions for The lamp"') == 2
     assert not Tags(page).open
     assert "\n\n" not in page
 
@@ -240,7 +240,7 @@ def test_tabs_share_a_chat_and_one_that_is_deleted_leaves_both(application: Appl
     application.chats.delete(1)
     assert one.chat.identity == two.chat.identity == 0
     assert one.chat is not two.chat
-    with pytest.raises(StoreError, match="not there"):
+    with pytest.raises(StoreError, match="no longer exists"):
         application.chats.get(1)
 
 

@@ -206,7 +206,7 @@ def test_deleting_is_done_at_once_and_undone(column: Column, other: Column) -> N
     assert shown[place] == other.row("Chat 10").inner_text(), "it stands where it stood"
     # What is unfolded stays so when the list is drawn anew.
     expect(other.page.get_by_role("button", name="Restore “Chat 11”")).to_be_visible()
-    other.page.get_by_role("button", name="Delete “Chat 11” for good").click()
+    other.page.get_by_role("button", name="Delete “Chat 11” permanently").click()
     expect(other.page.get_by_role("button", name="Restore “Chat 11”")).to_have_count(0)
     column.page.get_by_placeholder(texts.SEARCH_CHATS).fill("Answer 11.")
     expect(column.list).to_contain_text(texts.NOTHING_FOUND)

@@ -43,7 +43,7 @@ class ChatVisit(Visit):
         expect(self.row(title)).to_have_class(re.compile("current"))
 
     def choose_action(self, title: str, action: str) -> None:
-        self.row(title).get_by_label("More about").click()
+        self.row(title).get_by_label("More actions for").click()
         self.row(title).get_by_text(action, exact=True).click()
 
     def new_chat(self) -> None:
@@ -225,7 +225,7 @@ def test_chats_are_listed_found_renamed_and_deleted(visit: ChatVisit) -> None:
     expect(visit.row("zebra")).to_be_visible()
 
     # With the keyboard alone.
-    menu = visit.row("zebra").get_by_label("More about")
+    menu = visit.row("zebra").get_by_label("More actions for")
     menu.focus()
     menu.press("Enter")
     expect(visit.row("zebra").get_by_text(texts.RENAME, exact=True)).to_be_focused()
@@ -306,7 +306,7 @@ def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) ->
     # Retry: the last answer anew; with the same settings it is the same, and that is said.
     before = visit.text_of(visit.answers.last)
     visit.page.get_by_role("button", name="Retry").click()
-    expect(visit.page.locator(".notice")).to_contain_text("The same answer came again")
+    expect(visit.page.locator(".notice")).to_contain_text("The answer is the same")
     visit.wait()
     expect(visit.questions).to_have_count(3)
     assert visit.text_of(visit.answers.last) == before
@@ -371,9 +371,9 @@ def test_chats_are_exported_and_imported(visit: ChatVisit, tmp_path: Path) -> No
         return path
 
     row = visit.row("Export this, please.")
-    row.get_by_label("More about").click()
+    row.get_by_label("More actions for").click()
     text = download(row.get_by_text(texts.EXPORT_MARKDOWN))
-    row.get_by_label("More about").click()  # what was chosen has closed it
+    row.get_by_label("More actions for").click()  # what was chosen has closed it
     one = download(row.get_by_text(texts.EXPORT_JSON))
     assert text.name == "Export-this-please.md"
     assert "## Question 1\n\nExport this, please.\n\n### Answer\n\n" in text.read_text()

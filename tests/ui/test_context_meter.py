@@ -38,10 +38,10 @@ def test_an_answer_counts_once_it_is_complete() -> None:
 
 
 def test_what_was_left_out_is_explained() -> None:
-    for count, words in ((1, "1 earlier question forgotten"), (3, "3 earlier questions forgotten")):
+    for count, words in ((1, "1 earlier question was dropped"), (3, "3 earlier questions were dropped")):
         turn = Turn("Why?", "Why?", finish="end", window=ContextUsage(4096, 38, 0, 0, 20, forgotten=count))
         assert words in context_meter(turn)
-        assert "does not know of that any more" in context_meter(turn)
+        assert "to make room" in context_meter(turn)
 
 
 def test_without_figures_there_is_no_bar() -> None:

@@ -45,7 +45,7 @@ def pick(tab: Visit, draft: str) -> None:
 
 def test_rasd_shows_who_drafted_and_where_the_time_went(tab: Visit, tmp_path: Path) -> None:
     expect(line(tab, "used")).to_contain_text(re.compile(rf"{SHIPPED_DRAFT} drafts for .* [\d,]+ of its [\d,]+ tokens"))
-    expect(tab.page.locator("#method-explained")).to_contain_text("The small model's guesses")
+    expect(tab.page.locator("#method-explained")).to_contain_text("The draft model together")
     expect(tab.page.locator("#alone .draft")).to_have_count(0)
     document = tmp_path / "keeper.md"
     document.write_text("\n\n".join(LIGHTHOUSE), encoding="utf-8")
@@ -90,9 +90,9 @@ def test_an_unsuitable_draft_is_named_and_the_chat_goes_on(tab: Visit, tmp_path:
             pick(tab, str(path))
             expect(line(tab, "unfit")).to_contain_text(words)
             load.click()
-            expect(line(tab, "problem")).to_contain_text("The chat goes on without a draft model", timeout=2 * LONG)
+            expect(line(tab, "problem")).to_contain_text("No draft model is used", timeout=2 * LONG)
             expect(line(tab, "problem")).to_contain_text(words)
-            expect(alone).to_contain_text("RASD drafts from searches alone")
+            expect(alone).to_contain_text("RASD drafts only from searches")
             expect(alone).to_contain_text(words)
             expect(tab.page.locator("#status [data-model=ready]")).to_be_visible()
             answer = tab.ask("Say hello.")
@@ -108,7 +108,7 @@ def test_an_unsuitable_draft_is_named_and_the_chat_goes_on(tab: Visit, tmp_path:
         expect(line(tab, "pending")).to_be_visible()
         load.click()
         expect(line(tab, "none")).to_have_text("No draft model is loaded.", timeout=2 * LONG)
-        expect(alone).to_contain_text("pick one in the part")
+        expect(alone).to_contain_text("Choose one in Settings")
         tab.choose("REST")
         expect(alone).to_have_count(0)
     finally:

@@ -94,7 +94,7 @@ class Shown:
 def test_it_is_downloaded_asked_about_and_used(index: Index, application: Application) -> None:
     shown = Shown(application)
     assert "Embedding model: all-MiniLM-L6-v2" in shown.text
-    for words in ("multilingual-e5-small", "91 MB to download, 471 MB on the disk", "huggingface.co/BAAI/bge-m3"):
+    for words in ("multilingual-e5-small", "91 MB download, 471 MB on disk", "huggingface.co/BAAI/bge-m3"):
         assert words in shown.text
     assert "<details" in shown.page
     assert " open>" not in shown.page
@@ -117,7 +117,7 @@ def test_it_is_downloaded_asked_about_and_used(index: Index, application: Applic
     shown.until(lambda: 'data-state="done"' in shown.page)
     assert embedder_entry(NAME).is_here
     shown.press("use")
-    assert "There are no documents to embed anew." in shown.text
+    assert "There are no documents to embed again." in shown.text
     shown.press("use-now")
     assert f"Embedding model: {TITLE}" in shown.text
     assert chosen().name == application.libraries.embedder.entry.name == NAME
@@ -164,7 +164,7 @@ def test_too_little_room_is_told_before() -> None:
     entry = embedder_entry("multilingual-e5-small")
     state = EmbedderState(entry, used=False, here=False, arrived=0, under_way=False)
     drawn = embedders([state], [], EmbedderQuestion("get", entry.name, 10**8, enough=False))
-    assert "471 MB are needed and 100 MB are free" in Tags(drawn).text
+    assert "471 MB are needed, 100 MB are free" in Tags(drawn).text
     assert "embedder:get" not in drawn
 
 
@@ -230,11 +230,11 @@ def test_it_is_chosen_on_the_page(browser: Browser, app: tuple[RunningApp, Index
     part.locator("summary").click()
     row = part.locator(f'[data-embedder="{NAME}"]')
     row.get_by_role("button", name="Download").click()
-    row.get_by_role("button", name="Yes, download").click()
+    row.get_by_role("button", name="Download now").click()
     expect(part.locator(".download[data-state=done]")).to_have_count(1)
-    part.locator(".download").get_by_role("button", name="Use it").click()
-    expect(row).to_contain_text("of 1 library are embedded anew")
-    row.get_by_role("button", name="Yes, use it").click()
+    part.locator(".download").get_by_role("button", name="Use").click()
+    expect(row).to_contain_text("of 1 library are embedded again")
+    row.get_by_role("button", name="Use now").click()
     expect(part.locator("summary")).to_have_text(f"Embedding model: {TITLE}")
     expect(page.locator(".foreign")).to_have_count(0)
     expect(page.locator("li.document.ready")).to_have_count(1)

@@ -46,7 +46,7 @@ def test_switch_on_copy_use_and_switch_off(tab: Visit, running: RunningApp) -> N
     part = tab.page.locator("#endpoint")
     assert running.request("GET", "/v1/models").status == 404
     tab.open_settings("endpoint")
-    expect(part.locator("[data-endpoint=off]")).to_contain_text("speak OpenAI's protocol")
+    expect(part.locator("[data-endpoint=off]")).to_contain_text("OpenAI-compatible API")
     expect(part.locator("code")).to_have_count(0)
 
     part.get_by_role("button", name=texts.SWITCH_ON).click()

@@ -43,21 +43,21 @@ STATE = TuningState("some", True, False, NEEDS, False, False, 0.0, "", None, Fal
     ("changes", "kind", "words", "buttons"),
     [
         ({}, "none", "0.6 GB of disk", ["tune"]),
-        ({"possible": False}, "file", "named by its path", []),
-        ({"needs": None}, "impossible", "No other form", []),
+        ({"possible": False}, "file", "chosen by its path", []),
+        ({"needs": None}, "impossible", "cannot be converted", []),
         ({"running": True, "format": "F16", "fraction": 0.5}, "running", "Trying F16", ["untune"]),
         ({"running": True, "halted": True}, "running", texts.FORMAT_HALTED, ["untune"]),
         ({"tuning": TUNING, "in_use": True}, "used", "1.05 to 1.12 times as fast", ["use-original", "retune"]),
-        ({"tuning": replace(TUNING, figures=(OWN, OLD)), "in_use": True}, "used", "is not known",
+        ({"tuning": replace(TUNING, figures=(OWN, OLD)), "in_use": True}, "used", "older version",
          ["use-original", "retune"]),
-        ({"tuning": replace(TUNING, figures=(OWN, OLD)), "waits": True}, "offered", "is not known",
+        ({"tuning": replace(TUNING, figures=(OWN, OLD)), "waits": True}, "offered", "older version",
          ["use-tuned", "use-original", "retune"]),
-        ({"tuning": untold(DISTURBED)}, "untold", "other programs kept this computer busy", ["retune"]),
-        ({"tuning": untold(WITHIN_SPREAD)}, "untold", "smaller than that between two measurements", ["retune"]),
+        ({"tuning": untold(DISTURBED)}, "untold", "other programs used the CPU", ["retune"]),
+        ({"tuning": untold(WITHIN_SPREAD)}, "untold", "within the measurement error", ["retune"]),
         ({"tuning": TUNING, "waits": True}, "offered", "next start", ["use-tuned", "use-original", "retune"]),
         ({"tuning": replace(TUNING, in_use=False), "waits": True}, "offered", "original is in use",
          ["use-tuned", "retune"]),
-        ({"tuning": replace(TUNING, file="", chosen="")}, "original", "no other form", ["retune"]),
+        ({"tuning": replace(TUNING, file="", chosen="")}, "original", "No other format", ["retune"]),
         ({"tuning": TUNING, "in_use": True, "stale": ("work", "letters")}, "used", "work, letters", None),
         ({"problem": "disk <full>"}, "none", "disk", ["tune"]),
     ],
@@ -94,7 +94,7 @@ def test_the_sentence_says_what_the_table_shows() -> None:
     page = formats(replace(STATE, tuning=TUNING, in_use=True))
     shown = Tags(page).text
     assert "1.09 (1.05–1.12)" in shown
-    assert "1.05 to 1.12 times as fast here as the original, measured in turn" in shown
+    assert "1.05 to 1.12 times as fast here as the original" in shown
 
 
 def test_without_a_model_there_is_nothing_to_say() -> None:

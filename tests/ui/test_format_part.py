@@ -68,7 +68,7 @@ def test_formats_are_tried_by_themselves_and_give_way(browser: Browser, tmp_path
         tab.grammar(ENDLESS)
         tab.send("Who built the lighthouse?")
         expect(tab.page.locator("#panel section[data-state=writing]")).to_be_attached()
-        expect(part(tab, "running")).to_contain_text("Waiting while something else is done")
+        expect(part(tab, "running")).to_contain_text("Paused while the model is busy")
         tab.page.locator("#entry .stop-button").click()
         tab.wait()
         expect(part(tab, "running")).to_contain_text("Trying")

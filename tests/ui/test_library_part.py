@@ -78,9 +78,9 @@ def test_every_part_of_a_document_is_done_or_not(
 def test_what_can_be_read_better_is_told_in_one_line() -> None:
     infos = [document(1, "ready", outdated=True), document(2, "ready"), document(3, "failed", outdated=True)]
     shown = documents("x", infos, DocumentParts())
-    assert "2 documents can be read better now" in Tags(shown).text
+    assert "2 documents were indexed by an older version and can be read better now" in Tags(shown).text
     assert re.findall(r'data-shelf="([^"]+)"', shown)[0] == "read-better"
-    assert "1 document can be read better now" in Tags(documents("x", infos[:2], DocumentParts())).text
+    assert "1 document was indexed by an older version and can be read better now" in Tags(documents("x", infos[:2], DocumentParts())).text
     assert "read-better" not in documents("x", infos[1:2], DocumentParts())
 
 
@@ -122,7 +122,7 @@ def test_documents_are_found_by_words_of_their_names_and_shown_in_parts() -> Non
     assert "6 of 451 documents · 1 not readable" in Tags(shown).text
     assert "more-documents" not in shown
     assert (
-        "No document's name holds these words."
+        "No documents found."
         in Tags(documents("x", infos, DocumentParts(), DocumentListState("zz"))).text
     )
     assert "Show more (52 left)" in Tags(documents("x", infos, DocumentParts(), DocumentListState("", 400))).text
@@ -176,7 +176,7 @@ def test_what_does_not_fit_cannot_be_picked() -> None:
         ("guide.pdf (whole, 3,200 tokens)", "1 work", False),
         ("All documents (12,200 tokens)", "all", True),
     ]
-    assert found[2].reason == "too long: there is room for 4,000 tokens"
+    assert found[2].reason == "too long: 4,000 tokens left"
     drawn = menu("work", ["work"], 2, "1 work", found)
     assert 'data-read="1 work" aria-pressed="true"' in html.unescape(drawn)
     assert drawn.count("disabled") == 2
@@ -197,8 +197,8 @@ def test_the_library_by_the_entry_and_what_can_be_done_with_it() -> None:
     assert "memory" not in plain
     assert "about 12 KB in memory" in Tags(manage("work", "", 2, 0, Usage(10, 12_000))).text
     sure = Tags(manage("work", "delete", 2, 1, None)).text
-    assert "Delete the library “work” for good, with 2 documents and 1 learnt answer? Your own files" in sure
-    assert "for good? Your own" in Tags(manage("work", "delete", 0, 0, None)).text
+    assert "Delete the library “work” permanently, with 2 documents and 1 learnt answer? Your own files" in sure
+    assert "permanently? Your own" in Tags(manage("work", "delete", 0, 0, None)).text
     # Nothing changes under a name that is being typed.
     assert manage("work", "rename", 1, 2, Usage(1, 1)) == manage("work", "rename", 3, 4, Usage(9, 9))
     assert 'value="work"' in manage("work", "rename", 1, 2, None)
@@ -207,7 +207,7 @@ def test_the_library_by_the_entry_and_what_can_be_done_with_it() -> None:
 def test_pause_and_go_on() -> None:
     assert library_markup.indexing("x", IngestionProgress()) == ""
     at_work = library_markup.indexing("x", IngestionProgress(0, 2, "a.pdf", "reading", 0.3, 4.0))
-    assert "about 4.0 s until you can ask all of it" in Tags(at_work).text
+    assert "ready in about 4.0 s" in Tags(at_work).text
     assert 'data-shelf="pause"' in at_work
     assert 'data-shelf="resume"' in library_markup.indexing("x", IngestionProgress(0, 2, paused=True))
 
@@ -218,20 +218,20 @@ def test_folders_say_how_they_stand() -> None:
 
     assert library_markup.folders("x", [], paused=False) == ""
     assert "watched · 12 documents" in text()
-    assert "Documents stay when their files are gone." in text()
+    assert "Documents stay when their files are deleted." in text()
     assert "Documents are removed when" in text(removes=True)
     assert "added once · 1 document" in text(watched=False, files=1)
-    assert "is looked through · 12 documents · 3 of 9 files taken" in text(done=False, taken=3, wanted=9)
-    assert "waits: indexing is paused" in text(id=5, done=False)
-    assert "Left out: 2 hidden, 1,200 of other kinds." in text(counts={"hidden": 2, "unsupported": 1_200, "links": 0})
+    assert "scanning · 12 documents · 3 of 9 files added" in text(done=False, taken=3, wanted=9)
+    assert "waiting: indexing is paused" in text(id=5, done=False)
+    assert "Skipped: 2 hidden, 1,200 unsupported." in text(counts={"hidden": 2, "unsupported": 1_200, "links": 0})
     assert texts.FOLDER_TOO_MUCH in text(counts={"truncated": 1})
-    assert "1 file is gone; its document is still here." in text(vanished=1)
-    assert "3 files are gone" in text(vanished=3)
+    assert "1 file was deleted; its document is still in the library." in text(vanished=1)
+    assert "3 files were deleted" in text(vanished=3)
     failures = text(failures=tuple(f"{number}.md: bad" for number in range(7)))
-    assert "7 could not be taken" in failures
+    assert "7 could not be added" in failures
     assert "… and 2 more." in failures
     assert "The folder is not there" in text(problem="The folder is not there now.")
-    assert "not taken in yet" in text(done=False, problem="The folder is not there now.")
+    assert "not added yet" in text(done=False, problem="The folder is not there now.")
     assert "not there" not in text(problem="not there now", watched=False)
 
 
@@ -334,14 +334,14 @@ def test_libraries_are_begun_renamed_and_deleted_by_what_is_asked(page: Page) ->
     assert page.act(do="delete")[0] == "documents"
     assert page.application.libraries.names() == ["documents"]
     assert (tab.library, other.library) == ("documents", "documents")
-    assert "is deleted" in page.said[-1]
+    assert "was deleted" in page.said[-1]
 
 
 def test_a_library_is_not_taken_from_under_an_answer(page: Page) -> None:
     make("old")
     with page.application.libraries.question("old"):
         for change in (page.application.delete_library, lambda name: page.application.rename_library(name, "other")):
-            with pytest.raises(LibraryInUseError, match="while an answer is written"):
+            with pytest.raises(LibraryInUseError, match="while an answer is being written"):
                 change("old")
     with pytest.raises(SettingsError, match="something called"):
         make("taken")

@@ -50,8 +50,8 @@ def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) ->
     expect(notice).to_have_count(0)  # the method that was chosen at first needs none of it
 
     tab.choose("DReSD")
-    expect(notice).to_contain_text(re.compile(r"[\d,]+ tokens of this library have not been read"))
-    expect(notice).to_contain_text("It takes about")
+    expect(notice).to_contain_text(re.compile(r"[\d,]+ tokens of this library are not read yet"))
+    expect(notice).to_contain_text("Takes about")
 
     # While an answer is written, the reading waits: there is time to look. This grammar has no end.
     tab.longest(7000)
@@ -60,7 +60,7 @@ def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) ->
     expect(tab.page.locator("#panel section[data-state=writing]")).to_be_attached()
     reading = part(tab, "meaning").locator("[data-meaning=reading]")
     press(tab, "Build drafts by meaning")
-    expect(reading).to_contain_text("still to be read")
+    expect(reading).to_contain_text("left to read")
     expect(notice).to_have_count(0)
     press(tab, "Stop reading")
     expect(notice).to_be_attached()
@@ -104,18 +104,18 @@ def test_answers_are_learnt_and_forgotten_as_the_library_says(tab: Visit, runnin
     box = tab.page.locator("#learning input")
     learnt = part(tab, "learnt")
     expect(box).to_be_checked()
-    expect(learnt).to_contain_text("No answers learnt yet.")
+    expect(learnt).to_contain_text("No learnt answers yet.")
     tab.ask("Count from one to ten in words.")
     expect(learnt).to_contain_text(re.compile(r"1 answer learnt \(\d+ tokens\)"))
 
     # Forgetting asks first.
-    press(tab, "Forget them")
-    expect(learnt).to_contain_text("Delete the one learnt answer of this library for good?")
-    press(tab, "Keep them")
+    press(tab, "Delete learnt answers")
+    expect(learnt).to_contain_text("Delete the one learnt answer of this library permanently?")
+    press(tab, "Cancel")
     expect(learnt).to_contain_text("1 answer learnt")
-    press(tab, "Forget them")
-    press(tab, "Yes, forget them")
-    expect(learnt).to_contain_text("No answers learnt yet.")
+    press(tab, "Delete learnt answers")
+    press(tab, "Delete")
+    expect(learnt).to_contain_text("No learnt answers yet.")
 
     # Answers are stored in the order they were given: when the second is there, the first was left out.
     learn(tab, False)
@@ -133,7 +133,7 @@ def test_answers_are_learnt_and_forgotten_as_the_library_says(tab: Visit, runnin
     expect(learnt.locator("[data-learns=off]")).to_be_attached()
     own = part(tab, "library").locator("input").input_value()
     tab.pick_library("another_that_learns", running.home)
-    expect(learnt.locator("[data-learns=on]")).to_contain_text("No answers learnt yet.")
+    expect(learnt.locator("[data-learns=on]")).to_contain_text("No learnt answers yet.")
     expect(box).to_be_checked()
     tab.pick_library(own, running.home)
     expect(learnt.locator("[data-learns=off]")).to_contain_text("1 answer learnt")

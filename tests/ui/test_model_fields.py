@@ -158,7 +158,7 @@ def test_a_draft_is_judged_beside_the_model_that_is_picked(application: Applicat
     tab.put("drafts", SHIPPED_DRAFT)
     assert f"{SHIPPED_DRAFT} fits {DEFAULT_MODEL}" in tab.shows("draft-status")
     tab.put("models", FOREIGN)
-    assert "This draft cannot be used" in tab.shows("draft-status"), "the verdict follows the model"
+    assert "This draft model cannot be used" in tab.shows("draft-status"), "the verdict follows the model"
     tab.put("models", DEFAULT_MODEL)
     assert f"{SHIPPED_DRAFT} fits {DEFAULT_MODEL}" in tab.shows("draft-status")
     noise = tmp_path / "noise.gguf"
@@ -181,7 +181,7 @@ def test_a_draft_that_is_in_use_is_told_as_such(application: Application) -> Non
     assert tab.field("drafts") == NO_DRAFT
     assert tab.shows("draft-status") == "No draft model is loaded."
     tab.put("drafts", AUTOMATIC)
-    assert "This applies once you press" in tab.shows("draft-status")
+    assert "to apply this" in tab.shows("draft-status")
     tab.put("drafts", NO_DRAFT)
     assert tab.shows("draft-status") == "No draft model is loaded."
 
@@ -221,7 +221,7 @@ def test_a_model_of_the_list_that_cannot_be_loaded_is_not_shown_as_if_it_were(ap
     tab.look()
     assert application.models.failed == FOREIGN
     assert tab.field("models") == DEFAULT_MODEL
-    assert "The model loaded before is used again." in tab.shows("status")
+    assert "The previous model is used again." in tab.shows("status")
     first = tab.told["picker"].index('aria-checked="true"')
     assert tab.told["picker"].count('aria-checked="true"') == 1
     assert tab.told["picker"].index('data-item="model smollm2&#45;135m"') > first

@@ -33,9 +33,9 @@ def shown(room: Room, *, context: int = 0, gpu_layers: int = -1) -> Tags:
 def test_a_choice_that_fits_tells_its_parts() -> None:
     tags = shown(ROOMY)
     for words in (
-        "big: about 6.1 GiB of memory needed, 64.0 GiB available. It fits.", "4.0 GiB", "512 MiB", "draft small",
-        "embedding model", "context of 8,192 tokens; more takes more memory (it was trained for 32,768)",
-        "all layers on the processor",
+        "big fits: it needs about 6.1 GiB of memory, 64.0 GiB are available.", "4.0 GiB", "512 MiB", "draft small",
+        "embedding model", "context of 8,192 tokens (it was trained for 32,768)",
+        "all layers on the CPU",
     ):  # fmt: skip
         assert words in tags.text, words
     assert "What would fit" not in tags.text
@@ -43,7 +43,7 @@ def test_a_choice_that_fits_tells_its_parts() -> None:
 
 def test_one_that_does_not_says_what_would() -> None:
     tags = shown(Room(5 * GIB + GIB // 2, 16 * GIB), context=30_000)
-    assert "big does not fit: about 8.1 GiB of memory needed, 5.5 GiB available." in tags.text
+    assert "big does not fit: it needs about 8.1 GiB of memory, 5.5 GiB are available." in tags.text
     for label in ("What would fit", "Context ", "other", texts.FIT_CLOSE):
         assert label in tags.text
     assert texts.FIT_ANYWAY not in tags.text, "the cache alone leaves too little"
@@ -58,35 +58,35 @@ def test_one_that_does_not_says_what_would() -> None:
     ("gpu", "layers", "words"),
     [
         (24.0, -1, "all layers on the GPU (Card, 24.0 GiB free)"),
-        (4.0, -1, "of 39 layers on the GPU (Card): more do not fit into its 4.0 GiB"),
+        (4.0, -1, "of 39 layers on the GPU (Card): no more fit into its 4.0 GiB"),
         (1.0, -1, "none fits on the GPU"),
         (24.0, 5, "5 layers on the GPU, as you chose"),
-        (24.0, 0, "all layers on the processor, as you chose"),
+        (24.0, 0, "all layers on the CPU, as you chose"),
         (24.0, 99, "all layers on the GPU, as you chose"),
-        (0.0, -1, "whose free memory cannot be found out"),
+        (0.0, -1, "whose free memory is unknown"),
     ],
 )
 def test_the_gpu_layers_are_explained(gpu: float, layers: int, words: str) -> None:
     card = Device("Card", int(gpu * GIB), int(gpu * GIB))
     tags = shown(Room(64 * GIB, 64 * GIB, True, (card,)), gpu_layers=layers)
     assert words in tags.text
-    assert ("On the GPU:" in tags.text) == ("processor" not in words and "none" not in words and gpu > 0)
+    assert ("On the GPU:" in tags.text) == ("CPU" not in words and "none" not in words and gpu > 0)
 
 
 def test_too_many_layers_are_told_as_such() -> None:
     tags = shown(Room(64 * GIB, 64 * GIB, True, (Device("Card", 4 * GIB, 4 * GIB),)), context=8192, gpu_layers=40)
-    assert "GiB needed on the GPU (Card), 4.0 GiB available there." in tags.text
+    assert "GiB on the GPU (Card), 4.0 GiB are available." in tags.text
     assert "GPU layers" in tags.text
 
 
 @pytest.mark.parametrize(
     ("described", "state", "words"),
     [
-        ("avx512-vnni-bf16: f32 f16 q4_0; attention", "ours", "ours (avx512-vnni-bf16), 3 weight types and attention"),
-        ("neon-dotprod: q8_0", "ours", "ours (neon-dotprod), 1 weight type"),
-        ("off", "llama", "llama.cpp's own (switched off)"),
-        ("not built", "llama", "llama.cpp's own (not built in)"),
-        ("none for this processor", "llama", "llama.cpp's own (none for this processor)"),
+        ("avx512-vnni-bf16: f32 f16 q4_0; attention", "ours", "LocalSpec's (avx512-vnni-bf16), 3 weight types and attention"),
+        ("neon-dotprod: q8_0", "ours", "LocalSpec's (neon-dotprod), 1 weight type"),
+        ("off", "llama", "llama.cpp's (turned off)"),
+        ("not built", "llama", "llama.cpp's (not built)"),
+        ("none for this processor", "llama", "llama.cpp's (none for this CPU)"),
     ],
 )
 def test_it_is_told_whose_kernels_serve(described: str, state: str, words: str) -> None:
@@ -97,7 +97,7 @@ def test_it_is_told_whose_kernels_serve(described: str, state: str, words: str) 
 
 def test_the_kernels_that_are_here_are_told_in_words_for_people() -> None:
     told = Tags(model_markup.kernels(kernels())).text.removeprefix("Kernels: ")
-    assert told.startswith("ours (") or told in texts.KERNELS_OF_LLAMA.values()
+    assert told.startswith("LocalSpec's (") or told in texts.KERNELS_OF_LLAMA.values()
 
 
 @pytest.mark.parametrize(("loud", "style"), [(True, "problem"), (False, "quiet")])
@@ -130,7 +130,7 @@ def test_a_download_is_asked_for_first() -> None:
     question = DownloadQuestion(ENTRY, ENTRY, "hub.example", 4 * 10**8, 10**8, 9 * 10**9, True, True)
     state = EntryState(ENTRY, GIB, "fits", False, 10**8)
     before = Tags(catalogue_markup.catalogue([state], None)).text
-    assert "100 MB of it are here already" in before
+    assert "100 MB already downloaded" in before
     assert texts.DOWNLOAD_GO_ON in before
     asked = catalogue_markup.catalogue([state], question)
     text = Tags(asked).text
@@ -139,7 +139,7 @@ def test_a_download_is_asked_for_first() -> None:
     assert "model:get=tiny-1" in asked
     full = DownloadQuestion(ENTRY, None, "hub.example", 4 * 10**8, 0, 10**8, False, False)
     refused = catalogue_markup.catalogue([state], full)
-    assert "free some space first" in Tags(refused).text
+    assert "Not enough disk space" in Tags(refused).text
     assert "model:get=" not in refused
     here = catalogue_markup.catalogue([EntryState(ENTRY, GIB, "fits", True, 0)], None)
     assert "data-press" not in here
@@ -157,12 +157,12 @@ def card(kind: str, done: int = 0, *states: DownloadState, enough: bool = True) 
 
 def test_the_start_page_offers_the_recommended_model() -> None:
     text = card("offer").text
-    for words in ("Better answers: 500 MB, fits this computer", "600 MB in all", "hub.example", "package index", "MIT"):
+    for words in ("Get better answers: 500 MB, fits this computer", "600 MB in all", "hub.example", "package index", "MIT"):
         assert words in text, words
     assert "Download 600 MB" in text
     assert "Download 100 MB" in card("offer", 5 * 10**8).text
     full = card("offer", enough=False).text
-    assert "free some space first" in full
+    assert "Not enough disk space" in full
     assert "Download 600" not in full
     assert catalogue_markup.better(None) == ""
 
@@ -177,9 +177,9 @@ def test_the_card_tells_how_the_download_goes() -> None:
     assert "stopping" in card("under-way", 10**8, replace(runs, state="stopping"), waits).text
     failed = card("open", 10**8, replace(runs, state=FAILED, problem="No network. Look for the cable."))
     assert "Look for the cable." in failed.text
-    assert "100 MB of it are here already" in failed.text
+    assert "100 MB already downloaded" in failed.text
     assert "Download 500 MB" in card("open", 10**8, replace(runs, state=STOPPED), replace(waits, state=STOPPED)).text
-    assert "Load it" in card("here", 6 * 10**8, replace(runs, state="done"), replace(waits, state="done")).text
+    assert "Load" in card("here", 6 * 10**8, replace(runs, state="done"), replace(waits, state="done")).text
 
 
 def test_downloads_tell_speed_and_time_left() -> None:

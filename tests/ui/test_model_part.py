@@ -88,7 +88,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
 def test_figures_follow_the_choice_and_what_does_not_fit_is_refused(browser: Browser, app: RunningApp) -> None:
     tab = opened(browser, app)
     expect(fit(tab, "loaded")).to_contain_text("cache of 8192 tokens")
-    expect(fit(tab, "loaded")).to_contain_text("all it was trained for; all layers on the processor")
+    expect(fit(tab, "loaded")).to_contain_text("the most it was trained for; all layers on the CPU")
     assert tab.page.locator("#kernels").inner_text().strip() == Tags(model_markup.kernels(kernels())).text
     assert tab.page.locator("#graphics [data-figure=device]").inner_text().strip() == graphics().device
     context = tab.page.locator("#context input")
@@ -102,7 +102,7 @@ def test_figures_follow_the_choice_and_what_does_not_fit_is_refused(browser: Bro
     context.fill("9000")
     expect(fit(tab, "unknown")).to_contain_text("trained for 8,192 tokens")
     tab.page.locator("#load").click()
-    expect(tab.page.locator(".notice")).to_contain_text("a longer context is not possible")
+    expect(tab.page.locator(".notice")).to_contain_text("a longer one is not possible")
     tab.page.locator(".notice .close").click()
 
     # A cache of 4 MiB for each of 4 million tokens.
@@ -121,7 +121,7 @@ def test_figures_follow_the_choice_and_what_does_not_fit_is_refused(browser: Bro
     assert 512 <= int(context.input_value()) < 4_194_304
 
     # What cannot be used is told, and does nothing.
-    expect(tab.page.locator("#unusable")).to_contain_text("noise.gguf is no GGUF file")
+    expect(tab.page.locator("#unusable")).to_contain_text("noise.gguf is not a GGUF file")
     expect(tab.page.locator("#unusable")).to_contain_text("PyTorch weights")
     expect(tab.page.locator("#unusable img")).to_have_count(0)
     tab.page.locator("#model input").click()
@@ -151,7 +151,7 @@ def test_a_model_is_unloaded_and_loaded_again(browser: Browser, app: RunningApp)
     assert "No model is loaded." in said["error"]["message"]
 
     tab.send("Is anybody there?")
-    expect(tab.answers.last).to_contain_text("No answer: No model is loaded. Pick one in the part “Model”")
+    expect(tab.answers.last).to_contain_text("No answer: No model is loaded. Choose a model at the top")
     expect(tab.entry).to_have_value("Is anybody there?")
     tab.page.locator("#unload").click()
     expect(tab.page.locator(".notice")).to_contain_text("No model is loaded.")
@@ -217,7 +217,7 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
 
         hub.hold_after = len(hub.content) // 2
         offer.get_by_role("button", name="Download", exact=True).click()
-        offer.get_by_role("button", name="Yes, download").click()
+        offer.get_by_role("button", name="Download now").click()
         download = tab.page.locator(f"[data-download={NAME}]")
         expect(download.locator(".meter")).to_have_attribute("data-percent", "50")
         expect(download).to_contain_text(f"of {size}")
@@ -239,25 +239,25 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
         tab = opened(browser, app)
         tab.page.locator("#offers-part > button").click()
         offer = tab.page.locator(f"[data-offer={NAME}]")
-        expect(offer).to_contain_text("of it are here already")
+        expect(offer).to_contain_text("already downloaded")
         # Cancelled, and gone on with.
         hub.go_on.clear()
         hub.hold_after = 1000
-        offer.get_by_role("button", name="Go on with the download").click()
-        offer.get_by_role("button", name="Yes, download").click()
+        offer.get_by_role("button", name="Resume download").click()
+        offer.get_by_role("button", name="Download now").click()
         download = tab.page.locator(f"[data-download={NAME}]")
         expect(download.locator(".meter")).to_have_attribute("data-percent", "50")
         download.get_by_role("button", name="Cancel").click()
         # The rest is not sent before the application knows.
         expect(tab.page.locator(f"[data-download={NAME}][data-state=stopping]")).to_be_visible()
         hub.go_on.set()
-        expect(tab.page.locator(f"[data-download={NAME}][data-state=stopped]")).to_contain_text("are kept")
-        download.get_by_role("button", name="Go on with the download").click()
+        expect(tab.page.locator(f"[data-download={NAME}][data-state=stopped]")).to_contain_text("stopped;")
+        download.get_by_role("button", name="Resume download").click()
         expect(tab.page.locator(f"[data-download={NAME}][data-state=done]")).to_be_visible()
         assert all(asked and not asked.startswith("bytes=0-") for asked in hub.ranges_asked[1:])
 
         expect(offer).to_contain_text("on this computer")
-        download.get_by_role("button", name="Load it").click()
+        download.get_by_role("button", name="Load").click()
         expect(tab.page.locator("#status [data-model=ready]")).to_contain_text(NAME, timeout=2 * LONG)
         expect(tab.page.locator("#model input")).to_have_value(NAME)
         expect(download).to_have_count(0)
@@ -287,7 +287,7 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
         tab = opened(browser, app)
         ready = tab.page.locator("#status [data-model=ready]")
         expect(ready).to_contain_text(DEFAULT_MODEL)
-        expect(tab.page.locator("#status .problem")).to_contain_text(f"{NAME}, used last time, is not used")
+        expect(tab.page.locator("#status .problem")).to_contain_text(f"{NAME}, used last time, cannot be used")
         expect(tab.page.locator("#model input")).to_have_value(DEFAULT_MODEL)
         tab.assert_quiet()
         tab.page.context.close()

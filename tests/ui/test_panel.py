@@ -167,8 +167,8 @@ def test_drafting_that_came_to_nothing_is_one_story() -> None:
     page = panel.panel(metrics, "auto", has_documents=True, state="done")
     said = html.unescape(figure(page, "verdict"))
     assert "drafted nothing" not in said
-    assert "looked for drafts and found none worth checking" in said
-    assert "Looking took 26% of the time" in said
+    assert "found no drafts worth checking" in said
+    assert "Searching took 26% of the time" in said
     assert figure(page, "speedup") == "0.74×"
     assert 'class="slower" data-figure="speedup"' in page
     assert texts.TIME_DRAFTING == "draft model", "a row names who worked, not what came of it"
@@ -181,11 +181,11 @@ def test_drafting_that_came_to_nothing_is_one_story() -> None:
 def test_what_cannot_be_told_says_so() -> None:
     few = panel.panel(metrics_of(step(3, 4), step(3, 4)), "rest", has_documents=True, state="done")
     assert figure(few, "speedup") == "–"
-    assert "too short to tell" in figure(few, "verdict")
+    assert "too short to compare" in figure(few, "verdict")
     disturbed = metrics_of(*[replace(step(3, 4), disturbed=True)] * 10)
     page = panel.panel(disturbed, "rest", has_documents=True, state="done")
     assert figure(page, "speedup") == "–"
-    assert "Other programs held this computer" in figure(page, "verdict")
+    assert "Other programs used the CPU" in figure(page, "verdict")
     assert figure(page, "tokens-per-second") != "–", "how fast it came is known"
 
 
@@ -214,7 +214,7 @@ def test_learnt_answers_have_a_row_of_their_own() -> None:
 
 def test_plain_says_that_speculation_is_off() -> None:
     page = panel.panel(metrics_of(step(0, 0)), "plain", has_documents=True, state="done")
-    assert "Speculation is off" in figure(page, "verdict")
+    assert "Plain decoding" in figure(page, "verdict")
 
 
 def test_before_the_first_step_there_are_no_figures_to_read() -> None:
@@ -348,11 +348,11 @@ def test_progress_says_document_share_and_time_left() -> None:
 @pytest.mark.parametrize(
     ("states", "missing", "reading", "state", "words", "button"),
     [
-        (0, 21_300, False, "missing", "21,300 tokens of this library have not", "build"),
-        (90, 1, False, "missing", "1 token of this library has not", "build"),
-        (90, 210, True, "reading", "210 tokens still to be read", "unbuild"),
+        (0, 21_300, False, "missing", "21,300 tokens of this library are not read", "build"),
+        (90, 1, False, "missing", "1 token of this library is not read", "build"),
+        (90, 210, True, "reading", "210 tokens left to read", "unbuild"),
         (0, 0, True, "empty", "Nothing to draft from by meaning yet", ""),
-        (None, 0, False, "never", "This model gives no states", ""),
+        (None, 0, False, "never", "does not support drafts by meaning", ""),
     ],
 )
 def test_drafts_by_meaning_say_what_they_lack(
@@ -362,7 +362,7 @@ def test_drafts_by_meaning_say_what_they_lack(
     tags = Tags(page)
     assert f'data-meaning="{state}"' in page
     assert words in tags.text
-    assert ("It takes about 2 minutes" in tags.text) is (state == "missing")
+    assert ("Takes about 2 minutes" in tags.text) is (state == "missing")
     assert re.findall(r'data-press="(\w+)"', page) == ([button] if button else [])
     assert not tags.open
 
@@ -371,7 +371,7 @@ def test_drafts_by_meaning_that_are_there_need_no_words() -> None:
     assert meaning("default", 21_300, 0, reading=True, seconds=0.0) == ""
     # Answers were learnt, and there is no document.
     assert meaning("default", 12, 0, reading=False, seconds=0.0) == ""
-    assert "It takes" not in Tags(meaning("default", 0, 5, reading=False, seconds=None)).text
+    assert "Takes" not in Tags(meaning("default", 0, 5, reading=False, seconds=None)).text
 
 
 def test_documents_with_drafts_by_meaning_say_so_quietly() -> None:
@@ -387,14 +387,14 @@ def test_learnt_answers_are_counted_and_forgetting_asks_first() -> None:
     assert figure(html.unescape(shown), "learnt") == "142 answers learnt (21,300 tokens)"
     assert re.findall(r'data-press="(\w+)"', shown) == ["ask"]
     asking = learnt("default", 1, 12, learns=True, asking=True)
-    assert "Delete the one learnt answer of this library for good?" in Tags(asking).text
+    assert "Delete the one learnt answer of this library permanently?" in Tags(asking).text
     assert re.findall(r'data-press="(\w+)"', asking) == ["keep", "forget"]
     several = learnt("default", 1_204, 9_000, learns=True, asking=True)
-    assert "Delete all 1,204 learnt answers of this library for good?" in Tags(several).text
-    assert "the command learn" in Tags(several).text
+    assert "Delete all 1,204 learnt answers of this library permanently?" in Tags(several).text
+    assert "Documents and chats stay" in Tags(several).text
     off = learnt("default", 2, 30, learns=False, asking=False)
     assert 'data-learns="off"' in off
-    assert "New answers are not kept." in Tags(off).text
+    assert "New answers are not saved." in Tags(off).text
     for learns in (True, False):
         nothing = learnt("default", 0, 0, learns=learns, asking=True)
         assert "data-press" not in nothing
@@ -448,11 +448,11 @@ def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
     ("draft", "state", "words", "warns"),
     [
         (DraftState("big", "small", "small", 16_384, 49_152), "used", "it knows 16,384 of its 49,152 tokens", False),
-        (DraftState("big", "small", problem="small.gguf is damaged."), "problem", "The chat goes on without", True),
+        (DraftState("big", "small", problem="small.gguf is damaged."), "problem", "No draft model is used", True),
         (DraftState("big", AUTOMATIC, problem="It does not fit."), "problem", "It does not fit.", False),
-        (DraftState("big", AUTOMATIC), "none", "None that belongs to big is known here.", False),
+        (DraftState("big", AUTOMATIC), "none", "There is no draft model for big here.", False),
         (DraftState("big", NO_DRAFT), "none", "No draft model is loaded.", False),
-        (DraftState("big", possible=False), "none", "big can take no draft back", False),
+        (DraftState("big", possible=False), "none", "big cannot undo rejected drafts", False),
     ],
 )
 def test_the_draft_in_use_is_named_or_why_none_is(draft: DraftState, state: str, words: str, warns: bool) -> None:
@@ -470,8 +470,8 @@ def test_methods_that_need_a_draft_model_say_why_they_go_without() -> None:
         shown = Tags(alone(failed, method)).text
         assert ("small.gguf is damaged." in shown) is METHODS[method].needs_draft
         assert alone(used, method) == alone(None, method) == ""
-    assert "pick one in the part “Model”" in Tags(alone(DraftState("big", NO_DRAFT), "rasd")).text
-    assert "None that belongs to big" in Tags(alone(DraftState("big", AUTOMATIC), "draft")).text
+    assert "Choose one in Settings → Model" in Tags(alone(DraftState("big", NO_DRAFT), "rasd")).text
+    assert "There is no draft model for big" in Tags(alone(DraftState("big", AUTOMATIC), "draft")).text
 
 
 def test_what_a_draft_file_says_is_shown_not_run() -> None:

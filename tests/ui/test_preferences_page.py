@@ -76,13 +76,13 @@ class Tab:
         names = {"max_tokens": "#max-tokens", "sampling": "#sampling-preset", "thinking": "#thinking", "seed": "#seed"}
         values: dict[str, object] = {name: self.field(place).input_value() for name, place in names.items()}
         values["temperature"] = self.labelled("Temperature").input_value()
-        values["rows"] = self.labelled("Rows").input_value()
+        values["rows"] = self.labelled("Max rows").input_value()
         values["read"] = self.field("#read").input_value()
         for name, place in (("method", "#method"), ("theme", "#theme")):
             values[name] = page.locator(f"{place} input:checked").get_attribute("value")
         values["sizing"] = page.locator("#advanced-part input[type=radio]:checked").get_attribute("value")
         values["chats"] = page.locator("#chats-column").is_visible()
-        values["explained"] = page.locator("#method").get_by_text("The model alone").count()
+        values["explained"] = page.locator("#method").get_by_text("No drafts:").count()
         return values
 
 
@@ -138,7 +138,7 @@ def choose_all(tab: Tab) -> None:
     expect(tab.labelled("Temperature")).to_have_value("1.1")
     tab.type(tab.labelled("Temperature"), "0.3")
     tab.type(tab.field("#max-tokens"), "77")
-    tab.type(tab.labelled("Rows"), "3")
+    tab.type(tab.labelled("Max rows"), "3")
     tab.type(tab.field("#seed"), "5")
     tab.pick("#thinking", "Off")
     tab.choose("#advanced-part", "paper")

@@ -116,14 +116,14 @@ def test_no_temporary_files_are_left(model_path, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [CACHE_FILE]
 
 
-# -- what is no GGUF --------------------------------------------------------------------------------------------------
+# -- what is not a GGUF --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
         (b"", "empty"),
-        (b"GG", "no GGUF"),
+        (b"GG", "not a GGUF"),
         (b"GGUF", "cut off"),
         (b"GGUF\x03\0\0\0\x10", "cut off"),
         (b"GGUF\x01\0\0\0" + bytes(40), "version 1"),
@@ -134,7 +134,7 @@ def test_no_temporary_files_are_left(model_path, tmp_path):
         (b"PK\x03\x04" + bytes(40), "ZIP"),
         (b"\x80\x02\x8a\x0a" + bytes(40), "PyTorch"),
         (b"\x1f\x8b\x08" + bytes(40), "compressed"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "git-lfs"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "Git LFS"),
         (b"\n<!DOCTYPE html><html><body>Sign in</body></html>", "web page"),
         (b"Dear reader,\nthis is no model.", "text file"),
         (bytes(100), "another format"),
@@ -148,7 +148,7 @@ def test_paths_that_are_no_files(tmp_path):
     assert "does not exist" in refusal(tmp_path / "absent.gguf", tmp_path / "cache")
     assert "folder" in refusal(tmp_path, tmp_path / "cache")
     os.mkfifo(tmp_path / "pipe.gguf")
-    assert "no ordinary file" in refusal(tmp_path / "pipe.gguf", tmp_path / "cache")
+    assert "not a regular file" in refusal(tmp_path / "pipe.gguf", tmp_path / "cache")
     (tmp_path / "loop.gguf").symlink_to(tmp_path / "loop.gguf")
     assert "cannot be read" in refusal(tmp_path / "loop.gguf", tmp_path / "cache")
 
@@ -207,7 +207,7 @@ def test_a_file_that_is_no_text_model(model_bytes, copy, tmp_path):
 def test_weights_that_give_no_finite_numbers(model_bytes, wide_model_path, copy, tmp_path):
     data = bytearray(wide_model_path.read_bytes())
     data[-60_000_000:] = np.full(30_000_000, 0x7FC0, "<u2").tobytes()  # not a number, as BF16
-    assert "no usable numbers" in refusal(gguf.write(copy, bytes(data)), tmp_path / "cache")
+    assert "outputs are not finite" in refusal(gguf.write(copy, bytes(data)), tmp_path / "cache")
 
 
 @pytest.mark.parametrize("region", ["header", "tensor infos"])

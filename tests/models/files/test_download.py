@@ -118,7 +118,7 @@ def test_one_that_breaks_for_good_keeps_what_arrived(hub: Hub, tmp_path: Path) -
     hub.cuts = [70_000] + [0] * 20
     with pytest.raises(DownloadError, match="broke off again and again") as caught:
         download(entry_of(hub), tmp_path)
-    assert "goes on from there" in caught.value.advice
+    assert "again to resume" in caught.value.advice
     assert Partial(entry_of(hub).path(tmp_path)).size == 70_000
     assert len(hub.fetched) == 1 + 3
     assert [entry.name for entry in available(tmp_path)] == ["smollm2-135m"], "no model as long as it is not complete"
@@ -220,7 +220,7 @@ def test_a_process_that_is_killed(hub: Hub, tmp_path: Path) -> None:
             assert child.poll() is None
             assert time.monotonic() < end
             time.sleep(0.02)
-        with pytest.raises(DownloadError, match="is being downloaded already"):
+        with pytest.raises(DownloadError, match="is already being downloaded"):
             download(entry_of(hub), tmp_path)
     finally:
         child.kill()
@@ -243,7 +243,7 @@ def test_two_at_once(hub: Hub, tmp_path: Path) -> None:
     thread.start()
     try:
         assert begun.wait(60)
-        with pytest.raises(DownloadError, match="is being downloaded already"):
+        with pytest.raises(DownloadError, match="is already being downloaded"):
             download(entry_of(hub), tmp_path)
     finally:
         hub.go_on.set()
@@ -316,7 +316,7 @@ def test_a_log_in_page_does_not_cost_what_is_there(hub: Hub, tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("status", "said"),
-    [(401, "does not hand out"), (403, "does not hand out"), (404, "has no file"), (400, "cannot be downloaded")],
+    [(401, "does not hand out"), (403, "does not hand out"), (404, "no longer has"), (400, "cannot be downloaded")],
 )
 def test_refusals_are_told_at_once(hub: Hub, tmp_path: Path, status: int, said: str) -> None:
     hub.statuses = [status]

@@ -83,7 +83,7 @@ def test_what_cannot_be_used_is_listed_with_the_reason(folder: Path, model_path:
         "sub/short.gguf": "cut off: at least 100 bytes are missing",
         "head.gguf": "damaged (it is cut off)",
         "empty.gguf": "is empty",
-        "noise.gguf": "no GGUF file",
+        "noise.gguf": "not a GGUF file",
         "page.gguf": "a web page",
         "eyes.gguf": "not a model that writes text (clip)",
         "weights.safetensors": "safetensors",

@@ -49,5 +49,5 @@ def test_a_card_that_is_full_is_no_damaged_file(
 ) -> None:
     error, _ = told(model_path, layers, monkeypatch, log)
     assert type(error) is kind
-    assert ("graphics card" in str(error)) == (kind is OutOfMemoryError)
+    assert ("GPU" in str(error)) == (kind is OutOfMemoryError)
     assert log in str(error)

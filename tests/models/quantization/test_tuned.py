@@ -121,7 +121,7 @@ def test_leftovers_go_and_what_is_named_stays() -> None:
 
 
 def test_one_tuning_at_a_time() -> None:
-    with tuned.locked(FINGERPRINT), pytest.raises(ModelError, match="being tuned already"), tuned.locked(FINGERPRINT):
+    with tuned.locked(FINGERPRINT), pytest.raises(ModelError, match="already being tuned"), tuned.locked(FINGERPRINT):
         raise AssertionError("two at a time")
     with tuned.locked(FINGERPRINT):
         pass

@@ -77,9 +77,9 @@ def test_a_folder_gives_its_documents_and_counts_the_rest(home: Path) -> None:
     assert found.files[2].path == home / "deep" / "er" / "C.TXT"
     assert found.files[2].size == 1
     assert found.counts() == {"hidden": 3, "unsupported": 3, "links": 0, "unreadable": 0, "truncated": 0}
-    with pytest.raises(DocumentError, match="is not there now"):
+    with pytest.raises(DocumentError, match="is missing"):
         contents(home / "absent")
-    with pytest.raises(DocumentError, match="is no folder"):
+    with pytest.raises(DocumentError, match="is not a folder"):
         contents(home / "b.md")
     assert contents(home, excluded=[home / "deep"]).counts()["unsupported"] == 2
 
@@ -155,8 +155,8 @@ def test_a_folder_is_taken_in_once(library: Library, home: Path) -> None:
 
 def test_folders_that_cannot_be_added(library: Library, home: Path, tmp_path: Path) -> None:
     for path, said in (
-        (tmp_path / "absent", "is not there now"),
-        (write(home / "a.md", "a"), "is no folder"),
+        (tmp_path / "absent", "is missing"),
+        (write(home / "a.md", "a"), "is not a folder"),
         (library.folder, "keeps its own files"),
         (tmp_path / "stores", "keeps its own files"),
     ):
@@ -297,7 +297,7 @@ def test_a_folder_that_is_gone_or_empty_removes_nothing(library: Library, home: 
     home.rename(away)
     for _ in range(2):
         library.watching.look()
-        assert "is not there now" in only(library).problem
+        assert "is missing" in only(library).problem
         assert names(library) == ["papers/a.md"]
     home.mkdir()  # as the mount point of a disk that is not connected
     library.watching.look()
@@ -351,7 +351,7 @@ def test_watching_goes_on_after_a_restart_and_gives_way(tmp_path: Path, home: Pa
     library.pause(False)
     wait_for(lambda: len(names(library)) == 3)
     shutil.rmtree(home)
-    wait_for(lambda: "is not there now" in only(library).problem)
+    wait_for(lambda: "is missing" in only(library).problem)
     library.close()
 
 
