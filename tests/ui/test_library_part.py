@@ -80,7 +80,8 @@ def test_what_can_be_read_better_is_told_in_one_line() -> None:
     shown = documents("x", infos, DocumentParts())
     assert "2 documents were indexed by an older version and can be read better now" in Tags(shown).text
     assert re.findall(r'data-shelf="([^"]+)"', shown)[0] == "read-better"
-    assert "1 document was indexed by an older version and can be read better now" in Tags(documents("x", infos[:2], DocumentParts())).text
+    one = Tags(documents("x", infos[:2], DocumentParts())).text
+    assert "1 document was indexed by an older version and can be read better now" in one
     assert "read-better" not in documents("x", infos[1:2], DocumentParts())
 
 

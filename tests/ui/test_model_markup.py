@@ -82,7 +82,11 @@ def test_too_many_layers_are_told_as_such() -> None:
 @pytest.mark.parametrize(
     ("described", "state", "words"),
     [
-        ("avx512-vnni-bf16: f32 f16 q4_0; attention", "ours", "LocalSpec's (avx512-vnni-bf16), 3 weight types and attention"),
+        (
+            "avx512-vnni-bf16: f32 f16 q4_0; attention",
+            "ours",
+            "LocalSpec's (avx512-vnni-bf16), 3 weight types and attention",
+        ),
         ("neon-dotprod: q8_0", "ours", "LocalSpec's (neon-dotprod), 1 weight type"),
         ("off", "llama", "llama.cpp's (turned off)"),
         ("not built", "llama", "llama.cpp's (not built)"),
@@ -157,7 +161,7 @@ def card(kind: str, done: int = 0, *states: DownloadState, enough: bool = True) 
 
 def test_the_start_page_offers_the_recommended_model() -> None:
     text = card("offer").text
-    for words in ("Get better answers: 500 MB, fits this computer", "600 MB in all", "hub.example", "package index", "MIT"):
+    for words in (texts.BETTER_TITLE.format(size="500 MB"), "600 MB in all", "hub.example", "package index", "MIT"):
         assert words in text, words
     assert "Download 600 MB" in text
     assert "Download 100 MB" in card("offer", 5 * 10**8).text

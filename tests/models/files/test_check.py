@@ -116,7 +116,7 @@ def test_no_temporary_files_are_left(model_path, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [CACHE_FILE]
 
 
-# -- what is not a GGUF --------------------------------------------------------------------------------------------------
+# -- what is no GGUF --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
