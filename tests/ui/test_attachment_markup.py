@@ -25,7 +25,7 @@ def test_a_chip_names_the_file_its_size_and_its_state() -> None:
     drawn = chips(files, [AttachmentState("reading", "reading 40%"), AttachmentState("failed", "could not be read: x")])
     assert "guide.pdf 2.3 MB reading 40% ×" in " ".join(Tags(drawn).text.split())
     assert drawn.count('data-state="failed"') == 1
-    assert 'aria-label="Take guide.pdf off"' in html.unescape(drawn)
+    assert 'aria-label="Remove guide.pdf"' in html.unescape(drawn)
     assert [f'data-attached="{one.key}"' in drawn for one in files] == [True, True]
     hostile = Tags(chips([Attachment(HOSTILE, Path(), HOSTILE)], [AttachmentState("failed", HOSTILE)]))
     assert not hostile.open

