@@ -311,7 +311,7 @@ def test_libraries_are_begun_renamed_and_deleted_by_what_is_asked(page: Page) ->
     assert page.act(do="new", text="old")[0] == "old"
     assert "already exists" in page.said[-1]
     page.act(do="use", text="absent")
-    assert "no library called “absent”" in page.said[-1]
+    assert "library “absent” no longer exists" in page.said[-1]
     said = len(page.said)
     page.act(do="use", text="absent", quiet=True)
     assert (len(page.said), tab.library) == (said, "old")
