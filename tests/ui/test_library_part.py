@@ -122,10 +122,7 @@ def test_documents_are_found_by_words_of_their_names_and_shown_in_parts() -> Non
     shown = documents("x", infos, DocumentParts(), DocumentListState("note 45"))
     assert "6 of 451 documents · 1 not readable" in Tags(shown).text
     assert "more-documents" not in shown
-    assert (
-        "No documents found."
-        in Tags(documents("x", infos, DocumentParts(), DocumentListState("zz"))).text
-    )
+    assert "No documents found." in Tags(documents("x", infos, DocumentParts(), DocumentListState("zz"))).text
     assert "Show more (52 left)" in Tags(documents("x", infos, DocumentParts(), DocumentListState("", 400))).text
 
 
