@@ -32,16 +32,18 @@
   };
   observe();
 
-  const field = () => document.querySelector("#changed textarea, #changed input");
+  const field = (kind) => document.querySelector(kind === "answer" ? "#grown textarea, #grown input" : "#changed textarea, #changed input");
   const look = () => {
     timer = 0;
-    const into = field();
-    if (!into || !wanted) return;
+    if (!wanted) return;
+    const into = field(wanted);
+    if (!into) return;
     const now = performance.now();
     if (began && now - began < PATIENCE) return;  // its end looks again
     began = now;
     asked += 1;
-    sent = `${wanted} ${asked} ${address()}`;
+    const panel = document.documentElement.classList.contains("with-panel") ? "panel" : "-";
+    sent = `${asked} ${panel} ${address()}`;
     into.value = sent;
     wanted = "";
     into.dispatchEvent(new Event("input", { bubbles: true }));
@@ -162,5 +164,5 @@
   });
   window.addEventListener("pageshow", (event) => { if (event.persisted) meet(); });
 
-  window.localspec = Object.assign(window.localspec || {}, { address });
+  window.localspec = Object.assign(window.localspec || {}, { address, look: () => soon("all") });
 })();
