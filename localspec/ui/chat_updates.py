@@ -69,7 +69,7 @@ class ChatUpdates:
         chat = conversation.chat
         self.grow(tick)
         tick.tell("entry", str(chat.is_idle), _buttons(chat), first="True")
-        tick.tell("address", tab_markup.address(chat.address, tick.session))
+        tick.tell("address", tab_markup.address(chat.address, chat.token, tick.session))
         tick.tell("typed", tab_markup.typed(*conversation.entry), first=tab_markup.typed(0, "", False))
         tick.tell("notices", tab_markup.notices(conversation.notices), first="")
         for name, part in self.beside(tick.conversation).items():

@@ -190,7 +190,7 @@ def test_two_windows_show_the_same(context: BrowserContext, app: RunningApp) -> 
     for step in range(1, 11):
         for mine, other in ((one, two), (two, one)):
             if step % 3 == 0:
-                mine.page.locator("#chat").get_by_label("Retry").last.click()
+                mine.page.locator("#chat .actions").get_by_role("button", name=texts.RETRY).last.click()
                 mine.wait()
             else:
                 mine.settings = {}
