@@ -37,7 +37,8 @@ def main(model: str, pdf: Path, questions: list[str]) -> None:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, str(HERE.parents[1] / "app.py"), "--no-browser", "--port", str(port), "--model", model]
+        program = [sys.executable, str(HERE.parents[1] / "app.py")]
+        command = [*program, "--no-browser", "--port", str(port), "--model", model]
         with subprocess.Popen(
             command, env={**os.environ, "LOCALSPEC_HOME": home}, stdout=subprocess.PIPE, text=True
         ) as app:
@@ -96,9 +97,7 @@ def show_first(page: Page) -> None:
     if was_closed:
         page.locator("#toggle-chats").click()
     first.click()
-    page.locator("#chat .message").last.wait_for(timeout=PATIENCE)
-    if was_closed:
-        page.locator("#toggle-chats").click()
+    page.locator("#chat .message").last.wait_for(timeout=PATIENCE)  # on narrow windows the list closes by itself
     page.locator("#chat .message").last.scroll_into_view_if_needed()
 
 
