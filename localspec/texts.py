@@ -133,10 +133,11 @@ MENU_NO_STARTER_ADVICE = "Run this command in the folder that LocalSpec was unpa
 MENU_NOT_WRITTEN = "{file} could not be written ({error})."
 MENU_NOT_WRITTEN_ADVICE = "Free some space, or make the folder writable."
 
-PLACEHOLDER = """### Chat with your documents, faster
-
-Drop documents anywhere on this page and ask about them: the answer names file and page. Everything stays on this
-computer."""
+PLACEHOLDER = (
+    "### Chat with your documents, faster\n\n"
+    "Drop documents anywhere on this page and ask about them: the answer names file and page. Everything stays on this"
+    " computer."
+)
 EXAMPLES_LABEL = "Or try it with the guide that comes with LocalSpec:"
 EXAMPLES = ("Why do answers come faster?", "Where do the guesses come from?", "What is a library?")
 GUIDE = "How LocalSpec works.pdf"
