@@ -1,6 +1,8 @@
-"""Takes the picture of the guide: a fresh LocalSpec answers a question about a PDF, in Chromium.
+"""Takes the pictures of the README: a fresh LocalSpec answers questions about a PDF, in Chromium.
 
-    python docs/pictures/take.py PDF "QUESTION" [MORE QUESTIONS …]
+    python docs/pictures/take.py MODEL PDF "QUESTION" [MORE QUESTIONS …]
+
+MODEL is a name or a GGUF file; the pictures show its real answers.
 
 Writes chat.png, chat-dark.png and, of a passage that the answer cites, passage.png (1280 × 800 each), and
 chat-narrow.png (420 × 800) beside this file.
@@ -29,13 +31,14 @@ PATIENCE = 240_000
 """Milliseconds for the first load, which measures this computer, and for each answer."""
 
 
-def main(pdf: Path, questions: list[str]) -> None:
+def main(model: str, pdf: Path, questions: list[str]) -> None:
     """Start, ask, take the picture, stop."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, str(HERE.parents[1] / "app.py"), "--no-browser", "--port", str(port)]
+        program = [sys.executable, str(HERE.parents[1] / "app.py")]
+        command = [*program, "--no-browser", "--port", str(port), "--model", model]
         with subprocess.Popen(
             command, env={**os.environ, "LOCALSPEC_HOME": home}, stdout=subprocess.PIPE, text=True
         ) as app:
@@ -59,11 +62,10 @@ def take(address: str, pdf: Path, questions: list[str]) -> None:
         page.goto(address)
         page.locator("#status [data-model=ready]").wait_for(timeout=PATIENCE)
         page.locator("#entry input[type=file]").first.set_input_files(pdf)
-        page.locator("#entry .thumbnail-item").wait_for(timeout=PATIENCE)
-        ask(page, "")  # the document alone; its passages' vectors come after its words
-        page.get_by_text(re.compile(r"· ready\s*$")).first.wait_for(timeout=PATIENCE)
+        page.locator("#attachments .attachment[data-state=ready]").wait_for(timeout=PATIENCE)
         for question in questions:
             ask(page, question)
+        page.locator("#chat button.figures-line").last.click()  # opens the panel
         page.wait_for_timeout(1500)
         page.locator("#chat .message").last.scroll_into_view_if_needed()
         page.screenshot(path=PICTURE)
@@ -95,9 +97,7 @@ def show_first(page: Page) -> None:
     if was_closed:
         page.locator("#toggle-chats").click()
     first.click()
-    page.locator("#chat .message").last.wait_for(timeout=PATIENCE)
-    if was_closed:
-        page.locator("#toggle-chats").click()
+    page.locator("#chat .message").last.wait_for(timeout=PATIENCE)  # on narrow windows the list closes by itself
     page.locator("#chat .message").last.scroll_into_view_if_needed()
 
 
@@ -110,6 +110,6 @@ def ask(page: Page, question: str) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 3:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3:])

@@ -23,7 +23,7 @@ CHAT_PARTS = ("below", "chats", "measured", "system", "attachments")
 REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
 LOOKED_PARTS = (*REPLY_PARTS, "address", "typed", "notices")
 """What looks tell of a chat"""
-ANSWER_PARTS = ("chat", "panel", "below")
+ANSWER_PARTS = ("chat", "panel")
 """What changes while an answer is written"""
 ALL_PARTS = (*REPLY_PARTS, "library", *LIBRARY_PARTS)
 
@@ -67,22 +67,28 @@ class ChatUpdates:
         """All of `LOOKED_PARTS`."""
         conversation = tick.conversation
         chat = conversation.chat
-        drawn = messages(chat, conversation.coloured)
-        tick.tell("chat", _key(drawn), drawn, first=_key([]))
-        tick.tell("panel", panel_of(chat))
+        self.grow(tick)
         tick.tell("entry", str(chat.is_idle), _buttons(chat), first="True")
-        tick.tell("address", tab_markup.address(chat.address, tick.session))
+        tick.tell("address", tab_markup.address(chat.address, chat.token, tick.session))
         tick.tell("typed", tab_markup.typed(*conversation.entry), first=tab_markup.typed(0, "", False))
         tick.tell("notices", tab_markup.notices(conversation.notices), first="")
         for name, part in self.beside(tick.conversation).items():
             # The system prompt is empty at first, and somebody may be typing it already.
             tick.tell(name, part, first="" if name in ("system", "attachments") else None)
 
+    def grow(self, tick: Tick, *, with_panel: bool = True) -> None:
+        """All of `ANSWER_PARTS`."""
+        chat = tick.conversation.chat
+        drawn = messages(chat, tick.conversation.coloured)
+        tick.tell("chat", _key(drawn), drawn, first=_key([]))
+        if with_panel:
+            tick.tell("panel", panel_of(chat))
+
     def beside(self, conversation: Conversation) -> dict[str, str]:
         """What stands beside the chat now, as `CHAT_PARTS` names it."""
         chat = conversation.chat
         last = chat.exchanges[-1].turn if chat.exchanges else None
-        can_go_on = chat.is_idle and last is not None and last.can_go_on
+        can_go_on = chat.is_idle and last is not None and last.is_cut
         return {
             "below": chat_list.below(
                 conversation.editing, len(chat.exchanges), can_go_on, rewriting=conversation.rewriting is not None

@@ -27,7 +27,11 @@ def under(chat: Chat, number: int, exchange: Exchange) -> str:
         parts.append(_button(f"retry {number}", texts.RETRY, texts.RETRY_THIS))
     if exchange.turn is not None and exchange.turn.reply:
         parts.append(_button(f"rewrite {number}", texts.EDIT, texts.EDIT_ANSWER))
-    if number == len(chat.exchanges) - 1:
+    is_last, turn = number == len(chat.exchanges) - 1, exchange.turn
+    # For one that was cut off a larger button stands above the entry.
+    if is_last and turn is not None and turn.can_go_on and not turn.is_cut:
+        parts.append(_button("continue", texts.CONTINUE_ANSWER, texts.GO_ON))
+    if is_last:
         parts.append(_button("undo", texts.UNDO, texts.UNDO_THIS))
     return f'<div class="actions">{"".join(parts)}</div>'
 

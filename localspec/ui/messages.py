@@ -115,7 +115,11 @@ def _below(view: View, line: str) -> list[str]:
 
 def _joined(view: View, said: str, line: str) -> str:
     # Blank lines end blocks of HTML, so that what follows is markup of its own. What is copied is at the end.
-    parts = [_thought(view, said), *_below(view, line), elements.written(view.text) if view.text else ""]
+    parts = [
+        _thought(view, said),
+        *_below(view, line),
+        elements.written(view.text) if view.text and view.is_final else "",
+    ]
     return "\n\n".join(part for part in parts if part)
 
 

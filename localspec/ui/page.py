@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.application.changes import ANSWER
 from localspec.application.conversation import Conversation
 from localspec.application.remembered import Choice
 from localspec.application.state import Application
@@ -18,7 +17,7 @@ from localspec.ui import dialogs, elements, endpoint_part, page_markup
 from localspec.ui.attachments_part import AttachmentsPart
 from localspec.ui.chat_list_part import ChatListPart
 from localspec.ui.chat_part import ChatPart
-from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS, ChatUpdates
+from localspec.ui.chat_updates import ALL_PARTS, ANSWER_PARTS, REPLY_PARTS, ChatUpdates
 from localspec.ui.citing_part import CitingPart
 from localspec.ui.comparison_part import ComparisonPart
 from localspec.ui.embedder_part import EmbedderPart
@@ -90,7 +89,7 @@ class Page:
         self.citing.build()
         for name, drawn in (("keys", dialogs.keys()), ("quit", dialogs.quitting()), ("watch", dialogs.watching())):
             html(name, drawn)
-        self.changed = hidden("changed")
+        self.changed, self.grown = hidden("changed"), hidden("grown")
 
     def _build_chat(self) -> None:
         with gr.Row(elem_id="heading"):
@@ -145,6 +144,8 @@ class Page:
         act.change(self.act, [act, *settings], self.named(ALL_PARTS), **EACH)
         press.change(self.press, [press, method], self.library.outputs, **QUICK)
         self.changed.change(self.refresh, [self.changed, method], self.named(self._told), **QUICK)
+        # While an answer is written: the fewer parts are spoken of, the less it costs the model.
+        self.grown.change(self.grow, self.grown, self.named(ANSWER_PARTS), **QUICK)
         self.models.connect_opening(blocks)
         opened = self.named(self._opened)
         blocks.load(self.open, opened, opened, **QUICK)
@@ -197,19 +198,25 @@ class Page:
         return only(LIBRARY_PARTS, {})
 
     def refresh(self, wanted: str, method: str, request: gr.Request) -> Updates:
-        """What has changed since this tab was last told. `changes.js` writes the kind of the change, a count, and the
-        chat that the page's address names."""
-        kind, _, rest = wanted.partition(" ")
+        """What has changed since this tab was last told. `changes.js` writes a count, "panel" where that is open, and
+        the chat that the page's address names."""
         session = str(request.session_hash)
         conversation = self.application.conversation(session, looks=True)
         if not conversation.opened:
             conversation.opened = True
-            self._show_addressed(conversation, rest.partition(" ")[2])
+            self._show_addressed(conversation, wanted.partition(" ")[2].partition(" ")[2])
         tick = Tick(conversation, method, session)
-        for part in (self.chat,) if kind == ANSWER else self.parts:
+        for part in self.parts:
             part.tell(tick)
         tick.end()
         return only(self._told, tick.updates)
+
+    def grow(self, wanted: str, request: gr.Request) -> Updates:
+        """The answer that is being written, as far as it is; with its figures where the panel is open."""
+        tick = Tick(self.application.conversation(str(request.session_hash), looks=True), "")
+        self.chat.updates.grow(tick, with_panel=wanted.partition(" ")[2].startswith("panel"))
+        tick.end()
+        return only(ANSWER_PARTS, tick.updates)
 
     def _show_addressed(self, conversation: Conversation, address: str) -> None:
         """Show the chat that an address names, with its library, if there is such a one."""

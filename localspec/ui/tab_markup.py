@@ -9,9 +9,11 @@ from localspec.application.conversation import Notice
 from localspec.ui.elements import lines, literal
 
 
-def address(chat: str, session: str) -> str:
-    """For `changes.js`: how the page's address names the chat, and Gradio's name of the tab."""
-    return f'<span hidden data-chat="{literal(chat)}" data-session="{literal(session)}"></span>'
+def address(chat: str, token: str, session: str) -> str:
+    """For `changes.js`: how the page's address names the chat, what names it before anything was asked in it, and
+    Gradio's name of the tab."""
+    names = f'data-chat="{literal(chat)}" data-token="{literal(token)}" data-session="{literal(session)}"'
+    return f"<span hidden {names}></span>"
 
 
 def typed(count: int, text: str, replaces: bool) -> str:

@@ -16,10 +16,15 @@
 
   // The address names the chat, so that a page that is loaded again shows it.
   const address = () => new URLSearchParams(location.hash.slice(1)).get("chat") || "";
+  let begun = "";
+  try { begun = sessionStorage.getItem("chat") || ""; } catch { /* nothing was kept */ }
   const follow = () => {
     const line = document.querySelector("#address [data-chat]");
     const chat = line ? line.dataset.chat : null;
-    if (chat === null || chat === address()) return;
+    if (chat === null) return;
+    // A page that is loaded again before the first answer has begun knows its chat by this.
+    try { sessionStorage.setItem("chat", line.dataset.token); } catch { /* only by its address */ }
+    if (chat === address()) return;
     history.replaceState(null, "", chat ? `#chat=${chat}` : location.pathname + location.search);
   };
   // What the page is told beside what it shows lies in one element.
@@ -32,16 +37,18 @@
   };
   observe();
 
-  const field = () => document.querySelector("#changed textarea, #changed input");
+  const field = (kind) => document.querySelector(kind === "answer" ? "#grown textarea, #grown input" : "#changed textarea, #changed input");
   const look = () => {
     timer = 0;
-    const into = field();
-    if (!into || !wanted) return;
+    if (!wanted) return;
+    const into = field(wanted);
+    if (!into) return;
     const now = performance.now();
     if (began && now - began < PATIENCE) return;  // its end looks again
     began = now;
     asked += 1;
-    sent = `${wanted} ${asked} ${address()}`;
+    const panel = document.documentElement.classList.contains("with-panel") ? "panel" : "-";
+    sent = `${asked} ${panel} ${address() || begun}`;
     into.value = sent;
     wanted = "";
     into.dispatchEvent(new Event("input", { bubbles: true }));
@@ -162,5 +169,5 @@
   });
   window.addEventListener("pageshow", (event) => { if (event.persisted) meet(); });
 
-  window.localspec = Object.assign(window.localspec || {}, { address });
+  window.localspec = Object.assign(window.localspec || {}, { address, look: () => soon("all") });
 })();

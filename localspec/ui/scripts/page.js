@@ -73,10 +73,14 @@
   };
   showChats(window.innerWidth > 1000 && document.documentElement.dataset.chats !== "closed");
   document.addEventListener("click", (event) => {
-    if (!event.target.closest || !event.target.closest("#toggle-chats")) return;
-    const on = document.documentElement.classList.contains("no-chats");
-    showChats(on);
-    document.dispatchEvent(new CustomEvent("localspec:keep", { detail: { chats: on } }));
+    const target = event.target.closest ? event.target : null;
+    const isShown = !document.documentElement.classList.contains("no-chats");
+    if (target && target.closest("#toggle-chats")) {
+      showChats(!isShown);
+      document.dispatchEvent(new CustomEvent("localspec:keep", { detail: { chats: !isShown } }));
+    } else if (target && isShown && window.innerWidth <= 1000 && target.closest("#chat-column, #chats .open, #new-chat")) {
+      showChats(false);  // it lies over the chat there
+    }
   });
 
   // Files dropped anywhere on the page go where files dropped on the entry go.

@@ -15,6 +15,7 @@
     root.classList.toggle("with-panel", on);
     keep({ panel: on });
     tellPanel();
+    if (on) window.localspec.look();
   };
   root.classList.toggle("with-panel", root.dataset.panel === "open" && window.innerWidth > 1000);
 
