@@ -127,7 +127,7 @@ def test_a_handler_takes_no_file_that_was_not_uploaded(running: RunningApp, atta
     assert handled(running, "import-chats", "upload", {"path": chats, "meta": meta})
     # Gradio leaves an empty file behind for each of these; the next upload clears it away.
     upload(running, "next.txt")
-    assert not unfinished(running)
+    wait_until_none_is_unfinished(running)
     assert attacker.heard == []
     assert not list(running.home.rglob("*secret*"))
     assert "heron" not in running.log.read_text()
@@ -139,6 +139,14 @@ def test_a_handler_takes_no_file_that_was_not_uploaded(running: RunningApp, atta
 def unfinished(app: RunningApp) -> list[Path]:
     """Files of uploads that are under way, or were broken off."""
     return [file for file in (app.home / "stores" / ".cache" / "uploads").glob("*") if file.is_file()]
+
+
+def wait_until_none_is_unfinished(app: RunningApp) -> None:
+    """They go after the answer to whoever uploads."""
+    limit = time.monotonic() + 30
+    while unfinished(app):
+        assert time.monotonic() < limit
+        time.sleep(0.02)
 
 
 def said(app: RunningApp, body: bytes, **headers: str) -> tuple[int, str]:
@@ -187,9 +195,7 @@ def test_an_upload_that_is_broken_off_leaves_nothing(running: RunningApp) -> Non
         while not unfinished(running):
             assert time.monotonic() < limit, "it was never begun"
             time.sleep(0.02)
-    while unfinished(running):
-        assert time.monotonic() < limit
-        time.sleep(0.02)
+    wait_until_none_is_unfinished(running)
 
 
 def test_full_folders_and_full_disks_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
