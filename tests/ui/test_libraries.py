@@ -28,7 +28,7 @@ class ShelfVisit(Visit):
         self.context = context
         self.line = self.page.locator(".active-library")
         self.shelf = self.page.locator("#shelf")
-        self.rows = self.page.locator("li.document")
+        self.rows = self.page.locator("li.document[data-document]")
         self.folder = self.page.locator("li.folder")
         expect(self.shelf.locator(".shelf")).to_be_attached()
 
