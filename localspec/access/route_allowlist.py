@@ -1,7 +1,7 @@
 """What of Gradio's server is there: the page and what the page asks for, and nothing else.
 
-Gradio has routes that run handlers without the page, fetch addresses of other computers, record screens and more. None
-of them is of use here, so none of them answers.
+Gradio has routes that run handlers without the page, fetch addresses of other computers, record screens and more, and
+those of its queue, by which no handler goes (`ui.part.QUICK`). None of them is of use here, so none of them answers.
 """
 
 from __future__ import annotations
@@ -15,10 +15,7 @@ LARGEST_REQUEST = 16 * 2**20
 """Bytes of a request that is no upload: a question, settings."""
 UPLOAD = "/gradio_api/upload"
 _FILE = "/gradio_api/file="
-_API = re.compile(
-    r"/gradio_api/(run/predict|queue/(join|data)|upload|upload_progress|heartbeat/[\w-]+|cancel|reset|app_id|info|startup-events"
-    r"|file=.+)/?"
-)
+_API = re.compile(r"/gradio_api/(run/predict|upload|upload_progress|app_id|info|startup-events|file=.+)/?")
 _GONE = re.compile(r"/(gradio_api|monitoring|dev|custom_component|login|logout)\b.*")
 _SAFE_KINDS = (b"image/png", b"image/jpeg", b"image/gif", b"image/webp")
 _FILE_POLICY = b"default-src 'none'; sandbox; frame-ancestors 'none'"

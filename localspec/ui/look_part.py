@@ -44,8 +44,9 @@ class LookPart(Part):
         self._kept.connect()
         self.changed.change(self.keep, self.changed, None, **EACH)
 
-    def keep(self, sent: str) -> None:
+    def keep(self, sent: str, request: gr.Request) -> None:
         """What was opened, closed or shown, as JSON: names with true or false, "tab" with a name."""
+        self.conversation(request)
         try:
             told = json.loads(sent)
         except (ValueError, RecursionError):

@@ -100,7 +100,8 @@ class Part:
         """What there is to see in a tab now."""
 
     def conversation(self, request: gr.Request) -> Conversation:
-        """The tab that a request comes from. Whatever is done for it may be seen in others: they are told."""
+        """The tab that a request comes from: what is said from now on is said to it. Whatever is done for it may be
+        seen in others: they are told."""
         conversation = self.application.conversation(str(request.session_hash))
         _CALLER.set(conversation)
         return conversation

@@ -10,8 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 STATE_CHANGING = (
-    "/localspec/quit", "/localspec/enter", "/gradio_api/upload", "/gradio_api/queue/join", "/gradio_api/cancel",
-    "/gradio_api/reset", "/gradio_api/run/predict", "/gradio_api/call/predict", "/v1/chat/completions", "/login",
+    "/localspec/quit", "/localspec/enter", "/localspec/leave", "/gradio_api/upload", "/gradio_api/run/predict",
+    "/gradio_api/queue/join", "/gradio_api/cancel", "/gradio_api/reset", "/gradio_api/call/predict",
+    "/v1/chat/completions", "/login",
 )  # fmt: skip
 
 # What a page can do without being allowed anything, with the visitor's cookies as far as the browser sends them.
@@ -65,7 +66,7 @@ const planted = () => {
       });
     }
   }
-  for (const path of ["/gradio_api/heartbeat/evil", "/gradio_api/queue/data?session_hash=evil"]) {
+  for (const path of ["/localspec/changes", "/gradio_api/heartbeat/evil", "/gradio_api/queue/data?session_hash=evil"]) {
     await new Promise((settled) => {
       const source = new EventSource(app + path, { withCredentials: true });
       source.onopen = () => { note(`events ${path}`, "open"); settled(); };

@@ -102,3 +102,15 @@ def test_script_hashes_leave_scripts_with_a_source_out() -> None:
     page = b'<script>let a = 1;</script><script type="module" src="./x.js"></script><SCRIPT defer>b()</SCRIPT >'
     assert len(script_hashes(page)) == 2
     assert script_hashes(b"<script>\r\na</script>") == script_hashes(b"<script>\na</script>")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        *(("POST", f"/gradio_api/{path}") for path in ("queue/join", "cancel", "reset", "call/x", "stream/x")),
+        *(("GET", f"/gradio_api/{path}") for path in ("queue/data?session_hash=x", "heartbeat/x", "queue/status")),
+    ],
+)
+def test_what_the_page_does_not_need_is_not_there(running: RunningApp, method: str, path: str) -> None:
+    kind = {"Content-Type": "application/json", "Origin": running.address}
+    assert running.request(method, path, kind, b"{}" if method == "POST" else b"").status == 404

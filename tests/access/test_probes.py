@@ -104,9 +104,10 @@ def test_what_documents_and_their_names_say_does_nothing(
     visit: ChatVisit, attacker: Evil, running: RunningApp, tmp_path: Path
 ) -> None:
     visit.pick_library("![x](x.png) & [a](b) $e$ `c`", running.home)
-    visit.page.locator("#library input").fill('<img src=x onerror="window.hit=20">')
-    visit.page.locator("#library input").press("Enter")
-    expect(visit.page.locator(".notice")).to_contain_text("<img src=x onerror=")
+    with visit.settings_tab("documents"):
+        visit.page.locator("#library input").fill('<img src=x onerror="window.hit=20">')
+        visit.page.locator("#library input").press("Enter")
+        expect(visit.page.locator(".notice")).to_contain_text("<img src=x onerror=")
     document = tmp_path / f"<img src=x onerror=window.hit=21> ![x](http:127.0.0.1:{attacker.port}) heron.md"
     document.write_text(
         "# The heron\n\nThe heron stands still.\n\n" + "\n\n".join(pictures(attacker)), encoding="utf-8"

@@ -27,12 +27,21 @@ ROUTES = (
         for path in ("/gradio_api/queue/data?session_hash=x", "/gradio_api/heartbeat/x", "/gradio_api/info")
     ),
     *(("GET", path) for path in ("/gradio_api/app_id", "/gradio_api/file=/etc/hostname", "/gradio_api/startup-events")),
-    *(("GET", path) for path in ("/localspec/instance", "/config?token=", "/gradio_api/upload_progress?upload_id=x")),
+    *(
+        ("GET", path)
+        for path in (
+            "/localspec/instance",
+            "/localspec/changes",
+            "/config?token=",
+            "/gradio_api/upload_progress?upload_id=x",
+        )
+    ),
     *(
         ("POST", path)
         for path in ("/gradio_api/queue/join", "/gradio_api/upload", "/gradio_api/cancel", "/gradio_api/reset")
     ),
-    *(("POST", path) for path in ("/localspec/quit", "/gradio_api/run/predict", "/gradio_api/call/x", "/login", "/")),
+    *(("POST", path) for path in ("/localspec/quit", "/localspec/leave", "/gradio_api/run/predict", "/login", "/")),
+    ("POST", "/gradio_api/call/x"),
     ("HEAD", "/"),
     ("OPTIONS", "/config"),
 )

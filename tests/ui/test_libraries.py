@@ -28,11 +28,13 @@ class ShelfVisit(Visit):
         self.context = context
         self.line = self.page.locator(".active-library")
         self.shelf = self.page.locator("#shelf")
-        self.rows = self.page.locator("li.document")
+        self.rows = self.page.locator("li.document[data-document]")
         self.folder = self.page.locator("li.folder")
-        expect(self.shelf.locator(".shelf")).to_be_visible()
+        expect(self.shelf.locator(".shelf")).to_be_attached()
 
-    def press(self, label: str, within: str = "#documents-part") -> None:
+    def press(self, label: str, within: str = "#tab-documents") -> None:
+        """A button of the documents in the settings, which stay open."""
+        self.open_settings("documents")
         self.page.locator(within).get_by_role("button", name=label, exact=True).first.click()
 
     def begin(self, name: str) -> None:
@@ -43,6 +45,8 @@ class ShelfVisit(Visit):
         self.uses(name)
 
     def switch(self, name: str) -> None:
+        """By the entry."""
+        self.close_settings()
         self.line.locator("summary").click()
         self.line.get_by_role("button", name=name, exact=True).click()
         self.uses(name)
@@ -52,11 +56,16 @@ class ShelfVisit(Visit):
         expect(self.line.locator("b")).to_have_text(name)
         expect(self.page.locator("#library input")).to_have_value(name)
 
+    def open_chat(self, at: int) -> None:
+        self.close_settings()
+        self.page.locator("#chats .chat .open").nth(at).click()
+
     def row(self, name: str) -> Locator:
         return self.rows.filter(has=self.page.get_by_text(name, exact=True))
 
     def drop_on_page(self, path: Path, onto: str) -> None:
         """What a file manager does: the browser is given paths, and looks into folders itself."""
+        self.close_settings()
         box = self.page.locator(onto).bounding_box()
         assert box
         session = self.context.new_cdp_session(self.page)
@@ -95,11 +104,12 @@ def test_libraries_are_begun_switched_renamed_and_deleted(browser: Browser, visi
     visit.ask("Name a vegetable.")
     visit.switch("My documents")
     visit.begin("Travel")
+    visit.close_settings()
     visit.page.locator("#new-chat").click()
     expect(visit.answers).to_have_count(0)
 
     # A chat comes back with its library.
-    visit.page.locator("#chats .chat .open").first.click()
+    visit.open_chat(0)
     visit.uses("Recipes")
     expect(visit.answers).to_have_count(1)
     # So does a tab that is loaded again.
@@ -125,7 +135,7 @@ def test_libraries_are_begun_switched_renamed_and_deleted(browser: Browser, visi
     assert (app.home / "stores" / "Cooking").exists()
     assert not (app.home / "stores" / "Recipes").exists()
     visit.switch("Travel")
-    visit.page.locator("#chats .chat .open").first.click()
+    visit.open_chat(0)
     visit.uses("Cooking")
 
     # Deleting asks first, and takes the page to another one.
@@ -138,8 +148,10 @@ def test_libraries_are_begun_switched_renamed_and_deleted(browser: Browser, visi
     visit.uses("My documents")
     other.uses("My documents")
     assert not (app.home / "stores" / "Cooking").exists()
+    visit.close_settings()
     visit.line.locator("summary").click()
-    expect(visit.line.locator(".choices .press")).to_have_text(["Travel", "New library"])
+    offered = visit.line.get_by_role("group", name="Library", exact=True).get_by_role("button")
+    expect(offered).to_have_text(["Travel", "New library", "Documents and folders"])
     visit.assert_quiet()
     other.assert_quiet()
     context.close()
@@ -162,6 +174,7 @@ def test_folders_are_dropped_typed_and_watched(visit: ShelfVisit, tmp_path: Path
 
     # A folder is dropped where files are dropped.
     visit.drop_on_page(papers, "#entry")
+    visit.open_settings("documents")
     expect(visit.page.get_by_text("4 documents added to “Folders”.")).to_be_visible()
     expect(visit.page.get_by_text("Skipped: 1 hidden, 1 unsupported.")).to_be_visible()
     expect(visit.rows).to_have_count(4)
@@ -224,6 +237,7 @@ def test_a_document_among_many_is_found_by_its_name(visit: ShelfVisit, tmp_path:
         old(old_file)
     (papers / HOSTILE).write_text("Harmless.")
     old(papers / HOSTILE)
+    visit.open_settings("documents")
     visit.page.locator("#folder-part > button").click()
     visit.page.get_by_label("Folder path").fill(str(papers))
     visit.press("Add", "#folder-part")
@@ -269,6 +283,7 @@ def test_indexing_is_paused_survives_a_kill_and_goes_on(browser: Browser, tmp_pa
 
         # A question is answered with what is there; what is dropped now waits, and says so.
         visit.longest(8)
+        visit.close_settings()
         short = tmp_path / "short.md"
         short.write_text("The badger eats worms.")
         visit.drop(short)
@@ -283,6 +298,7 @@ def test_indexing_is_paused_survives_a_kill_and_goes_on(browser: Browser, tmp_pa
         app.wait_until_served()
         context = browser.new_context(viewport={"width": 1280, "height": 800})
         visit = ShelfVisit(context, app)
+        visit.open_settings("documents")
         expect(visit.page.locator("#indexing .paused")).to_be_visible()
         expect(visit.row("short.md")).to_contain_text("waiting")
         visit.press("Resume")

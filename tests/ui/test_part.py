@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import contextvars
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,8 +17,12 @@ from localspec.application.conversation import Conversation
 from localspec.application.state import Application
 from localspec.chat.turn import Turn
 from localspec.errors import ModelError
+from localspec.ui import part
 from localspec.ui.page import Page
 from localspec.ui.part import Part, Tick, identity, inform, only, remember, warned
+
+UI = Path(part.__file__).parent
+SAYS = {"warn", "inform", "warned"}
 
 
 def told(conversation: Conversation, **parts: str) -> dict[str, object]:
@@ -68,13 +75,13 @@ def test_numbers_that_the_page_sends(sent: str, number: int) -> None:
 
 def test_what_goes_wrong_is_said_to_the_tab_that_asked() -> None:
     application = Application()
-    part, tab = Part(application), application.conversation("tab")
+    asked, tab = Part(application), application.conversation("tab")
 
     def fail() -> None:
         raise ModelError("It is no model.", "Choose another.")
 
     def handle() -> None:
-        part.conversation(cast("gr.Request", SimpleNamespace(session_hash="tab")))
+        asked.conversation(cast("gr.Request", SimpleNamespace(session_hash="tab")))
         with warned("model"):
             fail()
         with warned("model"):
@@ -89,6 +96,24 @@ def test_what_goes_wrong_is_said_to_the_tab_that_asked() -> None:
         ("info", "Done."),
     ], "what is said of a topic takes the place of what was said before"
     assert not application.conversation("other").notices
+
+
+def test_whom_it_is_said_to_is_known_before_anything_is_said() -> None:
+    """A handler asks for its tab first: what it says before that is said to nobody."""
+    for_handlers = {"warned", "changed", "add_dropped"}  # these know the tab
+    wrong = []
+    for file in sorted(UI.glob("*.py")):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        bodies = [tree.body, *(one.body for one in tree.body if isinstance(one, ast.ClassDef))]
+        for function in (one for body in bodies for one in body if isinstance(one, ast.FunctionDef)):
+            calls = [one for one in ast.walk(function) if isinstance(one, ast.Call)]
+            says = [one.lineno for one in calls if isinstance(one.func, ast.Name) and one.func.id in SAYS]
+            asks = [one.func for one in calls if isinstance(one.func, ast.Attribute)]
+            known = [one.lineno for one in asks if one.attr == "conversation"]
+            given = "conversation" in {argument.arg for argument in function.args.args}
+            if says and not given and function.name not in for_handlers and min(says) < min(known, default=sys.maxsize):
+                wrong.append(f"{file.name}: {function.name}")
+    assert wrong == []
 
 
 def test_notices_go_when_they_are_closed_or_their_cause_is_gone() -> None:
