@@ -91,8 +91,6 @@ class ChatListPart(Part):
         if conversation.listed.query and chat.is_idle:
             show_found(self.application, chat, conversation.listed.query)
         conversation.listed.settle()
-        if conversation.editing is not None:
-            conversation.put_into_entry("", replaces=True)
         conversation.show(chat)
         switched: dict[str, Update] = {}
         # One that is not there, as after an import, is not begun for it.

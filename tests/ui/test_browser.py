@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
+from localspec import texts
 from localspec.chat.methods import METHODS
 from localspec.ui.options import SAMPLING_ORDER
 from tests.builders import make_pdf
@@ -279,7 +280,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.drop(pdf)
     visit.force(CLEANED)
     answer = visit.ask("How should the lamp be cleaned?")
-    expect(answer).to_contain_text("Added to")
+    expect(visit.page.locator("#chat .user.message .chip")).to_have_text("lighthouse.pdf")
     source = answer.locator("button.citation").first
     expect(source).to_contain_text(re.compile(r"lighthouse\.pdf, page \d"))
     source.click()
@@ -372,14 +373,20 @@ def test_hostile_document_and_name_do_nothing(visit: Visit, tmp_path: Path) -> N
 
 
 def test_errors_are_said_and_nothing_typed_is_lost(visit: Visit) -> None:
-    # A field that is empty is named; what was typed stays in the entry.
-    visit.longest(None)
-    visit.send("What is left of this?")
-    expect(visit.page.locator(".notice")).to_contain_text("longest answer is empty")
-    expect(visit.entry).to_have_value("What is left of this?")
+    # A field that is left empty says again what holds.
+    visit.longest(10)
+    field = visit.page.locator("#max-tokens input")
+    with visit.settings_tab("sampling"):
+        field.fill("")
+        field.blur()
+        expect(field).to_have_value("10")
+
+    # A question without a word is no question.
+    visit.send("  ")
+    expect(visit.page.locator(".notice.problem")).to_contain_text(texts.NOTHING_SENT)
+    expect(visit.entry).to_have_value("  ")
 
     # An error inside the reply stands in the chat, and the question comes back.
-    visit.longest(10)
     visit.grammar("root ::= (")
     visit.send("What is left of this?")
     expect(visit.answers.last.locator(".problem")).to_contain_text("grammar is not valid")

@@ -48,6 +48,28 @@ def test_a_tick_that_is_cut_off_is_told_again() -> None:
     assert told(tab, status="ready") == {"status": "ready"}
 
 
+def test_what_a_handler_sends_while_a_tick_is_under_way_is_not_forgotten() -> None:
+    tab = Conversation()
+    tick = Tick(tab, "auto")
+    tick.tell("entry", "Send", first="Send")  # nothing that would have to be sent
+    remember(tab, {"entry": "Stop"})
+    tick.end()
+    assert told(tab, entry="Stop") == {}
+    assert told(tab, entry="Send") == {"entry": "Send"}
+
+
+def test_where_both_have_sent_something_the_next_tick_tells_it_again() -> None:
+    tab = Conversation()
+    assert told(tab, entry="Send") == {"entry": "Send"}
+    tick = Tick(tab, "auto")
+    tick.tell("entry", "Stop")
+    remember(tab, {"entry": "Send"})
+    tick.end()
+    tick = Tick(tab, "auto")
+    tick.tell("entry", "Send", first="Send")
+    assert tick.updates == {"entry": "Send"}
+
+
 def test_a_library_that_was_left_meanwhile_is_not_taken_for_the_new_one() -> None:
     tab = Conversation()
     tick = Tick(tab, "auto")
