@@ -135,14 +135,16 @@ class Tick:
         self._new[name] = seen, before, mark(shown)
 
     def end(self) -> None:
-        """All that was told is on its way. What a handler has sent meanwhile is not forgotten, and where both have sent
-        something, nobody knows which comes first: the next tick tells it again."""
+        """All that was told is on its way. What a handler has sent meanwhile is not forgotten; where both have sent
+        something, and not the same, nobody knows which comes first: the next tick tells it again. So it does with all
+        that was sent if the tab has another library by now."""
         with _SEEN:
+            held, same = self.conversation.seen, self.conversation.seen is self._seen
             for name, (seen, before, now) in self._new.items():
-                if self._seen.get(name) == seen:
-                    self._seen[name] = now
+                if same and held.get(name) in (seen, now):
+                    held[name] = now
                 elif before != now:
-                    self._seen[name] = _UNSURE
+                    held[name] = _UNSURE
 
 
 def mark(shown: str) -> int:

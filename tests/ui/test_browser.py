@@ -37,6 +37,8 @@ LIGHTHOUSE = (
 )
 CLEANED = "The lamp must be cleaned every morning with a soft cotton cloth."
 """An answer out of the second page."""
+MIXED = "Never use soap on the lens, because soap leaves a film that scatters the light. My cat and I like violet tea."
+"""An answer of which some stands in the second page, and some nowhere: of several steps, however much is guessed."""
 ENDLESS = "root ::= [a-zA-Z ,.] root"
 """A grammar that no answer can come to the end of."""
 
@@ -293,16 +295,18 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     # The panel's figures, for a question whose answer stands in the text. As published, drafts are made whether they
     # pay on this computer or not.
     visit.size_trees("paper")
-    visit.grammar("")
+    visit.force(MIXED)
     visit.ask("Repeat word for word what the text says about the lamp and the lens.")
     assert re.fullmatch(r"\d+%", visit.figure("acceptance"))
-    assert float(visit.figure("speedup").rstrip("×")) > 0
+    # On a busy computer that cannot be told.
+    assert re.fullmatch(r"\d+\.\d\d×|–", visit.figure("speedup"))
     assert float(visit.figure("tokens-per-second")) > 0
     assert float(visit.figure("accepted-length")) > 0
     assert 0 < int(visit.figure("tokens")) <= 40
     assert int(visit.figure("reused").replace(",", "")) > 0  # the earlier turn is not read again
     expect(visit.panel.locator("svg.plot rect").first).to_be_attached()
     visit.size_trees("device")
+    visit.grammar("")
 
     # A long answer grows while it is written; Stop keeps what is there.
     growing = visit.ask_endlessly("Write a very long story about the lighthouse and its keeper.")

@@ -58,7 +58,16 @@ def test_what_a_handler_sends_while_a_tick_is_under_way_is_not_forgotten() -> No
     assert told(tab, entry="Send") == {"entry": "Send"}
 
 
-def test_where_both_have_sent_something_the_next_tick_tells_it_again() -> None:
+def test_what_a_handler_and_a_tick_have_both_sent_is_not_told_again() -> None:
+    tab = Conversation()
+    tick = Tick(tab, "auto")
+    tick.tell("seed", "7")
+    remember(tab, {"seed": "7"})
+    tick.end()
+    assert told(tab, seed="7") == {}
+
+
+def test_where_both_have_sent_something_else_the_next_tick_tells_it_again() -> None:
     tab = Conversation()
     assert told(tab, entry="Send") == {"entry": "Send"}
     tick = Tick(tab, "auto")
@@ -74,9 +83,11 @@ def test_a_library_that_was_left_meanwhile_is_not_taken_for_the_new_one() -> Non
     tab = Conversation()
     tick = Tick(tab, "auto")
     tick.tell("documents", "rows")
+    tick.tell("max_tokens", "512")
     tab.use_library("another")
+    remember(tab, {"max_tokens": "40"})  # typed before that tick's 512 came
     tick.end()
-    assert told(tab, documents="rows") == {"documents": "rows"}
+    assert told(tab, documents="rows", max_tokens="40") == {"documents": "rows", "max_tokens": "40"}
 
 
 def test_updates_stand_where_a_handler_has_its_outputs() -> None:
