@@ -298,8 +298,11 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.force(MIXED)
     visit.ask("Repeat word for word what the text says about the lamp and the lens.")
     assert re.fullmatch(r"\d+%", visit.figure("acceptance"))
-    # On a busy computer that cannot be told.
-    assert re.fullmatch(r"\d+\.\d\d×|–", visit.figure("speedup"))
+    # On a busy computer that cannot be told, and then that is said.
+    if visit.figure("speedup") == "–":
+        assert "other programs" in visit.figure("verdict").lower()
+    else:
+        assert float(visit.figure("speedup").rstrip("×")) > 0
     assert float(visit.figure("tokens-per-second")) > 0
     assert float(visit.figure("accepted-length")) > 0
     assert 0 < int(visit.figure("tokens")) <= 40
