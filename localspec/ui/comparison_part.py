@@ -74,10 +74,11 @@ class ComparisonPart(Part):
 
     def compare(self, request: gr.Request, entry: dict[str, Any] | None, *settings: Any) -> Update:  # noqa: ANN401
         """Answer what stands in the entry, or else the last question, with every method."""
+        conversation = self.conversation(request)
         question = ((entry or {}).get("text") or "").strip()
         if question and (entry or {}).get("files"):
             inform(texts.COMPARE_NO_FILES)
-        return self._begin(self.conversation(request), settings, "compare", question)
+        return self._begin(conversation, settings, "compare", question)
 
     def halt(self, conversation: Conversation, about: str) -> Updates:
         """End what is being measured; the next tick shows its end."""

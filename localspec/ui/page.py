@@ -186,6 +186,7 @@ class Page:
 
     def press(self, wanted: str, method: str, request: gr.Request) -> Updates:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
+        conversation = self.library.conversation(request)  # it is told what goes wrong
         name, own = pressed(wanted)
         if name in TUNING_PRESSES:
             with warned():
@@ -193,7 +194,7 @@ class Page:
         elif name in endpoint_part.PRESSES:
             endpoint_part.press(self.application.endpoint, name)
         elif not any(elements.read_model_button(name, part) for part in ("model", "embedder")):  # those parts' own
-            return self.library.answer_press(name, own, method, self.library.conversation(request))
+            return self.library.answer_press(name, own, method, conversation)
         return only(LIBRARY_PARTS, {})
 
     def refresh(self, wanted: str, method: str, request: gr.Request) -> Updates:

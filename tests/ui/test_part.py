@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import contextvars
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
@@ -14,6 +16,7 @@ from localspec.application.conversation import Conversation
 from localspec.application.state import Application
 from localspec.chat.turn import Turn
 from localspec.errors import ModelError
+from localspec.ui import part
 from localspec.ui.page import Page
 from localspec.ui.part import Part, Tick, identity, inform, only, remember, warned
 
@@ -88,6 +91,23 @@ def test_a_library_that_was_left_meanwhile_is_not_taken_for_the_new_one() -> Non
     remember(tab, {"max_tokens": "40"})  # typed before that tick's 512 came
     tick.end()
     assert told(tab, documents="rows", max_tokens="40") == {"documents": "rows", "max_tokens": "40"}
+
+
+def test_handlers_know_their_tab_before_they_tell_it_something() -> None:
+    """Else what they say is lost."""
+    told, wrong = 0, []
+    for path in sorted(Path(part.__file__).parent.glob("*.py")):
+        for handler in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(handler, ast.FunctionDef) or all(one.arg != "request" for one in handler.args.args):
+                continue
+            calls = [(one.lineno, ast.unparse(one.func)) for one in ast.walk(handler) if isinstance(one, ast.Call)]
+            says = [line for line, name in calls if name in ("warn", "warned", "inform")]
+            knows = [line for line, name in calls if name.endswith(".conversation")]
+            told += bool(says)
+            if says and min(says) <= min(knows, default=min(says)):
+                wrong.append(f"{path.name}: {handler.name}")
+    assert told > 5
+    assert wrong == []
 
 
 def test_updates_stand_where_a_handler_has_its_outputs() -> None:
