@@ -98,6 +98,12 @@ class Conversation:
         """Have the page put a text into the entry; what the person has typed meanwhile stays, unless it `replaces`."""
         self.entry = (self.entry[0] + 1, text, replaces)
 
+    def end_editing(self) -> None:
+        """Nothing is edited any more: what was put into the entry for that goes."""
+        if self.editing is not None or self.rewriting is not None:
+            self.editing = self.rewriting = None
+            self.put_into_entry("", replaces=True)
+
     def _note(self, kind: str, text: str, topic: str) -> None:
         others = [one for one in self.notices if one.text != text and (not topic or one.topic != topic)]
         number = max((one.number for one in self.notices), default=self._last_notice) + 1
@@ -120,6 +126,6 @@ class Conversation:
         if chat is self.chat:
             return
         self.chat = chat
-        self.editing = self.rewriting = None
+        self.end_editing()
         self.deleted = 0
         self.settle("answer")

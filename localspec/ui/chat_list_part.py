@@ -78,7 +78,7 @@ class ChatListPart(Part):
 
     def import_file(self, path: str | None, request: gr.Request) -> Update:
         """Add the chats of an exported file, all or none."""
-        conversation = self.conversation(request)
+        conversation = self.conversation(request)  # it is told what comes of it
         with warned():
             number = self.application.history.store.add(read_json(Path(path or "")))
             inform(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
@@ -92,8 +92,6 @@ class ChatListPart(Part):
         if conversation.listed.query and chat.is_idle:
             show_found(self.application, chat, conversation.listed.query)
         conversation.listed.settle()
-        if conversation.editing is not None:
-            conversation.put_into_entry("", replaces=True)
         conversation.show(chat)
         switched: dict[str, Update] = {}
         # One that is not there, as after an import, is not begun for it.

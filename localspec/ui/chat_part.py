@@ -23,7 +23,7 @@ from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 from localspec.ui import maths, message_actions
 from localspec.ui.chat_updates import ALL_PARTS, LOOKED_PARTS, REPLY_PARTS, ChatUpdates
 from localspec.ui.options import reply_options
-from localspec.ui.part import QUICK, Part, Tick, Update, Updates, html, identity, only, warn, warned
+from localspec.ui.part import QUICK, Part, Tick, Updates, html, identity, only, warn, warned
 
 GUIDE = Path(__file__).parents[1] / "guide" / texts.GUIDE
 
@@ -157,8 +157,8 @@ class ChatPart(Part):
         """Show another version of an answer, with what followed it."""
         number, _, index = about.partition(" ")
         chat = _idle(conversation)
-        conversation.editing = conversation.rewriting = None
         show_sibling(self.application, chat, chat.position(identity(number)), identity(index))
+        conversation.end_editing()
         return self.updates.all(conversation, ALL_PARTS)
 
     def rewrite(self, conversation: Conversation, about: str) -> Updates:
@@ -181,8 +181,7 @@ class ChatPart(Part):
             conversation.warn(str(error), "answer")
             return only(REPLY_PARTS, {})
         conversation.rewriting = None
-        entry = gr.MultimodalTextbox(value=None, submit_btn=True, stop_btn=False)
-        return self.updates.all(conversation, REPLY_PARTS, entry=entry)
+        return self.updates.all(conversation, REPLY_PARTS, empties=True)
 
     def show_origins(self, conversation: Conversation, about: str) -> Updates:
         """Show the words of answers in the colours of where they came from."""
@@ -198,8 +197,6 @@ class ChatPart(Part):
     def new_chat(self, request: gr.Request) -> Updates:
         """An empty conversation over the same library."""
         conversation = self.conversation(request)
-        if conversation.editing is not None or conversation.rewriting is not None:
-            conversation.put_into_entry("", replaces=True)
         conversation.show(Chat())
         return self.updates.all(conversation, REPLY_PARTS)
 
@@ -214,8 +211,7 @@ class ChatPart(Part):
 
     def unedit(self, conversation: Conversation, about: str) -> Updates:
         """Leave it as it was."""
-        conversation.editing = conversation.rewriting = None
-        conversation.put_into_entry("", replaces=True)
+        conversation.end_editing()
         return self.updates.beside_only(conversation)
 
     def go_on(self, conversation: Conversation, about: str, settings: Sequence[Any]) -> Updates:
@@ -235,11 +231,11 @@ class ChatPart(Part):
         except LocalSpecError as error:
             conversation.warn(str(error), "answer")
             return only(REPLY_PARTS, {})
-        conversation.editing = None
-        sent: dict[str, Update] = {}
         if asked.typed:
-            sent["entry"] = gr.MultimodalTextbox(value=None, submit_btn=False, stop_btn=True)
-        return self.updates.all(conversation, REPLY_PARTS, **sent)
+            conversation.editing = None
+        else:
+            conversation.end_editing()
+        return self.updates.all(conversation, REPLY_PARTS, empties=asked.typed)
 
     def _begin(self, conversation: Conversation, asked: Asked, settings: Sequence[Any]) -> None:
         if not asked.question and not asked.goes_on:

@@ -35,15 +35,17 @@ class ChatUpdates:
         self.application = application
         self._listing = ChatListing(application)
 
-    def all(self, conversation: Conversation, names: Sequence[str], **others: Update) -> Updates:
-        """Everything about the chat that the tab shows now, and `others`. What is being typed stays."""
+    def all(
+        self, conversation: Conversation, names: Sequence[str], *, empties: bool = False, **others: Update
+    ) -> Updates:
+        """Everything about the chat that the tab shows now, and `others`. What is being typed stays, unless it was sent
+        and the entry `empties`."""
         chat = conversation.chat
-        drawn = messages(chat, conversation.coloured)
-        remember(conversation, {"panel": panel_of(chat), "chat": _key(drawn), "entry": str(chat.is_idle)})
-        return only(
-            names,
-            {"chat": drawn, "panel": panel_of(chat), "entry": _buttons(chat), **self.parts(conversation), **others},
-        )
+        # The answer may end meanwhile: what is remembered is what is sent.
+        idle, drawn, figures = chat.is_idle, messages(chat, conversation.coloured), panel_of(chat)
+        remember(conversation, {"panel": figures, "chat": _key(drawn), "entry": str(idle)})
+        shown = {"chat": drawn, "panel": figures, "entry": _entry(idle, empties=empties)}
+        return only(names, {**shown, **self.parts(conversation), **others})
 
     def parts(self, conversation: Conversation) -> dict[str, Update]:
         """What stands beside the chat now, to be sent: the next tick need not send it again."""
@@ -67,8 +69,9 @@ class ChatUpdates:
         """All of `LOOKED_PARTS`."""
         conversation = tick.conversation
         chat = conversation.chat
+        idle = chat.is_idle
         self.grow(tick)
-        tick.tell("entry", str(chat.is_idle), _buttons(chat), first="True")
+        tick.tell("entry", str(idle), _entry(idle), first="True")
         tick.tell("address", tab_markup.address(chat.address, chat.token, tick.session))
         tick.tell("typed", tab_markup.typed(*conversation.entry), first=tab_markup.typed(0, "", False))
         tick.tell("notices", tab_markup.notices(conversation.notices), first="")
@@ -139,9 +142,10 @@ def panel_of(chat: Chat) -> str:
     )
 
 
-def _buttons(chat: Chat) -> Update:
-    """The entry's button: Send, or Stop while an answer is written."""
-    return gr.MultimodalTextbox(submit_btn=chat.is_idle, stop_btn=not chat.is_idle)
+def _entry(idle: bool, *, empties: bool = False) -> Update:
+    """The entry with its button: Send, or Stop while an answer is written."""
+    emptied: dict[str, Update] = {"value": None} if empties else {}
+    return gr.MultimodalTextbox(submit_btn=idle, stop_btn=not idle, **emptied)
 
 
 def _key(drawn: Sequence[dict[str, str]]) -> str:

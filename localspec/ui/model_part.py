@@ -181,7 +181,7 @@ class ModelPart(Part):
 
     def load(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
         """Load what stands in the fields, with the draft model beside it, unless there is no memory for it."""
-        self.conversation(request)
+        self.conversation(request)  # it is told what goes wrong
         with warned():
             self._load(fields, anyway=False)
         return self._answer(request, fields, fields)

@@ -187,7 +187,7 @@ class Page:
 
     def press(self, wanted: str, method: str, request: gr.Request) -> Updates:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
-        conversation = self.library.conversation(request)
+        conversation = self.library.conversation(request)  # it is told what goes wrong
         name, own = pressed(wanted)
         if name in TUNING_PRESSES:
             with warned():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -52,6 +53,10 @@ def closed(label: str, name: str) -> gr.Accordion:
     return gr.Accordion(label, open=is_open, elem_id=name)
 
 
+_SEEN = threading.Lock()
+"""Held while what tabs were sent is written down: handlers and ticks run beside each other."""
+_UNSURE = -1
+"""What is seen of a component that may show one of two things: no text has this mark, for no hash is -1"""
 _CALLER: ContextVar[Conversation | None] = ContextVar("caller", default=None)
 """The tab whose request is being handled"""
 
@@ -119,18 +124,28 @@ class Tick:
         self.updates: dict[str, Update] = {}
         """what to send, by the name of the component"""
         self._seen = conversation.seen  # another library begins a new one
-        self._new: dict[str, int] = {}
+        self._new: dict[str, tuple[int | None, int | None, int]] = {}
+        """of each component what was seen of it before, None for nothing; what it showed before; what it shows now"""
 
     def tell(self, name: str, shown: str, update: Update = None, first: str | None = None) -> None:
         """The component `name` shows this; `update` is sent where it is no text. `first`: what it shows at first."""
-        before = self._seen.get(name, None if first is None else mark(first))
+        seen = self._seen.get(name)
+        before = mark(first) if seen is None and first is not None else seen
         if before != mark(shown):
             self.updates[name] = shown if update is None else update
-        self._new[name] = mark(shown)
+        self._new[name] = seen, before, mark(shown)
 
     def end(self) -> None:
-        """All that was told is on its way."""
-        self._seen.update(self._new)
+        """All that was told is on its way. What a handler has sent meanwhile is not forgotten; where both have sent
+        something, and not the same, nobody knows which comes first: the next tick tells it again. So it does with all
+        that was sent if the tab has another library by now."""
+        with _SEEN:
+            held, same = self.conversation.seen, self.conversation.seen is self._seen
+            for name, (seen, before, now) in self._new.items():
+                if same and held.get(name) in (seen, now):
+                    held[name] = now
+                elif before != now:
+                    held[name] = _UNSURE
 
 
 def mark(shown: str) -> int:
@@ -140,7 +155,8 @@ def mark(shown: str) -> int:
 
 def remember(conversation: Conversation, shown: dict[str, str]) -> None:
     """This is on its way: the next tick need not send it again."""
-    conversation.seen.update({name: mark(text) for name, text in shown.items()})
+    with _SEEN:
+        conversation.seen.update({name: mark(text) for name, text in shown.items()})
 
 
 def identity(text: str) -> int:

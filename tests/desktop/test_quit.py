@@ -28,22 +28,28 @@ def app(tmp_path: Path) -> Iterator[RunningApp]:
         app.close()
 
 
+def ask_to_quit(tab: Visit) -> None:
+    """By the menu of the heading."""
+    tab.page.get_by_label(texts.MORE_NAME, exact=True).click()
+    tab.page.get_by_role("button", name=texts.QUIT_NAME, exact=True).click()
+    expect(tab.page.locator("#quit dialog")).to_be_visible()
+
+
 def test_quit_asks_ends_the_answer_and_says_when_it_is_over(browser: Browser, app: RunningApp) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     tab = Visit(context, app)
     other = context.new_page()
     other.goto(app.address)
-    expect(other.locator("#quit button").first).to_be_visible()
+    expect(other.locator("#heading [data-view=settings]")).to_be_visible()
     answer = tab.ask_endlessly("Write a very long story about a lighthouse and its keeper.")
     limit = time.monotonic() + LONG / 1000
     while len(tab.letters(answer)) < 200 and time.monotonic() < limit:
         tab.page.wait_for_timeout(50)
 
     # The question can be taken back, by its button and by the Escape key.
-    button, dialog = tab.page.get_by_role("button", name=texts.QUIT_NAME), tab.page.locator("#quit dialog")
+    dialog = tab.page.locator("#quit dialog")
     for take_back in ("Cancel", "Escape"):
-        button.click()
-        expect(dialog).to_be_visible()
+        ask_to_quit(tab)
         expect(dialog).to_contain_text(texts.QUIT_SURE)
         if take_back == "Escape":
             tab.page.keyboard.press("Escape")
@@ -52,7 +58,7 @@ def test_quit_asks_ends_the_answer_and_says_when_it_is_over(browser: Browser, ap
         expect(dialog).to_be_hidden()
     assert app.process.poll() is None
 
-    button.click()
+    ask_to_quit(tab)
     dialog.get_by_role("button", name=texts.QUIT, exact=True).click()
     expect(dialog.locator(".stopped")).to_be_visible(timeout=LONG)
     expect(dialog).to_contain_text(texts.QUIT_DONE_ADVICE)
@@ -73,7 +79,7 @@ def test_quit_asks_ends_the_answer_and_says_when_it_is_over(browser: Browser, ap
 def test_the_dialog_fits_a_small_window(browser: Browser, running: RunningApp, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 420, "height": 600}, color_scheme=scheme)  # type: ignore[arg-type]
     tab = Visit(context, running)
-    tab.page.get_by_role("button", name=texts.QUIT_NAME).click()
+    ask_to_quit(tab)
     box = tab.page.locator("#quit dialog").bounding_box()
     assert box is not None
     # In the middle.

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Dialog, Locator, Page, Request, expect
 
+from localspec import texts
 from localspec.chat.methods import METHODS
 from localspec.ui.options import SAMPLING_ORDER
 from tests.builders import make_pdf
@@ -36,6 +37,8 @@ LIGHTHOUSE = (
 )
 CLEANED = "The lamp must be cleaned every morning with a soft cotton cloth."
 """An answer out of the second page."""
+MIXED = "Never use soap on the lens, because soap leaves a film that scatters the light. My cat and I like violet tea."
+"""An answer of which some stands in the second page, and some nowhere: of several steps, however much is guessed."""
 ENDLESS = "root ::= [a-zA-Z ,.] root"
 """A grammar that no answer can come to the end of."""
 
@@ -279,7 +282,7 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     visit.drop(pdf)
     visit.force(CLEANED)
     answer = visit.ask("How should the lamp be cleaned?")
-    expect(answer).to_contain_text("Added to")
+    expect(visit.page.locator("#chat .user.message .chip")).to_have_text("lighthouse.pdf")
     source = answer.locator("button.citation").first
     expect(source).to_contain_text(re.compile(r"lighthouse\.pdf, page \d"))
     source.click()
@@ -292,16 +295,21 @@ def test_drop_ask_watch_stop_and_go_on(visit: Visit, tmp_path: Path) -> None:
     # The panel's figures, for a question whose answer stands in the text. As published, drafts are made whether they
     # pay on this computer or not.
     visit.size_trees("paper")
-    visit.grammar("")
+    visit.force(MIXED)
     visit.ask("Repeat word for word what the text says about the lamp and the lens.")
     assert re.fullmatch(r"\d+%", visit.figure("acceptance"))
-    assert float(visit.figure("speedup").rstrip("×")) > 0
+    # On a busy computer that cannot be told, and then that is said.
+    if visit.figure("speedup") == "–":
+        assert "other programs" in visit.figure("verdict").lower()
+    else:
+        assert float(visit.figure("speedup").rstrip("×")) > 0
     assert float(visit.figure("tokens-per-second")) > 0
     assert float(visit.figure("accepted-length")) > 0
     assert 0 < int(visit.figure("tokens")) <= 40
     assert int(visit.figure("reused").replace(",", "")) > 0  # the earlier turn is not read again
     expect(visit.panel.locator("svg.plot rect").first).to_be_attached()
     visit.size_trees("device")
+    visit.grammar("")
 
     # A long answer grows while it is written; Stop keeps what is there.
     growing = visit.ask_endlessly("Write a very long story about the lighthouse and its keeper.")
@@ -372,14 +380,20 @@ def test_hostile_document_and_name_do_nothing(visit: Visit, tmp_path: Path) -> N
 
 
 def test_errors_are_said_and_nothing_typed_is_lost(visit: Visit) -> None:
-    # A field that is empty is named; what was typed stays in the entry.
-    visit.longest(None)
-    visit.send("What is left of this?")
-    expect(visit.page.locator(".notice")).to_contain_text("max tokens is empty")
-    expect(visit.entry).to_have_value("What is left of this?")
+    # A field that is left empty says again what holds.
+    visit.longest(10)
+    field = visit.page.locator("#max-tokens input")
+    with visit.settings_tab("sampling"):
+        field.fill("")
+        field.blur()
+        expect(field).to_have_value("10")
+
+    # A question without a word is no question.
+    visit.send("  ")
+    expect(visit.page.locator(".notice.problem")).to_contain_text(texts.NOTHING_SENT)
+    expect(visit.entry).to_have_value("  ")
 
     # An error inside the reply stands in the chat, and the question comes back.
-    visit.longest(10)
     visit.grammar("root ::= (")
     visit.send("What is left of this?")
     expect(visit.answers.last.locator(".problem")).to_contain_text("grammar is not valid")

@@ -27,6 +27,7 @@ from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from localspec.ui import elements
 from localspec.ui.chat_list import Listed, below, chats, head_menu
 from localspec.ui.chat_list_part import ChatListPart
+from localspec.ui.chat_part import ChatPart
 from localspec.ui.chat_updates import ChatUpdates
 from localspec.ui.exports import file_name
 from localspec.ui.messages import message, messages
@@ -351,6 +352,26 @@ def test_a_library_that_is_not_there_is_not_begun_for_a_chat(application: Applic
     identity = application.history.store.search("Elsewhere")[0].id
     conversation = opened(application, "one", identity)
     assert conversation.library == "documents"
+
+
+@pytest.mark.parametrize("name", ["edit", "rewrite"])
+def test_what_is_edited_leaves_the_entry_with_its_chat(application: Application, name: str) -> None:
+    handlers, tab = handlers_of(application), opened(application, "one", 1)
+    edit = ChatPart(application, handlers.updates).actions[name]
+
+    def begin() -> tuple[tuple[int, str, bool], int | None, int | None]:
+        edit(tab, "0")
+        assert tab.entry[1]
+        return tab.entry, tab.editing, tab.rewriting
+
+    edited = begin()
+    handlers.open(tab, "1")
+    assert (tab.entry, tab.editing, tab.rewriting) == edited, "it is open already"
+    for leave in (handlers.open, handlers.delete):
+        opened(application, "one", 1)
+        count = begin()[0][0]
+        leave(tab, "2" if leave == handlers.open else "1")
+        assert (tab.entry, tab.editing, tab.rewriting) == ((count + 1, "", True), None, None)
 
 
 def test_what_is_not_in_the_chat_is_taken_back_alone() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,8 @@ pytestmark = pytest.mark.browser
 
 STORY = "Write a very long story about a lighthouse and its keeper."
 SHORT = 12
+BESIDE = ".note, .problem, .citations, .activity, .meter, .figures-line, .first-colours, .actions"
+"""What stands under the text of an answer."""
 HOSTILE = '<img src="http://evil.example/p.png" onerror="alert(1)"> ![p](http://evil.example/q.png) <b>x</b>'
 
 
@@ -65,14 +67,39 @@ class ChatVisit(Visit):
                 written = time.monotonic()
         return growing
 
+    def act(self, answer: Locator, name: str) -> None:
+        """Press one of the buttons under an answer."""
+        answer.locator(".actions").get_by_role("button", name=name, exact=True).click()
+
+    def shows(self, questions: Sequence[str], answers: Sequence[str]) -> None:
+        """The chat is these questions with these answers, and no more."""
+        expect(self.questions).to_contain_text(list(questions))
+        expect(self.answers).to_contain_text(list(answers))
+        assert [self.text_of(answer) for answer in self.answers.all()] == [_letters(answer) for answer in answers]
+
+    def stop_later(self, growing: Locator, written: str) -> None:
+        """Wait until an answer is longer than what was `written` of it, and stop it."""
+        limit = time.monotonic() + 2 * LONG / 1000
+        while len(self.text_of(growing)) <= len(written):
+            assert time.monotonic() < limit
+            self.page.wait_for_timeout(50)
+        self.page.locator("#entry .stop-button").click()
+        expect(growing).to_contain_text(texts.STOPPED)
+        self.wait()
+        assert self.text_of(growing).startswith(written)
+
     def text_of(self, answer: Locator) -> str:
         """The answer as it was written, without what is said about it."""
         found = answer.evaluate(
             "node => { const copy = node.querySelector('.md').cloneNode(true);"
-            " copy.querySelectorAll('.note, .problem, .citations, .activity, .meter').forEach((one) => one.remove());"
+            f" copy.querySelectorAll('{BESIDE}').forEach((one) => one.remove());"
             " return copy.textContent; }"
         )
-        return re.sub(r"[^a-zA-Z]", "", str(found))
+        return _letters(str(found))
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-zA-Z]", "", text)
 
 
 @pytest.fixture(scope="module")
@@ -179,26 +206,26 @@ def test_a_kill_in_the_middle_of_an_answer_leaves_chat_and_answer(browser: Brows
         app.close()
 
 
-def test_a_closed_tab_leaves_what_was_written(browser: Browser, app: RunningApp, visit: ChatVisit) -> None:
+def test_an_answer_goes_on_in_a_chat_that_nobody_looks_at(browser: Browser, app: RunningApp, visit: ChatVisit) -> None:
     context = browser.new_context()
     other = ChatVisit(context, app)
     other.longest(SHORT)
     other.ask("Closing this tab soon.")
     written = other.text_of(other.begin_story())
     context.close()
-    expect(visit.rows).not_to_have_count(0)
+    expect(visit.row("Closing this tab soon.")).to_be_visible()
     visit.open("Closing this tab soon.")
-    expect(visit.answers.nth(1)).to_contain_text(texts.STOPPED)
-    assert visit.text_of(visit.answers.nth(1)).startswith(written[:20])
-    # Another chat, while an answer is written: what was written so far is kept as well.
+    visit.stop_later(visit.answers.nth(1), written)
+    # Another chat, while an answer is written.
     visit.new_chat()
     visit.longest(SHORT)
     visit.ask("Leaving this chat soon.")
     written = visit.text_of(visit.begin_story())
     visit.open("Closing this tab soon.")
-    visit.open("Leaving this chat soon.")
     expect(visit.answers.nth(1)).to_contain_text(texts.STOPPED)
-    assert visit.text_of(visit.answers.nth(1)).startswith(written[:20])
+    expect(visit.page.locator("#entry .submit-button")).to_be_visible()
+    visit.open("Leaving this chat soon.")
+    visit.stop_later(visit.answers.nth(1), written)
     visit.assert_quiet()
 
 
@@ -305,13 +332,13 @@ def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) ->
 
     # Retry: the last answer anew; with the same settings it is the same, and that is said.
     before = visit.text_of(visit.answers.last)
-    visit.page.get_by_role("button", name="Retry").click()
+    visit.act(visit.answers.last, texts.RETRY)
     expect(visit.page.locator(".notice")).to_contain_text("The answer is the same")
     visit.wait()
     expect(visit.questions).to_have_count(3)
     assert visit.text_of(visit.answers.last) == before
     visit.longest(SHORT - 7)
-    visit.page.get_by_role("button", name="Retry").click()
+    visit.act(visit.answers.last, texts.RETRY)
     expect(visit.answers.last).to_contain_text("stopped at 5 tokens")
     visit.wait()
     assert before.startswith(visit.text_of(visit.answers.last))
@@ -345,7 +372,7 @@ def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) ->
     expect(visit.entry).to_have_value("")
 
     # Undo: the last question stands in the entry again.
-    visit.page.get_by_role("button", name="Undo").click()
+    visit.act(visit.answers.last, texts.UNDO)
     expect(visit.entry).to_have_value("Name a plant.")
     expect(visit.questions).to_have_count(1)
     # All of it is so on disk.
@@ -353,9 +380,72 @@ def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) ->
     visit.open("Name a colour.")
     expect(visit.questions).to_have_count(1)
     assert visit.text_of(visit.answers.first) == first
-    visit.page.get_by_role("button", name="Undo").click()
+    visit.act(visit.answers.last, texts.UNDO)
     expect(visit.row("Name a colour.")).to_have_count(0)
     expect(visit.entry).to_have_value("Name a colour.")
+    visit.assert_quiet()
+
+
+def test_answers_have_versions_that_are_gone_between(visit: ChatVisit) -> None:
+    """An earlier answer is written again, the one before comes back with what followed it, and an edited one is gone on
+    from."""
+    asked = ("Name a colour.", "Name an animal.", "Name a town.")
+    said = ("The colour is green", "The animal is a heron", "The town is Keel")
+    for question, answer in zip(asked, said, strict=True):
+        visit.force(answer)
+        visit.ask(question)
+    expect(visit.page.locator("#chat .branches")).to_have_count(0)
+
+    # Retry of the first: what followed goes from sight with the answer from before.
+    visit.force("The colour is red")
+    visit.act(visit.answers.first, texts.RETRY)
+    expect(visit.answers.first).to_contain_text("The colour is red")
+    expect(visit.answers.first.locator(".branches")).to_have_text("‹2/2")
+    visit.wait()
+    visit.shows(asked[:1], ["The colour is red"])
+
+    # ‹ leads back to all of it, › forth; the new one is gone on with by itself.
+    visit.act(visit.answers.first, "‹")
+    visit.shows(asked, said)
+    expect(visit.answers.first.locator(".branches")).to_have_text("1/2›")
+    visit.act(visit.answers.first, "›")
+    visit.shows(asked[:1], ["The colour is red"])
+    visit.force("The plant is a fern")
+    visit.ask("Name a plant.")
+    visit.shows([asked[0], "Name a plant."], ["The colour is red", "The plant is a fern"])
+    visit.act(visit.answers.first, "‹")
+    visit.shows(asked, said)
+
+    # An answer is edited: taken back first, then kept beside the one before.
+    visit.act(visit.answers.nth(1), texts.EDIT)
+    expect(visit.entry).to_have_value(said[1])
+    expect(visit.page.locator("#below")).to_contain_text(texts.EDITING_ANSWER)
+    visit.page.locator("#below").get_by_role("button", name=texts.CANCEL).click()
+    expect(visit.entry).to_have_value("")
+    visit.shows(asked, said)
+    visit.act(visit.answers.nth(1), texts.EDIT)
+    expect(visit.entry).to_have_value(said[1])
+    visit.send("The animal is an owl")
+    expect(visit.entry).to_have_value("")
+    visit.shows(asked[:2], [said[0], "The animal is an owl"])
+    expect(visit.answers.nth(1).locator(".branches")).to_have_text("‹2/2")
+    expect(visit.page.locator("#below")).not_to_contain_text(texts.EDITING_ANSWER)
+
+    # It is gone on from, and so it is on disk.
+    visit.force("It eats mice")
+    visit.ask("What does it eat?")
+    now = [*asked[:2], "What does it eat?"], [said[0], "The animal is an owl", "It eats mice"]
+    visit.shows(*now)
+    visit.new_chat()
+    visit.open(asked[0])
+    visit.shows(*now)
+    visit.act(visit.answers.nth(1), "‹")
+    visit.shows(asked, said)
+    # What another version says is found, and is what is shown then.
+    visit.find("fern")
+    visit.open(asked[0])
+    visit.shows([asked[0], "Name a plant."], ["The colour is red", "The plant is a fern"])
+    visit.find("")
     visit.assert_quiet()
 
 

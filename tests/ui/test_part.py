@@ -55,13 +55,63 @@ def test_a_tick_that_is_cut_off_is_told_again() -> None:
     assert told(tab, status="ready") == {"status": "ready"}
 
 
+def test_what_a_handler_sends_while_a_tick_is_under_way_is_not_forgotten() -> None:
+    tab = Conversation()
+    tick = Tick(tab, "auto")
+    tick.tell("entry", "Send", first="Send")  # nothing that would have to be sent
+    remember(tab, {"entry": "Stop"})
+    tick.end()
+    assert told(tab, entry="Stop") == {}
+    assert told(tab, entry="Send") == {"entry": "Send"}
+
+
+def test_what_a_handler_and_a_tick_have_both_sent_is_not_told_again() -> None:
+    tab = Conversation()
+    tick = Tick(tab, "auto")
+    tick.tell("seed", "7")
+    remember(tab, {"seed": "7"})
+    tick.end()
+    assert told(tab, seed="7") == {}
+
+
+def test_where_both_have_sent_something_else_the_next_tick_tells_it_again() -> None:
+    tab = Conversation()
+    assert told(tab, entry="Send") == {"entry": "Send"}
+    tick = Tick(tab, "auto")
+    tick.tell("entry", "Stop")
+    remember(tab, {"entry": "Send"})
+    tick.end()
+    tick = Tick(tab, "auto")
+    tick.tell("entry", "Send", first="Send")
+    assert tick.updates == {"entry": "Send"}
+
+
 def test_a_library_that_was_left_meanwhile_is_not_taken_for_the_new_one() -> None:
     tab = Conversation()
     tick = Tick(tab, "auto")
     tick.tell("documents", "rows")
+    tick.tell("max_tokens", "512")
     tab.use_library("another")
+    remember(tab, {"max_tokens": "40"})  # typed before that tick's 512 came
     tick.end()
-    assert told(tab, documents="rows") == {"documents": "rows"}
+    assert told(tab, documents="rows", max_tokens="40") == {"documents": "rows", "max_tokens": "40"}
+
+
+def test_handlers_know_their_tab_before_they_tell_it_something() -> None:
+    """Else what they say is lost."""
+    told, wrong = 0, []
+    for path in sorted(Path(part.__file__).parent.glob("*.py")):
+        for handler in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(handler, ast.FunctionDef) or all(one.arg != "request" for one in handler.args.args):
+                continue
+            calls = [(one.lineno, ast.unparse(one.func)) for one in ast.walk(handler) if isinstance(one, ast.Call)]
+            says = [line for line, name in calls if name in ("warn", "warned", "inform")]
+            knows = [line for line, name in calls if name.endswith(".conversation")]
+            told += bool(says)
+            if says and min(says) <= min(knows, default=min(says)):
+                wrong.append(f"{path.name}: {handler.name}")
+    assert told > 5
+    assert wrong == []
 
 
 def test_updates_stand_where_a_handler_has_its_outputs() -> None:
