@@ -108,7 +108,7 @@ def test_an_unsuitable_draft_is_named_and_the_chat_goes_on(tab: Visit, tmp_path:
         expect(line(tab, "pending")).to_be_visible()
         load.click()
         expect(line(tab, "none")).to_have_text("No draft model is loaded.", timeout=2 * LONG)
-        expect(alone).to_contain_text("pick one in the part")
+        expect(alone).to_contain_text("pick one in the settings under “Models”")
         tab.choose("REST")
         expect(alone).to_have_count(0)
     finally:

@@ -470,7 +470,7 @@ def test_methods_that_need_a_draft_model_say_why_they_go_without() -> None:
         shown = Tags(alone(failed, method)).text
         assert ("small.gguf is damaged." in shown) is METHODS[method].needs_draft
         assert alone(used, method) == alone(None, method) == ""
-    assert "pick one in the part “Model”" in Tags(alone(DraftState("big", NO_DRAFT), "rasd")).text
+    assert "pick one in the settings under “Models”" in Tags(alone(DraftState("big", NO_DRAFT), "rasd")).text
     assert "None that belongs to big" in Tags(alone(DraftState("big", AUTOMATIC), "draft")).text
 
 
