@@ -78,10 +78,11 @@ class ChatListPart(Part):
 
     def import_file(self, path: str | None, request: gr.Request) -> Update:
         """Add the chats of an exported file, all or none."""
+        conversation = self.conversation(request)
         with warned():
             number = self.application.history.store.add(read_json(Path(path or "")))
             inform(texts.IMPORTED.format(chats=texts.counted(number, "chat")))
-        return self.updates.one(self.conversation(request), "chats")
+        return self.updates.one(conversation, "chats")
 
     # -- buttons inside the list: what they are about is a chat's id --------------------------------------------
 

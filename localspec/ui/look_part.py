@@ -44,13 +44,14 @@ class LookPart(Part):
         self._kept.connect()
         self.changed.change(self.keep, self.changed, None, **EACH)
 
-    def keep(self, sent: str) -> None:
+    def keep(self, sent: str, request: gr.Request) -> None:
         """What was opened, closed or shown, as JSON: names with true or false, "tab" with a name."""
         try:
             told = json.loads(sent)
         except (ValueError, RecursionError):
             return
         if isinstance(told, dict):
+            self.conversation(request)
             with warned():
                 wanted = {name: told[name] for name in (*_OPEN, *_NAMED) if name in told}
                 self.application.preferences.update(**wanted)

@@ -181,12 +181,14 @@ class ModelPart(Part):
 
     def load(self, request: gr.Request, *fields: Any) -> Updates:  # noqa: ANN401
         """Load what stands in the fields, with the draft model beside it, unless there is no memory for it."""
+        self.conversation(request)  # what goes wrong is told there
         with warned():
             self._load(fields, anyway=False)
         return self._answer(request, fields, fields)
 
     def unload(self, request: gr.Request) -> Updates:
         """Give the model's memory back."""
+        self.conversation(request)
         with warned():
             self.application.unload()
         return self._answer(request)

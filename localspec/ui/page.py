@@ -188,6 +188,7 @@ class Page:
     def press(self, wanted: str, method: str, request: gr.Request) -> Updates:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
         name, own = pressed(wanted)
+        self.library.conversation(request)  # what goes wrong is told there
         if name in TUNING_PRESSES:
             with warned():
                 self.application.tuner.press(name)  # what comes of it is told by the next tick
