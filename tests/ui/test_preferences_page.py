@@ -349,8 +349,21 @@ def test_methods_and_radios_go_by_arrow_keys_and_every_field_by_tab(page: Page, 
             break
         reached.append(where)
         unseen += [] if outline else [where]
-    wanted = {"saved-prompt", "system", "prompt-name", "prompt-save", "prompt-rename", "prompt-delete",
-              "import-prompts", "sampling-preset", "preset-name", "preset-save", "max-tokens", "seed", "thinking"}
+    wanted = {
+        "saved-prompt",
+        "system",
+        "prompt-name",
+        "prompt-save",
+        "prompt-rename",
+        "prompt-delete",
+        "import-prompts",
+        "sampling-preset",
+        "preset-name",
+        "preset-save",
+        "max-tokens",
+        "seed",
+        "thinking",
+    }
     assert wanted <= set(reached), reached
     assert unseen == []
 
