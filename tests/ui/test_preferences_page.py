@@ -338,14 +338,14 @@ def test_methods_and_radios_go_by_arrow_keys_and_every_field_by_tab(page: Page, 
         where, outline = page.evaluate(
             """() => {
               const one = document.activeElement;
-              if (!one.closest("#settings")) return ["", false];
+              if (!one.closest("#settings")) return [null, false];
               const shown = one.type === "radio" ? one.closest("label") : one;
               const style = getComputedStyle(shown);
               const box = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
               return [one.closest("[id]:not([id^=range]):not([id^=component]) ")?.id ?? "", box];
             }"""
         )
-        if not where:
+        if where is None:
             break
         reached.append(where)
         unseen += [] if outline else [where]
