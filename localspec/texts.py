@@ -230,7 +230,7 @@ METHOD_ALONE = {
     "rasd": "Without a draft model, RASD drafts only from searches.",
 }
 """For every method that needs a draft model"""
-DRAFT_PICK = "Choose one in Settings → {model}."
+DRAFT_PICK = "Choose one in Settings → {tab}."
 MODEL_FILE = "Or the path of a GGUF file"
 CONTEXT = "Context length"
 CONTEXT_INFO = "In tokens. 0: as much as memory allows."
@@ -337,7 +337,7 @@ FIT_WAYS = "What would fit:"
 FIT_NO_WAY = "No shorter context and no other model here would fit. Close other programs."
 FIT_NEVER = "This computer has {total} GiB in all, so closing other programs would not be enough."
 FIT_CLOSE = "Closing other programs may be enough, too."
-FIT_REFUSED_ADVICE = "See Settings → {model} for what would fit."
+FIT_REFUSED_ADVICE = "See Settings → {tab} for what would fit."
 FIT_SHORTER = "Context {context}"
 FIT_FEWER = "{layers} GPU layers"
 FIT_WITHOUT_DRAFT = "No draft model"

@@ -52,6 +52,7 @@ class LookPart(Part):
         except (ValueError, RecursionError):
             return
         if isinstance(told, dict):
+            self.conversation(request)
             with warned():
                 wanted = {name: told[name] for name in (*_OPEN, *_NAMED) if name in told}
                 self.application.preferences.update(**wanted)

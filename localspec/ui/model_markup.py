@@ -42,7 +42,7 @@ def alone(draft: DraftState | None, method: str) -> str:
         return ""
     why = draft.problem or _no_draft(draft)
     if not draft.problem and draft.wanted == NO_DRAFT:
-        why = texts.DRAFT_PICK.format(model=texts.MODEL)
+        why = texts.DRAFT_PICK.format(tab=texts.SETTINGS_TABS["models"])
     return draft_line("missing", f"{texts.METHOD_ALONE[method]} {why}", problem=True)
 
 

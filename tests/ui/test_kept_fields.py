@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 import pytest
@@ -144,7 +144,7 @@ def test_a_document_read_whole_falls_back_to_the_best_passages(page: Page, monke
 
 
 def test_what_scripts_keep_is_checked(page: Page) -> None:
-    request: Any = SimpleNamespace(session_hash="here")
+    request = cast("gr.Request", SimpleNamespace(session_hash="here"))
     for sent in ("", "x", "[1]", "[" * 100_000, '{"theme": "dark", "chats": 3, "tab": ["x"], "method": "plain"}'):
         page.look.keep(sent, request)
     assert page.application.preferences.chosen == Chosen()

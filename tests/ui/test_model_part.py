@@ -32,10 +32,10 @@ NAME = "tiny-chat"
 
 
 def opened(browser: Browser, app: RunningApp) -> Visit:
-    """A tab with short answers and the part about models open."""
+    """A tab with short answers and the settings of models open."""
     visited = Visit(browser.new_context(viewport={"width": 1280, "height": 800}), app)
     visited.longest(8)
-    visited.page.locator("#model-part > button").click()
+    visited.open_settings("models")
     return visited
 
 
@@ -135,6 +135,7 @@ def test_a_model_is_unloaded_and_loaded_again(browser: Browser, app: RunningApp)
     tab = opened(browser, app)
     tab.ask("Say hello.")
     before = psutil.Process(app.process.pid).memory_info()
+    tab.open_settings("models")
     tab.page.locator("#unload").click()
     expect(tab.page.locator("#status [data-model=none]")).to_have_text("No model is loaded")
     expect(tab.page.locator("#formats [data-formats], #draft-status .draft")).to_have_count(0)
@@ -153,6 +154,7 @@ def test_a_model_is_unloaded_and_loaded_again(browser: Browser, app: RunningApp)
     tab.send("Is anybody there?")
     expect(tab.answers.last).to_contain_text("No answer: No model is loaded. Choose a model at the top")
     expect(tab.entry).to_have_value("Is anybody there?")
+    tab.open_settings("models")
     tab.page.locator("#unload").click()
     expect(tab.page.locator(".notice")).to_contain_text("No model is loaded.")
     tab.page.locator(".notice .close").click()
@@ -203,7 +205,6 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
     app = start(tmp_path, hub)
     try:
         tab = opened(browser, app)
-        tab.page.locator("#offers-part > button").click()
         offer = tab.page.locator(f"[data-offer={NAME}]")
         expect(offer).to_contain_text("For tests.")
         expect(offer).to_contain_text(f"{size} · MIT")
@@ -237,7 +238,6 @@ def test_a_model_is_fetched_kept_through_a_kill_loaded_and_remembered(
     try:
         hub.go_on.set()
         tab = opened(browser, app)
-        tab.page.locator("#offers-part > button").click()
         offer = tab.page.locator(f"[data-offer={NAME}]")
         expect(offer).to_contain_text("already downloaded")
         # Cancelled, and gone on with.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextvars
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -15,8 +16,10 @@ import pytest
 from localspec.application.chats import View
 from localspec.application.conversation import Conversation
 from localspec.application.state import Application
+from localspec.application.tuning import PRESSES
 from localspec.chat.turn import Turn
 from localspec.errors import ModelError
+from localspec.models.files.catalogue import DEFAULT_MODEL
 from localspec.ui import part
 from localspec.ui.page import Page
 from localspec.ui.part import Part, Tick, identity, inform, only, remember, warned
@@ -195,3 +198,23 @@ def test_a_kept_answer_is_seen_as_it_ended() -> None:
     for finish, state in (("end", "done"), ("length", "done"), ("stopped", "stopped"), ("interrupted", "interrupted")):
         view = View.of(Turn("Q", "Q", reply="One", finish=finish))
         assert (view.state, view.text, view.is_final) == (state, "One", True)
+
+
+def test_what_buttons_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path))
+    page = Page(Application())
+    with gr.Blocks():
+        page.build()
+    request = cast("gr.Request", SimpleNamespace(session_hash="tab"))
+    tab, fields = page.application.conversation("tab"), (DEFAULT_MODEL, "", "", 9000, -1, 0)
+    handlers: list[tuple[str, Callable[[], object]]] = [
+        ("No model is loaded", lambda: page.models.unload(request)),
+        ("a longer context is not possible", lambda: page.models.load(request, *fields)),
+        ("No model is loaded", lambda: page.press(f"{PRESSES[0]} 1 ", "auto", request)),
+        ("missing.json", lambda: page.chat_list.import_file(str(tmp_path / "missing.json"), request)),
+    ]
+    for words, handle in handlers:
+        # Each request has a context of its own.
+        contextvars.Context().run(handle)
+        assert [one.text for one in tab.notices if words in one.text], words
+        tab.notices = ()

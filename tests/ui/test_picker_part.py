@@ -113,7 +113,6 @@ def test_by_keyboard(tab: Visit) -> None:
     ready(tab, OTHER)
     expect(toggle(tab)).to_be_focused()
     # The list of the settings follows.
-    tab.page.locator("#model-part > button").click()
     expect(tab.page.locator("#model input")).to_have_value(OTHER)
     toggle(tab).focus()
     keys.press("Enter")
@@ -144,6 +143,7 @@ def test_by_mouse(tab: Visit) -> None:
     expect(tab.page.locator("#fit [data-fit=not]")).to_contain_text(f"{BIG} does not fit")
     expect(tab.page.locator("#fit")).to_be_visible()
     expect(tab.page.locator("#model input")).to_have_value(BIG)
+    tab.close_settings()
     ready(tab, DEFAULT_MODEL)
     toggle(tab).click()
     item(tab, "Get models").click()

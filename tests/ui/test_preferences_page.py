@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from localspec import texts
+from localspec.application.preferences import THEMES
 from tests.running import RunningApp
 
 pytestmark = pytest.mark.browser
@@ -23,7 +24,7 @@ const look = () => {
     const dark = document.documentElement.classList.contains("dark");
     themes.push(`${dark} ${getComputedStyle(document.body).backgroundColor}`);
     for (const field of document.querySelectorAll("#max-tokens input")) if (field.value) fields.push(field.value);
-    for (const field of document.querySelectorAll("#method input:checked")) fields.push(field.value);
+    for (const field of document.querySelectorAll("#method input")) if (field.value) fields.push(field.value);
   }
   requestAnimationFrame(look);
 };
@@ -44,7 +45,7 @@ class Tab:
 
     def wait(self) -> None:
         """Until it was told what there is."""
-        expect(self.page.locator("#method input:checked")).to_be_attached(timeout=LONG)
+        expect(self.page.locator("#method input")).not_to_have_value("", timeout=LONG)
         expect(self.page.locator("#look [data-theme]")).to_be_attached(timeout=LONG)
 
     def field(self, name: str) -> Any:
@@ -53,17 +54,35 @@ class Tab:
     def labelled(self, label: str) -> Any:
         return self.page.locator("#advanced-part").get_by_label(label, exact=True)
 
-    def open(self, *parts: str) -> None:
-        for part in parts:
-            self.page.locator(f"{part} > button").click()
+    def open(self, name: str) -> None:
+        """This tab of the settings, which stay open."""
+        if not self.page.locator("#settings").is_visible():
+            self.page.locator("#heading [data-view=settings]").click()
+        self.page.locator(f"#to-{name}").click()
+        expect(self.page.locator(f"#tab-{name}")).to_be_visible()
+
+    def close(self) -> None:
+        """The settings, if they are open."""
+        if self.page.locator("#settings").is_visible():
+            self.page.locator("[data-view=close-settings]").click()
+        expect(self.page.locator("#settings")).to_be_hidden()
 
     def pick(self, field: str, label: str) -> None:
         self.field(field).click()
         self.page.get_by_role("option", name=label).first.click()
 
     def choose(self, field: str, label: str) -> None:
-        """One of a few"""
+        """One of a few."""
         self.page.locator(field).get_by_text(label, exact=True).click()
+
+    def choose_method(self, label: str) -> None:
+        self.close()
+        self.pick("#method", label)
+        expect(self.field("#method")).to_have_value(label)
+
+    def choose_theme(self, name: str) -> None:
+        self.open("look")
+        self.choose("#theme", texts.THEME_CHOICES[name])
 
     def type(self, field: Any, text: str) -> None:
         field.fill(text)
@@ -74,15 +93,14 @@ class Tab:
         """What the page says of what was chosen."""
         page = self.page
         names = {"max_tokens": "#max-tokens", "sampling": "#sampling-preset", "thinking": "#thinking", "seed": "#seed"}
+        names |= {"read": "#read", "method": "#method"}
         values: dict[str, object] = {name: self.field(place).input_value() for name, place in names.items()}
         values["temperature"] = self.labelled("Temperature").input_value()
         values["rows"] = self.labelled("Max rows").input_value()
-        values["read"] = self.field("#read").input_value()
-        for name, place in (("method", "#method"), ("theme", "#theme")):
-            values[name] = page.locator(f"{place} input:checked").get_attribute("value")
+        values["theme"] = page.locator("#theme input:checked").get_attribute("value")
         values["sizing"] = page.locator("#advanced-part input[type=radio]:checked").get_attribute("value")
         values["chats"] = page.locator("#chats-column").is_visible()
-        values["explained"] = page.locator("#method").get_by_text("No drafts:").count()
+        values["explained"] = page.locator("#method-explained").get_by_text("No drafts:").count()
         return values
 
 
@@ -125,15 +143,18 @@ def page(browser: Browser) -> Iterator[Page]:
 
 WANTED: dict[str, object] = {
     "max_tokens": "77", "sampling": texts.PRESET_OWN, "thinking": "Off", "seed": "5", "temperature": "0.3",
-    "rows": "3", "read": texts.READ_NONE, "method": "plain", "theme": "dark", "sizing": "paper", "chats": False,
+    "rows": "3", "read": "none", "method": "Plain", "theme": "dark", "sizing": "paper", "chats": False,
     "explained": 1,
 }  # fmt: skip
 
 
 def choose_all(tab: Tab) -> None:
     """Something else than is usual."""
-    tab.choose("#method", "Plain")
-    tab.open("#advanced-part")
+    tab.choose_method("Plain")
+    tab.page.locator(".active-library summary").click()
+    tab.page.get_by_role("button", name=texts.READ_NONE, exact=True).click()
+    tab.page.locator("#toggle-chats").click()
+    tab.open("sampling")
     tab.pick("#sampling-preset", "Creative")
     expect(tab.labelled("Temperature")).to_have_value("1.1")
     tab.type(tab.labelled("Temperature"), "0.3")
@@ -142,9 +163,7 @@ def choose_all(tab: Tab) -> None:
     tab.type(tab.field("#seed"), "5")
     tab.pick("#thinking", "Off")
     tab.choose("#advanced-part", "paper")
-    tab.pick("#read", texts.READ_NONE)
-    tab.choose("#theme", texts.THEME_CHOICES["dark"])
-    tab.page.locator("#toggle-chats").click()
+    tab.choose_theme("dark")
 
 
 def test_all_stays_after_a_reload_in_a_second_tab_and_after_a_start(browser: Browser, tmp_path: Path) -> None:
@@ -160,6 +179,7 @@ def test_all_stays_after_a_reload_in_a_second_tab_and_after_a_start(browser: Bro
         first.page.reload()
         first.wait()
         assert first.chosen == WANTED
+        expect(first.page.locator(".active-library .picked")).to_have_text(texts.READ_NONE)
         second = Tab(first.page.context.new_page(), app)
         assert second.chosen == WANTED
         first.page.context.close()
@@ -176,8 +196,8 @@ def test_all_stays_after_a_reload_in_a_second_tab_and_after_a_start(browser: Bro
         third.page.wait_for_timeout(4000)
         assert third.chosen == WANTED
         # Nothing else was to be seen before.
-        assert set(third.page.evaluate("fields")) == {"77", "plain"}
-        third.open("#advanced-part")
+        assert set(third.page.evaluate("fields")) == {"77", "Plain"}
+        third.open("sampling")
         third.pick("#sampling-preset", texts.PRESET_RECOMMENDED)
         expect(third.labelled("Temperature")).not_to_have_value("0.3")
         recommended = third.labelled("Temperature").input_value()
@@ -191,16 +211,17 @@ def test_all_stays_after_a_reload_in_a_second_tab_and_after_a_start(browser: Bro
 
 def test_other_tabs_follow_but_not_under_the_hands_of_somebody(page: Page, app: RunningApp) -> None:
     here, there = Tab(page, app), Tab(page.context.new_page(), app)
-    here.open("#advanced-part")
-    there.open("#advanced-part")
+    here.open("sampling")
+    there.open("sampling")
     # Somebody is typing, and has come as far as this.
     there.field("#max-tokens").fill("")
     there.page.wait_for_timeout(500)
     here.type(here.field("#max-tokens"), "60")
-    here.choose("#method", "Plain")
-    here.choose("#theme", texts.THEME_CHOICES["dark"])
+    here.choose_method("Plain")
+    here.choose_theme("dark")
+    here.open("sampling")
     here.pick("#sampling-preset", "Creative")
-    expect(there.page.locator("#method input[value=plain]")).to_be_checked()
+    expect(there.field("#method")).to_have_value("Plain")
     expect(there.page.locator("#theme input[value=dark]")).to_be_checked()
     expect(there.page.locator("body.dark")).to_be_attached()
     expect(there.field("#sampling-preset")).to_have_value("Creative")
@@ -219,7 +240,7 @@ def test_the_theme_is_there_before_anything_is_painted(
 ) -> None:
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=system)
     tab = Tab(context.new_page(), app)
-    tab.choose("#theme", texts.THEME_CHOICES[theme])
+    tab.choose_theme(theme)
     if theme != "system":
         keeps(tab, app, theme=theme)
     tab.page.reload()
@@ -241,7 +262,7 @@ def test_the_theme_is_there_before_anything_is_painted(
 
 def test_system_prompts_are_saved_by_name(page: Page, app: RunningApp, tmp_path: Path) -> None:
     tab = Tab(page, app)
-    tab.open("#system-part")
+    tab.open("sampling")
     field, choice, name = tab.field("#system"), tab.field("#saved-prompt"), tab.field("#prompt-name")
     told = page.locator("#prompts-told")
     expect(choice).to_have_value(texts.PROMPT_BUILT_IN)
@@ -252,11 +273,12 @@ def test_system_prompts_are_saved_by_name(page: Page, app: RunningApp, tmp_path:
     expect(told).to_contain_text("“Pirate” is saved")
     expect(choice).to_have_value("Pirate")
     # It is this chat's; a new one has none, and can have this one.
+    tab.close()
     page.locator("#new-chat").click()
     expect(field).to_have_value("")
     expect(choice).to_have_value(texts.PROMPT_BUILT_IN)
     other = Tab(page.context.new_page(), app)
-    other.open("#system-part")
+    other.open("sampling")
     other.pick("#saved-prompt", "Pirate")
     expect(other.field("#system")).to_have_value("You are a pirate.")
     other.page.wait_for_timeout(2000)
@@ -265,6 +287,7 @@ def test_system_prompts_are_saved_by_name(page: Page, app: RunningApp, tmp_path:
     expect(other.field("#system")).to_have_value("")
     other.page.close()
 
+    tab.open("sampling")
     tab.pick("#saved-prompt", "Pirate")
     expect(name).to_have_value("Pirate")
     name.fill("Corsair")
@@ -292,44 +315,68 @@ def test_system_prompts_are_saved_by_name(page: Page, app: RunningApp, tmp_path:
     expect(field).to_have_value("You are a pirate.")
 
 
-def test_radios_go_by_arrow_keys_and_every_field_by_tab(page: Page, app: RunningApp) -> None:
+def test_methods_and_radios_go_by_arrow_keys_and_every_field_by_tab(page: Page, app: RunningApp) -> None:
     tab = Tab(page, app)
-    page.locator("#method input:checked").focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("#method input[value=plain]")).to_be_checked()
-    keeps(tab, app, method="plain")
-    page.keyboard.press("ArrowLeft")
-    expect(page.locator("#method input[value=auto]")).to_be_checked()
+    tab.choose_method("Auto")
+    for key, method, label in (("ArrowDown", "plain", "Plain"), ("ArrowUp", "auto", "Auto")):
+        page.locator("#method input").focus()
+        page.keyboard.press(key)
+        page.keyboard.press("Enter")
+        expect(tab.field("#method")).to_have_value(label)
+        keeps(tab, app, method=method)
     page.keyboard.press("Tab")
     assert not page.evaluate("document.activeElement.closest('#method')"), "one choice is one stop"
     page.keyboard.press("Shift+Tab")
-    assert page.evaluate("document.activeElement.value") == "auto"
+    expect(page.locator("#method input")).to_be_focused()
+    page.keyboard.press("Escape")
 
-    tab.open("#system-part", "#advanced-part")
-    page.locator("#system-part > button").focus()
+    tab.open("sampling")
+    expect(page.locator("#to-sampling")).to_be_focused()
     reached, unseen = [], []
     for _ in range(60):
         page.keyboard.press("Tab")
         where, outline = page.evaluate(
             """() => {
               const one = document.activeElement;
+              if (!one.closest("#settings")) return [null, false];
               const shown = one.type === "radio" ? one.closest("label") : one;
               const style = getComputedStyle(shown);
               const box = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
               return [one.closest("[id]:not([id^=range]):not([id^=component]) ")?.id ?? "", box];
             }"""
         )
+        if where is None:
+            break
         reached.append(where)
         unseen += [] if outline else [where]
-        if where == "theme":
-            break
-    wanted = {"saved-prompt", "system", "prompt-name", "prompt-save", "prompt-rename", "prompt-delete",
-              "import-prompts", "sampling-preset", "preset-name", "preset-save", "max-tokens", "seed", "thinking",
-              "theme"}  # fmt: skip
+    wanted = {
+        "saved-prompt",
+        "system",
+        "prompt-name",
+        "prompt-save",
+        "prompt-rename",
+        "prompt-delete",
+        "import-prompts",
+        "sampling-preset",
+        "preset-name",
+        "preset-save",
+        "max-tokens",
+        "seed",
+        "thinking",
+    }
     assert wanted <= set(reached), reached
     assert unseen == []
+
+    tab.open("look")
+    theme = page.locator("#theme input:checked").get_attribute("value")
+    assert theme in THEMES
+    page.keyboard.press("Tab")
+    expect(page.locator("#theme input:checked")).to_be_focused()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#theme input[value=light]")).to_be_checked()
+    after = THEMES[(THEMES.index(theme) + 1) % len(THEMES)]
+    expect(page.locator(f"#theme input[value={after}]")).to_be_checked()
+    page.keyboard.press("Tab")
+    assert not page.evaluate("document.activeElement.closest('#theme')"), "one choice is one stop"
 
 
 def test_a_damaged_file_is_set_aside_and_said(browser: Browser, tmp_path: Path) -> None:
@@ -340,7 +387,7 @@ def test_a_damaged_file_is_set_aside_and_said(browser: Browser, tmp_path: Path) 
         app.wait_until_served()
         tab = Tab(browser.new_context(viewport={"width": 1280, "height": 900}).new_page(), app)
         expect(tab.page.locator("#preferences-told")).to_contain_text("It was set aside as preferences-damaged-")
-        tab.choose("#theme", texts.THEME_CHOICES["dark"])
+        tab.choose_theme("dark")
         expect(tab.page.locator("#preferences-told .problem")).to_have_count(0)
         keeps(tab, app, theme="dark")
         tab.page.context.close()
