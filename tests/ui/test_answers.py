@@ -189,6 +189,8 @@ def test_a_citation_opens_the_passage_and_outlives_its_document(
     visit.dialog.get_by_role("button", name=texts.CLOSE).click()
     expect(visit.dialog).to_have_count(0)
 
+    visit.grammar("")
+
     # The document goes; another tab opens the chat from disk.
     with visit.settings_tab("documents"):
         visit.page.get_by_role("button", name="Remove lighthouse.pdf").click()
@@ -237,11 +239,16 @@ def test_no_documents_is_a_choice_that_stays_with_its_chat(visit: AnswerVisit, a
 
     field = visit.page.locator("#active-library .picked")
     visit.page.locator("#new-chat").click()
-    expect(field).to_have_text(texts.READ_PASSAGES)
+    expect(visit.answers).to_have_count(0)
+    expect(field).to_have_text(texts.READ_NONE)  # a new chat begins with what was chosen last
+    visit.read(texts.READ_PASSAGES)
     visit.ask("How tall is the lighthouse of Velm?")
     assert visit.window()["documents"] > 100
     visit.open("Who built the lighthouse of Velm?")
     expect(field).to_have_text(texts.READ_NONE)
+    expect(visit.page.locator(".window [data-window=documents]")).to_have_count(0)
+    visit.page.locator("#new-chat").click()
+    expect(field).to_have_text(texts.READ_PASSAGES)
     visit.assert_quiet()
 
 
