@@ -94,7 +94,8 @@ class ReadingPart(Part):
 
     def connect(self) -> None:
         """Tie the handler."""
-        self.read.change(self.set_read, self.read, None, **LATEST)
+        # Not "change": what a tab is told of a chat that it opens is no choice.
+        self.read.input(self.set_read, self.read, None, **LATEST)
 
     def set_read(self, value: str | None, request: gr.Request) -> None:
         """Keep what was picked for the chats that begin from now on, and with the chat whether it goes without

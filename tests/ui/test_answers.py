@@ -68,10 +68,6 @@ class AnswerVisit(Visit):
         expect(menu.locator(".picked")).to_contain_text(label)
         self.settings.pop("read", None)
 
-    def part(self, name: str) -> None:
-        """Open a part that is closed at first."""
-        self.page.locator(f"{name} > button").click()
-
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApp]:
@@ -193,9 +189,12 @@ def test_a_citation_opens_the_passage_and_outlives_its_document(
     visit.dialog.get_by_role("button", name=texts.CLOSE).click()
     expect(visit.dialog).to_have_count(0)
 
+    visit.grammar("")
+
     # The document goes; another tab opens the chat from disk.
-    visit.page.get_by_role("button", name="Remove lighthouse.pdf").click()
-    expect(visit.page.locator("#documents")).to_contain_text("No documents")
+    with visit.settings_tab("documents"):
+        visit.page.get_by_role("button", name="Remove lighthouse.pdf").click()
+        expect(visit.page.locator("#documents")).to_contain_text("No documents")
     other = AnswerVisit(browser.new_context(), app)
     other.open("How is the lamp to be cleaned?")
     other.answers.first.locator("button.citation").first.click()
@@ -240,18 +239,23 @@ def test_no_documents_is_a_choice_that_stays_with_its_chat(visit: AnswerVisit, a
 
     field = visit.page.locator("#active-library .picked")
     visit.page.locator("#new-chat").click()
-    expect(field).to_have_text(texts.READ_PASSAGES)
+    expect(visit.answers).to_have_count(0)
+    expect(field).to_have_text(texts.READ_NONE)  # a new chat begins with what was chosen last
+    visit.read(texts.READ_PASSAGES)
     visit.ask("How tall is the lighthouse of Velm?")
     assert visit.window()["documents"] > 100
     visit.open("Who built the lighthouse of Velm?")
     expect(field).to_have_text(texts.READ_NONE)
+    expect(visit.page.locator(".window [data-window=documents]")).to_have_count(0)
+    visit.page.locator("#new-chat").click()
+    expect(field).to_have_text(texts.READ_PASSAGES)
     visit.assert_quiet()
 
 
 def test_a_system_prompt_belongs_to_its_chat(browser: Browser, app: RunningApp, visit: AnswerVisit) -> None:
     field = visit.page.locator("#system textarea")
-    visit.part("#system-part")
-    field.fill("Answer like a pirate.")
+    with visit.settings_tab("sampling"):
+        field.fill("Answer like a pirate.")
     visit.longest(4)
     visit.ask("Who are you?")
     assert visit.window()["system"] > 5
@@ -259,8 +263,9 @@ def test_a_system_prompt_belongs_to_its_chat(browser: Browser, app: RunningApp, 
     expect(field).to_have_value("")
     visit.open("Who are you?")
     expect(field).to_have_value("Answer like a pirate.")
-    field.fill("Answer like a queen.")
-    field.blur()
+    with visit.settings_tab("sampling"):
+        field.fill("Answer like a queen.")
+        field.blur()
     other = AnswerVisit(browser.new_context(), app)
     other.open("Who are you?")
     expect(other.page.locator("#system textarea")).to_have_value("Answer like a queen.")
@@ -270,6 +275,7 @@ def test_a_system_prompt_belongs_to_its_chat(browser: Browser, app: RunningApp, 
 
 def test_presets_set_the_fields_and_a_broken_file_breaks_nothing(visit: AnswerVisit, tmp_path: Path) -> None:
     page = visit.page
+    visit.open_settings("sampling")
     told = page.locator("#presets-told")
     expect(told).to_contain_text("set aside as presets-damaged-")
     temperature, choice = page.get_by_label("Temperature"), page.locator("#sampling-preset input")
@@ -284,6 +290,7 @@ def test_presets_set_the_fields_and_a_broken_file_breaks_nothing(visit: AnswerVi
     visit.longest(4)
     visit.ask("Say hello.")
 
+    visit.open_settings("sampling")
     temperature.fill("0.3")
     temperature.blur()
     expect(choice).to_have_value(texts.PRESET_OWN)
@@ -326,8 +333,8 @@ def test_the_page_still_fits_its_window(browser: Browser, app: RunningApp, width
     if width < 1000:
         visited.page.locator("#toggle-chats").click()
     visited.open("Formulas")
-    if width < 1000:
-        visited.page.locator("#toggle-chats").click()
+    if width < 1000:  # it lay over the chat that was picked
+        expect(visited.page.locator("#chats-column")).to_be_hidden()
     expect(visited.page.locator(".window")).to_be_visible()
     assert visited.page.evaluate("document.documentElement.scrollWidth") <= width
     box = visited.page.locator("#entry").bounding_box()

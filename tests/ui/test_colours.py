@@ -13,7 +13,7 @@ from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.turn import Turn
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, SOURCE_TARGET
-from localspec.ui import answer_markup, elements, maths, messages
+from localspec.ui import answer_markup, elements, maths, message_actions, messages
 from localspec.ui.messages import coloured_answer
 from tests.ui.test_panel import HOSTILE, Tags
 
@@ -123,8 +123,12 @@ def test_only_complete_answers_are_marked_and_what_stands_below_stays() -> None:
     early.view = View("done", text=text)
     assert "from-rest" in shown(early, True)
     chat = Chat(exchanges=[whole])
-    assert messages.messages(chat)[1]["content"] == plain
-    assert "from-rest" in messages.messages(chat, coloured=True)[1]["content"]
+    under = message_actions.under(chat, 0, whole)
+    assert 'name="retry 0"' in under
+    assert messages.messages(chat)[1]["content"] == f"{plain}\n\n{under}"
+    coloured = messages.messages(chat, coloured=True)[1]["content"]
+    assert "from-rest" in coloured
+    assert coloured.endswith(under)
 
 
 def test_what_was_thought_is_folded_above_the_answer_and_cannot_do_anything() -> None:

@@ -77,6 +77,7 @@ def test_switch_on_copy_use_and_switch_off(tab: Visit, running: RunningApp) -> N
     assert re.sub("[^a-zA-Z]", "", said) in tab.letters(tab.ask("Say hello."))
 
     # Another token; the one before is worth nothing any more.
+    tab.open_settings("endpoint")
     part.get_by_role("button", name=texts.NEW_TOKEN).click()
     expect(part.locator("code").nth(1)).not_to_have_text(token)
     another = part.locator("code").nth(1).inner_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from localspec.stores.stored_turns import StoredConversation, StoredTurn
 from tests.running import RunningApp
 from tests.ui.markdown_cases import MARKDOWN_CASES
 from tests.ui.test_answers import AnswerVisit
+from tests.ui.test_browser import LONG
 
 pytestmark = pytest.mark.browser
 
@@ -58,8 +60,12 @@ def copied(visit: AnswerVisit, button: Locator) -> str:
     """What a button copies."""
     visit.page.evaluate("navigator.clipboard.writeText('nothing yet')")
     button.evaluate("button => button.click()")
-    visit.page.wait_for_function("async () => await navigator.clipboard.readText() !== 'nothing yet'")
-    return str(visit.page.evaluate("navigator.clipboard.readText()"))
+    limit = time.monotonic() + LONG / 1000
+    # Asked from here: a promise that is not kept yet would do for the page's own waiting.
+    while (text := str(visit.page.evaluate("navigator.clipboard.readText()"))) == "nothing yet":
+        assert time.monotonic() < limit, "Nothing was copied"
+        visit.page.wait_for_timeout(20)
+    return text
 
 
 def test_code_is_shown_and_copied_as_the_model_wrote_it(visit: AnswerVisit) -> None:
