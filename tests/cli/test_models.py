@@ -148,7 +148,7 @@ def test_ctrl_c_says_how_to_go_on(hub: Hub, home: Path, monkeypatch: pytest.Monk
     hub.hold_after = 50_000
     done = run("download", "big", *option)
     assert done.exit_code == 130
-    assert one_line(done.stderr).endswith(" ".join(["go on with: ./start.sh models download big", *option]))
+    assert one_line(done.stderr).endswith(" ".join(["Resume with: ./start.sh models download big", *option]))
     hub.hold_after = None
     monkeypatch.setattr(model_commands, "download", real)
     assert run("download", "big", *option).exit_code == 0

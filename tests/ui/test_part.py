@@ -209,7 +209,7 @@ def test_what_buttons_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch, tmp_pat
     tab, fields = page.application.conversation("tab"), (DEFAULT_MODEL, "", "", 9000, -1, 0)
     handlers: list[tuple[str, Callable[[], object]]] = [
         ("No model is loaded", lambda: page.models.unload(request)),
-        ("a longer context is not possible", lambda: page.models.load(request, *fields)),
+        ("a longer one is not possible", lambda: page.models.load(request, *fields)),
         ("No model is loaded", lambda: page.press(f"{PRESSES[0]} 1 ", "auto", request)),
         ("missing.json", lambda: page.chat_list.import_file(str(tmp_path / "missing.json"), request)),
     ]

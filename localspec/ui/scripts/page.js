@@ -82,14 +82,6 @@
       showChats(false);  // it lies over the chat there
     }
   });
-  // In a narrow window it lies over the chat and over its own button: it is left by a click beside it, and once a chat was
-  // picked or begun.
-  document.addEventListener("click", (event) => {
-    const shown = window.innerWidth <= 1000 && !document.documentElement.classList.contains("no-chats");
-    if (!shown || !event.target.closest || event.target.closest("#toggle-chats")) return;
-    const column = event.target.closest("#chats-column");
-    if (event.target.closest("#chat-column") || (column && event.target.closest("#new-chat, #chats .open"))) showChats(false);
-  });
 
   // Files dropped anywhere on the page go where files dropped on the entry go.
   const entry = () => document.querySelector("#entry input[type=file]");
