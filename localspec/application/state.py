@@ -27,8 +27,12 @@ _logger = logging.getLogger(__name__)
 
 END_SECONDS = 20.0
 """A step takes far less; a batch of a long prompt on a slow computer takes some."""
-_SENDING_SECONDS = 0.6
-"""Pages that hear of a change ask what it is: in this time those on this computer do."""
+_SENDING_SECONDS = 0.3
+"""What a page has asked for is on its way in this time."""
+_LOOKING_SECONDS = 4.0
+"""Pages on a busy computer look less often (`changes.js`)."""
+_OPEN_SECONDS = 60.0
+"""A page that is open has looked in this time while an answer was written."""
 _RETURN_SECONDS = 15.0
 _ACTING_SECONDS = 2.0
 
@@ -209,8 +213,16 @@ class Application:
             reply.wait(max(0.0, end - time.monotonic()))
         self.endpoint.close(max(0.0, end - time.monotonic()))
         if running:
-            self.changes.tell()
+            self._let_look()
+
+    def _let_look(self) -> None:
+        """Tell pages that something has changed, and give those that are open the time to ask what."""
+        told = time.monotonic()
+        self.changes.tell()
+        while time.monotonic() - told < _LOOKING_SECONDS:
             time.sleep(_SENDING_SECONDS)
+            if all(one.looked >= told for one in self._tabs() if told - one.looked < _OPEN_SECONDS):
+                return
 
     def unload(self) -> None:
         """Give the model's memory back. Raises SettingsError."""

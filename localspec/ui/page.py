@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -211,6 +212,7 @@ class Page:
         for part in self.parts:
             part.tell(tick)
         tick.end()
+        conversation.looked = time.monotonic()
         return only(self._told, tick.updates)
 
     def grow(self, wanted: str, request: gr.Request) -> Updates:
