@@ -217,9 +217,11 @@ class Page:
 
     def grow(self, wanted: str, request: gr.Request) -> Updates:
         """The answer that is being written, as far as it is; with its figures where the panel is open."""
-        tick = Tick(self.application.conversation(str(request.session_hash), looks=True), "")
+        conversation = self.application.conversation(str(request.session_hash), looks=True)
+        tick = Tick(conversation, "")
         self.chat.updates.grow(tick, with_panel=wanted.partition(" ")[2].startswith("panel"))
         tick.end()
+        conversation.looked = time.monotonic()
         return only(ANSWER_PARTS, tick.updates)
 
     def _show_addressed(self, conversation: Conversation, address: str) -> None:
