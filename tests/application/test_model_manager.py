@@ -123,5 +123,5 @@ def test_one_that_cannot_be_loaded_gives_way_to_the_packaged_one(models: ModelMa
     assert problem(models) == ""
     assert models.engine is not None
     assert models.engine.name == DEFAULT_MODEL
-    assert models.notice.startswith(f"{entry.name} is not used: ")
+    assert models.notice.startswith(f"{entry.name} cannot be used: ")
     assert models.notice.endswith(f"{DEFAULT_MODEL} is loaded instead.")

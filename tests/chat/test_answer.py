@@ -30,7 +30,7 @@ QUESTION = "Tell me about the fox."
 @pytest.fixture
 def judged(monkeypatch: pytest.MonkeyPatch) -> None:
     """Answers by a grammar, which alone makes a loop certain, are judged like others."""
-    monkeypatch.setattr(answer, "_loops", lambda model, turn, options: LoopDetector(model.piece, turn.reply_tokens))
+    monkeypatch.setattr(answer, "loop_detector", lambda model, options, written: LoopDetector(model.piece, written))
 
 
 def options(method: str = "plain", sampling: SamplingSettings = CIRCLING, longest: int = 120) -> ReplyOptions:

@@ -137,7 +137,7 @@ def answer(engine: Engine, method: str = "rasd") -> tuple[str, list[str], dict[s
     for _ in session.ask("Name three colours of the rainbow.", ReplyOptions(method=method, rows=8, max_tokens=24)):
         pass
     turn = session.turns[-1]
-    notices = [notice for notice in turn.notices if "stopped at 24 tokens" not in notice]
+    notices = [notice for notice in turn.notices if "Stopped at the 24-token limit" not in notice]
     return turn.reply, notices, turn.metrics.drafted_by_source
 
 

@@ -249,7 +249,7 @@ def test_settings_that_cannot_work_leave_the_conversation_as_it_was(engine: Engi
         with pytest.raises(SettingsError, match="empty"):
             last(session.ask(question, SHORT))
         assert snapshot(session) == before
-    with pytest.raises(SettingsError, match="0 tokens"):
+    with pytest.raises(SettingsError, match="max tokens is 0"):
         ReplyOptions(max_tokens=0)
     assert last(session.ask(TIDE, SHORT)).reply
 
@@ -319,7 +319,7 @@ def test_the_length_is_kept_and_told(engine: Engine, harbour: Library) -> None:
         turn = last(Session(engine, harbour).ask("Tell me everything.", ReplyOptions(method, max_tokens=7)))
         assert len(turn.reply_tokens) == turn.metrics.tokens == 7
         assert turn.finish == "length"
-        assert any("7 tokens" in notice for notice in turn.notices)
+        assert any("7-token" in notice for notice in turn.notices)
 
 
 def test_a_system_prompt_of_ones_own_replaces_the_built_in_one(engine: Engine) -> None:
@@ -344,7 +344,7 @@ def test_a_cut_answer_goes_on_as_if_it_had_not_been_cut(engine: Engine, harbour:
         session = Session(engine, harbour)
         turn = last(session.ask(STORY, ReplyOptions(method, max_tokens=17)))
         assert turn.finish == "length"
-        assert any("17 tokens" in notice for notice in turn.notices)
+        assert any("17-token" in notice for notice in turn.notices)
         updates = list(session.go_on(ReplyOptions(method, max_tokens=23)))
         assert session.turns == [turn]
         assert updates[-1].turn is turn
@@ -353,7 +353,7 @@ def test_a_cut_answer_goes_on_as_if_it_had_not_been_cut(engine: Engine, harbour:
         assert turn.reply.endswith("".join(update.delta for update in updates))
         assert turn.metrics.tokens == whole.metrics.tokens == len(whole.reply_tokens) + (whole.finish == "end")
         assert turn.finish == whole.finish
-        assert not any("17 tokens" in notice for notice in turn.notices)
+        assert not any("17-token" in notice for notice in turn.notices)
         assert turn.metrics.reused_tokens > turn.metrics.prompt_tokens // 2 - 40, "the prompt was read again"
 
 

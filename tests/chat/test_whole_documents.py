@@ -79,7 +79,7 @@ def test_one_document_is_read_whole_and_once(engine: Engine, three: Library) -> 
 def test_all_documents_are_read_where_they_fit(engine: Engine, three: Library) -> None:
     turn = last(Session(engine, three).ask("Summarise this.", WHOLE))
     assert {*turn.documents} == {info.id for info in three.documents()}
-    assert turn.notices == [] or "stopped at" in turn.notices[0]
+    assert turn.notices == [] or "Stopped at" in turn.notices[0]
 
 
 def test_what_does_not_fit_is_told_with_figures_and_nothing_is_sent(engine: Engine, towns: Library) -> None:

@@ -18,14 +18,18 @@ from localspec.models.llama import LlamaModel, LoadSettings
 
 
 def test_the_first_sets_a_signal_and_the_second_interrupts() -> None:
+    wakes = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(wakes)
+    handler = signal.getsignal(signal.SIGINT)
     with stop_at_interrupt() as stop:
         assert not stop.wait(0)
         signal.raise_signal(signal.SIGINT)
         assert stop.is_set
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    assert signal.set_wakeup_fd(-1) == -1
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.set_wakeup_fd(-1) == wakes
+    signal.set_wakeup_fd(wakes)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
 

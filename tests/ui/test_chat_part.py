@@ -339,7 +339,7 @@ def test_an_answer_is_asked_for_again_edited_and_taken_back(visit: ChatVisit) ->
     assert visit.text_of(visit.answers.last) == before
     visit.longest(SHORT - 7)
     visit.act(visit.answers.last, texts.RETRY)
-    expect(visit.answers.last).to_contain_text("stopped at 5 tokens")
+    expect(visit.answers.last).to_contain_text("Stopped at the 5-token limit")
     visit.wait()
     assert before.startswith(visit.text_of(visit.answers.last))
 
