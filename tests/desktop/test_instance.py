@@ -141,7 +141,7 @@ def test_other_folders_are_others(home: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a file").write_text("")
     monkeypatch.setenv("LOCALSPEC_HOME", str(tmp_path / "a file"))
-    with pytest.raises(InstanceError, match="a file cannot be written"):
+    with pytest.raises(InstanceError, match="a file"):
         claim()
 
 
