@@ -296,7 +296,7 @@ def test_presets_set_the_fields_and_a_broken_file_breaks_nothing(visit: AnswerVi
     expect(choice).to_have_value(texts.PRESET_OWN)
     page.locator("#preset-name input, #preset-name textarea").fill("Letters")
     page.locator("#preset-save").click()
-    expect(told).to_contain_text("“Letters” is saved")
+    expect(told).to_contain_text("“Letters” was saved")
     visit.pick("#sampling-preset", "Precise")
     expect(temperature).to_have_value("0")
     visit.pick("#sampling-preset", "Letters")
@@ -309,7 +309,7 @@ def test_presets_set_the_fields_and_a_broken_file_breaks_nothing(visit: AnswerVi
     exported = tmp_path / "exported.json"
     download.value.save_as(exported)
     page.locator("#preset-delete").click()
-    expect(told).to_contain_text("“Mail” is deleted")
+    expect(told).to_contain_text("“Mail” was deleted")
 
     broken = tmp_path / "broken.json"
     broken.write_bytes(exported.read_bytes()[:-9])

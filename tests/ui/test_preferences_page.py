@@ -270,7 +270,7 @@ def test_system_prompts_are_saved_by_name(page: Page, app: RunningApp, tmp_path:
     expect(choice).to_have_value(texts.PROMPT_OWN)
     name.fill("Pirate")
     page.locator("#prompt-save").click()
-    expect(told).to_contain_text("“Pirate” is saved")
+    expect(told).to_contain_text("“Pirate” was saved")
     expect(choice).to_have_value("Pirate")
     # It is this chat's; a new one has none, and can have this one.
     tab.close()
@@ -299,7 +299,7 @@ def test_system_prompts_are_saved_by_name(page: Page, app: RunningApp, tmp_path:
     download.value.save_as(exported)
     assert json.loads(exported.read_text())["prompts"] == [{"name": "Corsair", "text": "You are a pirate."}]
     page.locator("#prompt-delete").click()
-    expect(told).to_contain_text("“Corsair” is deleted")
+    expect(told).to_contain_text("“Corsair” was deleted")
     expect(field).to_have_value("You are a pirate.")
     expect(choice).to_have_value(texts.PROMPT_OWN)
     # What was deleted by mistake is one press away.
