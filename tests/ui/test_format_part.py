@@ -125,7 +125,7 @@ def test_the_chosen_format_is_used_and_taken_back(
         press(tab, "Use the original")
         expect(status).to_be_visible(timeout=2 * LONG)
         expect(status).not_to_have_attribute("title", tuned_now)
-        expect(part(tab, "offered")).to_be_visible()
+        expect(part(tab, "offered")).to_be_attached()
         tab.ask("And three animals?")
         tab.assert_quiet()
         # The disk space is given back; the file is made again when it is wanted again.
