@@ -210,7 +210,7 @@ def test_a_removed_document_comes_back(tab: Tab, tmp_path: Path) -> None:
     expect(tab.chips).to_have_count(3)
     expect(tab.page.locator("#documents li.ready[data-document]")).to_have_count(2)
     rows = tab.page.locator("#documents .document[data-document] .name")
-    tab.page.locator("[aria-label='Remove guide.pdf']").evaluate("button => button.click()")
+    tab.page.locator("#documents [aria-label='Remove guide.pdf']").evaluate("button => button.click()")
     expect(tab.page.locator("#documents .just-removed")).to_contain_text("guide.pdf was removed.")
     expect(rows).to_have_text(["broken.pdf", "letter.txt"])
     expect(tab.page.locator("#documents .removals summary")).to_contain_text("Removed: 1 document · ")
@@ -272,7 +272,7 @@ def test_what_is_read_and_the_library_are_picked_in_one_menu(tab: Tab, tmp_path:
     expect(tab.page.locator("#tab-documents")).to_be_hidden()
 
     # A document that goes is not to be read any more.
-    tab.page.locator("[aria-label='Remove guide.pdf']").evaluate("button => button.click()")
+    tab.page.locator("#documents [aria-label='Remove guide.pdf']").evaluate("button => button.click()")
     expect(summary).to_contain_text("Best passages")
 
 
