@@ -27,13 +27,18 @@ def tab(browser: Browser, running: RunningApp, request: pytest.FixtureRequest) -
     context.close()
 
 
+LEARNT = ("Delete", "Cancel")
+"""Buttons about learnt answers that are called as others are"""
+
+
 def part(tab: Visit, name: str) -> Locator:
     return tab.page.locator(f"#{name}")
 
 
 def press(tab: Visit, label: str) -> None:
     with tab.settings_tab("documents") as documents:
-        documents.get_by_role("button", name=label, exact=True).click()
+        place = documents.locator("#learnt") if label in LEARNT else documents
+        place.get_by_role("button", name=label, exact=True).click()
 
 
 def learn(tab: Visit, on: bool) -> None:
@@ -89,7 +94,7 @@ def test_documents_are_read_by_meaning_when_asked(tab: Visit, tmp_path: Path) ->
 
 def test_an_empty_library_says_where_drafts_come_from(tab: Visit) -> None:
     tab.choose("DReSD")
-    expect(part(tab, "meaning").locator("[data-meaning=empty]")).to_contain_text("learnt answers")
+    expect(part(tab, "meaning").locator("[data-meaning=empty]")).to_contain_text("let the library learn from chats")
     tab.ask("Count from one to ten in words.")
     assert NO_STATES in tab.figure("verdict")
     # The answer is learnt with its states: that is something to draft from.
