@@ -94,13 +94,15 @@ class ReadingPart(Part):
 
     def connect(self) -> None:
         """Tie the handler."""
-        # Not "change": what a tab is told of a chat that it opens is no choice.
-        self.read.input(self.set_read, self.read, None, **LATEST)
+        # A hidden field that a script writes into tells "change" alone; what the server set is no choice (`set_read`).
+        self.read.change(self.set_read, self.read, None, **LATEST)
 
     def set_read(self, value: str | None, request: gr.Request) -> None:
         """Keep what was picked for the chats that begin from now on, and with the chat whether it goes without
         documents."""
         conversation = self.conversation(request)
+        if (value or PASSAGES) == conversation.read:
+            return  # the server has set the field
         conversation.read = value or PASSAGES
         conversation.without_documents = conversation.chat.without_documents = is_without(value)
         with warned():
