@@ -277,7 +277,7 @@ def test_presets_set_the_fields_and_a_broken_file_breaks_nothing(visit: AnswerVi
     page = visit.page
     visit.open_settings("sampling")
     told = page.locator("#presets-told")
-    expect(told).to_contain_text("set aside as presets-damaged-")
+    expect(told).to_contain_text("was renamed to presets-damaged-")
     temperature, choice = page.get_by_label("Temperature"), page.locator("#sampling-preset input")
     expect(choice).to_have_value(texts.PRESET_RECOMMENDED)
     expect(temperature).to_have_value("0.2")

@@ -386,7 +386,7 @@ def test_a_damaged_file_is_set_aside_and_said(browser: Browser, tmp_path: Path) 
     try:
         app.wait_until_served()
         tab = Tab(browser.new_context(viewport={"width": 1280, "height": 900}).new_page(), app)
-        expect(tab.page.locator("#preferences-told")).to_contain_text("It was set aside as preferences-damaged-")
+        expect(tab.page.locator("#preferences-told")).to_contain_text("It was renamed to preferences-damaged-")
         tab.choose_theme("dark")
         expect(tab.page.locator("#preferences-told .problem")).to_have_count(0)
         keeps(tab, app, theme="dark")
