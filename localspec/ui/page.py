@@ -108,7 +108,7 @@ class Page:
             self.method.build()
 
     def _build_settings(self, choice: Choice) -> None:
-        """A dialog with tabs (`settings.js`); all of its fields are in the page from the start."""
+        """A dialog with tabs (`views.js`); all of its fields are in the page from the start."""
         html("settings-head", page_markup.settings_head())
         with tab("models"):
             self.models.build(choice)
@@ -190,7 +190,6 @@ class Page:
         """One of the buttons inside markup; `wanted` is its name as `pressed` reads it."""
         conversation = self.library.conversation(request)  # it is told what goes wrong
         name, own = pressed(wanted)
-        self.library.conversation(request)  # what goes wrong is told there
         if name in TUNING_PRESSES:
             with warned():
                 self.application.tuner.press(name)  # what comes of it is told by the next tick

@@ -11,7 +11,7 @@ TABS = tuple(texts.SETTINGS_TABS)
 
 
 def _icon(name: str, sign: str, label: str, more: str = "") -> str:
-    """A button that is a sign, for `settings.js`."""
+    """A button that is a sign, for `views.js`."""
     text = literal(label)
     told = f' aria-label="{text}" title="{text}"{more}'
     return f'<button type="button" class="icon" data-view="{name}"{told}>{sign}</button>'

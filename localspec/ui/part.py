@@ -39,7 +39,7 @@ def hidden(name: str) -> gr.Textbox:
 
 
 def tab(name: str) -> gr.Column:
-    """A tab of the settings, which `settings.js` shows and hides."""
+    """A tab of the settings, which `views.js` shows and hides."""
     return gr.Column(elem_id=f"tab-{name}", elem_classes="settings-tab")
 
 

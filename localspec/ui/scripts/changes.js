@@ -44,14 +44,18 @@
     const into = field(wanted);
     if (!into) return;
     const now = performance.now();
-    if (began && now - began < PATIENCE) return;  // its end looks again
+    if (began) return;  // its end looks again
     began = now;
     asked += 1;
     const panel = document.documentElement.classList.contains("with-panel") ? "panel" : "-";
     sent = `${asked} ${panel} ${address() || begun}`;
     into.value = sent;
+    const kind = wanted;
+    const own = asked;
     wanted = "";
     into.dispatchEvent(new Event("input", { bubbles: true }));
+    // One that nothing came of would keep the page from looking for good.
+    setTimeout(() => { if (began && asked === own) { looked(); soon(kind); } }, PATIENCE);
   };
   const soon = (kind) => {
     if (!order[kind]) return;

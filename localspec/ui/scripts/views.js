@@ -68,7 +68,7 @@
     else if (view && view.dataset.view === "panel") showPanel(!root.classList.contains("with-panel"));
     else if (view && view.dataset.view === "settings") open(view.dataset.of);
     else if (view && view.dataset.view === "close-settings") close();
-    else if (target.id === "settings" || target === document.body) close();
+    else if (isOpen() && !target.closest("#settings, #columns, #told, #picker, dialog")) close();  // beside it
     else if (target.closest("#chat button[name^='figures']")) showPanel(true);
   });
   document.addEventListener("keydown", (event) => {
