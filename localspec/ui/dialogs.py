@@ -32,7 +32,7 @@ def keys() -> str:
 
 
 def watching() -> str:
-    """What `watch.js` shows when the server is another one than the page came from, or is silent."""
+    """What `changes.js` shows when the server is another one than the page came from, or is silent."""
     return (
         f'<dialog data-step="silent" aria-label="{texts.TITLE}">'
         f'<div class="silent" role="alert"><h2>{texts.SILENT_TITLE}</h2><p>{texts.SILENT_WHY}</p></div>'
