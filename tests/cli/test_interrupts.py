@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 
 import numpy as np
@@ -17,17 +18,24 @@ from localspec.models.files.catalogue import resolve
 from localspec.models.llama import LlamaModel, LoadSettings
 
 
+@pytest.fixture(autouse=True)
+def usual_handler() -> Iterator[None]:
+    """Python's own, also where the tests were started in the background of a shell, which has Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 def test_the_first_sets_a_signal_and_the_second_interrupts() -> None:
     wakes = signal.set_wakeup_fd(-1)
     signal.set_wakeup_fd(wakes)
-    handler = signal.getsignal(signal.SIGINT)
     with stop_at_interrupt() as stop:
         assert not stop.wait(0)
         signal.raise_signal(signal.SIGINT)
         assert stop.is_set
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
-    assert signal.getsignal(signal.SIGINT) is handler
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert signal.set_wakeup_fd(-1) == wakes
     signal.set_wakeup_fd(wakes)
     with pytest.raises(KeyboardInterrupt):
