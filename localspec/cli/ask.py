@@ -234,6 +234,7 @@ def answer_figures(turn: Turn) -> dict[str, Any]:
         "notices": turn.notices,
         **turn.metrics.figures(),
         "speedup": turn.metrics.speedup,
+        "speedup_untold": turn.metrics.untold,
         "plain_tokens_per_second": 1 / turn.metrics.baseline_seconds if turn.metrics.baseline_seconds else 0.0,
         "prompt_tokens": turn.metrics.prompt_tokens,
         "prefill_seconds": turn.metrics.prefill_seconds,

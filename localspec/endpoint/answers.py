@@ -216,6 +216,7 @@ class Answer(AnswerWorker):
         return {
             "method": turn.method,
             "speedup": metrics.speedup,
+            "speedup_untold": metrics.untold,
             **{name: known[name] for name in _FIGURES},
             "prompt_seconds": metrics.prefill_seconds,
             "verdict": said,

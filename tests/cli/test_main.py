@@ -75,7 +75,8 @@ def figures(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     assert found["accepted"] == pytest.approx(found["drafted"] * found["acceptance_rate"])
     assert found["accepted"] == pytest.approx(found["steps"] * found["accepted_length"])
     assert found["tokens"] == pytest.approx(found["seconds"] * found["tokens_per_second"])
-    assert found["speedup"] > 0
+    # Too short an answer with drafts, or a busy computer: then the reason stands there.
+    assert (found["speedup"] > 0) == (found["speedup_untold"] == "")
     return found
 
 
@@ -148,7 +149,7 @@ def test_a_library_is_filled_listed_and_asked(home: Path) -> None:
     assert listed.returncode == 0
     (held,) = [library for library in json.loads(listed.stdout) if library["name"] == "Häfen"]
     assert held["bytes"] > 1000
-    assert held["documents"] == 3
+    assert held["documents"] == 2, "one that cannot be read is none"
     assert held["tokens"] > 40
     assert (held["replies"], held["states"]) == (0, {})
     asked = command(home, "ask", "Which documents do I have?", "--library", "Häfen", "--json", *SHORT)
