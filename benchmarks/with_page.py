@@ -103,7 +103,9 @@ def page_costs(page: Page, method: str, seconds: float) -> dict[str, dict[str, f
     found = {"idle_page": costs(rest), "writing": costs(lambda: in_page(page, QUESTION.format(number=0), method))}
     page.wait_for_timeout(1000 * SETTLING_SECONDS)
     found["idle_page_with_a_chat"] = costs(rest)
-    other = page.context.new_page()  # the browser stays
+    browser = page.context.browser
+    assert browser is not None
+    other = browser.new_page()  # the browser stays
     page.close()
     other.wait_for_timeout(1000 * SETTLING_SECONDS)
     found["no_page"] = costs(lambda: other.wait_for_timeout(1000 * seconds))
@@ -191,6 +193,7 @@ def main() -> None:
                 page_speeds.append(speed)
                 whole.append(seconds)
                 command_line.append(from_command_line(question, options.method, environment))
+                print(f"{question[:40]}: {speed} tokens/s in the page, {command_line[-1]:.1f} without", flush=True)
             costing = page_costs(page, options.method, options.idle_seconds)
     figures = {
         "method": options.method,
