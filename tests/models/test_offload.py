@@ -211,8 +211,9 @@ def test_a_crash_leads_to_the_processor(card: StandIn, end: str) -> None:
     assert found.settings == LoadSettings(1024, gpu_layers=0)
     assert found.notice.startswith(
         f"llama.cpp crashed with layers of smollm2-135m on the GPU (Card; {end}: GGML_ASSERT(fine) failed): "
-        "it is loaded on the CPU instead. GPU layers 0"
+        "it is loaded on the CPU instead."
     )
+    assert "GPU layers 0 keeps all on the CPU" in found.notice
     assert "LOCALSPEC_BACKEND=cpu ./start.sh" in found.notice
     assert "damaged" not in found.notice
     assert load().notice == found.notice
