@@ -10,6 +10,9 @@
     for (const button of document.querySelectorAll("#heading [data-view=panel]")) {
       button.setAttribute("aria-expanded", String(root.classList.contains("with-panel")));
     }
+    // The figures scroll by themselves: also by the arrow keys.
+    const figures = one("#panel");
+    if (figures) figures.tabIndex = 0;
   };
   const showPanel = (on) => {
     root.classList.toggle("with-panel", on);
