@@ -4,7 +4,7 @@ usage: python -m benchmarks.window [--model NAME] [--reloads N] [--stops N] [--t
 
 *Reloads*: the page is loaded again at random moments of an answer; at its end the answer must be there whole, once, as
 it is kept on the disk. *Stops*: a prompt of so many tokens is sent, and stopped at random moments while it is read;
-told are the seconds from the press to the word "Stopping", and to the end. The last line is JSON. """
+told are the seconds from the press to the word "Stopping", and to the end. The last line is JSON."""
 
 from __future__ import annotations
 

@@ -147,6 +147,7 @@ class Exchange:
     files: tuple[str, ...] = ()
     view: View | None = None  # what there is to see of the answer; None before anything is
     turn: Turn | None = None  # None where the chat holds none of it: files alone, or no word of an answer
+    token: str = field(default_factory=lambda: token_urlsafe(9))  # names it to pages while its answer is written
 
 
 @dataclass(slots=True, eq=False)

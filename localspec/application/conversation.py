@@ -72,6 +72,7 @@ class Conversation:
     """Files that were dropped by the entry and go with the next question"""
     seen: dict[str, int] = field(default_factory=dict)
     """Of what the tab was last sent, a fingerprint for each part of the page that is refreshed regularly"""
+    method: str = ""  # That stands in its picker; "" until it has said so
     looked: float = 0.0  # When it last asked what has changed, by the monotonic clock
     opened: bool = False
     """Whether it was looked which chat the tab's address names"""

@@ -119,6 +119,11 @@ class Application:
         with self._lock:
             return self._conversations.setdefault(key, new)
 
+    def known_conversation(self, key: str) -> Conversation | None:
+        """The conversation of a tab, if it has one."""
+        with self._lock:
+            return self._conversations.get(key)
+
     def new_conversation(self) -> Conversation:
         """That of a tab which is opened now: over the library used last."""
         new, last = Conversation(keep_library=self._keep_library), self.preferences.chosen.library
@@ -188,7 +193,7 @@ class Application:
             (endpoint.is_on, endpoint.token),
             self.tuner.at,
             # What a page has asked for may take a moment: they look again a few times.
-            int(min(time.monotonic() - self._acted, _ACTING_SECONDS) / LOOK_SECONDS),
+            int(min(time.monotonic() - self._acted, _ACTING_SECONDS) / LOOK_SECONDS).bit_length(),
         )
 
     def _is_answering(self) -> bool:

@@ -2,8 +2,10 @@
 
 `page.Page` places the parts (`…_part.py`): each makes its components in `build`, ties its handlers to them in
 `connect`, and says at every look in `tell` what there is to see (`part.py`). The page connects parts: buttons inside
-markup, and looks. A page hears of changes by server-sent events (`change_events`, `scripts/changes.js`) and then looks:
-it is given what has changed since it was last told. `chat_updates` and `library_updates` are what several parts send
+markup, and looks. A page hears of changes by server-sent events (`change_events`, `scripts/changes.js`) and checks: it
+is sent what has changed of our own markup (`part.html`), and looks by Gradio where a field of Gradio's has changed. The
+answer that is being written it draws itself (`growing_answer`, `scripts/growing.js`).
+`chat_updates` and `library_updates` are what several parts send
 alike. `chat_listing` reads the list of chats for each tab, `chat_filing` does what its buttons say about pins and
 folders. Modules that draw are pure functions from values to markup: `…_markup.py`, `panel`, `answer_line`,
 `message_actions`, `chat_list`, `messages`, `maths`, and `elements`, which escapes; `page_markup` and `dialogs` are what

@@ -48,6 +48,9 @@ LANGUAGES: Final = {
 """Languages of code as models name them, and as the page's colouring does. Any other name stays out of the page, for
 there it could be a diagram, or break the drawing."""
 
+UNSETTLED = 2
+"""Blocks at the end of a text that may change when it grows: what begins as a paragraph of its own, such as the number
+of an item, may become a part of the list before it."""
 _DEEPEST = 40
 """Lists and quotes in each other, two levels a list; what is deeper is text."""
 _WEB: Final = ("http://", "https://", "mailto:")
@@ -65,10 +68,18 @@ _COPY_BUTTON = (
 def answer(text: str, numbers: Collection[int] = ()) -> str:
     """The model's Markdown to be handed to the page. Where one of the `numbers` of passages stands in brackets, outside
     of code, it becomes a button that opens the passage. Pieces stand between blank lines, and none is left open."""
+    return "\n\n".join(blocks(text, numbers))
+
+
+def blocks(text: str, numbers: Collection[int] = (), *, unfinished: bool = False) -> list[str]:
+    """The same by paragraphs, lists and what else stands at the top level. `unfinished`: as markup that a page can show
+    at once, each of one element: code without colours, formulas as they were written. As text grows, none but the last
+    `UNSETTLED` change."""
     state = StateCore(maths.unmarked(text), _PARSER, {})
     for rule in _BLOCK_RULES:
         rule(state)
-    return "\n\n".join(_pieces(state.tokens, frozenset(numbers)))
+    drawn = _blocks(state.tokens, frozenset(numbers), unfinished)
+    return [maths.as_written(block) for block in drawn] if unfinished else drawn
 
 
 # -- parsing ------------------------------------------------------------------------------------------------------
@@ -179,19 +190,20 @@ _BLOCK_RULES: Final = [rule for rule in _PARSER.core.ruler.getRules("") if rule.
 # -- drawing ------------------------------------------------------------------------------------------------------
 
 
-def _pieces(tokens: Sequence[Token], numbers: frozenset[int]) -> list[str]:
-    """Blocks of HTML in one line each, and fences."""
+def _blocks(tokens: Sequence[Token], numbers: frozenset[int], unfinished: bool) -> list[str]:
+    """Blocks of HTML in one line each, and fences; those of one block of the top level between blank lines."""
+    blocks: list[str] = []
     pieces: list[str] = []
     line: list[str] = []
     wrapped = False
     for token in tokens:
         if token.type in ("fence", "code_block"):
-            if line:
-                pieces.append("".join(line))
+            if unfinished:
+                line.append(_plain_code(_code_of(token)))
+            else:
+                pieces += ["".join(line), _code(token)]
                 line = []
-            pieces.append(_code(token))
-            continue
-        if token.type == "inline":
+        elif token.type == "inline":
             line.append(_inline(token.content, numbers))
         elif token.hidden:
             # The paragraphs of a list without blank lines; behind code, the page would take a mere text for Markdown.
@@ -205,9 +217,9 @@ def _pieces(tokens: Sequence[Token], numbers: frozenset[int]) -> list[str]:
         else:
             line.append(_tag(token))
         if token.level == 0 and token.nesting <= 0 and token.type != "inline":
-            pieces.append("".join(line))
-            line = []
-    return [piece for piece in pieces if piece]
+            blocks.append("\n\n".join(piece for piece in (*pieces, "".join(line)) if piece))
+            pieces, line = [], []
+    return blocks
 
 
 def _tag(token: Token) -> str:
@@ -223,17 +235,26 @@ def _tag(token: Token) -> str:
 
 def _code(token: Token) -> str:
     """A block of code: a fence that no line of it can close, or markup where the page's parser would change it."""
-    code = token.content if token.content.endswith("\n") or not token.content else f"{token.content}\n"
+    code = _code_of(token)
     # Tabs would be spaces: Gradio expands them, and its page those at a line's beginning once more.
     if "\t" in code or _PLACE_OF_FORMULA in code:
-        escaped = _text(code).replace("\n", "&#10;").replace("\t", "&#9;")
-        return f'<div class="code_wrap">{_COPY_BUTTON}<pre><code>{escaped}</code></pre></div>'
+        return _plain_code(code)
     ticks = max((len(run) for run in re.findall("`+", code)), default=0)
     fence = "`" * max(3, ticks + 1)
     language = LANGUAGES.get(token.info.strip().partition(" ")[0].lower(), "")
     # The page leaves out one empty line at the end.
     empty = "\n" if code.endswith("\n\n") or code == "\n" else ""
     return f"{fence}{language}\n{code}{empty}{fence}"
+
+
+def _code_of(token: Token) -> str:
+    code = token.content
+    return code if code.endswith("\n") or not code else f"{code}\n"
+
+
+def _plain_code(code: str) -> str:
+    escaped = _text(code).replace("\n", "&#10;").replace("\t", "&#9;")
+    return f'<div class="code_wrap">{_COPY_BUTTON}<pre><code>{escaped}</code></pre></div>'
 
 
 @lru_cache(maxsize=1024)

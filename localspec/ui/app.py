@@ -31,7 +31,21 @@ from localspec.ui.page import Page
 DEFAULT_PORT = 7860
 PORTS_TRIED = 100
 SCRIPTS = (
-    *("look", "calm", "changes", "page", "views", "entry", "quit", "copy", "menus", "focus", "announcing", "keys"),
+    *(
+        "look",
+        "calm",
+        "growing",
+        "changes",
+        "page",
+        "views",
+        "entry",
+        "quit",
+        "copy",
+        "menus",
+        "focus",
+        "announcing",
+        "keys",
+    ),
     *("libraries", "citing", "copying", "picker", "radios", "attachments", "reading"),
 )
 """In this order, all of them before Gradio's; the first before anything is painted"""
@@ -155,7 +169,7 @@ def _launch(
                 Middleware(Exports, application=application),
                 Middleware(FirstPage, page=page, blocks=blocks, script=script),
             ],
-            "routes": [*routes, *change_events.routes(application), *application.endpoint.routes()],
+            "routes": [*routes, *change_events.routes(application, page.check), *application.endpoint.routes()],
             "docs_url": None,
             "redoc_url": None,
             "openapi_url": None,

@@ -21,7 +21,7 @@ from localspec.chat.comparison import with_seed
 from localspec.errors import LocalSpecError, SettingsError
 from localspec.stores.documents.parse import SUPPORTED_SUFFIXES
 from localspec.ui import maths, message_actions
-from localspec.ui.chat_updates import ALL_PARTS, LOOKED_PARTS, REPLY_PARTS, ChatUpdates
+from localspec.ui.chat_updates import ALL_PARTS, LOOKED_PARTS, REPLY_PARTS, SENT_PARTS, ChatUpdates
 from localspec.ui.options import reply_options
 from localspec.ui.part import QUICK, Part, Tick, Updates, html, identity, only, warn, warned
 
@@ -97,7 +97,8 @@ class ChatPart(Part):
     def connect(self, settings: Sequence[gr.components.Component], outputs: Sequence[gr.components.Component]) -> None:
         """`settings` as `SAMPLING_ORDER` says, `outputs` as `REPLY_PARTS`."""
         settings, shown = list(settings), list(outputs)
-        self.entry.submit(self.reply, [self.entry, *settings], shown, **QUICK)
+        sent = [self.named[name] for name in SENT_PARTS]
+        self.entry.submit(self.reply, [self.entry, *settings], sent, **QUICK)
         self.entry.stop(self.stop, None, None, **QUICK)
         self.new.click(self.new_chat, None, shown, **QUICK)
         self.chatbot.clear(self.new_chat, None, shown, **QUICK)
@@ -115,7 +116,7 @@ class ChatPart(Part):
             return self._rewritten(conversation, entry.get("text") or "")
         sent = self._attached(conversation, entry)
         asked = Asked((entry.get("text") or "").strip(), sent, conversation.editing, typed=True)
-        return self._answer(conversation, asked, settings)
+        return self._answer(conversation, asked, settings, SENT_PARTS)
 
     def _attached(self, conversation: Conversation, entry: dict[str, Any]) -> tuple[Attachment, ...]:
         """The files that go with what is sent. Those in the entry itself did not come by the page's own scripts."""
@@ -179,9 +180,9 @@ class ChatPart(Part):
             edit_answer(self.application, chat, chat.position(number), text)
         except LocalSpecError as error:
             conversation.warn(str(error), "answer")
-            return only(REPLY_PARTS, {})
+            return only(SENT_PARTS, {})
         conversation.rewriting = None
-        return self.updates.all(conversation, REPLY_PARTS, empties=True)
+        return self.updates.all(conversation, SENT_PARTS, empties=True)
 
     def show_origins(self, conversation: Conversation, about: str) -> Updates:
         """Show the words of answers in the colours of where they came from."""
@@ -223,19 +224,21 @@ class ChatPart(Part):
 
     # -- an answer ----------------------------------------------------------------------------------------------
 
-    def _answer(self, conversation: Conversation, asked: Asked, settings: Sequence[Any]) -> Updates:
-        """Begin an answer, and show that it has begun."""
+    def _answer(
+        self, conversation: Conversation, asked: Asked, settings: Sequence[Any], names: Sequence[str] = REPLY_PARTS
+    ) -> Updates:
+        """Begin an answer, and show in the parts of these `names` that it has begun."""
         conversation.settle("answer")
         try:
             self._begin(conversation, asked, settings)
         except LocalSpecError as error:
             conversation.warn(str(error), "answer")
-            return only(REPLY_PARTS, {})
+            return only(names, {})
         if asked.typed:
             conversation.editing = None
         else:
             conversation.end_editing()
-        return self.updates.all(conversation, REPLY_PARTS, empties=asked.typed)
+        return self.updates.all(conversation, names, empties=asked.typed)
 
     def _begin(self, conversation: Conversation, asked: Asked, settings: Sequence[Any]) -> None:
         if not asked.question and not asked.goes_on:

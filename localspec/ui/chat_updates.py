@@ -21,10 +21,10 @@ from localspec.ui.part import Tick, Update, Updates, mark, only, remember
 CHAT_PARTS = ("below", "chats", "measured", "system", "attachments")
 """What stands beside the chat and is refreshed regularly."""
 REPLY_PARTS = ("chat", "panel", "entry", *CHAT_PARTS)
+SENT_PARTS = ("chat", "entry")
+"""What is sent when a question was: for all else, markup of our own, the page asks in a moment, without Gradio"""
 LOOKED_PARTS = (*REPLY_PARTS, "address", "typed", "notices")
 """What looks tell of a chat"""
-ANSWER_PARTS = ("chat", "panel")
-"""What changes while an answer is written"""
 ALL_PARTS = (*REPLY_PARTS, "library", *LIBRARY_PARTS)
 
 
@@ -42,10 +42,12 @@ class ChatUpdates:
         and the entry `empties`."""
         chat = conversation.chat
         # The answer may end meanwhile: what is remembered is what is sent.
-        idle, drawn, figures = chat.is_idle, messages(chat, conversation.coloured), panel_of(chat)
-        remember(conversation, {"panel": figures, "chat": _key(drawn), "entry": str(idle)})
+        idle, drawn, figures = chat.is_idle, messages(chat, conversation.coloured), _panel_place(chat)
+        known = {"panel": figures, "chat": _key(drawn), "entry": str(idle)}
+        remember(conversation, {name: text for name, text in known.items() if name in names})
         shown = {"chat": drawn, "panel": figures, "entry": _entry(idle, empties=empties)}
-        return only(names, {**shown, **self.parts(conversation), **others})
+        beside = self.parts(conversation) if "below" in names else {}
+        return only(names, {**shown, **beside, **others})
 
     def parts(self, conversation: Conversation) -> dict[str, Update]:
         """What stands beside the chat now, to be sent: the next tick need not send it again."""
@@ -70,7 +72,8 @@ class ChatUpdates:
         conversation = tick.conversation
         chat = conversation.chat
         idle = chat.is_idle
-        self.grow(tick)
+        self.tell_messages(tick)
+        tick.tell("panel", _panel_place(chat))
         tick.tell("entry", str(idle), _entry(idle), first="True")
         tick.tell("address", tab_markup.address(chat.address, chat.token, tick.session))
         tick.tell("typed", tab_markup.typed(*conversation.entry), first=tab_markup.typed(0, "", False))
@@ -79,13 +82,10 @@ class ChatUpdates:
             # The system prompt is empty at first, and somebody may be typing it already.
             tick.tell(name, part, first="" if name in ("system", "attachments") else None)
 
-    def grow(self, tick: Tick, *, with_panel: bool = True) -> None:
-        """All of `ANSWER_PARTS`."""
-        chat = tick.conversation.chat
-        drawn = messages(chat, tick.conversation.coloured)
+    def tell_messages(self, tick: Tick) -> None:
+        """The messages, and of an answer that is being written its place."""
+        drawn = messages(tick.conversation.chat, tick.conversation.coloured)
         tick.tell("chat", _key(drawn), drawn, first=_key([]))
-        if with_panel:
-            tick.tell("panel", panel_of(chat))
 
     def beside(self, conversation: Conversation) -> dict[str, str]:
         """What stands beside the chat now, as `CHAT_PARTS` names it."""
@@ -140,6 +140,12 @@ def panel_of(chat: Chat) -> str:
     return panel.panel(
         turn.metrics, turn.method, has_documents=bool(turn.given), state=turn.state, chat=totals_of(chat.turns)
     )
+
+
+def _panel_place(chat: Chat) -> str:
+    """What Gradio is handed: of an answer that is being written no figures, which the page's own script draws."""
+    view = chat.exchanges[-1].view if chat.exchanges else None
+    return panel_of(chat) if view is None or view.is_final else panel.waiting()
 
 
 def _entry(idle: bool, *, empties: bool = False) -> Update:

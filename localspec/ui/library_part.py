@@ -93,8 +93,8 @@ class LibraryPart(Part):
         listed = [(library_title(one), one) for one in names]
         tick.tell("library", "\n".join(names), gr.update(choices=listed))
         if conversation.switched:
-            conversation.switched = False
             tick.updates["library"] = gr.update(choices=listed, value=conversation.library)
+            tick.then(lambda: setattr(conversation, "switched", False))
 
     # -- the library --------------------------------------------------------------------------------------------
 

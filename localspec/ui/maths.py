@@ -74,6 +74,13 @@ def marked(formula: Formula) -> str:
     return f"{left}{html.escape(formula.text)}{right}"
 
 
+def as_written(markup: str) -> str:
+    """Markup with its formulas as text."""
+    for marks, sign in ((_DISPLAY, "$$"), (_INLINE, "$")):
+        markup = markup.replace(marks[0], f'<span class="formula">{sign}').replace(marks[1], f"{sign}</span>")
+    return markup
+
+
 def _end(text: str, mark: str, inside: int) -> int:
     """Where a formula that begins at `inside` ends; -1 where it does not."""
     closing = _CLOSING[mark]

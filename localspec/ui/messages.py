@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 from localspec import texts
 from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.origins import UNKNOWN, Origins, names
-from localspec.ui import answer_line, answer_markup, elements, message_actions
+from localspec.ui import answer_line, answer_markup, elements, growing_answer, message_actions
 from localspec.ui.panel import names_to_class
 
 _BREAK = re.compile("\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -32,7 +32,7 @@ class _Drawing:
 
 
 _DRAWINGS: WeakKeyDictionary[Exchange, _Drawing] = WeakKeyDictionary()
-"""Answers are drawn once, not again for every update of the last one."""
+"""Answers are drawn once."""
 
 
 def messages(chat: Chat, coloured: bool = False) -> list[dict[str, str]]:
@@ -62,6 +62,8 @@ def message(exchange: Exchange, coloured: bool = False, number: int | None = Non
     view, turn = exchange.view, exchange.turn
     if view is None:
         return ""
+    if not view.is_final:
+        return growing_answer.place(exchange)
     line = answer_line.line(turn, number) if turn is not None and number is not None and view.is_final else ""
     drawing = _DRAWINGS.get(exchange)
     if drawing is None or drawing.view is not view or drawing.line != line:
@@ -76,48 +78,14 @@ def message(exchange: Exchange, coloured: bool = False, number: int | None = Non
 
 
 def answer(view: View, line: str = "") -> str:
-    """The assistant's message at this moment, as the page is to be handed it; `line` is the markup of its figures."""
+    """The assistant's message, as the page is to be handed it; `line` is the markup of its figures."""
     return _joined(view, answer_markup.answer(view.text, view.given), line)
-
-
-def _thought(view: View, said: str) -> str:
-    """The answer below what was thought before it: folded, unless it is all there is so far."""
-    if not view.thinking:
-        return said
-    now = not view.text and not view.is_final
-    label = texts.THINKING_NOW if now else texts.THOUGHT
-    return (
-        f'<details class="thinking"{" open" if now else ""}><summary>{elements.literal(label)}</summary>'
-        f"<div>{elements.lines(view.thinking.strip())}</div></details>\n\n{said}"
-    )
-
-
-def _below(view: View, line: str) -> list[str]:
-    """What stands under the text, or instead of it."""
-    parts = [line]
-    if view.stopping or not (view.is_final or view.text or view.thinking):
-        if view.fraction is None:
-            parts.append(elements.note(view.activity, "activity"))
-        else:
-            parts.append(elements.meter(f"{view.activity} {view.fraction:.0%}", view.fraction))
-    if view.state == "stopped":
-        parts.append(elements.note(texts.STOPPED if view.text else texts.STOPPED_EARLY))
-    elif view.state == "interrupted":
-        parts.append(elements.note(texts.INTERRUPTED))
-    if view.is_final:
-        parts.append(elements.citations(view.citations))
-        parts += [elements.note(problem, "problem") for problem in view.problems]
-        parts += [elements.note(notice) for notice in view.notices]
-    if view.error is not None:
-        parts.append(elements.note(f"{texts.NOT_ANSWERED}: {view.error}", "problem"))
-    return parts
 
 
 def _joined(view: View, said: str, line: str) -> str:
     # Blank lines end blocks of HTML, so that what follows is markup of its own. What is copied is at the end.
     parts = [
-        _thought(view, said),
-        *_below(view, line),
+        *(growing_answer.thought(view), said, line, *growing_answer.below(view)),
         elements.written(view.text) if view.text and view.is_final else "",
     ]
     return "\n\n".join(part for part in parts if part)

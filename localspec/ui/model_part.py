@@ -8,7 +8,6 @@ from typing import Any
 import gradio as gr
 
 from localspec import texts
-from localspec.application.conversation import Conversation
 from localspec.application.model_manager import fit_sentence
 from localspec.application.remembered import Choice
 from localspec.application.state import Application
@@ -125,15 +124,16 @@ class ModelPart(Part):
     def tell(self, tick: Tick) -> None:
         """What is loaded, what could be, and whether what is picked fits."""
         inventory = self.folder.inventory()
+        picked = tick.conversation.models.picked
         listed: dict[str, list[tuple[str, str]]] = {
             "models": [(entry.name, entry.name) for entry in inventory.models],
             "drafts": draft_choices(inventory.drafts),
         }
         for name, choices in listed.items():
             tick.tell(name, str(choices), gr.update(choices=choices))
-        for name, value in self._following(tick.conversation).items():
+        for name, value in self._following(tick).items():
             tick.updates[name] = {**tick.updates.get(name, {}), **gr.update(value=value)}
-        picked = tick.conversation.models.picked
+            picked = self.application.models.used
         tick.tell("draft-status", self._draft(picked))
         tick.tell("formats", model_markup.formats(self.application.tuner.state()))
         tick.tell("fit", self._fit(picked) if picked is not None else "")
@@ -248,10 +248,10 @@ class ModelPart(Part):
             raise OutOfMemoryError(fit_sentence(found), advice)
         models.load(choice.model, choice.settings, choice.draft, keep=True)
 
-    def _following(self, conversation: Conversation) -> dict[str, Any]:
+    def _following(self, tick: Tick) -> dict[str, Any]:
         """What the fields are to hold because another model is loaded than they say; empty where they stay. What the
         person has changed in them stays, but for a model of the list that could not be loaded."""
-        models, shown = self.application.models, conversation.models
+        models, shown = self.application.models, tick.conversation.models
         used, picked = models.used, shown.picked
         if used is None or models.loading or picked == used:
             shown.followed = used or shown.followed
@@ -261,8 +261,12 @@ class ModelPart(Part):
         if is_kept and not (is_failed and shown.listed):
             return {}
         values: dict[str, Any] = dict(zip(FIELDS, fields_of(used, self.folder.names()), strict=True))
-        shown.picked = shown.followed = used
-        shown.listed = values["models"] or ""
+
+        def told() -> None:
+            shown.picked = shown.followed = used
+            shown.listed = values["models"] or ""
+
+        tick.then(told)
         return values
 
     def _changed(self, action: str, what: str, fields: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -314,7 +318,9 @@ class ModelPart(Part):
         models = self.application.models
         known = (models.engine, models.loading, models.unloading, int(time.monotonic() / LOOK_SECONDS))
         before = self._fits.get(choice)
-        if before is not None and before[0] == known:
+        # It takes some milliseconds of a core, which would be missed by an answer that is being written.
+        answers = models.engine is not None and models.engine.busy
+        if before is not None and (before[0] == known or (answers and before[0][:-1] == known[:-1])):
             return before[1]
         made = self._made_fit(choice)
         self._fits = {**dict(list(self._fits.items())[-8:]), choice: (known, made)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import gradio as gr
@@ -14,11 +14,11 @@ from localspec.application.remembered import Choice
 from localspec.application.state import Application
 from localspec.application.tuning import PRESSES as TUNING_PRESSES
 from localspec.errors import LocalSpecError
-from localspec.ui import dialogs, elements, endpoint_part, page_markup
+from localspec.ui import dialogs, elements, endpoint_part, growing_answer, page_markup
 from localspec.ui.attachments_part import AttachmentsPart
 from localspec.ui.chat_list_part import ChatListPart
 from localspec.ui.chat_part import ChatPart
-from localspec.ui.chat_updates import ALL_PARTS, ANSWER_PARTS, REPLY_PARTS, ChatUpdates
+from localspec.ui.chat_updates import ALL_PARTS, REPLY_PARTS, ChatUpdates
 from localspec.ui.citing_part import CitingPart
 from localspec.ui.comparison_part import ComparisonPart
 from localspec.ui.embedder_part import EmbedderPart
@@ -27,7 +27,23 @@ from localspec.ui.library_updates import LIBRARY_PARTS, LibraryUpdates
 from localspec.ui.look_part import LookPart
 from localspec.ui.model_part import ModelPart
 from localspec.ui.options import SAMPLING_ORDER
-from localspec.ui.part import EACH, QUICK, Part, Props, Tick, Updates, hidden, html, identity, only, tab, warned
+from localspec.ui.part import (
+    EACH,
+    QUICK,
+    Part,
+    Props,
+    Tick,
+    Update,
+    Updates,
+    forget,
+    hidden,
+    html,
+    identity,
+    is_drawn,
+    only,
+    tab,
+    warned,
+)
 from localspec.ui.settings_part import MethodPart, ReadingPart, SamplingPart, SystemPart
 
 
@@ -59,6 +75,8 @@ class Page:
         }
         self._told = tuple(name for part in self.parts for name in part.told)
         self._opened = tuple(name for part in self.parts for name in part.opened)
+        self._elements: dict[str, str] = {}
+        """of markup of our own, the name of the component and the id of its element"""
 
     @property
     def parts(self) -> list[Part]:
@@ -146,7 +164,9 @@ class Page:
         press.change(self.press, [press, method], self.library.outputs, **QUICK)
         self.changed.change(self.refresh, [self.changed, method], self.named(self._told), **QUICK)
         # While an answer is written: the fewer parts are spoken of, the less it costs the model.
-        self.grown.change(self.grow, self.grown, self.named(ANSWER_PARTS), **QUICK)
+        self.grown.change(self.grow, self.grown, self.named(("chat",)), **QUICK)
+        named = dict(zip(self._told, self.named(self._told), strict=True))
+        self._elements = {name: str(one.elem_id) for name, one in named.items() if is_drawn(one)}
         self.models.connect_opening(blocks)
         opened = self.named(self._opened)
         blocks.load(self.open, opened, opened, **QUICK)
@@ -200,28 +220,47 @@ class Page:
         return only(LIBRARY_PARTS, {})
 
     def refresh(self, wanted: str, method: str, request: gr.Request) -> Updates:
-        """What has changed since this tab was last told. `changes.js` writes a count, "panel" where that is open, and
-        the chat that the page's address names."""
+        """What has changed since this tab was last told. `changes.js` writes a count, and the chat that the page's
+        address names."""
         session = str(request.session_hash)
         conversation = self.application.conversation(session, looks=True)
         if not conversation.opened:
             conversation.opened = True
-            self._show_addressed(conversation, wanted.partition(" ")[2].partition(" ")[2])
-        tick = Tick(conversation, method, session)
-        for part in self.parts:
-            part.tell(tick)
+            self._show_addressed(conversation, wanted.partition(" ")[2])
+        conversation.method = method
+        tick = self._tick(conversation, session)
         tick.end()
         conversation.looked = time.monotonic()
         return only(self._told, tick.updates)
 
-    def grow(self, wanted: str, request: gr.Request) -> Updates:
-        """The answer that is being written, as far as it is; with its figures where the panel is open."""
-        conversation = self.application.conversation(str(request.session_hash), looks=True)
-        tick = Tick(conversation, "")
-        self.chat.updates.grow(tick, with_panel=wanted.partition(" ")[2].startswith("panel"))
+    def check(self, conversation: Conversation, session: str, missed: Collection[str] = ()) -> dict[str, str] | None:
+        """What has changed in a tab, as markup by the element's id; None where it is to look, because Gradio is needed
+        for it. The page has `missed` elements that it was to draw."""
+        if not conversation.opened:
+            return None
+        tick = self._tick(conversation, session)
+        if missed or any(name not in self._elements for name in tick.updates):
+            forget(conversation, [name for name, element in self._elements.items() if element in missed])
+            return None
         tick.end()
-        conversation.looked = time.monotonic()
-        return only(ANSWER_PARTS, tick.updates)
+        return {self._elements[name]: markup for name, markup in tick.updates.items()}
+
+    def _tick(self, conversation: Conversation, session: str) -> Tick:
+        tick = Tick(conversation, conversation.method, session)
+        for part in self.parts:
+            part.tell(tick)
+        return tick
+
+    def grow(self, _wanted: str, request: gr.Request) -> Update:
+        """What is complete of the answer that is being written, to be drawn by Gradio."""
+        conversation = self.application.conversation(str(request.session_hash), looks=True)
+        chat = conversation.chat
+        if chat.exchanges:
+            growing_answer.settle(chat.exchanges[-1])
+        tick = Tick(conversation, "")
+        self.chat.updates.tell_messages(tick)
+        tick.end()
+        return tick.updates.get("chat", gr.skip())
 
     def _show_addressed(self, conversation: Conversation, address: str) -> None:
         """Show the chat that an address names, with its library, if there is such a one."""

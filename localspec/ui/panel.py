@@ -27,6 +27,11 @@ def empty(chat: Totals | None = None) -> str:
     return f'<section class="panel" data-state="empty"><p class="quiet">{texts.PANEL_EMPTY}</p>{_chat(chat)}</section>'
 
 
+def waiting() -> str:
+    """The panel of an answer of which there are no figures yet: `growing.js` puts them in."""
+    return panel(ReplyMetrics(), "plain", has_documents=False, state="waiting")
+
+
 def panel(
     metrics: ReplyMetrics,
     method: str,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -28,9 +29,28 @@ LATEST: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
 EACH: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 
 
+_SENT = itertools.count()
+
+
 def html(name: str, drawn: str = "") -> gr.Markdown:
-    """An element whose content this package draws itself, so that everything from outside is escaped already."""
-    return gr.Markdown(drawn, sanitize_html=False, elem_id=name)
+    """An element whose content this package draws itself, so that everything from outside is escaped already.
+
+    It stands in one element, whose content the page's script changes without Gradio (`changes.js`); Gradio, which knows
+    nothing of that, sees another value whenever it is sent one.
+    """
+    made = gr.Markdown(_in_one_element(drawn), sanitize_html=False, elem_id=name)
+    # Not by a class of our own: Gradio writes a file of type hints beside every one.
+    made.postprocess = _in_one_element  # type: ignore[method-assign, assignment]
+    return made
+
+
+def is_drawn(component: gr.components.Component) -> bool:
+    """Whether `html` made it."""
+    return getattr(component, "postprocess", None) is _in_one_element
+
+
+def _in_one_element(markup: str | None) -> str:
+    return f'<div class="drawn" data-sent="{next(_SENT)}">{markup or ""}</div>'
 
 
 def hidden(name: str) -> gr.Textbox:
@@ -124,6 +144,7 @@ class Tick:
         self.updates: dict[str, Update] = {}
         """what to send, by the name of the component"""
         self._seen = conversation.seen  # another library begins a new one
+        self._then: list[Callable[[], None]] = []
         self._new: dict[str, tuple[int | None, int | None, int]] = {}
         """of each component what was seen of it before, None for nothing; what it showed before; what it shows now"""
 
@@ -134,6 +155,10 @@ class Tick:
         if before != mark(shown):
             self.updates[name] = shown if update is None else update
         self._new[name] = seen, before, mark(shown)
+
+    def then(self, done: Callable[[], None]) -> None:
+        """Call this once all that was told is on its way: a tick may only have looked whether there is anything."""
+        self._then.append(done)
 
     def end(self) -> None:
         """All that was told is on its way. What a handler has sent meanwhile is not forgotten; where both have sent
@@ -146,6 +171,8 @@ class Tick:
                     held[name] = now
                 elif before != now:
                     held[name] = _UNSURE
+        for done in self._then:
+            done()
 
 
 def mark(shown: str) -> int:
@@ -157,6 +184,12 @@ def remember(conversation: Conversation, shown: dict[str, str]) -> None:
     """This is on its way: the next tick need not send it again."""
     with _SEEN:
         conversation.seen.update({name: mark(text) for name, text in shown.items()})
+
+
+def forget(conversation: Conversation, names: Sequence[str]) -> None:
+    """Nobody knows what the tab shows of these: the next tick tells them again."""
+    with _SEEN:
+        conversation.seen.update(dict.fromkeys(names, _UNSURE))
 
 
 def identity(text: str) -> int:

@@ -63,8 +63,13 @@ class MethodPart(Part):
 
     def connect(self) -> None:
         """Tie the handler."""
-        self.method.change(explain, self.method, self.named["method-explained"], **QUICK)
+        self.method.change(self.pick, self.method, self.named["method-explained"], **QUICK)
         self._kept.connect()
+
+    def pick(self, method: str, request: gr.Request) -> str:
+        """A method stands in the field: say what it does."""
+        self.conversation(request).method = method
+        return explain(method)
 
     def opening(self, conversation: Conversation) -> dict[str, Props]:
         """The method that was chosen last, with what it does."""
@@ -130,9 +135,14 @@ class ReadingPart(Part):
         kept = (conversation.reading, conversation.without_documents, conversation.usual) == (name, without, usual)
         if kept and conversation.read in readable:
             return
-        conversation.read = NONE if without else usual
-        tick.updates["read"] = gr.update(value=conversation.read)
-        conversation.reading, conversation.without_documents, conversation.usual = name, without, usual
+        read = NONE if without else usual
+
+        def told() -> None:
+            conversation.read = read
+            conversation.reading, conversation.without_documents, conversation.usual = name, without, usual
+
+        tick.updates["read"] = gr.update(value=read)
+        tick.then(told)
 
     def _readable(self, conversation: Conversation) -> list[str] | None:
         """What can be picked, as values; None where that cannot be known."""

@@ -13,7 +13,7 @@ from localspec.application.chats import Chat, Exchange, View
 from localspec.chat.origins import UNKNOWN, Origins
 from localspec.chat.turn import Turn
 from localspec.speculation.tree import SOURCE_DRAFT, SOURCE_PROMPT, SOURCE_REST, SOURCE_TARGET
-from localspec.ui import answer_markup, elements, maths, message_actions, messages
+from localspec.ui import answer_markup, elements, growing_answer, maths, message_actions, messages
 from localspec.ui.messages import coloured_answer
 from tests.ui.test_panel import HOSTILE, Tags
 
@@ -119,7 +119,7 @@ def test_only_complete_answers_are_marked_and_what_stands_below_stays() -> None:
     assert shown(whole, True) == plain, "it is being written on"
     turn.finish = "end"
     early = Exchange("Q", view=View("writing", text=text[:4]), turn=turn)
-    assert shown(early, True).startswith(answer_markup.answer(text[:4])), "not all of it is on the page yet"
+    assert shown(early, True) == growing_answer.place(early), "not all of it is on the page yet"
     early.view = View("done", text=text)
     assert "from-rest" in shown(early, True)
     chat = Chat(exchanges=[whole])
@@ -142,9 +142,10 @@ def test_what_was_thought_is_folded_above_the_answer_and_cannot_do_anything() ->
         assert "\n" not in folded
         assert "<script" not in folded
         assert text_in(said).strip() == text
-    first = shown(Exchange("Q", view=View("writing", thinking=thought), turn=turn), False)
-    assert '<details class="thinking" open>' in first
-    assert "activity" not in first
+    grown = growing_answer.growth(Exchange("Q", view=View("writing", thinking=thought), turn=turn), 0, 0)
+    assert grown is not None
+    assert '<details class="thinking" open>' in grown.blocks[0]
+    assert grown.below == ""
 
 
 def test_an_answer_that_names_passages_is_marked_as_well() -> None:

@@ -17,9 +17,9 @@ _SUSPECT = 3
 """Disturbed decodes in a row after which fewer threads are tried."""
 _TRIES = 2
 """Decodes by which a number of threads is judged: the faster counts."""
-_SHORTEST_HOLD, _LONGEST_HOLD = 0.5, 4.0
+_SHORTEST_HOLD, _LONGEST_HOLD = 0.15, 4.0
 """Seconds after which all threads are tried again; doubled while that is no faster, and while threads wait but
-fewer are no faster."""
+fewer are no faster. Most disturbances are short: a page that is drawn, a file that is written."""
 _RISE = 1.01
 """The time at rest may grow so much with a decode, for longer contexts take longer."""
 
@@ -86,7 +86,8 @@ class ThreadChoice:
     def _judge(self, slowness: float, now: float) -> None:
         times = self._tried[self.threads]
         times.append(slowness)
-        if len(times) < _TRIES:
+        is_hopeless = self.threads == self.most and slowness > _SLOW * self._usual and len(self._untried) > 1
+        if len(times) < _TRIES and not is_hopeless:
             return
         self._untried = self._untried[1:]
         if self._untried:
@@ -101,6 +102,6 @@ class ThreadChoice:
         self._tried = {}
         self._slow = 0
         self.threads = best
-        as_before = best != self.most or self._before == self.most
+        as_before = (best == self.most) == (self._before == self.most)
         self._hold = min(2 * self._hold, _LONGEST_HOLD) if as_before else _SHORTEST_HOLD
         self._until = now + self._hold

@@ -1,9 +1,15 @@
-// Keeps the page as the server has it: hears that something has changed, and asks what. Says when the server is silent, or
-// another one than this page came from. Runs as it stands, with no library.
+// Keeps the page as the server has it: hears that something has changed, checks what, and looks where Gradio is to draw
+// it: a look costs the browser a tenth of a second of a core. Says when the server is silent, or another one than this
+// page came from. Runs as it stands, with no library.
 (() => {
   "use strict";
   const LEAST = 250;  // milliseconds between two looks
   const SHARE = 4;  // and so many times what the last one took: drawing must not take its time from the model
+  const LEAST_CHECK = 150;  // the same of checks
+  const SHARE_CHECK = 12;
+  const MOST = 2000;  // milliseconds that either waits for that
+  const SELDOM = 1500;  // between two looks that only draw more beautifully what is there
+  const SHARE_SELDOM = 15;
   const HIDDEN = 3000;  // a window that nobody sees looks seldom
   const PATIENCE = 15000;  // a look that nothing came of is given up
   const order = { answer: 1, all: 2 };
@@ -12,6 +18,8 @@
   let sent = "";
   let began = 0;  // of the look under way; 0 when there is none
   let earliest = 0;
+  let ended = 0;
+  let cost = 0;  // milliseconds that the last look took
   let timer = 0;
 
   // The address names the chat, so that a page that is loaded again shows it.
@@ -47,8 +55,7 @@
     if (began) return;  // its end looks again
     began = now;
     asked += 1;
-    const panel = document.documentElement.classList.contains("with-panel") ? "panel" : "-";
-    sent = `${asked} ${panel} ${address() || begun}`;
+    sent = `${asked} ${address() || begun}`;
     into.value = sent;
     const kind = wanted;
     const own = asked;
@@ -66,20 +73,79 @@
   };
   // Once the page has what it asked for, and has drawn it.
   const looked = () => {
-    const took = began ? performance.now() - began : 0;
+    cost = began ? performance.now() - began : 0;
     began = 0;
-    earliest = performance.now() + Math.max(LEAST, Math.min(2000, SHARE * took));
+    ended = performance.now();
+    earliest = ended + Math.max(LEAST, Math.min(MOST, SHARE * cost));
     if (wanted) soon(wanted);
   };
   const drawn = (then) => {
     if (document.hidden) setTimeout(then, 100);
     else requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(then, 0)));
   };
+
+  // What is heard is checked: what has come of an answer that is written, and what else is new. Markup is drawn here; only
+  // where one of Gradio's fields is to change, the page looks. Meanwhile nothing else may be on its way, which could be
+  // older and come later.
+  let heard = "";
+  let running = 0;  // requests of Gradio's that are on their way
+  let requests = 0;
+  const missed = [];  // what was sent and not drawn is asked for again
+  const redraw = (markup) => {
+    for (const [id, content] of Object.entries(markup)) {
+      const into = document.querySelector(`#${CSS.escape(id)} .drawn`);
+      if (into) into.innerHTML = content;
+      else missed.push(id);
+    }
+  };
+  let checks = false;
+  let next = 0;
+  let waiting = 0;
+  const check = async () => {
+    waiting = 0;
+    const kind = heard;
+    const line = document.querySelector("#address [data-session]");
+    const grows = line ? window.localspec.growing.asks() : "";
+    heard = "";
+    if (kind === "all" && !line) soon("all");
+    const looks = kind === "all" && !running;  // their end checks again
+    if (!line || (!looks && !grows)) return;
+    checks = true;
+    const start = performance.now();
+    const before = requests;
+    try {
+      const asks = `session=${line.dataset.session}${looks ? `&look=1&missed=${missed.splice(0)}` : ""}${grows}`;
+      const reply = await fetched(`/localspec/check?${asks}`, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+      const found = reply.ok ? await reply.json() : { drawn: looks ? null : {} };
+      if (requests === before) redraw(found.drawn || {});
+      else missed.push(...Object.keys(found.drawn || {}));
+      if (found.of) window.localspec.growing.draw(found);
+      if (!found.drawn) soon("all");
+      else if (missed.length) heard = "all";
+      const rested = performance.now() - ended > Math.max(SELDOM, SHARE_SELDOM * cost);
+      if (found.worth && rested) soon("answer");
+    } catch { /* the server is silent: the events tell so */ }
+    drawn(() => {
+      checks = false;
+      next = performance.now() + Math.max(LEAST_CHECK, Math.min(MOST, SHARE_CHECK * (performance.now() - start)));
+      if (heard) checkSoon(heard);
+    });
+  };
+  const checkSoon = (kind) => {
+    if (!order[kind]) return;
+    if (!heard || order[kind] > order[heard]) heard = kind;
+    if (waiting || checks) return;
+    const pause = document.hidden ? HIDDEN : 0;
+    waiting = setTimeout(check, Math.max(pause, next - performance.now(), 0));
+  };
+  document.addEventListener("localspec-growing", () => checkSoon("answer"));
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden || !wanted) return;
+    if (document.hidden) return;
     clearTimeout(timer);
-    timer = 0;
-    soon(wanted);
+    clearTimeout(waiting);
+    timer = waiting = 0;
+    if (wanted) soon(wanted);
+    if (heard) checkSoon(heard);
   });
 
   // What a page does can change other things than those that its handler speaks of.
@@ -88,11 +154,17 @@
     const target = String(given[0] && given[0].url ? given[0].url : given[0]);
     const runs = target.includes("/run/predict");
     const own = runs && given[1] && String(given[1].body || "").includes(JSON.stringify(sent));
+    if (runs) {
+      running += 1;
+      requests += 1;
+    }
     try {
       return await fetched(...given);
     } finally {
-      if (own) drawn(looked);
-      else if (runs) setTimeout(() => soon("all"), 30);
+      if (runs) running -= 1;
+      // What it brought may bring more.
+      if (own) drawn(() => { looked(); checkSoon("all"); });
+      else if (runs) setTimeout(() => checkSoon("all"), 30);
     }
   };
 
@@ -138,7 +210,7 @@
   };
   const hear = (kind) => {
     if (kind === "hello" || kind === "lost") meet();
-    else soon(kind);
+    else checkSoon(kind);
   };
   channel.addEventListener("message", (event) => hear(event.data));
   const listen = () => new Promise(() => {  // until the tab is gone
@@ -173,5 +245,5 @@
   });
   window.addEventListener("pageshow", (event) => { if (event.persisted) meet(); });
 
-  window.localspec = Object.assign(window.localspec || {}, { address, look: () => soon("all") });
+  window.localspec = Object.assign(window.localspec || {}, { address, look: () => checkSoon("all") });
 })();

@@ -88,6 +88,19 @@ def test_one_slow_decode_changes_nothing() -> None:
         assert machine.choice.threads == 2
 
 
+@pytest.mark.parametrize("apart", [0.5, 1.0, 3.0])
+def test_short_disturbances_cost_little_more_than_they_take(apart: float) -> None:
+    """As of a page that is drawn: all threads decode again soon after each."""
+    machine = Machine(2)
+    quiet = machine.run(2.0, AT_REST)
+    begun, decodes = machine.now, machine.decodes
+    for _ in range(20):
+        machine.run(0.2, {1: 2.0, 2: 4.0})
+        machine.run(apart, AT_REST)
+    speed = (machine.decodes - decodes) / (machine.now - begun)
+    assert speed > (apart - 0.1) / (apart + 0.2) * quiet
+
+
 def test_with_one_thread_there_is_nothing_to_choose() -> None:
     machine = Machine(1)
     machine.run(1.0, {1: 1.0})
