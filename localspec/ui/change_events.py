@@ -27,6 +27,7 @@ from localspec.ui.part import identity
 
 PATH = "/localspec/changes"
 CHECK = "/localspec/check"
+STOP = "/localspec/stop"
 LEAVE = "/localspec/leave"
 _SESSION_CHARACTERS = 64
 LEAST_SECONDS = 0.15
@@ -40,15 +41,21 @@ Check = Callable[[Conversation, str, Collection[str]], dict[str, str] | None]
 
 
 def routes(application: Application, checked: Check) -> list[Route]:
-    """Where pages listen, check, and say that they are gone. The guard stands before all of them."""
+    """Where pages listen, check, end an answer at once, and say that they are gone. The guard stands before all."""
 
     async def listen(_request: Request) -> Response:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(events(application.changes), media_type="text/event-stream", headers=headers)
 
+    async def stop(request: Request) -> Response:
+        conversation = application.known_conversation(await _session(request))
+        reply = conversation.chat.reply if conversation is not None else None
+        if reply is not None:
+            reply.stop()
+        return Response(status_code=204)
+
     async def leave(request: Request) -> Response:
-        session = (await request.body())[:_SESSION_CHARACTERS].decode("ascii", "replace")
-        application.leave(session)
+        application.leave(await _session(request))
         return Response(status_code=204)
 
     async def check(request: Request) -> Response:
@@ -65,8 +72,13 @@ def routes(application: Application, checked: Check) -> list[Route]:
 
     return [
         *(Route(PATH, listen, methods=["GET"]), Route(CHECK, check, methods=["GET"])),
-        Route(LEAVE, leave, methods=["POST"]),
+        *(Route(STOP, stop, methods=["POST"]), Route(LEAVE, leave, methods=["POST"])),
     ]
+
+
+async def _session(request: Request) -> str:
+    """Gradio's name of the tab, as it says itself."""
+    return (await request.body())[:_SESSION_CHARACTERS].decode("ascii", "replace")
 
 
 def _grown(conversation: Conversation, wanted: QueryParams) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from localspec.ui.elements import lines, literal
 
 def address(chat: str, token: str, session: str) -> str:
     """For `changes.js`: how the page's address names the chat, what names it before anything was asked in it, and
-    Gradio's name of the tab."""
+    Gradio's name of the tab; and what it says at once when an answer is stopped."""
     names = f'data-chat="{literal(chat)}" data-token="{literal(token)}" data-session="{literal(session)}"'
-    return f"<span hidden {names}></span>"
+    return f'<span hidden {names} data-stopping="{literal(texts.STOPPING)}"></span>'
 
 
 def typed(count: int, text: str, replaces: bool) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Route, expect
 
 from localspec import texts
 from tests.running import RunningApp
@@ -85,6 +85,25 @@ def test_nothing_moves_while_an_answer_is_written(context: BrowserContext, app: 
     visit.wait()
     assert [shift for shift in shifts if shift[0] > 0] == []
     visit.assert_quiet()
+
+
+def test_stop_is_said_and_done_without_gradio(context: BrowserContext, app: RunningApp) -> None:
+    visit = Visit(context, app)
+    visit.ask_endlessly("Write a very long story about the sea.")
+    expect(visit.page.locator("#chat .growing p").first).to_be_visible()
+    held: list[Route] = []
+    visit.page.route("**/run/predict", lambda route: held.append(route))
+    visit.page.locator("#entry .stop-button").click()
+    expect(visit.page.locator("#chat .growing-below")).to_contain_text(texts.STOPPING)
+    limit, kept = time.monotonic() + LONG / 1000, ""
+    while '"stopped"' not in kept:
+        assert time.monotonic() < limit
+        time.sleep(0.1)
+        kept = visit.page.request.get(f"{visit.page.url.partition('#')[0]}export/all.json").text()
+    for route in held:
+        route.continue_()
+    visit.page.unroute("**/run/predict")
+    visit.wait()
 
 
 @pytest.mark.parametrize("width", [1280, 420])

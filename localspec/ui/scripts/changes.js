@@ -10,6 +10,7 @@
   const MOST = 2000;  // milliseconds that either waits for that
   const SELDOM = 1500;  // between two looks that only draw more beautifully what is there
   const SHARE_SELDOM = 15;
+  const URGENT = 3000;
   const HIDDEN = 3000;  // a window that nobody sees looks seldom
   const PATIENCE = 15000;  // a look that nothing came of is given up
   const order = { answer: 1, all: 2 };
@@ -19,6 +20,7 @@
   let began = 0;  // of the look under way; 0 when there is none
   let earliest = 0;
   let ended = 0;
+  let urgent = 0;  // until then nothing waits: an answer was stopped
   let cost = 0;  // milliseconds that the last look took
   let timer = 0;
 
@@ -76,7 +78,7 @@
     cost = began ? performance.now() - began : 0;
     began = 0;
     ended = performance.now();
-    earliest = ended + Math.max(LEAST, Math.min(MOST, SHARE * cost));
+    earliest = ended < urgent ? ended : ended + Math.max(LEAST, Math.min(MOST, SHARE * cost));
     if (wanted) soon(wanted);
   };
   const drawn = (then) => {
@@ -127,7 +129,8 @@
     } catch { /* the server is silent: the events tell so */ }
     drawn(() => {
       checks = false;
-      next = performance.now() + Math.max(LEAST_CHECK, Math.min(MOST, SHARE_CHECK * (performance.now() - start)));
+      const now = performance.now();
+      next = now < urgent ? now : now + Math.max(LEAST_CHECK, Math.min(MOST, SHARE_CHECK * (now - start)));
       if (heard) checkSoon(heard);
     });
   };
@@ -139,6 +142,18 @@
     waiting = setTimeout(check, Math.max(pause, next - performance.now(), 0));
   };
   document.addEventListener("localspec-growing", () => checkSoon("answer"));
+  // An answer is stopped at once: Gradio's own request comes later, and finds it stopped.
+  document.addEventListener("click", (event) => {
+    const line = document.querySelector("#address [data-session]");
+    if (!line || !event.target.closest || !event.target.closest("#entry .stop-button")) return;
+    window.localspec.growing.says(line.dataset.stopping);
+    fetched("/localspec/stop", { method: "POST", body: line.dataset.session }).catch(() => {});
+    urgent = performance.now() + URGENT;
+    next = earliest = 0;
+    clearTimeout(waiting);
+    waiting = 0;
+    checkSoon("all");
+  }, true);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
     clearTimeout(timer);

@@ -72,6 +72,15 @@
         draw(into, grown);
         drawPanel(grown);
       },
+      // Says that the answer ends, before the server does.
+      says: (text) => {
+        const into = place();
+        if (!into) return;
+        const note = document.createElement("div");
+        note.className = "activity";
+        note.textContent = text;
+        draw(into, { at: into.from + held.nodes.length, blocks: [], below: note.outerHTML });
+      },
     },
   });
   new MutationObserver(() => {
