@@ -9,6 +9,7 @@ from localspec import config
 from localspec.application.attached_files import Attachment
 from localspec.application.chats import Chat
 from localspec.application.list_states import DOCUMENTS_LISTED, DocumentListState, ListState
+from localspec.application.preferences import NAMES
 from localspec.application.remembered import Choice
 
 _NOTICES = 5
@@ -120,8 +121,9 @@ class Conversation:
         self.keep_library(name)
         self.documents.limit, self.documents.removed = DOCUMENTS_LISTED, ()
         self.forgetting = self.asking = ""
-        # A new one: a tick under way still writes what it sent of the library before into the old one.
-        self.seen = {}
+        # A new one: a tick under way still writes what it sent of the library before into the old one. What is chosen
+        # for all libraries is not sent again: somebody may be typing there.
+        self.seen = {name: seen for name, seen in self.seen.items() if name in NAMES}
 
     def show(self, chat: Chat) -> None:
         """Show another chat. An answer that is written in the one before goes on."""

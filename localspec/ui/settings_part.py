@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
 from localspec import texts
 from localspec.application.conversation import Conversation
 from localspec.application.state import Application
+from localspec.chat.engine import Engine
 from localspec.chat.material import PLAIN_SYSTEM
 from localspec.chat.methods import DEFAULT_METHOD, METHODS, SIZINGS, listed
 from localspec.chat.prompt_builder import whole_room
@@ -301,7 +303,9 @@ class SamplingPart(Part):
             props |= {name: {"value": getattr(chosen, name)} for name in SETTINGS}
             now_shown(conversation, chosen, SETTINGS)
         elif engine is not None:
-            props |= {name: {"value": getattr(engine.recommended.sampling, name)} for name in SETTINGS}
+            recommended = _recommended(engine)
+            props |= {name: {"value": value} for name, value in recommended.items()}
+            remember(conversation, {name: _as_recommended(engine, value) for name, value in recommended.items()})
         now_shown(conversation, chosen, ("sampling",))
         return props
 
@@ -319,6 +323,15 @@ class SamplingPart(Part):
         engine = self.application.models.engine
         if engine is None:
             return
-        for name in SETTINGS:
-            value = getattr(engine.recommended.sampling, name)
-            tick.tell(name, f"{engine.name} {value}", gr.update(value=value))
+        for name, value in _recommended(engine).items():
+            tick.tell(name, _as_recommended(engine, value), gr.update(value=value))
+
+
+def _recommended(engine: Engine) -> dict[str, Any]:
+    """What is recommended for a model, by the field's name."""
+    return {name: getattr(engine.recommended.sampling, name) for name in SETTINGS}
+
+
+def _as_recommended(engine: Engine, value: object) -> str:
+    """What a field shows that follows the model."""
+    return f"{engine.name} {value}"

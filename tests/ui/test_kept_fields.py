@@ -12,8 +12,11 @@ import pytest
 
 from localspec.application.chats import Chat, Exchange
 from localspec.application.conversation import Conversation
+from localspec.application.model_manager import ModelManager
 from localspec.application.preferences import NAMES, Chosen
 from localspec.application.state import Application
+from localspec.chat.sampling_presets import SETTINGS
+from localspec.models.llama.sampling import SamplingSettings
 from localspec.stores.library import DocumentInfo
 from localspec.ui.first_page import with_look
 from localspec.ui.options import ALL, NONE, PASSAGES
@@ -90,6 +93,35 @@ def test_nobody_types_against_another_tab(page: Page) -> None:
     keep(page, "seed", "7", "here")
     keep(page, "seed", "", "there")
     assert page.application.preferences.chosen.seed == "7"
+
+
+def test_another_library_leaves_what_is_typed_alone(page: Page) -> None:
+    here = tab(page, "here")
+    keep(page, "max_tokens", 60, "here")
+    under_way = Tick(here, "auto")
+    page.sampling.tell(under_way)
+    here.use_library("another")
+    assert {*told(page, here)} == {"read"}
+    # What is typed while a tick is under way to the page, and is sent the moment after, stays.
+    keep(page, "rows", 5, "here")
+    under_way.end()
+    assert told(page, here) == {}
+
+
+def test_what_is_recommended_is_not_told_again_to_a_tab_that_was_opened_with_it(
+    page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = tab(page, "before the model was there")
+    sampling = SamplingSettings(temperature=0.25)
+    model = SimpleNamespace(name="one.gguf", recommended=SimpleNamespace(sampling=sampling))
+    monkeypatch.setattr(ModelManager, "engine", model)
+    here = page.application.conversation("here")
+    opened = page.sampling.opening(here)
+    assert {name: opened[name]["value"] for name in SETTINGS} == {name: getattr(sampling, name) for name in SETTINGS}
+    for conversation, changed in ((here, False), (before, True)):
+        tick = Tick(conversation, "auto")
+        page.sampling.tell(tick)
+        assert ({*SETTINGS} <= {*tick.updates}) is changed
 
 
 def test_a_preset_of_one_tab_is_that_of_all(page: Page) -> None:

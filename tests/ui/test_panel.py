@@ -433,14 +433,14 @@ def test_presses_made_for_another_library_change_nothing() -> None:
 
 
 def test_picking_a_library_takes_the_one_before_off_the_page() -> None:
-    conversation = Conversation(library="old", seen={"documents": 1, "learning": 2}, forgetting="old")
+    conversation = Conversation(library="old", seen={"documents": 1, "learning": 2, "seed": 3}, forgetting="old")
     under_way = conversation.seen
     page = Page(cast("Application", SimpleNamespace(conversation=lambda _: conversation)))
     tab = cast("gr.Request", SimpleNamespace(session_hash="tab"))
     assert page.library.pick("new", tab) == ("new", *("" for _ in LIBRARY_PARTS))
     # What a tick under way writes down as sent is not taken for the new library's.
     under_way["documents"] = 1
-    assert conversation.seen == {}
+    assert conversation.seen == {"seed": 3}
     assert conversation.forgetting == ""
 
 
