@@ -36,7 +36,7 @@ ALIVE_SECONDS = 20.0
 """A connection that is gone is noticed so often."""
 
 
-Check = Callable[[Conversation, str, Collection[str]], dict[str, str] | None]
+Check = Callable[[Conversation, str, Collection[str], Collection[str]], dict[str, str] | None]
 """`Page.check`"""
 
 
@@ -66,8 +66,8 @@ def routes(application: Application, checked: Check) -> list[Route]:
             return JSONResponse({"drawn": None})
         # First: what it grows into may be drawn anew.
         grown = _grown(conversation, wanted)
-        missed = [name for name in wanted.get("missed", "").split(",") if name]
-        drawn = checked(conversation, session, missed) if "look" in wanted else {}
+        missed, again = ([one for one in wanted.get(key, "").split(",") if one] for key in ("missed", "again"))
+        drawn = checked(conversation, session, missed, again) if "look" in wanted else {}
         return JSONResponse({**grown, "drawn": drawn})
 
     return [

@@ -30,6 +30,7 @@ from localspec.ui.options import SAMPLING_ORDER
 from localspec.ui.part import (
     EACH,
     QUICK,
+    Drawn,
     Part,
     Props,
     Tick,
@@ -39,7 +40,6 @@ from localspec.ui.part import (
     hidden,
     html,
     identity,
-    is_drawn,
     only,
     tab,
     warned,
@@ -166,7 +166,7 @@ class Page:
         # While an answer is written: the fewer parts are spoken of, the less it costs the model.
         self.grown.change(self.grow, self.grown, self.named(("chat",)), **QUICK)
         named = dict(zip(self._told, self.named(self._told), strict=True))
-        self._elements = {name: str(one.elem_id) for name, one in named.items() if is_drawn(one)}
+        self._elements = {name: str(one.elem_id) for name, one in named.items() if isinstance(one, Drawn)}
         self.models.connect_opening(blocks)
         opened = self.named(self._opened)
         blocks.load(self.open, opened, opened, **QUICK)
@@ -233,14 +233,18 @@ class Page:
         conversation.looked = time.monotonic()
         return only(self._told, tick.updates)
 
-    def check(self, conversation: Conversation, session: str, missed: Collection[str] = ()) -> dict[str, str] | None:
+    def check(
+        self, conversation: Conversation, session: str, missed: Collection[str] = (), again: Collection[str] = ()
+    ) -> dict[str, str] | None:
         """What has changed in a tab, as markup by the element's id; None where it is to look, because Gradio is needed
-        for it. The page has `missed` elements that it was to draw."""
+        for it: one of its fields changes, or the page has `missed` elements that it was to draw. What did not come it
+        asks for `again`, everything by "*"."""
         if not conversation.opened:
             return None
+        unsure = {*missed, *again}
+        forget(conversation, [name for name, element in self._elements.items() if element in unsure or "*" in again])
         tick = self._tick(conversation, session)
         if missed or any(name not in self._elements for name in tick.updates):
-            forget(conversation, [name for name, element in self._elements.items() if element in missed])
             return None
         tick.end()
         return {self._elements[name]: markup for name, markup in tick.updates.items()}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 import threading
+from abc import ABCMeta
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import gradio as gr
+from gradio.component_meta import ComponentMeta
 
 from localspec.application.conversation import Conversation
 from localspec.application.state import Application
@@ -32,25 +34,30 @@ EACH: dict[str, Any] = {**QUICK, "trigger_mode": "multiple"}
 _SENT = itertools.count()
 
 
-def html(name: str, drawn: str = "") -> gr.Markdown:
-    """An element whose content this package draws itself, so that everything from outside is escaped already.
+class _Unlisted(ComponentMeta):
+    """Makes a class as Python does: Gradio's way also writes a file of type hints beside the module."""
 
-    It stands in one element, whose content the page's script changes without Gradio (`changes.js`); Gradio, which knows
-    nothing of that, sees another value whenever it is sent one.
+    def __new__(cls, name: str, bases: tuple[type, ...], attributes: dict[str, Any]) -> _Unlisted:
+        return ABCMeta.__new__(cls, name, bases, attributes)
+
+
+class Drawn(gr.Markdown, metaclass=_Unlisted):
+    """Markup of our own in one element, whose content the page's script changes without Gradio (`changes.js`). Gradio,
+    which knows nothing of that, sees another value whenever it is sent one.
+
+    A class, for Gradio makes a component anew by its class whenever a handler says that nothing of it changes.
     """
-    made = gr.Markdown(_in_one_element(drawn), sanitize_html=False, elem_id=name)
-    # Not by a class of our own: Gradio writes a file of type hints beside every one.
-    made.postprocess = _in_one_element  # type: ignore[method-assign, assignment]
-    return made
+
+    is_template = True  # it is called as the class it comes from
+
+    def postprocess(self, value: str | None) -> str:  # type: ignore[override]
+        """What Gradio is to draw."""
+        return f'<div class="drawn" data-sent="{next(_SENT)}">{value or ""}</div>'
 
 
-def is_drawn(component: gr.components.Component) -> bool:
-    """Whether `html` made it."""
-    return getattr(component, "postprocess", None) is _in_one_element
-
-
-def _in_one_element(markup: str | None) -> str:
-    return f'<div class="drawn" data-sent="{next(_SENT)}">{markup or ""}</div>'
+def html(name: str, drawn: str = "") -> Drawn:
+    """An element whose content this package draws itself, so that everything from outside is escaped already."""
+    return Drawn(drawn, sanitize_html=False, elem_id=name)
 
 
 def hidden(name: str) -> gr.Textbox:

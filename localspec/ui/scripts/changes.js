@@ -92,7 +92,8 @@
   let heard = "";
   let running = 0;  // requests of Gradio's that are on their way
   let requests = 0;
-  const missed = [];  // what was sent and not drawn is asked for again
+  const missed = [];  // what could not be drawn here is looked for
+  const again = [];  // what was not drawn, or may not have come, is asked for again; "*" is everything
   const redraw = (markup) => {
     for (const [id, content] of Object.entries(markup)) {
       const into = document.querySelector(`#${CSS.escape(id)} .drawn`);
@@ -116,17 +117,19 @@
     const start = performance.now();
     const before = requests;
     try {
-      const asks = `session=${line.dataset.session}${looks ? `&look=1&missed=${missed.splice(0)}` : ""}${grows}`;
+      const asks = `session=${line.dataset.session}${looks ? `&look=1&missed=${missed.splice(0)}&again=${again.splice(0)}` : ""}${grows}`;
       const reply = await fetched(`/localspec/check?${asks}`, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
       const found = reply.ok ? await reply.json() : { drawn: looks ? null : {} };
       if (requests === before) redraw(found.drawn || {});
-      else missed.push(...Object.keys(found.drawn || {}));
+      else again.push(...Object.keys(found.drawn || {}));
       if (found.of) window.localspec.growing.draw(found);
       if (!found.drawn) soon("all");
-      else if (missed.length) heard = "all";
+      else if (missed.length || again.length) heard = "all";
       const rested = performance.now() - ended > Math.max(SELDOM, SHARE_SELDOM * cost);
       if (found.worth && rested) soon("answer");
-    } catch { /* the server is silent: the events tell so */ }
+    } catch {  // the server is silent: the events tell so
+      if (looks) again.push("*");
+    }
     drawn(() => {
       checks = false;
       const now = performance.now();
