@@ -3,6 +3,7 @@ when the page that asked is closed."""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from copy import copy
@@ -27,9 +28,9 @@ from localspec.errors import LocalSpecError
 from localspec.speculation.metrics import ReplyMetrics
 from localspec.stores.library import Library
 
-UPDATE_SECONDS = 0.3
-"""What is shown changes at most so often: on a small computer the browser that draws it takes its time from the model
-(docs/log.md)."""
+UPDATE_SECONDS = 0.3 if (os.cpu_count() or 1) > 2 else 0.5
+"""What is shown changes at most so often: where a decode takes every core, the browser that draws it takes its time
+from the model (docs/log.md)."""
 _POLL_SECONDS = 0.05
 
 

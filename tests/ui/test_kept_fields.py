@@ -191,3 +191,20 @@ def test_the_page_begins_with_its_look() -> None:
     )
     assert found
     assert b"<script>go()</script><title>" in page
+
+
+def test_a_check_brings_again_what_did_not_come(page: Page) -> None:
+    here = tab(page, "here")
+    assert page.check(here, "here") is None, "a tab that has not looked yet is to look"
+    here.opened = True
+    page._tick(here, "here").end()
+    assert page.check(here, "here") == {}
+    first = page.check(here, "here", again=["panel"])
+    assert first is not None
+    assert {*first} == {"panel"}
+    everything = page.check(here, "here", again=["*"])
+    assert everything is not None
+    assert {"panel", "chats", "status"} < {*everything} <= {*page._elements.values()}
+    # What the page could not draw is Gradio's to draw: the look that follows tells it.
+    assert page.check(here, "here", missed=["panel"]) is None
+    assert {*page._tick(here, "here").updates} == {"panel"}

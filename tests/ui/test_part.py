@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextvars
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import cast
 
 import gradio as gr
 import pytest
+from gradio.state_holder import SessionState
 
 from localspec.application.chats import View
 from localspec.application.conversation import Conversation
@@ -22,7 +24,8 @@ from localspec.errors import ModelError
 from localspec.models.files.catalogue import DEFAULT_MODEL
 from localspec.ui import part
 from localspec.ui.page import Page
-from localspec.ui.part import Part, Tick, identity, inform, only, remember, warned
+from localspec.ui.part import Part, Tick, html, identity, inform, only, remember, warned
+from tests.running import finished
 
 UI = Path(part.__file__).parent
 SAYS = {"warn", "inform", "warned"}
@@ -43,6 +46,24 @@ def test_only_what_has_changed_is_told() -> None:
     remember(tab, {"fit": "It fits."})
     assert told(tab, status="ready", fit="It fits.") == {}
     assert all(isinstance(seen, int) for seen in tab.seen.values()), "no markup is kept beside the data"
+
+
+def test_markup_keeps_its_element_after_nothing_of_it_has_changed() -> None:
+    with gr.Blocks() as blocks:
+        made = html("shown")
+        gr.Button().click(lambda: None, None, made)
+    [handler] = blocks.fns.values()
+    state = SessionState(blocks)
+
+    async def sent() -> list[object]:  # one value after the other, in one tab
+        return [(await blocks.postprocess_data(handler, one, state))[0] for one in ("1", gr.skip(), "2", None)]
+
+    first, _, second, empty = finished(sent())
+    for shown, markup in ((first, "1"), (second, "2"), (empty, "")):
+        assert re.fullmatch(rf'<div class="drawn" data-sent="\d+">{markup}</div>', str(shown))
+    assert len({first, second, empty}) == 3
+    assert made.get_block_name() == "markdown"
+    assert not list(UI.glob("*.pyi")), "Gradio has written a file of type hints"
 
 
 def test_what_a_component_shows_at_first_need_not_be_told() -> None:

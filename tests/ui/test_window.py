@@ -87,6 +87,27 @@ def test_nothing_moves_while_an_answer_is_written(context: BrowserContext, app: 
     visit.assert_quiet()
 
 
+def test_of_an_answer_that_is_written_gradio_draws_nothing(context: BrowserContext, app: RunningApp) -> None:
+    visit = Visit(context, app)
+    for _ in range(2):  # what is sent by Gradio more than once must still be ours to draw
+        visit.ask_endlessly("Write about the lighthouse.")
+        expect(visit.panel).to_have_attribute("data-state", "writing")
+        visit.page.wait_for_timeout(1000)  # the question itself is drawn
+        asked = len(visit.requests)
+        visit.page.wait_for_timeout(3000)
+        while_written = visit.requests[asked:]
+        visit.page.locator("#entry .stop-button").click()
+        visit.wait()
+        visit.ends("stopped")
+        assert any("/localspec/check" in url for url in while_written)
+        assert not [url for url in while_written if "/gradio_api/" in url]
+        visit.page.locator("#new-chat").click()
+        expect(visit.answers).to_have_count(0)
+    for name in ("panel", "below", "chats", "status", "documents", "offers"):
+        expect(visit.page.locator(f"#{name} .drawn")).to_have_count(1)
+    visit.assert_quiet()
+
+
 def test_stop_is_said_and_done_without_gradio(context: BrowserContext, app: RunningApp) -> None:
     visit = Visit(context, app)
     visit.ask_endlessly("Write a very long story about the sea.")
