@@ -823,8 +823,6 @@ LINE_RATE = "{rate} tok/s"
 LINE_FACTOR = "{factor} ×"
 LINE_ACCEPTED = "{share} accepted"
 LINE_LOOPED = "repeating"
-LINE_LENGTH = "stopped at the {limit}-token limit"
-LINE_CONTEXT = "context full"
 LINE_OPENS = "Show the speed of this answer"
 NOTHING_WORTH_DRAFTING = (
     "{label} found no drafts worth checking: {what} offered a likely continuation. Searching took {share} of the time."

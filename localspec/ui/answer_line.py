@@ -13,7 +13,8 @@ _LEAST_TIMED = 4
 
 def figures(turn: Turn) -> str:
     """Such as "29 tokens · 26 tok/s · 1.4 × · 62% accepted", without what cannot be told; "" for an answer whose
-    figures were not kept. Of one that ran in circles no speed is told: how fast it did so is no merit."""
+    figures were not kept. Of one that ran in circles no speed is told: how fast it did so is no merit. How an answer
+    ended is said below (`chat.answer.ending`)."""
     metrics = turn.metrics
     if not metrics.steps:
         return ""
@@ -26,10 +27,6 @@ def figures(turn: Turn) -> str:
         parts.append(texts.LINE_FACTOR.format(factor=factor))
     if metrics.drafted:
         parts.append(texts.LINE_ACCEPTED.format(share=f"{metrics.acceptance_rate:.0%}"))
-    if turn.finish == "length":
-        parts.append(texts.LINE_LENGTH.format(limit=f"{metrics.tokens:,}"))
-    elif turn.finish == "context":
-        parts.append(texts.LINE_CONTEXT)
     return " · ".join(parts)
 
 

@@ -39,10 +39,11 @@ def test_plain_decoding_is_no_luck() -> None:
 @pytest.mark.parametrize(
     ("finish", "said"),
     [
-        ("length", texts.LINE_LENGTH.format(limit="40")), ("context", texts.LINE_CONTEXT), ("loop", texts.LINE_LOOPED),
-        ("end", ""), ("stopped", ""),
+        ("loop", texts.LINE_LOOPED),
+        # Said below it.
+        *(("length", ""), ("context", ""), ("end", ""), ("stopped", "")),
     ],
-)  # fmt: skip
+)
 def test_how_it_ended(finish: str, said: str) -> None:
     shown = figures(turn(*[step(3, 4)] * 10, finish=finish))
     assert shown.endswith(said or "75% accepted")
