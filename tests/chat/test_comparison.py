@@ -65,6 +65,7 @@ def test_the_last_answer_is_written_again_by_both_in_turns(
     engine: Engine, harbour: Library, sampling: SamplingSettings
 ) -> None:
     session = talk(engine, harbour, WHEN, AGAIN, sampling=sampling, max_tokens=80)
+    assert harbour.wait(60)  # the answer is learnt
     before, replies, taught = snapshot(session), harbour.replies.count(), learnt(engine)
     turn = session.turns[-1]
     options, known = as_made(turn, engine, ReplyOptions(max_tokens=999))
@@ -84,6 +85,7 @@ def test_the_last_answer_is_written_again_by_both_in_turns(
         assert 0 < speed.low <= speed.factor <= speed.high
     assert turn.metrics.drafted > 0, "there was nothing to compare"
     assert snapshot(session) == before
+    assert harbour.wait(60)
     assert harbour.replies.count() == replies
     assert learnt(engine) == taught
     assert last(session.ask(TIDE, ReplyOptions(max_tokens=8))).metrics.reused_tokens >= turn.metrics.prompt_tokens
