@@ -234,10 +234,6 @@ class ChatPart(Part):
         except LocalSpecError as error:
             conversation.warn(str(error), "answer")
             return only(names, {})
-        if asked.typed:
-            conversation.editing = None
-        else:
-            conversation.end_editing()
         return self.updates.all(conversation, names, empties=asked.typed)
 
     def _begin(self, conversation: Conversation, asked: Asked, settings: Sequence[Any]) -> None:
@@ -255,7 +251,10 @@ class ChatPart(Part):
             self.application.chats.hold(chat)
             if asked.typed:  # the chips of unreadable files have said why
                 conversation.attached = [one for one in conversation.attached if one.library != conversation.library]
-            reply.start()
+                conversation.editing = None
+            else:
+                conversation.end_editing()
+            reply.start()  # it may fail at once, and then what was edited is in the entry again
 
 
 def _idle(conversation: Conversation) -> Chat:
