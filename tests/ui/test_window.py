@@ -92,7 +92,10 @@ def test_of_an_answer_that_is_written_gradio_draws_nothing(context: BrowserConte
     for _ in range(2):  # what is sent by Gradio more than once must still be ours to draw
         visit.ask_endlessly("Write about the lighthouse.")
         expect(visit.panel).to_have_attribute("data-state", "writing")
-        visit.page.wait_for_timeout(1000)  # the question itself is drawn
+        limit = time.monotonic() + LONG / 1000
+        while not all("/localspec/check" in url for url in visit.requests[-3:]):  # the question itself is drawn
+            assert time.monotonic() < limit
+            visit.page.wait_for_timeout(100)
         asked = len(visit.requests)
         visit.page.wait_for_timeout(3000)
         while_written = visit.requests[asked:]
